@@ -1,0 +1,18 @@
+"""Catalog: an immutable view of all definitions, as of one revision of the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keyrelay.action import Action
+from keyrelay.policy import PolicyIndex
+from keyrelay.secret import SealedSecret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Looked up by (profile, id), so that no id reaches across profiles."""
+
+    revision: int
+    actions: Mapping[tuple[str, str], Action]
+    secrets: Mapping[tuple[str, str], SealedSecret]
+    policies: Mapping[str, PolicyIndex]

@@ -1,0 +1,73 @@
+"""Mailboxes: addresses and header texts, parsed strictly because they are injected.
+
+An address that two parsers read differently (`a@good.com <evil@x>`) goes to
+somebody whom nobody named; a header text with a newline, or with an encoded-word
+that holds one, becomes a header of its own. Both are refused, never repaired.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from keyrelay.definition import InvalidDefinition, require_text
+
+MOST_RECIPIENTS = 100
+
+# RFC 5321 section 4.1.2, without quoted local parts and address literals.
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"({_ATEXT}(?:\.{_ATEXT})*)@({_LABEL}(?:\.{_LABEL})*)")
+_NAMED = re.compile(r'(?:"([^"\\]*)"|([^"<>@,;]*?))\s*<([^<>]*)>')
+# One entry of a list: separators inside quotation marks do not separate.
+_ENTRY = re.compile(r'(?:"[^"]*"|[^",;])+')
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An address and the name shown beside it, which may be empty."""
+
+    address: str
+    name: str = ""
+
+
+def parse_mailbox(text: str, what: str) -> Mailbox:
+    """Read `ada@example.com` or `Ada <ada@example.com>`, or raise InvalidDefinition."""
+    text = text.strip()
+    named = _NAMED.fullmatch(text)
+    name = (named[1] or named[2] or "") if named else ""
+    address = named[3] if named else text
+    if not is_header_text(name) or not _is_address(address):
+        raise InvalidDefinition(
+            f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>"
+        )
+    return Mailbox(address, name)
+
+
+def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
+    """Read addresses separated by `;` or `,`; each once, at least one."""
+    text = require_text(value, what, longest=10_000)
+    entries = [entry for entry in _ENTRY.findall(text) if entry.strip()]
+    if "".join(re.split("[,;]", text)).count('"') % 2 or not entries:
+        raise InvalidDefinition(f"{what} must hold at least one address")
+    if len(entries) > MOST_RECIPIENTS:
+        raise InvalidDefinition(f"{what} must hold at most {MOST_RECIPIENTS} addresses")
+    mailboxes = tuple(parse_mailbox(entry, what) for entry in entries)
+    return tuple({mailbox.address: mailbox for mailbox in mailboxes}.values())
+
+
+def is_header_text(text: str) -> bool:
+    """Tell whether `text` is safe as the user's part of a header.
+
+    Not safe: C0 and C1 controls, line and paragraph separators, lone surrogates,
+    and `=?`, which begins an encoded-word: Python's email package before 3.11.10
+    turns one that holds a newline into a real header (CVE-2024-6923).
+    """
+    return "=?" not in text and not any(
+        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        for character in text
+    )
+
+
+def _is_address(text: str) -> bool:
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and len(found[1]) <= 64 and len(found[2]) <= 253

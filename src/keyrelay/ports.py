@@ -1,0 +1,94 @@
+"""Everything the engine asks of the world, on one page."""
+
+import asyncio
+from typing import Protocol, TypeVar
+
+from keyrelay.audit import AuditRecord
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.message import Mail, QueueMessages
+from keyrelay.outcome import Outcome
+from keyrelay.policy import Permit
+from keyrelay.secret import OpenedSecret
+from keyrelay.settlement import Settlement
+from keyrelay.trigger import Trigger
+
+M = TypeVar("M", Mail, QueueMessages, contravariant=True)
+
+
+class Unavailable(Exception):
+    """A part of the world does not answer now; asking later may work.
+
+    The message says which part and what to do, and holds no value.
+    """
+
+
+class Inbox(Protocol):
+    async def accept(self, trigger: Trigger) -> bool:
+        """Return once the trigger would survive a power cut; False, it is known.
+
+        Known is a trigger whose (profile, id) was accepted in the last seven days.
+        Raises Unavailable; then the trigger may or may not have been kept.
+        """
+
+    async def redrive(self, letter: DeadLetter) -> bool:
+        """Accept a buried trigger anew, without its `done` parts; durable on return.
+
+        False, it is not buried: it waits already, or was delivered since.
+        """
+
+
+class Lease(Protocol):
+    """A trigger on loan. Unsettled, it goes back to the queue when it expires."""
+
+    @property
+    def trigger(self) -> Trigger: ...
+
+    @property
+    def number(self) -> int:
+        """Which attempt this is, counting from 1; a cut one counts."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an earlier lease ended unsettled: the receiver may have it."""
+
+    @property
+    def done(self) -> frozenset[str]:
+        """The parts that earlier attempts settled."""
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Return once durable; do nothing if the lease was lost. Raises Unavailable."""
+
+
+class Queue(Protocol):
+    async def lease(self, until: asyncio.Event) -> Lease | None:
+        """Wait for the next due trigger; None once `until` is set or all is done.
+
+        The queue keeps the lease alive while its holder lives. Raises Unavailable.
+        """
+
+    async def wake(self, secret: str) -> None:
+        """Make due what waits for this secret to be replaced. Raises Unavailable."""
+
+
+class Vault(Protocol):
+    async def open(self, permit: Permit) -> OpenedSecret:
+        """Return the permitted secret. Raises Unavailable or Unsealable."""
+
+
+class Unsealable(Exception):
+    """The sealed value does not open and never will; the message says which way."""
+
+
+class Dispatcher(Protocol[M]):
+    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+        """Try once. Every foreseen failure is an Outcome, not an exception."""
+
+
+class AuditLog(Protocol):
+    async def append(self, record: AuditRecord) -> None:
+        """Return only once the record would survive a power cut. Raises Unavailable."""
+
+
+class DeadLetters(Protocol):
+    async def bury(self, letter: DeadLetter) -> None:
+        """Return once durable; the same trigger again replaces it. Raises Unavailable."""

@@ -1,0 +1,130 @@
+"""Settlement: what becomes of a trigger once its attempt has an outcome."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from keyrelay.outcome import (
+    Deferred,
+    Delivered,
+    Fault,
+    Outcome,
+    Rejected,
+    Uncertain,
+)
+
+LONGEST_HINT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Settled for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """Back to the queue for `after`; `done` parts are not attempted again.
+
+    The wait ends early when the secret `waits_for` is replaced.
+    """
+
+    after: timedelta
+    spent: bool = True
+    waits_for: str | None = None
+    done: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bury:
+    """Becomes a dead letter."""
+
+    reason: str
+    fault: Fault
+    done: frozenset[str] = frozenset()
+
+
+Settlement = Done | TryAgain | Bury
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Doubling waits from `first` up to `longest`, for `attempts` in all."""
+
+    attempts: int
+    first: timedelta
+    longest: timedelta
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError("a schedule needs at least one attempt")
+        if not timedelta() < self.first <= self.longest:
+            raise ValueError("a schedule needs 0 < first <= longest")
+
+    def wait_after(self, attempt: int) -> timedelta | None:
+        """Return the longest wait after attempt number `attempt`; None, give up."""
+        if attempt >= self.attempts:
+            return None
+        doubled = 1 << (attempt - 1)
+        # Compared before it is multiplied: a timedelta overflows, an int does not.
+        if doubled > self.longest // self.first:
+            return self.longest
+        return self.first * doubled
+
+
+STANDARD = Schedule(
+    attempts=10, first=timedelta(seconds=5), longest=timedelta(minutes=15)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try, as far as settling needs to know it.
+
+    `number` counts from 1; `done` are the parts that earlier attempts settled;
+    `chance` is a random number in [0, 1).
+    """
+
+    number: int
+    ended_at: datetime
+    deadline: datetime
+    chance: float
+    done: frozenset[str] = frozenset()
+
+
+def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement:
+    """Decide from the outcome alone; waits have full jitter.
+
+    Exponential back-off with full jitter: AWS Architecture Blog, "Exponential
+    Backoff And Jitter" (2015).
+    """
+    done = attempt.done | {part.name for part in outcome.parts if part.settled}
+    match outcome:
+        case Delivered():
+            return Done()
+        case Rejected(reason, fault):
+            return Bury(reason=reason, fault=fault, done=done)
+        case Deferred(reason, not_before, spends_attempt=False):
+            # The hint says when to look again; jitter keeps all from looking at once.
+            wait = _bounded(not_before) * (1 + attempt.chance / 4)
+            again = TryAgain(after=wait, spent=False, done=done)
+        case Deferred(reason, not_before):
+            longest = schedule.wait_after(attempt.number)
+            if longest is None:
+                return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
+            wait = max(longest * attempt.chance, _bounded(not_before))
+            again = TryAgain(after=wait, done=done)
+        case Uncertain(reason):
+            longest = schedule.wait_after(attempt.number)
+            if longest is None:
+                return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
+            again = TryAgain(after=longest * attempt.chance, done=done)
+        case _:
+            assert_never(outcome)
+    if attempt.ended_at + again.after > attempt.deadline:
+        reason = f"the deadline comes before the next attempt; the last one: {reason}"
+        return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
+    return again
+
+
+def _bounded(hint: timedelta) -> timedelta:
+    return max(timedelta(), min(hint, LONGEST_HINT))

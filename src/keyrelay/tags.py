@@ -1,0 +1,56 @@
+"""Tags: the only labels there are, and the things that carry them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keyrelay.definition import (
+    InvalidDefinition,
+    refuse_unknown,
+    require_label,
+    require_list,
+    require_object,
+)
+
+MOST_TAGS = 30
+LONGEST_TAG = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    key: str
+    value: str
+
+
+Tags = tuple[Tag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagged:
+    """A thing that policies can point at: its kind, where it belongs, its tags."""
+
+    kind: str
+    profile: str
+    id: str
+    tags: Tags
+
+
+def parse_tags(value: object) -> Tags:
+    """Read wire.md's list of `{key, value}`, or raise InvalidDefinition."""
+    entries = require_list(value, "tags", longest=MOST_TAGS)
+    tags = tuple(_parse_tag(require_object(entry, "a tag")) for entry in entries)
+    # Case alone must not tell two keys apart: people read Site and site as one.
+    if len({tag.key.casefold() for tag in tags}) != len(tags):
+        raise InvalidDefinition("tags must not have the same key twice")
+    return tags
+
+
+def tags_document(tags: Tags) -> list[Mapping[str, str]]:
+    return [{"key": tag.key, "value": tag.value} for tag in tags]
+
+
+def _parse_tag(entry: Mapping[str, object]) -> Tag:
+    refuse_unknown(entry, {"key", "value"}, "a tag")
+    return Tag(
+        key=require_label(entry.get("key"), "a tag's key", longest=LONGEST_TAG),
+        value=require_label(entry.get("value"), "a tag's value", longest=LONGEST_TAG),
+    )

@@ -1,0 +1,231 @@
+"""A trigger: one request, from outside, to perform one action."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from keyrelay.definition import (
+    InvalidDefinition,
+    parse_document,
+    refuse_unknown,
+    require_list,
+    require_object,
+    require_text,
+)
+from keyrelay.ids import is_id
+from keyrelay.placeholders import Fact, Facts
+
+LARGEST_TRIGGER = 1024 * 1024  # bytes; what SQS takes for one message
+MOST_POINTS = 1000
+STANDARD_LIFETIME = timedelta(hours=24)
+
+_FIELDS = frozenset({"id", "profile", "action", "data", "key", "raised_at", "deadline"})
+_POINT_FACTS = {
+    Fact.VARIABLE: "variable",
+    Fact.UNIT: "unit",
+    Fact.DEVICE: "device",
+    Fact.DEVICE_NAME: "device_name",
+}
+# What may stand in a Message-ID (RFC 5322 dot-atom) and in an SQS deduplication id.
+_TRIGGER_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+
+class MalformedTrigger(ValueError):
+    """The bytes received are not a trigger, and never will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataPoint:
+    """One measurement: its facts, ready to print, and the JSON as it was sent."""
+
+    facts: Facts
+    document: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetime:
+    raised_at: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What the border knows about whatever comes in through it.
+
+    With a `profile`, a trigger may leave its own out and may not name another;
+    without one it must name it.
+    """
+
+    profile: str | None
+    now: Callable[[], datetime]
+    new_id: Callable[[datetime], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """`id` is unique in its profile and may be the producer's own.
+
+    Triggers with the same `key` can be kept in order (setting `ordering`).
+    """
+
+    id: str
+    profile: str
+    action: str
+    data: tuple[DataPoint, ...]
+    key: str | None
+    lifetime: Lifetime
+
+    @classmethod
+    def parse(cls, raw: bytes, origin: Origin) -> Self:
+        """Turn untrusted bytes into a trigger, or raise MalformedTrigger."""
+        if len(raw) > LARGEST_TRIGGER:
+            raise MalformedTrigger(f"larger than {LARGEST_TRIGGER} bytes")
+        try:
+            return cls._from(parse_document(raw), origin)
+        except InvalidDefinition as fault:
+            raise MalformedTrigger(str(fault)) from None
+
+    @classmethod
+    def _from(cls, document: Mapping[str, object], origin: Origin) -> Self:
+        refuse_unknown(document, _FIELDS, "a trigger")
+        now = origin.now()
+        raised_at = _instant(document.get("raised_at"), "raised_at") or now
+        deadline = _instant(document.get("deadline"), "deadline")
+        return cls(
+            id=_trigger_id(document.get("id", origin.new_id(now))),
+            profile=_profile(document.get("profile"), origin.profile),
+            action=_action(document.get("action")),
+            data=_points(document.get("data", [])),
+            key=_key(document.get("key")),
+            lifetime=Lifetime(
+                raised_at=raised_at,
+                deadline=deadline or _later(raised_at, STANDARD_LIFETIME),
+            ),
+        )
+
+    def encode(self) -> bytes:
+        """Return JSON that `parse` reads back to an equal trigger."""
+        head = {
+            "id": self.id,
+            "profile": self.profile,
+            "action": self.action,
+            "raised_at": self.lifetime.raised_at.isoformat(),
+            "deadline": self.lifetime.deadline.isoformat(),
+        }
+        if self.key is not None:
+            head["key"] = self.key
+        points = ",".join(point.document for point in self.data)
+        return f'{json.dumps(head)[:-1]}, "data": [{points}]}}'.encode()
+
+
+def wire_instant(instant: datetime) -> str:
+    """Print as wire.md does: ISO 8601, UTC, milliseconds, `Z`."""
+    text = instant.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def _trigger_id(value: object) -> str:
+    text = require_text(value, "a trigger's id", longest=64)
+    if _TRIGGER_ID.fullmatch(text) is None:
+        raise InvalidDefinition(
+            "a trigger's id has letters, digits, '_', '-' and single dots between them"
+        )
+    return text
+
+
+def _profile(value: object, ours: str | None) -> str:
+    profile = ours if value is None else value
+    if not isinstance(profile, str) or not is_id(profile):
+        raise InvalidDefinition("a trigger names its profile by its 24-character id")
+    if ours not in (None, profile):
+        raise InvalidDefinition("a trigger must not name another profile")
+    return profile
+
+
+def _action(value: object) -> str:
+    if not isinstance(value, str) or not is_id(value):
+        raise InvalidDefinition("a trigger names its action by its 24-character id")
+    return value
+
+
+def _key(value: object) -> str | None:
+    return (
+        None if value is None else require_text(value, "a trigger's key", longest=128)
+    )
+
+
+def _points(value: object) -> tuple[DataPoint, ...]:
+    points = [value] if isinstance(value, dict) else value
+    return tuple(
+        _point(require_object(point, "a data point"))
+        for point in require_list(points, "data", longest=MOST_POINTS)
+    )
+
+
+def _point(fields: Mapping[str, object]) -> DataPoint:
+    facts = {
+        fact: require_text(fields[name], f"a data point's {name}", longest=1000)
+        for fact, name in _POINT_FACTS.items()
+        if fields.get(name) is not None
+    }
+    if (value := fields.get("value")) is not None:
+        facts[Fact.VALUE] = _printed(value)
+    if (time := _instant(fields.get("time"), "a data point's time")) is not None:
+        facts[Fact.TIME] = wire_instant(time)
+    if (location := fields.get("location")) is not None:
+        facts[Fact.LOCATION] = _location(require_object(location, "location"))
+    # ASCII, so that it can be stored, sent and logged anywhere as it is.
+    return DataPoint(facts, json.dumps(fields, separators=(",", ":")))
+
+
+def _printed(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool() | int() | float():
+            return json.dumps(value)
+        case _:
+            raise InvalidDefinition("a data point's value is text, a number or a truth")
+
+
+def _location(location: Mapping[str, object]) -> str:
+    """Print `lat,lng` from TagoIO's own shape or from GeoJSON (RFC 7946)."""
+    match location:
+        case {"lat": int() | float() as lat, "lng": int() | float() as lng}:
+            return f"{lat},{lng}"
+        case {"coordinates": [int() | float() as lng, int() | float() as lat, *_]}:
+            return f"{lat},{lng}"
+        case _:
+            raise InvalidDefinition(
+                "a location has lat and lng, or GeoJSON coordinates"
+            )
+
+
+def _instant(value: object, what: str) -> datetime | None:
+    if value is None:
+        return None
+    text = require_text(value, what, longest=40)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidDefinition(f"{what} must be an ISO 8601 time") from None
+    if instant.tzinfo is None:
+        raise InvalidDefinition(f"{what} must say its time zone, for example with Z")
+    return _as_utc(instant, what)
+
+
+def _as_utc(instant: datetime, what: str) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # the first and last day of the calendar
+        raise InvalidDefinition(f"{what} is out of range") from None
+
+
+def _later(instant: datetime, by: timedelta) -> datetime:
+    try:
+        return instant + by
+    except OverflowError:
+        raise InvalidDefinition("raised_at is out of range") from None
