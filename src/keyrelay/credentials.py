@@ -205,7 +205,7 @@ def _fields(
     # Unlike elsewhere the name is not quoted: inside a value all may be secret.
     if fields.keys() - names:
         raise InvalidDefinition(
-            f"a secret of type {type_} has no other fields than {', '.join(sorted(names))}"
+            f"a secret of type {type_} has only {', '.join(sorted(names))}"
         )
     return fields
 

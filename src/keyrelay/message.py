@@ -1,7 +1,6 @@
-"""Messages: what a dispatcher is asked to hand over, composed from action and trigger."""
+"""Messages: what a dispatcher is asked to hand over, made of action and trigger."""
 
 import html
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta

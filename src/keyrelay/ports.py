@@ -91,4 +91,4 @@ class AuditLog(Protocol):
 
 class DeadLetters(Protocol):
     async def bury(self, letter: DeadLetter) -> None:
-        """Return once durable; the same trigger again replaces it. Raises Unavailable."""
+        """Return once durable; a trigger has one at most. Raises Unavailable."""

@@ -59,7 +59,7 @@ def _endpoint(text: str, region: str, endpoints: Collection[str]) -> str:
     host = _HOST.fullmatch(parts.netloc)
     if parts.scheme != "https" or host is None:
         raise InvalidDefinition(
-            "queue_url is not at AWS; other endpoints are allowed by KEYRELAY_SQS_ENDPOINTS"
+            "queue_url is not at AWS; KEYRELAY_SQS_ENDPOINTS allows other endpoints"
         )
     if host[1] != region:
         raise InvalidDefinition("queue_url is of another region than aws_region")

@@ -103,27 +103,41 @@ def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement
             return Done()
         case Rejected(reason, fault):
             return Bury(reason=reason, fault=fault, done=done)
-        case Deferred(reason, not_before, spends_attempt=False):
+        case Deferred(reason, hint, spends_attempt=False, waits_for=secret):
             # The hint says when to look again; jitter keeps all from looking at once.
-            wait = _bounded(not_before) * (1 + attempt.chance / 4)
-            again = TryAgain(after=wait, spent=False, done=done)
-        case Deferred(reason, not_before):
-            longest = schedule.wait_after(attempt.number)
-            if longest is None:
-                return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
-            wait = max(longest * attempt.chance, _bounded(not_before))
-            again = TryAgain(after=wait, done=done)
+            wait = _bounded(hint) * (1 + attempt.chance / 4)
+            again = TryAgain(after=wait, spent=False, waits_for=secret, done=done)
+            return _in_time(again, attempt, reason)
+        case Deferred(reason, hint):
+            return _again_or_bury(schedule, attempt, _bounded(hint), reason, done)
         case Uncertain(reason):
-            longest = schedule.wait_after(attempt.number)
-            if longest is None:
-                return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
-            again = TryAgain(after=longest * attempt.chance, done=done)
+            return _again_or_bury(schedule, attempt, timedelta(), reason, done)
         case _:
             assert_never(outcome)
-    if attempt.ended_at + again.after > attempt.deadline:
-        reason = f"the deadline comes before the next attempt; the last one: {reason}"
+
+
+def _again_or_bury(
+    schedule: Schedule,
+    attempt: Attempt,
+    hint: timedelta,
+    reason: str,
+    done: frozenset[str],
+) -> TryAgain | Bury:
+    longest = schedule.wait_after(attempt.number)
+    if longest is None:
         return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
-    return again
+    again = TryAgain(after=max(longest * attempt.chance, hint), done=done)
+    return _in_time(again, attempt, reason)
+
+
+def _in_time(again: TryAgain, attempt: Attempt, reason: str) -> TryAgain | Bury:
+    if again.after <= attempt.deadline - attempt.ended_at:
+        return again
+    return Bury(
+        reason=f"no attempt is left before the deadline; the last one: {reason}",
+        fault=Fault.SYSTEM,
+        done=again.done,
+    )
 
 
 def _bounded(hint: timedelta) -> timedelta:
