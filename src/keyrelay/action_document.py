@@ -31,27 +31,24 @@ from keyrelay.tags import Tagged, parse_tags
 LONGEST_NAME = 100
 LONGEST_BODY = 256 * 1024
 
+# fmt: off
 _TRIGGER_TYPES = (
-    "condition resource interval schedule mqtt_topic usage_alert condition_geofence"
-).split()
-_FIELDS = frozenset(
-    (
-        "name active tags description lock type trigger action"
-        " trigger_when_unlock retry"
-    ).split()
+    "condition", "resource", "interval", "schedule", "mqtt_topic",
+    "usage_alert", "condition_geofence",
 )
-_MAIL_FIELDS = frozenset(
-    (
-        "name active tags description lock type trigger action"
-        " trigger_when_unlock retry"
-    ).split()
-)
-_QUEUE_FIELDS = frozenset(
-    (
-        "name active tags description lock type trigger action"
-        " trigger_when_unlock retry"
-    ).split()
-)
+_FIELDS = frozenset({
+    "name", "active", "tags", "description", "lock", "type", "trigger",
+    "action", "trigger_when_unlock", "retry",
+})
+_MAIL_FIELDS = frozenset({
+    "type", "from", "to", "subject", "message", "smtp_secret", "html", "cc",
+    "bcc", "reply_to",
+})
+_QUEUE_FIELDS = frozenset({
+    "type", "sqs_secret", "batch_enabled", "message", "group_id",
+    "deduplication_id", "delay_seconds", "attributes",
+})
+# fmt: on
 _ATTRIBUTE_NAME = re.compile(r"(?!(?:aws|amazon)\.)[\w-]+(\.[\w-]+)*", re.ASCII | re.I)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from keyrelay.action import Channel
 from keyrelay.outcome import Outcome
 from keyrelay.placeholders import Fact
-from keyrelay.settlement import Settlement
+from keyrelay.settlement import STANDARD, Schedule, Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +21,17 @@ class Evidence:
     missing: tuple[Fact, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """An attempt's outcome, and what it used to get there."""
+    """An attempt's outcome, what it used to get there, and when to try again.
+
+    What was `held` back was no attempt, and leaves no record.
+    """
 
     outcome: Outcome
     evidence: Evidence = Evidence()
+    schedule: Schedule = STANDARD
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keyrelay.action import Action
-from keyrelay.policy import PolicyIndex
+from keyrelay.policy import PolicyIndex, index
 from keyrelay.secret import SealedSecret
 
 
@@ -16,3 +16,9 @@ class Catalog:
     actions: Mapping[tuple[str, str], Action]
     secrets: Mapping[tuple[str, str], SealedSecret]
     policies: Mapping[str, PolicyIndex]
+
+    def policies_of(self, profile: str) -> PolicyIndex:
+        return self.policies.get(profile, NO_POLICIES)
+
+
+NO_POLICIES = index(())

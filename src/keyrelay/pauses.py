@@ -1,0 +1,131 @@
+"""Pauses: secrets that are better left alone for a while, and why.
+
+A refused credential pauses its version of the secret until the secret is replaced;
+a dead or busy peer is left alone after a few failures; a slow one may not take
+every lane. What is held back was no attempt. Now and then one trigger goes ahead
+as the probe that ends a pause.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from keyrelay.outcome import Blame, Deferred, Outcome, Uncertain
+from keyrelay.secret import Secret
+
+log = logging.getLogger(__name__)
+
+_TOLERATED = 5  # failures of a peer in a row
+_FIRST = {Blame.PEER: timedelta(seconds=5), Blame.CREDENTIAL: timedelta(minutes=1)}
+_LONGEST = timedelta(minutes=15)
+_SLOW = timedelta(seconds=1)
+_CROWD_WAIT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pause:
+    """`probe_at` moves ahead while a probe is under way, so that it stays alone."""
+
+    reason: str
+    since: datetime
+    length: timedelta
+    probe_at: datetime
+
+
+@dataclass(slots=True)
+class _Health:
+    """What is known of one version of one secret, in this process."""
+
+    version: int
+    failures: int = 0
+    pause: _Pause | None = None
+    started: dict[object, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """`share` is how many attempts a slow peer may have under way; `wake` is called
+    with a secret's id when what waits for it may go on."""
+
+    share: int
+    now: Callable[[], datetime]
+    wake: Callable[[str], None]
+    _healths: dict[str, _Health] = field(default_factory=dict)
+
+    def held(self, secret: Secret) -> Deferred | None:
+        """Return why a trigger must wait; None, it may go, perhaps as the probe."""
+        health, now = self._health(secret), self.now()
+        pause = health.pause
+        if pause is not None and now < pause.probe_at:
+            reason = f"secret {secret.key} is paused: {pause.reason}"
+            return _wait(reason, pause.probe_at - now, secret)
+        if pause is not None:
+            health.pause = replace(pause, probe_at=now + pause.length)
+            return None
+        oldest = next(iter(health.started.values()), now)
+        if len(health.started) >= self.share and now - oldest > _SLOW:
+            return _wait(f"the server of {secret.key} is slow", _CROWD_WAIT, secret)
+        return None
+
+    @contextmanager
+    def attempt(self, secret: Secret) -> Iterator[None]:
+        """Count an attempt as under way."""
+        started, token = self._health(secret).started, object()
+        started[token] = self.now()
+        try:
+            yield
+        finally:
+            del started[token]
+
+    def observe(self, secret: Secret, outcome: Outcome) -> Outcome:
+        """Learn from an attempt; return its outcome, waiting for the secret if so."""
+        health = self._health(secret)
+        match outcome:
+            case Deferred(blame=Blame.CREDENTIAL):
+                length = self._pause(secret, health, Blame.CREDENTIAL, outcome.reason)
+                wait = max(length, outcome.not_before)
+                return replace(outcome, not_before=wait, waits_for=secret.id)
+            case Deferred(blame=Blame.PEER) | Uncertain():
+                health.failures += 1
+                if health.failures >= _TOLERATED:
+                    self._pause(secret, health, Blame.PEER, outcome.reason)
+            case _:
+                self._lift(secret, health)
+        return outcome
+
+    def _health(self, secret: Secret) -> _Health:
+        known = self._healths.get(secret.id)
+        if known is None or known.version < secret.version:
+            known = self._healths[secret.id] = _Health(secret.version)
+        # An attempt that began before the secret was replaced says nothing of now.
+        return known if known.version == secret.version else _Health(secret.version)
+
+    def _pause(
+        self, secret: Secret, health: _Health, blame: Blame, reason: str
+    ) -> timedelta:
+        now, pause = self.now(), health.pause
+        if pause is not None and now < pause.since + pause.length:
+            # It was under way when the pause began: no news, and no longer a pause.
+            return pause.length
+        length = min(pause.length * 2, _LONGEST) if pause else _FIRST[blame]
+        health.pause = _Pause(
+            reason=reason, since=now, length=length, probe_at=now + length
+        )
+        log.warning(
+            "secret paused",
+            extra={"secret": secret.id, "version": secret.version, "reason": reason},
+        )
+        return length
+
+    def _lift(self, secret: Secret, health: _Health) -> None:
+        health.failures = 0
+        if health.pause is not None:
+            health.pause = None
+            log.warning("secret resumed", extra={"secret": secret.id})
+            self.wake(secret.id)
+
+
+def _wait(reason: str, wait: timedelta, secret: Secret) -> Deferred:
+    return Deferred(reason, not_before=wait, spends_attempt=False, waits_for=secret.id)

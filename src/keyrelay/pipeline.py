@@ -1,0 +1,103 @@
+"""The pipeline: one attempt, trigger → action → policy → secret → dispatch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from keyrelay.action import Action
+from keyrelay.audit import Evidence, Report
+from keyrelay.catalog import Catalog
+from keyrelay.message import Mail, Message, QueueMessages, compose, missing_facts
+from keyrelay.outcome import Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.pauses import Pauses
+from keyrelay.policy import Denial, Permit, decide
+from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
+from keyrelay.secret import OpenedSecret
+from keyrelay.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Raises Unavailable while catalog or vault do not answer; nothing is sent then."""
+
+    catalog: Callable[[], Catalog]
+    vault: Vault
+    mail: Dispatcher[Mail]
+    queue: Dispatcher[QueueMessages]
+    pauses: Pauses
+    now: Callable[[], datetime]
+
+    async def attempt(self, lease: Lease) -> Report:
+        """Perform the trigger's action once, as the definitions stand now."""
+        trigger = lease.trigger
+        catalog = self.catalog()
+        action = catalog.actions.get((trigger.profile, trigger.action))
+        if action is None:
+            return _refused(f"there is no action {trigger.action}")
+        if action.locked:
+            return Report(outcome=Delivered("locked"))
+        if (hopeless := self._hopeless(action, lease)) is not None:
+            return Report(outcome=hopeless, schedule=action.schedule)
+
+        sealed = catalog.secrets.get((trigger.profile, action.does.secret))
+        if sealed is None:
+            return _refused(f"there is no secret {action.does.secret}")
+        verdict = decide(catalog.policies_of(trigger.profile), action.tagged, sealed)
+        if isinstance(verdict, Denial):
+            return _refused(verdict.reason)
+
+        message = compose(action, trigger, lease.done)
+        if isinstance(message, Rejected):
+            return Report(outcome=message)
+        held = self.pauses.held(sealed.secret)
+        if held is not None:
+            return Report(outcome=held, schedule=action.schedule, held=True)
+        return Report(
+            outcome=await self._dispatch(verdict, message),
+            evidence=_evidence(action, trigger, verdict),
+            schedule=action.schedule,
+        )
+
+    def _hopeless(self, action: Action, lease: Lease) -> Rejected | Uncertain | None:
+        if not action.active:
+            return Rejected(f"action {action.name!r} is inactive", Fault.DEFINITION)
+        if self.now() > lease.trigger.lifetime.deadline:
+            return Rejected("its deadline passed before an attempt", Fault.SYSTEM)
+        if lease.number > action.schedule.attempts:
+            # Whatever cuts attempts short must not do so for ever.
+            return Uncertain("its attempts were cut short, the last one too")
+        return None
+
+    async def _dispatch(self, permit: Permit, message: Message) -> Outcome:
+        secret = permit.sealed.secret
+        try:
+            opened = await self.vault.open(permit)
+        except Unsealable as fault:
+            return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
+        with self.pauses.attempt(secret):
+            outcome = await self._hand_over(message, opened)
+        return self.pauses.observe(secret, outcome)
+
+    async def _hand_over(self, message: Message, opened: OpenedSecret) -> Outcome:
+        match message:
+            case Mail():
+                return await self.mail.dispatch(message, opened)
+            case QueueMessages():
+                return await self.queue.dispatch(message, opened)
+            case _:
+                assert_never(message)
+
+
+def _refused(reason: str) -> Report:
+    return Report(outcome=Rejected(reason, Fault.DEFINITION))
+
+
+def _evidence(action: Action, trigger: Trigger, permit: Permit) -> Evidence:
+    return Evidence(
+        channel=action.channel,
+        secret=permit.sealed.secret.id,
+        secret_version=permit.sealed.secret.version,
+        policy=permit.policy,
+        missing=missing_facts(action, trigger),
+    )

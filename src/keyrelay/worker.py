@@ -1,0 +1,143 @@
+"""The worker: lanes that lease, attempt, record and settle until told to stop."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyrelay.audit import AttemptRecord, Report, Try
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.outcome import Deferred, Uncertain
+from keyrelay.ports import AuditLog, DeadLetters, Lease, Queue, Unavailable
+from keyrelay.settlement import Attempt, Bury, Settlement, settle
+from keyrelay.world import World
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(seconds=1)  # between two looks at what is unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    queue: Queue
+    attempt: Callable[[Lease], Awaitable[Report]]
+    audit: AuditLog
+    dead_letters: DeadLetters
+    lanes: int
+    world: World
+
+    async def run(self, stop: asyncio.Event, grace: timedelta) -> None:
+        """Work until `stop` is set or the queue is drained.
+
+        What has been started is then finished; what takes longer than `grace` is
+        cut short, and its lease goes back.
+        """
+        try:
+            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
+                lanes = [group.create_task(self._lane(stop)) for _ in range(self.lanes)]
+                ending = group.create_task(_end(stop, grace, limit))
+                await asyncio.wait(lanes)
+                ending.cancel()
+        except TimeoutError:
+            log.warning("grace is over; unfinished leases go back")
+
+    async def _lane(self, stop: asyncio.Event) -> None:
+        while (lease := await self._next(stop)) is not None:
+            await self._work(lease)
+
+    async def _next(self, stop: asyncio.Event) -> Lease | None:
+        while not stop.is_set():
+            try:
+                return await self.queue.lease(until=stop)
+            except Unavailable as fault:
+                await self._wait_out(fault)
+        return None
+
+    async def _work(self, lease: Lease) -> None:
+        started_at = self.world.now()
+        report = await self._report_of(lease)
+        settlement = self._settlement_of(lease, report)
+        # Recorded before it is settled: after a crash between the two we repeat
+        # an attempt we know about, and never lose one we do not.
+        if not report.held:
+            record = self._record_of(lease, report, settlement, started_at)
+            await self._insist(lambda: self.audit.append(record))
+        # The letter before the settlement, for the same reason.
+        if isinstance(settlement, Bury):
+            letter = self._letter_of(lease, settlement)
+            await self._insist(lambda: self.dead_letters.bury(letter))
+        await self._insist(lambda: lease.settle(settlement))
+
+    async def _report_of(self, lease: Lease) -> Report:
+        try:
+            return await self.attempt(lease)
+        except Unavailable as fault:
+            waits = Deferred(str(fault), not_before=_PATIENCE, spends_attempt=False)
+            return Report(outcome=waits, held=True)
+        except Exception as error:  # noqa: BLE001 - the one catch-all: a bug of ours
+            # Frames only: the error's own words may quote what must stay inside.
+            frames = traceback.format_tb(error.__traceback__)
+            what = {"error": type(error).__name__, "frames": frames}
+            log.error("attempt failed", extra={"trigger": lease.trigger.id, **what})  # noqa: TRY400
+            return Report(outcome=Uncertain(f"internal error: {type(error).__name__}"))
+
+    def _settlement_of(self, lease: Lease, report: Report) -> Settlement:
+        attempt = Attempt(
+            number=lease.number,
+            ended_at=self.world.now(),
+            deadline=lease.trigger.lifetime.deadline,
+            chance=self.world.chance(),
+            done=lease.done,
+        )
+        return settle(report.outcome, attempt, report.schedule)
+
+    def _record_of(
+        self,
+        lease: Lease,
+        report: Report,
+        settlement: Settlement,
+        started_at: datetime,
+    ) -> AttemptRecord:
+        now = self.world.now()
+        tried = Try(
+            profile=lease.trigger.profile,
+            trigger=lease.trigger.id,
+            action=lease.trigger.action,
+            number=lease.number,
+            repeats=lease.repeats,
+            started_at=started_at,
+        )
+        return AttemptRecord(
+            id=self.world.new_id(now),
+            tried=tried,
+            report=report,
+            settlement=settlement,
+            at=now,
+        )
+
+    def _letter_of(self, lease: Lease, settlement: Bury) -> DeadLetter:
+        return DeadLetter(
+            trigger=lease.trigger,
+            settlement=settlement,
+            attempts=lease.number,
+            buried_at=self.world.now(),
+        )
+
+    async def _insist(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what must come before anything else; until it is done, work stops."""
+        while True:
+            try:
+                return await act()
+            except Unavailable as fault:
+                await self._wait_out(fault)
+
+    async def _wait_out(self, fault: Unavailable) -> None:
+        log.error("work is stopped", extra={"reason": str(fault)})
+        await self.world.sleep(_PATIENCE)
+
+
+async def _end(stop: asyncio.Event, grace: timedelta, limit: asyncio.Timeout) -> None:
+    await stop.wait()
+    limit.reschedule(asyncio.get_running_loop().time() + grace.total_seconds())
