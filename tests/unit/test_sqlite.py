@@ -1,0 +1,189 @@
+"""SQLite: transactions that are durable and exclusive, refusals that say what to do."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from keyrelay.ports import Unavailable
+from keyrelay.sqlite import open_engine, reading, writing
+
+CANARY = "canary-5b2f"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a file with ? and #.db"
+
+
+@pytest.fixture
+async def engine(path: Path) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(path, patience=timedelta())
+    async with writing(engine) as connection:
+        await connection.execute(text("CREATE TABLE notes (note TEXT UNIQUE)"))
+    yield engine
+    await engine.dispose()
+
+
+async def write(engine: AsyncEngine, note: str) -> None:
+    async with writing(engine) as connection:
+        await connection.execute(
+            text("INSERT INTO notes VALUES (:note)"), {"note": note}
+        )
+
+
+async def notes(engine: AsyncEngine) -> list[str]:
+    async with reading(engine) as connection:
+        return list(await connection.scalars(text("SELECT note FROM notes")))
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)],
+)
+async def test_every_connection_is_set_for_power_cuts(
+    engine: AsyncEngine, pragma: str, value: str | int
+) -> None:
+    async with reading(engine), reading(engine) as another:
+        assert await another.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+async def test_what_is_written_is_there_after_leaving(
+    engine: AsyncEngine, path: Path
+) -> None:
+    await write(engine, "kept")
+
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT note FROM notes").fetchall() == [("kept",)]
+    other.close()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(engine: AsyncEngine) -> None:
+    async def fail_halfway() -> None:
+        async with writing(engine) as connection:
+            await connection.execute(text("INSERT INTO notes VALUES ('half')"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail_halfway()
+
+    assert await notes(engine) == []
+
+
+async def test_a_writer_holds_off_writers_from_its_first_statement(
+    engine: AsyncEngine, path: Path
+) -> None:
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+
+    async with writing(engine):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+async def test_a_writer_waits_its_turn(path: Path) -> None:
+    patient = open_engine(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE notes (note TEXT UNIQUE)")
+    other.execute("PRAGMA journal_mode = WAL")
+    other.execute("BEGIN IMMEDIATE")
+
+    waiting = asyncio.create_task(write(patient, "later"))
+    await notes(patient)
+    other.execute("COMMIT")
+    await waiting
+
+    assert await notes(patient) == ["later"]
+    other.close()
+    await patient.dispose()
+
+
+async def test_reading_is_one_snapshot(engine: AsyncEngine) -> None:
+    async with reading(engine) as connection:
+        before = await connection.scalar(text("SELECT count(*) FROM notes"))
+        await write(engine, "in between")
+        after = await connection.scalar(text("SELECT count(*) FROM notes"))
+
+    assert (before, after) == (0, 0)
+
+
+async def test_a_locked_database_is_unavailable_and_then_works_again(
+    engine: AsyncEngine, path: Path
+) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(Unavailable, match="locked; end the process that holds it"):
+        await write(engine, "refused")
+
+    other.execute("ROLLBACK")
+    await write(engine, "taken")
+    assert await notes(engine) == ["taken"]
+    other.close()
+
+
+async def test_a_full_disk_is_unavailable_and_then_works_again(
+    engine: AsyncEngine,
+) -> None:
+    async with reading(engine) as connection:
+        await connection.execute(text("PRAGMA max_page_count = 1"))
+
+    with pytest.raises(Unavailable, match="the disk is full; make room"):
+        await write(engine, CANARY * 1000)
+
+    async with reading(engine) as connection:
+        await connection.execute(text("PRAGMA max_page_count = 1000"))
+    await write(engine, "taken")
+    assert await notes(engine) == ["taken"]
+
+
+async def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "nowhere" / "file.db")
+
+    with pytest.raises(Unavailable, match=r"nowhere/file\.db: .* check its folder"):
+        await notes(engine)
+
+
+@pytest.fixture
+def text_file(path: Path) -> Path:
+    path.write_bytes(b"something else entirely" * 1000)
+    return path
+
+
+async def test_a_file_that_is_no_database_is_unavailable(text_file: Path) -> None:
+    engine = open_engine(text_file)
+
+    with pytest.raises(Unavailable, match="not a database; move it away"):
+        await notes(engine)
+
+    await engine.dispose()
+
+
+async def test_a_constraint_and_a_mistake_of_ours_stay_what_they_are(
+    engine: AsyncEngine,
+) -> None:
+    await write(engine, "once")
+
+    with pytest.raises(IntegrityError):
+        await write(engine, "once")
+    with pytest.raises(OperationalError, match="no such table"):
+        async with reading(engine) as connection:
+            await connection.execute(text("SELECT 1 FROM nowhere"))
+
+
+async def test_an_error_does_not_print_what_was_written(engine: AsyncEngine) -> None:
+    await write(engine, CANARY)
+
+    with pytest.raises(IntegrityError) as refused:
+        await write(engine, CANARY)
+
+    assert CANARY not in str(refused.value)
+    assert CANARY not in repr(refused.value)
