@@ -1,0 +1,31 @@
+# Everything a newcomer needs; each target does its own set-up and can be repeated.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench setup
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml
+	@echo "Setting up .venv; the first time this takes about a minute."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/keyrelay demo
+
+test: setup
+	$(BIN)/python -m tests.services
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest tests/unit --numprocesses 2 --cov --cov-report=
+	$(BIN)/python -m pytest tests/contract tests/e2e tests/faults --cov --cov-append --cov-report=
+	$(BIN)/python -m tests.coverage
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.bench

@@ -1,0 +1,203 @@
+"""Settings: what an operator may choose, from file, environment and flags.
+
+Flags override `KEYRELAY_*`, which override the TOML file; unknown keys are an error.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from keyrelay.definition import InvalidDefinition
+from keyrelay.egress import parse_networks
+
+_PREFIX = "KEYRELAY_"
+_NOT_SETTINGS = ("KEYRELAY_CONFIG", "KEYRELAY_TEST_")
+
+
+class InvalidSettings(ValueError):
+    """The settings make no sense; the message names the setting and what it takes."""
+
+
+def _split(value: object) -> object:
+    """Let `a, b` stand for a list, as environment variables must."""
+    if not isinstance(value, str):
+        return value
+    return tuple(entry.strip() for entry in value.split(",") if entry.strip())
+
+
+def _network(value: str) -> str:
+    parse_networks(value)
+    return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an endpoint looks like http://127.0.0.1:4566")
+    if value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError("an endpoint has a scheme, a host and a port, nothing else")
+    return value
+
+
+def _sqlite(value: str | None) -> str | None:
+    try:
+        known = value is None or make_url(value).get_backend_name() == "sqlite"
+    except ArgumentError:
+        known = False
+    if not known:
+        raise ValueError("expected a URL like sqlite:////var/lib/keyrelay/keyrelay.db")
+    return value
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Url = Annotated[str | None, BeforeValidator(_sqlite)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # the input may be a key
+        validate_default=False,
+    )
+
+    home: Path = Field(
+        default=Path("~/.local/share/keyrelay"),
+        description="Data directory: databases, key file, audit checkpoint.",
+    )
+    database: Url = Field(
+        default=None,
+        description="Where definitions, audit and dead letters are kept;"
+        " keyrelay.db in the data directory if left out.",
+    )
+    queue: Url = Field(
+        default=None,
+        description="Where triggers wait; queue.db in the data directory if left out.",
+    )
+    key: SecretStr | None = Field(
+        default=None,
+        description="The key-encryption key itself, for platforms that keep secrets"
+        " in the environment; better leave it out and use the file.",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="File with the key-encryption key, mode 0400 or 0600;"
+        " `key` in the data directory if left out.",
+    )
+    profile: str = Field(
+        default="default", description="The profile that commands act in, by name."
+    )
+    smtp_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(587,), description="Ports that SMTP secrets may name."
+    )
+    smtp_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file with trust anchors beside the system's.",
+    )
+    egress_allow: Annotated[
+        tuple[Annotated[str, BeforeValidator(_network)], ...],
+        NoDecode,
+        BeforeValidator(_split),
+    ] = Field(
+        default=(),
+        description="Networks beyond the public ones that mail may be sent to.",
+    )
+    sqs_endpoints: Annotated[
+        tuple[Annotated[str, BeforeValidator(_origin)], ...],
+        NoDecode,
+        BeforeValidator(_split),
+    ] = Field(
+        default=(),
+        description="SQS endpoints beside AWS, such as LocalStack's;"
+        " a queue URL on one of them is sent there.",
+    )
+    lanes: int = Field(
+        default=32, ge=1, le=1024, description="Attempts under way at once."
+    )
+    grace_seconds: float = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="How long a stopping worker waits for what has been started.",
+    )
+    lease_seconds: float = Field(
+        default=30,
+        ge=0.5,
+        le=3600,
+        description="How long after a worker's sudden death its triggers go back.",
+    )
+    ordering: Literal["none", "key"] = Field(
+        default="none",
+        description="With `key`, triggers that share a key are attempted in order.",
+    )
+    secret_tags: Literal["required", "optional"] = Field(
+        default="required", description="Whether a secret needs at least one tag."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="`auto` is text on a terminal and JSON elsewhere."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
+    """Return the settings in force, or raise InvalidSettings.
+
+    `config` names the TOML file; None, `keyrelay.toml` in the data directory is
+    read if it is there. `flags` hold only what was given on the command line.
+    """
+    _refuse_unknown_variables()
+    file = config or _home(flags) / "keyrelay.toml"
+    if config is not None and not config.is_file():
+        raise InvalidSettings(f"there is no settings file {config}")
+
+    class Sourced(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return Sourced.model_validate(dict(flags))
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        setting = ".".join(str(part) for part in fault["loc"][:1])
+        sentence = f"setting {setting}: {fault['msg']}"
+    except InvalidDefinition as error:
+        sentence = str(error)
+    except ValueError:  # the TOML itself
+        sentence = f"{file} is not valid TOML"
+    raise InvalidSettings(sentence)
+
+
+def _home(flags: Mapping[str, object]) -> Path:
+    home = flags.get("home") or os.environ.get("KEYRELAY_HOME")
+    return Path(str(home or Settings.model_fields["home"].default)).expanduser()
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{_PREFIX}{field}".upper() for field in Settings.model_fields}
+    for name in sorted(os.environ):
+        ours = name.startswith(_PREFIX) and not name.startswith(_NOT_SETTINGS)
+        if ours and name not in known:
+            raise InvalidSettings(f"there is no setting {name}; see the README's list")
