@@ -1,10 +1,10 @@
 """Dead letters: buried triggers, with all that is needed to understand and redrive."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from keyrelay.settlement import Bury
-from keyrelay.trigger import Trigger
+from keyrelay.trigger import Lifetime, Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,3 +15,23 @@ class DeadLetter:
     settlement: Bury
     attempts: int
     buried_at: datetime
+
+    def redriven(self, now: datetime) -> Trigger:
+        """Return the trigger with as much time, from now, as it had when raised.
+
+        It keeps its id and the time it was raised, so that the message that goes
+        out is the same and a receiver can tell.
+        """
+        lifetime = self.trigger.lifetime
+        deadline = _later(now, lifetime.deadline - lifetime.raised_at)
+        return replace(
+            self.trigger,
+            lifetime=Lifetime(raised_at=lifetime.raised_at, deadline=deadline),
+        )
+
+
+def _later(instant: datetime, by: timedelta) -> datetime:
+    try:
+        return instant + by
+    except OverflowError:  # a deadline at the end of the calendar stays there
+        return datetime.max.replace(tzinfo=UTC)

@@ -18,12 +18,15 @@ def parse_document(raw: bytes | str) -> Mapping[str, object]:
     """Read one strict JSON object, or raise InvalidDefinition.
 
     Strict is: UTF-8, no key twice in one object (of `deny` … `allow` the last
-    would win), no NaN, no lone surrogate, at most 32 levels deep.
+    would win), no NaN and no number that overflows to infinity, no lone
+    surrogate, at most 32 levels deep.
     """
     document = _decoded(raw)
     # Raised here, outside `except`: the decoder's error holds the whole input.
     if not isinstance(document, dict):
-        raise InvalidDefinition("expected one JSON object in which no key stands twice")
+        raise InvalidDefinition(
+            "expected one JSON object, in UTF-8, in which no key stands twice"
+        )
     if not _is_shallow(document, _DEEPEST):
         raise InvalidDefinition(f"JSON deeper than {_DEEPEST} levels is refused")
     return document
@@ -35,12 +38,12 @@ def refuse_unknown(
     unknown = sorted(set(document) - set(known))
     if unknown:
         raise InvalidDefinition(
-            f"{what} has no field {unknown[0]!r}; it has {', '.join(sorted(known))}"
+            f"{what} has no field {unknown[0][:40]!r}; it has {', '.join(sorted(known))}"
         )
 
 
 def require_text(value: object, what: str, *, longest: int, shortest: int = 1) -> str:
-    """Return `value` if it is a string of that many code points and printable."""
+    """Return `value` if it is a string of that many code points, whichever."""
     if not isinstance(value, str):
         raise InvalidDefinition(f"{what} must be a string")
     if not shortest <= len(value) <= longest:
@@ -51,15 +54,15 @@ def require_text(value: object, what: str, *, longest: int, shortest: int = 1) -
 def require_label(value: object, what: str, *, longest: int) -> str:
     """Return a text that people compare by eye, with no look-alike in it.
 
-    Refused, not repaired: control and format characters (zero-width ones are
-    among them), space at an end, and whatever NFKC would change, such as
-    full-width letters.
+    Refused, not repaired: characters that show nothing (control, format, blank
+    letters), space at an end, two spaces in a row, and whatever NFKC would
+    change, such as full-width letters.
     """
     text = require_text(value, what, longest=longest)
-    if any(unicodedata.category(c) in _UNSEEN for c in text):
+    if any(unicodedata.category(c) in _UNSEEN or c in _BLANK for c in text):
         raise InvalidDefinition(f"{what} must not hold invisible characters")
-    if text != text.strip():
-        raise InvalidDefinition(f"{what} must not begin or end with a space")
+    if text != " ".join(text.split()):
+        raise InvalidDefinition(f"{what} has only single spaces, and none at an end")
     if text != unicodedata.normalize("NFKC", text):
         raise InvalidDefinition(f"{what} must be in Unicode's plain form (NFKC)")
     return text
@@ -87,16 +90,30 @@ def require_object(value: object, what: str) -> Mapping[str, object]:
 
 # Control, format, surrogate, private use, unassigned, line and paragraph separator.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters and marks that show nothing all the same: Unicode's property
+# Default_Ignorable_Code_Point beyond the above, and the empty Braille pattern.
+_BLANK = frozenset(
+    chr(code)
+    for codes in (
+        (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180F, 0x2800, 0x3164, 0xFFA0),
+        range(0x180B, 0x180E),
+        range(0xFE00, 0xFE10),
+        range(0xE0100, 0xE01F0),
+    )
+    for code in codes
+)
 
 
 def _decoded(raw: bytes | str) -> object:
     """Return the JSON value; None for what is not strict JSON."""
     try:
+        # Decoded here: given bytes, the decoder would guess at UTF-16 and UTF-32.
+        text = raw.decode() if isinstance(raw, bytes) else raw
         document = json.loads(
-            raw, object_pairs_hook=_unique, parse_constant=_refuse_constant
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant
         )
-        # Lone surrogates pass the decoder and break every encoder after it.
-        json.dumps(document, ensure_ascii=False).encode()
+        # Lone surrogates and 1e400 pass the decoder and break every encoder after it.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
     return document

@@ -64,6 +64,12 @@ class Origin:
     new_id: Callable[[datetime], str]
 
 
+# Nothing is left out in what we wrote, so there is nothing to fill in.
+_STORED = Origin(
+    profile=None, now=lambda: datetime.max.replace(tzinfo=UTC), new_id=lambda _: ""
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     """`id` is unique in its profile and may be the producer's own.
@@ -83,6 +89,18 @@ class Trigger:
         """Turn untrusted bytes into a trigger, or raise MalformedTrigger."""
         if len(raw) > LARGEST_TRIGGER:
             raise MalformedTrigger(f"larger than {LARGEST_TRIGGER} bytes")
+        return cls._parse(raw, origin)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """Read back what `encode` wrote, or raise MalformedTrigger.
+
+        ASCII can be thrice as long as what was sent, so there is no limit.
+        """
+        return cls._parse(raw, _STORED)
+
+    @classmethod
+    def _parse(cls, raw: bytes, origin: Origin) -> Self:
         try:
             return cls._from(parse_document(raw), origin)
         except InvalidDefinition as fault:
@@ -107,7 +125,7 @@ class Trigger:
         )
 
     def encode(self) -> bytes:
-        """Return JSON that `parse` reads back to an equal trigger."""
+        """Return JSON that `decode` reads back to an equal trigger."""
         head = {
             "id": self.id,
             "profile": self.profile,

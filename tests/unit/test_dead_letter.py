@@ -1,0 +1,44 @@
+"""Dead letters: what a redriven trigger keeps and what it is given anew."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.outcome import Fault
+from keyrelay.settlement import Bury
+from keyrelay.trigger import Lifetime, Trigger
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def a_letter(lifetime: Lifetime) -> DeadLetter:
+    trigger = Trigger(
+        id="t1", profile="a" * 24, action="b" * 24, data=(), key="k", lifetime=lifetime
+    )
+    bury = Bury(reason="refused", fault=Fault.DEFINITION)
+    return DeadLetter(trigger=trigger, settlement=bury, attempts=3, buried_at=NOON)
+
+
+def test_a_redriven_trigger_has_its_whole_time_again() -> None:
+    letter = a_letter(Lifetime(raised_at=NOON, deadline=NOON + timedelta(hours=24)))
+
+    trigger = letter.redriven(NOON + timedelta(days=30))
+
+    assert trigger.lifetime.deadline == NOON + timedelta(days=31)
+
+
+def test_a_redriven_trigger_is_otherwise_the_same() -> None:
+    letter = a_letter(Lifetime(raised_at=NOON, deadline=NOON + timedelta(hours=24)))
+
+    trigger = letter.redriven(NOON)
+
+    assert trigger == letter.trigger
+
+
+@pytest.mark.parametrize("now", [NOON, LAST])
+def test_a_deadline_at_the_end_of_the_calendar_stays_there(now: datetime) -> None:
+    letter = a_letter(Lifetime(raised_at=NOON - timedelta(days=1), deadline=LAST))
+
+    assert letter.redriven(now).lifetime.deadline == LAST
