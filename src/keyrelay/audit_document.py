@@ -1,0 +1,195 @@
+"""Audit documents: a record as one flat JSON object, for the database and the log.
+
+One way only: records are read by people, never by the engine.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import assert_never
+
+from keyrelay.audit import AttemptRecord, AuditRecord, ChangeRecord
+from keyrelay.definition import InvalidDefinition, parse_document
+from keyrelay.outcome import Deferred, Delivered, Outcome, Part, Rejected, Uncertain
+from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+
+LONGEST = 1000  # characters of one text
+
+Document = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What a record is found by."""
+
+    id: str
+    kind: str
+    profile: str
+    trigger: str | None
+    action: str | None
+    at: datetime
+
+
+def document_of(record: AuditRecord) -> Document:
+    """Return what an auditor is shown: texts bounded, nothing invisible in them."""
+    match record:
+        case AttemptRecord():
+            document = _attempt(record)
+        case ChangeRecord():
+            document = _change(record)
+        case _:
+            assert_never(record)
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def encode(document: Document) -> str:
+    """Return one line of ASCII."""
+    return json.dumps(document, separators=(",", ":"))
+
+
+def decode(text: str) -> Document | None:
+    """Read what `encode` wrote; None, it is something else."""
+    try:
+        return parse_document(text)
+    except InvalidDefinition:
+        return None
+
+
+def columns_of(document: Document) -> Columns | None:
+    """Return what the document says of itself; None, it is no record's."""
+    match document:
+        case {"kind": str(kind), "id": str(id_), "profile": str(profile), "at": at}:
+            instant = _instant(at)
+            return instant and Columns(
+                id=id_,
+                kind=kind,
+                profile=profile,
+                trigger=_subject(document, "trigger"),
+                action=_subject(document, "action"),
+                at=instant,
+            )
+        case _:
+            return None
+
+
+def printable(text: str, longest: int = LONGEST) -> str:
+    """Bound the text, and show what would not show: a bidi override reorders a line."""
+    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in cut)
+
+
+def _attempt(record: AttemptRecord) -> dict[str, object]:
+    tried, evidence = record.tried, record.report.evidence
+    return {
+        "kind": "attempt",
+        "id": record.id,
+        "at": _printed(record.at),
+        "profile": tried.profile,
+        "trigger": printable(tried.trigger),
+        "action": printable(tried.action),
+        "attempt": tried.number,
+        "repeats": tried.repeats,
+        "started_at": _printed(tried.started_at),
+        **_outcome(record.report.outcome),
+        **_settlement(record.settlement),
+        "channel": evidence.channel,
+        "secret": evidence.secret,
+        "secret_version": evidence.secret_version,
+        "policy": evidence.policy,
+        "missing": list(evidence.missing) or None,
+    }
+
+
+def _change(record: ChangeRecord) -> dict[str, object]:
+    return {
+        "kind": "change",
+        "id": record.id,
+        "at": _printed(record.at),
+        "profile": record.profile,
+        "actor": printable(record.actor),
+        "noun": record.noun,
+        "subject": printable(record.subject),
+        "change": record.change,
+        "detail": printable(record.detail),
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    parts = _parts(outcome.parts)
+    match outcome:
+        case Delivered(receipt):
+            return {"outcome": "delivered", "receipt": printable(receipt), **parts}
+        case Deferred(reason):
+            return {
+                "outcome": "deferred",
+                "reason": printable(reason),
+                "blame": outcome.blame,
+                "waits_for": outcome.waits_for,
+                **parts,
+            }
+        case Uncertain(reason):
+            return {"outcome": "uncertain", "reason": printable(reason), **parts}
+        case Rejected(reason, fault):
+            return {
+                "outcome": "rejected",
+                "reason": printable(reason),
+                "fault": fault,
+                **parts,
+            }
+        case _:
+            assert_never(outcome)
+
+
+def _parts(parts: Iterable[Part]) -> dict[str, object]:
+    listed = [
+        {
+            "name": printable(part.name, 320),
+            "answer": printable(part.answer, 200),
+            "settled": part.settled,
+        }
+        for part in parts
+    ]
+    return {"parts": listed} if listed else {}
+
+
+def _settlement(settlement: Settlement) -> dict[str, object]:
+    match settlement:
+        case Done():
+            return {"settlement": "done"}
+        case TryAgain():
+            return {
+                "settlement": "try again",
+                "after_seconds": round(settlement.after.total_seconds(), 3),
+                "spent": settlement.spent,
+            }
+        case Bury():
+            return {
+                "settlement": "bury",
+                "buried_because": printable(settlement.reason),
+                "buried_fault": settlement.fault,
+            }
+        case _:
+            assert_never(settlement)
+
+
+def _printed(instant: datetime) -> str:
+    text = instant.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _subject(document: Document, noun: str) -> str | None:
+    """Return the id of that noun: what was attempted, or what was changed."""
+    named = document.get(noun)
+    if document.get("noun") == noun:
+        named = document.get("subject")
+    return named if isinstance(named, str) else None

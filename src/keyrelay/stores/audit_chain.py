@@ -1,0 +1,114 @@
+"""Audit chain: each record sealed to the one before it, so that none can be missed.
+
+    seal of a record = HMAC(chain, seq, seal of the record before, document)
+    before the first = HMAC(chain, number, seq and seal of the record before it)
+
+Every process has a chain of its own. Chains are numbered in the order of their
+opening, and each begins where the one before it had got to.
+"""
+
+import hmac
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from keyrelay.vault.framing import frame
+
+LABEL = "audit"  # the key that the vault authenticates records with
+
+_OPENING, _RECORD = "keyrelay/audit/1/opening", "keyrelay/audit/1/record"
+
+Mac = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """How far a chain has got; 0, its first record is still to come."""
+
+    chain: str
+    seq: int
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """`after` is how far the chain with the number before had got; None, the first."""
+
+    chain: str
+    number: int
+    after: Head | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A record as it stands in its chain."""
+
+    seq: int
+    id: str
+    document: str
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """Where a chain is not as it was written; without `id`, where a record was."""
+
+    chain: str
+    seq: int
+    id: str | None
+    what: str
+
+
+def start(mac: Mac, opening: Opening) -> Head:
+    after = opening.after or Head(chain="", seq=0, mac=b"")
+    message = frame(
+        _OPENING,
+        opening.chain,
+        str(opening.number),
+        after.chain,
+        str(after.seq),
+        after.mac.hex(),
+    )
+    return Head(chain=opening.chain, seq=0, mac=mac(message))
+
+
+def advance(mac: Mac, head: Head, document: str) -> Head:
+    """Seal the document as the chain's next."""
+    seq = head.seq + 1
+    message = frame(_RECORD, head.chain, str(seq), head.mac.hex(), document)
+    return Head(chain=head.chain, seq=seq, mac=mac(message))
+
+
+def follow(mac: Mac, head: Head, links: Iterable[Link]) -> Head | Breach:
+    """Go along the links that come after `head`, to the last or the first broken."""
+    for link in links:
+        if link.seq != head.seq + 1:
+            return _gap(head, link.seq - 1)
+        head = advance(mac, head, link.document)
+        if not hmac.compare_digest(head.mac, link.mac):
+            return Breach(
+                chain=head.chain,
+                seq=link.seq,
+                id=link.id,
+                what="it was edited, moved here or put in",
+            )
+    return head
+
+
+def reach(head: Head, known: Head) -> Breach | None:
+    """Check that a chain which ends with `head` has got as far as is known."""
+    if head.seq < known.seq:
+        return _gap(head, known.seq)
+    if head.seq == known.seq and not hmac.compare_digest(head.mac, known.mac):
+        return Breach(
+            chain=head.chain,
+            seq=head.seq,
+            id=None,
+            what="it is not the record that was written here",
+        )
+    return None
+
+
+def _gap(head: Head, last: int) -> Breach:
+    first = head.seq + 1
+    which = f"record {first} is" if first == last else f"records {first} to {last} are"
+    return Breach(chain=head.chain, seq=first, id=None, what=f"{which} missing")

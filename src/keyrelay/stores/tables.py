@@ -1,0 +1,209 @@
+"""Tables: what stands in the database; migrations make it so."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant, also in databases that know no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        return value and value.astimezone(UTC)
+
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        return value and value.replace(tzinfo=value.tzinfo or UTC)
+
+
+_ID = String(24)
+_PRODUCERS_ID = String(64)  # a trigger's id may be the producer's own
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _profile() -> Column[str]:
+    return Column("profile", _ID, ForeignKey("profiles.id"), nullable=False)
+
+
+def _made_and_edited() -> tuple[Column[datetime], Column[datetime]]:
+    return (
+        Column("created_at", Instant, nullable=False),
+        Column("updated_at", Instant, nullable=False),
+    )
+
+
+# One row. `revision` is that of the last change to a definition; `generation` and
+# `versions_mac` belong to the manifest of versions, of which `versions` is the keeper.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("store", _ID, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("versions_mac", LargeBinary, nullable=False),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+)
+
+wrapped_keys = Table(
+    "wrapped_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("purpose", String(20), nullable=False),
+    Column("provider_key", String(500), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# A secret's version is not here: a row that is put back would bring its own along.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _profile(),
+    Column("key", String(100), nullable=False),
+    Column("folded", String(300), nullable=False),
+    Column("type", String(20), nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("value_length", Integer, nullable=False),
+    Column("fifo", Boolean, nullable=False),
+    *_made_and_edited(),
+    UniqueConstraint("profile", "key"),
+)
+
+secret_versions = Table(
+    "secret_versions",
+    metadata,
+    Column("secret", _ID, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+# `folded` is the name as it is searched and sorted, `secret` the one referred to.
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _profile(),
+    Column("name", String(100), nullable=False),
+    Column("folded", String(300), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("secret", _ID),
+    Column("document", Text, nullable=False),
+    *_made_and_edited(),
+    Index(None, "profile", "folded"),
+    Index(None, "secret"),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _profile(),
+    Column("name", String(100), nullable=False),
+    Column("folded", String(300), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("document", Text, nullable=False),
+    *_made_and_edited(),
+    Index(None, "profile", "folded"),
+)
+
+# For lists only: what counts are the tags in the documents themselves.
+tags = Table(
+    "tags",
+    metadata,
+    Column("noun", String(20), primary_key=True),
+    Column("subject", _ID, primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("value", String(100), nullable=False),
+    Index(None, "noun", "key", "value"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("noun", String(20), nullable=False),
+    Column("profile", _ID, nullable=False),
+    Column("subject", _ID, nullable=False),
+)
+
+audit_chains = Table(
+    "audit_chains",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("after_mac", LargeBinary, nullable=False),
+    Column("head_seq", BigInteger, nullable=False),
+    Column("head_mac", LargeBinary, nullable=False),
+)
+
+# The document is the record; the columns beside it repeat it for queries.
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("chain", _ID, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", _ID, nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("profile", _ID, nullable=False),
+    Column("trigger", _PRODUCERS_ID),
+    Column("action", _ID),
+    Column("at", Instant, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Index(None, "profile", "at"),
+    Index(None, "profile", "trigger"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("profile", _ID, primary_key=True),
+    Column("trigger", _PRODUCERS_ID, primary_key=True),
+    Column("action", _ID, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("fault", String(20), nullable=False),
+    Column("done", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("buried_at", Instant, nullable=False),
+    Index(None, "profile", "buried_at"),
+)
