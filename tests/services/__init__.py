@@ -1,0 +1,1 @@
+"""Services: the real servers that tests talk to, fetched, started and stopped."""

@@ -1,0 +1,102 @@
+"""Daemon: the process of a service, from its start to its certain end."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from tests.services import deadline, program
+from tests.services.service import Unavailable
+
+_GRACE = timedelta(seconds=10)
+# Reads from a pipe that we hold and never write to, so that it ends when we do. Not
+# the kernel's parent death signal: that is lost when Postfix changes its account.
+_WATCH = 'read -r _; kill -s TERM -- "-$0"; sleep 5; kill -s KILL -- "-$0"'
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Hand out a temporary folder that servers under another account can enter."""
+    with tempfile.TemporaryDirectory(prefix="keyrelay-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    *,
+    directory: Path,
+    ready: Callable[[], bool],
+    within: timedelta = timedelta(seconds=30),
+    extra: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """Keep a service running in a process group of its own, once it is ready."""
+    log = directory / f"{Path(command[0]).name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=program.environment(extra or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            with _watched(process):
+                _await_ready(process, ready, within, log)
+                yield
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have the service stopped even if these tests are killed."""
+    with subprocess.Popen(
+        ["sh", "-c", _WATCH, str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()
+
+
+def _await_ready(
+    process: subprocess.Popen[bytes],
+    ready: Callable[[], bool],
+    within: timedelta,
+    log: Path,
+) -> None:
+    decided = deadline.met(lambda: process.poll() is not None or ready(), within)
+    if decided and process.returncode is None:
+        return
+    happened = "ended at once" if decided else f"was not ready within {within}"
+    said = log.read_text(errors="replace").strip().splitlines() or ["(nothing)"]
+    raise Unavailable(f"{log.stem} {happened}; it said: {' / '.join(said[-3:])}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    try:
+        _signal(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE.total_seconds())
+    finally:
+        # Also after a second Ctrl-C, and for children that outlived their parent.
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

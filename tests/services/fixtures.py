@@ -1,0 +1,117 @@
+"""Fixtures: the services as tests ask for them, one of each a test process."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import trustme
+
+from tests.services import daemon, dovecot, localstack, mailhog, postfix, stunnel
+from tests.services.localstack import LocalStack
+from tests.services.mailhog import MailHog
+from tests.services.postfix import Postfix
+from tests.services.service import Unavailable, find
+
+Running = TypeVar("Running")
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def server_certificate(
+    authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Key and chain in one file, for servers called localhost or 127.0.0.1."""
+    path = tmp_path_factory.mktemp("certificate") / "server.pem"
+    path.touch(mode=0o600)
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(path)
+    return path
+
+
+@pytest.fixture(scope="session", name="mailhog")
+def running_mailhog(server_certificate: Path) -> Iterator[MailHog]:
+    """MailHog behind stunnel: `smtp_port` is the one that speaks STARTTLS."""
+    with ExitStack() as stack:
+        yield _start(_mailhog_with_starttls(server_certificate), stack)
+
+
+@pytest.fixture(scope="session", name="postfix")
+def running_postfix(server_certificate: Path) -> Iterator[Postfix]:
+    with ExitStack() as stack:
+        yield _start(_postfix_with_logins(server_certificate), stack)
+
+
+@pytest.fixture(scope="session", name="localstack")
+def running_localstack() -> Iterator[LocalStack]:
+    with ExitStack() as stack:
+        yield _start(_localstack(), stack)
+
+
+@contextmanager
+def _mailhog_with_starttls(certificate: Path) -> Iterator[MailHog]:
+    with (
+        daemon.folder() as directory,
+        mailhog.running(directory, server=find(mailhog)) as caught,
+        stunnel.running(
+            directory,
+            server=find(stunnel),
+            certificate=certificate,
+            behind=caught.smtp_port,
+        ) as tunnel,
+    ):
+        yield replace(caught, smtp_port=tunnel.port)
+
+
+@contextmanager
+def _postfix_with_logins(certificate: Path) -> Iterator[Postfix]:
+    password = secrets.token_urlsafe()
+    with (
+        daemon.folder() as directory,
+        dovecot.running(directory, server=find(dovecot), password=password) as sasl,
+        postfix.running(
+            directory,
+            server=find(postfix),
+            certificate=certificate,
+            logins=sasl,
+        ) as submission,
+    ):
+        yield submission
+
+
+@contextmanager
+def _localstack() -> Iterator[LocalStack]:
+    with (
+        daemon.folder() as directory,
+        localstack.running(directory, server=find(localstack)) as running,
+    ):
+        yield running
+
+
+def _start(service: AbstractContextManager[Running], stack: ExitStack) -> Running:
+    try:
+        return stack.enter_context(service)
+    except Unavailable as unavailable:
+        raise _verdict(str(unavailable)) from None
+
+
+def _verdict(reason: str) -> BaseException:
+    """Skip on a laptop; in CI a missing service is a failure."""
+    if os.environ.get("CI") == "true":
+        return pytest.fail.Exception(reason, pytrace=False)
+    return pytest.skip.Exception(reason)
