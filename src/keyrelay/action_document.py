@@ -176,7 +176,8 @@ def _optional_template(
 def _optional_mailboxes(
     document: Mapping[str, object], field: str
 ) -> tuple[Mailbox, ...]:
-    return parse_mailboxes(document[field], field) if document.get(field) else ()
+    value = document.get(field)
+    return () if value is None or value == "" else parse_mailboxes(value, field)
 
 
 def _delay(value: object) -> timedelta | None:

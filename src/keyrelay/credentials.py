@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from keyrelay.definition import (
     InvalidDefinition,
@@ -149,6 +150,8 @@ def _check(value: SecretValue, type_: SecretType, rules: SecretRules) -> bool:
         case SecretType.TEXT:
             require_text(value.reveal(), "value", longest=LONGEST_TEXT)
             return False
+        case _:
+            assert_never(type_)
 
 
 def _type(given: object, value: object) -> SecretType:

@@ -37,8 +37,9 @@ def refuse_unknown(
 ) -> None:
     unknown = sorted(set(document) - set(known))
     if unknown:
+        field = unknown[0][:40]
         raise InvalidDefinition(
-            f"{what} has no field {unknown[0][:40]!r}; it has {', '.join(sorted(known))}"
+            f"{what} has no field {field!r}; it has {', '.join(sorted(known))}"
         )
 
 

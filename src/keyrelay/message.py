@@ -1,9 +1,11 @@
 """Messages: what a dispatcher is asked to hand over, made of action and trigger."""
 
 import html
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from keyrelay.action import Action, EmailSmtp, QueueSqs
 from keyrelay.mailbox import Mailbox, is_header_text
@@ -53,20 +55,30 @@ class QueueMessages:
 
 Message = Mail | QueueMessages
 
+# Each peer's words on each part are in the records of the attempts before.
+_NOTHING_LEFT = Rejected(
+    "nothing is left to send: every part was taken, or refused for good, before",
+    Fault.TRIGGER,
+)
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_GROUP = re.compile(r"[!-~]{1,128}")
+
 
 def compose(
     action: Action, trigger: Trigger, done: Collection[str]
 ) -> Message | Rejected:
     """Fill the action's texts with the trigger's first data point.
 
-    Parts named in `done` are left out. What the trigger's data makes unsendable
-    is Rejected with fault `trigger`.
+    Parts named in `done` are left out; a peer is not asked to send nothing. What
+    the trigger's data makes unsendable is Rejected with fault `trigger`.
     """
     match action.does:
         case EmailSmtp() as form:
             return _mail(form, trigger, done)
         case QueueSqs() as form:
             return _queue_messages(form, trigger, done)
+        case _:
+            assert_never(action.does)
 
 
 def missing_facts(action: Action, trigger: Trigger) -> tuple[Fact, ...]:
@@ -101,10 +113,13 @@ def _mail(form: EmailSmtp, trigger: Trigger, done: Collection[str]) -> Mail | Re
             "the trigger's data would put control characters or '=?' into the subject",
             Fault.TRIGGER,
         )
+    recipients = _remaining(form, done)
+    if not recipients:
+        return _NOTHING_LEFT
     return Mail(
         stamp=_stamp(form.sender, trigger),
         form=form,
-        recipients=_remaining(form, done),
+        recipients=recipients,
         subject=subject,
         text=form.text.fill(facts),
         html=form.html.fill(facts, html.escape) if form.html else None,
@@ -141,13 +156,12 @@ def _queue_messages(
             (str(number), point[0].document if point else "", point)
             for number, point in enumerate(points)
         ]
-    return QueueMessages(
-        tuple(
-            _queue_message(form, trigger, part, body, _facts(point))
-            for part, body, point in parts
-            if part not in done
-        )
+    messages = tuple(
+        _queue_message(form, trigger, part, body, _facts(point))
+        for part, body, point in parts
+        if part not in done
     )
+    return QueueMessages(messages) if messages else _NOTHING_LEFT
 
 
 def _queue_message(
@@ -158,10 +172,9 @@ def _queue_message(
     return QueueMessage(
         part=part,
         body=form.body.fill(facts) if form.body else body,
-        # Standard queues take a group too: fair queues share by it.
-        group_id=routing.group_id.fill(facts)
-        if routing.group_id
-        else facts.get(Fact.DEVICE),
+        group_id=(
+            routing.group_id.fill(facts) if routing.group_id else _fair_group(facts)
+        ),
         deduplication_id=(
             routing.deduplication_id.fill(facts)
             if routing.deduplication_id
@@ -170,3 +183,9 @@ def _queue_message(
         delay=routing.delay,
         attributes=tuple((name, text.fill(facts)) for name, text in form.attributes),
     )
+
+
+def _fair_group(facts: Facts) -> str | None:
+    """Return the device, if SQS takes it: standard queues share fairly by group."""
+    device = facts.get(Fact.DEVICE)
+    return device if device is not None and _GROUP.fullmatch(device) else None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from keyrelay.outcome import Blame, Deferred, Outcome, Uncertain
+from keyrelay.outcome import Blame, Deferred, Outcome, Rejected, Uncertain
 from keyrelay.secret import Secret
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ class _Pause:
     since: datetime
     length: timedelta
     probe_at: datetime
+
+    def is_probing(self, now: datetime) -> bool:
+        return now >= self.since + self.length
 
 
 @dataclass(slots=True)
@@ -82,6 +85,8 @@ class Pauses:
     def observe(self, secret: Secret, outcome: Outcome) -> Outcome:
         """Learn from an attempt; return its outcome, waiting for the secret if so."""
         health = self._health(secret)
+        if health is not self._healths[secret.id]:  # of an earlier version
+            return outcome
         match outcome:
             case Deferred(blame=Blame.CREDENTIAL):
                 length = self._pause(secret, health, Blame.CREDENTIAL, outcome.reason)
@@ -91,6 +96,8 @@ class Pauses:
                 health.failures += 1
                 if health.failures >= _TOLERATED:
                     self._pause(secret, health, Blame.PEER, outcome.reason)
+            case Rejected(parts=()) | Deferred(parts=()):
+                self._pass_on(health)
             case _:
                 self._lift(secret, health)
         return outcome
@@ -106,10 +113,11 @@ class Pauses:
         self, secret: Secret, health: _Health, blame: Blame, reason: str
     ) -> timedelta:
         now, pause = self.now(), health.pause
-        if pause is not None and now < pause.since + pause.length:
+        if pause is not None and not pause.is_probing(now):
             # It was under way when the pause began: no news, and no longer a pause.
             return pause.length
-        length = min(pause.length * 2, _LONGEST) if pause else _FIRST[blame]
+        doubled = pause.length * 2 if pause else timedelta()
+        length = min(max(doubled, _FIRST[blame]), _LONGEST)
         health.pause = _Pause(
             reason=reason, since=now, length=length, probe_at=now + length
         )
@@ -118,6 +126,12 @@ class Pauses:
             extra={"secret": secret.id, "version": secret.version, "reason": reason},
         )
         return length
+
+    def _pass_on(self, health: _Health) -> None:
+        """Let the next one be the probe: of this one the peer said nothing."""
+        now, pause = self.now(), health.pause
+        if pause is not None and pause.is_probing(now):
+            health.pause = replace(pause, probe_at=now)
 
     def _lift(self, secret: Secret, health: _Health) -> None:
         health.failures = 0

@@ -14,6 +14,7 @@ from keyrelay.outcome import (
 )
 
 LONGEST_HINT = timedelta(hours=1)
+SHORTEST_UNSPENT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement
         case Rejected(reason, fault):
             return Bury(reason=reason, fault=fault, done=done)
         case Deferred(reason, hint, spends_attempt=False, waits_for=secret):
+            # Never at once: what spends no attempt has nothing else to end its loop.
             # The hint says when to look again; jitter keeps all from looking at once.
-            wait = _bounded(hint) * (1 + attempt.chance / 4)
+            wait = max(_bounded(hint), SHORTEST_UNSPENT) * (1 + attempt.chance / 4)
             again = TryAgain(after=wait, spent=False, waits_for=secret, done=done)
             return _in_time(again, attempt, reason)
         case Deferred(reason, hint):

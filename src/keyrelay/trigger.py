@@ -109,19 +109,14 @@ class Trigger:
     @classmethod
     def _from(cls, document: Mapping[str, object], origin: Origin) -> Self:
         refuse_unknown(document, _FIELDS, "a trigger")
-        now = origin.now()
-        raised_at = _instant(document.get("raised_at"), "raised_at") or now
-        deadline = _instant(document.get("deadline"), "deadline")
+        now, id_ = origin.now(), document.get("id")
         return cls(
-            id=_trigger_id(document.get("id", origin.new_id(now))),
+            id=_trigger_id(origin.new_id(now) if id_ is None else id_),
             profile=_profile(document.get("profile"), origin.profile),
             action=_action(document.get("action")),
-            data=_points(document.get("data", [])),
+            data=_points(document.get("data")),
             key=_key(document.get("key")),
-            lifetime=Lifetime(
-                raised_at=raised_at,
-                deadline=deadline or _later(raised_at, STANDARD_LIFETIME),
-            ),
+            lifetime=_lifetime(document, now),
         )
 
     def encode(self) -> bytes:
@@ -175,7 +170,22 @@ def _key(value: object) -> str | None:
     )
 
 
+def _lifetime(document: Mapping[str, object], now: datetime) -> Lifetime:
+    raised_at = _instant(document.get("raised_at"), "raised_at")
+    deadline = _instant(document.get("deadline"), "deadline")
+    if raised_at is None:
+        # Whoever gave a deadline that has passed raised the trigger before it.
+        raised_at = min(now, deadline or now)
+    if deadline is None:
+        deadline = _later(raised_at, STANDARD_LIFETIME)
+    if deadline < raised_at:
+        raise InvalidDefinition("deadline must not come before raised_at")
+    return Lifetime(raised_at=raised_at, deadline=deadline)
+
+
 def _points(value: object) -> tuple[DataPoint, ...]:
+    if value is None:
+        return ()
     points = [value] if isinstance(value, dict) else value
     return tuple(
         _point(require_object(point, "a data point"))
@@ -212,14 +222,16 @@ def _printed(value: object) -> str:
 def _location(location: Mapping[str, object]) -> str:
     """Print `lat,lng` from TagoIO's own shape or from GeoJSON (RFC 7946)."""
     match location:
-        case {"lat": int() | float() as lat, "lng": int() | float() as lng}:
-            return f"{lat},{lng}"
-        case {"coordinates": [int() | float() as lng, int() | float() as lat, *_]}:
-            return f"{lat},{lng}"
+        case {"lat": lat, "lng": lng} | {"coordinates": [lng, lat, *_]}:
+            return f"{_degrees(lat)},{_degrees(lng)}"
         case _:
-            raise InvalidDefinition(
-                "a location has lat and lng, or GeoJSON coordinates"
-            )
+            return _degrees(None)
+
+
+def _degrees(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidDefinition("a location has lat and lng, or GeoJSON coordinates")
+    return json.dumps(value)
 
 
 def _instant(value: object, what: str) -> datetime | None:

@@ -61,7 +61,8 @@ class Worker:
         settlement = self._settlement_of(lease, report)
         # Recorded before it is settled: after a crash between the two we repeat
         # an attempt we know about, and never lose one we do not.
-        if not report.held:
+        # What was held back and waits on was no attempt, but no burial goes unrecorded.
+        if not report.held or isinstance(settlement, Bury):
             record = self._record_of(lease, report, settlement, started_at)
             await self._insist(lambda: self.audit.append(record))
         # The letter before the settlement, for the same reason.
