@@ -1,0 +1,1 @@
+"""Providers: where the key-encryption key comes from, one file a place."""

@@ -1,0 +1,75 @@
+"""Vault: seals any value, opens one for a permit, authenticates what is in clear."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keyrelay.policy import Permit
+from keyrelay.secret import OpenedSecret, SealedSecret, Secret, SecretValue
+from keyrelay.vault.envelope import parse, seal, unseal
+from keyrelay.vault.flaw import Flaw, unsealable
+from keyrelay.vault.key import DataKey
+from keyrelay.vault.keyring import Keyring, Purpose
+
+_AUTHENTICATION = "keyrelay/authentication/1/"
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """Each method raises Unavailable while the vault is sealed, and changes nothing.
+
+    Keys are kept for minutes, values never: each opening decrypts anew.
+    """
+
+    keyring: Keyring
+
+    async def check(self) -> None:
+        """Return if the vault can seal, open what it seals, and authenticate."""
+        for purpose in Purpose:
+            await self.keyring.newest(purpose)
+
+    async def seal(self, secret: Secret, value: SecretValue) -> bytes:
+        """Return the value's envelope, which opens as this very secret only."""
+        key = await self.keyring.newest(Purpose.SECRETS)
+        return seal(key, self.keyring.store_id, secret, value)
+
+    async def open(self, permit: Permit) -> OpenedSecret:
+        """Return the permitted secret. Raises Unavailable or Unsealable."""
+        value = await self._value(permit.sealed)
+        return OpenedSecret(secret=permit.sealed.secret, value=value)
+
+    async def verify(self, sealed: SealedSecret) -> None:
+        """Raise what `open` would raise; nothing of the value is handed out."""
+        await self._value(sealed)
+
+    async def authenticator(self, label: str) -> Callable[[bytes], bytes]:
+        """Return HMAC-SHA256 under a key that only this label leads to.
+
+        It holds that key: ask for another one soon, as the keyring does.
+        """
+        return authenticator(await self.keyring.newest(Purpose.INTEGRITY), label)
+
+    async def _value(self, sealed: SealedSecret) -> SecretValue:
+        value = await self._unsealed(sealed)
+        if isinstance(value, Flaw):
+            raise unsealable(value)
+        return value
+
+    async def _unsealed(self, sealed: SealedSecret) -> SecretValue | Flaw:
+        envelope = parse(sealed.envelope)
+        if isinstance(envelope, Flaw):
+            return envelope
+        key = await self.keyring.find(envelope.data_key, Purpose.SECRETS)
+        if key is None:
+            return Flaw.DATA_KEY_MISSING
+        return unseal(key, self.keyring.store_id, sealed.secret, envelope)
+
+
+def authenticator(integrity: DataKey, label: str) -> Callable[[bytes], bytes]:
+    key = integrity.key.derive(_AUTHENTICATION + label)
+
+    # A closure and no partial, whose repr would show the key.
+    def authenticate(message: bytes) -> bytes:
+        return hmac.digest(key, message, "sha256")
+
+    return authenticate

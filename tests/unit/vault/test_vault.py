@@ -1,0 +1,266 @@
+import pickle
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.secret import Secret
+from keyrelay.vault.envelope import seal
+from keyrelay.vault.flaw import Flaw
+from keyrelay.vault.key import DataKey
+from keyrelay.vault.keyring import Purpose, WrappedKey
+from keyrelay.vault.vault import Vault, authenticator
+from tests.unit.vault import vectors
+from tests.unit.vault.exposure import everything_said
+from tests.unit.vault.samples import (
+    CANARY,
+    ELSEWHERE,
+    SECRET,
+    Hook,
+    local_key,
+    permit,
+    sealed_secret,
+    value,
+    vault,
+)
+
+Use = Callable[[Vault, bytes, Secret], Awaitable[None]]
+
+
+async def opens(vault: Vault, envelope: bytes, secret: Secret) -> None:
+    await vault.open(permit(envelope, secret))
+
+
+async def verifies(vault: Vault, envelope: bytes, secret: Secret) -> None:
+    await vault.verify(sealed_secret(envelope, secret))
+
+
+both_ways = pytest.mark.parametrize("use", [opens, verifies])
+
+
+async def test_a_sealed_value_opens_for_a_permit() -> None:
+    one = await vault()
+
+    opened = await one.open(permit(await one.seal(SECRET, value())))
+
+    assert opened.secret == SECRET
+    assert opened.value.reveal() == CANARY
+
+
+async def test_a_sealed_value_is_verified_without_being_handed_out() -> None:
+    one = await vault()
+    envelope = await one.seal(SECRET, value())
+
+    await one.verify(sealed_secret(envelope))
+
+
+async def test_an_opened_secret_neither_prints_nor_leaves_the_process() -> None:
+    one = await vault()
+
+    opened = await one.open(permit(await one.seal(SECRET, value())))
+
+    assert CANARY not in f"{opened} {opened!r} {one!r}"
+    with pytest.raises(TypeError, match="does not leave the process"):
+        pickle.dumps(opened)
+
+
+async def test_an_envelope_shows_nothing_of_the_value() -> None:
+    one = await vault()
+
+    envelope = await one.seal(SECRET, value())
+
+    assert CANARY.encode() not in envelope
+
+
+@both_ways
+@pytest.mark.parametrize("secret", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+async def test_a_row_that_was_moved_or_changed_does_not_open(
+    secret: Secret, use: Use
+) -> None:
+    one = await vault()
+    envelope = await one.seal(SECRET, value())
+
+    with pytest.raises(Unsealable, match=Flaw.TAMPERED) as refusal:
+        await use(one, envelope, secret)
+
+    assert CANARY not in everything_said(refusal.value)
+
+
+async def test_two_rows_that_were_swapped_do_not_open_and_a_third_does() -> None:
+    one = await vault()
+    other, third = ELSEWHERE["another id"], ELSEWHERE["another key"]
+    its, others, thirds = [
+        await one.seal(secret, value()) for secret in (SECRET, other, third)
+    ]
+
+    with pytest.raises(Unsealable, match=Flaw.TAMPERED):
+        await one.open(permit(its, other))
+    with pytest.raises(Unsealable, match=Flaw.TAMPERED):
+        await one.open(permit(others, SECRET))
+
+    assert (await one.open(permit(thirds, third))).value.reveal() == CANARY
+
+
+async def test_no_byte_in_the_database_may_change() -> None:
+    one = await vault()
+    envelope = await one.seal(SECRET, value())
+
+    for position in range(len(envelope)):
+        forged = bytearray(envelope)
+        forged[position] ^= 1
+        with pytest.raises(Unsealable) as refusal:
+            await one.open(permit(bytes(forged)))
+        assert CANARY not in everything_said(refusal.value)
+
+
+def shortened(envelope: bytes) -> bytes:
+    return envelope[:100]
+
+
+def of_another_format(envelope: bytes) -> bytes:
+    return b"X" + envelope[1:]
+
+
+def of_another_data_key(envelope: bytes) -> bytes:
+    return envelope[:6] + b"X" + envelope[7:]
+
+
+def of_another_commitment(envelope: bytes) -> bytes:
+    return envelope[:50] + b"X" * 32 + envelope[82:]
+
+
+def altered(envelope: bytes) -> bytes:
+    return envelope[:-1] + bytes([envelope[-1] ^ 1])
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("forge", "flaw"),
+    [
+        (shortened, Flaw.UNSUPPORTED_FORMAT),
+        (of_another_format, Flaw.UNSUPPORTED_FORMAT),
+        (of_another_data_key, Flaw.DATA_KEY_MISSING),
+        (of_another_commitment, Flaw.COMMITMENT_MISMATCH),
+        (altered, Flaw.TAMPERED),
+    ],
+)
+async def test_the_one_failure_says_which_way_for_the_operator(
+    forge: Callable[[bytes], bytes], flaw: Flaw, use: Use
+) -> None:
+    one = await vault()
+    forged = forge(await one.seal(SECRET, value()))
+
+    with pytest.raises(Unsealable) as refusal:
+        await use(one, forged, SECRET)
+
+    assert str(refusal.value) == f"its sealed value is refused ({flaw})"
+    assert CANARY not in everything_said(refusal.value)
+
+
+async def test_an_integrity_key_seals_no_value() -> None:
+    one = await vault()
+    integrity = await one.keyring.newest(Purpose.INTEGRITY)
+    envelope = seal(integrity, one.keyring.store_id, SECRET, value())
+
+    with pytest.raises(Unsealable, match=Flaw.DATA_KEY_MISSING):
+        await one.open(permit(envelope))
+
+
+async def test_a_value_sealed_with_an_older_key_opens() -> None:
+    old, new = await vault(), await vault()
+    envelope = await old.seal(SECRET, value())
+    fresh = tuple(_later(wrapped) for wrapped in new.keyring.wrapped)
+    keys = (*fresh, *old.keyring.wrapped)
+    both = Vault(replace(old.keyring, wrapped=keys))
+
+    opened = await both.open(permit(envelope))
+
+    assert opened.value.reveal() == CANARY
+
+
+def _later(wrapped: WrappedKey) -> WrappedKey:
+    return replace(wrapped, id=wrapped.id[::-1])
+
+
+async def test_a_sealed_vault_refuses_everything_until_its_key_is_back() -> None:
+    hook = Hook(local_key(1))
+    whole = await vault(hook.key)
+    one = Vault(replace(whole.keyring, provider=hook))
+    envelope = await whole.seal(SECRET, value())
+
+    hook.key = local_key(2)
+    attempts: list[Callable[[], Awaitable[object]]] = [
+        one.check,
+        lambda: one.seal(SECRET, value()),
+        lambda: one.open(permit(envelope)),
+        lambda: one.verify(sealed_secret(envelope)),
+        lambda: one.authenticator("audit"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Unavailable, match=r"sealed \(wrong key\)") as no:
+            await attempt()
+        assert CANARY not in everything_said(no.value)
+    hook.key = local_key(1)
+
+    await one.check()
+    assert (await one.open(permit(envelope))).value.reveal() == CANARY
+
+
+@pytest.mark.parametrize("missing", Purpose)
+async def test_a_vault_that_lacks_a_key_is_not_ready(missing: Purpose) -> None:
+    whole = await vault()
+    keys = tuple(key for key in whole.keyring.wrapped if key.purpose is not missing)
+
+    with pytest.raises(Unavailable, match=f"no {missing} key"):
+        await Vault(replace(whole.keyring, wrapped=keys)).check()
+
+
+async def test_plaintext_is_never_kept() -> None:
+    one = await vault()
+    envelope = await one.seal(SECRET, value())
+
+    first = await one.open(permit(envelope))
+    second = await one.open(permit(envelope))
+
+    assert first.value is not second.value
+    assert {type(kept.data_key) for kept in one.keyring._unwrapped.values()} == {
+        DataKey
+    }
+
+
+async def test_what_is_authenticated_is_bound_to_label_message_and_vault() -> None:
+    one, other = await vault(), await vault()
+    audit = await one.authenticator("audit")
+
+    codes = {
+        audit(b"message"),
+        audit(b"another"),
+        (await one.authenticator("versions"))(b"message"),
+        (await other.authenticator("audit"))(b"message"),
+    }
+
+    assert len(codes) == 4
+    assert {len(code) for code in codes} == {32}
+    assert (await one.authenticator("audit"))(b"message") == audit(b"message")
+
+
+async def test_an_authenticator_shows_no_key() -> None:
+    one = await vault()
+    integrity = await one.keyring.newest(Purpose.INTEGRITY)
+
+    shown = repr(await one.authenticator("audit"))
+
+    assert repr(integrity.key.derive("keyrelay/authentication/1/audit")) not in shown
+    assert "authenticate" in shown
+
+
+@pytest.mark.parametrize(("_", "vector"), vectors.read("authenticators"))
+def test_what_was_authenticated_long_ago_still_is(
+    _: str, vector: vectors.Vector
+) -> None:
+    key = vectors.data_key({"data_key_id": "0" * 24, **vector})
+
+    code = authenticator(key, vector["label"])(bytes.fromhex(vector["message"]))
+
+    assert code.hex() == vector["mac"]
