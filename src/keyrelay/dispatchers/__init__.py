@@ -1,0 +1,1 @@
+"""Dispatchers: what acts, one folder a channel."""

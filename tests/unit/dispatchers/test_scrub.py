@@ -1,0 +1,123 @@
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.dispatchers.scrub import LONGEST, scrub
+
+USER = "ada@example.com"
+PASSWORD = 'hunter2/+é"<&'
+VALUES = (USER, PASSWORD)
+
+
+def base64_of(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+ECHOES = {
+    "plain": PASSWORD,
+    "base64": base64_of(PASSWORD),
+    "base64 for URLs": base64.urlsafe_b64encode(PASSWORD.encode()).decode(),
+    "base64 without its end": base64_of(PASSWORD).rstrip("="),
+    "SASL PLAIN": base64_of(f"\0{USER}\0{PASSWORD}"),
+    "SASL PLAIN with an identity": base64_of(f"{USER}\0{USER}\0{PASSWORD}"),
+    "SASL PLAIN of another user": base64_of(f"\0eve\0{PASSWORD}"),
+    "URL-encoded": quote(PASSWORD),
+    "URL-encoded with slashes": quote(PASSWORD, safe=""),
+    "URL-encoded in small letters": "hunter2%2f%2b%c3%a9%22%3c%26",
+    "form-encoded": quote_plus(PASSWORD),
+    "JSON": json.dumps({"password": PASSWORD}),
+    "JSON beyond ASCII": json.dumps({"password": PASSWORD}, ensure_ascii=False),
+    "HTML": "hunter2/+é&quot;&lt;&amp;",
+    "cut by invisible characters": 'hunt\u200ber2\u202e/+é\u2066"<&',
+    "the user": USER,
+    "the user in base64": base64_of(USER),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_no_form_of_a_value_stays(echo: str) -> None:
+    scrubbed = scrub(f"refused: {echo} is wrong", VALUES)
+
+    assert scrubbed.startswith("refused: ")
+    assert scrubbed.endswith(" is wrong")
+    for form in (PASSWORD, "hunt", quote("é"), USER, base64_of("hunter")[:7]):
+        assert form not in scrubbed
+
+
+@given(
+    before=st.binary(max_size=9),
+    after=st.binary(max_size=9),
+    value=st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=8),
+)
+def test_a_value_is_found_anywhere_inside_of_base64(
+    before: bytes, after: bytes, value: str
+) -> None:
+    echo = base64.b64encode(before + value.encode() + after).decode()
+
+    assert scrub(f"535 {echo} no", [value]) == "535 *** no"
+
+
+@pytest.mark.parametrize("password", ["a", "ab", "abc"])
+def test_a_very_short_value_does_not_stay_in_sasl_plain(password: str) -> None:
+    echo = base64_of(f"\0{USER}\0{password}")
+
+    assert scrub(f"({echo})", [USER, password]) == "(***)"
+
+
+def test_a_value_inside_of_another_does_not_spare_its_rest() -> None:
+    assert scrub("swordfish", ["sword", "swordfish"]) == "***"
+
+
+def test_every_occurrence_goes() -> None:
+    echo = base64_of(PASSWORD)
+
+    assert scrub(f"{echo} {PASSWORD} {echo} {PASSWORD}", VALUES) == "*** *** *** ***"
+
+
+def test_an_empty_value_matches_nothing() -> None:
+    assert (
+        scrub("250 2.0.0 Ok: queued as 42", ["", "x1"]) == "250 2.0.0 Ok: queued as 42"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("two\r\nlines", "two  lines"),
+        ("a\x1b[31mred", "a [31mred"),
+        ("c1\x85next", "c1 next"),
+        ("line\u2028end\u2029", "line end"),
+        ("to\u202eknil", "toknil"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("latin-\udce9", "latin-?"),
+        ("plain é 漢 text", "plain é 漢 text"),
+    ],
+)
+def test_what_cannot_be_seen_is_gone(text: str, expected: str) -> None:
+    assert scrub(text, []) == expected
+
+
+def test_a_long_text_is_cut() -> None:
+    scrubbed = scrub("x" * 1000, [])
+
+    assert len(scrubbed) == LONGEST
+    assert scrubbed.endswith("x…")
+    assert scrub("x" * LONGEST, []) == "x" * LONGEST
+
+
+@pytest.mark.parametrize("at", range(LONGEST - len("hunter2"), LONGEST))
+def test_a_value_on_the_edge_of_the_cut_leaves_no_beginning(at: int) -> None:
+    assert "h" not in scrub("x" * at + "hunter2" + "x" * 50, ["hunter2"])
+
+
+@given(st.text(), st.lists(st.text(st.characters(codec="utf-8"), max_size=20)))
+def test_any_text_comes_back_printable_and_short(text: str, values: list[str]) -> None:
+    scrubbed = scrub(text, values)
+
+    assert len(scrubbed) <= LONGEST
+    assert "\n" not in scrubbed
+    scrubbed.encode()
