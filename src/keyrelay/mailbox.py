@@ -17,7 +17,7 @@ MOST_RECIPIENTS = 100
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"({_ATEXT}(?:\.{_ATEXT})*)@({_LABEL}(?:\.{_LABEL})*)")
-_NAMED = re.compile(r'(?:"([^"\\]*)"|([^"<>@,;]*?))\s*<([^<>]*)>')
+_NAMED = re.compile(r'(?:"([^"\\]*)"|([^"<>@,;]*?)) *<([^<>]*)>')
 # One entry of a list: separators inside quotation marks do not separate.
 _ENTRY = re.compile(r'(?:"[^"]*"|[^",;])+')
 
@@ -32,11 +32,12 @@ class Mailbox:
 
 def parse_mailbox(text: str, what: str) -> Mailbox:
     """Read `ada@example.com` or `Ada <ada@example.com>`, or raise InvalidDefinition."""
-    text = text.strip()
+    text = text.strip(" ")
     named = _NAMED.fullmatch(text)
     name = (named[1] or named[2] or "") if named else ""
     address = named[3] if named else text
-    if not is_header_text(name) or not _is_address(address):
+    # The address too: `=?` is legal in one, and decoded where headers are composed.
+    if not is_header_text(text) or not _is_address(address):
         raise InvalidDefinition(
             f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>"
         )
@@ -46,7 +47,7 @@ def parse_mailbox(text: str, what: str) -> Mailbox:
 def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
     """Read addresses separated by `;` or `,`; each once, at least one."""
     text = require_text(value, what, longest=10_000)
-    entries = [entry for entry in _ENTRY.findall(text) if entry.strip()]
+    entries = [entry for entry in _ENTRY.findall(text) if entry.strip(" ")]
     if "".join(re.split("[,;]", text)).count('"') % 2 or not entries:
         raise InvalidDefinition(f"{what} must hold at least one address")
     if len(entries) > MOST_RECIPIENTS:

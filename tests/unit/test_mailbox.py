@@ -1,0 +1,225 @@
+import email
+import email.policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.definition import InvalidDefinition
+from keyrelay.mailbox import (
+    MOST_RECIPIENTS,
+    Mailbox,
+    is_header_text,
+    parse_mailbox,
+    parse_mailboxes,
+)
+
+INJECTIONS = {
+    "two addresses that two parsers choose from": "a@good.com <evil@x>",
+    "an address that closes and opens": "a@b>,<c@d",
+    "a second address in brackets": "<a@b><c@d>",
+    "an address in brackets in a name": "x <a@b> <c@d>",
+    "a route": "<@relay:a@b>",
+    "a percent route is one address, a second @ is not": "a%c@b@d",
+    "a group": "friends: a@b.example;",
+    "a comment": "a@b.example (comment)",
+    "a comment in the local part": "a(c)@b.example",
+    "a quoted local part": '"a b"@b.example',
+    "a quoted local part with a header": '"a\r\nBcc: c@d"@b.example',
+    "an address literal": "a@[127.0.0.1]",
+    "a new line and a header": "a@b.example\r\nBcc: c@d.example",
+    "a new line and a header in a name": "Ada\nBcc: c@d.example <a@b.example>",
+    "a new line at the end": "a@b.example\n",
+    "a new line at the beginning": "\na@b.example",
+    "a new line before the address": "Ada\n<a@b.example>",
+    "a line feed in the address": "a@b\n.example",
+    "a carriage return in a name": "Ada\r <a@b.example>",
+    "a new line in a quoted name": '"Ada\nX: y" <a@b.example>',
+    "a null": "a\0@b.example",
+    "a C1 next line in a name": "Ada\x85X <a@b.example>",
+    "a line separator in a name": "Ada\u2028X <a@b.example>",
+    "a paragraph separator in a name": "Ada\u2029X <a@b.example>",
+    "a lone surrogate in a name": "Ada\ud800 <a@b.example>",
+    "an encoded-word in a name": "=?utf-8?q?Ada=0ABcc:_c@d?= <a@b.example>",
+    "an encoded-word in a quoted name": '"=?utf-8?q?=0ABcc?=" <a@b.example>',
+    "an encoded-word for a local part": "=?utf-8?q?a=0AX=3Ay?=@b.example",
+    "an encoded-word in a local part": "a.=?utf-8?q?a=0AX=3Ay?=@b.example",
+    "an SMTP parameter": "a@b.example> SIZE=1",
+    "a space in the local part": "a b@b.example",
+    "a space in the domain": "a@b example",
+    "a tabulator": "a@b.example\t",
+    "a quotation mark too many": '"Ada" x" <a@b.example>',
+    "a backslash in a quoted name": '"Ada\\" <a@b.example>',
+    "no domain": "a@",
+    "no local part": "@b.example",
+    "no at": "ada",
+    "only a name": "Ada <>",
+    "nothing": "",
+    "dots in a row": "a..b@b.example",
+    "a dot at the beginning": ".a@b.example",
+    "a dot at the end": "a.@b.example",
+    "an empty label": "a@b..example",
+    "a dot after the domain": "a@b.example.",
+    "a hyphen that begins a label": "a@-b.example",
+    "a hyphen that ends a label": "a@b-.example",
+    "a full-width at": "a\uff20b.example",
+    "letters beyond ASCII": "adé@b.example",
+    "a domain beyond ASCII": "a@b\u00e9.example",
+    "full-width digits": "a@b\uff11.example",
+    "a local part of 65": f"{'a' * 65}@b.example",
+    "a label of 64": f"a@{'b' * 64}.example",
+    "a domain of 254": f"a@{'b.' * 126}bb",
+}
+
+GOOD = {
+    "ada@example.com": Mailbox("ada@example.com"),
+    "  ada@example.com ": Mailbox("ada@example.com"),
+    "<ada@example.com>": Mailbox("ada@example.com"),
+    "Ada <ada@example.com>": Mailbox("ada@example.com", "Ada"),
+    "Ada<ada@example.com>": Mailbox("ada@example.com", "Ada"),
+    "Ada Lovelace  <ada@example.com>": Mailbox("ada@example.com", "Ada Lovelace"),
+    '"Lovelace, Ada" <ada@example.com>': Mailbox("ada@example.com", "Lovelace, Ada"),
+    '"a@good.com" <b@x>': Mailbox("b@x", "a@good.com"),
+    "Adé 漢 <ada@example.com>": Mailbox("ada@example.com", "Adé 漢"),
+    "a+b.c_d-e@sub.example.co": Mailbox("a+b.c_d-e@sub.example.co"),
+    "!#$%&'*+/?=^_`{|}~-@b": Mailbox("!#$%&'*+/?=^_`{|}~-@b"),
+    f"{'a' * 64}@{'b' * 63}.example": Mailbox(f"{'a' * 64}@{'b' * 63}.example"),
+    f"a@{'b.' * 126}b": Mailbox(f"a@{'b.' * 126}b"),
+    "a@127.0.0.1": Mailbox("a@127.0.0.1"),
+}
+
+names = st.text(st.characters(exclude_characters='"\\'), max_size=30).filter(
+    is_header_text
+)
+atoms = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True)
+labels = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,20}[A-Za-z0-9])?", fullmatch=True)
+addresses = st.builds(
+    lambda local, domain: f"{'.'.join(local)}@{'.'.join(domain)}",
+    st.lists(atoms, min_size=1, max_size=3),
+    st.lists(labels, min_size=1, max_size=4),
+).filter(is_header_text)
+
+
+def headers_of(mail: EmailMessage) -> list[str]:
+    """Return the headers' names as a receiver reads them from the wire."""
+    head, _, _ = mail.as_bytes(policy=email.policy.SMTP).partition(b"\r\n\r\n")
+    return email.message_from_bytes(head, policy=email.policy.compat32).keys()
+
+
+@pytest.mark.parametrize(("text", "mailbox"), GOOD.items(), ids=GOOD)
+def test_an_address_alone_or_with_a_name_is_read(text: str, mailbox: Mailbox) -> None:
+    assert parse_mailbox(text, "to") == mailbox
+
+
+@pytest.mark.parametrize("text", INJECTIONS.values(), ids=INJECTIONS)
+def test_what_two_parsers_could_read_differently_is_refused(text: str) -> None:
+    with pytest.raises(InvalidDefinition, match=r"^from must hold addresses like"):
+        parse_mailbox(text, "from")
+
+
+@pytest.mark.parametrize("text", INJECTIONS.values(), ids=INJECTIONS)
+def test_one_bad_address_refuses_the_whole_list(text: str) -> None:
+    with pytest.raises(InvalidDefinition, match=r"^to must hold"):
+        parse_mailboxes(f"first@example.com; {text or 'x'}", "to")
+
+
+@given(address=addresses, name=names)
+def test_every_name_and_address_is_read_back(address: str, name: str) -> None:
+    assert parse_mailbox(f'"{name}" <{address}>', "to") == Mailbox(address, name)
+
+
+@given(text=st.text(st.sampled_from('ab@.,;<>"() \\\r\n\0:=?-\u2028'), max_size=25))
+def test_whatever_is_read_makes_exactly_one_header(text: str) -> None:
+    try:
+        mailbox = parse_mailbox(text, "to")
+    except InvalidDefinition:
+        return
+    mail = EmailMessage()
+
+    mail["To"] = Address(mailbox.name, addr_spec=mailbox.address)
+
+    assert headers_of(mail) == ["To"]
+    assert [address.addr_spec for address in mail["To"].addresses] == [mailbox.address]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a@x.example", ["a@x.example"]),
+        ("a@x.example,b@x.example;c@x.example", ["a", "b", "c"]),
+        (" a@x.example ; b@x.example ", ["a", "b"]),
+        (";a@x.example,,b@x.example;", ["a", "b"]),
+        ("a@x.example;b@x.example;a@x.example", ["a", "b"]),
+        ('"A; B, C" <a@x.example>, b@x.example', ["a", "b"]),
+    ],
+)
+def test_a_list_is_separated_by_semicolons_and_commas(
+    text: str, expected: list[str]
+) -> None:
+    found = [mailbox.address for mailbox in parse_mailboxes(text, "to")]
+
+    assert found == [
+        f"{name.removesuffix('@x.example')}@x.example" for name in expected
+    ]
+
+
+@given(st.lists(st.tuples(addresses, names), min_size=1, max_size=8))
+def test_a_list_is_read_back_with_each_address_once(
+    written: list[tuple[str, str]],
+) -> None:
+    text = "; ".join(f'"{name}" <{address}>' for address, name in written)
+
+    assert parse_mailboxes(text, "to") == tuple(
+        Mailbox(address, name) for address, name in dict(written).items()
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", ";", " , ;", '"', 'a@x.example, "', "a@x.example;\n"]
+)
+def test_a_list_without_an_address_is_refused(value: str) -> None:
+    with pytest.raises(InvalidDefinition, match=r"^cc must h"):
+        parse_mailboxes(value, "cc")
+
+
+@pytest.mark.parametrize("value", [None, 1, ["a@x.example"], {"to": "a@x.example"}])
+def test_a_list_is_one_text(value: object) -> None:
+    with pytest.raises(InvalidDefinition, match="to must be a string"):
+        parse_mailboxes(value, "to")
+
+
+def test_a_list_has_an_end() -> None:
+    most = [f"a{number}@x.example" for number in range(MOST_RECIPIENTS)]
+
+    assert len(parse_mailboxes(",".join(most), "to")) == MOST_RECIPIENTS
+    with pytest.raises(InvalidDefinition, match="at most 100 addresses"):
+        parse_mailboxes(",".join([*most, "z@x.example"]), "to")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "plain", "a=b?c", "? =", "Grüße 漢字 🎉", "tab is no space: \u00a0"]
+)
+def test_ordinary_text_may_stand_in_a_header(text: str) -> None:
+    assert is_header_text(text)
+
+
+@pytest.mark.parametrize(
+    "code", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xD800, 0xDFFF]
+)
+def test_a_character_that_ends_a_line_somewhere_may_not(code: int) -> None:
+    assert not is_header_text(f"a{chr(code)}b")
+
+
+def test_what_begins_an_encoded_word_may_not() -> None:
+    assert not is_header_text("a =?utf-8?q?=0ABcc:_evil@x?= b")
+
+
+@given(st.text(max_size=40).filter(is_header_text))
+def test_a_text_that_may_makes_exactly_one_header(text: str) -> None:
+    mail = EmailMessage()
+
+    mail["Subject"] = text
+
+    assert headers_of(mail) == ["Subject"]
