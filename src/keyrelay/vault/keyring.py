@@ -62,9 +62,7 @@ class Keyring:
     provider: Callable[[], KeyEncryptionKey]
     now: Callable[[], datetime]
     lifetime: timedelta = timedelta(minutes=5)
-    _unwrapped: dict[str, _Unwrapped] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _unwrapped: dict[str, _Unwrapped] = field(default_factory=dict, init=False)
 
     async def newest(self, purpose: Purpose) -> DataKey:
         """Return the key to use for what is new. Raises Unavailable while sealed."""

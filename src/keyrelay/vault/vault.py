@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keyrelay.policy import Permit
 from keyrelay.secret import OpenedSecret, SealedSecret, Secret, SecretValue
@@ -32,6 +32,14 @@ class Vault:
         """Return the value's envelope, which opens as this very secret only."""
         key = await self.keyring.newest(Purpose.SECRETS)
         return seal(key, self.keyring.store_id, secret, value)
+
+    async def reseal(self, sealed: SealedSecret, changed: Secret) -> bytes:
+        """Return an envelope of the same value under a new version and new tags.
+
+        Nothing of the value is handed out. Raises Unavailable or Unsealable.
+        """
+        value = await self._value(sealed)
+        return await self.seal(_same(sealed.secret, changed), value)
 
     async def open(self, permit: Permit) -> OpenedSecret:
         """Return the permitted secret. Raises Unavailable or Unsealable."""
@@ -73,3 +81,10 @@ def authenticator(integrity: DataKey, label: str) -> Callable[[bytes], bytes]:
         return hmac.digest(key, message, "sha256")
 
     return authenticate
+
+
+def _same(secret: Secret, changed: Secret) -> Secret:
+    # A value must not wander to where another policy would release it.
+    if replace(secret, version=changed.version, tags=changed.tags) != changed:
+        raise ValueError("only the version and the tags of a sealed value may change")
+    return changed

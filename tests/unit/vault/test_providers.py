@@ -1,7 +1,9 @@
 import os
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -53,6 +55,24 @@ def test_a_created_key_is_one_line_of_text(path: Path) -> None:
     key = file.create(path).key
 
     assert path.read_text() == key_text(key) + "\n"
+
+
+def test_a_created_key_and_its_name_are_on_the_disk_before_it_is_used(
+    path: Path,
+) -> None:
+    synced: list[int] = []
+
+    def watch(frame: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and called is os.fsync:
+            synced.append(os.fstat(frame.f_locals["descriptor"]).st_ino)
+
+    sys.setprofile(watch)  # only watches; the calls are real
+    try:
+        file.create(path)
+    finally:
+        sys.setprofile(None)
+
+    assert synced == [path.stat().st_ino, path.parent.stat().st_ino]
 
 
 def test_no_key_is_created_over_another(path: Path) -> None:
@@ -117,13 +137,17 @@ def test_a_key_file_of_another_user_is_refused(path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_key_file_given_away_is_not_loaded(path: Path) -> None:
+def foreign_file(path: Path) -> Path:
+    if os.geteuid() != 0:
+        return Path("/etc/passwd")  # root's, as only root can give a file away
     given_file(path, TEXT)
     os.chown(path, 4242, -1)
+    return path
 
+
+def test_a_key_file_given_away_is_not_loaded(path: Path) -> None:
     with pytest.raises(Unavailable, match="belongs to another user"):
-        file.load(path)
+        file.load(foreign_file(path))
 
 
 def a_link(path: Path) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.secret import Secret
+from keyrelay.secret import Secret, SecretType
+from keyrelay.tags import Tag
 from keyrelay.vault.envelope import seal
 from keyrelay.vault.flaw import Flaw
 from keyrelay.vault.key import DataKey
@@ -53,6 +54,36 @@ async def test_a_sealed_value_is_verified_without_being_handed_out() -> None:
     envelope = await one.seal(SECRET, value())
 
     await one.verify(sealed_secret(envelope))
+
+
+async def test_a_value_is_sealed_anew_under_new_tags_and_then_only_those() -> None:
+    one = await vault()
+    envelope = await one.seal(SECRET, value())
+    changed = replace(SECRET, version=SECRET.version + 1, tags=(Tag("new", "tag"),))
+
+    anew = await one.reseal(sealed_secret(envelope), changed)
+
+    assert (await one.open(permit(anew, changed))).value.reveal() == CANARY
+    with pytest.raises(Unsealable):
+        await one.open(permit(anew, SECRET))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(SECRET, id="f" * 24),
+        replace(SECRET, profile="f" * 24),
+        replace(SECRET, key="another"),
+        replace(SECRET, type=SecretType.TEXT),
+    ],
+    ids=["id", "profile", "key", "type"],
+)
+async def test_a_value_is_not_sealed_anew_for_another_secret(changed: Secret) -> None:
+    one = await vault()
+    envelope = await one.seal(SECRET, value())
+
+    with pytest.raises(ValueError, match="only the version and the tags"):
+        await one.reseal(sealed_secret(envelope), changed)
 
 
 async def test_an_opened_secret_neither_prints_nor_leaves_the_process() -> None:
@@ -243,6 +274,15 @@ async def test_what_is_authenticated_is_bound_to_label_message_and_vault() -> No
     assert len(codes) == 4
     assert {len(code) for code in codes} == {32}
     assert (await one.authenticator("audit"))(b"message") == audit(b"message")
+
+
+async def test_the_integrity_key_authenticates() -> None:
+    one = await vault()
+    integrity = await one.keyring.newest(Purpose.INTEGRITY)
+
+    authenticate = await one.authenticator("audit")
+
+    assert authenticate(b"message") == authenticator(integrity, "audit")(b"message")
 
 
 async def test_an_authenticator_shows_no_key() -> None:
