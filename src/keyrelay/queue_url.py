@@ -73,4 +73,13 @@ def _is_plain(text: str) -> bool:
         and text.isprintable()
         and len(text) <= 512
         and not set(text) & set(" ?#@\\%")
+        and _splits(text)
     )
+
+
+def _splits(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:  # brackets with no IPv6 address between them
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""SQS: messages on a queue, several in a call."""
