@@ -1,0 +1,80 @@
+"""The clerk: does for a group of callers what each asked, then wakes who waits."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keyrelay.ports import Unavailable
+from keyrelay.settlement import Settlement, TryAgain
+from keyrelay.sources.sqlite.bell import Bell
+from keyrelay.sources.sqlite.inspection import count_due, is_drained
+from keyrelay.sources.sqlite.lease import Holdings
+from keyrelay.sources.sqlite.ledger import Ledger, Settling
+from keyrelay.sources.sqlite.rows import Loan
+from keyrelay.trigger import Trigger
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clerk:
+    ledger: Ledger
+    bell: Bell
+    holdings: Holdings
+
+    async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        new = await self.ledger.accept(triggers)
+        self.bell.ring(sum(new))
+        return new
+
+    async def lend(self, asked: Sequence[None]) -> Sequence[Loan | None]:
+        await self.holdings.renew_if_late()
+        loans = await self.ledger.lend(len(asked))
+        return [*loans, *asked[len(loans) :]]
+
+    async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
+        held = await self.ledger.settle(settlings)
+        if self.ledger.terms.drain:
+            self.bell.ring_all()
+        self.bell.ring(sum(self._may_free(loan, end) for loan, end in settlings))
+        return held
+
+    async def is_drained(self) -> bool:
+        """Whether this is the end: it is asked for, and there is nothing to do."""
+        terms, now = self.ledger.terms, self.ledger.world.now()
+        return terms.drain and await is_drained(self.ledger.engine, now)
+
+    async def keep_up(self) -> None:
+        """Do, for as long as the queue is open, what nobody asks for."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_around())
+            group.create_task(self._keep_house())
+
+    async def _look_around(self) -> None:
+        """Find what came due, and what other processes accepted or gave back."""
+        world, terms = self.ledger.world, self.ledger.terms
+        while True:
+            await world.sleep(terms.look)
+            if not self.bell.sleepers:
+                continue
+            try:
+                due = await count_due(
+                    self.ledger.engine, world.now(), self.bell.sleepers
+                )
+            except Unavailable:
+                due = self.bell.sleepers  # they find out, and say it
+            self.bell.ring(self.bell.sleepers if terms.drain else due)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await self.ledger.world.sleep(self.ledger.terms.renewal)
+            try:
+                await self.holdings.renew()
+                await self.ledger.forget()
+            except Unavailable as fault:
+                log.warning("leases are not renewed", extra={"reason": str(fault)})
+
+    def _may_free(self, loan: Loan, settlement: Settlement) -> bool:
+        in_line = self.ledger.terms.ordered and loan.trigger.key is not None
+        return in_line or isinstance(settlement, TryAgain)

@@ -1,0 +1,118 @@
+"""Inspection: what can be seen of the queue without changing it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import bindparam, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from keyrelay.sources.sqlite.rows import Settled, instant, ticks
+from keyrelay.sources.sqlite.schema import triggers
+from keyrelay.sqlite import reading
+
+_t = triggers.c
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    LEASED = "leased"
+    DONE = "done"
+    BURIED = "buried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where a trigger stands. `due` is empty behind another of its key, and once
+    it is settled; `attempts` counts the one under way."""
+
+    state: State
+    attempts: int
+    accepted_at: datetime
+    due: datetime | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """`due` are those of the `waiting` that a lane could have now, `age` is for how
+    long the first of them could have been had."""
+
+    waiting: int
+    due: int
+    leased: int
+    age: timedelta
+
+
+_STATUS = select(
+    _t.attempts, _t.accepted_at, _t.due, _t.token, _t.settled_at, _t.settlement
+).where(_t.profile == bindparam("profile"), _t.id == bindparam("id"))
+
+_DUE = select(func.count(), func.min(_t.due)).where(_t.due <= bindparam("now"))
+_LEASED = select(func.count()).where(_t.token.is_not(None), _t.due > bindparam("now"))
+_TIMED = select(func.count()).where(_t.due.is_not(None))
+_BLOCKED = select(func.count()).where(
+    _t.key.is_not(None), _t.settled_at.is_(None), _t.due.is_(None)
+)
+_SOME_DUE = select(func.count()).select_from(
+    select(literal(1))
+    .where(_t.due <= bindparam("now"))
+    .limit(bindparam("most"))
+    .subquery()
+)
+_BUSY = select(
+    or_(
+        select(_t.sequence).where(_t.due <= bindparam("now")).exists(),
+        select(_t.sequence).where(_t.token.is_not(None)).exists(),
+    )
+)
+
+
+async def status(engine: AsyncEngine, profile: str, id_: str) -> Status | None:
+    async with reading(engine) as connection:
+        found = await connection.execute(_STATUS, {"profile": profile, "id": id_})
+        row = found.one_or_none()
+    if row is None:
+        return None
+    return Status(
+        state=_state(row.settlement, row.token),
+        attempts=row.attempts,
+        accepted_at=instant(row.accepted_at),
+        due=None if row.due is None else instant(row.due),
+        settled_at=None if row.settled_at is None else instant(row.settled_at),
+    )
+
+
+async def depth(engine: AsyncEngine, now: datetime) -> Depth:
+    at = {"now": ticks(now)}
+    async with reading(engine) as connection:
+        due, first = (await connection.execute(_DUE, at)).one()
+        leased = (await connection.execute(_LEASED, at)).scalar_one()
+        timed = (await connection.execute(_TIMED)).scalar_one()
+        blocked = (await connection.execute(_BLOCKED)).scalar_one()
+    return Depth(
+        waiting=timed + blocked - leased,
+        due=due,
+        leased=leased,
+        age=timedelta() if first is None else now - instant(first),
+    )
+
+
+async def count_due(engine: AsyncEngine, now: datetime, most: int) -> int:
+    """Return how many are due, counting no further than `most`."""
+    async with reading(engine) as connection:
+        found = await connection.execute(_SOME_DUE, {"now": ticks(now), "most": most})
+        return int(found.scalar_one())
+
+
+async def is_drained(engine: AsyncEngine, now: datetime) -> bool:
+    """Whether nothing is due or leased by anyone."""
+    async with reading(engine) as connection:
+        busy = await connection.execute(_BUSY, {"now": ticks(now)})
+        return not busy.scalar_one()
+
+
+def _state(settlement: str | None, token: str | None) -> State:
+    if settlement is None:
+        return State.WAITING if token is None else State.LEASED
+    return State.DONE if settlement == Settled.DONE else State.BURIED

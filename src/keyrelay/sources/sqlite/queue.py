@@ -1,0 +1,127 @@
+"""The embedded queue: one SQLite file, into which triggers go and out of which leases.
+
+What concurrent callers want is done together: accepts, leases and settlements are
+each one transaction for all who came while the one before was written.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from keyrelay.batching import Batch
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.sources.sqlite import inspection
+from keyrelay.sources.sqlite.bell import Bell
+from keyrelay.sources.sqlite.clerk import Clerk
+from keyrelay.sources.sqlite.inspection import Depth, Status
+from keyrelay.sources.sqlite.lease import Holdings, SqliteLease
+from keyrelay.sources.sqlite.ledger import Ledger, Settling
+from keyrelay.sources.sqlite.rows import Loan
+from keyrelay.sources.sqlite.schema import prepare
+from keyrelay.sources.sqlite.terms import STANDARD, Terms
+from keyrelay.sqlite import open_engine
+from keyrelay.trigger import Trigger
+from keyrelay.world import World
+
+_MOST = 500  # of anything in one transaction
+
+
+@asynccontextmanager
+async def open_queue(
+    path: Path, world: World, terms: Terms = STANDARD
+) -> AsyncIterator["SqliteQueue"]:
+    """Open the queue's file, made if it is not there.
+
+    What is leased and not settled when it closes goes back in time. Raises
+    UnknownSchema and Unavailable.
+    """
+    engine = open_engine(path, terms.patience)
+    try:
+        await prepare(engine)
+        async with _staffed(engine, world, terms) as queue:
+            yield queue
+    finally:
+        await engine.dispose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteQueue:
+    """Inbox and Queue of ports.py, and what can be seen of them from outside."""
+
+    _clerk: Clerk
+    _upkeep: asyncio.Task[None]
+    _accepts: Batch[Trigger, bool]
+    _loans: Batch[None, Loan | None]
+    _settles: Batch[Settling, bool]
+
+    async def accept(self, trigger: Trigger) -> bool:
+        return await self._accepts.submit(trigger)
+
+    async def redrive(self, letter: DeadLetter) -> bool:
+        redriven = await self._clerk.ledger.redrive(letter)
+        self._clerk.bell.ring(1)
+        return redriven
+
+    async def lease(self, until: asyncio.Event) -> SqliteLease | None:
+        bell = self._clerk.bell
+        while not until.is_set():
+            if self._upkeep.done():
+                self._upkeep.result()  # without it, leases end: its fault is ours
+            rung = bell.rung
+            loan = await self._loans.submit(None)
+            if loan is not None:
+                return self._hold(loan)
+            if await self._clerk.is_drained():
+                bell.ring_all()
+                return None
+            if bell.rung == rung:
+                await bell.sleep(until)
+        return None
+
+    async def wake(self, secret: str) -> None:
+        self._clerk.bell.ring(await self._clerk.ledger.wake(secret))
+
+    async def status(self, profile: str, id_: str) -> Status | None:
+        """Return where a trigger stands; None, it is not known. Raises Unavailable."""
+        return await inspection.status(self._clerk.ledger.engine, profile, id_)
+
+    async def depth(self) -> Depth:
+        """Return how much there is to do. Raises Unavailable."""
+        ledger = self._clerk.ledger
+        return await inspection.depth(ledger.engine, ledger.world.now())
+
+    async def close(self) -> None:
+        """Return once nothing is written any more."""
+        self._upkeep.cancel()
+        await asyncio.wait([self._upkeep])
+        for group in (self._accepts, self._loans, self._settles):
+            await group.close()
+
+    def _hold(self, loan: Loan) -> SqliteLease:
+        holdings = self._clerk.holdings
+        lease = SqliteLease(loan=loan, _holdings=holdings, _settle=self._settles.submit)
+        holdings.add(lease)
+        return lease
+
+
+@asynccontextmanager
+async def _staffed(
+    engine: AsyncEngine, world: World, terms: Terms
+) -> AsyncIterator[SqliteQueue]:
+    ledger = Ledger(engine=engine, world=world, terms=terms)
+    clerk = Clerk(ledger=ledger, bell=Bell(), holdings=Holdings(ledger=ledger))
+    queue = SqliteQueue(
+        _clerk=clerk,
+        _upkeep=asyncio.create_task(clerk.keep_up()),
+        _accepts=Batch(run=clerk.accept, most=_MOST),
+        _loans=Batch(run=clerk.lend, most=_MOST),
+        _settles=Batch(run=clerk.settle, most=_MOST),
+    )
+    try:
+        yield queue
+    finally:
+        await queue.close()

@@ -1,0 +1,109 @@
+"""Rows: triggers, leases and settlements as the table has them, and back."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from sqlalchemy import Row
+
+from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.trigger import Trigger
+
+Columns = dict[str, object]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+
+
+class Settled(StrEnum):
+    DONE = "done"
+    BURIED = "buried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """A row on loan. `counted` is less than the count of any wake that came later."""
+
+    token: str
+    trigger: Trigger
+    number: int
+    repeats: bool
+    done: frozenset[str]
+    counted: int
+
+
+def ticks(instant: datetime) -> int:
+    return (instant - _EPOCH) // _TICK
+
+
+def instant(ticks: int) -> datetime:
+    return _EPOCH + ticks * _TICK
+
+
+def accepted(
+    trigger: Trigger, at: datetime, *, blocked: bool, done: Collection[str] = ()
+) -> Columns:
+    return {
+        "profile": trigger.profile,
+        "id": trigger.id,
+        "key": trigger.key,
+        "body": trigger.encode(),
+        "due": None if blocked else ticks(at),
+        "attempts": 0,
+        "cut": False,
+        "done": _encode_parts(done),
+        "accepted_at": ticks(at),
+    }
+
+
+def settled(loan: Loan, settlement: Settlement, at: datetime) -> Columns:
+    """Return what changes in the row of a loan, named for the statement `SETTLE`."""
+    match settlement:
+        case Done():
+            return _ended(loan, Settled.DONE, at)
+        case Bury():
+            return _ended(loan, Settled.BURIED, at)
+        case TryAgain():
+            return _columns(loan) | {
+                "again_at": ticks(at + settlement.after),
+                "unspent": 0 if settlement.spent else 1,
+                "parts": _encode_parts(settlement.done),
+                "secret": settlement.waits_for,
+            }
+        case _:
+            assert_never(settlement)
+
+
+def loan(row: Row[*tuple[object, ...]], counted: int) -> Loan:
+    """Read a row of the statement `LEND`, or raise MalformedTrigger."""
+    return Loan(
+        token=row.token,
+        trigger=Trigger.decode(row.body),
+        number=row.attempts,
+        repeats=row.cut,
+        done=frozenset(json.loads(row.done)),
+        counted=counted,
+    )
+
+
+def _ended(loan: Loan, kind: Settled, at: datetime) -> Columns:
+    return _columns(loan) | {"ended_at": ticks(at), "kind": kind.value}
+
+
+def _columns(loan: Loan) -> Columns:
+    return {
+        "held": loan.token,
+        "again_at": None,
+        "unspent": 0,
+        "parts": _encode_parts(()),
+        "secret": None,
+        "ended_at": None,
+        "kind": None,
+    }
+
+
+def _encode_parts(parts: Collection[str]) -> str:
+    return json.dumps(sorted(parts))

@@ -1,0 +1,93 @@
+"""Schema: the queue's one table, and the check that we know it.
+
+`due` is when a trigger may be leased, and nothing else needs to be asked: a lease
+moves it to the lease's end and writes its `token` beside it, so that new, retried
+and expired triggers are found alike. It is empty while an earlier trigger of the
+same key is unsettled, and once the trigger is settled. A token that is still there
+when a trigger is leased belonged to a lease that was cut.
+
+Instants are microseconds since 1970, which compare and index as integers.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from keyrelay.sqlite import writing
+
+VERSION = 1
+
+_metadata = MetaData()
+
+triggers = Table(
+    "triggers",
+    _metadata,
+    Column("sequence", Integer, primary_key=True),  # the order of acceptance
+    Column("profile", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("key", Text),
+    Column("body", LargeBinary),  # dropped once settled
+    Column("due", Integer),
+    Column("token", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("cut", Boolean, nullable=False),  # whether any lease ended unsettled
+    Column("done", Text, nullable=False),  # a JSON list of parts
+    Column("waits_for", Text),  # the id of a secret
+    Column("accepted_at", Integer, nullable=False),
+    Column("settled_at", Integer),
+    Column("settlement", Text),
+    UniqueConstraint("profile", "id"),
+)
+
+# Each holds only the rows that are looked for, so that what a lease costs depends
+# neither on what is settled nor on what is not yet due.
+Index("triggers_due", triggers.c.due, sqlite_where=triggers.c.due.is_not(None))
+Index(
+    "triggers_leased",
+    triggers.c.token,
+    unique=True,
+    sqlite_where=triggers.c.token.is_not(None),
+)
+Index(
+    "triggers_in_line",
+    triggers.c.profile,
+    triggers.c.key,
+    sqlite_where=triggers.c.key.is_not(None) & triggers.c.settled_at.is_(None),
+)
+Index(
+    "triggers_waiting_for",
+    triggers.c.waits_for,
+    sqlite_where=triggers.c.waits_for.is_not(None),
+)
+Index(
+    "triggers_settled",
+    triggers.c.settled_at,
+    sqlite_where=triggers.c.settled_at.is_not(None),
+)
+
+
+class UnknownSchema(Exception):
+    """The queue's file was written by a newer Keyrelay; only that can read it."""
+
+
+async def prepare(engine: AsyncEngine) -> None:
+    """Create the table in a new file. Raises UnknownSchema and Unavailable."""
+    async with writing(engine) as connection:
+        found = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
+        if found > VERSION:
+            raise UnknownSchema(
+                f"{engine.url.database} has version {found} of the queue and this"
+                f" Keyrelay knows {VERSION}; use the newer one that wrote it"
+            )
+        if found < VERSION:
+            await connection.run_sync(_metadata.create_all)
+            await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,188 @@
+"""A queue in memory: the promises of ports.Inbox, Queue and Lease in few words."""
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+from weakref import ref
+
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.trigger import Trigger
+from keyrelay.world import World
+
+LEASE = timedelta(seconds=30)
+REMEMBERED = timedelta(days=7)
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One trigger on the shelf; `holder` is the last lease, perhaps dead."""
+
+    trigger: Trigger
+    due: datetime
+    done: frozenset[str] = frozenset()
+    attempts: int = 0
+    cut: bool = False
+    waits_for: str | None = None
+    settlement: Settlement | None = None
+    settled_at: datetime | None = None
+    holder: "ref[MemoryLease] | None" = None
+
+    def is_held(self) -> bool:
+        lease = self.holder() if self.holder else None
+        return lease is not None and not lease.queue.closed
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What survives a queue's closing, as a file does."""
+
+    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    wakes: dict[str, int] = field(default_factory=dict)
+    count: Iterator[int] = field(default_factory=itertools.count)
+
+    def ring(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def first_in_line(self, row: Row) -> bool:
+        line = (row.trigger.profile, row.trigger.key)
+        others = (
+            other
+            for other in self.rows.values()
+            if (other.trigger.profile, other.trigger.key) == line
+            and other.settlement is None
+        )
+        return row.trigger.key is None or next(others) is row
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class MemoryLease:
+    queue: "MemoryQueue"
+    row: Row
+    trigger: Trigger
+    number: int
+    repeats: bool
+    done: frozenset[str]
+    counted: int
+
+    async def settle(self, settlement: Settlement) -> None:
+        row, now = self.row, self.queue.world.now()
+        if row.holder is None or row.holder() is not self:
+            return
+        row.holder = None
+        match settlement:
+            case Done() | Bury():
+                row.settlement, row.settled_at = settlement, now
+            case TryAgain():
+                seen = self._as_seen(settlement)
+                row.due = now + seen.after
+                row.done = seen.done
+                row.waits_for = seen.waits_for
+                row.attempts -= 0 if seen.spent else 1
+            case _:
+                assert_never(settlement)
+        self.queue.shelf.ring()
+
+    def _as_seen(self, again: TryAgain) -> TryAgain:
+        if self.queue.shelf.wakes.get(again.waits_for or "", -1) > self.counted:
+            return replace(again, after=timedelta(), waits_for=None)
+        return again
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryQueue:
+    """With `ordered`, triggers of one key are lent one at a time."""
+
+    world: World
+    shelf: Shelf
+    ordered: bool = False
+    drain: bool = False
+    closed: bool = False
+
+    async def accept(self, trigger: Trigger) -> bool:
+        self._forget()
+        return self._put(Row(trigger=trigger, due=self.world.now()))
+
+    async def redrive(self, letter: DeadLetter) -> bool:
+        self._forget()
+        trigger = letter.redriven(self.world.now())
+        known = self.shelf.rows.get((trigger.profile, trigger.id))
+        if known is not None and isinstance(known.settlement, Bury):
+            del self.shelf.rows[trigger.profile, trigger.id]
+        return self._put(
+            Row(trigger=trigger, due=self.world.now(), done=letter.settlement.done)
+        )
+
+    async def lease(self, until: asyncio.Event) -> MemoryLease | None:
+        while not until.is_set():
+            changed, row = self.shelf.changed, self._first_due()
+            if row is not None:
+                return self._lend(row)
+            if self.drain and not any(r.holder for r in self.shelf.rows.values()):
+                return None
+            await self._wait(changed, until)
+        return None
+
+    async def wake(self, secret: str) -> None:
+        self.shelf.wakes[secret] = next(self.shelf.count)
+        for row in self.shelf.rows.values():
+            if row.waits_for == secret:
+                row.due, row.waits_for = self.world.now(), None
+        self.shelf.ring()
+
+    def _put(self, row: Row) -> bool:
+        key = (row.trigger.profile, row.trigger.id)
+        kept = self.shelf.rows.setdefault(key, row)
+        self.shelf.ring()
+        return kept is row
+
+    def _first_due(self) -> Row | None:
+        now = self.world.now()
+        due = (
+            row
+            for row in self.shelf.rows.values()
+            if row.settlement is None and row.due <= now and not row.is_held()
+            if not self.ordered or self.shelf.first_in_line(row)
+        )
+        return min(due, key=lambda row: row.due, default=None)
+
+    def _lend(self, row: Row) -> MemoryLease:
+        row.cut = row.cut or row.holder is not None
+        row.attempts += 1
+        row.due, row.waits_for = self.world.now() + LEASE, None
+        lease = MemoryLease(
+            queue=self,
+            row=row,
+            trigger=row.trigger,
+            number=row.attempts,
+            repeats=row.cut,
+            done=row.done,
+            counted=next(self.shelf.count),
+        )
+        row.holder = ref(lease)
+        return lease
+
+    async def _wait(self, changed: asyncio.Event, until: asyncio.Event) -> None:
+        now = self.world.now()
+        due = [row.due for row in self.shelf.rows.values() if row.settlement is None]
+        due = [instant for instant in due if instant > now] or [now + LEASE]
+        waits = [
+            asyncio.ensure_future(wait)
+            for wait in (changed.wait(), until.wait(), self.world.sleep(min(due) - now))
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _forget(self) -> None:
+        old = self.world.now() - REMEMBERED
+        for key, row in list(self.shelf.rows.items()):
+            if row.settled_at is not None and row.settled_at < old:
+                del self.shelf.rows[key]
