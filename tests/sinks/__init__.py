@@ -1,0 +1,1 @@
+"""Sinks: fast local peers that accept everything and keep a ledger of it."""

@@ -1,0 +1,114 @@
+"""SQS: an endpoint on which every queue exists and takes every message, fast.
+
+python -m tests.sinks.sqs --port=4570 --ledger=messages
+"""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+from tests.services import loopback
+from tests.sinks import ledger, process, temper
+from tests.sinks.ledger import Ledger, Pen
+from tests.sinks.sqs_protocol import ACCOUNT, LARGEST, Answer, Sqs, encode
+from tests.sinks.temper import EVEN, Mood, Temper
+
+_CONTENT_TYPE = "application/x-amz-json-1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqsSink:
+    """Takes any keys. The ledger has each message's deduplication id, or its body."""
+
+    endpoint: str
+    ledger: Ledger
+    region: str = "eu-central-1"
+    access_key: str = "test"
+    secret_key: str = "test"
+
+    def queue_url(self, name: str) -> str:
+        return f"{self.endpoint}/{ACCOUNT}/{name}"
+
+
+@contextmanager
+def running(directory: Path, *, temper: Temper = EVEN) -> Iterator[SqsSink]:
+    """Serve in another process."""
+    port, path = loopback.free_port(), directory / "messages.ledger"
+    with process.running(
+        "tests.sinks.sqs",
+        port,
+        [f"--ledger={path}", *temper.arguments()],
+        directory=directory,
+        secrets={},
+    ):
+        yield SqsSink(endpoint=f"http://{loopback.HOST}:{port}", ledger=Ledger(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where requests come in; what is kept is written down before the answer."""
+
+    sqs: Sqs
+    pen: Pen
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if "Authorization" not in request.headers:
+            return _response(_unsigned())
+        answer = self.sqs.answer(
+            request.headers.get("X-Amz-Target", ""), json.loads(await request.read())
+        )
+        if delay := self.sqs.mood.temper.delay.total_seconds():
+            await asyncio.sleep(delay)
+        if answer.kept:
+            self.pen.write(answer.kept)
+        if self.sqs.mood.is_mute() and request.transport is not None:
+            request.transport.abort()
+        return _response(answer)
+
+
+def _unsigned() -> Answer:
+    code = "com.amazonaws.sqs#MissingAuthenticationToken"
+    return Answer({"__type": code, "message": "the request is not signed"}, 403)
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        body=encode(answer.document),
+        status=answer.status,
+        headers={"Content-Type": _CONTENT_TYPE},
+    )
+
+
+async def serve(arguments: argparse.Namespace, pen: Pen) -> None:
+    origin = f"http://{loopback.HOST}:{arguments.port}"
+    sqs = Sqs(origin=origin, mood=Mood(temper.read(arguments)))
+    application = web.Application(client_max_size=2 * LARGEST)
+    application.router.add_post("/{path:.*}", Door(sqs, pen).answer)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, loopback.HOST, arguments.port).start()
+        await process.terminated()
+    finally:
+        await runner.cleanup()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ledger", type=Path, required=True)
+    temper.add_arguments(parser)
+    arguments = parser.parse_args()
+    with ledger.writing(arguments.ledger) as pen:
+        uvloop.run(serve(arguments, pen))
+
+
+if __name__ == "__main__":
+    main()
