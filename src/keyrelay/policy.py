@@ -1,21 +1,61 @@
-"""Policy: may this action use this secret?
+"""Policy: may this target use this secret?
 
 A `Permit` is the only thing the vault accepts, and `decide` is the only place
 that makes one, so a secret cannot be opened ahead of the decision.
+
+Nothing here raises on parsed values. Should a bug of ours raise all the same, no
+permit has been made, and the worker's catch-all has none to open a secret with.
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, islice
 
+from keyrelay.action import TARGET
+from keyrelay.definition import (
+    refuse_unknown,
+    require_bool,
+    require_label,
+    require_list,
+)
+from keyrelay.pattern import Pattern, parse_pattern
+from keyrelay.rule import (
+    ACCESS,
+    Effect,
+    Permission,
+    Question,
+    Rule,
+    named,
+    nearest_misses,
+    parse_permission,
+)
 from keyrelay.secret import SealedSecret
-from keyrelay.tags import Tagged
+from keyrelay.tags import Tagged, parse_tags
 
-ACCESS = "access"  # the permission that releases a secret's value
+POLICY = "policy"  # the kind of thing a policy itself is
+LONGEST_NAME = 100
+MOST_TUPLES = 100  # targets of one policy, and permissions
+
+_FIELDS = frozenset({"name", "active", "tags", "targets", "permissions"})
+_TARGETS = {kind: kind for kind in (TARGET, "analysis")}
+# How many rules that share a target, or a resource, are searched for near misses:
+# a flood of denied triggers must not cost its neighbours more than that.
+_SEARCHED = 20
 
 
-class Effect(StrEnum):
-    ALLOW = "allow"
-    DENY = "deny"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Each permission holds for each target; without either it matches nothing.
+
+    `name` is for people.
+    """
+
+    tagged: Tagged
+    name: str
+    active: bool
+    targets: tuple[Pattern, ...]
+    permissions: tuple[Permission, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +67,166 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
-class Denial:
-    code: str
+class Allowance:
+    """`policy` allows it. Unlike a permit, this opens nothing."""
+
     reason: str
+    policy: str
+
+
+class Code(StrEnum):
+    """Why not."""
+
+    NO_POLICY = "no-policy"
+    DENIED_BY_POLICY = "denied-by-policy"
+    OTHER_PROFILE = "other-profile"
 
 
 @dataclass(frozen=True, slots=True)
+class Denial:
+    """`policy` denies it, or none allows it; the nearest of the `misses` is first."""
+
+    code: Code
+    reason: str
+    policy: str | None = None
+    misses: tuple[str, ...] = ()
+
+
+Explanation = Allowance | Denial
+Rules = Mapping[Pattern, Mapping[Pattern, Sequence[Rule]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyIndex:
-    """The active policies of one profile, found by whom they are about."""
+    """The rules of one profile, by target then resource, and the other way round.
+
+    Inactive ones are in it to be named in explanations; they decide nothing.
+    """
+
+    by_target: Rules
+    by_resource: Rules
+
+
+def parse_policy(document: Mapping[str, object], id_: str, profile: str) -> Policy:
+    """Read wire.md's policy, or raise InvalidDefinition."""
+    refuse_unknown(document, _FIELDS, "a policy")
+    targets = require_list(document.get("targets"), "targets", longest=MOST_TUPLES)
+    permissions = require_list(
+        document.get("permissions"), "permissions", longest=MOST_TUPLES
+    )
+    tags = parse_tags(document.get("tags", []))
+    return Policy(
+        tagged=Tagged(kind=POLICY, profile=profile, id=id_, tags=tags),
+        name=require_label(document.get("name"), "name", longest=LONGEST_NAME),
+        active=require_bool(document.get("active", True), "active"),
+        targets=tuple(
+            parse_pattern(target, _TARGETS, f"targets[{at}]")
+            for at, target in enumerate(targets)
+        ),
+        permissions=tuple(
+            parse_permission(permission, f"permissions[{at}]")
+            for at, permission in enumerate(permissions)
+        ),
+    )
+
+
+def index(policies: Iterable[Policy]) -> PolicyIndex:
+    rules = [
+        rule
+        for policy in sorted(policies, key=lambda policy: policy.tagged.id)
+        for rule in _rules(policy)
+    ]
+    return PolicyIndex(
+        by_target=_grouped((r.target, r.permission.resource, r) for r in rules),
+        by_resource=_grouped((r.permission.resource, r.target, r) for r in rules),
+    )
 
 
 def decide(
     policies: PolicyIndex, target: Tagged, sealed: SealedSecret
 ) -> Permit | Denial:
-    raise NotImplementedError
+    """Permit the release of this secret to `target`, if a policy allows it."""
+    explanation = explain(policies, target, sealed.secret.tagged)
+    if isinstance(explanation, Denial):
+        return explanation
+    return Permit(sealed, explanation.policy)
+
+
+def explain(
+    policies: PolicyIndex, target: Tagged, resource: Tagged, verb: str = ACCESS
+) -> Explanation:
+    """Say whether `target` may do that to `resource`, and by which policy.
+
+    What no active policy allows is denied; deny beats allow, wherever it stands. Of
+    several that decide, the one in the closest words is named, then the oldest.
+    """
+    question = Question.of(target, verb, resource)
+    if target.profile != resource.profile:
+        reason = f"{named(resource)} is not of the profile of {named(target)}"
+        return Denial(Code.OTHER_PROFILE, reason)
+    rule = min(_applying(policies, question), key=_is_outweighed, default=None)
+    if rule is None:
+        return _unallowed(policies, question)
+    if rule.permission.effect is Effect.ALLOW:
+        return Allowance(f"{rule} lets {question}", rule.policy.id)
+    reason = f"{rule} forbids that {question}"
+    return Denial(Code.DENIED_BY_POLICY, reason, rule.policy.id)
+
+
+def _rules(policy: Policy) -> Iterator[Rule]:
+    for target in policy.targets:
+        for permission in policy.permissions:
+            yield Rule(
+                policy=policy.tagged,
+                name=policy.name,
+                active=policy.active,
+                target=target,
+                permission=permission,
+            )
+
+
+def _grouped(rules: Iterable[tuple[Pattern, Pattern, Rule]]) -> Rules:
+    grouped: dict[Pattern, dict[Pattern, list[Rule]]] = {}
+    for outer, inner, rule in rules:
+        grouped.setdefault(outer, {}).setdefault(inner, []).append(rule)
+    return grouped
+
+
+def _applying(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
+    for rule in _matching(policies, question):
+        if rule.active and question.verb in rule.permission.verbs:
+            yield rule
+
+
+def _matching(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
+    """Yield what is about this target and this resource, of their profile."""
+    by_target = policies.by_target
+    for by_resource in (by_target[t] for t in question.targets if t in by_target):
+        for resource in question.resources:
+            for rule in by_resource.get(resource, ()):
+                if rule.policy.profile == question.target.profile:
+                    yield rule
+
+
+def _is_outweighed(rule: Rule) -> bool:
+    return rule.permission.effect is Effect.ALLOW
+
+
+def _unallowed(policies: PolicyIndex, question: Question) -> Denial:
+    matching = islice(_matching(policies, question), _SEARCHED)
+    misses = nearest_misses((*matching, *_beside(policies, question)), question)
+    nearest = f"the nearest: {misses[0]}" if misses else "none comes near it"
+    reason = f"no policy lets {question}; {nearest}"
+    return Denial(Code.NO_POLICY, reason, misses=misses)
+
+
+def _beside(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
+    """Yield some of the rules about this target, and some about this resource."""
+    sides = (
+        (policies.by_target, question.targets),
+        (policies.by_resource, question.resources),
+    )
+    for rules, patterns in sides:
+        for pattern in patterns:
+            about = chain.from_iterable(rules.get(pattern, {}).values())
+            yield from islice(about, _SEARCHED)
