@@ -61,16 +61,18 @@ def columns_of(document: Document) -> Columns | None:
     match document:
         case {"kind": str(kind), "id": str(id_), "profile": str(profile), "at": at}:
             instant = _instant(at)
-            return instant and Columns(
-                id=id_,
-                kind=kind,
-                profile=profile,
-                trigger=_subject(document, "trigger"),
-                action=_subject(document, "action"),
-                at=instant,
-            )
         case _:
             return None
+    if instant is None:
+        return None
+    return Columns(
+        id=id_,
+        kind=kind,
+        profile=profile,
+        trigger=_subject(document, "trigger"),
+        action=_subject(document, "action"),
+        at=instant,
+    )
 
 
 def printable(text: str, longest: int = LONGEST) -> str:

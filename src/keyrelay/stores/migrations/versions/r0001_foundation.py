@@ -1,7 +1,11 @@
 """Foundation: definitions, audit records and dead letters of one machine."""
 
+from typing import TypeVar
+
 import sqlalchemy as sa
 from alembic import op
+
+T = TypeVar("T")
 
 revision = "0001"
 down_revision = None
@@ -19,7 +23,7 @@ def upgrade() -> None:
     _create_dead_letters()
 
 
-def _required(name: str, type_: sa.types.TypeEngine[object]) -> sa.Column[object]:
+def _required(name: str, type_: sa.types.TypeEngine[T]) -> sa.Column[T]:
     return sa.Column(name, type_, nullable=False)
 
 

@@ -1,0 +1,56 @@
+"""Actions: kept as they were sent, and checked against the secrets they refer to."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.action import Action, Channel, QueueSqs, check_queue
+from keyrelay.action_document import parse_action
+from keyrelay.definition import InvalidDefinition
+from keyrelay.secret import SecretType
+from keyrelay.stores.changes import Journal
+from keyrelay.stores.database import Database
+from keyrelay.stores.definitions import Noun
+from keyrelay.stores.documents import DocumentStore, Kind
+from keyrelay.stores.tables import actions, secrets
+
+ActionStore = DocumentStore[Action]
+
+_NEEDS = {Channel.EMAIL: SecretType.SMTP, Channel.SQS: SecretType.AWS_SQS}
+
+
+def action_store(database: Database, journal: Journal) -> ActionStore:
+    return DocumentStore(
+        database=database,
+        journal=journal,
+        kind=Kind(
+            noun=Noun.ACTION,
+            table=actions,
+            parse=parse_action,
+            columns=_columns,
+            check=_check,
+        ),
+    )
+
+
+def _columns(action: Action) -> Mapping[str, object]:
+    return {"secret": action.does.secret}
+
+
+async def _check(connection: AsyncConnection, action: Action) -> None:
+    """Refuse what could never be delivered, or raise InvalidDefinition."""
+    wanted = select(secrets.c.type, secrets.c.fifo).where(
+        secrets.c.profile == action.tagged.profile, secrets.c.id == action.does.secret
+    )
+    secret = (await connection.execute(wanted)).one_or_none()
+    if secret is None:
+        raise InvalidDefinition(f"there is no secret {action.does.secret}")
+    needed = _NEEDS[action.channel]
+    if secret.type != needed:
+        raise InvalidDefinition(
+            f"an {action.channel} action needs a secret of type {needed},"
+            f" {action.does.secret} is of type {secret.type}"
+        )
+    if isinstance(action.does, QueueSqs):
+        check_queue(action.does, fifo=secret.fifo)

@@ -1,0 +1,216 @@
+"""Audit log: records are kept in one transaction with what they tell of."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.audit import AuditRecord
+from keyrelay.audit_document import Document, columns_of, document_of, encode
+from keyrelay.batching import Batch
+from keyrelay.ports import Unavailable
+from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
+from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
+from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
+from keyrelay.stores.database import Database
+from keyrelay.stores.tables import audit_chains, audit_records
+from keyrelay.vault.vault import Vault
+from keyrelay.world import World
+
+MOST_TOGETHER = 500
+CHECKPOINT_INTERVAL = timedelta(seconds=1)
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+_EVENTS = {"attempt": "attempt settled", "change": "definition changed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where our chain is, and where the one before it was when ours began."""
+
+    head: Head
+    after: Head | None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a ledger knows of its chain; no place, the next record opens a chain."""
+
+    place: _Place | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A transaction under way, and the records to be kept with it."""
+
+    connection: AsyncConnection
+    documents: list[Document] = field(default_factory=list)
+
+    def append(self, record: AuditRecord) -> None:
+        self.documents.append(document_of(record))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ledger:
+    """This process's chain of records, opened with the first of them."""
+
+    database: Database
+    vault: Vault
+    world: World
+    checkpoint: CheckpointFile
+    _progress: _Progress = field(default_factory=_Progress, init=False)
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[Recording]:
+        """Hold the right to write. On leaving, all is kept or nothing.
+
+        Raises Unavailable.
+        """
+        mac = await self.vault.authenticator(LABEL)
+        progress = self._progress
+        async with progress.turn:
+            place = progress.place
+            async with self.database.writing() as connection:
+                recording = Recording(connection)
+                yield recording
+                if recording.documents:
+                    place = await self._keep(mac, place, recording)
+                # Cut short while it commits, we do not know whether the chain has
+                # moved: unless told otherwise below, the next record opens another.
+                progress.place = None
+            progress.place = place
+        if recording.documents:
+            progress.moved.set()
+        for document in recording.documents:
+            log.info(_EVENTS[str(document["kind"])], **document)
+
+    async def keep_records(self, records: Sequence[AuditRecord]) -> Sequence[None]:
+        async with self.recording() as recording:
+            for record in records:
+                recording.append(record)
+        return [None] * len(records)
+
+    async def keep_checkpoint(self) -> None:
+        """Note outside the database how far the chain has got. Raises nothing foreseen.
+
+        Without a checkpoint work goes on: the next one covers the same records.
+        """
+        place = self._progress.place
+        if place is None:
+            return
+        try:
+            mac = await self.vault.authenticator(CHECKPOINT)
+            await asyncio.to_thread(
+                self.checkpoint.advance, mac, place.head, place.after
+            )
+        except (OSError, CheckpointForged, Unavailable) as fault:
+            log.error("audit checkpoint not written", reason=str(fault))  # noqa: TRY400
+
+    async def keep_checkpoints(self) -> None:
+        while True:
+            await self._progress.moved.wait()
+            self._progress.moved.clear()
+            await self.keep_checkpoint()
+            await self.world.sleep(CHECKPOINT_INTERVAL)
+
+    async def _keep(
+        self, mac: Mac, place: _Place | None, recording: Recording
+    ) -> _Place:
+        connection = recording.connection
+        if place is None:
+            place = await _open_chain(
+                connection, mac, self.world.new_id(self.world.now())
+            )
+        head, rows = place.head, list[dict[str, object]]()
+        for document in recording.documents:
+            text = encode(document)
+            head = advance(mac, head, text)
+            rows.append(_row(head, document, text))
+        await connection.execute(insert(audit_records), rows)
+        await connection.execute(
+            update(audit_chains)
+            .where(audit_chains.c.id == head.chain)
+            .values(head_seq=head.seq, head_mac=head.mac)
+        )
+        return _Place(head=head, after=place.after)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedAuditLog:
+    """ports.AuditLog: what concurrent lanes append is kept by one commit."""
+
+    batch: Batch[AuditRecord, None]
+
+    async def append(self, record: AuditRecord) -> None:
+        await self.batch.submit(record)
+
+
+@asynccontextmanager
+async def open_ledger(
+    database: Database, vault: Vault, world: World, checkpoint: Path
+) -> AsyncIterator[Ledger]:
+    """Give the ledger; while it is open, its checkpoint is at most a second old."""
+    ledger = Ledger(
+        database=database,
+        vault=vault,
+        world=world,
+        checkpoint=CheckpointFile(checkpoint),
+    )
+    keeping = asyncio.create_task(ledger.keep_checkpoints())
+    try:
+        yield ledger
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        await ledger.keep_checkpoint()
+
+
+def group_commits(ledger: Ledger) -> GroupedAuditLog:
+    return GroupedAuditLog(Batch(run=ledger.keep_records, most=MOST_TOGETHER))
+
+
+async def _open_chain(connection: AsyncConnection, mac: Mac, chain: str) -> _Place:
+    newest = select(audit_chains).order_by(audit_chains.c.number.desc()).limit(1)
+    before = (await connection.execute(newest)).one_or_none()
+    after = None
+    if before is not None:
+        after = Head(chain=before.id, seq=before.head_seq, mac=before.head_mac)
+    number = before.number + 1 if before else 1
+    head = start(mac, Opening(chain=chain, number=number, after=after))
+    await connection.execute(
+        insert(audit_chains).values(
+            id=chain,
+            number=number,
+            after_seq=after.seq if after else 0,
+            after_mac=after.mac if after else b"",
+            head_seq=head.seq,
+            head_mac=head.mac,
+        )
+    )
+    return _Place(head=head, after=after)
+
+
+def _row(head: Head, document: Document, text: str) -> dict[str, object]:
+    columns = columns_of(document)
+    assert columns is not None
+    return {
+        "chain": head.chain,
+        "seq": head.seq,
+        "id": columns.id,
+        "kind": columns.kind,
+        "profile": columns.profile,
+        "trigger": columns.trigger,
+        "action": columns.action,
+        "at": columns.at,
+        "document": text,
+        "mac": head.mac,
+    }

@@ -1,0 +1,126 @@
+"""Live catalog: the view of all definitions, never older than a moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from keyrelay.catalog import Catalog
+from keyrelay.ports import Unavailable
+from keyrelay.stores.database import Database
+from keyrelay.stores.loading import View, load, load_changes, read_revision
+from keyrelay.stores.versions import LABEL
+from keyrelay.vault.vault import Vault
+from keyrelay.world import World
+
+EVERY = timedelta(seconds=0.25)
+# A permission that was revoked while the database does not answer cannot be seen:
+# a view that nobody has confirmed for longer authorises nothing.
+STALE = timedelta(seconds=5)
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Sight:
+    """The last view, when it was last known to be the newest, and why no longer."""
+
+    view: View = field(default_factory=View)
+    catalog: Catalog = field(default_factory=lambda: View().catalog)
+    confirmed_at: datetime | None = None
+    fault: str | None = None
+    unannounced: set[str] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveCatalog:
+    """`replaced` is told each secret that has a new version since the first view."""
+
+    database: Database
+    vault: Vault
+    world: World
+    replaced: Callable[[str], Awaitable[None]]
+    _sight: _Sight = field(default_factory=_Sight, init=False)
+
+    def current(self) -> Catalog:
+        """Return the view as of the last refresh. Raises Unavailable if that is old."""
+        sight = self._sight
+        at = sight.confirmed_at
+        # A clock that was set back must not make an old view young.
+        if at is None or not timedelta() <= self.world.now() - at <= STALE:
+            raise Unavailable(sight.fault or "the definitions were not read yet")
+        return sight.catalog
+
+    async def refresh(self) -> None:
+        """See what has changed up to now; what stands in the way ages the view."""
+        sight = self._sight
+        async with sight.turn:
+            try:
+                at = await self._confirm()
+            except Unavailable as fault:
+                if sight.fault is None:
+                    log.warning("definitions not refreshed", why=str(fault))
+                sight.fault = str(fault)
+                return
+            sight.confirmed_at, sight.fault = at, None
+            await self._announce()
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Refresh again and again until `stop` is set."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stopping.done():
+                await self.refresh()
+                waiting = asyncio.ensure_future(self.world.sleep(EVERY))
+                await asyncio.wait([stopping, waiting], return_when="FIRST_COMPLETED")
+                waiting.cancel()
+        finally:
+            stopping.cancel()
+
+    async def _confirm(self) -> datetime:
+        """Return when the view was the newest: before it was read, not after."""
+        at = self.world.now()
+        if await self._look():
+            # All definitions take a while to read, and may be old news by then.
+            at = self.world.now()
+            await self._look()
+        return at
+
+    async def _look(self) -> bool:
+        """Tell whether the view has moved."""
+        sight = self._sight
+        view = sight.view
+        async with self.database.reading() as connection:
+            revision = await read_revision(connection)
+            if revision == view.revision:
+                return False
+            mac = await self.vault.authenticator(LABEL)
+            if revision < view.revision:
+                raise Unavailable(
+                    "the database is older than it was:"
+                    " if a backup was restored on purpose, restart"
+                )
+            first = view.versions is None
+            new = await (
+                load(connection, mac) if first else load_changes(connection, mac, view)
+            )
+        if not first:
+            sight.unannounced |= {
+                place[1]
+                for place, sealed in new.secrets.items()
+                if sealed is not view.secrets.get(place)
+            }
+        sight.view, sight.catalog = new, new.catalog
+        return True
+
+    async def _announce(self) -> None:
+        for secret in sorted(self._sight.unannounced):
+            try:
+                await self.replaced(secret)
+            except Unavailable as fault:  # told again at the next refresh
+                log.warning("replaced secret not announced", why=str(fault))
+                return
+            self._sight.unannounced.discard(secret)

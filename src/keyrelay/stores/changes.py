@@ -1,0 +1,90 @@
+"""Changes: no definition is written without its record and a new revision."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.audit import Change, ChangeRecord
+from keyrelay.stores.audit_log import Ledger, Recording
+from keyrelay.stores.definitions import NotFound, Noun
+from keyrelay.stores.tables import changes, installation, profiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """A transaction of `actor` in `profile`, begun `at`."""
+
+    recording: Recording
+    profile: str
+    actor: str
+    at: datetime
+    new_id: Callable[[datetime], str]
+
+    @property
+    def connection(self) -> AsyncConnection:
+        return self.recording.connection
+
+    async def note(self, noun: Noun, id_: str, change: Change, detail: str) -> None:
+        """Give the definition's change its revision and its record."""
+        # One row that every writer updates: revisions are seen in their order.
+        await self.connection.execute(
+            update(installation).values(revision=installation.c.revision + 1)
+        )
+        revision = await self.connection.scalar(select(installation.c.revision))
+        await self.connection.execute(
+            insert(changes).values(
+                revision=revision, noun=noun, profile=self.profile, subject=id_
+            )
+        )
+        self.record(noun, id_, change, detail)
+
+    def record(self, noun: str, subject: str, change: Change, detail: str) -> None:
+        """Record what is no definition of the catalog's."""
+        self.recording.append(
+            ChangeRecord(
+                id=self.new_id(self.at),
+                actor=self.actor,
+                profile=self.profile,
+                subject=subject,
+                noun=noun,
+                change=change,
+                detail=detail,
+                at=self.at,
+            )
+        )
+
+
+async def _nobody() -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """`changed` is called after each change, so that this process sees it at once."""
+
+    ledger: Ledger
+    changed: Callable[[], Awaitable[None]] = _nobody
+
+    @asynccontextmanager
+    async def writing(self, profile: str, actor: str) -> AsyncIterator[Writing]:
+        """All is kept on leaving, or nothing. Raises Unavailable or NotFound."""
+        world = self.ledger.world
+        async with self.ledger.recording() as recording:
+            await _require(recording.connection, profile)
+            yield Writing(
+                recording=recording,
+                profile=profile,
+                actor=actor,
+                at=world.now(),
+                new_id=world.new_id,
+            )
+        await self.changed()
+
+
+async def _require(connection: AsyncConnection, profile: str) -> None:
+    known = select(profiles.c.id).where(profiles.c.id == profile)
+    if await connection.scalar(known) is None:
+        raise NotFound("profile", profile)

@@ -1,0 +1,154 @@
+"""Dead letters: buried until somebody redrives or drops them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, delete, insert, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.audit import Change
+from keyrelay.audit_document import printable
+from keyrelay.batching import Batch
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.definition import parse_document
+from keyrelay.outcome import Fault
+from keyrelay.settlement import Bury
+from keyrelay.stores.changes import Journal
+from keyrelay.stores.database import Database
+from keyrelay.stores.definitions import EditedMeanwhile, NotFound
+from keyrelay.stores.tables import dead_letters
+from keyrelay.trigger import Trigger
+
+NOUN = "trigger"
+MOST_TOGETHER = 200
+
+_LETTERS = dead_letters.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterQuery:
+    """Which of a profile's letters, newest first; what is None does not matter."""
+
+    action: str | None = None
+    fault: Fault | None = None
+    since: datetime | None = None
+    page: int = 1
+    amount: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedDeadLetters:
+    """ports.DeadLetters: what concurrent lanes bury is kept by one commit."""
+
+    batch: Batch[DeadLetter, None]
+
+    async def bury(self, letter: DeadLetter) -> None:
+        await self.batch.submit(letter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterStore:
+    """Each method raises Unavailable."""
+
+    database: Database
+    journal: Journal
+
+    async def keep(self, letters: Sequence[DeadLetter]) -> Sequence[None]:
+        """Keep the letters; a trigger has one, its last."""
+        last = {(each.trigger.profile, each.trigger.id): each for each in letters}
+        place = tuple_(_LETTERS.profile, _LETTERS.trigger)
+        async with self.database.writing() as connection:
+            await connection.execute(delete(dead_letters).where(place.in_(list(last))))
+            rows = [_row_of(letter) for letter in last.values()]
+            await connection.execute(insert(dead_letters), rows)
+        return [None] * len(letters)
+
+    async def list(
+        self, profile: str, query: DeadLetterQuery
+    ) -> tuple[DeadLetter, ...]:
+        wanted = select(dead_letters).where(_LETTERS.profile == profile)
+        if query.action is not None:
+            wanted = wanted.where(_LETTERS.action == query.action)
+        if query.fault is not None:
+            wanted = wanted.where(_LETTERS.fault == query.fault)
+        if query.since is not None:
+            wanted = wanted.where(_LETTERS.buried_at >= query.since)
+        ordered = wanted.order_by(_LETTERS.buried_at.desc(), _LETTERS.trigger)
+        skipped = (query.page - 1) * query.amount
+        async with self.database.reading() as connection:
+            rows = await connection.execute(ordered.limit(query.amount).offset(skipped))
+            return tuple(_letter_of(row) for row in rows)
+
+    async def get(self, profile: str, trigger: str) -> DeadLetter:
+        """Raises NotFound."""
+        async with self.database.reading() as connection:
+            return await _find(connection, profile, trigger)
+
+    async def drop(self, letter: DeadLetter, actor: str) -> None:
+        """Raises NotFound, or EditedMeanwhile if it was buried anew since."""
+        await self._remove(letter, actor, Change.DROPPED)
+
+    async def redriven(self, letter: DeadLetter, actor: str) -> None:
+        """Forget the letter, now that its trigger is in the queue again.
+
+        Raises NotFound, or EditedMeanwhile if the trigger was buried anew since:
+        that letter is another one, and stays.
+        """
+        await self._remove(letter, actor, Change.REDRIVEN)
+
+    async def _remove(self, letter: DeadLetter, actor: str, change: Change) -> None:
+        trigger = letter.trigger
+        async with self.journal.writing(trigger.profile, actor) as writing:
+            known = await _find(writing.connection, trigger.profile, trigger.id)
+            if known.buried_at != letter.buried_at:
+                raise EditedMeanwhile(f"{trigger.id} was buried anew: look again")
+            await writing.connection.execute(
+                delete(dead_letters).where(
+                    _LETTERS.profile == trigger.profile, _LETTERS.trigger == trigger.id
+                )
+            )
+            writing.record(NOUN, trigger.id, change, letter.settlement.reason)
+
+
+def group_burials(store: DeadLetterStore) -> GroupedDeadLetters:
+    return GroupedDeadLetters(Batch(run=store.keep, most=MOST_TOGETHER))
+
+
+async def _find(connection: AsyncConnection, profile: str, trigger: str) -> DeadLetter:
+    wanted = select(dead_letters).where(
+        _LETTERS.profile == profile, _LETTERS.trigger == trigger
+    )
+    row = (await connection.execute(wanted)).one_or_none()
+    if row is None:
+        raise NotFound("dead letter", trigger)
+    return _letter_of(row)
+
+
+def _row_of(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "profile": letter.trigger.profile,
+        "trigger": letter.trigger.id,
+        "action": letter.trigger.action,
+        "document": letter.trigger.encode(),
+        "reason": printable(letter.settlement.reason),
+        "fault": letter.settlement.fault,
+        "done": json.dumps({"done": sorted(letter.settlement.done)}),
+        "attempts": letter.attempts,
+        "buried_at": letter.buried_at,
+    }
+
+
+def _letter_of(row: Row[tuple[object, ...]]) -> DeadLetter:
+    match parse_document(row.done):
+        case {"done": list(names)}:
+            done = frozenset(map(str, names))
+        case _:
+            done = frozenset()
+    return DeadLetter(
+        trigger=Trigger.decode(row.document),
+        settlement=Bury(reason=row.reason, fault=Fault(row.fault), done=done),
+        attempts=row.attempts,
+        buried_at=row.buried_at,
+    )

@@ -1,0 +1,178 @@
+"""Documents: definitions that are kept as they were sent, JSON beside a few columns."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.audit import Change
+from keyrelay.definition import InvalidDefinition, parse_document
+from keyrelay.stores.changes import Journal, Writing
+from keyrelay.stores.database import Database
+from keyrelay.stores.definitions import Listing, NotFound, Noun, fold, keep_tags, listed
+from keyrelay.tags import Tagged
+
+_ORDERS = {
+    "name": "folded",
+    "active": "active",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+
+
+class Definition(Protocol):
+    @property
+    def tagged(self) -> Tagged: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def active(self) -> bool: ...
+
+
+D = TypeVar("D", bound=Definition)
+
+Document = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A definition as it was sent, with what the store knows of it."""
+
+    id: str
+    document: Document
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[D]):
+    """What tells one noun's definitions from another's.
+
+    `columns` are those that only its table has, `check` refuses what refers to
+    something that is not there or does not fit.
+    """
+
+    noun: Noun
+    table: Table
+    parse: Callable[[Document, str, str], D]
+    columns: Callable[[D], Mapping[str, object]]
+    check: Callable[[AsyncConnection, D], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentStore(Generic[D]):
+    """Each method raises Unavailable; what writes raises InvalidDefinition, too."""
+
+    database: Database
+    journal: Journal
+    kind: Kind[D]
+
+    async def create(self, profile: str, document: Document, actor: str) -> Kept:
+        world = self.journal.ledger.world
+        id_ = world.new_id(world.now())
+        definition = self.kind.parse(document, id_, profile)
+        async with self.journal.writing(profile, actor) as writing:
+            kept = Kept(
+                id=id_, document=document, created_at=writing.at, updated_at=writing.at
+            )
+            await self.kind.check(writing.connection, definition)
+            row = {"id": id_, "profile": profile, "created_at": kept.created_at}
+            await writing.connection.execute(
+                insert(self.kind.table).values(row | self._row(definition, kept))
+            )
+            await self._note(writing, definition, Change.CREATED, definition.name)
+        return kept
+
+    async def edit(self, profile: str, id_: str, changes: Document, actor: str) -> Kept:
+        """Replace the fields given, each as a whole. Raises NotFound."""
+        if not changes:
+            raise InvalidDefinition("an edit gives at least one field")
+        async with self.journal.writing(profile, actor) as writing:
+            before = await self._find(writing.connection, profile, id_)
+            document = {**before.document, **changes}
+            definition = self.kind.parse(document, id_, profile)
+            await self.kind.check(writing.connection, definition)
+            kept = Kept(
+                id=id_,
+                document=document,
+                created_at=before.created_at,
+                updated_at=writing.at,
+            )
+            await writing.connection.execute(
+                update(self.kind.table)
+                .where(self.kind.table.c.id == id_)
+                .values(self._row(definition, kept))
+            )
+            detail = f"{definition.name}: {', '.join(sorted(changes))}"
+            await self._note(writing, definition, Change.EDITED, detail)
+        return kept
+
+    async def delete(self, profile: str, id_: str, actor: str) -> None:
+        """Raises NotFound."""
+        async with self.journal.writing(profile, actor) as writing:
+            before = await self._find(writing.connection, profile, id_)
+            await writing.connection.execute(
+                delete(self.kind.table).where(self.kind.table.c.id == id_)
+            )
+            await keep_tags(writing.connection, self.kind.noun, id_, ())
+            name = str(before.document.get("name", ""))
+            await writing.note(self.kind.noun, id_, Change.DELETED, name)
+
+    async def get(self, profile: str, id_: str) -> Kept:
+        """Raises NotFound."""
+        async with self.database.reading() as connection:
+            return await self._find(connection, profile, id_)
+
+    async def list(self, profile: str, listing: Listing) -> tuple[Kept, ...]:
+        table = self.kind.table
+        things = select(table).where(table.c.profile == profile)
+        wanted = listed(things, table, self.kind.noun, listing, _ORDERS)
+        async with self.database.reading() as connection:
+            return tuple(_kept(row) for row in await connection.execute(wanted))
+
+    async def _find(self, connection: AsyncConnection, profile: str, id_: str) -> Kept:
+        table = self.kind.table
+        wanted = select(table).where(table.c.profile == profile, table.c.id == id_)
+        row = (await connection.execute(wanted)).one_or_none()
+        if row is None:
+            raise NotFound(self.kind.noun, id_)
+        return _kept(row)
+
+    def _row(self, definition: D, kept: Kept) -> dict[str, object]:
+        return {
+            "name": definition.name,
+            "folded": fold(definition.name),
+            "active": definition.active,
+            "document": json.dumps(kept.document),
+            "updated_at": kept.updated_at,
+            **self.kind.columns(definition),
+        }
+
+    async def _note(
+        self, writing: Writing, definition: D, change: Change, detail: str
+    ) -> None:
+        id_ = definition.tagged.id
+        tags = definition.tagged.tags
+        await keep_tags(writing.connection, self.kind.noun, id_, tags)
+        await writing.note(self.kind.noun, id_, change, detail)
+
+
+def _kept(row: Row[tuple[object, ...]]) -> Kept:
+    return Kept(
+        id=row.id,
+        document=_document(row.document),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _document(text: str) -> Document:
+    """Read it; what was made unreadable is empty, so that it can be deleted."""
+    try:
+        return parse_document(text)
+    except InvalidDefinition:
+        return {}

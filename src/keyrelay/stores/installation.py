@@ -1,0 +1,142 @@
+"""Installation: the store's name, its wrapped keys and its profiles."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Row, exists, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.audit import Change, ChangeRecord
+from keyrelay.definition import InvalidDefinition, require_label
+from keyrelay.stores.audit_log import Ledger
+from keyrelay.stores.database import Database
+from keyrelay.stores.definitions import NotFound
+from keyrelay.stores.tables import installation, profiles, wrapped_keys
+from keyrelay.stores.versions import LABEL, Versions
+from keyrelay.vault.keyring import Purpose, WrappedKey
+
+LONGEST_NAME = 100
+
+
+class KeysExist(Exception):
+    """There are keys already; new ones would make all that they sealed unreadable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What a vault over this database is made with."""
+
+    store: str
+    keys: Sequence[WrappedKey]
+
+
+async def read_installation(database: Database) -> Installation | None:
+    """Return what was founded; None, nothing was yet. Raises Unavailable."""
+    async with database.reading() as connection:
+        store = await connection.scalar(select(installation.c.store))
+        rows = await connection.execute(select(wrapped_keys))
+        keys = tuple(_wrapped_key(row) for row in rows)
+    return None if store is None else Installation(store=store, keys=keys)
+
+
+async def found(
+    ledger: Ledger, founded: Installation, profile: Profile, actor: str
+) -> None:
+    """Keep the first keys and the first profile. Raises KeysExist, Unavailable.
+
+    The ledger's vault is the one that these very keys make.
+    """
+    mac = await ledger.vault.authenticator(LABEL)
+    versions = Versions(store=founded.store, generation=0, of={})
+    async with ledger.recording() as recording:
+        connection = recording.connection
+        if await _is_founded(connection):
+            raise KeysExist("this database holds keys already: nothing was changed")
+        await connection.execute(
+            insert(installation).values(
+                id=1,
+                store=founded.store,
+                revision=0,
+                generation=versions.generation,
+                versions_mac=versions.authenticate(mac),
+            )
+        )
+        rows = [asdict(key) for key in founded.keys]
+        await connection.execute(insert(wrapped_keys), rows)
+        await _insert_profile(connection, profile)
+        recording.append(_created(ledger, profile, actor, "profile", profile.id))
+        for key in founded.keys:
+            recording.append(_created(ledger, profile, actor, "key", key.id))
+
+
+async def create_profile(ledger: Ledger, name: str, actor: str) -> Profile:
+    """Raises InvalidDefinition if the name is taken, or Unavailable."""
+    require_label(name, "a profile's name", longest=LONGEST_NAME)
+    profile = Profile(id=ledger.world.new_id(ledger.world.now()), name=name)
+    async with ledger.recording() as recording:
+        await _insert_profile(recording.connection, profile)
+        recording.append(_created(ledger, profile, actor, "profile", profile.id))
+    return profile
+
+
+async def list_profiles(database: Database) -> tuple[Profile, ...]:
+    async with database.reading() as connection:
+        rows = await connection.execute(select(profiles).order_by(profiles.c.name))
+        return tuple(Profile(id=row.id, name=row.name) for row in rows)
+
+
+async def find_profile(database: Database, name: str) -> Profile:
+    """Return the profile of that name, or raise NotFound."""
+    async with database.reading() as connection:
+        id_ = await connection.scalar(
+            select(profiles.c.id).where(profiles.c.name == name)
+        )
+    if id_ is None:
+        raise NotFound("profile", name)
+    return Profile(id=id_, name=name)
+
+
+async def _is_founded(connection: AsyncConnection) -> bool:
+    begun = exists(select(installation.c.id))
+    keyed = exists(select(wrapped_keys.c.id))
+    return bool(await connection.scalar(select(begun | keyed)))
+
+
+async def _insert_profile(connection: AsyncConnection, profile: Profile) -> None:
+    try:
+        await connection.execute(insert(profiles).values(asdict(profile)))
+    except IntegrityError:
+        raise InvalidDefinition(f"profile {profile.name!r} is there already") from None
+
+
+def _created(
+    ledger: Ledger, profile: Profile, actor: str, noun: str, subject: str
+) -> ChangeRecord:
+    now = ledger.world.now()
+    return ChangeRecord(
+        id=ledger.world.new_id(now),
+        actor=actor,
+        profile=profile.id,
+        subject=subject,
+        noun=noun,
+        change=Change.CREATED,
+        detail=profile.name if noun == "profile" else "",
+        at=now,
+    )
+
+
+def _wrapped_key(row: Row[tuple[object, ...]]) -> WrappedKey:
+    return WrappedKey(
+        id=row.id,
+        purpose=Purpose(row.purpose),
+        provider_key=row.provider_key,
+        wrapped=row.wrapped,
+        created_at=row.created_at,
+    )

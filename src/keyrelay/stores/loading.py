@@ -1,0 +1,164 @@
+"""Loading: definitions from the database into a view, all of them or what changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.action import Action
+from keyrelay.action_document import parse_action
+from keyrelay.catalog import Catalog
+from keyrelay.definition import parse_document
+from keyrelay.policy import Policy, PolicyIndex, index, parse_policy
+from keyrelay.ports import Unavailable
+from keyrelay.secret import SealedSecret
+from keyrelay.stores.audit_chain import Mac
+from keyrelay.stores.definitions import Noun
+from keyrelay.stores.rows import AnyRow, ids_in, rows_of
+from keyrelay.stores.secret_rows import sealed_of
+from keyrelay.stores.tables import actions, changes, installation, policies, secrets
+from keyrelay.stores.versions import Versions, read_versions
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_TABLES = {Noun.SECRET: secrets, Noun.ACTION: actions, Noun.POLICY: policies}
+
+Place = tuple[str, str]  # profile, id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All definitions as of one revision; `versions` are those of the secrets."""
+
+    revision: int = -1
+    versions: Versions | None = None
+    actions: Mapping[Place, Action] = field(default_factory=dict)
+    secrets: Mapping[Place, SealedSecret] = field(default_factory=dict)
+    policies: Mapping[Place, Policy] = field(default_factory=dict)
+    indexes: Mapping[str, PolicyIndex] = field(default_factory=dict)
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(
+            revision=self.revision,
+            actions=self.actions,
+            secrets=self.secrets,
+            policies=self.indexes,
+        )
+
+
+async def read_revision(connection: AsyncConnection) -> int:
+    revision: int | None = await connection.scalar(select(installation.c.revision))
+    if revision is None:
+        raise Unavailable("the database holds no vault: run `keyrelay init`")
+    return revision
+
+
+async def load(connection: AsyncConnection, mac: Mac) -> View:
+    """Read everything. Raises Unavailable."""
+    ids = {noun: await ids_in(connection, table) for noun, table in _TABLES.items()}
+    revision = await read_revision(connection)
+    return await _loaded(connection, mac, replace(View(), revision=revision), ids)
+
+
+async def load_changes(connection: AsyncConnection, mac: Mac, view: View) -> View:
+    """Read what has changed since the view. Raises Unavailable."""
+    since = select(changes).where(changes.c.revision > view.revision)
+    ids: dict[Noun, list[str]] = {noun: [] for noun in Noun}
+    for change in await connection.execute(since):
+        ids[Noun(change.noun)].append(change.subject)
+    revision = await read_revision(connection)
+    return await _loaded(connection, mac, replace(view, revision=revision), ids)
+
+
+async def _loaded(
+    connection: AsyncConnection,
+    mac: Mac,
+    view: View,
+    ids: Mapping[Noun, Sequence[str]],
+) -> View:
+    """Return the view with what has these ids read anew."""
+    versions = await _versions(connection, mac, view, ids[Noun.SECRET])
+    read = _Reading(connection=connection, ids=ids)
+    of_policies = await read.anew(Noun.POLICY, view.policies, _policy)
+    return View(
+        revision=view.revision,
+        versions=versions,
+        actions=await read.anew(Noun.ACTION, view.actions, _action),
+        secrets=await read.anew(Noun.SECRET, view.secrets, _sealed_by(versions)),
+        policies=of_policies,
+        indexes=_indexed(view, of_policies),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    connection: AsyncConnection
+    ids: Mapping[Noun, Sequence[str]]
+
+    async def anew(
+        self, noun: Noun, old: Mapping[Place, T], parse: Callable[[AnyRow], T]
+    ) -> Mapping[Place, T]:
+        """Return the old ones, those changed read anew or, if need be, left out."""
+        ids = list(dict.fromkeys(self.ids[noun]))
+        if not ids:
+            return old
+        changed = frozenset(ids)
+        new = {place: thing for place, thing in old.items() if place[1] not in changed}
+        async for row in rows_of(self.connection, _TABLES[noun], ids):
+            try:
+                new[row.profile, row.id] = parse(row)
+            except (ValueError, TypeError) as fault:
+                log.error("definition left out", noun=noun, id=row.id, why=str(fault))  # noqa: TRY400
+        return new
+
+
+async def _versions(
+    connection: AsyncConnection, mac: Mac, view: View, changed: Sequence[str]
+) -> Versions:
+    if view.versions is not None and not changed:
+        return view.versions
+    versions = await read_versions(connection, mac)
+    if view.versions is not None and versions.generation < view.versions.generation:
+        raise Unavailable(
+            "the versions of the secrets are older than they were:"
+            " if a backup was restored on purpose, restart"
+        )
+    return versions
+
+
+def _sealed_by(versions: Versions) -> Callable[[AnyRow], SealedSecret]:
+    def sealed(row: AnyRow) -> SealedSecret:
+        version = versions.of.get(row.id)
+        if version is None:
+            raise ValueError("it has no valid version: it was put back after its end")
+        return sealed_of(row, version)
+
+    return sealed
+
+
+def _action(row: AnyRow) -> Action:
+    return parse_action(parse_document(row.document), row.id, row.profile)
+
+
+def _policy(row: AnyRow) -> Policy:
+    return parse_policy(parse_document(row.document), row.id, row.profile)
+
+
+def _indexed(view: View, new: Mapping[Place, Policy]) -> Mapping[str, PolicyIndex]:
+    """Index anew the profiles in which a policy has changed."""
+    old = view.policies
+    touched: dict[str, list[Policy]] = {
+        place[0]: []
+        for place in old.keys() | new.keys()
+        if old.get(place) is not new.get(place)
+    }
+    for (profile, _), policy in new.items():
+        if profile in touched:
+            touched[profile].append(policy)
+    return {**view.indexes, **{name: index(those) for name, those in touched.items()}}

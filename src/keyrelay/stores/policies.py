@@ -1,0 +1,36 @@
+"""Policies: kept as they were sent."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.policy import Policy, parse_policy
+from keyrelay.stores.changes import Journal
+from keyrelay.stores.database import Database
+from keyrelay.stores.definitions import Noun
+from keyrelay.stores.documents import DocumentStore, Kind
+from keyrelay.stores.tables import policies
+
+PolicyStore = DocumentStore[Policy]
+
+
+def policy_store(database: Database, journal: Journal) -> PolicyStore:
+    return DocumentStore(
+        database=database,
+        journal=journal,
+        kind=Kind(
+            noun=Noun.POLICY,
+            table=policies,
+            parse=parse_policy,
+            columns=_columns,
+            check=_check,
+        ),
+    )
+
+
+def _columns(_: Policy) -> Mapping[str, object]:
+    return {}
+
+
+async def _check(_: AsyncConnection, __: Policy) -> None:
+    """A policy may be about what is not there yet."""

@@ -1,0 +1,47 @@
+"""Secret rows: a sealed secret as it lies in the database, without its version."""
+
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import Row
+
+from keyrelay.definition import parse_document
+from keyrelay.secret import SealedSecret, Secret, SecretType
+from keyrelay.stores.definitions import fold
+from keyrelay.tags import parse_tags, tags_document
+
+
+def row_of(sealed: SealedSecret) -> Mapping[str, object]:
+    secret = sealed.secret
+    return {
+        "id": secret.id,
+        "profile": secret.profile,
+        "key": secret.key,
+        "folded": fold(secret.key),
+        "type": secret.type,
+        "tags": json.dumps({"tags": tags_document(secret.tags)}),
+        "envelope": sealed.envelope,
+        "value_length": sealed.value_length,
+        "fifo": sealed.fifo,
+        "created_at": sealed.created_at,
+        "updated_at": sealed.updated_at,
+    }
+
+
+def sealed_of(row: Row[tuple[object, ...]], version: int) -> SealedSecret:
+    """Raises ValueError (InvalidDefinition is one) for what we did not write."""
+    return SealedSecret(
+        secret=Secret(
+            id=row.id,
+            profile=row.profile,
+            key=row.key,
+            type=SecretType(row.type),
+            version=version,
+            tags=parse_tags(parse_document(row.tags).get("tags")),
+        ),
+        envelope=row.envelope,
+        value_length=row.value_length,
+        fifo=row.fifo,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,209 @@
+"""Secrets: kept sealed; their values can be replaced, never read back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.action import QueueSqs, check_queue
+from keyrelay.action_document import parse_action
+from keyrelay.audit import Change
+from keyrelay.credentials import (
+    SecretEdit,
+    SecretRules,
+    parse_secret,
+    parse_secret_edit,
+)
+from keyrelay.definition import InvalidDefinition, parse_document
+from keyrelay.secret import SealedSecret, Secret
+from keyrelay.stores.changes import Journal
+from keyrelay.stores.database import Database
+from keyrelay.stores.definitions import (
+    EditedMeanwhile,
+    InUse,
+    Listing,
+    NotFound,
+    Noun,
+    keep_tags,
+    listed,
+)
+from keyrelay.stores.secret_rows import row_of, sealed_of
+from keyrelay.stores.tables import actions, secret_versions, secrets
+from keyrelay.stores.versions import LABEL, keep_version
+
+_ORDERS = {"key": "folded"}
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretStore:
+    """Each method raises Unavailable; what writes raises InvalidDefinition, too."""
+
+    database: Database
+    journal: Journal
+    rules: SecretRules
+
+    async def create(
+        self, profile: str, document: Mapping[str, object], actor: str
+    ) -> SealedSecret:
+        draft = parse_secret(document, self.rules)
+        world, vault = self.journal.ledger.world, self.journal.ledger.vault
+        now = world.now()
+        secret = Secret(
+            id=world.new_id(now),
+            profile=profile,
+            key=draft.key,
+            type=draft.type,
+            version=1,
+            tags=draft.tags,
+        )
+        sealed = SealedSecret(
+            secret=secret,
+            envelope=await vault.seal(secret, draft.value),
+            value_length=len(draft.value.reveal()),
+            fifo=draft.fifo,
+            created_at=now,
+            updated_at=now,
+        )
+        mac = await vault.authenticator(LABEL)
+        async with self.journal.writing(profile, actor) as writing:
+            await _insert(writing.connection, sealed)
+            await keep_version(writing.connection, mac, secret.id, 1)
+            await keep_tags(writing.connection, Noun.SECRET, secret.id, secret.tags)
+            await writing.note(Noun.SECRET, secret.id, Change.CREATED, secret.key)
+        return sealed
+
+    async def edit(
+        self, profile: str, id_: str, changes: Mapping[str, object], actor: str
+    ) -> SealedSecret:
+        """Replace value, tags or both, as a new version.
+
+        Raises NotFound, EditedMeanwhile, and Unsealable where only the tags are
+        given and the value, sealed with the old ones, does not open.
+        """
+        before = await self.get(profile, id_)
+        edit = parse_secret_edit(changes, before.secret.type, self.rules)
+        after = await self._resealed(before, edit)
+        mac = await self.journal.ledger.vault.authenticator(LABEL)
+        secret = after.secret
+        async with self.journal.writing(profile, actor) as writing:
+            connection = writing.connection
+            # Sealed outside the transaction, so that no writer waits for a key.
+            if await _version(connection, id_) != before.secret.version:
+                raise EditedMeanwhile(
+                    f"secret {id_} was edited by somebody else: look again"
+                )
+            if after.fifo and not before.fifo:
+                await _check_actions(connection, profile, id_)
+            await connection.execute(
+                update(secrets).where(secrets.c.id == id_).values(row_of(after))
+            )
+            await keep_version(connection, mac, id_, secret.version)
+            await keep_tags(connection, Noun.SECRET, id_, secret.tags)
+            what = " and ".join(sorted(changes))
+            detail = f"{secret.key}: {what}, version {secret.version}"
+            await writing.note(Noun.SECRET, id_, Change.EDITED, detail)
+        return after
+
+    async def delete(self, profile: str, id_: str, actor: str) -> None:
+        """Raises NotFound, or InUse while an action refers to it."""
+        mac = await self.journal.ledger.vault.authenticator(LABEL)
+        async with self.journal.writing(profile, actor) as writing:
+            connection = writing.connection
+            key = await connection.scalar(
+                select(secrets.c.key).where(
+                    secrets.c.profile == profile, secrets.c.id == id_
+                )
+            )
+            if key is None:
+                raise NotFound(Noun.SECRET, id_)
+            await _refuse_in_use(connection, profile, id_)
+            await connection.execute(delete(secrets).where(secrets.c.id == id_))
+            await keep_version(connection, mac, id_, None)
+            await keep_tags(connection, Noun.SECRET, id_, ())
+            await writing.note(Noun.SECRET, id_, Change.DELETED, key)
+
+    async def get(self, profile: str, id_: str) -> SealedSecret:
+        """Raises NotFound."""
+        wanted = _of(profile).where(secrets.c.id == id_)
+        async with self.database.reading() as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+        if row is None:
+            raise NotFound(Noun.SECRET, id_)
+        return sealed_of(row, row.version)
+
+    async def list(self, profile: str, listing: Listing) -> tuple[SealedSecret, ...]:
+        wanted = listed(_of(profile), secrets, Noun.SECRET, listing, _ORDERS)
+        async with self.database.reading() as connection:
+            rows = await connection.execute(wanted)
+            return tuple(sealed_of(row, row.version) for row in rows)
+
+    async def _resealed(self, before: SealedSecret, edit: SecretEdit) -> SealedSecret:
+        """Seal as a new version: an old row must not open again, whatever changed."""
+        vault, world = self.journal.ledger.vault, self.journal.ledger.world
+        tags = before.secret.tags if edit.tags is None else edit.tags
+        version = before.secret.version + 1
+        secret = replace(before.secret, version=version, tags=tags)
+        after = replace(before, secret=secret, updated_at=world.now())
+        if edit.value is None:
+            return replace(after, envelope=await vault.reseal(before, secret))
+        return replace(
+            after,
+            envelope=await vault.seal(secret, edit.value),
+            value_length=len(edit.value.reveal()),
+            fifo=edit.fifo,
+        )
+
+
+def _of(profile: str) -> Select[tuple[object, ...]]:
+    return (
+        select(secrets, secret_versions.c.version)
+        .join(secret_versions, secret_versions.c.secret == secrets.c.id)
+        .where(secrets.c.profile == profile)
+    )
+
+
+async def _insert(connection: AsyncConnection, sealed: SealedSecret) -> None:
+    try:
+        await connection.execute(insert(secrets).values(row_of(sealed)))
+    except IntegrityError:
+        raise InvalidDefinition("Secret key already exists") from None
+
+
+async def _version(connection: AsyncConnection, id_: str) -> int | None:
+    version: int | None = await connection.scalar(
+        select(secret_versions.c.version).where(secret_versions.c.secret == id_)
+    )
+    return version
+
+
+async def _refuse_in_use(connection: AsyncConnection, profile: str, id_: str) -> None:
+    referring = (
+        select(actions.c.name)
+        .where(actions.c.profile == profile, actions.c.secret == id_)
+        .order_by(actions.c.folded)
+        .limit(_MOST_NAMED + 1)
+    )
+    names = [repr(name) for name in await connection.scalars(referring)]
+    if names:
+        more = " and others" if len(names) > _MOST_NAMED else ""
+        raise InUse(
+            f"actions use this secret: {', '.join(names[:_MOST_NAMED])}{more};"
+            " edit or delete them first"
+        )
+
+
+async def _check_actions(connection: AsyncConnection, profile: str, id_: str) -> None:
+    """Refuse to turn a queue into a FIFO one under actions that do not fit it."""
+    referring = select(actions.c.id, actions.c.name, actions.c.document).where(
+        actions.c.profile == profile, actions.c.secret == id_
+    )
+    for action_id, name, document in await connection.execute(referring):
+        try:
+            does = parse_action(parse_document(document), action_id, profile).does
+            if isinstance(does, QueueSqs):
+                check_queue(does, fifo=True)
+        except InvalidDefinition as fault:
+            raise InvalidDefinition(f"action {name!r}: {fault}") from None

@@ -1,0 +1,194 @@
+"""House: a whole store in a folder, for tests to live in and to break into."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import insert, text
+
+from keyrelay.credentials import SecretRules
+from keyrelay.ids import new_id
+from keyrelay.policy import Denial, Permit, decide
+from keyrelay.stores.actions import ActionStore, action_store
+from keyrelay.stores.audit_log import Ledger, open_ledger
+from keyrelay.stores.audit_trail import AuditTrail
+from keyrelay.stores.catalog import LiveCatalog
+from keyrelay.stores.changes import Journal
+from keyrelay.stores.database import Database, open_database
+from keyrelay.stores.dead_letters import DeadLetterStore
+from keyrelay.stores.installation import (
+    Installation,
+    Profile,
+    found,
+    read_installation,
+)
+from keyrelay.stores.migrations import migrate
+from keyrelay.stores.policies import PolicyStore, policy_store
+from keyrelay.stores.secrets import SecretStore
+from keyrelay.stores.tables import profiles
+from keyrelay.vault.key import Key
+from keyrelay.vault.keyring import Keyring, new_keys
+from keyrelay.vault.local_key import LocalKey
+from keyrelay.vault.vault import Vault
+from keyrelay.world import World
+from tests.fakes import Clock
+from tests.samples import NOON, OTHER_PROFILE, PROFILE
+
+STORE = "1" * 24
+ADA = "ada"
+RULES = SecretRules(smtp_ports=(587,), sqs_endpoints=(), tags_required=True)
+CANARY = "canary-71c3"
+SMTP_VALUE = {
+    "smtp_server": "mail.example.com",
+    "smtp_port": 587,
+    "username": "relay",
+    "password": CANARY,
+}
+SQS_VALUE = {
+    "aws_region": "eu-central-1",
+    "queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/orders",
+    "access_key_id": "AKIA",
+    "secret_access_key": CANARY,
+}
+FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
+TAGS = [{"key": "site", "value": "north"}]
+
+
+def smtp_secret(key: str = "smtp-main") -> dict[str, object]:
+    return {"key": key, "value": SMTP_VALUE, "tags": TAGS}
+
+
+def mail_action(secret: str, name: str = "Tell") -> dict[str, object]:
+    return {
+        "name": name,
+        "action": {
+            "type": "email-smtp",
+            "from": "relay@example.com",
+            "to": "ada@example.com",
+            "subject": "$VARIABLE$",
+            "message": "$VALUE$",
+            "smtp_secret": secret,
+        },
+    }
+
+
+def allow(name: str = "actions may use secrets") -> dict[str, object]:
+    return {
+        "name": name,
+        "targets": [["action"]],
+        "permissions": [
+            {"effect": "allow", "action": ["access"], "resource": ["secrets"]}
+        ],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    database: Database
+    clock: Clock
+    ledger: Ledger
+    catalog: LiveCatalog
+    replaced: list[str]
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(ledger=self.ledger, changed=self.catalog.refresh)
+
+    @property
+    def secrets(self) -> SecretStore:
+        return SecretStore(database=self.database, journal=self.journal, rules=RULES)
+
+    @property
+    def actions(self) -> ActionStore:
+        return action_store(self.database, self.journal)
+
+    @property
+    def policies(self) -> PolicyStore:
+        return policy_store(self.database, self.journal)
+
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        return DeadLetterStore(database=self.database, journal=self.journal)
+
+    @property
+    def trail(self) -> AuditTrail:
+        return AuditTrail(
+            database=self.database,
+            vault=self.ledger.vault,
+            checkpoint=self.ledger.checkpoint,
+        )
+
+    async def break_in(self, *statements: str) -> None:
+        """Do what only somebody with the file in his hands can."""
+        async with self.database.writing() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+
+    async def look(self, statement: str) -> list[tuple[object, ...]]:
+        async with self.database.reading() as connection:
+            return [tuple(row) for row in await connection.execute(text(statement))]
+
+    async def new_secret(self, key: str = "smtp-main") -> str:
+        sealed = await self.secrets.create(PROFILE, smtp_secret(key), ADA)
+        return sealed.secret.id
+
+    async def verdict(self, action: str, secret: str) -> Permit | Denial:
+        catalog = self.catalog.current()
+        return decide(
+            catalog.policies_of(PROFILE),
+            catalog.actions[PROFILE, action].tagged,
+            catalog.secrets[PROFILE, secret],
+        )
+
+
+@dataclass
+class _Told:
+    """Whom the catalog tells of replaced secrets."""
+
+    secrets: list[str] = field(default_factory=list)
+
+    async def __call__(self, secret: str) -> None:
+        self.secrets.append(secret)
+
+
+@asynccontextmanager
+async def open_house(folder: Path, clock: Clock | None = None) -> AsyncIterator[House]:
+    """Give a house as one process has it, founded by the first that comes."""
+    clock = clock or Clock(time=NOON)
+    world = World(now=clock.now, chance=lambda: 0.5, new_id=new_id, sleep=clock.sleep)
+    key = LocalKey(Key(bytes(32)))
+    async with open_database(f"sqlite:///{folder / 'keyrelay.db'}") as database:
+        await migrate(database)
+        before = await read_installation(database)
+        installed = before or Installation(
+            store=STORE, keys=await new_keys(key, STORE, clock.now, new_id)
+        )
+        vault = Vault(
+            Keyring(
+                store_id=installed.store,
+                wrapped=installed.keys,
+                provider=lambda: key,
+                now=clock.now,
+            )
+        )
+        checkpoint = folder / "audit.checkpoint"
+        async with open_ledger(database, vault, world, checkpoint) as ledger:
+            if before is None:
+                await found(ledger, installed, Profile(id=PROFILE, name="main"), ADA)
+                async with ledger.recording() as recording:
+                    await recording.connection.execute(
+                        insert(profiles).values(id=OTHER_PROFILE, name="other")
+                    )
+            told = _Told()
+            catalog = LiveCatalog(
+                database=database, vault=vault, world=world, replaced=told
+            )
+            await catalog.refresh()
+            yield House(
+                database=database,
+                clock=clock,
+                ledger=ledger,
+                catalog=catalog,
+                replaced=told.secrets,
+            )
