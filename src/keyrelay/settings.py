@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -72,10 +72,10 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,  # the input may be a key
-        validate_default=False,
+        validate_default=True,
     )
 
-    home: Path = Field(
+    home: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
         default=Path("~/.local/share/keyrelay"),
         description="Data directory: databases, key file, audit checkpoint.",
     )
@@ -151,6 +151,25 @@ class Settings(BaseSettings):
         default="auto", description="`auto` is text on a terminal and JSON elsewhere."
     )
 
+    @property
+    def database_path(self) -> Path:
+        return self._place(self.database, "keyrelay.db")
+
+    @property
+    def queue_path(self) -> Path:
+        return self._place(self.queue, "queue.db")
+
+    @property
+    def key_path(self) -> Path:
+        return self.key_file or self.home / "key"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.home / "audit.checkpoint"
+
+    def _place(self, url: str | None, name: str) -> Path:
+        return self.home / name if url is None else Path(make_url(url).database or "")
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -182,7 +201,8 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         setting = ".".join(str(part) for part in fault["loc"][:1])
-        sentence = f"setting {setting}: {fault['msg']}"
+        words = fault["msg"].removeprefix("Value error, ")
+        sentence = f"setting {setting}: {words}"
     except InvalidDefinition as error:
         sentence = str(error)
     except ValueError:  # the TOML itself
