@@ -75,6 +75,9 @@ class SecretValue:
     def __reduce_ex__(self, _: object) -> NoReturn:
         raise TypeError("a secret value does not leave the process")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a secret value does not leave the process")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedSecret:

@@ -31,6 +31,7 @@ _POINT_FACTS = {
 }
 # What may stand in a Message-ID (RFC 5322 dot-atom) and in an SQS deduplication id.
 _TRIGGER_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_NO_LOCATION = "a location has numbers lat and lng, or GeoJSON coordinates"
 
 
 class MalformedTrigger(ValueError):
@@ -225,12 +226,12 @@ def _location(location: Mapping[str, object]) -> str:
         case {"lat": lat, "lng": lng} | {"coordinates": [lng, lat, *_]}:
             return f"{_degrees(lat)},{_degrees(lng)}"
         case _:
-            return _degrees(None)
+            raise InvalidDefinition(_NO_LOCATION)
 
 
 def _degrees(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidDefinition("a location has lat and lng, or GeoJSON coordinates")
+        raise InvalidDefinition(_NO_LOCATION)
     return json.dumps(value)
 
 

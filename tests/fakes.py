@@ -1,0 +1,154 @@
+"""Fakes: parts of the world that tests hold in their hands.
+
+The fake queue is not here: it is as long as a real one.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from keyrelay.audit import AttemptRecord, AuditRecord
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.message import Mail, QueueMessages
+from keyrelay.outcome import Delivered, Outcome
+from keyrelay.policy import Permit
+from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.secret import OpenedSecret, SecretValue
+from keyrelay.settlement import Settlement
+from keyrelay.trigger import Trigger
+from keyrelay.world import World
+
+M = TypeVar("M", Mail, QueueMessages)
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """Time that stands still until the test moves it."""
+
+    time: datetime
+    chance: float = 0.5
+    _sleepers: dict[asyncio.Event, datetime] = field(default_factory=dict)
+    _fell_asleep: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, time: timedelta) -> None:
+        awake = asyncio.Event()
+        self._sleepers[awake] = self.time + time
+        self._fell_asleep.set()
+        try:
+            await awake.wait()
+        finally:
+            self._sleepers.pop(awake, None)
+
+    async def until_asleep(self, count: int = 1) -> None:
+        """Return once that many tasks sleep."""
+        while len(self._sleepers) < count:
+            self._fell_asleep.clear()
+            await self._fell_asleep.wait()
+
+    def advance(self, time: timedelta) -> None:
+        """Move on, and wake whose time has come."""
+        self.time += time
+        for awake, due in [*self._sleepers.items()]:
+            if due <= self.time:
+                del self._sleepers[awake]
+                awake.set()
+
+    def world(self) -> World:
+        return World(
+            now=self.now,
+            chance=lambda: self.chance,
+            new_id=lambda _: "9" * 24,
+            sleep=self.sleep,
+        )
+
+
+@dataclass
+class Story:
+    """What happened, in order."""
+
+    events: list[str] = field(default_factory=list)
+
+    def tell(self, event: str) -> None:
+        self.events.append(event)
+
+
+@dataclass
+class FakeVault:
+    """Opens what it has been given, unless it is `broken`."""
+
+    values: Mapping[str, str]
+    broken: Unavailable | Unsealable | None = None
+    permits: list[Permit] = field(default_factory=list)
+
+    async def open(self, permit: Permit) -> OpenedSecret:
+        self.permits.append(permit)
+        if self.broken is not None:
+            raise self.broken
+        secret = permit.sealed.secret
+        return OpenedSecret(secret=secret, value=SecretValue(self.values[secret.id]))
+
+
+@dataclass
+class Outbox(Generic[M]):
+    """A dispatcher that keeps what it was to send, and answers as it is told."""
+
+    answer: Callable[[], Outcome] = lambda: Delivered("taken")
+    sent: list[M] = field(default_factory=list)
+    passwords: list[str] = field(default_factory=list)
+
+    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+        self.sent.append(message)
+        self.passwords.append(secret.value.reveal())
+        return self.answer()
+
+
+@dataclass
+class FakeAuditLog:
+    story: Story
+    down: bool = False
+    records: list[AttemptRecord] = field(default_factory=list)
+
+    async def append(self, record: AuditRecord) -> None:
+        assert isinstance(record, AttemptRecord)
+        if self.down:
+            raise Unavailable("the audit log does not answer")
+        self.story.tell(f"record {record.tried.trigger}")
+        self.records.append(record)
+
+
+@dataclass
+class FakeDeadLetters:
+    story: Story
+    down: bool = False
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    async def bury(self, letter: DeadLetter) -> None:
+        if self.down:
+            raise Unavailable("the dead letters do not answer")
+        self.story.tell(f"bury {letter.trigger.id}")
+        self.letters.append(letter)
+
+
+@dataclass(kw_only=True)
+class FakeLease:
+    """A lease that belongs to no queue; it keeps what it was settled with."""
+
+    trigger: Trigger
+    story: Story = field(default_factory=Story)
+    number: int = 1
+    repeats: bool = False
+    done: frozenset[str] = frozenset()
+    down: bool = False
+    settlements: list[Settlement] = field(default_factory=list)
+
+    async def settle(self, settlement: Settlement) -> None:
+        if self.down:
+            raise Unavailable("the queue does not answer")
+        self.story.tell(f"settle {self.trigger.id}")
+        self.settlements.append(settlement)

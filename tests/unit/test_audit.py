@@ -1,0 +1,12 @@
+from keyrelay.audit import Evidence, Report
+from keyrelay.outcome import Delivered
+from keyrelay.settlement import STANDARD
+
+
+def test_a_report_of_an_outcome_alone_claims_nothing_else() -> None:
+    report = Report(outcome=Delivered("ok"))
+
+    assert report.evidence == Evidence()
+    assert report.evidence.secret is None
+    assert report.schedule == STANDARD
+    assert not report.held

@@ -1,0 +1,79 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.definition import InvalidDefinition
+from keyrelay.tags import Tag, parse_tags, tags_document
+
+WORDS = st.text("abcXYZ0129é-", min_size=1, max_size=5)
+PAIRS = st.lists(st.tuples(WORDS, WORDS), max_size=30, unique_by=lambda p: p[0].lower())
+
+
+def document(count: int) -> list[dict[str, str]]:
+    return [{"key": f"k{n}", "value": "v"} for n in range(count)]
+
+
+@given(pairs=PAIRS)
+def test_tags_survive_the_wire_in_their_order(pairs: list[tuple[str, str]]) -> None:
+    tags = tuple(Tag(key, value) for key, value in pairs)
+
+    assert parse_tags(tags_document(tags)) == tags
+
+
+def test_30_tags_are_kept_and_31_refused() -> None:
+    assert len(parse_tags(document(30))) == 30
+
+    with pytest.raises(InvalidDefinition, match="tags must have at most 30 entries"):
+        parse_tags(document(31))
+
+
+@pytest.mark.parametrize("key", ["site", "Site", "SITE"])
+def test_no_two_keys_differ_by_case_alone(key: str) -> None:
+    tags = [{"key": "site", "value": "a"}, {"key": key, "value": "b"}]
+
+    with pytest.raises(InvalidDefinition, match="same key twice"):
+        parse_tags(tags)
+
+
+def test_two_keys_may_have_the_same_value() -> None:
+    tags = [{"key": "a", "value": "v"}, {"key": "b", "value": "v"}]
+
+    assert parse_tags(tags) == (Tag("a", "v"), Tag("b", "v"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(None, id="null"),
+        pytest.param({}, id="an object"),
+        pytest.param("a", id="a string"),
+        pytest.param(["a"], id="strings"),
+        pytest.param([{"key": "a"}], id="no value"),
+        pytest.param([{"value": "a"}], id="no key"),
+        pytest.param([{"key": "a", "value": 1}], id="a number"),
+        pytest.param([{"key": "", "value": "v"}], id="an empty key"),
+        pytest.param([{"key": "a", "value": ""}], id="an empty value"),
+        pytest.param([{"key": "a" * 101, "value": "v"}], id="a long key"),
+        pytest.param([{"key": "a", "value": "v" * 101}], id="a long value"),
+        pytest.param([{"key": "a ", "value": "v"}], id="a space at the end"),
+        pytest.param([{"key": "a", "value": "v\u200b"}], id="a zero-width space"),
+        pytest.param([{"key": "a", "value": "v", "x": 1}], id="an unknown field"),
+    ],
+)
+def test_malformed_tags_are_refused(value: object) -> None:
+    with pytest.raises(InvalidDefinition, match="tag"):
+        parse_tags(value)
+
+
+@given(
+    value=st.recursive(st.none() | st.text(), st.lists)
+    | st.lists(
+        st.dictionaries(st.sampled_from(["key", "value", "x"]), st.text() | st.none())
+    )
+)
+def test_whatever_comes_is_read_or_refused(value: object) -> None:
+    try:
+        tags = parse_tags(value)
+    except InvalidDefinition:
+        return
+    assert tags_document(tags) == value

@@ -1,0 +1,310 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.placeholders import Fact
+from keyrelay.trigger import (
+    LARGEST_TRIGGER,
+    MOST_POINTS,
+    MalformedTrigger,
+    Trigger,
+    wire_instant,
+)
+from tests.samples import DAY, MAIL_ACTION, NOON, ORIGIN, OTHER_PROFILE, PROFILE
+
+SHARED = replace(ORIGIN, profile=None)  # such as a topic that all profiles use
+SMALLEST = {"action": MAIL_ACTION}
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+TEXTS = st.none() | st.text(min_size=1, max_size=40)
+INSTANTS = st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
+POINTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "variable": TEXTS,
+        "value": st.none() | st.booleans() | NUMBERS | st.text(),
+        "unit": TEXTS,
+        "device": TEXTS,
+        "device_name": TEXTS,
+        "time": st.none() | INSTANTS,
+        "location": st.none() | st.fixed_dictionaries({"lat": NUMBERS, "lng": NUMBERS}),
+        "metadata": JSON,
+    },
+)
+GOOD = st.fixed_dictionaries(
+    {"action": st.just(MAIL_ACTION)},
+    optional={
+        "id": st.none()
+        | st.from_regex(r"[a-z0-9_-]{1,9}(\.[A-Z]{1,9})?", fullmatch=True),
+        "profile": st.sampled_from([None, PROFILE]),
+        "data": st.none() | POINTS | st.lists(POINTS, max_size=4),
+        "key": TEXTS,
+        "raised_at": st.none() | st.just("2030-01-01T13:00:00+01:00"),
+        "deadline": st.none() | st.just("2030-01-01T12:00:00Z"),
+    },
+)
+# Good fields and bad ones, so that each check is reached and each is failed.
+ODD = st.fixed_dictionaries(
+    {"action": st.just(MAIL_ACTION) | JSON},
+    optional={
+        "id": JSON,
+        "profile": JSON,
+        "data": JSON | st.lists(POINTS | st.fixed_dictionaries({"location": JSON})),
+        "key": JSON,
+        "raised_at": INSTANTS | JSON,
+        "deadline": INSTANTS | JSON,
+        "x": JSON,
+    },
+)
+
+
+def parse(**fields: object) -> Trigger:
+    return Trigger.parse(json.dumps(SMALLEST | fields).encode(), ORIGIN)
+
+
+def test_the_smallest_trigger_is_one_action_now() -> None:
+    trigger = parse()
+
+    assert trigger.id == "0" * 24
+    assert (trigger.profile, trigger.action) == (PROFILE, MAIL_ACTION)
+    assert (trigger.data, trigger.key) == ((), None)
+    assert trigger.lifetime.raised_at == NOON
+    assert trigger.lifetime.deadline == NOON + DAY
+
+
+@pytest.mark.parametrize(
+    "field", ["id", "profile", "data", "key", "raised_at", "deadline"]
+)
+def test_null_means_left_out(field: str) -> None:
+    assert parse(**{field: None}) == parse()
+
+
+def test_one_data_point_may_stand_without_its_list() -> None:
+    assert parse(data={"value": 1}) == parse(data=[{"value": 1}])
+
+
+def test_the_facts_of_a_data_point_are_ready_to_print() -> None:
+    point = {
+        "variable": "temperature",
+        "value": 21.5,
+        "unit": "°C",
+        "device": "d1",
+        "device_name": "Cellar",
+        "time": "2030-01-01T13:00:00.123456+01:00",
+        "location": {"lat": 48.1, "lng": 11},
+        "metadata": {"anything": ["goes"]},
+    }
+
+    (read,) = parse(data=[point]).data
+
+    assert read.facts == {
+        Fact.VARIABLE: "temperature",
+        Fact.VALUE: "21.5",
+        Fact.UNIT: "°C",
+        Fact.DEVICE: "d1",
+        Fact.DEVICE_NAME: "Cellar",
+        Fact.TIME: "2030-01-01T12:00:00.123Z",
+        Fact.LOCATION: "48.1,11",
+    }
+    assert json.loads(read.document) == point
+    assert read.document.isascii()
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        ("", ""),
+        ("text", "text"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (-7, "-7"),
+        (10**400, "1" + "0" * 400),
+        (21.0, "21.0"),
+        (0.1, "0.1"),
+        (-1e-7, "-1e-07"),
+    ],
+)
+def test_a_value_prints_as_json_does(value: object, printed: str) -> None:
+    assert parse(data={"value": value}).data[0].facts == {Fact.VALUE: printed}
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        {"lat": 48.1, "lng": 11},
+        {"lng": 11, "lat": 48.1, "altitude": 3},
+        {"type": "Point", "coordinates": [11, 48.1]},
+        {"type": "Point", "coordinates": [11, 48.1, 519]},
+    ],
+)
+def test_a_location_prints_as_latitude_and_longitude(location: object) -> None:
+    facts = parse(data={"location": location}).data[0].facts
+
+    assert facts == {Fact.LOCATION: "48.1,11"}
+
+
+REFUSED: list[tuple[str, object, str]] = [
+    ("action", None, "names its action"),
+    ("action", 1, "names its action"),
+    ("action", "tell", "names its action"),
+    ("id", "", "a trigger's id"),
+    ("id", 1, "a trigger's id"),
+    ("id", "a" * 65, "a trigger's id"),
+    ("id", "a b", "a trigger's id"),
+    ("id", "a\n", "a trigger's id"),
+    ("id", "<a@b>", "a trigger's id"),
+    ("id", ".a", "a trigger's id"),
+    ("id", "a..b", "a trigger's id"),
+    ("id", "é", "a trigger's id"),
+    ("profile", OTHER_PROFILE, "another profile"),
+    ("profile", "acme", "names its profile"),
+    ("profile", 1, "names its profile"),
+    ("key", "", "a trigger's key"),
+    ("key", "k" * 129, "a trigger's key"),
+    ("key", 1, "a trigger's key"),
+    ("data", "text", "data must be a list"),
+    ("data", [1], "a data point must be an object"),
+    ("data", [{}] * (MOST_POINTS + 1), "data must have at most"),
+    ("data", {"variable": 1}, "a data point's variable"),
+    ("data", {"unit": ""}, "a data point's unit"),
+    ("data", {"device": "d" * 1001}, "a data point's device"),
+    ("data", {"value": []}, "a data point's value"),
+    ("data", {"value": {}}, "a data point's value"),
+    ("data", {"time": 1}, "a data point's time"),
+    ("data", {"location": []}, "location must be an object"),
+    ("data", {"location": {}}, "a location has"),
+    ("data", {"location": {"lat": 1}}, "a location has"),
+    ("data", {"location": {"lat": True, "lng": 1}}, "a location has"),
+    ("data", {"location": {"lat": 1, "lng": "1"}}, "a location has"),
+    ("data", {"location": {"coordinates": [1]}}, "a location has"),
+    ("data", {"location": {"coordinates": [[1, 2], [3, 4]]}}, "a location has"),
+    ("data", {"location": {"coordinates": [1, None]}}, "a location has"),
+    ("raised_at", "noon", "raised_at must be an ISO 8601 time"),
+    ("raised_at", 1893499200, "raised_at must be a string"),
+    ("raised_at", "2030-01-01T12:00:00", "raised_at must say its time zone"),
+    ("raised_at", "2030-01-01", "raised_at must say its time zone"),
+    ("raised_at", "0001-01-01T00:00:00+14:00", "raised_at is out of range"),
+    ("raised_at", "9999-12-31T12:00:00Z", "raised_at is out of range"),
+    ("deadline", "9999-12-31T23:59:59-14:00", "deadline is out of range"),
+    ("deadline", "x" * 41, "deadline must have 1 to 40 characters"),
+    ("deadlin", "2030-01-01T12:00:00Z", "a trigger has no field 'deadlin'"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "reason"), REFUSED)
+def test_a_malformed_field_is_refused_with_a_sentence(
+    field: str, value: object, reason: str
+) -> None:
+    with pytest.raises(MalformedTrigger, match=reason):
+        parse(**{field: value})
+
+
+def test_a_trigger_of_a_mebibyte_is_read_and_a_larger_one_refused() -> None:
+    raw = json.dumps(SMALLEST).encode().ljust(LARGEST_TRIGGER)
+
+    Trigger.parse(raw, ORIGIN)
+
+    with pytest.raises(MalformedTrigger, match="larger than 1048576 bytes"):
+        Trigger.parse(raw + b" ", ORIGIN)
+
+
+def test_a_border_of_one_profile_gives_it_to_each_trigger() -> None:
+    assert parse().profile == parse(profile=PROFILE).profile == PROFILE
+
+
+def test_a_border_of_all_profiles_needs_to_be_told() -> None:
+    told = json.dumps(SMALLEST | {"profile": OTHER_PROFILE}).encode()
+
+    assert Trigger.parse(told, SHARED).profile == OTHER_PROFILE
+
+    with pytest.raises(MalformedTrigger, match="names its profile"):
+        Trigger.parse(json.dumps(SMALLEST).encode(), SHARED)
+
+
+def test_a_deadline_before_the_trigger_was_raised_is_refused() -> None:
+    with pytest.raises(MalformedTrigger, match="deadline must not come before"):
+        parse(raised_at="2030-01-01T12:00:00Z", deadline="2030-01-01T11:59:59Z")
+
+
+def test_a_deadline_that_has_passed_is_accepted_and_can_be_read_again() -> None:
+    trigger = parse(deadline="2029-12-31T00:00:00Z")
+
+    assert trigger.lifetime.raised_at == trigger.lifetime.deadline == NOON - 1.5 * DAY
+    assert Trigger.decode(trigger.encode()) == trigger
+
+
+def test_the_lifetime_counts_from_when_it_was_raised() -> None:
+    trigger = parse(raised_at="2029-12-25T14:00:00+02:00")
+
+    assert trigger.lifetime.raised_at == NOON - 7 * DAY
+    assert trigger.lifetime.deadline == NOON - 6 * DAY
+
+
+@given(document=GOOD)
+def test_what_was_accepted_can_always_be_read_back(document: dict[str, object]) -> None:
+    trigger = Trigger.parse(json.dumps(document).encode(), ORIGIN)
+
+    encoded = trigger.encode()
+
+    assert Trigger.decode(encoded) == trigger
+    assert Trigger.decode(encoded).encode() == encoded
+
+
+def test_what_grows_when_it_is_encoded_can_be_read_back() -> None:
+    text = "\x7f" * (LARGEST_TRIGGER // 2)
+    document = SMALLEST | {"data": {"value": text}}
+    raw = json.dumps(document, ensure_ascii=False).encode()
+
+    trigger = Trigger.parse(raw, ORIGIN)
+
+    assert len(trigger.encode()) > LARGEST_TRIGGER
+    assert Trigger.decode(trigger.encode()) == trigger
+
+
+@given(raw=st.binary() | JSON.map(json.dumps).map(str.encode))
+def test_whatever_bytes_come_nothing_worse_than_malformed_is_raised(raw: bytes) -> None:
+    with pytest.raises(MalformedTrigger):
+        Trigger.parse(raw, ORIGIN)
+    with pytest.raises(MalformedTrigger):
+        Trigger.decode(raw)
+
+
+@given(document=ODD)
+def test_whatever_fields_come_a_trigger_is_made_or_it_is_malformed(
+    document: dict[str, object],
+) -> None:
+    try:
+        trigger = Trigger.parse(json.dumps(document).encode(), ORIGIN)
+    except MalformedTrigger:
+        return
+    assert Trigger.decode(trigger.encode()) == trigger
+
+
+@pytest.mark.parametrize(
+    "fields", [{"key": "canary" * 99}, {"data": {"location": {"lat": "canary"}}}]
+)
+def test_a_refusal_does_not_quote_the_data(fields: dict[str, object]) -> None:
+    with pytest.raises(MalformedTrigger) as refusal:
+        parse(**fields)
+
+    assert "canary" not in repr(refusal.value)
+    assert refusal.value.__suppress_context__
+
+
+def test_an_instant_prints_with_milliseconds_and_z() -> None:
+    east = timezone(timedelta(hours=1))
+
+    assert wire_instant(NOON) == "2030-01-01T12:00:00.000Z"
+    assert wire_instant(NOON.astimezone(east)) == "2030-01-01T12:00:00.000Z"
