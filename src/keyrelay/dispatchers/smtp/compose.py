@@ -1,0 +1,83 @@
+"""Composing: a mail as the bytes and the envelope that go over the wire."""
+
+import email.policy
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+
+from aiosmtplib.protocol import normalize_message_line_endings
+
+from keyrelay.mailbox import Mailbox
+from keyrelay.message import Mail
+
+# 7 bits: a server without 8BITMIME is sent the same bytes as any other.
+_POLICY = email.policy.SMTP.clone(cte_type="7bit")
+_CONTENT = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding")
+
+
+class HeaderInjected(Exception):
+    """The composed header block is not made of the headers that were meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What MAIL, RCPT and DATA are given; `content` has CRLF for every line end."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+
+
+def compose(mail: Mail) -> Envelope:
+    """Return `mail` with the same headers on every attempt, or raise HeaderInjected.
+
+    The headers name all To and Cc, also those who have had it; Bcc is in none.
+    """
+    message = EmailMessage(_POLICY)
+    recipients = mail.form.recipients
+    _address(message, "From", (mail.form.sender,))
+    _address(message, "To", recipients.to)
+    _address(message, "Cc", recipients.cc)
+    _address(message, "Reply-To", recipients.reply_to)
+    message["Subject"] = mail.subject
+    message["Message-ID"] = mail.stamp.message_id
+    message["Date"] = mail.stamp.date
+    meant = Counter(message.keys()) + Counter(_CONTENT)
+    _fill(message, mail)
+    # Python before 3.11.10 makes headers of newlines in encoded-words
+    # (CVE-2024-6923): what is about to be sent is looked at, not what was set, and
+    # only once a bare newline, which servers take for a line's end, looks like one.
+    content = normalize_message_line_endings(message.as_bytes())
+    if not _header_names(content) <= meant:
+        raise HeaderInjected
+    return Envelope(
+        sender=mail.form.sender.address,
+        recipients=mail.recipients,
+        content=content,
+    )
+
+
+def _address(message: EmailMessage, header: str, mailboxes: Iterable[Mailbox]) -> None:
+    if mailboxes:
+        message[header] = [
+            Address(mailbox.name, addr_spec=mailbox.address) for mailbox in mailboxes
+        ]
+
+
+def _fill(message: EmailMessage, mail: Mail) -> None:
+    if mail.html is None:
+        message.set_content(mail.text)
+    elif mail.text:
+        message.set_content(mail.text)
+        message.add_alternative(mail.html, subtype="html")
+    else:
+        message.set_content(mail.html, subtype="html")
+
+
+def _header_names(content: bytes) -> Counter[str]:
+    head, _, _ = content.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    # A line that begins with a space continues the one above.
+    return Counter(line.partition(":")[0] for line in lines if line[:1] not in " \t")

@@ -1,0 +1,111 @@
+"""The dispatcher for mail: from a message and a secret to an outcome."""
+
+import ssl
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from keyrelay.credentials import SecretRules, SmtpCredentials, smtp_credentials
+from keyrelay.definition import InvalidDefinition
+from keyrelay.dispatchers.scrub import scrub
+from keyrelay.dispatchers.smtp.compose import Envelope, HeaderInjected, compose
+from keyrelay.dispatchers.smtp.connect import Connector, Resolve, system_resolve
+from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
+from keyrelay.dispatchers.smtp.opening import Opener
+from keyrelay.dispatchers.smtp.reply import Broken
+from keyrelay.dispatchers.smtp.session import Session, Stale
+from keyrelay.dispatchers.smtp.sessions import Key, Sessions
+from keyrelay.dispatchers.smtp.starttls import StartTls
+from keyrelay.dispatchers.smtp.transaction import transact
+from keyrelay.egress import Egress
+from keyrelay.message import Mail
+from keyrelay.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
+from keyrelay.secret import OpenedSecret, Secret, SecretType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpDispatcher:
+    """Sends mails (ports.Dispatcher); `smtp_dispatcher` puts one together."""
+
+    rules: SecretRules
+    sessions: Sessions
+
+    async def dispatch(self, message: Mail, secret: OpenedSecret) -> Outcome:
+        """Try once. No text of the outcome holds what is in the secret."""
+        if not message.recipients:
+            return Delivered("every recipient was settled by an earlier attempt")
+        if secret.secret.type is not SecretType.SMTP:
+            return Rejected("the action's secret is not of type smtp", Fault.DEFINITION)
+        try:
+            credentials = smtp_credentials(secret.value, self.rules)
+            envelope = compose(message)
+        except InvalidDefinition as fact:
+            return Rejected(f"the secret is refused: {fact}", Fault.DEFINITION)
+        except HeaderInjected:
+            return Rejected("the mail's texts would make headers", Fault.TRIGGER)
+        outcome = await self._attempt(secret.secret, credentials, envelope)
+        values = (credentials.username, credentials.password.reveal())
+        return _scrubbed(outcome, values)
+
+    async def close(self) -> None:
+        """End the sessions that are not in use."""
+        await self.sessions.close()
+
+    async def _attempt(
+        self, secret: Secret, credentials: SmtpCredentials, envelope: Envelope
+    ) -> Outcome:
+        key = Key(
+            secret=secret.id,
+            version=secret.version,
+            host=credentials.smtp_server,
+            port=credentials.smtp_port,
+        )
+        return await self._send(key, credentials, envelope, fresh=False)
+
+    async def _send(
+        self,
+        key: Key,
+        credentials: SmtpCredentials,
+        envelope: Envelope,
+        *,
+        fresh: bool,
+    ) -> Outcome:
+        lending = self.sessions.lend(key, credentials, fresh=fresh)
+        try:
+            async with lending as lent:
+                if isinstance(lent, Session):
+                    return await transact(lent, envelope)
+                return lent
+        except Stale:
+            # No attempt yet: the server had hung up before it was asked anything.
+            # A fresh session is never stale.
+            return await self._send(key, credentials, envelope, fresh=True)
+        except Broken as fact:
+            return Deferred(str(fact), blame=Blame.PEER)
+
+
+def smtp_dispatcher(
+    *,
+    rules: SecretRules,
+    egress: Egress,
+    tls: ssl.SSLContext,
+    now: Callable[[], datetime],
+    limits: Limits = STANDARD,
+    resolve: Resolve = system_resolve,
+) -> SmtpDispatcher:
+    opener = Opener(
+        connector=Connector(egress=egress, within=limits.connect, resolve=resolve),
+        starttls=StartTls(context=tls, within=limits.command),
+        limits=limits,
+    )
+    return SmtpDispatcher(rules=rules, sessions=Sessions(opener=opener, now=now))
+
+
+def _scrubbed(outcome: Outcome, values: Collection[str]) -> Outcome:
+    """The one way out of here for a peer's words."""
+    parts = tuple(
+        replace(part, answer=scrub(part.answer, values)) for part in outcome.parts
+    )
+    if isinstance(outcome, Delivered):
+        return replace(outcome, receipt=scrub(outcome.receipt, values), parts=parts)
+    return replace(outcome, reason=scrub(outcome.reason, values), parts=parts)

@@ -1,0 +1,254 @@
+"""Peers: mail servers that behave, and that misbehave, over real sockets."""
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+
+from keyrelay.action import EmailSmtp, Recipients
+from keyrelay.credentials import SecretRules
+from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
+from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
+from keyrelay.dispatchers.smtp.starttls import tls_context
+from keyrelay.egress import Egress, parse_networks
+from keyrelay.mailbox import parse_mailboxes
+from keyrelay.message import Mail, Stamp
+from keyrelay.placeholders import Template
+from keyrelay.secret import OpenedSecret, Secret, SecretType, SecretValue
+
+HOST = "mail.example.com"
+USER = "us@example.com"
+PASSWORD = "correct horse/battery+staple"
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+SASL = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode())
+
+HANG_UP = b""
+SILENCE = b"..."  # never answers
+GIBBERISH = b"what?\r\n"
+
+_GOOD = {
+    "": b"220 mail.example.com ESMTP\r\n",
+    "EHLO": b"250-mail.example.com\r\n250-SIZE 1000000\r\n250-STARTTLS\r\n"
+    b"250 AUTH LOGIN PLAIN CRAM-MD5\r\n",
+    "STARTTLS": b"220 go ahead\r\n",
+    "AUTH": b"235 2.7.0 welcome\r\n",
+    "DATA": b"354 go on\r\n",
+    ".": b"250 2.0.0 Ok: queued as 42\r\n",
+    "QUIT": b"221 bye\r\n",
+}
+
+
+@dataclass(slots=True)
+class Clock:
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection. `heard` is what came, decrypted where it was encrypted."""
+
+    heard: list[bytes] = field(default_factory=list)
+    mails: list[bytes] = field(default_factory=list)
+    secure: bool = False
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def verbs(self) -> list[str]:
+        return [line.split()[0].decode() for line in self.heard if line.split()]
+
+
+@dataclass(slots=True)
+class Peer:
+    """Answers each verb as `says` has it, else as a good server does.
+
+    Of several answers the last one stays. `heard` is set with every line.
+    """
+
+    says: dict[str, bytes | list[bytes]]
+    tls: ssl.SSLContext
+    port: int = 0
+    lines: list[Line] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    speaking: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def everything(self) -> bytes:
+        return b"".join(part for line in self.lines for part in line.heard)
+
+    @property
+    def mails(self) -> list[bytes]:
+        return [mail for line in self.lines for mail in line.mails]
+
+    def answer(self, verb: str) -> bytes:
+        said = self.says.get(verb, _GOOD.get(verb, b"250 2.0.0 Ok\r\n"))
+        if isinstance(said, list):
+            return said.pop(0) if len(said) > 1 else said[0]
+        return said
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.heard.clear()
+            await self.heard.wait()
+
+    async def serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.speaking.add(task)
+        line = Line()
+        self.lines.append(line)
+        try:
+            await self._converse(line, reader, writer)
+        except (OSError, EOFError, asyncio.CancelledError):
+            pass  # the client hung up, refused our certificate, or the test is over
+        finally:
+            transport = writer.transport
+            transport.abort()
+            line.closed.set()
+            self.heard.set()
+            self.speaking.discard(task)
+
+    async def _converse(
+        self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        verb = ""
+        while await self._says(verb, writer):
+            if verb == "STARTTLS":
+                await writer.start_tls(self.tls)
+                line.secure = True
+            if verb == "DATA":
+                line.mails.append(await reader.readuntil(b"\r\n.\r\n"))
+                verb = "."
+                self.heard.set()
+                continue
+            line.heard.append(await reader.readuntil(b"\n"))
+            words = line.heard[-1].decode().split()
+            verb = " ".join(words) if words[0] == "RCPT" else words[0]
+            verb = verb if verb in self.says else words[0]
+            self.heard.set()
+
+    async def _says(self, verb: str, writer: asyncio.StreamWriter) -> bool:
+        said = self.answer(verb)
+        if said == HANG_UP:
+            return False
+        if said == SILENCE:
+            await asyncio.Event().wait()
+        writer.write(said)
+        await writer.drain()
+        return verb != "QUIT"
+
+
+@asynccontextmanager
+async def serving(
+    certificate: trustme.LeafCert, **says: bytes | list[bytes]
+) -> AsyncIterator[Peer]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    peer = Peer(dict(says), context)
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    peer.port = server.sockets[0].getsockname()[1]
+    try:
+        yield peer
+    finally:
+        server.close()
+        for task in list(peer.speaking):
+            task.cancel()
+        while peer.speaking:
+            await asyncio.wait(peer.speaking)
+
+
+@dataclass(slots=True, kw_only=True)
+class Sender:
+    """Makes dispatchers that trust the tests' authority and know one host name."""
+
+    ca_file: Path
+    clock: Clock = field(default_factory=Clock)
+    made: list[SmtpDispatcher] = field(default_factory=list)
+
+    def to(
+        self,
+        port: int,
+        *,
+        limits: Limits = STANDARD,
+        tls: ssl.SSLContext | None = None,
+        addresses: Sequence[str] = ("127.0.0.1",),
+        allowed: str = "127.0.0.1",
+    ) -> SmtpDispatcher:
+        async def resolve(host: str, port: int) -> Sequence[str]:
+            return addresses
+
+        dispatcher = smtp_dispatcher(
+            rules=rules(port),
+            egress=Egress(parse_networks(allowed)),
+            tls=tls or tls_context(self.ca_file),
+            now=self.clock,
+            limits=limits,
+            resolve=resolve,
+        )
+        self.made.append(dispatcher)
+        return dispatcher
+
+
+def rules(port: int) -> SecretRules:
+    return SecretRules(smtp_ports={port}, sqs_endpoints=(), tags_required=False)
+
+
+def secret(
+    port: int, *, id_: str = "5" * 24, version: int = 1, host: str = HOST
+) -> OpenedSecret:
+    value = {
+        "smtp_server": host,
+        "smtp_port": port,
+        "username": USER,
+        "password": PASSWORD,
+    }
+    return OpenedSecret(
+        secret=Secret(
+            id=id_,
+            profile="9" * 24,
+            key="mail",
+            type=SecretType.SMTP,
+            version=version,
+            tags=(),
+        ),
+        value=SecretValue(json.dumps(value)),
+    )
+
+
+def mail(
+    to: str = "ada@example.com",
+    *,
+    bcc: str = "",
+    subject: str = "Hello",
+    text: str = "It is 30 degrees.",
+    html: str | None = None,
+) -> Mail:
+    recipients = Recipients(
+        to=parse_mailboxes(to, "to"), bcc=parse_mailboxes(bcc, "bcc") if bcc else ()
+    )
+    listed = recipients.to + recipients.bcc
+    return Mail(
+        stamp=Stamp(message_id="<t1.p1@example.com>", date=NOON - timedelta(hours=1)),
+        form=EmailSmtp(
+            secret="5" * 24,
+            sender=parse_mailboxes("Us <us@example.com>", "from")[0],
+            recipients=recipients,
+            subject=Template.parse(subject),
+            text=Template.parse(text),
+        ),
+        recipients=tuple(mailbox.address for mailbox in listed),
+        subject=subject,
+        text=text,
+        html=html,
+    )
