@@ -10,7 +10,6 @@ import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -36,13 +35,13 @@ _SERVICE = "sqs"
 _MODELS = (
     (_SERVICE, "service-2"),
     (_SERVICE, "paginators-1"),
-    (_SERVICE, "waiters-2"),
     (_SERVICE, "endpoint-rule-set-1"),
 )
 _MESSAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
-_lent: ContextVar[AioCredentials] = ContextVar("lent")
+# botocore's parser believes its peer: JSON of another shape breaks it anyhow.
+_UNREADABLE = (BotoCoreError, AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +57,15 @@ Reply = Mapping[int | None, Taken | Refusal]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One queue's client. Each call borrows the key of who asks for it."""
+    """One queue's client for one version of a secret, whose key is lent to each call.
+
+    `lent` are the keys of the calls under way, all alike. It is no ContextVar:
+    whatever a call leaves behind, such as a connection, would keep its context.
+    """
 
     queue: QueueUrl
     untyped: Any
+    lent: list[AioCredentials] = field(default_factory=list)
 
     async def send(
         self, entries: Sequence[Entry], credentials: SqsCredentials
@@ -70,31 +74,46 @@ class Client:
         listed = [{"Id": str(n), **entry.fields} for n, entry in enumerate(entries)]
         said = _said_by_peer(credentials)
         try:
-            with _lending(credentials):
+            with self._lending(credentials):
                 answer = await self.untyped.send_message_batch(
                     QueueUrl=self.queue.url, Entries=listed
                 )
         except ClientError as error:
             return _refusal_of_call(error.response, said)
-        except BotoCoreError as error:  # a reply that cannot be read
-            raise Unanswered(f"no reply came: {type(error).__name__}") from None
+        except _UNREADABLE as error:
+            raise Unanswered(f"unreadable reply: {type(error).__name__}") from None
         return _reply(answer, said)
 
     async def largest_message(self, credentials: SqsCredentials) -> int | None:
         """Return the queue's own limit; None, it may not be read. Raises as `send`."""
         try:
-            with _lending(credentials):
+            with self._lending(credentials):
                 answer = await self.untyped.get_queue_attributes(
                     QueueUrl=self.queue.url, AttributeNames=["MaximumMessageSize"]
                 )
         except ClientError:
             return None
-        except BotoCoreError as error:
-            raise Unanswered(f"no reply came: {type(error).__name__}") from None
+        except _UNREADABLE as error:
+            raise Unanswered(f"unreadable reply: {type(error).__name__}") from None
         return _number(answer.get("Attributes", {}).get("MaximumMessageSize"))
 
     async def close(self) -> None:
         await self.untyped.close()
+
+    def sign_with_what_is_lent(self, request: Any, **_: object) -> None:
+        """Called by botocore; without a key lent nothing is signed or sent."""
+        known = request.context.get("signing", {})
+        request.context["signing"] = {**known, "request_credentials": self.lent[-1]}
+
+    @contextmanager
+    def _lending(self, credentials: SqsCredentials) -> Iterator[None]:
+        secret = credentials.secret_access_key.reveal()
+        pair = AioCredentials(credentials.access_key_id, secret)
+        self.lent.append(pair)
+        try:
+            yield
+        finally:
+            self.lent.remove(pair)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +139,10 @@ class Clients:
             aws_secret_access_key="lent",  # noqa: S106 - not a password
             config=_config(lambda: open_wire(egress, tls, self.patience)),
         )
-        client = await making.__aenter__()
-        client.meta.events.register(f"before-sign.{_SERVICE}", _sign_with_what_is_lent)
-        return Client(queue, client)
+        client = Client(queue, await making.__aenter__())
+        events = client.untyped.meta.events
+        events.register(f"before-sign.{_SERVICE}", client.sign_with_what_is_lent)
+        return client
 
     async def _prepared(self) -> tuple[Any, ssl.SSLContext]:
         # In a thread: reading the service's model and the anchors blocks for long.
@@ -175,21 +195,6 @@ def _config(wire: Callable[[], Wire]) -> AioConfig:
     )
 
 
-@contextmanager
-def _lending(credentials: SqsCredentials) -> Iterator[None]:
-    secret = credentials.secret_access_key.reveal()
-    token = _lent.set(AioCredentials(credentials.access_key_id, secret))
-    try:
-        yield
-    finally:
-        _lent.reset(token)
-
-
-def _sign_with_what_is_lent(request: Any, **_: object) -> None:
-    known = request.context.get("signing", {})
-    request.context["signing"] = {**known, "request_credentials": _lent.get()}
-
-
 def _said_by_peer(credentials: SqsCredentials) -> Callable[[object], str]:
     def said(text: object) -> str:
         values = (credentials.secret_access_key.reveal(), credentials.access_key_id)
@@ -200,17 +205,21 @@ def _said_by_peer(credentials: SqsCredentials) -> Callable[[object], str]:
 
 def _reply(answer: Mapping[str, Any], said: Callable[[object], str]) -> Reply:
     reply: dict[int | None, Taken | Refusal] = {}
-    for entry in answer.get("Failed", ()):
+    for entry in _entries(answer, "Failed"):
         reply[_number(entry.get("Id"))] = Refusal(
             code=said(entry.get("Code", "")),
             message=said(entry.get("Message", "")),
             by_sender=entry.get("SenderFault") is True,
         )
-    for entry in answer.get("Successful", ()):
+    for entry in _entries(answer, "Successful"):
         id_ = str(entry.get("MessageId", ""))
         id_ = id_ if _MESSAGE_ID.fullmatch(id_) else said(id_)
         reply[_number(entry.get("Id"))] = Taken(id_)
     return reply
+
+
+def _entries(answer: Mapping[str, Any], field_: str) -> list[Mapping[str, Any]]:
+    return [entry for entry in answer.get(field_) or () if isinstance(entry, dict)]
 
 
 def _refusal_of_call(

@@ -5,6 +5,7 @@ lead, takes proxies and trust anchors from the environment, and reports a connec
 reset after the request as one that was never made.
 """
 
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,11 @@ from yarl import URL
 
 from keyrelay.egress import Egress
 
-_CONNECT = timedelta(seconds=5)
+_UNCONNECTED = (
+    aiohttp.ClientConnectorError,  # name, route, address, TLS
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 _KEEPALIVE = 12.0  # seconds; shorter than SQS keeps an idle connection
 _CONNECTIONS = 16
 
@@ -65,7 +70,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """In the shape of aiobotocore's HTTP session, for one origin."""
+    """In the shape of aiobotocore's HTTP session."""
 
     session: aiohttp.ClientSession
 
@@ -90,7 +95,7 @@ class Wire:
                 allow_redirects=False,
             ) as response:
                 body = await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as fault:
+        except _UNCONNECTED as fault:
             raise Unsent(str(fault)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise Unanswered(f"no reply came: {type(fault).__name__}") from None
@@ -100,7 +105,7 @@ class Wire:
 def open_wire(egress: Egress | None, tls: ssl.SSLContext, patience: timedelta) -> Wire:
     """Without an egress every address is permitted: the operator named the host.
 
-    `patience` is how long a reply may take once there is a connection.
+    `patience` is how long a call may take, and a quarter of it the connection.
     """
     connector = aiohttp.TCPConnector(
         ssl=tls,
@@ -111,8 +116,9 @@ def open_wire(egress: Egress | None, tls: ssl.SSLContext, patience: timedelta) -
     session = aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(
-            connect=_CONNECT.total_seconds(),
-            total=(_CONNECT + patience).total_seconds(),
+            # In time to tell the one from the other: unconnected, nothing was sent.
+            connect=(patience / 4).total_seconds(),
+            total=patience.total_seconds(),
         ),
         cookie_jar=_no_cookies(),
         skip_auto_headers={"Content-Type", "User-Agent"},
@@ -135,9 +141,8 @@ def _only_to(egress: Egress) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
     def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
         if not egress.permits(str(address[0])):
-            raise OSError(
-                f"address {address[0]} is not public; KEYRELAY_EGRESS_ALLOW allows more"
-            )
+            reason = f"{address[0]} is not public; KEYRELAY_EGRESS_ALLOW allows more"
+            raise OSError(errno.EACCES, reason)
         return socket.socket(family, kind, protocol)
 
     return open_socket
