@@ -191,6 +191,20 @@ async def test_an_accepted_trigger_wakes_a_lane_at_once(queue: OpenQueue) -> Non
     assert (await lane) is not None
 
 
+async def test_what_is_accepted_elsewhere_wakes_a_lane_soon(
+    place: Place, queue: OpenQueue
+) -> None:
+    stop = Stop()
+    lane = asyncio.create_task(queue.lease(stop))
+    await stop.awaited.wait()
+
+    async with place.open() as other:
+        await other.accept(trigger())
+    place.clock.advance(SECOND / 10)
+
+    assert await lane is not None
+
+
 async def test_each_of_many_waiting_lanes_gets_a_trigger(queue: OpenQueue) -> None:
     stops = [Stop() for _ in range(8)]
     lanes = [asyncio.create_task(queue.lease(stop)) for stop in stops]

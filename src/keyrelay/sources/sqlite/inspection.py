@@ -35,8 +35,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
-    """`due` are those of the `waiting` that a lane could have now, `age` is for how
-    long the first of them could have been had."""
+    """`due` are those a lane could have now, and `age` is for how long the first of
+    them could have been had. A lease that expired is `leased` until it is lent
+    again, and due."""
 
     waiting: int
     due: int
@@ -49,11 +50,9 @@ _STATUS = select(
 ).where(_t.profile == bindparam("profile"), _t.id == bindparam("id"))
 
 _DUE = select(func.count(), func.min(_t.due)).where(_t.due <= bindparam("now"))
-_LEASED = select(func.count()).where(_t.token.is_not(None), _t.due > bindparam("now"))
+_LEASED = select(func.count()).where(_t.token.is_not(None))
 _TIMED = select(func.count()).where(_t.due.is_not(None))
-_BLOCKED = select(func.count()).where(
-    _t.key.is_not(None), _t.settled_at.is_(None), _t.due.is_(None)
-)
+_BLOCKED = select(func.count()).where(_t.due.is_(None), _t.settled_at.is_(None))
 _SOME_DUE = select(func.count()).select_from(
     select(literal(1))
     .where(_t.due <= bindparam("now"))
@@ -87,7 +86,7 @@ async def depth(engine: AsyncEngine, now: datetime) -> Depth:
     at = {"now": ticks(now)}
     async with reading(engine) as connection:
         due, first = (await connection.execute(_DUE, at)).one()
-        leased = (await connection.execute(_LEASED, at)).scalar_one()
+        leased = (await connection.execute(_LEASED)).scalar_one()
         timed = (await connection.execute(_TIMED)).scalar_one()
         blocked = (await connection.execute(_BLOCKED)).scalar_one()
     return Depth(

@@ -64,6 +64,11 @@ Index(
     sqlite_where=triggers.c.key.is_not(None) & triggers.c.settled_at.is_(None),
 )
 Index(
+    "triggers_blocked",
+    triggers.c.sequence,
+    sqlite_where=triggers.c.due.is_(None) & triggers.c.settled_at.is_(None),
+)
+Index(
     "triggers_waiting_for",
     triggers.c.waits_for,
     sqlite_where=triggers.c.waits_for.is_not(None),

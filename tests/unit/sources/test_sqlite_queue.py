@@ -1,0 +1,351 @@
+"""The embedded queue: its file, its refusals, and what it says in the log."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyrelay.ports import Unavailable
+from keyrelay.settlement import Done, Settlement, TryAgain
+from keyrelay.sources.sqlite.bell import Bell
+from keyrelay.sources.sqlite.clerk import Clerk
+from keyrelay.sources.sqlite.inspection import Depth, State, Status
+from keyrelay.sources.sqlite.lease import Holdings
+from keyrelay.sources.sqlite.ledger import Ledger
+from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
+from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
+from keyrelay.sources.sqlite.terms import Terms
+from keyrelay.sqlite import open_engine
+from tests.contract.queues import BURY, LEASE, SECOND, Stop, UntilIdle, a_world, trigger
+from tests.fakes import Clock
+from tests.samples import DAY, NOON, OTHER_PROFILE, PROFILE
+
+pytestmark = pytest.mark.timeout(30)
+
+SECRET = "5" * 24
+IMPATIENT = Terms(patience=timedelta())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(time=NOON)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "queue.db"
+
+
+@pytest.fixture
+async def queue(path: Path, clock: Clock) -> AsyncIterator[SqliteQueue]:
+    async with open_queue(path, a_world(clock), IMPATIENT) as queue:
+        await clock.until_asleep(2)
+        yield queue
+
+
+@pytest.fixture
+def beside(queue: SqliteQueue, path: Path) -> Iterator[sqlite3.Connection]:
+    """Somebody else's connection to the same file."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records]
+
+
+# The file
+
+
+async def test_a_newer_file_is_left_alone(path: Path, clock: Clock) -> None:
+    newer = sqlite3.connect(path)
+    newer.execute(f"PRAGMA user_version = {VERSION + 1}")
+
+    with pytest.raises(UnknownSchema, match="use the newer one"):
+        async with open_queue(path, a_world(clock)):
+            pass
+
+    assert newer.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    newer.close()
+
+
+async def test_several_can_open_a_new_file_at_once(path: Path, clock: Clock) -> None:
+    async def open_and_accept(id_: str) -> bool:
+        async with open_queue(path, a_world(clock)) as queue:
+            return await queue.accept(trigger(id_))
+
+    answers = await asyncio.gather(*(open_and_accept(f"t{n}") for n in range(4)))
+
+    assert all(answers)
+
+
+@pytest.mark.parametrize("settlement", [Done(), BURY], ids=["done", "buried"])
+async def test_a_settled_trigger_leaves_no_data_behind(
+    queue: SqliteQueue, beside: sqlite3.Connection, settlement: Settlement
+) -> None:
+    await queue.accept(trigger())
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+
+    await lease.settle(settlement)
+
+    assert beside.execute("SELECT body FROM triggers").fetchall() == [(None,)]
+
+
+async def test_a_trigger_that_cannot_be_read_harms_no_other(
+    queue: SqliteQueue,
+    beside: sqlite3.Connection,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await queue.accept(trigger("damaged"))
+    await queue.accept(trigger("good"))
+    beside.execute("UPDATE triggers SET body = 'canary{' WHERE id = 'damaged'")
+
+    lanes = [queue.lease(UntilIdle()) for _ in range(2)]
+    lent = [lease.trigger.id for lease in await asyncio.gather(*lanes) if lease]
+
+    assert lent == ["good"]
+    assert await queue.status(PROFILE, "damaged") is not None, "it is kept"
+    assert messages(caplog) == ["trigger cannot be read"]
+    assert "canary" not in caplog.text
+
+
+async def test_many_waiting_triggers_wake_in_steps(
+    queue: SqliteQueue, beside: sqlite3.Connection
+) -> None:
+    await accept_many(queue, 2500)
+    sql = "UPDATE triggers SET waits_for = ?, due = due + 1000000"
+    beside.execute(sql, (SECRET,))
+
+    await queue.wake(SECRET)
+
+    assert (await queue.depth()).due == 2500
+
+
+async def test_many_old_triggers_are_forgotten_in_steps(
+    queue: SqliteQueue, beside: sqlite3.Connection, clock: Clock
+) -> None:
+    await accept_many(queue, 2500)
+    long_ago = "UPDATE triggers SET settled_at = accepted_at, due = NULL"
+    beside.execute(f"{long_ago} WHERE id != 't7'")
+
+    clock.advance(timedelta(days=8))
+    await clock.until_asleep(2)
+
+    assert beside.execute("SELECT id FROM triggers").fetchall() == [("t7",)]
+
+
+async def accept_many(queue: SqliteQueue, count: int) -> None:
+    ids = (f"t{number}" for number in range(count))
+    await asyncio.gather(*(queue.accept(trigger(id_)) for id_ in ids))
+
+
+# Refusals
+
+
+async def test_a_locked_file_is_unavailable_and_the_queue_goes_on_by_itself(
+    queue: SqliteQueue, beside: sqlite3.Connection
+) -> None:
+    await queue.accept(trigger("t1"))
+    held = await queue.lease(asyncio.Event())
+    assert held is not None
+    beside.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(Unavailable, match="locked"):
+        await queue.accept(trigger("t2"))
+    with pytest.raises(Unavailable, match="locked"):
+        await queue.lease(asyncio.Event())
+    with pytest.raises(Unavailable, match="locked"):
+        await held.settle(Done())
+    with pytest.raises(Unavailable, match="locked"):
+        await queue.wake(SECRET)
+
+    beside.execute("ROLLBACK")
+    assert await queue.accept(trigger("t2"))
+    await held.settle(Done())
+    second = await queue.lease(asyncio.Event())
+    assert second is not None
+    assert second.trigger.id == "t2"
+
+
+async def test_waiting_lanes_wake_to_learn_that_the_file_cannot_be_read(
+    path: Path, clock: Clock
+) -> None:
+    engine = open_engine(path / "nowhere")
+    ledger = Ledger(engine=engine, world=a_world(clock), terms=Terms())
+    clerk = Clerk(ledger=ledger, bell=Bell(), holdings=Holdings(ledger=ledger))
+    upkeep = asyncio.create_task(clerk.keep_up())
+    stop = Stop()
+    sleeper = asyncio.create_task(clerk.bell.sleep(stop))
+    await stop.awaited.wait()
+    await clock.until_asleep(2)
+
+    clock.advance(SECOND)
+
+    await sleeper
+    assert not stop.is_set()
+    upkeep.cancel()
+    await asyncio.wait([upkeep])
+
+
+async def test_a_lease_is_kept_when_one_renewal_fails(
+    queue: SqliteQueue,
+    beside: sqlite3.Connection,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+
+    beside.execute("BEGIN IMMEDIATE")
+    clock.advance(LEASE / 3)
+    await clock.until_asleep(2)
+    beside.execute("ROLLBACK")
+    clock.advance(LEASE / 3)
+    await clock.until_asleep(2)
+    clock.time += LEASE - SECOND
+
+    assert messages(caplog) == ["leases are not renewed"]
+    assert (await queue.depth()).due == 0
+    assert held is not None
+
+
+async def test_upkeep_that_dies_takes_the_lanes_with_it(
+    path: Path, clock: Clock
+) -> None:
+    async def broken(_: timedelta) -> None:
+        raise LookupError
+
+    world = replace(a_world(clock), sleep=broken)
+    async with open_queue(path, world) as queue:
+        await asyncio.wait([queue._upkeep])
+
+        with pytest.raises(ExceptionGroup):
+            await queue.lease(asyncio.Event())
+
+
+# Lost leases
+
+
+async def test_a_lost_lease_is_told_once_when_it_is_to_be_renewed(
+    queue: SqliteQueue,
+    beside: sqlite3.Connection,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    beside.execute("UPDATE triggers SET token = 'of another'")
+
+    for _ in range(2):
+        clock.advance(LEASE / 3)
+        await clock.until_asleep(2)
+
+    assert messages(caplog) == ["lease lost"]
+    assert held is not None
+
+
+async def test_a_lost_lease_is_told_when_it_is_settled(
+    queue: SqliteQueue,
+    beside: sqlite3.Connection,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    assert held is not None
+    beside.execute("UPDATE triggers SET token = 'of another'")
+
+    await held.settle(Done())
+
+    assert messages(caplog) == ["lease lost"]
+    assert beside.execute("SELECT token FROM triggers").fetchone() == ("of another",)
+
+
+async def test_a_lease_settled_while_others_are_renewed_is_not_told_lost(
+    queue: SqliteQueue, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    assert held is not None
+
+    settling = asyncio.create_task(held.settle(Done()))
+    clock.advance(LEASE / 3)
+    await settling
+    await clock.until_asleep(2)
+
+    assert messages(caplog) == []
+
+
+# Inspection
+
+
+async def test_a_trigger_can_be_followed(queue: SqliteQueue, clock: Clock) -> None:
+    await queue.accept(trigger())
+    seen = [await queue.status(PROFILE, "t1")]
+    for settlement in (TryAgain(after=DAY), BURY):
+        clock.time += DAY
+        lease = await queue.lease(asyncio.Event())
+        assert lease is not None
+        seen.append(await queue.status(PROFILE, "t1"))
+        await lease.settle(settlement)
+        seen.append(await queue.status(PROFILE, "t1"))
+
+    at = Status(
+        state=State.WAITING, attempts=0, accepted_at=NOON, due=NOON, settled_at=None
+    )
+    day1, day2 = NOON + DAY, NOON + 2 * DAY
+    assert seen == [
+        at,
+        replace(at, state=State.LEASED, attempts=1, due=day1 + LEASE),
+        replace(at, attempts=1, due=day2),
+        replace(at, state=State.LEASED, attempts=2, due=day2 + LEASE),
+        replace(at, state=State.BURIED, attempts=2, due=None, settled_at=day2),
+    ]
+
+
+async def test_a_delivered_trigger_is_done(queue: SqliteQueue) -> None:
+    await queue.accept(trigger())
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    await lease.settle(Done())
+
+    status = await queue.status(PROFILE, "t1")
+
+    assert status is not None
+    assert status.state == State.DONE
+
+
+async def test_another_profiles_trigger_is_not_seen(queue: SqliteQueue) -> None:
+    await queue.accept(trigger(profile=OTHER_PROFILE))
+
+    assert await queue.status(PROFILE, "t1") is None
+
+
+async def test_depth_tells_waiting_due_and_leased_apart(
+    path: Path, clock: Clock
+) -> None:
+    async with open_queue(path, a_world(clock), Terms(ordered=True)) as queue:
+        empty = await queue.depth()
+        for id_, key in (("t1", None), ("t2", "boiler"), ("t3", "boiler")):
+            await queue.accept(trigger(id_, key=key))
+        held = await queue.lease(asyncio.Event())
+        clock.time += SECOND
+
+        assert empty == Depth(waiting=0, due=0, leased=0, age=timedelta())
+        assert await queue.depth() == Depth(waiting=2, due=1, leased=1, age=SECOND)
+        assert held is not None
+
+
+@pytest.mark.parametrize(
+    ("look", "lease"),
+    [(timedelta(), LEASE), (LEASE, LEASE), (-SECOND, timedelta())],
+    ids=["look at once", "look too late", "no lease"],
+)
+def test_impossible_terms_are_refused(look: timedelta, lease: timedelta) -> None:
+    with pytest.raises(ValueError, match="0 < look < lease"):
+        Terms(look=look, lease=lease)
