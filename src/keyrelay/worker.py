@@ -38,7 +38,8 @@ class Worker:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
                 lanes = [group.create_task(self._lane(stop)) for _ in range(self.lanes)]
                 ending = group.create_task(_end(stop, grace, limit))
-                await asyncio.wait(lanes)
+                for lane in asyncio.as_completed(lanes):
+                    await lane  # a group does not mind a cancelled lane; we do
                 ending.cancel()
         except TimeoutError:
             log.warning("grace is over; unfinished leases go back")

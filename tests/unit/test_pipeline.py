@@ -1,0 +1,428 @@
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from keyrelay.action import Action, Channel
+from keyrelay.audit import Evidence, Report
+from keyrelay.catalog import Catalog
+from keyrelay.message import Mail, QueueMessages
+from keyrelay.outcome import (
+    Blame,
+    Deferred,
+    Delivered,
+    Fault,
+    Outcome,
+    Rejected,
+    Uncertain,
+)
+from keyrelay.pauses import Pauses
+from keyrelay.pipeline import Pipeline
+from keyrelay.placeholders import Fact
+from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.settlement import STANDARD, Attempt, Bury, settle
+from keyrelay.tags import Tagged
+from keyrelay.trigger import DataPoint, Trigger
+from tests.fakes import Clock, FakeLease, FakeVault, Outbox
+from tests.samples import (
+    ALLOW,
+    DAY,
+    MAIL_ACTION,
+    MAIL_SECRET,
+    NOON,
+    OTHER_PROFILE,
+    POLICY,
+    PROFILE,
+    QUEUE_ACTION,
+    QUEUE_SECRET,
+    a_catalog,
+    a_policy,
+    a_trigger,
+    an_action,
+    without_policies,
+)
+
+SECOND = timedelta(seconds=1)
+POINT = DataPoint({Fact.VARIABLE: "temperature", Fact.VALUE: "21"}, '{"value":21}')
+DENY = {
+    **ALLOW,
+    "permissions": [
+        {"effect": "allow", "action": ["access"], "resource": ["secrets"]},
+        {"effect": "deny", "action": ["access"], "resource": ["secrets"]},
+    ],
+}
+RETRY = {"attempts": 3, "first_seconds": 1, "longest_seconds": 9}
+PASSWORDS = {MAIL_SECRET: "hunter2", QUEUE_SECRET: "wJalr"}
+
+
+@dataclass
+class Bench:
+    """A pipeline and all that it touches."""
+
+    catalog: Catalog = field(default_factory=a_catalog)
+    clock: Clock = field(default_factory=lambda: Clock(time=NOON))
+    vault: FakeVault = field(default_factory=lambda: FakeVault(PASSWORDS))
+    mail: Outbox[Mail] = field(default_factory=Outbox)
+    queue: Outbox[QueueMessages] = field(default_factory=Outbox)
+    pipeline: Pipeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pipeline = Pipeline(
+            catalog=lambda: self.catalog,
+            vault=self.vault,
+            mail=self.mail,
+            queue=self.queue,
+            pauses=Pauses(share=2, now=self.clock.now, wake=lambda _: None),
+            now=self.clock.now,
+        )
+
+    async def attempt(
+        self, trigger: Trigger | None = None, *, number: int = 1
+    ) -> Report:
+        lease = FakeLease(trigger=trigger or a_trigger(POINT), number=number)
+        return await self.pipeline.attempt(lease)
+
+    def answer(self, outcome: Outcome) -> None:
+        self.mail.answer = lambda: outcome
+
+    def nothing_happened(self) -> bool:
+        return not (self.vault.permits or self.mail.sent or self.queue.sent)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_a_permitted_trigger_is_mailed(bench: Bench) -> None:
+    report = await bench.attempt()
+
+    assert report.outcome == Delivered("taken")
+    assert [mail.subject for mail in bench.mail.sent] == ["temperature is 21"]
+    assert bench.mail.passwords == ["hunter2"]
+    assert bench.queue.sent == []
+
+
+async def test_a_permitted_trigger_is_queued(bench: Bench) -> None:
+    report = await bench.attempt(a_trigger(POINT, action=QUEUE_ACTION))
+
+    assert report.outcome == Delivered("taken")
+    (sent,) = bench.queue.sent
+    assert [message.body for message in sent.messages] == ['{"value":21}']
+    assert bench.queue.passwords == ["wJalr"]
+    assert bench.mail.sent == []
+
+
+async def test_a_report_says_what_was_used_and_what_was_missing(bench: Bench) -> None:
+    report = await bench.attempt()
+
+    assert report == Report(
+        outcome=Delivered("taken"),
+        evidence=Evidence(
+            channel=Channel.EMAIL,
+            secret=MAIL_SECRET,
+            secret_version=1,
+            policy=POLICY,
+            missing=(Fact.UNIT,),
+        ),
+        schedule=STANDARD,
+    )
+
+
+async def test_the_vault_opens_exactly_the_secret_of_the_action(bench: Bench) -> None:
+    await bench.attempt()
+
+    (permit,) = bench.vault.permits
+    assert permit.sealed is bench.catalog.secrets[PROFILE, MAIL_SECRET]
+
+
+async def test_each_action_has_a_schedule_of_its_own(bench: Bench) -> None:
+    bench.catalog = a_catalog(an_action(retry=RETRY))
+
+    report = await bench.attempt()
+
+    assert report.schedule.attempts == 3
+
+
+async def test_parts_that_are_done_are_not_sent_again(bench: Bench) -> None:
+    lease = FakeLease(trigger=a_trigger(POINT), done=frozenset({"ada@example.com"}))
+
+    await bench.pipeline.attempt(lease)
+
+    assert [mail.recipients for mail in bench.mail.sent] == [("bob@example.com",)]
+
+
+# Nothing is sent, and no secret opened
+
+
+def in_catalog(*actions: Action) -> Callable[[Bench], None]:
+    def change(bench: Bench) -> None:
+        bench.catalog = a_catalog(*actions)
+
+    return change
+
+
+def no_policy(bench: Bench) -> None:
+    bench.catalog = without_policies(bench.catalog)
+
+
+def a_deny_beside_an_allow(bench: Bench) -> None:
+    bench.catalog = a_catalog(policy=a_policy(DENY))
+
+
+def an_inactive_policy(bench: Bench) -> None:
+    bench.catalog = a_catalog(policy=a_policy({**ALLOW, "active": False}))
+
+
+def a_policy_of_another_profile(bench: Bench) -> None:
+    bench.catalog = a_catalog(policy=a_policy(ALLOW, OTHER_PROFILE))
+
+
+def a_secret_of_another_profile(bench: Bench) -> None:
+    theirs = bench.catalog.secrets[PROFILE, MAIL_SECRET]
+    secret = replace(theirs.secret, profile=OTHER_PROFILE)
+    bench.catalog = replace(
+        bench.catalog,
+        secrets={(OTHER_PROFILE, MAIL_SECRET): replace(theirs, secret=secret)},
+    )
+
+
+def a_catalog_that_files_a_secret_under_the_wrong_profile(bench: Bench) -> None:
+    theirs = bench.catalog.secrets[PROFILE, MAIL_SECRET]
+    secret = replace(theirs.secret, profile=OTHER_PROFILE)
+    bench.catalog = replace(
+        bench.catalog,
+        secrets={(PROFILE, MAIL_SECRET): replace(theirs, secret=secret)},
+    )
+
+
+def an_action_of_another_profile(bench: Bench) -> None:
+    theirs = Tagged(kind="action", profile=OTHER_PROFILE, id=MAIL_ACTION, tags=())
+    action = replace(an_action(), tagged=theirs)
+    bench.catalog = replace(
+        bench.catalog, actions={(OTHER_PROFILE, MAIL_ACTION): action}
+    )
+
+
+def no_secret(bench: Bench) -> None:
+    bench.catalog = replace(bench.catalog, secrets={})
+
+
+def no_action(bench: Bench) -> None:
+    bench.catalog = replace(bench.catalog, actions={})
+
+
+def a_passed_deadline(bench: Bench) -> None:
+    bench.clock.advance(DAY + SECOND)
+
+
+REFUSALS = [
+    (no_action, f"there is no action {MAIL_ACTION}", Fault.DEFINITION),
+    (an_action_of_another_profile, "there is no action", Fault.DEFINITION),
+    (in_catalog(an_action(active=False)), "'Tell' is inactive", Fault.DEFINITION),
+    (a_passed_deadline, "its deadline passed before an attempt", Fault.SYSTEM),
+    (no_secret, f"there is no secret {MAIL_SECRET}", Fault.DEFINITION),
+    (a_secret_of_another_profile, "there is no secret", Fault.DEFINITION),
+    (
+        a_catalog_that_files_a_secret_under_the_wrong_profile,
+        "not of the profile",
+        Fault.DEFINITION,
+    ),
+    (no_policy, "no policy lets", Fault.DEFINITION),
+    (an_inactive_policy, "no policy lets", Fault.DEFINITION),
+    (a_policy_of_another_profile, "no policy lets", Fault.DEFINITION),
+    (a_deny_beside_an_allow, "forbids", Fault.DEFINITION),
+]
+
+
+@pytest.mark.parametrize(("change", "reason", "fault"), REFUSALS)
+async def test_nothing_is_opened_or_sent_with(
+    bench: Bench, change: Callable[[Bench], None], reason: str, fault: Fault
+) -> None:
+    change(bench)
+
+    report = await bench.attempt()
+
+    assert isinstance(report.outcome, Rejected)
+    assert reason in report.outcome.reason
+    assert report.outcome.fault is fault
+    assert bench.nothing_happened()
+    assert not report.held
+
+
+async def test_an_explicit_deny_names_its_policy(bench: Bench) -> None:
+    a_deny_beside_an_allow(bench)
+
+    report = await bench.attempt()
+
+    assert isinstance(report.outcome, Rejected)
+    assert POLICY in report.outcome.reason
+
+
+async def test_data_that_cannot_be_sent_opens_no_secret(bench: Bench) -> None:
+    forged = DataPoint({Fact.VALUE: "a\nBcc: evil@x.example"}, "{}")
+
+    report = await bench.attempt(a_trigger(forged))
+
+    assert isinstance(report.outcome, Rejected)
+    assert report.outcome.fault is Fault.TRIGGER
+    assert bench.nothing_happened()
+
+
+async def test_a_locked_action_does_not_act_and_is_done(bench: Bench) -> None:
+    bench.catalog = without_policies(a_catalog(an_action(lock=True)))
+
+    report = await bench.attempt()
+
+    assert report.outcome == Delivered("locked")
+    assert bench.nothing_happened()
+
+
+async def test_a_trigger_on_its_deadline_is_still_attempted(bench: Bench) -> None:
+    bench.clock.advance(DAY)
+
+    assert (await bench.attempt()).outcome == Delivered("taken")
+
+
+async def test_the_last_attempt_of_the_schedule_is_made(bench: Bench) -> None:
+    bench.catalog = a_catalog(an_action(retry=RETRY))
+
+    assert (await bench.attempt(number=3)).outcome == Delivered("taken")
+
+
+async def test_a_trigger_that_is_cut_short_too_often_is_buried(bench: Bench) -> None:
+    bench.catalog = a_catalog(an_action(retry=RETRY))
+
+    report = await bench.attempt(number=4)
+
+    assert isinstance(report.outcome, Uncertain)
+    assert bench.nothing_happened()
+    attempt = Attempt(number=4, ended_at=NOON, deadline=NOON + DAY, chance=0)
+    assert isinstance(settle(report.outcome, attempt, report.schedule), Bury)
+
+
+async def test_a_secret_that_does_not_open_is_reported_and_nothing_is_sent(
+    bench: Bench,
+) -> None:
+    bench.vault.broken = Unsealable("tampered")
+
+    report = await bench.attempt()
+
+    assert report.outcome == Rejected(
+        "secret key-5 does not open: tampered", Fault.SYSTEM
+    )
+    assert report.evidence.secret == MAIL_SECRET
+    assert bench.mail.sent == []
+
+
+async def test_other_secrets_are_not_affected_by_one_that_does_not_open(
+    bench: Bench,
+) -> None:
+    bench.vault.broken = Unsealable("tampered")
+    await bench.attempt()
+    bench.vault.broken = None
+
+    report = await bench.attempt(a_trigger(POINT, action=QUEUE_ACTION))
+
+    assert report.outcome == Delivered("taken")
+
+
+async def test_a_vault_that_does_not_answer_is_nobodys_attempt(bench: Bench) -> None:
+    bench.vault.broken = Unavailable("the vault is sealed")
+
+    with pytest.raises(Unavailable, match="the vault is sealed"):
+        await bench.attempt()
+
+    assert bench.mail.sent == []
+
+
+async def test_a_catalog_that_does_not_answer_is_nobodys_attempt(
+    bench: Bench,
+) -> None:
+    def unavailable() -> Catalog:
+        raise Unavailable("the database does not answer")
+
+    pipeline = replace(bench.pipeline, catalog=unavailable)
+
+    with pytest.raises(Unavailable, match="the database"):
+        await pipeline.attempt(FakeLease(trigger=a_trigger()))
+
+    assert bench.nothing_happened()
+
+
+# Definitions change while it works
+
+
+async def test_a_policy_that_is_deleted_stops_the_next_trigger(bench: Bench) -> None:
+    await bench.attempt()
+
+    no_policy(bench)
+    report = await bench.attempt()
+
+    assert isinstance(report.outcome, Rejected)
+    assert len(bench.mail.sent) == 1
+
+
+# Pauses
+
+
+async def test_a_refused_credential_holds_the_next_trigger_back(bench: Bench) -> None:
+    refused = Deferred("535 no", spends_attempt=False, blame=Blame.CREDENTIAL)
+    bench.answer(refused)
+    first = await bench.attempt()
+
+    second = await bench.attempt()
+
+    assert isinstance(first.outcome, Deferred)
+    assert (first.held, second.held) == (False, True)
+    assert first.outcome.waits_for == MAIL_SECRET
+    assert isinstance(second.outcome, Deferred)
+    assert (second.outcome.spends_attempt, second.outcome.waits_for) == (
+        False,
+        MAIL_SECRET,
+    )
+    assert len(bench.mail.sent) == len(bench.vault.permits) == 1
+
+
+async def test_a_replaced_secret_goes_on_at_once(bench: Bench) -> None:
+    bench.answer(Deferred("535 no", spends_attempt=False, blame=Blame.CREDENTIAL))
+    await bench.attempt()
+    bench.answer(Delivered("taken"))
+    old = bench.catalog.secrets[PROFILE, MAIL_SECRET]
+    new = replace(old, secret=replace(old.secret, version=2))
+    bench.catalog = replace(bench.catalog, secrets={(PROFILE, MAIL_SECRET): new})
+
+    report = await bench.attempt()
+
+    assert report.outcome == Delivered("taken")
+    assert report.evidence.secret_version == 2
+
+
+async def test_denial_comes_before_a_pause(bench: Bench) -> None:
+    bench.answer(Deferred("535 no", spends_attempt=False, blame=Blame.CREDENTIAL))
+    await bench.attempt()
+    no_policy(bench)
+
+    report = await bench.attempt()
+
+    assert isinstance(report.outcome, Rejected)
+    assert not report.held
+
+
+async def test_a_slow_server_is_known_by_what_is_under_way(bench: Bench) -> None:
+    reports: list[Report] = []
+
+    def slow() -> Outcome:
+        bench.clock.advance(2 * SECOND)
+        return Delivered("at last")
+
+    bench.mail.answer = slow
+    pauses = bench.pipeline.pauses
+    secret = bench.catalog.secrets[PROFILE, MAIL_SECRET].secret
+    with pauses.attempt(secret):
+        reports.append(await bench.attempt())
+        with pauses.attempt(secret):
+            reports.append(await bench.attempt())
+
+    assert [report.held for report in reports] == [False, True]

@@ -1,0 +1,541 @@
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from keyrelay.audit import Report, Try
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.outcome import Deferred, Delivered, Fault, Rejected, Uncertain
+from keyrelay.ports import Lease, Unavailable
+from keyrelay.settlement import Bury, Done, Schedule, TryAgain
+from keyrelay.trigger import Lifetime
+from keyrelay.worker import Worker
+from tests.fakes import Clock, FakeAuditLog, FakeDeadLetters, FakeLease, Story
+from tests.samples import MAIL_ACTION, NOON, PROFILE, a_trigger
+
+SECOND = timedelta(seconds=1)
+PATIENT = timedelta(minutes=1)
+NO_GRACE = timedelta()
+CANARY = "canary-7f3a"
+DELIVERED = Report(outcome=Delivered("ok"))
+REJECTED = Report(outcome=Rejected("no such action", Fault.DEFINITION))
+HELD = Report(
+    outcome=Deferred("paused", SECOND, spends_attempt=False, waits_for="s"), held=True
+)
+
+
+@dataclass
+class Script:
+    """A queue that lends what it was given; then it is drained, or waits."""
+
+    leases: list[FakeLease]
+    drains: bool = True
+    down: bool = False
+
+    async def lease(self, until: asyncio.Event) -> Lease | None:
+        if self.down:
+            raise Unavailable("the queue does not answer")
+        if self.leases:
+            return self.leases.pop(0)
+        if not self.drains:
+            await until.wait()
+        return None
+
+    async def wake(self, secret: str) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class Shop:
+    """A worker and all that it touches."""
+
+    ids: str = "a"
+    lanes: int = 1
+    story: Story = field(default_factory=Story)
+    clock: Clock = field(default_factory=lambda: Clock(time=NOON))
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    report: Callable[[], Awaitable[Report]] | None = None
+    queue: Script = field(init=False)
+    audit: FakeAuditLog = field(init=False)
+    dead_letters: FakeDeadLetters = field(init=False)
+    leases: dict[str, FakeLease] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.leases = {
+            id_: FakeLease(trigger=a_trigger(id_=id_), story=self.story)
+            for id_ in self.ids
+        }
+        self.queue = Script([*self.leases.values()])
+        self.audit = FakeAuditLog(self.story)
+        self.dead_letters = FakeDeadLetters(self.story)
+
+    def worker(self) -> Worker:
+        return Worker(
+            queue=self.queue,
+            attempt=self.attempt,
+            audit=self.audit,
+            dead_letters=self.dead_letters,
+            lanes=self.lanes,
+            world=self.clock.world(),
+        )
+
+    async def attempt(self, lease: Lease) -> Report:
+        self.story.tell(f"attempt {lease.trigger.id}")
+        return await self.report() if self.report else DELIVERED
+
+    async def run(self, grace: timedelta = PATIENT) -> None:
+        await self.worker().run(self.stop, grace)
+
+    def settlements(self) -> list[object]:
+        return [s for lease in self.leases.values() for s in lease.settlements]
+
+
+def always(report: Report) -> Callable[[], Awaitable[Report]]:
+    async def answer() -> Report:
+        return report
+
+    return answer
+
+
+# The order of things
+
+
+async def test_every_attempt_is_recorded_before_it_is_settled() -> None:
+    shop = Shop("ab")
+
+    await shop.run()
+
+    assert shop.story.events == [
+        *("attempt a", "record a", "settle a"),
+        *("attempt b", "record b", "settle b"),
+    ]
+    assert shop.settlements() == [Done(), Done()]
+
+
+async def test_a_letter_is_written_before_its_trigger_is_settled() -> None:
+    shop = Shop("a", report=always(REJECTED))
+
+    await shop.run()
+
+    assert shop.story.events == ["attempt a", "record a", "bury a", "settle a"]
+
+
+async def test_a_record_says_all_about_the_attempt() -> None:
+    shop = Shop("a")
+    shop.leases["a"].number, shop.leases["a"].repeats = 3, True
+
+    async def slow() -> Report:
+        shop.clock.advance(SECOND)
+        return DELIVERED
+
+    shop.report = slow
+    await shop.run()
+
+    (record,) = shop.audit.records
+    assert record.tried == Try(
+        profile=PROFILE,
+        trigger="a",
+        action=MAIL_ACTION,
+        number=3,
+        repeats=True,
+        started_at=NOON,
+    )
+    assert (record.id, record.at) == ("9" * 24, NOON + SECOND)
+    assert (record.report, record.settlement) == (DELIVERED, Done())
+
+
+async def test_a_letter_says_all_about_the_burial() -> None:
+    shop = Shop("a", report=always(REJECTED))
+    shop.leases["a"].number, shop.leases["a"].done = 3, frozenset({"0"})
+
+    await shop.run()
+
+    burial = Bury(
+        reason="no such action", fault=Fault.DEFINITION, done=frozenset({"0"})
+    )
+    assert shop.settlements() == [burial]
+    assert shop.dead_letters.letters == [
+        DeadLetter(
+            trigger=shop.leases["a"].trigger,
+            settlement=burial,
+            attempts=3,
+            buried_at=NOON,
+        )
+    ]
+
+
+async def test_the_schedule_is_the_reports_and_the_jitter_the_worlds() -> None:
+    schedule = Schedule(attempts=3, first=8 * SECOND, longest=60 * SECOND)
+    report = Report(outcome=Uncertain("silence"), schedule=schedule)
+    shop = Shop("a", report=always(report))
+    shop.leases["a"].number, shop.clock.chance = 2, 0.25
+
+    await shop.run()
+
+    assert shop.settlements() == [TryAgain(after=4 * SECOND)]
+
+
+async def test_a_trigger_that_was_tried_too_often_is_buried() -> None:
+    shop = Shop("a", report=always(Report(outcome=Uncertain("silence"))))
+    shop.leases["a"].number = 11
+
+    await shop.run()
+
+    assert shop.settlements() == [Bury(reason="silence", fault=Fault.SYSTEM)]
+
+
+# What is held back
+
+
+async def test_what_is_held_back_leaves_no_record() -> None:
+    shop = Shop("a", report=always(HELD))
+
+    await shop.run()
+
+    assert shop.story.events == ["attempt a", "settle a"]
+    assert shop.settlements() == [
+        TryAgain(after=1.125 * SECOND, spent=False, waits_for="s")
+    ]
+
+
+async def test_what_is_held_back_beyond_its_deadline_is_recorded_and_buried() -> None:
+    shop = Shop("a", report=always(HELD))
+    lifetime = Lifetime(raised_at=NOON, deadline=NOON + SECOND / 2)
+    shop.leases["a"].trigger = replace(shop.leases["a"].trigger, lifetime=lifetime)
+
+    await shop.run()
+
+    assert shop.story.events == ["attempt a", "record a", "bury a", "settle a"]
+    assert shop.audit.records[0].settlement == shop.dead_letters.letters[0].settlement
+
+
+async def test_what_is_unavailable_during_an_attempt_spends_none() -> None:
+    async def unavailable() -> Report:
+        raise Unavailable("the vault is sealed")
+
+    shop = Shop("a", report=unavailable)
+
+    await shop.run()
+
+    assert shop.story.events == ["attempt a", "settle a"]
+    assert shop.settlements() == [TryAgain(after=1.125 * SECOND, spent=False)]
+
+
+# What is unavailable stops work, loudly, and work goes on by itself
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        vars(record)["reason"]
+        for record in caplog.records
+        if record.message == "work is stopped" and record.levelno == logging.ERROR
+    ]
+
+
+async def test_nothing_is_settled_while_the_audit_log_is_unavailable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop("abc", lanes=2)
+    shop.audit.down = True
+    run = asyncio.create_task(shop.run())
+    for _ in range(3):
+        await shop.clock.until_asleep(2)
+        shop.clock.advance(SECOND)
+    await shop.clock.until_asleep(2)
+
+    assert shop.story.events == ["attempt a", "attempt b"]
+    assert complaints(caplog) == ["the audit log does not answer"] * 8
+
+    shop.audit.down = False
+    shop.clock.advance(SECOND)
+    await run
+
+    assert shop.settlements() == [Done()] * 3
+    assert len(shop.audit.records) == 3
+    assert shop.story.events.count("attempt a") == 1
+
+
+async def test_nothing_is_settled_while_the_dead_letters_are_unavailable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop("a", report=always(REJECTED))
+    shop.dead_letters.down = True
+    run = asyncio.create_task(shop.run())
+    await shop.clock.until_asleep()
+
+    assert shop.story.events == ["attempt a", "record a"]
+    assert complaints(caplog) == ["the dead letters do not answer"]
+
+    shop.dead_letters.down = False
+    shop.clock.advance(SECOND)
+    await run
+
+    assert shop.story.events == ["attempt a", "record a", "bury a", "settle a"]
+
+
+async def test_a_settlement_waits_for_the_queue_without_a_second_attempt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop("a")
+    shop.leases["a"].down = True
+    run = asyncio.create_task(shop.run())
+    await shop.clock.until_asleep()
+
+    assert complaints(caplog) == ["the queue does not answer"]
+
+    shop.leases["a"].down = False
+    shop.clock.advance(SECOND)
+    await run
+
+    assert shop.story.events == ["attempt a", "record a", "settle a"]
+
+
+async def test_an_unavailable_queue_is_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop("a")
+    shop.queue.down = True
+    run = asyncio.create_task(shop.run())
+    await shop.clock.until_asleep()
+
+    assert complaints(caplog) == ["the queue does not answer"]
+    assert shop.story.events == []
+
+    shop.queue.down = False
+    shop.clock.advance(SECOND)
+    await run
+
+    assert shop.settlements() == [Done()]
+
+
+async def test_stopping_does_not_wait_for_an_unavailable_queue() -> None:
+    shop = Shop("a")
+    shop.queue.down = True
+    run = asyncio.create_task(shop.run())
+    await shop.clock.until_asleep()
+
+    shop.stop.set()
+    shop.clock.advance(SECOND)
+    await run
+
+    assert shop.story.events == []
+
+
+async def test_after_grace_an_unavailable_audit_log_is_not_waited_for() -> None:
+    shop = Shop("a")
+    shop.audit.down = True
+    run = asyncio.create_task(shop.run(NO_GRACE))
+    await shop.clock.until_asleep()
+
+    shop.stop.set()
+    await run
+
+    assert shop.story.events == ["attempt a"]
+
+
+# Bugs
+
+
+async def blunder() -> Report:
+    password = CANARY
+    raise TypeError(f"cannot send {password}") from ValueError(password)
+
+
+def everything_logged(caplog: pytest.LogCaptureFixture) -> str:
+    lines = [logging.Formatter().format(record) for record in caplog.records]
+    return "\n".join(lines + [str(vars(record)) for record in caplog.records])
+
+
+async def test_a_bug_in_an_attempt_is_an_uncertain_outcome() -> None:
+    shop = Shop("ab", report=blunder)
+
+    await shop.run()
+
+    outcomes = [record.report.outcome for record in shop.audit.records]
+    assert outcomes == [Uncertain("internal error: TypeError")] * 2
+    assert shop.settlements() == [TryAgain(after=2.5 * SECOND)] * 2
+
+
+async def test_a_bug_is_logged_with_its_place_and_without_its_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop("a", report=blunder)
+
+    await shop.run()
+
+    (record,) = caplog.records
+    assert (record.message, record.levelno) == ("attempt failed", logging.ERROR)
+    logged = everything_logged(caplog)
+    assert all(word in logged for word in ("TypeError", "in blunder", "'trigger': 'a'"))
+    assert CANARY not in logged
+    assert CANARY not in str(shop.audit.records)
+    assert record.exc_info is None
+
+
+async def test_a_lane_that_is_cut_from_below_takes_the_worker_with_it() -> None:
+    shop = Shop("abc", lanes=2)
+    first = asyncio.Event()
+
+    async def endless_then_cut() -> Report:
+        if not first.is_set():
+            first.set()
+            await asyncio.Event().wait()
+        raise asyncio.CancelledError
+
+    shop.report = endless_then_cut
+
+    with pytest.raises(asyncio.CancelledError):
+        await shop.run()
+
+    assert shop.settlements() == []
+    assert [lease.trigger.id for lease in shop.queue.leases] == ["c"]
+
+
+@dataclass
+class BrokenAuditLog(FakeAuditLog):
+    async def append(self, record: object) -> None:
+        raise RuntimeError("a bug of ours")
+
+
+async def test_an_error_that_nobody_foresaw_ends_all_lanes() -> None:
+    shop = Shop("abc", lanes=2)
+    first = asyncio.Event()
+
+    async def endless_then_delivered() -> Report:
+        if not first.is_set():
+            first.set()
+            await asyncio.Event().wait()
+        return DELIVERED
+
+    shop.report = endless_then_delivered
+    shop.audit = BrokenAuditLog(shop.story)
+
+    with pytest.raises(ExceptionGroup) as ending:
+        await shop.run()
+
+    assert [repr(error) for error in ending.value.exceptions] == [
+        "RuntimeError('a bug of ours')"
+    ]
+    assert shop.settlements() == []
+
+
+# Beginning and ending
+
+
+async def test_a_drained_queue_ends_the_work() -> None:
+    shop = Shop("abcde", lanes=3)
+
+    await shop.run()
+
+    assert len(shop.settlements()) == 5
+    assert not shop.stop.is_set()
+
+
+async def test_a_worker_that_is_stopped_before_it_begins_begins_nothing() -> None:
+    shop = Shop("a")
+    shop.stop.set()
+
+    await shop.run()
+
+    assert shop.story.events == []
+
+
+async def test_stopping_ends_a_worker_that_waits_for_triggers() -> None:
+    shop = Shop("", lanes=3)
+    shop.queue.drains = False
+    run = asyncio.create_task(shop.run(NO_GRACE))
+    await asyncio.sleep(0)
+
+    shop.stop.set()
+
+    await run
+
+
+async def test_stopping_finishes_what_was_started_and_starts_no_more() -> None:
+    shop = Shop("ab")
+    started, finish = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> Report:
+        started.set()
+        await finish.wait()
+        return DELIVERED
+
+    shop.report = slow
+    run = asyncio.create_task(shop.run())
+    await started.wait()
+    shop.stop.set()
+    finish.set()
+    await run
+
+    assert shop.story.events == ["attempt a", "record a", "settle a"]
+    assert [lease.trigger.id for lease in shop.queue.leases] == ["b"]
+
+
+async def test_after_grace_what_is_unfinished_is_cut_and_not_settled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = Shop("ab", lanes=2)
+    all_started, cut = asyncio.Barrier(3), []
+
+    async def endless() -> Report:
+        await all_started.wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.append("cut")
+        raise AssertionError
+
+    shop.report = endless
+    run = asyncio.create_task(shop.run(NO_GRACE))
+    await all_started.wait()
+    assert not run.done()
+
+    shop.stop.set()
+    await run
+
+    assert cut == ["cut", "cut"]
+    assert sorted(shop.story.events) == ["attempt a", "attempt b"]
+    assert [r.message for r in caplog.records] == [
+        "grace is over; unfinished leases go back"
+    ]
+
+
+async def test_cancelling_a_worker_cuts_its_lanes() -> None:
+    shop = Shop("a")
+    started = asyncio.Event()
+
+    async def endless() -> Report:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    shop.report = endless
+    run = asyncio.create_task(shop.run())
+    await started.wait()
+
+    run.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert shop.story.events == ["attempt a"]
+
+
+async def test_as_many_attempts_run_at_once_as_there_are_lanes() -> None:
+    together, running = asyncio.Barrier(3), [0]
+
+    async def counted() -> Report:
+        running.append(running[-1] + 1)
+        await together.wait()
+        running.append(running[-1] - 1)
+        return DELIVERED
+
+    shop = Shop("abcdefghi", lanes=3, report=counted)
+
+    async with asyncio.timeout(30):
+        await shop.run()
+
+    assert max(running) == 3
+    assert len(shop.settlements()) == 9
