@@ -211,7 +211,7 @@ async def test_a_connection_lost_after_the_request_is_uncertain_and_not_retried(
 
 @pytest.mark.parametrize("slow", [is_silent, trickles])
 async def test_a_reply_that_takes_too_long_is_uncertain(
-    peer: Peer, slow: object
+    peer: Peer, slow: Callable[[Peer], Responder]
 ) -> None:
     dispatcher = dispatcher_for(peer.endpoint, patience=timedelta(seconds=0.5))
     peer.next += [slow(peer)]
