@@ -10,7 +10,8 @@ from pathlib import Path
 
 from keyrelay.credentials import SecretRules
 from keyrelay.crew import Crew
-from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher
+from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
+from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
@@ -186,7 +187,12 @@ def secret_rules(settings: Settings) -> SecretRules:
 
 
 def _smtp(settings: Settings) -> SmtpDispatcher:
-    raise NotImplementedError
+    return smtp_dispatcher(
+        rules=secret_rules(settings),
+        egress=_egress(settings),
+        tls=tls_context(settings.smtp_ca_file),
+        now=real_world().now,
+    )
 
 
 def _sqs(settings: Settings) -> SqsDispatcher:
