@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ import trustme
 
 from keyrelay.action import EmailSmtp, Recipients
 from keyrelay.credentials import SecretRules
+from keyrelay.dispatchers.smtp.connect import Resolve
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
 from keyrelay.dispatchers.smtp.starttls import tls_context
@@ -28,6 +29,9 @@ USER = "us@example.com"
 PASSWORD = "correct horse/battery+staple"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SASL = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode())
+
+_SOON = timedelta(milliseconds=50)
+HASTY = Limits(turn=_SOON, connect=_SOON, command=_SOON, body=_SOON)
 
 HANG_UP = b""
 SILENCE = b"..."  # never answers
@@ -123,7 +127,7 @@ class Peer:
         self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         verb = ""
-        while await self._says(verb, writer):
+        while await self._says(verb, reader, writer):
             if verb == "STARTTLS":
                 await writer.start_tls(self.tls)
                 line.secure = True
@@ -138,12 +142,15 @@ class Peer:
             verb = verb if verb in self.says else words[0]
             self.heard.set()
 
-    async def _says(self, verb: str, writer: asyncio.StreamWriter) -> bool:
+    async def _says(
+        self, verb: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         said = self.answer(verb)
         if said == HANG_UP:
             return False
         if said == SILENCE:
-            await asyncio.Event().wait()
+            await reader.read()
+            return False
         writer.write(said)
         await writer.drain()
         return verb != "QUIT"
@@ -151,7 +158,7 @@ class Peer:
 
 @asynccontextmanager
 async def serving(
-    certificate: trustme.LeafCert, **says: bytes | list[bytes]
+    certificate: trustme.LeafCert, says: Mapping[str, bytes | list[bytes]]
 ) -> AsyncIterator[Peer]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate.configure_cert(context)
@@ -170,8 +177,9 @@ async def serving(
 
 @dataclass(slots=True, kw_only=True)
 class Sender:
-    """Makes dispatchers that trust the tests' authority and know one host name."""
+    """Makes dispatchers that trust `authority` and know one host name."""
 
+    authority: trustme.CA
     ca_file: Path
     clock: Clock = field(default_factory=Clock)
     made: list[SmtpDispatcher] = field(default_factory=list)
@@ -184,8 +192,10 @@ class Sender:
         tls: ssl.SSLContext | None = None,
         addresses: Sequence[str] = ("127.0.0.1",),
         allowed: str = "127.0.0.1",
+        resolve: Resolve | None = None,
     ) -> SmtpDispatcher:
-        async def resolve(host: str, port: int) -> Sequence[str]:
+        async def known(host: str, port: int) -> Sequence[str]:
+            assert host.removesuffix(".") == HOST
             return addresses
 
         dispatcher = smtp_dispatcher(
@@ -194,7 +204,7 @@ class Sender:
             tls=tls or tls_context(self.ca_file),
             now=self.clock,
             limits=limits,
-            resolve=resolve,
+            resolve=resolve or known,
         )
         self.made.append(dispatcher)
         return dispatcher

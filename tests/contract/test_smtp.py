@@ -6,10 +6,8 @@ import email.policy
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
-import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher
@@ -19,11 +17,12 @@ from tests.contract.smtp_peer import (
     HOST,
     PASSWORD,
     USER,
-    Clock,
     Sender,
     mail,
     secret,
 )
+
+pytest_plugins = ["tests.contract.smtp_fixtures"]
 
 
 @dataclass(slots=True)
@@ -55,34 +54,11 @@ class Office:
         return AuthResult(success=known, handled=False)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("authority") / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return path
-
-
 @pytest.fixture
-async def sender(ca_file: Path) -> AsyncIterator[Sender]:
-    sender = Sender(ca_file=ca_file, clock=Clock())
-    yield sender
-    for dispatcher in sender.made:
-        await dispatcher.close()
-
-
-@pytest.fixture
-async def office(
-    authority: trustme.CA, request: pytest.FixtureRequest
-) -> AsyncIterator[Office]:
+async def office(sender: Sender) -> AsyncIterator[Office]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(HOST).configure_cert(context)
+    sender.authority.issue_cert(HOST).configure_cert(context)
     office = Office()
-    excluded = [m.args[0] for m in request.node.iter_markers("without")]
     server = await asyncio.get_running_loop().create_server(
         lambda: SMTP(
             office,
@@ -90,7 +66,6 @@ async def office(
             require_starttls=True,
             auth_required=True,
             authenticator=office.authenticate,
-            auth_exclude_mechanism=excluded,
         ),
         host="127.0.0.1",
         port=0,

@@ -1,6 +1,7 @@
 """Connecting: a socket to an address that was looked at first."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
@@ -83,4 +84,6 @@ class Connector:
 def _words(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return "it took too long"
-    return error.strerror or type(error).__name__
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or type(error).__name__
+    return os.strerror(error.errno)  # asyncio's own words hold the address

@@ -1,0 +1,380 @@
+"""No password without a verified handshake, no connection to where we may not go.
+
+What the server hears is compared byte by byte: these are the promises that must
+hold on the wire.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keyrelay.definition import InvalidDefinition
+from keyrelay.dispatchers.smtp.connect import system_resolve
+from keyrelay.dispatchers.smtp.limits import Limits
+from keyrelay.dispatchers.smtp.starttls import tls_context
+from keyrelay.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
+from tests.contract.smtp_peer import (
+    GIBBERISH,
+    HANG_UP,
+    HASTY,
+    HOST,
+    SILENCE,
+    Peer,
+    Sender,
+    mail,
+    secret,
+    serving,
+)
+
+pytest_plugins = ["tests.contract.smtp_fixtures"]
+
+OFFERS = b"250-mail.example.com\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n"
+
+UNSAFE: dict[str, tuple[dict[str, bytes], str]] = {
+    "STARTTLS is hidden": (
+        {"EHLO": b"250-mail.example.com\r\n250 AUTH PLAIN LOGIN\r\n"},
+        "the server offers no STARTTLS",
+    ),
+    "STARTTLS is only mentioned": (
+        {"EHLO": b"250-STARTTLS\r\n250-X STARTTLS\r\n250 AUTH PLAIN\r\n"},
+        "the server offers no STARTTLS",
+    ),
+    "a reply is injected before the handshake": (
+        {"STARTTLS": b"220 go ahead\r\n250-mail\r\n250 AUTH PLAIN\r\n"},
+        "somebody spoke out of turn before the TLS handshake",
+    ),
+    "half a reply is injected before the handshake": (
+        {"STARTTLS": b"220 go ahead\r\n235"},
+        "somebody spoke out of turn before the TLS handshake",
+    ),
+    "a reply is injected after the greeting": (
+        {"": b"220 mail\r\n250-mail\r\n250 STARTTLS\r\n"},
+        "somebody spoke out of turn before the TLS handshake",
+    ),
+    "a reply is injected after EHLO": (
+        {"EHLO": OFFERS + b"220 go ahead\r\n"},
+        "somebody spoke out of turn before the TLS handshake",
+    ),
+    "STARTTLS is refused": (
+        {"STARTTLS": b"454 4.7.0 TLS not available\r\n"},
+        "the server answered the connection with 454 4.7.0 TLS not available",
+    ),
+    "STARTTLS is refused for good": (
+        {"STARTTLS": b"501 5.5.4 no\r\n"},
+        "the server answered the connection with 501 5.5.4 no",
+    ),
+    "STARTTLS is answered with a question": (
+        {"STARTTLS": b"334 go on\r\n"},
+        "the server answered STARTTLS with 334",
+    ),
+    "STARTTLS is answered with gibberish": (
+        {"STARTTLS": GIBBERISH},
+        "the server's reply is unreadable",
+    ),
+    "the server hangs up on STARTTLS": (
+        {"STARTTLS": HANG_UP},
+        "the server hung up before TLS",
+    ),
+    "the server never answers STARTTLS": (
+        {"STARTTLS": SILENCE},
+        "the server did not answer STARTTLS in 0.05 s",
+    ),
+    "the greeting refuses": (
+        {"": b"554 5.3.2 no service here\r\n"},
+        "the server answered the connection with 554 5.3.2 no service here",
+    ),
+    "there is no greeting": (
+        {"": SILENCE},
+        "the server did not answer the connection in 0.05 s",
+    ),
+    "EHLO is not known": (
+        {"EHLO": b"502 5.5.1 what\r\n"},
+        "the server answered the connection with 502 5.5.1 what",
+    ),
+    "a reply has no end": (
+        {"EHLO": b"250-x\r\n" * 4000},
+        "the server's reply is too long",
+    ),
+}
+
+
+def heard(peer: Peer) -> list[str]:
+    return [verb for line in peer.lines for verb in line.verbs]
+
+
+def self_signed(path: Path) -> Path:
+    """Return a certificate that nobody but its own key vouches for, and the key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def is_peers(outcome: Outcome) -> bool:
+    return (
+        isinstance(outcome, Deferred)
+        and outcome.blame is Blame.PEER
+        and outcome.spends_attempt
+    )
+
+
+@pytest.mark.parametrize(("says", "reason"), UNSAFE.values(), ids=UNSAFE)
+async def test_no_password_where_starttls_goes_wrong(
+    sender: Sender, says: dict[str, bytes], reason: str
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), says) as peer:
+        dispatcher = sender.to(peer.port, limits=HASTY)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert is_peers(outcome)
+    assert isinstance(outcome, Deferred)
+    assert outcome.reason == reason
+    assert set(heard(peer)) <= {"EHLO", "STARTTLS"}
+    assert b"AUTH" not in peer.everything
+
+
+@pytest.mark.parametrize("which", ["expired", "unknown", "wrong name", "self-signed"])
+async def test_no_password_to_a_server_whose_certificate_is_bad(
+    sender: Sender, tmp_path: Path, which: str
+) -> None:
+    stranger = trustme.CA()
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    certificates = {
+        "expired": sender.authority.issue_cert(HOST, not_after=long_ago),
+        "unknown": stranger.issue_cert(HOST),
+        "wrong name": sender.authority.issue_cert("mail.example.org"),
+        "self-signed": stranger.issue_cert(HOST),
+    }
+    reasons = {
+        "expired": "certificate has expired",
+        "unknown": "unable to get local issuer certificate",
+        "wrong name": "it is for another name",
+        "self-signed": "self-signed certificate",
+    }
+    async with serving(certificates[which], {}) as peer:
+        if which == "self-signed":
+            peer.tls.load_cert_chain(self_signed(tmp_path / "server.pem"))
+        dispatcher = sender.to(peer.port)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert is_peers(outcome)
+    assert isinstance(outcome, Deferred)
+    assert outcome.reason.startswith("the server's certificate was refused: ")
+    assert reasons[which] in outcome.reason
+    assert heard(peer) == ["EHLO", "STARTTLS"]
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
+async def test_no_password_over_tls_that_is_too_old(sender: Sender) -> None:
+    lax = tls_context(sender.ca_file)
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        for context in (lax, peer.tls):
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        peer.tls.maximum_version = ssl.TLSVersion.TLSv1_1
+        dispatcher = sender.to(peer.port, tls=lax)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert outcome == Deferred(
+        "TLSv1.1 is too old; TLS 1.2 is needed", blame=Blame.PEER
+    )
+    assert heard(peer) == ["EHLO", "STARTTLS"]
+
+
+@pytest.mark.parametrize("mode", [ssl.CERT_REQUIRED, ssl.CERT_NONE])
+async def test_no_password_when_the_context_did_not_check_the_name(
+    sender: Sender, mode: ssl.VerifyMode
+) -> None:
+    lax = tls_context(sender.ca_file)
+    lax.check_hostname = False
+    lax.verify_mode = mode
+    async with serving(sender.authority.issue_cert("other.example"), {}) as peer:
+        dispatcher = sender.to(peer.port, tls=lax)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert outcome == Deferred("the server's name was not verified", blame=Blame.PEER)
+    assert heard(peer) == ["EHLO", "STARTTLS"]
+
+
+async def test_what_was_offered_in_clear_is_forgotten(sender: Sender) -> None:
+    offers = [OFFERS, b"250-mail.example.com\r\n250 AUTH LOGIN\r\n"]
+    auth = {"AUTH": b"334 VXNlcm5hbWU6\r\n"}
+    async with serving(
+        sender.authority.issue_cert(HOST), {"EHLO": offers, **auth}
+    ) as peer:
+        await sender.to(peer.port, limits=HASTY).dispatch(mail(), secret(peer.port))
+
+    assert heard(peer)[:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
+    assert b"AUTH LOGIN\r\n" in peer.everything
+    assert b"PLAIN" not in peer.everything
+
+
+async def test_we_name_ourselves_by_our_address_not_by_our_host_name(
+    sender: Sender,
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        await sender.to(peer.port).dispatch(mail(), secret(peer.port))
+
+    assert peer.lines[0].heard[0] == b"EHLO [127.0.0.1]\r\n"
+
+
+async def test_a_trailing_dot_names_the_same_server(sender: Sender) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        opened = secret(peer.port, host=f"{HOST}.")
+
+        outcome = await sender.to(peer.port).dispatch(mail(), opened)
+
+    assert isinstance(outcome, Delivered)
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["10.0.0.1"], ["127.0.0.1", "10.0.0.1"], ["127.0.0.1", "::1"], ["fd00:ec2::254"]],
+)
+async def test_one_refused_address_refuses_the_host_before_any_connection(
+    sender: Sender, addresses: Sequence[str]
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        dispatcher = sender.to(peer.port, addresses=addresses)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert outcome == Rejected(
+        f"smtp_server resolves to {addresses[-1]}, which is not a public address;"
+        " KEYRELAY_EGRESS_ALLOW allows networks by name",
+        Fault.DEFINITION,
+    )
+    assert peer.lines == []
+
+
+async def test_without_the_operators_word_loopback_is_refused(sender: Sender) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        dispatcher = sender.to(peer.port, allowed="")
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert isinstance(outcome, Rejected)
+    assert peer.lines == []
+
+
+async def test_the_next_address_is_tried_when_one_does_not_answer(
+    sender: Sender,
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        dispatcher = sender.to(
+            peer.port, addresses=["127.0.0.9", "127.0.0.1"], allowed="127.0.0.0/8"
+        )
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert isinstance(outcome, Delivered)
+
+
+async def test_a_server_that_is_down_is_the_peers_matter(sender: Sender) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+
+    outcome = await sender.to(port).dispatch(mail(), secret(port))
+
+    assert outcome == Deferred(
+        "smtp_server was not reached: Connection refused", blame=Blame.PEER
+    )
+
+
+async def test_a_name_without_addresses_is_the_peers_matter(sender: Sender) -> None:
+    outcome = await sender.to(587, addresses=[]).dispatch(mail(), secret(587))
+
+    assert outcome == Deferred(
+        "smtp_server was not reached: it has no address", blame=Blame.PEER
+    )
+
+
+async def test_a_name_that_does_not_resolve_is_the_peers_matter(
+    sender: Sender,
+) -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    dispatcher = sender.to(587, resolve=resolve)
+
+    assert await dispatcher.dispatch(mail(), secret(587)) == Deferred(
+        "smtp_server was not resolved: Name or service not known", blame=Blame.PEER
+    )
+
+
+async def test_resolving_has_an_end(sender: Sender) -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return []
+
+    dispatcher = sender.to(587, resolve=resolve, limits=HASTY)
+
+    assert await dispatcher.dispatch(mail(), secret(587)) == Deferred(
+        "smtp_server was not resolved: it took too long", blame=Blame.PEER
+    )
+
+
+async def test_opening_a_session_as_a_whole_has_an_end(sender: Sender) -> None:
+    brief = Limits(stage=HASTY.command)
+    async with serving(sender.authority.issue_cert(HOST), {"AUTH": SILENCE}) as peer:
+        dispatcher = sender.to(peer.port, limits=brief)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+        assert outcome == Deferred("opening a session took too long", blame=Blame.PEER)
+        await peer.lines[0].closed.wait()
+
+
+async def test_the_system_resolves_names_where_nothing_else_is_said() -> None:
+    assert "127.0.0.1" in await system_resolve("127.0.0.1", 587)
+
+
+def test_a_file_without_certificates_is_refused_with_its_settings_name(
+    tmp_path: Path,
+) -> None:
+    empty = tmp_path / "ca.pem"
+    empty.write_text("no certificate")
+
+    for file in (empty, tmp_path / "missing.pem"):
+        with pytest.raises(InvalidDefinition, match="KEYRELAY_SMTP_CA_FILE"):
+            tls_context(file)
+
+
+def test_the_context_verifies_names_and_refuses_old_versions() -> None:
+    context = tls_context(None)
+
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
