@@ -1,14 +1,9 @@
-"""App: the composition root, the only module that knows every concrete class."""
+"""App: the composition root of a worker; with opening, all that knows every class."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
-from pathlib import Path
 
-from keyrelay.credentials import SecretRules
 from keyrelay.crew import Crew
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.starttls import tls_context
@@ -16,126 +11,16 @@ from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
 from keyrelay.egress import Egress, parse_networks
+from keyrelay.opening import open_inbox, open_store, secret_rules
 from keyrelay.pauses import Pauses
 from keyrelay.pipeline import Pipeline
 from keyrelay.settings import Settings
-from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
-from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.stores.actions import ActionStore, action_store
-from keyrelay.stores.audit_log import Ledger, group_commits, open_ledger
-from keyrelay.stores.audit_trail import AuditTrail
+from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.catalog import LiveCatalog
-from keyrelay.stores.changes import Journal
-from keyrelay.stores.checkpoint import CheckpointFile
-from keyrelay.stores.database import Database, open_database
-from keyrelay.stores.dead_letters import DeadLetterStore, group_burials
-from keyrelay.stores.installation import (
-    Installation,
-    Profile,
-    create_profile,
-    found,
-    list_profiles,
-    read_installation,
-)
-from keyrelay.stores.migrations import migrate
-from keyrelay.stores.policies import PolicyStore, policy_store
-from keyrelay.stores.secrets import SecretStore
+from keyrelay.stores.dead_letters import group_burials
 from keyrelay.tally import Tally
-from keyrelay.vault.keyring import KeyEncryptionKey, Keyring, new_keys
-from keyrelay.vault.providers import environment, file
-from keyrelay.vault.vault import Vault
 from keyrelay.worker import Worker
 from keyrelay.world import World, real_world
-
-
-class NotInitialised(Exception):
-    """There is no installation here; the message says how to make one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """Everything that is kept, opened, and the vault over it."""
-
-    database: Database
-    vault: Vault
-    ledger: Ledger
-    definitions: "Definitions"
-    trail: AuditTrail
-    dead_letters: DeadLetterStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definitions:
-    """What administrators write."""
-
-    secrets: SecretStore
-    actions: ActionStore
-    policies: PolicyStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Founding:
-    """What `initialise` found to do."""
-
-    founded: bool
-    key_file: Path | None
-    profile: Profile
-    profile_created: bool
-
-
-async def initialise(settings: Settings, actor: str) -> Founding:
-    """Make what is missing: home, database, first keys, profile. Repeatable.
-
-    A key is never made where wrapped data keys exist. Raises Unavailable and
-    DatabaseTooNew.
-    """
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with open_database(f"sqlite:///{settings.database_path}") as database:
-        await migrate(database)
-        if await read_installation(database) is None:
-            return await _found(settings, database, actor)
-    async with open_store(settings) as store:
-        profiles = await list_profiles(store.database)
-        known = [each for each in profiles if each.name == settings.profile]
-        profile = (
-            known[0]
-            if known
-            else await create_profile(store.ledger, settings.profile, actor)
-        )
-    return Founding(
-        founded=False, key_file=None, profile=profile, profile_created=not known
-    )
-
-
-@asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open what is kept. Raises NotInitialised, Unavailable and DatabaseTooNew."""
-    world = real_world()
-    if not settings.database_path.exists():
-        raise NotInitialised("nothing is set up here; run `keyrelay init` first")
-    async with open_database(f"sqlite:///{settings.database_path}") as database:
-        await migrate(database)
-        installed = await read_installation(database)
-        if installed is None:
-            raise NotInitialised("nothing is set up here; run `keyrelay init` first")
-        vault = _vault(settings, installed, world)
-        checkpoint = settings.checkpoint_path
-        async with open_ledger(database, vault, world, checkpoint) as ledger:
-            yield _store(settings, database, ledger)
-
-
-@asynccontextmanager
-async def open_inbox(
-    settings: Settings, *, drain: bool = False
-) -> AsyncIterator[SqliteQueue]:
-    """Open the queue. Raises Unavailable."""
-    terms = Terms(
-        ordered=settings.ordering == "key",
-        drain=drain,
-        lease=timedelta(seconds=settings.lease_seconds),
-    )
-    async with open_queue(settings.queue_path, real_world(), terms) as queue:
-        yield queue
 
 
 @asynccontextmanager
@@ -178,14 +63,6 @@ async def open_crew(settings: Settings, *, drain: bool) -> AsyncIterator[Crew]:
         )
 
 
-def secret_rules(settings: Settings) -> SecretRules:
-    return SecretRules(
-        smtp_ports=frozenset(settings.smtp_ports),
-        sqs_endpoints=frozenset(settings.sqs_endpoints),
-        tags_required=settings.secret_tags == "required",  # noqa: S105 - no password
-    )
-
-
 def _smtp(settings: Settings) -> SmtpDispatcher:
     return smtp_dispatcher(
         rules=secret_rules(settings),
@@ -207,69 +84,6 @@ def _pauses(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Pa
     # A slow server may take most of the lanes, never all of them.
     share = max(1, settings.lanes * 3 // 4)
     return Pauses(share=share, now=world.now, wake=resumed.put_nowait)
-
-
-async def _found(settings: Settings, database: Database, actor: str) -> Founding:
-    world = real_world()
-    now = world.now()
-    profile = Profile(id=world.new_id(now), name=settings.profile)
-    key_file = None if settings.key else settings.key_path
-    store_id = world.new_id(now)
-    keys = await new_keys(_first_key(settings), store_id, world.now, world.new_id)
-    installed = Installation(store=store_id, keys=keys)
-    vault = _vault(settings, installed, world)
-    async with open_ledger(database, vault, world, settings.checkpoint_path) as ledger:
-        await found(ledger, installed, profile, actor)
-    return Founding(
-        founded=True, key_file=key_file, profile=profile, profile_created=True
-    )
-
-
-def _first_key(settings: Settings) -> KeyEncryptionKey:
-    """Return the key that is there, or make it: nothing was sealed with one yet."""
-    if settings.key is not None:
-        return environment.load(settings.key.get_secret_value())
-    path = settings.key_path
-    return file.load(path) if path.exists() else file.create(path)
-
-
-def _vault(settings: Settings, installed: Installation, world: World) -> Vault:
-    return Vault(
-        Keyring(
-            store_id=installed.store,
-            wrapped=installed.keys,
-            provider=_key_provider(settings),
-            now=world.now,
-        )
-    )
-
-
-def _key_provider(settings: Settings) -> Callable[[], KeyEncryptionKey]:
-    if settings.key is not None:
-        return partial(environment.load, settings.key.get_secret_value())
-    return partial(file.load, settings.key_path)
-
-
-def _store(settings: Settings, database: Database, ledger: Ledger) -> Store:
-    journal = Journal(ledger=ledger)
-    return Store(
-        database=database,
-        vault=ledger.vault,
-        ledger=ledger,
-        definitions=Definitions(
-            secrets=SecretStore(
-                database=database, journal=journal, rules=secret_rules(settings)
-            ),
-            actions=action_store(database, journal),
-            policies=policy_store(database, journal),
-        ),
-        trail=AuditTrail(
-            database=database,
-            vault=ledger.vault,
-            checkpoint=CheckpointFile(settings.checkpoint_path),
-        ),
-        dead_letters=DeadLetterStore(database=database, journal=journal),
-    )
 
 
 def _egress(settings: Settings) -> Egress:

@@ -21,6 +21,7 @@ FLOORS = (
     {"vault", "sqlite"},
     {"sources", "dispatchers", "stores"},
     {"settings", "logs", "crew"},
+    {"opening"},
     {"app"},
     {"api", "console", "cli"},
 )
