@@ -1,13 +1,15 @@
 """SQLite: how both of our files are opened, and what its refusals mean."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+import aiosqlite
 from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -37,10 +39,8 @@ def open_engine(path: Path, patience: timedelta = PATIENCE) -> AsyncEngine:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         hide_parameters=True,
-        # Transactions are begun by us, below; sqlite3 would begin them too late.
-        connect_args={"isolation_level": None, "timeout": patience.total_seconds()},
+        async_creator=partial(_connect, path, patience),
     )
-    event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
@@ -67,11 +67,31 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-def _configure(connection: DBAPIConnection, _: object) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+async def _connect(path: Path, patience: timedelta) -> aiosqlite.Connection:
+    # Opened before it gets its thread: the thread of one that fails to open ends
+    # unawaited, perhaps after the loop, and then cries into standard error.
+    opened = await asyncio.to_thread(_open, path, patience)
+    connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
+    # As SQLAlchemy does where it connects: nothing here may outlive the program.
+    connection._thread.daemon = True  # noqa: SLF001
+    return await connection
+
+
+def _open(path: Path, patience: timedelta) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path,
+        timeout=patience.total_seconds(),
+        # Transactions are begun by us, below; sqlite3 would begin them too late.
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _begin(connection: Connection) -> None:

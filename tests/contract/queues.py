@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.outcome import Fault
 from keyrelay.placeholders import Fact
-from keyrelay.ports import Inbox, Queue
-from keyrelay.settlement import Bury
+from keyrelay.ports import Inbox, Lease, Queue
+from keyrelay.settlement import Bury, Settlement
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.trigger import DataPoint, Trigger
@@ -133,3 +133,17 @@ def trigger(id_: str = "t1", key: str | None = None, profile: str = PROFILE) -> 
 
 def letter(of: Trigger) -> DeadLetter:
     return DeadLetter(trigger=of, settlement=BURY, attempts=3, buried_at=NOON + DAY)
+
+
+async def next_due(queue: OpenQueue) -> Lease | None:
+    return await queue.lease(UntilIdle())
+
+
+async def lease(queue: OpenQueue) -> Lease:
+    lease = await next_due(queue)
+    assert lease is not None
+    return lease
+
+
+async def settle_next(queue: OpenQueue, settlement: Settlement) -> None:
+    await (await lease(queue)).settle(settlement)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from keyrelay.ports import Unavailable
-from keyrelay.settlement import Done, Settlement, TryAgain
+from keyrelay.settlement import Done, Settlement
 from keyrelay.sources.sqlite.bell import Bell
 from keyrelay.sources.sqlite.clerk import Clerk
-from keyrelay.sources.sqlite.inspection import Depth, State, Status
 from keyrelay.sources.sqlite.lease import Holdings
 from keyrelay.sources.sqlite.ledger import Ledger
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
@@ -22,7 +21,7 @@ from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.sqlite import open_engine
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, UntilIdle, a_world, trigger
 from tests.fakes import Clock
-from tests.samples import DAY, NOON, OTHER_PROFILE, PROFILE
+from tests.samples import NOON, PROFILE
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -227,125 +226,3 @@ async def test_upkeep_that_dies_takes_the_lanes_with_it(
 
         with pytest.raises(ExceptionGroup):
             await queue.lease(asyncio.Event())
-
-
-# Lost leases
-
-
-async def test_a_lost_lease_is_told_once_when_it_is_to_be_renewed(
-    queue: SqliteQueue,
-    beside: sqlite3.Connection,
-    clock: Clock,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    await queue.accept(trigger())
-    held = await queue.lease(asyncio.Event())
-    beside.execute("UPDATE triggers SET token = 'of another'")
-
-    for _ in range(2):
-        clock.advance(LEASE / 3)
-        await clock.until_asleep(2)
-
-    assert messages(caplog) == ["lease lost"]
-    assert held is not None
-
-
-async def test_a_lost_lease_is_told_when_it_is_settled(
-    queue: SqliteQueue,
-    beside: sqlite3.Connection,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    await queue.accept(trigger())
-    held = await queue.lease(asyncio.Event())
-    assert held is not None
-    beside.execute("UPDATE triggers SET token = 'of another'")
-
-    await held.settle(Done())
-
-    assert messages(caplog) == ["lease lost"]
-    assert beside.execute("SELECT token FROM triggers").fetchone() == ("of another",)
-
-
-async def test_a_lease_settled_while_others_are_renewed_is_not_told_lost(
-    queue: SqliteQueue, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    await queue.accept(trigger())
-    held = await queue.lease(asyncio.Event())
-    assert held is not None
-
-    settling = asyncio.create_task(held.settle(Done()))
-    clock.advance(LEASE / 3)
-    await settling
-    await clock.until_asleep(2)
-
-    assert messages(caplog) == []
-
-
-# Inspection
-
-
-async def test_a_trigger_can_be_followed(queue: SqliteQueue, clock: Clock) -> None:
-    await queue.accept(trigger())
-    seen = [await queue.status(PROFILE, "t1")]
-    for settlement in (TryAgain(after=DAY), BURY):
-        clock.time += DAY
-        lease = await queue.lease(asyncio.Event())
-        assert lease is not None
-        seen.append(await queue.status(PROFILE, "t1"))
-        await lease.settle(settlement)
-        seen.append(await queue.status(PROFILE, "t1"))
-
-    at = Status(
-        state=State.WAITING, attempts=0, accepted_at=NOON, due=NOON, settled_at=None
-    )
-    day1, day2 = NOON + DAY, NOON + 2 * DAY
-    assert seen == [
-        at,
-        replace(at, state=State.LEASED, attempts=1, due=day1 + LEASE),
-        replace(at, attempts=1, due=day2),
-        replace(at, state=State.LEASED, attempts=2, due=day2 + LEASE),
-        replace(at, state=State.BURIED, attempts=2, due=None, settled_at=day2),
-    ]
-
-
-async def test_a_delivered_trigger_is_done(queue: SqliteQueue) -> None:
-    await queue.accept(trigger())
-    lease = await queue.lease(asyncio.Event())
-    assert lease is not None
-    await lease.settle(Done())
-
-    status = await queue.status(PROFILE, "t1")
-
-    assert status is not None
-    assert status.state == State.DONE
-
-
-async def test_another_profiles_trigger_is_not_seen(queue: SqliteQueue) -> None:
-    await queue.accept(trigger(profile=OTHER_PROFILE))
-
-    assert await queue.status(PROFILE, "t1") is None
-
-
-async def test_depth_tells_waiting_due_and_leased_apart(
-    path: Path, clock: Clock
-) -> None:
-    async with open_queue(path, a_world(clock), Terms(ordered=True)) as queue:
-        empty = await queue.depth()
-        for id_, key in (("t1", None), ("t2", "boiler"), ("t3", "boiler")):
-            await queue.accept(trigger(id_, key=key))
-        held = await queue.lease(asyncio.Event())
-        clock.time += SECOND
-
-        assert empty == Depth(waiting=0, due=0, leased=0, age=timedelta())
-        assert await queue.depth() == Depth(waiting=2, due=1, leased=1, age=SECOND)
-        assert held is not None
-
-
-@pytest.mark.parametrize(
-    ("look", "lease"),
-    [(timedelta(), LEASE), (LEASE, LEASE), (-SECOND, timedelta())],
-    ids=["look at once", "look too late", "no lease"],
-)
-def test_impossible_terms_are_refused(look: timedelta, lease: timedelta) -> None:
-    with pytest.raises(ValueError, match="0 < look < lease"):
-        Terms(look=look, lease=lease)

@@ -88,12 +88,11 @@ class Ledger:
             # Read with the right to write in hand, so it stays true.
             found = await connection.scalars(statements.HELD, {"tokens": tokens})
             held = set(found)
-            kept = [(loan, end) for loan, end in settlings if loan.token in held]
-            if rows := [
-                settled(loan, self._seen(end, loan), now) for loan, end in kept
-            ]:
-                await connection.execute(statements.SETTLE, rows)
-            await _advance(connection, (loan.trigger for loan, _ in kept), now)
+            rows = [
+                settled(loan, self._seen(end, loan), now) for loan, end in settlings
+            ]
+            await connection.execute(statements.SETTLE, rows)
+            await _advance(connection, (loan.trigger for loan, _ in settlings), now)
         return [_take(token, held) for token in tokens]
 
     async def renew(self, tokens: Collection[str]) -> Collection[str]:
@@ -119,7 +118,7 @@ class Ledger:
         return self.terms.ordered and trigger.key is not None
 
     def _seen(self, settlement: Settlement, loan: Loan) -> Settlement:
-        """Return the settlement as it is if its secret was replaced meanwhile."""
+        """Return the settlement; without its wait if the secret was replaced since."""
         match settlement:
             case TryAgain(waits_for=str(secret)) if (
                 self._wakes.get(secret, -1) > loan.counted

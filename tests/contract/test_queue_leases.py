@@ -1,0 +1,224 @@
+"""The promises of ports.Queue: who is lent what, when, and for how long."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyrelay.settlement import Done, TryAgain
+from tests.contract.queues import (
+    LEASE,
+    PLACES,
+    SECOND,
+    OpenQueue,
+    Place,
+    Stop,
+    lease,
+    next_due,
+    settle_next,
+    trigger,
+)
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@pytest.fixture(params=PLACES, ids=lambda place: place.__name__)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    make: Callable[[Path], Place] = request.param
+    return make(tmp_path)
+
+
+@pytest.fixture
+async def queue(place: Place) -> AsyncIterator[OpenQueue]:
+    async with place.open() as queue:
+        yield queue
+
+
+# Leasing
+
+
+async def test_a_leased_trigger_is_lent_to_nobody_else(queue: OpenQueue) -> None:
+    await queue.accept(trigger())
+
+    held = await lease(queue)
+
+    assert await next_due(queue) is None
+    assert held.number == 1
+
+
+async def test_what_has_been_due_for_longest_is_lent_first(
+    place: Place, queue: OpenQueue
+) -> None:
+    for id_ in ("first", "second", "third"):
+        await queue.accept(trigger(id_))
+        place.clock.advance(SECOND)
+
+    lent = [await lease(queue) for _ in range(3)]
+
+    assert [held.trigger.id for held in lent] == ["first", "second", "third"]
+
+
+async def test_an_accepted_trigger_wakes_a_lane_at_once(queue: OpenQueue) -> None:
+    stop = Stop()
+    lane = asyncio.create_task(queue.lease(stop))
+    await stop.awaited.wait()
+
+    await queue.accept(trigger())
+
+    assert (await lane) is not None
+
+
+async def test_what_is_accepted_elsewhere_wakes_a_lane_soon(
+    place: Place, queue: OpenQueue
+) -> None:
+    stop = Stop()
+    lane = asyncio.create_task(queue.lease(stop))
+    await stop.awaited.wait()
+
+    async with place.open() as other:
+        await other.accept(trigger())
+    place.clock.advance(SECOND / 10)
+
+    assert await lane is not None
+
+
+async def test_each_of_many_waiting_lanes_gets_a_trigger(queue: OpenQueue) -> None:
+    stops = [Stop() for _ in range(8)]
+    lanes = [asyncio.create_task(queue.lease(stop)) for stop in stops]
+    await asyncio.gather(*(stop.awaited.wait() for stop in stops))
+
+    await asyncio.gather(*(queue.accept(trigger(f"t{n}")) for n in range(8)))
+
+    lent = await asyncio.gather(*lanes)
+    assert {held.trigger.id for held in lent if held} == {f"t{n}" for n in range(8)}
+
+
+async def test_a_lane_that_is_stopped_gets_nothing(queue: OpenQueue) -> None:
+    stop = Stop()
+    lane = asyncio.create_task(queue.lease(stop))
+    await stop.awaited.wait()
+
+    stop.set()
+
+    assert await lane is None
+
+
+async def test_after_the_stop_nothing_is_lent(queue: OpenQueue) -> None:
+    await queue.accept(trigger())
+    stop = Stop()
+    stop.set()
+
+    assert await queue.lease(stop) is None
+
+
+async def test_a_lane_that_was_cancelled_takes_no_trigger_with_it(
+    place: Place, queue: OpenQueue
+) -> None:
+    stop = Stop()
+    lane = asyncio.create_task(queue.lease(stop))
+    await stop.awaited.wait()
+
+    lane.cancel()
+    await asyncio.wait([lane])
+    await queue.accept(trigger())
+
+    assert (await lease(queue)).number == 1
+
+
+# Expiry and renewal
+
+
+async def test_a_lease_whose_process_died_goes_back_when_it_expires(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    async with place.open() as dying:
+        held = await lease(dying)
+
+    await place.pass_time(LEASE - SECOND)
+    assert await next_due(queue) is None
+    await place.pass_time(2 * SECOND)
+
+    again = await lease(queue)
+    assert again.trigger == held.trigger
+    assert (again.number, again.repeats) == (2, True)
+
+
+async def test_that_a_lease_was_cut_is_told_of_every_later_lease(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    async with place.open() as dying:
+        await lease(dying)
+    await place.pass_time(LEASE)
+    await settle_next(queue, TryAgain(after=timedelta()))
+
+    assert (await lease(queue)).repeats
+
+
+async def test_a_lease_that_its_lane_let_go_of_goes_back(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    held = await lease(queue)
+
+    del held
+    await place.pass_time(LEASE)
+
+    assert (await lease(queue)).repeats
+
+
+async def test_settling_after_the_lease_was_lost_does_nothing(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    async with place.open(stalled=True) as stalled:
+        late = await lease(stalled)
+        await place.pass_time(LEASE)
+        new = await lease(queue)
+
+        await late.settle(Done())
+
+    assert await next_due(queue) is None, "the new holder keeps it"
+    await new.settle(TryAgain(after=timedelta()))
+    assert (await lease(queue)).number == 3, "it is not done"
+
+
+async def test_settling_twice_counts_once(queue: OpenQueue) -> None:
+    await queue.accept(trigger())
+    held = await lease(queue)
+
+    await held.settle(TryAgain(after=timedelta()))
+    await held.settle(Done())
+
+    assert (await lease(queue)).number == 2
+
+
+async def test_a_lease_does_not_expire_while_its_holder_lives(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    held = await lease(queue)
+
+    async with place.open() as other:
+        for _ in range(12):
+            await place.pass_time(LEASE / 3)
+            assert await next_due(other) is None
+
+    await held.settle(Done())
+    await place.pass_time(LEASE)
+    assert await next_due(queue) is None
+
+
+async def test_a_process_that_slept_does_not_take_its_own_leases_for_lost(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    held = await lease(queue)
+
+    place.clock.advance(10 * LEASE)
+
+    assert await next_due(queue) is None
+    await held.settle(Done())

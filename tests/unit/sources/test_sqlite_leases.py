@@ -1,0 +1,192 @@
+"""The embedded queue: leases it keeps and loses, and what can be seen of it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyrelay.settlement import Done, TryAgain
+from keyrelay.sources.sqlite.inspection import Depth, State, Status
+from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
+from keyrelay.sources.sqlite.terms import Terms
+from tests.contract.queues import BURY, LEASE, SECOND, UntilIdle, a_world, trigger
+from tests.fakes import Clock
+from tests.samples import DAY, NOON, OTHER_PROFILE, PROFILE
+
+pytestmark = pytest.mark.timeout(30)
+
+SECRET = "5" * 24
+IMPATIENT = Terms(patience=timedelta())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(time=NOON)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "queue.db"
+
+
+@pytest.fixture
+async def queue(path: Path, clock: Clock) -> AsyncIterator[SqliteQueue]:
+    async with open_queue(path, a_world(clock), IMPATIENT) as queue:
+        await clock.until_asleep(2)
+        yield queue
+
+
+@pytest.fixture
+def beside(queue: SqliteQueue, path: Path) -> Iterator[sqlite3.Connection]:
+    """Somebody else's connection to the same file."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records]
+
+
+# Leases
+
+
+async def test_a_lost_lease_is_told_once_when_it_is_to_be_renewed(
+    queue: SqliteQueue,
+    beside: sqlite3.Connection,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    beside.execute("UPDATE triggers SET token = 'of another'")
+
+    for _ in range(2):
+        clock.advance(LEASE / 3)
+        await clock.until_asleep(2)
+
+    assert messages(caplog) == ["lease lost"]
+    assert held is not None
+
+
+async def test_a_process_that_slept_renews_before_it_leases(
+    path: Path, clock: Clock
+) -> None:
+    world = replace(a_world(clock), sleep=_forever)
+    async with open_queue(path, world) as queue:
+        await queue.accept(trigger())
+        held = await queue.lease(asyncio.Event())
+
+        clock.time += 10 * LEASE
+
+        assert await queue.lease(UntilIdle()) is None
+        assert held is not None
+
+
+async def _forever(_: timedelta) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_lost_lease_is_told_when_it_is_settled(
+    queue: SqliteQueue,
+    beside: sqlite3.Connection,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    assert held is not None
+    beside.execute("UPDATE triggers SET token = 'of another'")
+
+    await held.settle(Done())
+
+    assert messages(caplog) == ["lease lost"]
+    assert beside.execute("SELECT token FROM triggers").fetchone() == ("of another",)
+
+
+async def test_a_lease_settled_while_others_are_renewed_is_not_told_lost(
+    queue: SqliteQueue, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    assert held is not None
+
+    settling = asyncio.create_task(held.settle(Done()))
+    clock.advance(LEASE / 3)
+    await settling
+    await clock.until_asleep(2)
+
+    assert messages(caplog) == []
+
+
+# Inspection
+
+
+async def test_a_trigger_can_be_followed(queue: SqliteQueue, clock: Clock) -> None:
+    await queue.accept(trigger())
+    seen = [await queue.status(PROFILE, "t1")]
+    for settlement in (TryAgain(after=DAY), BURY):
+        clock.time += DAY
+        lease = await queue.lease(asyncio.Event())
+        assert lease is not None
+        seen.append(await queue.status(PROFILE, "t1"))
+        await lease.settle(settlement)
+        seen.append(await queue.status(PROFILE, "t1"))
+
+    at = Status(
+        state=State.WAITING, attempts=0, accepted_at=NOON, due=NOON, settled_at=None
+    )
+    day1, day2 = NOON + DAY, NOON + 2 * DAY
+    assert seen == [
+        at,
+        replace(at, state=State.LEASED, attempts=1, due=day1 + LEASE),
+        replace(at, attempts=1, due=day2),
+        replace(at, state=State.LEASED, attempts=2, due=day2 + LEASE),
+        replace(at, state=State.BURIED, attempts=2, due=None, settled_at=day2),
+    ]
+
+
+async def test_a_delivered_trigger_is_done(queue: SqliteQueue) -> None:
+    await queue.accept(trigger())
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    await lease.settle(Done())
+
+    status = await queue.status(PROFILE, "t1")
+
+    assert status is not None
+    assert status.state == State.DONE
+
+
+async def test_another_profiles_trigger_is_not_seen(queue: SqliteQueue) -> None:
+    await queue.accept(trigger(profile=OTHER_PROFILE))
+
+    assert await queue.status(PROFILE, "t1") is None
+
+
+async def test_depth_tells_waiting_due_and_leased_apart(
+    path: Path, clock: Clock
+) -> None:
+    async with open_queue(path, a_world(clock), Terms(ordered=True)) as queue:
+        empty = await queue.depth()
+        for id_, key in (("t1", None), ("t2", "boiler"), ("t3", "boiler")):
+            await queue.accept(trigger(id_, key=key))
+        held = await queue.lease(asyncio.Event())
+        clock.time += SECOND
+
+        assert empty == Depth(waiting=0, due=0, leased=0, age=timedelta())
+        assert await queue.depth() == Depth(waiting=2, due=1, leased=1, age=SECOND)
+        assert held is not None
+
+
+@pytest.mark.parametrize(
+    ("look", "lease"),
+    [(timedelta(), LEASE), (LEASE, LEASE), (-SECOND, timedelta())],
+    ids=["look at once", "look too late", "no lease"],
+)
+def test_impossible_terms_are_refused(look: timedelta, lease: timedelta) -> None:
+    with pytest.raises(ValueError, match="0 < look < lease"):
+        Terms(look=look, lease=lease)
