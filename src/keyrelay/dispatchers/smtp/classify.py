@@ -42,6 +42,7 @@ _WAIT = re.compile(
 _CREDENTIAL_CODES = frozenset({530, 534, 535})
 _BUSY_CODES = frozenset({421, 432, 454})
 _NOT_UNDERSTOOD = frozenset({500, 502, 503, 504})
+_NO_STATUS = "."
 _TOO_BIG = frozenset({"2.3", "3.4"})
 _RECIPIENTS_OWN = frozenset({"1", "2"})  # addresses and mailboxes
 
@@ -118,7 +119,7 @@ def _never(reply: Reply, phase: Phase, status: str, reason: str) -> Deferred | R
     if phase is Phase.AUTH or reply.code in _CREDENTIAL_CODES:
         # It is about who we are: to this message nothing has happened.
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
-    if reply.code == 552 or status in _TOO_BIG:
+    if status in _TOO_BIG or (reply.code == 552 and status == _NO_STATUS):
         return Rejected(reason, Fault.TRIGGER)
     understood = reply.code not in _NOT_UNDERSTOOD
     return Rejected(reason, Fault.DEFINITION if understood else Fault.SYSTEM)

@@ -1,0 +1,193 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.dispatchers.smtp.classify import (
+    concluded,
+    nobody_took_it,
+    refusal,
+    unclear,
+)
+from keyrelay.dispatchers.smtp.reply import Broken, Phase, Reply
+from keyrelay.outcome import (
+    Blame,
+    Deferred,
+    Delivered,
+    Fault,
+    Part,
+    Rejected,
+    Uncertain,
+)
+
+MINUTE = timedelta(minutes=1)
+OK = Reply(250, "2.1.5 Ok")
+CONNECT, AUTH, MAIL, RCPT, DATA, BODY = Phase
+
+LATER = [
+    # What providers say when they mean "slower".
+    (550, "5.4.5 Daily user sending limit exceeded", MAIL, MINUTE, Blame.PEER),
+    (550, "sending rate exceeded", BODY, MINUTE, Blame.PEER),
+    (550, "mail frequency limited", RCPT, MINUTE, Blame.PEER),
+    (454, "Throttling failure: Maximum sending rate exceeded.", BODY, MINUTE, None),
+    (454, "4.7.0 Too many login attempts, try later", AUTH, MINUTE, Blame.PEER),
+    (535, "5.7.0 too many failed logins", AUTH, MINUTE, Blame.PEER),
+    (421, "4.7.0 Too many connections", CONNECT, MINUTE, Blame.PEER),
+    (451, "4.7.500 Server busy, please slow down, too fast", MAIL, MINUTE, Blame.PEER),
+    (432, "4.3.2 Concurrent connections limit", MAIL, MINUTE, Blame.PEER),
+    (432, "", RCPT, MINUTE, Blame.PEER),
+    # How long, if they say so.
+    (550, "5.7.1 rate limited, retry after 300 seconds", BODY, 5 * MINUTE, Blame.PEER),
+    (450, "4.7.1 Greylisted for 5 minutes", RCPT, 5 * MINUTE, Blame.MESSAGE),
+    (450, "4.7.1 try again in 90s", RCPT, 1.5 * MINUTE, Blame.MESSAGE),
+    # It is the recipient who gets too much: others are not slower for it.
+    (450, "4.2.1 The user receives mail at a rate that", RCPT, MINUTE, Blame.MESSAGE),
+    # An enhanced status of class 4 beats a basic code of class 5.
+    (550, "4.7.1 greylisted", RCPT, timedelta(), Blame.MESSAGE),
+    # RFC 5321 section 4.5.3.1.10.
+    (452, "4.5.3 Too many recipients", RCPT, timedelta(), Blame.MESSAGE),
+    (552, "too many recipients", RCPT, timedelta(), Blame.MESSAGE),
+    # The server, or the message.
+    (421, "4.3.2 going down", MAIL, timedelta(), Blame.PEER),
+    (421, "", RCPT, timedelta(), Blame.PEER),
+    (450, "", MAIL, timedelta(), Blame.MESSAGE),
+    (450, "4.1.8 sender's domain not found", MAIL, timedelta(), Blame.MESSAGE),
+    (451, "", MAIL, timedelta(), Blame.PEER),
+    (451, "", RCPT, timedelta(), Blame.MESSAGE),
+    (451, "4.3.0 no disk", RCPT, timedelta(), Blame.PEER),
+    (452, "4.3.1 no space", BODY, timedelta(), Blame.PEER),
+    (454, "4.7.0 not now", AUTH, timedelta(), Blame.PEER),
+    (554, "5.3.2 no service here", CONNECT, timedelta(), Blame.PEER),
+]
+
+NEVER = [
+    (550, "5.1.1 no such user", RCPT, Fault.DEFINITION),
+    (550, "", RCPT, Fault.DEFINITION),
+    (450, "5.1.1 no such user, says the status", RCPT, Fault.DEFINITION),
+    (552, "5.2.2 mailbox full", RCPT, Fault.DEFINITION),
+    (552, "message too big", BODY, Fault.TRIGGER),
+    (553, "5.7.1 sender not owned by user", RCPT, Fault.DEFINITION),
+    (501, "5.1.7 bad sender", MAIL, Fault.DEFINITION),
+    (552, "5.3.4 message exceeds the size limit", MAIL, Fault.TRIGGER),
+    (550, "5.2.3 message too long", BODY, Fault.TRIGGER),
+    (554, "5.7.1 looks like spam", BODY, Fault.DEFINITION),
+    (554, "5.7.9 not accepted for policy reasons", BODY, Fault.DEFINITION),
+    (503, "5.5.1 bad sequence", DATA, Fault.SYSTEM),
+    # Words that only look like complaints about a rate.
+    (550, "5.1.1 <rate@example.com> no such user", RCPT, Fault.DEFINITION),
+    (550, "5.1.1 frequency@example.com unknown", RCPT, Fault.DEFINITION),
+    (550, "5.7.1 separate and corporate", RCPT, Fault.DEFINITION),
+    (554, "5.4.6 too many hops", BODY, Fault.DEFINITION),
+    (552, "5.3.4 Message size exceeds message limit size", BODY, Fault.TRIGGER),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "phase", "wait", "blame"), LATER)
+def test_a_refusal_that_means_later(
+    code: int, text: str, phase: Phase, wait: timedelta, blame: Blame | None
+) -> None:
+    assert refusal(Reply(code, text), phase) == Deferred(
+        f"the server answered {phase} with {code} {text}",
+        wait,
+        blame=blame or Blame.PEER,
+    )
+
+
+@pytest.mark.parametrize(("code", "text", "phase", "fault"), NEVER)
+def test_a_refusal_that_means_never(
+    code: int, text: str, phase: Phase, fault: Fault
+) -> None:
+    assert refusal(Reply(code, text), phase) == Rejected(
+        f"the server answered {phase} with {code} {text}", fault
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "phase"),
+    [
+        (535, "5.7.8 bad credentials", AUTH),
+        (535, "", AUTH),
+        (534, "5.7.9 mechanism too weak", AUTH),
+        (530, "5.7.57 client not authenticated", MAIL),
+        (535, "5.7.3 authentication unsuccessful", RCPT),
+        (525, "5.7.13 account disabled", AUTH),
+        (550, "5.7.1 account suspended", AUTH),
+        (454, "5.7.8 says the status", AUTH),
+    ],
+)
+def test_a_refused_credential_is_nobodys_attempt(
+    code: int, text: str, phase: Phase
+) -> None:
+    assert refusal(Reply(code, text), phase) == Deferred(
+        f"the server answered {phase} with {code} {text}",
+        spends_attempt=False,
+        blame=Blame.CREDENTIAL,
+    )
+
+
+@given(st.integers(400, 599), st.text(max_size=40), st.sampled_from(Phase))
+def test_every_refusal_is_deferred_or_rejected(
+    code: int, text: str, phase: Phase
+) -> None:
+    outcome = refusal(Reply(code, text), phase)
+
+    assert outcome.parts == ()
+    assert isinstance(outcome, Deferred) or phase is not Phase.CONNECT
+
+
+@given(st.integers(400, 499), st.sampled_from(Phase))
+def test_without_an_enhanced_status_a_4_is_never_final(code: int, phase: Phase) -> None:
+    assert isinstance(refusal(Reply(code, "no"), phase), Deferred)
+
+
+def test_the_gravest_of_several_deferrals_speaks_for_all() -> None:
+    outcome = nobody_took_it(
+        {
+            "a@x": Reply(450, "4.2.0 busy"),
+            "b@x": Reply(451, "4.3.0 no disk"),
+            "c@x": Reply(450, "4.2.0 busy"),
+        }
+    )
+
+    assert isinstance(outcome, Deferred)
+    assert outcome.blame is Blame.PEER
+    assert outcome.reason == "the server answered RCPT with 451 4.3.0 no disk"
+
+
+def test_who_was_taken_is_settled_by_the_final_reply_alone() -> None:
+    answers = {"a@x": OK, "b@x": Reply(550, "5.1.1 no")}
+    final = Reply(250, "queued")
+
+    assert concluded(answers, final) == Delivered(
+        "queued",
+        (
+            Part("a@x", "250 queued", settled=True),
+            Part("b@x", "550 5.1.1 no", settled=True),
+        ),
+    )
+    assert unclear(answers, Broken("silence")) == Uncertain(
+        "silence",
+        (
+            Part("a@x", "250 2.1.5 Ok", settled=False),
+            Part("b@x", "550 5.1.1 no", settled=True),
+        ),
+    )
+
+
+def test_after_a_message_refused_for_good_a_redrive_tries_everybody() -> None:
+    answers = {"a@x": OK, "b@x": Reply(550, "5.1.1 no")}
+
+    outcome = concluded(answers, Reply(554, "5.6.0 no"))
+
+    assert isinstance(outcome, Rejected)
+    assert [part.settled for part in outcome.parts] == [False, False]
+
+
+def test_after_a_message_refused_for_now_only_the_taken_are_left() -> None:
+    answers = {"a@x": OK, "b@x": Reply(550, "5.1.1 no")}
+
+    outcome = concluded(answers, Reply(451, "4.3.0 no"))
+
+    assert isinstance(outcome, Deferred)
+    assert [part.settled for part in outcome.parts] == [False, True]

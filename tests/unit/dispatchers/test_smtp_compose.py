@@ -1,0 +1,156 @@
+import email
+import email.policy
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.action import EmailSmtp, Recipients
+from keyrelay.dispatchers.smtp.compose import HeaderInjected, compose
+from keyrelay.dispatchers.smtp.limits import Reuse
+from keyrelay.mailbox import Mailbox, is_header_text
+from keyrelay.message import Mail, Stamp
+from keyrelay.placeholders import Template
+
+AFFECTED = sys.version_info < (3, 11, 10)  # by CVE-2024-6923
+
+FORM = EmailSmtp(
+    secret="5" * 24,
+    sender=Mailbox("us@example.com", "Us, Grüße"),
+    recipients=Recipients(
+        to=(Mailbox("ada@example.com", "Ada"), Mailbox("bob@example.com")),
+        cc=(Mailbox("eve@example.com"),),
+        bcc=(Mailbox("hidden@example.com"),),
+        reply_to=(Mailbox("reply@example.com"),),
+    ),
+    subject=Template.parse(""),
+    text=Template.parse(""),
+)
+MAIL = Mail(
+    stamp=Stamp(
+        message_id="<t1.p1@example.com>", date=datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    ),
+    form=FORM,
+    recipients=("ada@example.com",),
+    subject="Hello",
+    text="Hello Ada",
+    html=None,
+)
+texts = st.text(st.characters(codec="utf-8"), max_size=200)
+
+
+def received(mail: Mail) -> EmailMessage:
+    return email.message_from_bytes(compose(mail).content, policy=email.policy.default)
+
+
+def test_a_mail_has_these_headers_and_no_other() -> None:
+    message = received(MAIL)
+
+    assert dict(message.items()) == {
+        "From": '"Us, Grüße" <us@example.com>',
+        "To": "Ada <ada@example.com>, bob@example.com",
+        "Cc": "eve@example.com",
+        "Reply-To": "reply@example.com",
+        "Subject": "Hello",
+        "Message-ID": "<t1.p1@example.com>",
+        "Date": "Fri, 02 Jan 2026 03:04:00 +0000",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding": "7bit",
+        "MIME-Version": "1.0",
+    }
+
+
+def test_headers_that_nobody_is_in_are_left_out() -> None:
+    form = replace(FORM, recipients=Recipients(to=FORM.recipients.to))
+
+    message = received(replace(MAIL, form=form))
+
+    assert "Cc" not in message
+    assert "Reply-To" not in message
+
+
+def test_hidden_recipients_are_not_in_the_content() -> None:
+    content = compose(replace(MAIL, recipients=("hidden@example.com",))).content
+
+    assert b"hidden" not in content
+    assert b"bcc" not in content.lower()
+
+
+def test_the_envelope_has_only_who_is_left() -> None:
+    envelope = compose(MAIL)
+
+    assert envelope.sender == "us@example.com"
+    assert envelope.recipients == ("ada@example.com",)
+
+
+@pytest.mark.parametrize(
+    ("text", "html", "kinds"),
+    [
+        ("Hello", None, ["text/plain"]),
+        ("", None, ["text/plain"]),
+        ("Hello", "<p>Hello</p>", ["multipart/alternative", "text/plain", "text/html"]),
+        ("", "<p>Hello</p>", ["text/html"]),
+    ],
+)
+def test_the_form_follows_from_what_is_given(
+    text: str, html: str | None, kinds: list[str]
+) -> None:
+    message = received(replace(MAIL, text=text, html=html))
+
+    assert [part.get_content_type() for part in message.walk()] == kinds
+
+
+@given(text=texts, html=st.none() | texts, subject=texts.filter(is_header_text))
+def test_whatever_is_sent_is_seven_bits_in_short_lines(
+    text: str, html: str | None, subject: str
+) -> None:
+    content = compose(replace(MAIL, text=text, html=html, subject=subject)).content
+
+    assert content.isascii()
+    assert content.endswith(b"\r\n")
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    assert b"\r" not in content.replace(b"\r\n", b"")
+    assert max(map(len, content.split(b"\r\n"))) <= 998
+
+
+@given(text=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Z"])))
+def test_a_text_arrives_as_it_was_written(text: str) -> None:
+    content = received(replace(MAIL, text=text)).get_content()
+
+    assert content.rstrip("\r\n") == text
+
+
+@given(subject=texts.filter(is_header_text))
+def test_a_subject_that_was_let_in_never_makes_a_header(subject: str) -> None:
+    message = received(replace(MAIL, subject=subject))
+
+    assert message.keys() == received(MAIL).keys()
+
+
+@pytest.mark.skipif(not AFFECTED, reason="this Python does not decode newlines")
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "=?utf-8?q?a=0ABcc:_evil=40x?=",
+        "=?utf-8?q?a=0D=0ABcc:_evil=40x?=",
+        "=?utf-8?q?a=0ASubject:_again?=",
+        "=?utf-8?q?a=0A=0Abody?=",
+        "=?utf-8?b?YQpCY2M6IGV2aWw=?=",
+    ],
+)
+def test_a_header_that_was_not_meant_is_seen_before_it_is_sent(subject: str) -> None:
+    with pytest.raises(HeaderInjected):
+        compose(replace(MAIL, subject=subject))
+
+
+@pytest.mark.parametrize(
+    "reuse", [lambda: Reuse(sessions=0), lambda: Reuse(messages=0)]
+)
+def test_reuse_needs_at_least_one(reuse: Callable[[], Reuse]) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        reuse()
