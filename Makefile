@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Values, engine and vault: all of the package's own modules but the assembly.
 CORE = src/keyrelay/[a-z]*.py,src/keyrelay/vault/*
 
-.PHONY: demo test check bench setup
+.PHONY: demo test check bench schema setup
 
 setup: .venv/ready
 
@@ -35,3 +35,8 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+schema: setup
+	$(BIN)/python -c 'import json; from keyrelay.settings import Settings; \
+	  print(json.dumps(Settings.model_json_schema(), indent=2))' \
+	  > config/keyrelay.schema.json

@@ -199,15 +199,17 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
     try:
         return Sourced.model_validate(dict(flags))
     except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        setting = ".".join(str(part) for part in fault["loc"][:1])
-        words = fault["msg"].removeprefix("Value error, ")
-        sentence = f"setting {setting}: {words}"
+        sentence = _sentence(error, file)
     except InvalidDefinition as error:
         sentence = str(error)
-    except ValueError:  # the TOML itself
-        sentence = f"{file} is not valid TOML"
     raise InvalidSettings(sentence)
+
+
+def _sentence(error: ValidationError, file: Path) -> str:
+    fault = error.errors(include_input=False, include_url=False)[0]
+    if not fault["loc"]:  # no setting, but the file as a whole
+        return f"{file} is not valid TOML"
+    return f"setting {fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 def _home(flags: Mapping[str, object]) -> Path:
