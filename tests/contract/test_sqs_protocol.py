@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from botocore.credentials import Credentials
+from botocore.loaders import Loader
 
 from keyrelay.credentials import SecretRules
 from keyrelay.dispatchers.sqs.client import Clients
@@ -473,9 +474,12 @@ async def hostile_surroundings(
         credentials.write_text(
             "[default]\naws_access_key_id = EVIL\naws_secret_access_key = evil\n"
         )
-        model = tmp_path / ".aws" / "models" / "sqs" / "2012-11-05" / "service-2.json"
+        models = tmp_path / ".aws" / "models"
+        model = models / "sqs" / "2099-01-01" / "service-2.json"
         model.parent.mkdir(parents=True)
         model.write_text("not a model")
+        # botocore has looked for HOME when it was imported.
+        monkeypatch.setattr(Loader, "CUSTOMER_DATA_PATH", str(models))
         variables = {
             "HOME": str(tmp_path),
             "AWS_ENDPOINT_URL": trap.endpoint,
@@ -492,7 +496,7 @@ async def hostile_surroundings(
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": trap.endpoint,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": trap.endpoint,
             "AWS_DEFAULTS_MODE": "auto",
-            "AWS_DATA_PATH": str(tmp_path / ".aws" / "models"),
+            "AWS_DATA_PATH": str(models),
             "AWS_CA_BUNDLE": str(tmp_path / "missing.pem"),
             "REQUESTS_CA_BUNDLE": str(tmp_path / "missing.pem"),
             "AWS_USE_FIPS_ENDPOINT": "true",

@@ -185,11 +185,10 @@ def _config(wire: Callable[[], Wire]) -> AioConfig:
 
     return AioConfig(
         http_session_cls=session_class,
+        # The endpoint that is given wins anyhow; this keeps others from being read.
         ignore_configured_endpoint_urls=True,
-        proxies={},
         # The engine retries; what a call left uncertain must not go out unseen.
         retries={"mode": "standard", "total_max_attempts": 1},
-        signature_version="v4",
         parameter_validation=False,
         user_agent="keyrelay",
     )
