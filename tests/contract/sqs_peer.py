@@ -41,7 +41,7 @@ class Peer:
     next: deque[Responder] = field(default_factory=deque)
     received: list[Received] = field(default_factory=list)
     connections: set[object] = field(default_factory=set)
-    limit: int | None = None
+    limit: int | str | None = None
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -75,6 +75,8 @@ class Peer:
     def _attributes(self) -> web.Response:
         if self.limit is None:
             return error("AccessDenied", 403)
+        if isinstance(self.limit, str):
+            return web.Response(text=self.limit)
         return reply({"Attributes": {"MaximumMessageSize": str(self.limit)}})
 
 

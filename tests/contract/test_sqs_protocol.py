@@ -375,9 +375,12 @@ async def test_the_queues_own_limit_is_read(
     assert len(peer.received) == 2
 
 
-async def test_a_limit_that_may_not_be_read_is_that_of_sqs(
-    dispatcher: SqsDispatcher, peer: Peer
+@pytest.mark.parametrize("limit", [None, "1", "{}", '{"Attributes": {}}', "<html>"])
+async def test_a_limit_that_cannot_be_read_is_that_of_sqs(
+    dispatcher: SqsDispatcher, peer: Peer, limit: str | None
 ) -> None:
+    peer.limit = limit
+
     outcome = await dispatcher.dispatch(messages("x" * 300_000), opened(peer.queue()))
 
     assert isinstance(outcome, Delivered)
