@@ -19,9 +19,9 @@ from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
 from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.sqlite import open_engine
-from tests.contract.queues import BURY, LEASE, SECOND, Stop, UntilIdle, a_world, trigger
+from tests.contract.queues import BURY, LEASE, SECOND, Stop, a_world, trigger
 from tests.fakes import Clock
-from tests.samples import NOON, PROFILE
+from tests.samples import NOON
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -96,22 +96,32 @@ async def test_a_settled_trigger_leaves_no_data_behind(
     assert beside.execute("SELECT body FROM triggers").fetchall() == [(None,)]
 
 
-async def test_a_trigger_that_cannot_be_read_harms_no_other(
-    queue: SqliteQueue,
-    beside: sqlite3.Connection,
-    caplog: pytest.LogCaptureFixture,
+async def test_a_trigger_that_cannot_be_read_is_kept_and_harms_no_other(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await queue.accept(trigger("damaged"))
-    await queue.accept(trigger("good"))
-    beside.execute("UPDATE triggers SET body = 'canary{' WHERE id = 'damaged'")
+    async with open_queue(path, a_world(clock), Terms(drain=True)) as queue:
+        await queue.accept(trigger("damaged"))
+        await queue.accept(trigger("good"))
+        beside = sqlite3.connect(path, isolation_level=None)
+        beside.execute("UPDATE triggers SET body = 'canary{' WHERE id = 'damaged'")
 
-    lanes = [queue.lease(UntilIdle()) for _ in range(2)]
-    lent = [lease.trigger.id for lease in await asyncio.gather(*lanes) if lease]
+        lanes = [asyncio.create_task(queue.lease(asyncio.Event())) for _ in range(2)]
+        ended, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+        good = ended.pop().result()
+        assert good is not None
+        await good.settle(Done())
+        end = await queue.lease(asyncio.Event())
 
-    assert lent == ["good"]
-    assert await queue.status(PROFILE, "damaged") is not None, "it is kept"
-    assert messages(caplog) == ["trigger cannot be read"]
-    assert "canary" not in caplog.text
+        assert (good.trigger.id, end) == ("good", None)
+        await asyncio.wait(lanes)
+        assert messages(caplog) == ["trigger cannot be read"]
+        assert "canary" not in caplog.text
+        beside.execute("UPDATE triggers SET body = ?", (trigger("damaged").encode(),))
+        beside.close()
+        clock.time += timedelta(hours=1)
+        mended = await queue.lease(asyncio.Event())
+        assert mended is not None
+        assert (mended.number, mended.repeats) == (1, False)
 
 
 async def test_many_waiting_triggers_wake_in_steps(

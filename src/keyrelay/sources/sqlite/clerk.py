@@ -31,7 +31,7 @@ class Clerk:
     async def lend(self, asked: Sequence[None]) -> Sequence[Loan | None]:
         await self.holdings.renew_if_late()
         loans = await self.ledger.lend(len(asked))
-        return [*loans, *asked[len(loans) :]]
+        return [*loans, *[None] * (len(asked) - len(loans))]
 
     async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
         held = await self.ledger.settle(settlings)

@@ -18,7 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.settlement import Settlement, TryAgain
 from keyrelay.sources.sqlite import statements
-from keyrelay.sources.sqlite.rows import Columns, Loan, accepted, loan, settled, ticks
+from keyrelay.sources.sqlite.rows import (
+    Columns,
+    Loan,
+    accepted,
+    loan,
+    parked,
+    settled,
+    ticks,
+)
 from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.sqlite import writing
 from keyrelay.trigger import MalformedTrigger, Trigger
@@ -68,17 +76,20 @@ class Ledger:
 
     async def lend(self, most: int) -> Sequence[Loan]:
         """Lend what has been due for longest."""
-        now, number = self.world.now(), next(self._count)
-        asked = {
-            "now": ticks(now),
-            "most": most,
-            "group": self.world.new_id(now),
-            "ends_at": ticks(now + self.terms.lease),
-        }
+        number = next(self._count)
         async with self._writing() as connection:
+            now = self.world.now()  # not before: our turn may have been long in coming
+            asked = {
+                "now": ticks(now),
+                "most": most,
+                "group": self.world.new_id(now),
+                "ends_at": ticks(now + self.terms.lease),
+            }
             rows = (await connection.execute(statements.LEND, asked)).all()
-        loans = [_read(row, number) for row in sorted(rows, key=_sequence)]
-        return [loan for loan in loans if loan is not None]
+            lent = [(row, _read(row, number)) for row in sorted(rows, key=_sequence)]
+            if damaged := [parked(row, now) for row, loan in lent if loan is None]:
+                await connection.execute(statements.SETTLE, damaged)
+        return [loan for _, loan in lent if loan is not None]
 
     async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
         """Settle what is still held; say of each whether it was."""
@@ -97,9 +108,9 @@ class Ledger:
 
     async def renew(self, tokens: Collection[str]) -> Collection[str]:
         """Extend these leases; return those that are still held."""
-        ends_at = ticks(self.world.now() + self.terms.lease)
-        renewed = {"tokens": list(tokens), "ends_at": ends_at}
         async with self._writing() as connection:
+            ends_at = ticks(self.world.now() + self.terms.lease)
+            renewed = {"tokens": list(tokens), "ends_at": ends_at}
             return set(await connection.scalars(statements.RENEW, renewed))
 
     async def wake(self, secret: str) -> int:
@@ -157,7 +168,7 @@ async def _advance(
 
 
 def _read(row: Row[*tuple[object, ...]], counted: int) -> Loan | None:
-    """Return a loan; None for what was damaged, which stays and harms nobody."""
+    """Return a loan; None for what was damaged, or written by a newer Keyrelay."""
     try:
         return loan(row, counted)
     except MalformedTrigger:

@@ -16,6 +16,7 @@ Columns = dict[str, object]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
+_PARKED = timedelta(hours=1)
 
 
 class Settled(StrEnum):
@@ -67,7 +68,7 @@ def settled(loan: Loan, settlement: Settlement, at: datetime) -> Columns:
         case Bury():
             return _ended(loan, Settled.BURIED, at)
         case TryAgain():
-            return _columns(loan) | {
+            return _columns(loan.token) | {
                 "again_at": ticks(at + settlement.after),
                 "unspent": 0 if settlement.spent else 1,
                 "parts": _encode_parts(settlement.done),
@@ -89,13 +90,22 @@ def loan(row: Row[*tuple[object, ...]], counted: int) -> Loan:
     )
 
 
+def parked(row: Row[*tuple[object, ...]], at: datetime) -> Columns:
+    """Return what changes in a row that cannot be read: it is kept for later."""
+    return _columns(row.token) | {
+        "again_at": ticks(at + _PARKED),
+        "unspent": 1,
+        "parts": row.done,
+    }
+
+
 def _ended(loan: Loan, kind: Settled, at: datetime) -> Columns:
-    return _columns(loan) | {"ended_at": ticks(at), "kind": kind.value}
+    return _columns(loan.token) | {"ended_at": ticks(at), "kind": kind.value}
 
 
-def _columns(loan: Loan) -> Columns:
+def _columns(token: str) -> Columns:
     return {
-        "held": loan.token,
+        "held": token,
         "again_at": None,
         "unspent": 0,
         "parts": _encode_parts(()),
