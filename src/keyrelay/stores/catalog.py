@@ -107,11 +107,11 @@ class LiveCatalog:
             new = await (
                 load(connection, mac) if first else load_changes(connection, mac, view)
             )
-        if not first:
+        if not first and new.secrets is not view.secrets:
             sight.unannounced |= {
-                place[1]
-                for place, sealed in new.secrets.items()
-                if sealed is not view.secrets.get(place)
+                id_
+                for (profile, id_), sealed in new.secrets.items()
+                if sealed is not view.secrets.get((profile, id_))
             }
         sight.view, sight.catalog = new, new.catalog
         return True

@@ -17,7 +17,7 @@ from keyrelay.ports import Unavailable
 from keyrelay.secret import SealedSecret
 from keyrelay.stores.audit_chain import Mac
 from keyrelay.stores.definitions import Noun
-from keyrelay.stores.rows import AnyRow, ids_in, rows_of
+from keyrelay.stores.rows import AnyRow, Place, places_in, rows_of
 from keyrelay.stores.secret_rows import sealed_of
 from keyrelay.stores.tables import actions, changes, installation, policies, secrets
 from keyrelay.stores.versions import Versions, read_versions
@@ -27,8 +27,6 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _TABLES = {Noun.SECRET: secrets, Noun.ACTION: actions, Noun.POLICY: policies}
-
-Place = tuple[str, str]  # profile, id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,30 +59,32 @@ async def read_revision(connection: AsyncConnection) -> int:
 
 async def load(connection: AsyncConnection, mac: Mac) -> View:
     """Read everything. Raises Unavailable."""
-    ids = {noun: await ids_in(connection, table) for noun, table in _TABLES.items()}
+    places = {
+        noun: await places_in(connection, table) for noun, table in _TABLES.items()
+    }
     revision = await read_revision(connection)
-    return await _loaded(connection, mac, replace(View(), revision=revision), ids)
+    return await _loaded(connection, mac, replace(View(), revision=revision), places)
 
 
 async def load_changes(connection: AsyncConnection, mac: Mac, view: View) -> View:
     """Read what has changed since the view. Raises Unavailable."""
     since = select(changes).where(changes.c.revision > view.revision)
-    ids: dict[Noun, list[str]] = {noun: [] for noun in Noun}
+    places: dict[Noun, list[Place]] = {noun: [] for noun in Noun}
     for change in await connection.execute(since):
-        ids[Noun(change.noun)].append(change.subject)
+        places[Noun(change.noun)].append((change.profile, change.subject))
     revision = await read_revision(connection)
-    return await _loaded(connection, mac, replace(view, revision=revision), ids)
+    return await _loaded(connection, mac, replace(view, revision=revision), places)
 
 
 async def _loaded(
     connection: AsyncConnection,
     mac: Mac,
     view: View,
-    ids: Mapping[Noun, Sequence[str]],
+    places: Mapping[Noun, Sequence[Place]],
 ) -> View:
-    """Return the view with what has these ids read anew."""
-    versions = await _versions(connection, mac, view, ids[Noun.SECRET])
-    read = _Reading(connection=connection, ids=ids)
+    """Return the view with what is at these places read anew."""
+    versions = await _versions(connection, mac, view, places[Noun.SECRET])
+    read = _Reading(connection=connection, places=places)
     of_policies = await read.anew(Noun.POLICY, view.policies, _policy)
     return View(
         revision=view.revision,
@@ -99,27 +99,29 @@ async def _loaded(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
     connection: AsyncConnection
-    ids: Mapping[Noun, Sequence[str]]
+    places: Mapping[Noun, Sequence[Place]]
 
     async def anew(
         self, noun: Noun, old: Mapping[Place, T], parse: Callable[[AnyRow], T]
     ) -> Mapping[Place, T]:
         """Return the old ones, those changed read anew or, if need be, left out."""
-        ids = list(dict.fromkeys(self.ids[noun]))
-        if not ids:
+        changed = dict.fromkeys(self.places[noun])
+        if not changed:
             return old
-        changed = frozenset(ids)
-        new = {place: thing for place, thing in old.items() if place[1] not in changed}
+        new = dict(old)
+        for place in changed:
+            new.pop(place, None)
+        ids = [id_ for _, id_ in changed]
         async for row in rows_of(self.connection, _TABLES[noun], ids):
             try:
                 new[row.profile, row.id] = parse(row)
-            except (ValueError, TypeError) as fault:
+            except ValueError as fault:
                 log.error("definition left out", noun=noun, id=row.id, why=str(fault))  # noqa: TRY400
         return new
 
 
 async def _versions(
-    connection: AsyncConnection, mac: Mac, view: View, changed: Sequence[str]
+    connection: AsyncConnection, mac: Mac, view: View, changed: Sequence[Place]
 ) -> Versions:
     if view.versions is not None and not changed:
         return view.versions
@@ -143,16 +145,22 @@ def _sealed_by(versions: Versions) -> Callable[[AnyRow], SealedSecret]:
 
 
 def _action(row: AnyRow) -> Action:
-    return parse_action(parse_document(row.document), row.id, row.profile)
+    return parse_action(_document(row), row.id, row.profile)
 
 
 def _policy(row: AnyRow) -> Policy:
-    return parse_policy(parse_document(row.document), row.id, row.profile)
+    return parse_policy(_document(row), row.id, row.profile)
+
+
+def _document(row: AnyRow) -> Mapping[str, object]:
+    return parse_document(str(row.document))
 
 
 def _indexed(view: View, new: Mapping[Place, Policy]) -> Mapping[str, PolicyIndex]:
     """Index anew the profiles in which a policy has changed."""
     old = view.policies
+    if new is old:
+        return view.indexes
     touched: dict[str, list[Policy]] = {
         place[0]: []
         for place in old.keys() | new.keys()

@@ -10,11 +10,13 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 CHUNK = 500  # the loop is ours for one chunk at a time
 
+Place = tuple[str, str]  # profile, id
 AnyRow = Row[tuple[object, ...]]
 
 
-async def ids_in(connection: AsyncConnection, table: Table) -> list[str]:
-    return list(await connection.scalars(select(table.c.id)))
+async def places_in(connection: AsyncConnection, table: Table) -> list[Place]:
+    rows = await connection.execute(select(table.c.profile, table.c.id))
+    return [(row.profile, row.id) for row in rows]
 
 
 async def rows_of(

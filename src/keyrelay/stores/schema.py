@@ -9,6 +9,12 @@ NEWEST = "0001"  # the last of the migrations
 _TABLE = "alembic_version"  # where Alembic notes which of them was run
 
 
+class DatabaseTooNew(Exception):
+    """A newer Keyrelay made this database: that one must be run."""
+
+
+
+
 async def is_current(database: Database) -> bool:
     """Tell whether there is nothing to migrate. Raises Unavailable."""
     async with database.reading() as connection:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Row
 
-from keyrelay.definition import parse_document
+from keyrelay.definition import InvalidDefinition, parse_document
 from keyrelay.secret import SealedSecret, Secret, SecretType
 from keyrelay.stores.definitions import fold
 from keyrelay.tags import parse_tags, tags_document
@@ -29,7 +29,10 @@ def row_of(sealed: SealedSecret) -> Mapping[str, object]:
 
 
 def sealed_of(row: Row[tuple[object, ...]], version: int) -> SealedSecret:
-    """Raises ValueError (InvalidDefinition is one) for what we did not write."""
+    """Raises ValueError for what we did not write; InvalidDefinition is one."""
+    # SQLite keeps any type in any column, if somebody puts it there.
+    if not isinstance(row.key, str) or not isinstance(row.envelope, bytes):
+        raise InvalidDefinition("its key or its envelope is of another type")
     return SealedSecret(
         secret=Secret(
             id=row.id,

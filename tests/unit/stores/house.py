@@ -25,6 +25,7 @@ from keyrelay.stores.installation import (
 )
 from keyrelay.stores.migrations import migrate
 from keyrelay.stores.policies import PolicyStore, policy_store
+from keyrelay.stores.schema import is_current
 from keyrelay.stores.secrets import SecretStore
 from keyrelay.stores.tables import profiles
 from keyrelay.vault.key import Key
@@ -159,7 +160,8 @@ async def open_house(folder: Path, clock: Clock | None = None) -> AsyncIterator[
     world = World(now=clock.now, chance=lambda: 0.5, new_id=new_id, sleep=clock.sleep)
     key = LocalKey(Key(bytes(32)))
     async with open_database(f"sqlite:///{folder / 'keyrelay.db'}") as database:
-        await migrate(database)
+        if not await is_current(database):
+            await migrate(database)
         before = await read_installation(database)
         installed = before or Installation(
             store=STORE, keys=await new_keys(key, STORE, clock.now, new_id)

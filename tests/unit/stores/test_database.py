@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 
 from keyrelay.ports import Unavailable
 from keyrelay.stores.database import open_database
-from keyrelay.stores.migrations import DatabaseTooNew, migrate
+from keyrelay.stores.migrations import migrate
+from keyrelay.stores.schema import DatabaseTooNew
 from keyrelay.stores.tables import metadata
 
 

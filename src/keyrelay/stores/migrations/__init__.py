@@ -8,10 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from keyrelay.stores.database import Database
-
-
-class DatabaseTooNew(Exception):
-    """A newer Keyrelay made this database: that one must be run."""
+from keyrelay.stores.schema import DatabaseTooNew
 
 
 async def migrate(database: Database) -> None:

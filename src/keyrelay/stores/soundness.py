@@ -1,0 +1,54 @@
+"""Soundness: which of all secrets do not open, and why."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from keyrelay.ports import Unsealable
+from keyrelay.stores.database import Database
+from keyrelay.stores.rows import AnyRow, places_in, rows_of
+from keyrelay.stores.secret_rows import sealed_of
+from keyrelay.stores.tables import profiles, secrets
+from keyrelay.stores.versions import LABEL, Versions, read_versions
+from keyrelay.vault.vault import Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soundness:
+    """Whether a secret opens; `flaw` is None, or says why not."""
+
+    profile: str
+    id: str
+    key: str
+    flaw: str | None
+
+
+async def examine(database: Database, vault: Vault) -> AsyncIterator[Soundness]:
+    """Open every secret of every profile. Raises Unavailable."""
+    mac = await vault.authenticator(LABEL)
+    async with database.reading() as connection:
+        rows = await connection.execute(select(profiles.c.id, profiles.c.name))
+        names = {row.id: row.name for row in rows}
+        versions = await read_versions(connection, mac)
+        unseen = {id_: profile for profile, id_ in await places_in(connection, secrets)}
+        async for row in rows_of(connection, secrets, list(unseen)):
+            profile = names.get(unseen.pop(row.id), row.profile)
+            flaw = await _flaw(row, versions, vault)
+            yield Soundness(profile=profile, id=row.id, key=row.key, flaw=flaw)
+    for id_, profile in unseen.items():
+        flaw = "its row cannot be read"
+        yield Soundness(profile=names.get(profile, profile), id=id_, key="", flaw=flaw)
+
+
+async def _flaw(row: AnyRow, versions: Versions, vault: Vault) -> str | None:
+    version = versions.of.get(row.id)
+    if version is None:
+        return "it has no valid version: it was put back after its end"
+    try:
+        await vault.verify(sealed_of(row, version))
+    except Unsealable as flaw:
+        return str(flaw)
+    except (ValueError, TypeError):
+        return "its row is not what was written"
+    return None

@@ -1,0 +1,38 @@
+"""Records: attempts to be recorded, and what a trail says of them."""
+
+from keyrelay.audit import AttemptRecord, Report, Try
+from keyrelay.ids import new_id
+from keyrelay.outcome import Delivered
+from keyrelay.settlement import Done
+from keyrelay.stores.audit_log import group_commits
+from tests.samples import MAIL_ACTION, NOON, PROFILE
+from tests.unit.stores.house import House
+
+
+def attempt(trigger: str, profile: str = PROFILE) -> AttemptRecord:
+    return AttemptRecord(
+        id=new_id(NOON),
+        tried=Try(
+            profile=profile,
+            trigger=trigger,
+            action=MAIL_ACTION,
+            number=1,
+            repeats=False,
+            started_at=NOON,
+        ),
+        report=Report(outcome=Delivered("250 taken")),
+        settlement=Done(),
+        at=NOON,
+    )
+
+
+async def record(house: House, *triggers: str) -> None:
+    for trigger in triggers:
+        await group_commits(house.ledger).append(attempt(trigger))
+
+
+async def triggers_of(house: House) -> list[str]:
+    rows = await house.look(
+        "SELECT trigger FROM audit_records WHERE kind = 'attempt' ORDER BY chain, seq"
+    )
+    return [str(trigger) for (trigger,) in rows]

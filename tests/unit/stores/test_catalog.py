@@ -1,0 +1,388 @@
+"""The live catalog: sees each change at once, and believes nobody but the vault."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from keyrelay.catalog import Catalog
+from keyrelay.policy import Denial, Permit
+from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.stores.catalog import EVERY, STALE, LiveCatalog
+from keyrelay.stores.definitions import Listing
+from tests.samples import OTHER_PROFILE, PROFILE
+from tests.unit.stores.house import (
+    ADA,
+    SMTP_VALUE,
+    House,
+    allow,
+    mail_action,
+    smtp_secret,
+)
+
+
+async def furnish(house: House) -> tuple[str, str, str]:
+    """Return the ids of a secret, an action that uses it and a policy that lets it."""
+    secret = await house.new_secret()
+    action = await house.actions.create(PROFILE, mail_action(secret), ADA)
+    policy = await house.policies.create(PROFILE, allow(), ADA)
+    return secret, action.id, policy.id
+
+
+async def test_a_change_is_seen_at_once_in_the_process_that_made_it(
+    house: House,
+) -> None:
+    secret, action, policy = await furnish(house)
+    permitted = await house.verdict(action, secret)
+
+    await house.policies.delete(PROFILE, policy, ADA)
+
+    assert isinstance(permitted, Permit)
+    assert isinstance(await house.verdict(action, secret), Denial)
+
+
+async def test_a_change_of_another_process_is_seen_at_the_next_look(
+    house: House, neighbour: House
+) -> None:
+    secret, action, policy = await furnish(house)
+    await neighbour.catalog.refresh()
+    permitted = await neighbour.verdict(action, secret)
+
+    await house.policies.delete(PROFILE, policy, ADA)
+    await neighbour.catalog.refresh()
+
+    assert isinstance(permitted, Permit)
+    assert isinstance(await neighbour.verdict(action, secret), Denial)
+
+
+async def test_a_watching_catalog_looks_four_times_a_second_until_it_is_stopped(
+    house: House, neighbour: House
+) -> None:
+    secret = await house.new_secret()
+    stop = asyncio.Event()
+    watching = asyncio.create_task(neighbour.catalog.watch(stop))
+    sleepers = 3  # the watching one, and both that keep checkpoints
+    await record_something(neighbour)
+    await house.clock.until_asleep(sleepers)
+    assert (PROFILE, secret) in neighbour.catalog.current().secrets
+
+    await house.secrets.delete(PROFILE, secret, ADA)
+    assert (PROFILE, secret) in neighbour.catalog.current().secrets
+    house.clock.advance(EVERY)
+    await house.clock.until_asleep(sleepers)
+
+    assert (PROFILE, secret) not in neighbour.catalog.current().secrets
+    assert timedelta(seconds=1) >= 4 * EVERY
+    stop.set()
+    await watching
+
+
+@asynccontextmanager
+async def reopened(house: House) -> AsyncIterator[Catalog]:
+    """Give what a process sees that begins now."""
+
+    async def ignore(_: str) -> None: ...
+
+    catalog = LiveCatalog(
+        database=house.database,
+        vault=house.ledger.vault,
+        world=house.clock.world(),
+        replaced=ignore,
+    )
+    await catalog.refresh()
+    yield catalog.current()
+
+
+async def record_something(house: House) -> None:
+    await house.policies.create(OTHER_PROFILE, allow(), ADA)
+
+
+async def test_definitions_do_not_cross_profiles(house: House) -> None:
+    secret, action, _ = await furnish(house)
+    await house.policies.create(OTHER_PROFILE, allow(), ADA)
+
+    catalog = house.catalog.current()
+
+    assert (OTHER_PROFILE, secret) not in catalog.secrets
+    assert (OTHER_PROFILE, action) not in catalog.actions
+    assert set(catalog.policies) == {PROFILE, OTHER_PROFILE}
+
+
+async def test_what_did_not_change_is_not_read_again(house: House) -> None:
+    secret, action, _ = await furnish(house)
+    before = house.catalog.current()
+
+    await house.new_secret("another")
+    after = house.catalog.current()
+
+    assert after.revision == before.revision + 1
+    assert after.actions is before.actions
+    assert after.policies is before.policies
+    assert after.secrets[PROFILE, secret] is before.secrets[PROFILE, secret]
+    assert (PROFILE, action) in after.actions
+
+
+async def test_a_new_process_sees_all_that_there_is(
+    house: House, neighbour: House
+) -> None:
+    secret, action, _ = await furnish(house)
+    await neighbour.catalog.refresh()
+
+    ours, theirs = house.catalog.current(), neighbour.catalog.current()
+
+    assert theirs.actions == ours.actions
+    assert theirs.secrets == ours.secrets
+    assert isinstance(await neighbour.verdict(action, secret), Permit)
+
+
+async def test_more_definitions_than_one_reading_holds_are_all_seen(
+    house: House, neighbour: House
+) -> None:
+    await furnish(house)
+    await house.break_in(
+        "CREATE TABLE numbers (n)",
+        "INSERT INTO numbers WITH RECURSIVE c(n) AS"
+        " (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1200) SELECT n FROM c",
+        "INSERT INTO actions SELECT printf('%024x', n), profile, name, folded, active,"
+        " secret, document, created_at, updated_at FROM numbers, actions",
+        "INSERT INTO changes SELECT 100 + n, 'action', profile, printf('%024x', n)"
+        " FROM numbers, (SELECT profile FROM actions LIMIT 1)",
+        "UPDATE installation SET revision = 1300",
+    )
+
+    await house.catalog.refresh()
+
+    assert len(house.catalog.current().actions) == 1201
+    async with reopened(neighbour) as catalog:
+        assert len(catalog.actions) == 1201
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"value": SMTP_VALUE}, {"tags": [{"key": "k", "value": "v"}]}],
+    ids=["value", "tags"],
+)
+async def test_who_waits_for_a_secret_is_told_of_its_new_version(
+    house: House, neighbour: House, changes: dict[str, object]
+) -> None:
+    secret = await house.new_secret()
+    await neighbour.catalog.refresh()
+    neighbour.replaced.clear()
+
+    await house.secrets.edit(PROFILE, secret, changes, ADA)
+    await house.policies.create(PROFILE, allow(), ADA)
+    await neighbour.catalog.refresh()
+    await neighbour.catalog.refresh()
+
+    assert neighbour.replaced == [secret]
+    assert neighbour.catalog.current().secrets[PROFILE, secret].secret.version == 2
+
+
+async def test_what_could_not_be_told_is_told_again(house: House) -> None:
+    told: list[str] = []
+
+    async def reluctantly(secret: str) -> None:
+        told.append(secret)
+        if len(told) == 1:
+            raise Unavailable("the queue does not answer")
+
+    catalog = LiveCatalog(
+        database=house.database,
+        vault=house.ledger.vault,
+        world=house.clock.world(),
+        replaced=reluctantly,
+    )
+    await catalog.refresh()
+    secret = await house.new_secret()
+
+    for _ in range(3):
+        await catalog.refresh()
+
+    assert told == [secret, secret]
+    assert (PROFILE, secret) in catalog.current().secrets
+
+
+async def test_a_row_that_is_put_back_does_not_open(
+    house: House, neighbour: House
+) -> None:
+    secret = await house.new_secret()
+    await house.break_in("CREATE TABLE stolen AS SELECT * FROM secrets")
+    await house.secrets.edit(PROFILE, secret, {"value": SMTP_VALUE}, ADA)
+    await house.break_in(
+        "DELETE FROM secrets",
+        "INSERT INTO secrets SELECT * FROM stolen",
+    )
+
+    async with reopened(neighbour) as sealed:
+        with pytest.raises(Unsealable):
+            await house.ledger.vault.verify(sealed.secrets[PROFILE, secret])
+
+
+async def test_a_deleted_secret_that_is_put_back_is_left_out(
+    house: House, neighbour: House
+) -> None:
+    secret = await house.new_secret()
+    await house.break_in("CREATE TABLE stolen AS SELECT * FROM secrets")
+    await house.secrets.delete(PROFILE, secret, ADA)
+    await house.break_in("INSERT INTO secrets SELECT * FROM stolen")
+
+    with capture_logs() as lines:
+        async with reopened(neighbour) as catalog:
+            assert catalog.secrets == {}
+
+    (line,) = lines
+    assert (line["event"], line["id"]) == ("definition left out", secret)
+    assert "put back" in line["why"]
+    assert await house.secrets.list(PROFILE, Listing()) == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE secret_versions SET version = 1",
+        "DELETE FROM secret_versions",
+        "INSERT INTO secret_versions VALUES ('f', 1)",
+        "UPDATE installation SET generation = generation + 1",
+        "UPDATE installation SET store = '0'",
+        "UPDATE installation SET versions_mac = x'00'",
+    ],
+)
+async def test_versions_that_were_altered_are_not_believed(
+    house: House, neighbour: House, statement: str
+) -> None:
+    secret = await house.new_secret()
+    await house.secrets.edit(PROFILE, secret, {"value": SMTP_VALUE}, ADA)
+    await house.break_in(statement)
+
+    with pytest.raises(Unavailable, match="altered outside Keyrelay"):
+        async with reopened(neighbour):
+            pass
+
+
+TAKEN = ("installation", "secret_versions", "secrets", "changes")
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["then", "after a change since"])
+async def test_versions_that_are_put_back_all_together_are_not_believed(
+    house: House,
+    later: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    secret = await house.new_secret()
+    await house.break_in(*[f"CREATE TABLE old_{t} AS SELECT * FROM {t}" for t in TAKEN])  # noqa: S608
+    await house.secrets.edit(PROFILE, secret, {"value": SMTP_VALUE}, ADA)
+    for table in TAKEN:
+        await house.break_in(
+            f"DELETE FROM {table}",  # noqa: S608
+            f"INSERT INTO {table} SELECT * FROM old_{table}",  # noqa: S608
+        )
+    if later:
+        await house.break_in(
+            "UPDATE installation SET revision = 9",
+            f"INSERT INTO changes VALUES (9, 'secret', '{PROFILE}', '{secret}')",  # noqa: S608
+        )
+
+    await house.catalog.refresh()
+    house.clock.time += STALE + EVERY
+
+    with pytest.raises(Unavailable, match="if a backup was restored on purpose"):
+        house.catalog.current()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE actions SET document = '{' WHERE name = 'bad'",
+        "UPDATE actions SET document = 5 WHERE name = 'bad'",
+        "UPDATE actions SET document = x'ff' WHERE name = 'bad'",
+        "UPDATE actions SET document = '{}' WHERE name = 'bad'",
+        "UPDATE actions SET created_at = 'soon' WHERE name = 'bad'",
+        "UPDATE actions SET created_at = 5 WHERE name = 'bad'",
+    ],
+)
+async def test_a_definition_that_was_broken_harms_only_itself(
+    house: House, neighbour: House, statement: str
+) -> None:
+    secret, action, _ = await furnish(house)
+    bad = await house.actions.create(PROFILE, mail_action(secret, "bad"), ADA)
+    await house.break_in(statement)
+
+    with capture_logs() as lines:
+        async with reopened(neighbour) as catalog:
+            assert set(catalog.actions) == {(PROFILE, action)}
+            assert (PROFILE, secret) in catalog.secrets
+
+    assert [(line["event"], line["id"]) for line in lines] == [
+        ("definition left out", bad.id)
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "type = 'other'",
+        "tags = '[]'",
+        "tags = '{}'",
+        "envelope = 'text'",
+        "key = x'00'",
+        "updated_at = 'soon'",
+    ],
+)
+async def test_a_secret_that_was_broken_harms_only_itself(
+    house: House, neighbour: House, change: str
+) -> None:
+    good = await house.new_secret("good")
+    await house.new_secret("bad")
+    await house.break_in(f"UPDATE secrets SET {change} WHERE id <> '{good}'")  # noqa: S608
+
+    async with reopened(neighbour) as catalog:
+        assert set(catalog.secrets) == {(PROFILE, good)}
+
+
+async def test_a_view_that_nobody_confirmed_for_long_authorises_nothing(
+    house: House,
+) -> None:
+    await furnish(house)
+
+    house.clock.time += STALE
+    house.catalog.current()
+    house.clock.time += EVERY
+
+    with pytest.raises(Unavailable, match="not read"):
+        house.catalog.current()
+    await house.catalog.refresh()
+    house.catalog.current()
+
+
+async def test_a_clock_that_is_set_back_makes_no_view_young(house: House) -> None:
+    house.clock.time -= EVERY
+
+    with pytest.raises(Unavailable):
+        house.catalog.current()
+
+
+async def test_while_the_database_does_not_answer_the_last_view_serves_a_moment(
+    house: House,
+) -> None:
+    secret, action, _ = await furnish(house)
+    await house.break_in("ALTER TABLE installation RENAME TO gone")
+    await house.break_in("CREATE TABLE installation AS SELECT * FROM gone WHERE 0")
+
+    with capture_logs() as lines:
+        await house.catalog.refresh()
+        await house.catalog.refresh()
+
+    assert [line["event"] for line in lines] == ["definitions not refreshed"]
+    assert isinstance(await house.verdict(action, secret), Permit)
+    house.clock.time += STALE + EVERY
+    with pytest.raises(Unavailable, match="keyrelay init"):
+        house.catalog.current()
+
+
+async def test_secrets_of_two_profiles_may_have_the_same_key(house: House) -> None:
+    await house.new_secret()
+    await house.secrets.create(OTHER_PROFILE, smtp_secret(), ADA)
+
+    assert len(house.catalog.current().secrets) == 2

@@ -1,0 +1,162 @@
+"""Dead letters: durable, one for each trigger, gone only with a record."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.outcome import Fault
+from keyrelay.settlement import Bury
+from keyrelay.stores.audit_trail import AuditQuery
+from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
+from keyrelay.stores.definitions import EditedMeanwhile, NotFound
+from keyrelay.trigger import Trigger
+from tests.samples import (
+    MAIL_ACTION,
+    NOON,
+    ORIGIN,
+    OTHER_PROFILE,
+    PROFILE,
+    QUEUE_ACTION,
+    a_trigger,
+)
+from tests.unit.stores.house import ADA, House
+
+SECOND = timedelta(seconds=1)
+
+
+def letter(
+    id_: str = "t1", action: str = MAIL_ACTION, fault: Fault = Fault.SYSTEM
+) -> DeadLetter:
+    return DeadLetter(
+        trigger=a_trigger(action=action, id_=id_),
+        settlement=Bury(reason="gave up", fault=fault, done=frozenset({"b", "a"})),
+        attempts=10,
+        buried_at=NOON + timedelta(microseconds=1),
+    )
+
+
+async def bury(house: House, *letters: DeadLetter) -> None:
+    letters_store = group_burials(house.dead_letters)
+    await asyncio.gather(*[letters_store.bury(each) for each in letters])
+
+
+async def test_a_letter_is_read_back_as_it_was_buried(house: House) -> None:
+    raw = b'{"action": "%b", "key": "k", "data": [{"value": "\xc3\xa9", "x": [1]}]}'
+    trigger = Trigger.parse(raw % MAIL_ACTION.encode(), ORIGIN)
+    buried = replace(letter(), trigger=trigger)
+
+    await bury(house, buried)
+
+    assert await house.dead_letters.get(PROFILE, trigger.id) == buried
+
+
+async def test_on_return_another_process_sees_the_letter(
+    house: House, neighbour: House
+) -> None:
+    await bury(house, letter())
+
+    assert await neighbour.dead_letters.get(PROFILE, "t1") == letter()
+
+
+async def test_a_trigger_has_one_letter_its_last(house: House) -> None:
+    last = replace(letter(), attempts=11, buried_at=NOON + SECOND)
+
+    await bury(house, letter(), letter(), letter("t2"), last)
+
+    letters = await house.dead_letters.list(PROFILE, DeadLetterQuery())
+    assert letters == (last, letter("t2"))
+
+
+async def test_a_reason_that_would_fool_a_reader_is_shown(house: House) -> None:
+    settlement = Bury(reason="said\x1b[31m\u202e", fault=Fault.SYSTEM)
+
+    await bury(house, replace(letter(), settlement=settlement))
+
+    kept = await house.dead_letters.get(PROFILE, "t1")
+    assert kept.settlement.reason == "said\\u{1b}[31m\\u{202e}"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (DeadLetterQuery(), ["t3", "t2", "t1"]),
+        (DeadLetterQuery(amount=2), ["t3", "t2"]),
+        (DeadLetterQuery(amount=2, page=2), ["t1"]),
+        (DeadLetterQuery(action=QUEUE_ACTION), ["t2"]),
+        (DeadLetterQuery(fault=Fault.TRIGGER), ["t3"]),
+        (DeadLetterQuery(since=NOON + SECOND), ["t3", "t2"]),
+    ],
+    ids=str,
+)
+async def test_letters_are_listed_newest_first(
+    house: House, query: DeadLetterQuery, found: list[str]
+) -> None:
+    await bury(
+        house,
+        letter("t1"),
+        replace(letter("t2", QUEUE_ACTION), buried_at=NOON + SECOND),
+        replace(letter("t3", fault=Fault.TRIGGER), buried_at=NOON + 2 * SECOND),
+    )
+
+    letters = await house.dead_letters.list(PROFILE, query)
+
+    assert [each.trigger.id for each in letters] == found
+
+
+async def test_letters_do_not_cross_profiles(house: House) -> None:
+    await bury(house, letter())
+    theirs = replace(letter(), trigger=replace(a_trigger(), profile=OTHER_PROFILE))
+
+    assert await house.dead_letters.list(OTHER_PROFILE, DeadLetterQuery()) == ()
+    with pytest.raises(NotFound, match="there is no dead letter t1"):
+        await house.dead_letters.get(OTHER_PROFILE, "t1")
+    with pytest.raises(NotFound):
+        await house.dead_letters.drop(theirs, ADA)
+
+    assert await house.dead_letters.get(PROFILE, "t1") == letter()
+
+
+@pytest.mark.parametrize("change", ["dropped", "redriven"])
+async def test_a_letter_goes_with_a_record_of_who_did_it(
+    house: House, change: str
+) -> None:
+    await bury(house, letter(), letter("t2"))
+    letters = house.dead_letters
+    end = letters.drop if change == "dropped" else letters.redriven
+
+    await end(letter(), ADA)
+
+    assert await letters.list(PROFILE, DeadLetterQuery()) == (letter("t2"),)
+    (entry,) = await house.trail.list(PROFILE, AuditQuery(trigger="t1"))
+    facts = [entry.document[name] for name in ("change", "actor", "detail")]
+    assert facts == [change, ADA, "gave up"]
+
+
+@pytest.mark.parametrize("change", ["dropped", "redriven"])
+async def test_a_trigger_that_was_buried_anew_stays(house: House, change: str) -> None:
+    await bury(house, letter())
+    anew = replace(letter(), buried_at=NOON + SECOND)
+    await bury(house, anew)
+    letters = house.dead_letters
+    end = letters.drop if change == "dropped" else letters.redriven
+
+    with pytest.raises(EditedMeanwhile, match="t1 was buried anew"):
+        await end(letter(), ADA)
+
+    assert await letters.get(PROFILE, "t1") == anew
+
+
+async def test_a_letter_without_its_record_does_not_go(house: House) -> None:
+    await bury(house, letter())
+    await house.break_in(
+        "CREATE TRIGGER refuse BEFORE INSERT ON audit_records"
+        " BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+
+    with pytest.raises(Exception, match="full"):
+        await house.dead_letters.drop(letter(), ADA)
+
+    assert await house.dead_letters.get(PROFILE, "t1") == letter()

@@ -1,0 +1,453 @@
+"""Definitions: kept as written, within their profile, each change with its record."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Protocol
+
+import pytest
+
+from keyrelay.definition import InvalidDefinition
+from keyrelay.policy import parse_policy
+from keyrelay.ports import Unsealable
+from keyrelay.stores.audit_trail import AuditQuery
+from keyrelay.stores.definitions import EditedMeanwhile, InUse, Listing, NotFound
+from keyrelay.tags import Tag
+from tests.samples import NOON, OTHER_PROFILE, PROFILE
+from tests.unit.stores.house import (
+    ADA,
+    CANARY,
+    FIFO_VALUE,
+    SMTP_VALUE,
+    SQS_VALUE,
+    TAGS,
+    House,
+    allow,
+    mail_action,
+    smtp_secret,
+)
+
+NOUNS = ["secret", "action", "policy"]
+SECOND = timedelta(seconds=1)
+
+
+class Store(Protocol):
+    async def create(
+        self, profile: str, document: Mapping[str, object], actor: str
+    ) -> object: ...
+    async def edit(
+        self, profile: str, id_: str, changes: Mapping[str, object], actor: str
+    ) -> object: ...
+    async def delete(self, profile: str, id_: str, actor: str) -> None: ...
+    async def get(self, profile: str, id_: str) -> object: ...
+    async def list(self, profile: str, listing: Listing) -> tuple[object, ...]: ...
+
+
+def store(house: House, noun: str) -> Store:
+    stores: dict[str, Store] = {
+        "secret": house.secrets,
+        "action": house.actions,
+        "policy": house.policies,
+    }
+    return stores[noun]
+
+
+async def new(house: House, noun: str, name: str = "one") -> str:
+    if noun == "secret":
+        return await house.new_secret(name)
+    if noun == "policy":
+        return (await house.policies.create(PROFILE, allow(name), ADA)).id
+    secret = await house.new_secret(f"for-{name}")
+    return (await house.actions.create(PROFILE, mail_action(secret, name), ADA)).id
+
+
+def an_edit(noun: str) -> Mapping[str, object]:
+    return {"tags": [{"key": "new", "value": "tag"}]} if noun else {}
+
+
+async def last_record(house: House) -> Mapping[str, object]:
+    ((document,),) = await house.look(
+        "SELECT id FROM audit_records ORDER BY seq DESC LIMIT 1"
+    )
+    return (await house.trail.get(PROFILE, str(document))).document
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_each_change_leaves_a_record_of_who_did_it(
+    house: House, noun: str
+) -> None:
+    id_ = await new(house, noun)
+    created = await last_record(house)
+    await store(house, noun).edit(PROFILE, id_, an_edit(noun), "bob")
+    edited = await last_record(house)
+    await store(house, noun).delete(PROFILE, id_, "eve")
+    deleted = await last_record(house)
+
+    facts = [
+        (record["change"], record["actor"], record["noun"], record["subject"])
+        for record in (created, edited, deleted)
+    ]
+    assert facts == [
+        ("created", ADA, noun, id_),
+        ("edited", "bob", noun, id_),
+        ("deleted", "eve", noun, id_),
+    ]
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_what_belongs_to_a_profile_is_not_there_for_another(
+    house: House, noun: str
+) -> None:
+    id_ = await new(house, noun)
+    theirs = store(house, noun)
+
+    with pytest.raises(NotFound, match=f"there is no {noun} {id_}"):
+        await theirs.get(OTHER_PROFILE, id_)
+    with pytest.raises(NotFound):
+        await theirs.edit(OTHER_PROFILE, id_, an_edit(noun), ADA)
+    with pytest.raises(NotFound):
+        await theirs.delete(OTHER_PROFILE, id_, ADA)
+    assert await theirs.list(OTHER_PROFILE, Listing()) == ()
+
+    assert len(await theirs.list(PROFILE, Listing())) == 1
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_what_was_deleted_is_gone(house: House, noun: str) -> None:
+    id_ = await new(house, noun)
+
+    await store(house, noun).delete(PROFILE, id_, ADA)
+
+    with pytest.raises(NotFound):
+        await store(house, noun).get(PROFILE, id_)
+    assert await house.look(f"SELECT * FROM tags WHERE subject = '{id_}'") == []  # noqa: S608
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_nothing_is_kept_for_a_profile_that_is_not_there(
+    house: House, noun: str
+) -> None:
+    documents = {
+        "secret": smtp_secret(),
+        "action": mail_action("5" * 24),
+        "policy": allow(),
+    }
+
+    with pytest.raises(NotFound, match="there is no profile"):
+        await store(house, noun).create("0" * 24, documents[noun], ADA)
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_an_edit_of_nothing_is_refused(house: House, noun: str) -> None:
+    id_ = await new(house, noun)
+
+    with pytest.raises(InvalidDefinition):
+        await store(house, noun).edit(PROFILE, id_, {}, ADA)
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_an_invalid_edit_changes_nothing(house: House, noun: str) -> None:
+    id_ = await new(house, noun)
+    before = await store(house, noun).get(PROFILE, id_)
+
+    with pytest.raises(InvalidDefinition):
+        await store(house, noun).edit(PROFILE, id_, {"tags": "none"}, ADA)
+
+    assert await store(house, noun).get(PROFILE, id_) == before
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+@pytest.mark.parametrize(
+    ("listing", "found"),
+    [
+        (Listing(), ["a_b", "axb", "Beta", "gamma"]),
+        (Listing(descending=True), ["gamma", "Beta", "axb", "a_b"]),
+        (Listing(amount=2), ["a_b", "axb"]),
+        (Listing(amount=2, page=2), ["Beta", "gamma"]),
+        (Listing(name="*A*"), ["a_b", "axb", "Beta", "gamma"]),
+        (Listing(name="*et*"), ["Beta"]),
+        (Listing(name="a_b"), ["a_b"]),
+        (Listing(name="a_*"), ["a_b"]),
+        (Listing(name="a%"), []),
+        (Listing(name="beta"), ["Beta"]),
+        (Listing(tags=(Tag("new", "tag"),)), ["Beta"]),
+        (Listing(tags=(Tag("new", "other"),)), []),
+        (Listing(tags=(Tag("new", "tag"), Tag("old", "tag"))), []),
+    ],
+    ids=str,
+)
+async def test_lists_are_ordered_paged_and_filtered(
+    house: House, noun: str, listing: Listing, found: list[str]
+) -> None:
+    ids = {name: await new(house, noun, name) for name in ("gamma", "Beta", "axb")}
+    ids["a_b"] = await new(house, noun, "a_b")
+    await store(house, noun).edit(PROFILE, ids["Beta"], an_edit(noun), ADA)
+
+    things = await store(house, noun).list(PROFILE, listing)
+
+    wanted = [await store(house, noun).get(PROFILE, ids[name]) for name in found]
+    if noun == "action":  # its secrets are secrets of this profile, too
+        assert len(await house.secrets.list(PROFILE, Listing())) == 4
+    assert list(things) == wanted
+
+
+async def test_actions_are_ordered_by_what_they_have(house: House) -> None:
+    first, second = await new(house, "action", "b"), await new(house, "action", "a")
+    house.clock.time += SECOND
+    await house.actions.edit(PROFILE, first, {"active": False}, ADA)
+
+    async def order(order: str) -> list[str]:
+        return [a.id for a in await house.actions.list(PROFILE, Listing(order=order))]
+
+    assert await order("active") == [first, second]
+    assert await order("updated_at") == [second, first]
+    assert await order("name") == [second, first]
+
+
+@pytest.mark.parametrize(("noun", "order"), [("secret", "value"), ("policy", "tags")])
+async def test_an_order_that_is_none_is_refused(
+    house: House, noun: str, order: str
+) -> None:
+    with pytest.raises(InvalidDefinition, match="order must be one of"):
+        await store(house, noun).list(PROFILE, Listing(order=order))
+
+
+@pytest.mark.parametrize("page", [{"page": 0}, {"amount": 0}, {"amount": 10_001}])
+def test_a_page_that_is_none_is_refused(page: dict[str, int]) -> None:
+    with pytest.raises(InvalidDefinition, match="page counts from 1"):
+        Listing(page=page.get("page", 1), amount=page.get("amount", 20))
+
+
+async def test_a_document_is_kept_as_it_was_sent(house: House) -> None:
+    secret = await house.new_secret()
+    document = mail_action(secret) | {
+        "description": "ünïcode",
+        "trigger": [{"device": "x", "value": 1.5}],
+    }
+
+    kept = await house.actions.create(PROFILE, document, ADA)
+
+    assert kept.document == document
+    assert await house.actions.get(PROFILE, kept.id) == kept
+
+
+async def test_an_edit_replaces_only_what_it_gives_and_that_as_a_whole(
+    house: House,
+) -> None:
+    secret = await house.new_secret()
+    document = mail_action(secret) | {"tags": TAGS, "description": "old"}
+    before = await house.actions.create(PROFILE, document, ADA)
+    house.clock.time += SECOND
+    anew = mail_action(secret)["action"]
+    assert isinstance(anew, dict)
+    anew["message"] = "another"
+
+    after = await house.actions.edit(
+        PROFILE, before.id, {"action": anew, "tags": []}, ADA
+    )
+
+    assert after.document == document | {"action": anew, "tags": []}
+    assert (after.created_at, after.updated_at) == (NOON, NOON + SECOND)
+    assert await house.actions.get(PROFILE, before.id) == after
+    assert (await last_record(house))["detail"] == "Tell: action, tags"
+
+
+async def test_a_policy_edit_replaces_targets_and_permissions_as_a_whole(
+    house: House,
+) -> None:
+    before = await house.policies.create(PROFILE, allow(), ADA)
+
+    after = await house.policies.edit(
+        PROFILE, before.id, {"permissions": [], "active": False}, ADA
+    )
+
+    policy = parse_policy(after.document, after.id, PROFILE)
+    assert (policy.permissions, policy.active) == ((), False)
+    assert policy.targets == parse_policy(before.document, before.id, PROFILE).targets
+
+
+async def test_what_was_made_unreadable_can_be_listed_and_deleted(
+    house: House,
+) -> None:
+    id_ = await new(house, "policy")
+    await house.break_in("UPDATE policies SET document = '{'")
+
+    (kept,) = await house.policies.list(PROFILE, Listing())
+    assert kept.document == {}
+    await house.policies.delete(PROFILE, id_, ADA)
+    assert await house.policies.list(PROFILE, Listing()) == ()
+
+
+def queue_action(secret: str) -> dict[str, object]:
+    return {"name": "Put", "action": {"type": "queue-sqs", "sqs_secret": secret}}
+
+
+async def queue_secret(
+    house: House, value: Mapping[str, object] = SQS_VALUE, key: str = "queue"
+) -> str:
+    document = {"key": key, "value": value, "tags": TAGS}
+    return (await house.secrets.create(PROFILE, document, ADA)).secret.id
+
+
+async def test_an_action_without_its_secret_is_refused(house: House) -> None:
+    with pytest.raises(InvalidDefinition, match="there is no secret 5555"):
+        await house.actions.create(PROFILE, mail_action("5" * 24), ADA)
+
+
+async def test_an_action_with_another_profiles_secret_is_refused(
+    house: House,
+) -> None:
+    theirs = await house.secrets.create(OTHER_PROFILE, smtp_secret(), ADA)
+
+    with pytest.raises(InvalidDefinition, match="there is no secret"):
+        await house.actions.create(PROFILE, mail_action(theirs.secret.id), ADA)
+
+
+async def test_an_action_with_a_secret_of_another_type_is_refused(
+    house: House,
+) -> None:
+    mail, queue = await house.new_secret(), await queue_secret(house)
+    action = await house.actions.create(PROFILE, mail_action(mail), ADA)
+
+    with pytest.raises(InvalidDefinition, match="needs a secret of type smtp"):
+        await house.actions.create(PROFILE, mail_action(queue), ADA)
+    with pytest.raises(InvalidDefinition, match="needs a secret of type aws-sqs"):
+        await house.actions.edit(PROFILE, action.id, queue_action(mail), ADA)
+
+
+async def test_an_action_on_a_fifo_queue_needs_a_group(house: House) -> None:
+    fifo = await queue_secret(house, FIFO_VALUE)
+    grouped = queue_action(fifo) | {
+        "action": {"type": "queue-sqs", "sqs_secret": fifo, "group_id": "$DEVICE$"}
+    }
+
+    with pytest.raises(InvalidDefinition, match="group_id"):
+        await house.actions.create(PROFILE, queue_action(fifo), ADA)
+    await house.actions.create(PROFILE, grouped, ADA)
+
+
+async def test_a_queue_does_not_become_fifo_under_actions_without_a_group(
+    house: House,
+) -> None:
+    queue = await queue_secret(house)
+    action = await house.actions.create(PROFILE, queue_action(queue), ADA)
+
+    with pytest.raises(InvalidDefinition, match="action 'Put': a FIFO queue needs"):
+        await house.secrets.edit(PROFILE, queue, {"value": FIFO_VALUE}, ADA)
+
+    grouped = {"type": "queue-sqs", "sqs_secret": queue, "group_id": "$DEVICE$"}
+    await house.actions.edit(PROFILE, action.id, {"action": grouped}, ADA)
+    edited = await house.secrets.edit(PROFILE, queue, {"value": FIFO_VALUE}, ADA)
+    assert edited.fifo
+
+
+async def test_a_secret_that_actions_use_is_not_deleted(house: House) -> None:
+    secret = await house.new_secret()
+    for name in ("d", "c", "b", "a"):
+        await house.actions.create(PROFILE, mail_action(secret, name), ADA)
+
+    with pytest.raises(InUse, match="use this secret: 'a', 'b', 'c' and others"):
+        await house.secrets.delete(PROFILE, secret, ADA)
+
+    for kept in await house.actions.list(PROFILE, Listing(amount=3)):
+        await house.actions.delete(PROFILE, kept.id, ADA)
+    with pytest.raises(InUse, match="actions use this secret: 'd'; edit or delete"):
+        await house.secrets.delete(PROFILE, secret, ADA)
+
+
+async def test_a_key_is_there_once_in_a_profile(house: House) -> None:
+    await house.new_secret()
+
+    with pytest.raises(InvalidDefinition, match="Secret key already exists"):
+        await house.new_secret()
+
+    await house.secrets.create(OTHER_PROFILE, smtp_secret(), ADA)
+
+
+async def test_a_secret_is_kept_sealed_with_what_may_be_known_of_it(
+    house: House,
+) -> None:
+    id_ = await house.new_secret()
+
+    sealed = await house.secrets.get(PROFILE, id_)
+
+    assert sealed.secret.key == "smtp-main"
+    assert sealed.secret.version == 1
+    assert sealed.secret.tags == (Tag("site", "north"),)
+    assert sealed.value_length == 101
+    await house.ledger.vault.verify(sealed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tags": [{"key": "site", "value": "south"}]},
+        {"value": SMTP_VALUE | {"username": "another"}},
+        {"tags": [{"key": "site", "value": "south"}], "value": SMTP_VALUE},
+    ],
+    ids=["tags", "value", "both"],
+)
+async def test_each_edit_of_a_secret_is_a_new_version_that_opens(
+    house: House, changes: dict[str, object]
+) -> None:
+    id_ = await house.new_secret()
+    before = await house.secrets.get(PROFILE, id_)
+    house.clock.time += SECOND
+
+    after = await house.secrets.edit(PROFILE, id_, changes, ADA)
+
+    assert after.secret.version == 2
+    assert (after.created_at, after.updated_at) == (NOON, NOON + SECOND)
+    assert after.envelope != before.envelope
+    assert await house.secrets.get(PROFILE, id_) == after
+    await house.ledger.vault.verify(after)
+    detail = f"smtp-main: {' and '.join(sorted(changes))}, version 2"
+    assert (await last_record(house))["detail"] == detail
+
+
+async def test_a_secret_edited_by_two_at_once_is_edited_by_one(
+    house: House, neighbour: House
+) -> None:
+    id_ = await house.new_secret()
+
+    ended = await asyncio.gather(
+        *[
+            each.secrets.edit(PROFILE, id_, {"value": SMTP_VALUE}, ADA)
+            for each in (house, neighbour)
+        ],
+        return_exceptions=True,
+    )
+
+    (refusal,) = [each for each in ended if isinstance(each, Exception)]
+    assert isinstance(refusal, EditedMeanwhile)
+    assert (await house.secrets.get(PROFILE, id_)).secret.version == 2
+
+
+async def test_tags_of_a_secret_that_does_not_open_are_not_edited(
+    house: House,
+) -> None:
+    id_ = await house.new_secret()
+    await house.break_in("UPDATE secrets SET key = 'another'")
+
+    with pytest.raises(Unsealable):
+        await house.secrets.edit(PROFILE, id_, {"tags": TAGS}, ADA)
+
+
+async def test_no_value_is_in_any_file(house: House) -> None:
+    id_ = await house.new_secret()
+    await house.secrets.edit(PROFILE, id_, {"tags": [{"key": "k", "value": "v"}]}, ADA)
+
+    folder = house.ledger.checkpoint.path.parent
+    everything = b"".join(path.read_bytes() for path in folder.iterdir())
+    assert CANARY.encode() not in everything
+    assert b"smtp-main" in everything
+
+
+async def test_a_refused_secret_is_not_quoted(house: House) -> None:
+    document = smtp_secret() | {"value": SMTP_VALUE | {CANARY: CANARY}}
+
+    with pytest.raises(InvalidDefinition) as refusal:
+        await house.secrets.create(PROFILE, document | {"type": "smtp"}, ADA)
+
+    assert CANARY not in repr(refusal.value)
+    assert await house.trail.list(PROFILE, AuditQuery(kind="attempt")) == ()

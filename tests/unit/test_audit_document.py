@@ -1,0 +1,275 @@
+"""Audit documents: all facts in one flat line, and nothing that fools a reader."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.action import Channel
+from keyrelay.audit import AttemptRecord, Change, ChangeRecord, Evidence, Report, Try
+from keyrelay.audit_document import (
+    LONGEST,
+    Columns,
+    columns_of,
+    decode,
+    document_of,
+    encode,
+    printable,
+)
+from keyrelay.outcome import (
+    Blame,
+    Deferred,
+    Delivered,
+    Fault,
+    Outcome,
+    Part,
+    Rejected,
+    Uncertain,
+)
+from keyrelay.placeholders import Fact
+from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from tests.samples import MAIL_ACTION, MAIL_SECRET, NOON, POLICY, PROFILE
+
+ID = "f" * 24
+
+
+def an_attempt(
+    outcome: Outcome = Delivered("250 taken"),  # noqa: B008 - a frozen value
+    settlement: Settlement = Done(),  # noqa: B008 - a frozen value
+    evidence: Evidence = Evidence(),  # noqa: B008 - a frozen value
+) -> AttemptRecord:
+    return AttemptRecord(
+        id=ID,
+        tried=Try(
+            profile=PROFILE,
+            trigger="t1",
+            action=MAIL_ACTION,
+            number=2,
+            repeats=True,
+            started_at=NOON,
+        ),
+        report=Report(outcome=outcome, evidence=evidence),
+        settlement=settlement,
+        at=NOON + timedelta(microseconds=1500),
+    )
+
+
+def a_change(noun: str, detail: str = "smtp-main") -> ChangeRecord:
+    return ChangeRecord(
+        id=ID,
+        actor="ada",
+        profile=PROFILE,
+        subject=MAIL_ACTION,
+        noun=noun,
+        change=Change.EDITED,
+        detail=detail,
+        at=NOON,
+    )
+
+
+def test_an_attempt_says_what_was_done_with_what_and_allowed_by_whom() -> None:
+    record = an_attempt(
+        evidence=Evidence(
+            channel=Channel.EMAIL,
+            secret=MAIL_SECRET,
+            secret_version=3,
+            policy=POLICY,
+            missing=(Fact.UNIT,),
+        )
+    )
+
+    assert document_of(record) == {
+        "kind": "attempt",
+        "id": ID,
+        "at": "2030-01-01T12:00:00.001500Z",
+        "profile": PROFILE,
+        "trigger": "t1",
+        "action": MAIL_ACTION,
+        "attempt": 2,
+        "repeats": True,
+        "started_at": "2030-01-01T12:00:00.000000Z",
+        "outcome": "delivered",
+        "receipt": "250 taken",
+        "settlement": "done",
+        "channel": "email-smtp",
+        "secret": MAIL_SECRET,
+        "secret_version": 3,
+        "policy": POLICY,
+        "missing": ["UNIT"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Delivered("250"), {"outcome": "delivered", "receipt": "250"}),
+        (
+            Deferred("busy", blame=Blame.PEER, waits_for=MAIL_SECRET),
+            {
+                "outcome": "deferred",
+                "reason": "busy",
+                "blame": "peer",
+                "waits_for": MAIL_SECRET,
+            },
+        ),
+        (Uncertain("silence"), {"outcome": "uncertain", "reason": "silence"}),
+        (
+            Rejected("no such box", Fault.DEFINITION),
+            {"outcome": "rejected", "reason": "no such box", "fault": "definition"},
+        ),
+    ],
+    ids=["delivered", "deferred", "uncertain", "rejected"],
+)
+def test_each_outcome_is_told_with_its_parts(
+    outcome: Outcome, said: dict[str, object]
+) -> None:
+    class_ = type(outcome)
+    assert class_ in (Delivered, Deferred, Uncertain, Rejected)
+
+    document = document_of(an_attempt(outcome))
+
+    assert said.items() <= document.items()
+    assert "parts" not in document
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Delivered("250", (Part("ada@example.com", "250 ok", settled=True),)),
+        Uncertain("silence", (Part("ada@example.com", "250 ok", settled=True),)),
+    ],
+)
+def test_each_part_is_told(outcome: Outcome) -> None:
+    document = document_of(an_attempt(outcome))
+
+    assert document["parts"] == [
+        {"name": "ada@example.com", "answer": "250 ok", "settled": True}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settlement", "said"),
+    [
+        (Done(), {"settlement": "done"}),
+        (
+            TryAgain(after=timedelta(seconds=1.5), spent=False),
+            {"settlement": "try again", "after_seconds": 1.5, "spent": False},
+        ),
+        (
+            Bury(reason="given up", fault=Fault.SYSTEM),
+            {
+                "settlement": "bury",
+                "buried_because": "given up",
+                "buried_fault": "system",
+            },
+        ),
+    ],
+    ids=["done", "try again", "bury"],
+)
+def test_each_settlement_is_told(
+    settlement: Settlement, said: dict[str, object]
+) -> None:
+    assert said.items() <= document_of(an_attempt(settlement=settlement)).items()
+
+
+def test_a_change_says_who_changed_what() -> None:
+    assert document_of(a_change("action")) == {
+        "kind": "change",
+        "id": ID,
+        "at": "2030-01-01T12:00:00.000000Z",
+        "profile": PROFILE,
+        "actor": "ada",
+        "noun": "action",
+        "subject": MAIL_ACTION,
+        "change": "edited",
+        "detail": "smtp-main",
+    }
+
+
+def test_an_instant_of_another_zone_is_told_in_utc() -> None:
+    tokyo = timezone(timedelta(hours=9))
+    record = ChangeRecord(
+        id=ID,
+        actor="ada",
+        profile=PROFILE,
+        subject=ID,
+        noun="secret",
+        change=Change.CREATED,
+        detail="",
+        at=datetime(2030, 1, 1, 21, tzinfo=tokyo),
+    )
+
+    assert document_of(record)["at"] == "2030-01-01T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ünïcode ✓", "plain ünïcode ✓"),
+        ("evil\u202etxt", "evil\\u{202e}txt"),
+        ("two\r\nlines", "two\\u{d}\\u{a}lines"),
+        ("\x1b[31mred", "\\u{1b}[31mred"),
+        ("zero\u200bwidth", "zero\\u{200b}width"),
+        ("lone\ud800", "lone\\u{d800}"),
+        ("x" * (LONGEST + 1), "x" * (LONGEST - 1) + "…"),
+    ],
+    ids=["plain", "bidi", "lines", "escape", "zero width", "surrogate", "long"],
+)
+def test_what_would_fool_a_reader_is_shown(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(detail=st.text(max_size=50))
+def test_whatever_was_said_a_record_is_one_line_of_ascii(detail: str) -> None:
+    document = document_of(a_change("secret", detail))
+
+    line = encode(document)
+
+    assert line.isascii()
+    assert line.isprintable()
+    assert decode(line) == document
+
+
+@pytest.mark.parametrize(
+    ("noun", "trigger", "action"),
+    [
+        ("action", None, MAIL_ACTION),
+        ("trigger", MAIL_ACTION, None),
+        ("key", None, None),
+    ],
+)
+def test_a_change_is_found_by_what_was_changed(
+    noun: str, trigger: str | None, action: str | None
+) -> None:
+    assert columns_of(document_of(a_change(noun))) == Columns(
+        id=ID, kind="change", profile=PROFILE, trigger=trigger, action=action, at=NOON
+    )
+
+
+def test_an_attempt_is_found_by_its_trigger_and_its_action() -> None:
+    assert columns_of(document_of(an_attempt())) == Columns(
+        id=ID,
+        kind="attempt",
+        profile=PROFILE,
+        trigger="t1",
+        action=MAIL_ACTION,
+        at=datetime(2030, 1, 1, 12, 0, 0, 1500, UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"kind": "change", "id": ID, "profile": PROFILE},
+        {"kind": "change", "id": ID, "profile": PROFILE, "at": 5},
+        {"kind": "change", "id": ID, "profile": PROFILE, "at": "soon"},
+    ],
+)
+def test_what_is_no_record_is_found_by_nothing(document: dict[str, object]) -> None:
+    assert columns_of(document) is None
+
+
+def test_what_is_no_document_is_not_read() -> None:
+    assert decode('{"id": 1, "id": 2}') is None
