@@ -110,10 +110,8 @@ def _decoded(raw: bytes | str) -> object:
     try:
         # Decoded here: given bytes, the decoder would guess at UTF-16 and UTF-32.
         text = raw.decode() if isinstance(raw, bytes) else raw
-        document = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant
-        )
-        # Lone surrogates and 1e400 pass the decoder and break every encoder after it.
+        document = json.loads(text, object_pairs_hook=_unique)
+        # Lone surrogates, NaN and 1e400 pass the decoder and break what encodes them.
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
@@ -125,10 +123,6 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(document) != len(pairs):
         raise ValueError
     return document
-
-
-def _refuse_constant(_: str) -> object:
-    raise ValueError
 
 
 def _is_shallow(value: object, levels: int) -> bool:

@@ -67,15 +67,11 @@ class SecretValue:
         return repr(self)
 
     def __eq__(self, _: object) -> NoReturn:
+        # This alone makes it unhashable, too.
         raise TypeError("a secret value is not compared")
 
-    def __hash__(self) -> NoReturn:
-        raise TypeError("a secret value is not hashed")
-
-    def __reduce_ex__(self, _: object) -> NoReturn:
-        raise TypeError("a secret value does not leave the process")
-
     def __getstate__(self) -> NoReturn:
+        # What copies and what pickles both ask for it.
         raise TypeError("a secret value does not leave the process")
 
 

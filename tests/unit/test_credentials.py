@@ -209,6 +209,14 @@ def test_a_missing_field_is_named(type_: SecretType) -> None:
 
 
 @pytest.mark.parametrize("type_", TYPED)
+def test_a_field_too_many_is_refused_and_not_named(type_: SecretType) -> None:
+    names = ", ".join(sorted(TYPED[type_]))
+
+    sentence = f"a secret of type {type_} has only {names}"
+    assert refusal_of(TYPED[type_] | {CANARY: 1}, type=type_) == sentence
+
+
+@pytest.mark.parametrize("type_", TYPED)
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -324,8 +332,8 @@ def test_credentials_do_not_show_themselves() -> None:
     sqs = sqs_credentials(draft(SQS).value, RULES)
 
     shown = f"{smtp} {smtp!r} {sqs} {sqs!r} {draft(SMTP)!r}"
-    assert "hunter2" not in shown
-    assert "wJalr" not in shown
+    for said in ("hunter2", "wJalr", "relay@", "AKIA", "mail.example.com", "orders"):
+        assert said not in shown
 
 
 # Edits

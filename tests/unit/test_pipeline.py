@@ -411,18 +411,29 @@ async def test_denial_comes_before_a_pause(bench: Bench) -> None:
 
 
 async def test_a_slow_server_is_known_by_what_is_under_way(bench: Bench) -> None:
-    reports: list[Report] = []
+    pauses = bench.pipeline.pauses
+    secret = bench.catalog.secrets[PROFILE, MAIL_SECRET].secret
+    seen: list[bool] = []
 
     def slow() -> Outcome:
         bench.clock.advance(2 * SECOND)
+        with pauses.attempt(secret):
+            seen.append(pauses.held(secret) is not None)
         return Delivered("at last")
 
     bench.mail.answer = slow
-    pauses = bench.pipeline.pauses
-    secret = bench.catalog.secrets[PROFILE, MAIL_SECRET].secret
-    with pauses.attempt(secret):
-        reports.append(await bench.attempt())
-        with pauses.attempt(secret):
-            reports.append(await bench.attempt())
+    await bench.attempt()
 
-    assert [report.held for report in reports] == [False, True]
+    assert seen == [True]
+    assert pauses.held(secret) is None
+
+
+async def test_a_slow_server_holds_the_next_trigger_back(bench: Bench) -> None:
+    secret = bench.catalog.secrets[PROFILE, MAIL_SECRET].secret
+    with bench.pipeline.pauses.attempt(secret), bench.pipeline.pauses.attempt(secret):
+        bench.clock.advance(2 * SECOND)
+
+        report = await bench.attempt()
+
+    assert report.held
+    assert bench.nothing_happened()

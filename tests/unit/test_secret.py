@@ -20,6 +20,10 @@ def test_the_value_is_had_by_revealing_it() -> None:
     assert VALUE.reveal() == CANARY
 
 
+def test_a_value_says_only_that_there_is_one() -> None:
+    assert f"{VALUE} {VALUE!r} {VALUE:>40}" == " ".join(["SecretValue(…)"] * 3)
+
+
 @pytest.mark.parametrize(
     "show",
     [
