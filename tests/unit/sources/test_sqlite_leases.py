@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.ports import Unavailable
 from keyrelay.settlement import Done, TryAgain
 from keyrelay.sources.sqlite.inspection import Depth, State, Status
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
@@ -107,7 +108,7 @@ async def test_a_lost_lease_is_told_when_it_is_settled(
     assert beside.execute("SELECT token FROM triggers").fetchone() == ("of another",)
 
 
-async def test_a_lease_settled_while_others_are_renewed_is_not_told_lost(
+async def test_a_settled_lease_is_not_told_lost(
     queue: SqliteQueue, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await queue.accept(trigger())
@@ -115,11 +116,32 @@ async def test_a_lease_settled_while_others_are_renewed_is_not_told_lost(
     assert held is not None
 
     settling = asyncio.create_task(held.settle(Done()))
-    clock.advance(LEASE / 3)
+    for _ in range(2):
+        clock.advance(LEASE / 3)
+        await clock.until_asleep(2)
     await settling
+    clock.advance(LEASE / 3)
     await clock.until_asleep(2)
 
     assert messages(caplog) == []
+
+
+async def test_a_lease_that_could_not_be_settled_is_kept_alive(
+    queue: SqliteQueue, beside: sqlite3.Connection, clock: Clock
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    assert held is not None
+    beside.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        await held.settle(Done())
+    beside.execute("ROLLBACK")
+
+    clock.advance(LEASE / 3)
+    await clock.until_asleep(2)
+    clock.time += LEASE - SECOND
+
+    assert (await queue.depth()).due == 0
 
 
 # Inspection

@@ -42,9 +42,10 @@ class Holdings:
         if not held:
             return
         alive = await self.ledger.renew([lease.loan.token for lease in held])
+        # None was settled meanwhile: whoever settles lets go first, and turns to write
+        # come in the order in which they are asked for.
         for lease in held:
-            # One that was settled meanwhile is gone from here, and is not lost.
-            if lease.loan.token not in alive and lease in self._leases:
+            if lease.loan.token not in alive:
                 self.discard(lease)
                 report_lost(lease.loan)
 
