@@ -278,6 +278,21 @@ async def test_a_login_put_off_is_the_peers_matter(sender: Sender) -> None:
     )
 
 
+async def test_a_server_that_refuses_us_after_the_handshake_hears_no_password(
+    sender: Sender,
+) -> None:
+    says: dict[str, bytes | list[bytes]] = {
+        "EHLO": [b"250-mail\r\n250 STARTTLS\r\n", b"550 5.7.1 not you\r\n"]
+    }
+
+    outcome, peer = await attempt(sender, says)
+
+    assert outcome == Deferred(
+        "the server answered the connection with 550 5.7.1 not you", blame=Blame.PEER
+    )
+    assert "AUTH" not in peer.lines[0].verbs
+
+
 async def test_login_is_used_where_plain_is_not_offered(sender: Sender) -> None:
     user = base64.b64encode(USER.encode()).decode()
     password = base64.b64encode(PASSWORD.encode()).decode()

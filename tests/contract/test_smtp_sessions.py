@@ -171,6 +171,32 @@ async def test_a_session_that_ended_while_it_rested_costs_no_attempt(
     assert [len(line.mails) for line in peer.lines] == [1, 1]
 
 
+async def test_one_session_that_ended_while_it_rested_takes_the_others_along(
+    sender: Sender,
+) -> None:
+    says: Says = {"MAIL": [OK, OK, HANG_UP, OK]}
+    async with serving(sender.authority.issue_cert(HOST), says) as peer:
+        dispatcher = sender.to(peer.port)
+        opened = secret(peer.port)
+        await asyncio.gather(*(dispatcher.dispatch(mail(), opened) for _ in "ab"))
+
+        await dispatcher.dispatch(mail(), opened)
+
+        assert len(peer.lines) == 3
+        await peer.lines[0].closed.wait()
+        await peer.lines[1].closed.wait()
+        assert [len(line.mails) for line in peer.lines] == [1, 1, 1]
+
+
+async def test_a_server_that_said_it_closes_is_not_asked_again(sender: Sender) -> None:
+    says: Says = {".": [b"421 4.3.2 going down\r\n", OK]}
+    async with serving(sender.authority.issue_cert(HOST), says) as peer:
+        outcomes = await send(sender, peer, 2)
+
+    assert [type(outcome) for outcome in outcomes] == [Deferred, Delivered]
+    assert peer.lines[0].verbs[-1] == "DATA"
+
+
 async def test_a_fresh_session_that_ends_at_once_is_an_attempt(sender: Sender) -> None:
     async with serving(sender.authority.issue_cert(HOST), {"MAIL": HANG_UP}) as peer:
         outcomes = await send(sender, peer)

@@ -279,6 +279,21 @@ async def test_one_refused_address_refuses_the_host_before_any_connection(
     assert peer.lines == []
 
 
+async def test_an_address_that_leads_to_another_is_refused_once_connected(
+    sender: Sender,
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        # The kernel takes the unspecified address for loopback.
+        nowhere = "0.0.0.0"  # noqa: S104 -- nothing binds to it
+        dispatcher = sender.to(peer.port, addresses=[nowhere], allowed=nowhere)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert isinstance(outcome, Rejected)
+    assert "127.0.0.1" in outcome.reason
+    assert peer.everything == b""
+
+
 async def test_without_the_operators_word_loopback_is_refused(sender: Sender) -> None:
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         dispatcher = sender.to(peer.port, allowed="")
