@@ -76,7 +76,6 @@ class SqliteQueue:
             if loan is not None:
                 return self._hold(loan)
             if await self._clerk.is_drained():
-                bell.ring_all()
                 return None
             if bell.rung == rung:
                 await bell.sleep(until)
