@@ -13,8 +13,6 @@ class DatabaseTooNew(Exception):
     """A newer Keyrelay made this database: that one must be run."""
 
 
-
-
 async def is_current(database: Database) -> bool:
     """Tell whether there is nothing to migrate. Raises Unavailable."""
     async with database.reading() as connection:

@@ -1,0 +1,120 @@
+"""CLI: the command `keyrelay`, one module a noun, loaded only when it is named."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from keyrelay import __version__
+from keyrelay.cli.crash import report_crash
+from keyrelay.cli.exits import MEANINGS
+from keyrelay.cli.flags import Flags
+from keyrelay.vault.hardening import harden
+
+_COMMANDS = {
+    "init": "Set up: data directory, database, keys, profile.",
+    "up": "Work until stopped: take triggers, deliver them.",
+    "worker": "Work until stopped, or with --drain until nothing is due.",
+    "secret": "Secrets: sealed, replaced, never read back.",
+    "action": "Actions: what a trigger can ask for.",
+    "policy": "Policies: which action may use which secret.",
+    "trigger": "Triggers: publish them, see where they stand.",
+    "attempt": "Attempts: what was tried, and how it ended.",
+    "dead-letter": "Dead letters: what could not be delivered.",
+    "audit": "Audit: who changed or used what, and the proof.",
+    "key": "Keys: whether the vault and its secrets open.",
+    "demo": "See it work here: mails, messages, a kill, nothing lost.",
+}
+_EXAMPLE = """\b
+Examples:
+  keyrelay init
+  keyrelay secret list --json
+  keyrelay --profile north trigger publish --action alarm --value 9.5"""
+
+
+class _Commands(TyperGroup):
+    """Loads a command's module when it is called, not to list it in the help."""
+
+    def resolve_command(  # type: ignore[override] # its own name is not public
+        self, ctx: typer.Context, args: list[str]
+    ) -> tuple[str | None, TyperCommand | TyperGroup | None, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else None, rest
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # as above
+        # Here, because nothing of it is needed to show the help.
+        from keyrelay.cli.refusals import foreseen
+
+        with foreseen():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def load(name: str) -> TyperCommand | TyperGroup:
+    module = importlib.import_module(f"keyrelay.cli.{name.replace('-', '_')}")
+    command = typer.main.get_command(module.app)
+    assert isinstance(command, TyperCommand | TyperGroup)
+    return command
+
+
+def run() -> None:
+    """Run the command line of this process, and end it with its exit code."""
+    harden(sys.platform)
+    sys.excepthook = report_crash
+    typer.main.get_command(app)(prog_name="keyrelay")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback(epilog=f"{_EXAMPLE}\n\n{MEANINGS}")
+def keyrelay(
+    ctx: typer.Context,
+    *,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Data directory, instead of KEYRELAY_HOME.", metavar="DIR"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings file, instead of KEYRELAY_CONFIG.",
+            metavar="FILE",
+            envvar="KEYRELAY_CONFIG",
+            show_envvar=False,
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Profile to act in, by name.", metavar="NAME"),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print it."
+        ),
+    ] = False,
+) -> None:
+    """Triggers in; e-mail and SQS messages out; nobody sees the secrets."""
+    ctx.obj = Flags(config=config, home=home, profile=profile)
+
+
+def _unloaded() -> None:
+    """Stand in the help for a command that was not loaded."""
+
+
+for _name, _line in _COMMANDS.items():
+    app.command(_name, help=_line)(_unloaded)

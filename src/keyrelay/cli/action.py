@@ -1,0 +1,95 @@
+"""`keyrelay action`: what a trigger can ask for."""
+
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
+from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
+from keyrelay.cli.pages import Pages, list_all
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="What triggers can ask for."
+)
+
+Name = Annotated[str, typer.Argument(metavar="ACTION", help="Its id or its name.")]
+
+_actions = Documents(
+    store=lambda session: session.store.definitions.actions,
+    absent={"name": "", "active": True, "lock": False, "tags": []},
+)
+
+
+@app.command(
+    epilog="""\b
+Example, with the document on standard input:
+  keyrelay action create --file - <<'JSON'
+  {"name": "too warm", "tags": [{"key": "team", "value": "north"}],
+   "action": {"type": "email-smtp", "smtp_secret": "6745d1…",
+              "from": "alerts@example.com", "to": "ada@example.com",
+              "subject": "$DEVICE.NAME$: $VALUE$ $UNIT$", "message": "Since $TIME$."}}
+  JSON
+
+`smtp_secret` and `sqs_secret` are ids; `keyrelay secret list` shows them."""
+)
+def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
+    """Keep a new action, and print its id."""
+    _actions.create(ctx, file, as_json=as_json)
+
+
+@app.command(
+    "list",
+    epilog="""\b
+Examples:
+  keyrelay action list --name '*warm*'
+  keyrelay action list --tag team=north --json""",
+)
+def list_(
+    ctx: typer.Context,
+    *,
+    name: NameFilter = None,
+    tag: TagFilter = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the actions of the profile by name."""
+    columns = ("id", "name", "active", "lock", "tags", "updated_at")
+    pages = Pages(fetch=_actions.fetch(name, tag), columns=columns)
+    list_all(ctx, pages, limit, as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay action show 'too warm' --json")
+def show(ctx: typer.Context, *, action: Name, as_json: AsJson = False) -> None:
+    """Show an action as it was sent."""
+    _actions.show(ctx, action, as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay action edit 'too warm' --lock
+  keyrelay action edit 'too warm' --file changes.json
+
+Fields that are given replace those that are there, each as a whole."""
+)
+def edit(
+    ctx: typer.Context,
+    *,
+    action: Name,
+    file: File = None,
+    active: Active = None,
+    lock: Annotated[
+        bool | None,
+        typer.Option("--lock/--unlock", help="A locked action does not act."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace some fields of an action."""
+    changes = changes_of(file, {"active": active, "lock": lock})
+    _actions.edit(ctx, action, changes, as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay action delete 'too warm'")
+def delete(ctx: typer.Context, action: Name) -> None:
+    """Delete an action; triggers that name it become dead letters."""
+    _actions.delete(ctx, action)

@@ -1,0 +1,110 @@
+"""`keyrelay audit`: who used or changed what, and the proof that all is there."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
+from keyrelay.cli.output import Document, put, show
+from keyrelay.cli.pages import Fetch, Pages, list_all
+from keyrelay.cli.records import Sought, document_of, in_words
+from keyrelay.cli.refusals import FoundBroken
+from keyrelay.cli.session import Session, perform
+from keyrelay.stores.audit_chain import Breach
+from keyrelay.stores.audit_trail import Verdict
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Who used or changed what."
+)
+
+
+class Kind(StrEnum):
+    ATTEMPT = "attempt"
+    CHANGE = "change"
+
+
+@app.command(
+    "list",
+    epilog="""\b
+Examples:
+  keyrelay audit list --kind change --since 7d
+  keyrelay audit list --json | jq '.[] | select(.outcome == "uncertain")'""",
+)
+def list_(
+    ctx: typer.Context,
+    *,
+    kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
+    trigger: Annotated[
+        str | None, typer.Option(help="Only about this trigger.")
+    ] = None,
+    action: ActionFilter = None,
+    since: Since = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the records of the profile, newest first."""
+    sought = Sought(kind=kind, trigger=trigger, action=action, since=since)
+    fetch = sought.fetch() if as_json else _in_words(sought.fetch())
+    columns = ("at", "id", "about", "what", "by", "detail")
+    list_all(ctx, Pages(fetch=fetch, columns=columns), limit, as_json=as_json)
+
+
+@app.command("show", epilog="Example: keyrelay audit show 6745d1f0c2b9a8e7d6c5b4a3")
+def show_(
+    ctx: typer.Context,
+    *,
+    record: Annotated[str, typer.Argument(metavar="ID", help="The record's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one record."""
+    entry = perform(
+        ctx, lambda session: session.store.trail.get(session.profile.id, record)
+    )
+    show(document_of(entry), as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Example:
+  keyrelay audit verify
+
+The exit code is 0 if nothing is missing or altered, and 4 if something is."""
+)
+def verify(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Prove that no record of any profile was altered, removed, moved or added."""
+    verdict = perform(ctx, lambda session: session.store.trail.verify())
+    if as_json:
+        show(_document(verdict), as_json=True)
+    if verdict.breach is not None:
+        raise FoundBroken(_sentence(verdict.breach))
+    if not as_json:
+        put(f"{verdict.records} records in {verdict.chains} chains, nothing is missing")
+
+
+def _in_words(fetch: Fetch) -> Fetch:
+    async def fetched(session: Session, page: int, amount: int) -> list[Document]:
+        return [in_words(record) for record in await fetch(session, page, amount)]
+
+    return fetched
+
+
+def _sentence(breach: Breach) -> str:
+    places = {"chain": breach.chain, "record": breach.seq or "", "id": breach.id or ""}
+    where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
+    return f"the audit trail is broken{where and f' at {where}'}: {breach.what}"
+
+
+def _document(verdict: Verdict) -> Document:
+    breach = verdict.breach
+    return {
+        "records": verdict.records,
+        "chains": verdict.chains,
+        "breach": breach
+        and {
+            "chain": breach.chain,
+            "seq": breach.seq,
+            "id": breach.id,
+            "what": breach.what,
+        },
+    }

@@ -1,0 +1,155 @@
+"""`keyrelay dead-letter`: what could not be delivered, and what becomes of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.letters import Chosen, Filters, whole_document_of
+from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
+from keyrelay.cli.output import put, say, show
+from keyrelay.cli.pages import list_all
+from keyrelay.cli.refusals import Refused
+from keyrelay.cli.session import Session, perform
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.outcome import Fault
+from keyrelay.stores.definitions import EditedMeanwhile, NotFound
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="What could not be delivered."
+)
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of triggers.")
+]
+All = Annotated[bool, typer.Option("--all", help="All that the filters let through.")]
+FaultFilter = Annotated[
+    Fault | None, typer.Option("--fault", help="Only where this is at fault.")
+]
+
+
+@app.command(
+    "list",
+    epilog="""\b
+Examples:
+  keyrelay dead-letter list --since 1d
+  keyrelay dead-letter list --fault definition --json""",
+)
+def list_(
+    ctx: typer.Context,
+    *,
+    action: ActionFilter = None,
+    fault: FaultFilter = None,
+    since: Since = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the dead letters of the profile, newest first."""
+    filters = Filters(action=action, fault=fault, since=since)
+    list_all(ctx, filters.pages, limit, as_json=as_json)
+
+
+@app.command("show", epilog="Example: keyrelay dead-letter show door-17-0001")
+def show_(
+    ctx: typer.Context,
+    *,
+    trigger: Annotated[str, typer.Argument(metavar="ID", help="The trigger's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a dead letter with the trigger that is in it."""
+    letter = perform(
+        ctx,
+        lambda session: session.store.dead_letters.get(session.profile.id, trigger),
+    )
+    show(whole_document_of(letter), as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay dead-letter redrive door-17-0001
+  keyrelay dead-letter redrive --all --fault definition
+
+Parts that were settled before, such as recipients that have the mail, are left out."""
+)
+def redrive(
+    ctx: typer.Context,
+    *,
+    ids: Ids = None,
+    everything: All = False,
+    action: ActionFilter = None,
+    fault: FaultFilter = None,
+    since: Since = None,
+) -> None:
+    """Put triggers into the queue again, and print the id of each that is."""
+    filters = Filters(action=action, fault=fault, since=since)
+    chosen = Chosen(ids=ids or (), all=everything, filters=filters)
+
+    async def work(session: Session) -> list[str]:
+        async with session.queue() as queue:
+
+            async def once_more(letter: DeadLetter) -> None:
+                # In the queue before it is forgotten here: a crash between the two
+                # leaves a letter too many, never one too few.
+                await queue.redrive(letter)
+                await session.store.dead_letters.redriven(letter, session.actor)
+
+            return await _each(session, await chosen.read(session), once_more)
+
+    _finish(perform(ctx, work))
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay dead-letter drop door-17-0001
+  keyrelay dead-letter drop --all --since 7d --yes"""
+)
+def drop(
+    ctx: typer.Context,
+    *,
+    ids: Ids = None,
+    everything: All = False,
+    action: ActionFilter = None,
+    fault: FaultFilter = None,
+    since: Since = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Forget dead letters for good, and print the id of each that is gone."""
+    filters = Filters(action=action, fault=fault, since=since)
+    chosen = Chosen(ids=ids or (), all=everything, filters=filters)
+    found = perform(ctx, chosen.read)
+    if found and not yes:
+        typer.confirm(f"Forget {len(found)} for good?", abort=True, err=True)
+
+    async def work(session: Session) -> list[str]:
+        async def forget(letter: DeadLetter) -> None:
+            await session.store.dead_letters.drop(letter, session.actor)
+
+        return await _each(session, found, forget)
+
+    _finish(perform(ctx, work))
+
+
+async def _each(
+    session: Session,
+    ids: list[str],
+    act: Callable[[DeadLetter], Awaitable[None]],
+) -> list[str]:
+    """Act on each; print its id, or say why not. Return why, for those that failed."""
+    refusals = []
+    for id_ in ids:
+        try:
+            await act(await session.store.dead_letters.get(session.profile.id, id_))
+        except (NotFound, EditedMeanwhile) as refusal:
+            refusals.append(str(refusal))
+            continue
+        put(id_)
+    return refusals
+
+
+def _finish(refusals: list[str]) -> None:
+    for refusal in refusals[:-1]:
+        say(f"keyrelay: {refusal}")
+    if refusals:
+        raise Refused(refusals[-1])

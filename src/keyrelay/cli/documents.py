@@ -1,0 +1,100 @@
+"""Documents: what actions and policies, kept as they were sent, have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Generic
+
+import typer
+
+from keyrelay.cli.input import parse_tag_options, read_document
+from keyrelay.cli.names import definition_called
+from keyrelay.cli.output import Document, date, put, show
+from keyrelay.cli.pages import Fetch
+from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.session import Session, perform
+from keyrelay.stores.definitions import Listing
+from keyrelay.stores.documents import D, DocumentStore, Kept
+
+Active = Annotated[
+    bool | None, typer.Option("--active/--inactive", help="Switch it on or off.")
+]
+WholeFile = Annotated[
+    str,
+    typer.Option("--file", help="JSON document, or - for standard input.", metavar="F"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents(Generic[D]):
+    """`absent` is what stands in a document for fields that were left out."""
+
+    store: Callable[[Session], DocumentStore[D]]
+    absent: Document
+
+    def create(self, ctx: typer.Context, file: str, *, as_json: bool) -> None:
+        document = read_document(file)
+
+        async def work(session: Session) -> Kept:
+            store = self.store(session)
+            return await store.create(session.profile.id, document, session.actor)
+
+        self._answer(perform(ctx, work), as_json=as_json)
+
+    def edit(
+        self, ctx: typer.Context, name: str, changes: Document, *, as_json: bool
+    ) -> None:
+        if not changes:
+            raise WrongUsage("say what to change, with --file or a switch; see --help")
+
+        async def work(session: Session) -> Kept:
+            store = self.store(session)
+            id_ = (await definition_called(session, store, name)).id
+            return await store.edit(session.profile.id, id_, changes, session.actor)
+
+        self._answer(perform(ctx, work), as_json=as_json)
+
+    def show(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
+        kept = perform(
+            ctx, lambda session: definition_called(session, self.store(session), name)
+        )
+        show(self.document(kept), as_json=as_json)
+
+    def delete(self, ctx: typer.Context, name: str) -> None:
+        async def work(session: Session) -> None:
+            store = self.store(session)
+            id_ = (await definition_called(session, store, name)).id
+            await store.delete(session.profile.id, id_, session.actor)
+
+        perform(ctx, work)
+
+    def fetch(self, name: str | None, tag: list[str] | None) -> Fetch:
+        tags = parse_tag_options(tag or ())
+
+        async def fetch(session: Session, page: int, amount: int) -> list[Document]:
+            listing = Listing(page=page, amount=amount, name=name, tags=tags)
+            found = await self.store(session).list(session.profile.id, listing)
+            return [self.document(kept) for kept in found]
+
+        return fetch
+
+    def document(self, kept: Kept) -> Document:
+        return {
+            "id": kept.id,
+            **self.absent,
+            **kept.document,
+            "created_at": date(kept.created_at),
+            "updated_at": date(kept.updated_at),
+        }
+
+    def _answer(self, kept: Kept, *, as_json: bool) -> None:
+        if as_json:
+            show(self.document(kept), as_json=True)
+        else:
+            put(kept.id)
+
+
+def changes_of(file: str | None, switches: dict[str, bool | None]) -> Document:
+    """Return what an edit gives: its document, and the switches that were set."""
+    document = {} if file is None else read_document(file)
+    set_ = {name: value for name, value in switches.items() if value is not None}
+    return {**document, **set_}

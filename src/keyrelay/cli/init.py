@@ -1,0 +1,61 @@
+"""`keyrelay init`: make what is missing."""
+
+import json
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.flags import Flags
+from keyrelay.cli.options import AsJson
+from keyrelay.cli.output import put, say
+from keyrelay.cli.session import actor, run, settings_of
+from keyrelay.opening import Founding, initialise
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay init
+  keyrelay init --profile north      a further profile, with its own everything"""
+)
+def init(
+    ctx: typer.Context,
+    *,
+    profile: Annotated[
+        str | None, typer.Option(help="Profile to make, if it is not there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set up data directory, database, keys and profile; what is there stays."""
+    flags = ctx.find_object(Flags)
+    if flags is not None and profile is not None:
+        ctx.obj = replace(flags, profile=profile)
+    settings = settings_of(ctx)
+    founding = run(initialise(settings, actor()))
+    if as_json:
+        put(json.dumps(_document(founding)))
+        return
+    name = founding.profile.name
+    if founding.founded:
+        put(f"Keyrelay is set up in {settings.home}, with the profile {name}.")
+    elif founding.profile_created:
+        put(f"The profile {name} is there now.")
+    else:
+        put(f"Keyrelay is set up already in {settings.home}, with the profile {name}.")
+    if founding.key_file is not None:
+        say(
+            f"The key that all secrets are sealed with: {founding.key_file}\n"
+            "Back it up now, apart from the database: without it no secret opens."
+        )
+
+
+def _document(founding: Founding) -> dict[str, object]:
+    return {
+        "founded": founding.founded,
+        "key_file": founding.key_file and str(founding.key_file),
+        "profile": {"id": founding.profile.id, "name": founding.profile.name},
+        "profile_created": founding.profile_created,
+    }

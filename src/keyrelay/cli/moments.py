@@ -1,0 +1,44 @@
+"""Moments: how people write times, and how times are printed."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from keyrelay.definition import InvalidDefinition
+
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Read `90s`, `15m`, `2h` or `7d`; None, it is something else."""
+    found = _DURATION.fullmatch(text)
+    return found and int(found[1]) * _UNITS[found[2]]
+
+
+def parse_past(text: str, now: datetime) -> datetime:
+    """Read an instant, or how long ago it was. Raises InvalidDefinition."""
+    ago = parse_duration(text)
+    return _instant(text) if ago is None else now - ago
+
+
+def parse_future(text: str, now: datetime) -> datetime:
+    """Read an instant, or how far away it is. Raises InvalidDefinition."""
+    ahead = parse_duration(text)
+    return _instant(text) if ahead is None else now + ahead
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidDefinition(
+            "a time looks like 2030-01-31T12:00:00Z, or like 90s, 15m, 2h or 7d"
+        ) from None
+    if instant.tzinfo is None:
+        raise InvalidDefinition("a time must say its zone, for example with Z")
+    return instant.astimezone(UTC)

@@ -1,0 +1,97 @@
+"""Output: tables for people, JSON for programs, and what is said beside both."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from keyrelay.audit_document import printable
+from keyrelay.trigger import wire_instant
+
+Document = Mapping[str, object]
+
+_NEVER = "never"  # wire.md's word for a date that has not happened
+_WIDE = 1000  # columns of what is no terminal: nothing is folded for programs
+_LONGEST_CELL = 300
+
+
+def date(instant: datetime | None) -> str:
+    return _NEVER if instant is None else wire_instant(instant)
+
+
+def say(sentence: str) -> None:
+    """Tell people something that is no part of the output."""
+    typer.echo(sentence, err=True)
+
+
+def put(line: str) -> None:
+    """Print a line that whoever reads the output may act on at once."""
+    print(line, flush=True)  # noqa: T201 - thrice as fast as typer.echo
+
+
+def show(document: Document, *, as_json: bool) -> None:
+    """Print one thing, a line a field."""
+    if as_json:
+        put(json.dumps(document, indent=2))
+        return
+    table = _table()
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in document.items():
+        table.add_row(Text(name, style="bold"), Text(_printed(value)))
+    _print(table)
+
+
+def show_table(documents: Sequence[Document], columns: Sequence[str]) -> None:
+    table = _table()
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for document in documents:
+        cells = (_cell(document.get(column)) for column in columns)
+        table.add_row(*map(Text, cells))
+    _print(table)
+
+
+async def put_json(documents: AsyncIterator[Document]) -> None:
+    """Print a JSON array, an element a line, holding one at a time."""
+    before = "[\n"
+    async for document in documents:
+        sys.stdout.write(f"{before}{json.dumps(document)}")
+        before = ",\n"
+    put("[]" if before == "[\n" else "\n]")
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True)
+
+
+def _print(table: Table) -> None:
+    width = None if sys.stdout.isatty() else _WIDE
+    table.show_header = any(column.header for column in table.columns)
+    Console(width=width, highlight=False, soft_wrap=width is not None).print(table)
+
+
+def _cell(value: object) -> str:
+    return printable(_printed(value), _LONGEST_CELL)
+
+
+def _printed(value: object) -> str:
+    match value:
+        case None:
+            text = ""
+        case str():
+            text = value
+        case bool():
+            text = "yes" if value else "no"
+        case {"key": str(key), "value": str(tagged), **rest} if not rest:
+            text = f"{key}={tagged}"
+        case list() if all(isinstance(each, str | dict) for each in value):
+            text = " ".join(map(_printed, value))
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+    return printable(text, len(text))

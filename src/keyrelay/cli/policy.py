@@ -1,0 +1,159 @@
+"""`keyrelay policy`: which action may use which secret, and why."""
+
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
+from keyrelay.cli.exits import ExitCode
+from keyrelay.cli.names import definition_called, secret_called
+from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
+from keyrelay.cli.output import Document, put, show
+from keyrelay.cli.pages import Pages, list_all
+from keyrelay.cli.refusals import Refused
+from keyrelay.cli.session import Session, perform
+from keyrelay.opening import read_catalog
+from keyrelay.policy import Allowance, Denial, Explanation, explain
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Who may use which secret."
+)
+
+Name = Annotated[str, typer.Argument(metavar="POLICY", help="Its id or its name.")]
+
+_policies = Documents(
+    store=lambda session: session.store.definitions.policies,
+    absent={"name": "", "active": True, "tags": []},
+)
+
+
+@app.command(
+    epilog="""\b
+Example, with the document on standard input:
+  keyrelay policy create --file - <<'JSON'
+  {"name": "north sends its mail",
+   "targets": [["action", "tag.key", "team", "tag.value", "north"]],
+   "permissions": [{"effect": "allow", "action": ["access"],
+                    "resource": ["secrets", "tag_match", "team"]}]}
+  JSON"""
+)
+def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
+    """Keep a new policy, and print its id."""
+    _policies.create(ctx, file, as_json=as_json)
+
+
+@app.command(
+    "list",
+    epilog="""\b
+Examples:
+  keyrelay policy list --name 'north*'
+  keyrelay policy list --json""",
+)
+def list_(
+    ctx: typer.Context,
+    *,
+    name: NameFilter = None,
+    tag: TagFilter = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the policies of the profile by name."""
+    columns = ("id", "name", "active", "tags", "updated_at")
+    pages = Pages(fetch=_policies.fetch(name, tag), columns=columns)
+    list_all(ctx, pages, limit, as_json=as_json)
+
+
+@app.command("show", epilog="Example: keyrelay policy show 'north sends its mail'")
+def show_(ctx: typer.Context, *, policy: Name, as_json: AsJson = False) -> None:
+    """Show a policy as it was sent."""
+    _policies.show(ctx, policy, as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay policy edit 'north sends its mail' --inactive
+  keyrelay policy edit 'north sends its mail' --file changes.json
+
+Fields that are given replace those that are there, each as a whole."""
+)
+def edit(
+    ctx: typer.Context,
+    *,
+    policy: Name,
+    file: File = None,
+    active: Active = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace some fields of a policy; workers see it within a second."""
+    changes = changes_of(file, {"active": active})
+    _policies.edit(ctx, policy, changes, as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay policy delete 'north sends its mail'")
+def delete(ctx: typer.Context, policy: Name) -> None:
+    """Delete a policy; workers see it within a second."""
+    _policies.delete(ctx, policy)
+
+
+@app.command(
+    "explain",
+    epilog="""\b
+Example:
+  keyrelay policy explain --action 'too warm' --secret office-mail
+
+The exit code is 0 if it is allowed, and 1 if it is denied.""",
+)
+def explain_(
+    ctx: typer.Context,
+    *,
+    action: Annotated[str, typer.Option(help="The action, by id or name.")],
+    secret: Annotated[str, typer.Option(help="The secret, by id or key.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say whether the action may use the secret, and by which policy or why not."""
+    explanation = perform(ctx, lambda session: _explain(session, action, secret))
+    if as_json:
+        show(_document(explanation), as_json=True)
+    else:
+        _tell(explanation)
+    if isinstance(explanation, Denial):
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+async def _explain(session: Session, action: str, secret: str) -> Explanation:
+    profile = session.profile.id
+    actions = session.store.definitions.actions
+    action_id = (await definition_called(session, actions, action)).id
+    secret_id = (await secret_called(session, secret)).secret.id
+    catalog = await read_catalog(session.store)
+    target = catalog.actions.get((profile, action_id))
+    sealed = catalog.secrets.get((profile, secret_id))
+    if target is None or sealed is None:
+        raise Refused("no worker could read it; `keyrelay key status --check` says why")
+    policies = catalog.policies_of(profile)
+    return explain(policies, target.tagged, sealed.secret.tagged)
+
+
+def _tell(explanation: Explanation) -> None:
+    match explanation:
+        case Allowance(reason):
+            put(f"allowed: {reason}")
+        case Denial(code, reason, _, misses):
+            put(f"denied ({code}): {reason}")
+            for miss in misses[1:]:
+                put(f"  also near: {miss}")
+
+
+def _document(explanation: Explanation) -> Document:
+    match explanation:
+        case Allowance(reason, policy):
+            return {"allowed": True, "reason": reason, "policy": policy}
+        case Denial(code, reason, policy, misses):
+            return {
+                "allowed": False,
+                "code": code,
+                "reason": reason,
+                "policy": policy,
+                "misses": list(misses),
+            }

@@ -1,0 +1,81 @@
+"""Refusals: every foreseen failure, its exit code, and its one sentence."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from keyrelay.cli.exits import ExitCode
+from keyrelay.definition import InvalidDefinition
+from keyrelay.opening import NotInitialised
+from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.settings import InvalidSettings
+from keyrelay.sources.sqlite.schema import UnknownSchema
+from keyrelay.stores.definitions import EditedMeanwhile, InUse, NotFound
+from keyrelay.stores.installation import KeysExist
+from keyrelay.stores.schema import DatabaseTooNew
+from keyrelay.trigger import MalformedTrigger
+
+
+class Refused(Exception):
+    """What was asked for is not done; the message says what to do instead."""
+
+
+class WrongUsage(Exception):
+    """The options do not go together; the message says which do."""
+
+
+class FoundBroken(Exception):
+    """Something that is kept was altered; the message names the first of it."""
+
+
+_CODES: dict[type[Exception], ExitCode] = {
+    Refused: ExitCode.REFUSED,
+    InvalidDefinition: ExitCode.REFUSED,
+    MalformedTrigger: ExitCode.REFUSED,
+    NotFound: ExitCode.REFUSED,
+    InUse: ExitCode.REFUSED,
+    EditedMeanwhile: ExitCode.REFUSED,
+    KeysExist: ExitCode.REFUSED,
+    NotInitialised: ExitCode.REFUSED,
+    WrongUsage: ExitCode.USAGE,
+    InvalidSettings: ExitCode.USAGE,
+    Unavailable: ExitCode.UNAVAILABLE,
+    UnknownSchema: ExitCode.UNAVAILABLE,
+    DatabaseTooNew: ExitCode.UNAVAILABLE,
+    Unsealable: ExitCode.BROKEN,
+    FoundBroken: ExitCode.BROKEN,
+}
+
+
+@contextmanager
+def foreseen() -> Iterator[None]:
+    """End the command in one sentence and with its exit code."""
+    try:
+        yield
+        # Now, and not when the process ends: nobody could answer for it then.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _stop_talking()
+        raise typer.Exit(ExitCode.UNHEARD) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise _ended(ExitCode.UNAVAILABLE, f"{where}{error.strerror}") from None
+    except typer.Abort:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except tuple(_CODES) as refusal:
+        raise _ended(_CODES[type(refusal)], str(refusal)) from None
+
+
+def _ended(code: ExitCode, sentence: str) -> typer.Exit:
+    typer.echo(f"keyrelay: {sentence}", err=True)
+    return typer.Exit(code)
+
+
+def _stop_talking() -> None:
+    """Let what is left to say go nowhere, as Python's documentation of SIGPIPE does."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

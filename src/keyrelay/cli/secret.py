@@ -1,0 +1,186 @@
+"""`keyrelay secret`: sealed values that are replaced but never read back."""
+
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.input import ask_value, parse_tag_options, read_document, read_value
+from keyrelay.cli.names import secret_called
+from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
+from keyrelay.cli.output import Document, date, put, show
+from keyrelay.cli.pages import Pages, list_all
+from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.session import Session, perform
+from keyrelay.secret import SealedSecret, SecretType
+from keyrelay.stores.definitions import Listing
+from keyrelay.tags import tags_document
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Secrets, without their values."
+)
+
+Name = Annotated[str, typer.Argument(metavar="SECRET", help="Its id or its key.")]
+ValueFile = Annotated[
+    str | None,
+    typer.Option(help="File with the value, or - for standard input.", metavar="F"),
+]
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay secret create --key office-mail --type smtp --tag team=north
+  pass show token | keyrelay secret create --key token --tag team=north --value-file -
+  keyrelay secret create --file secret.json
+
+Without --value-file or --file the value is asked for. It is never an argument:
+process lists show those."""
+)
+def create(
+    ctx: typer.Context,
+    *,
+    key: Annotated[
+        str | None, typer.Option(help="What scripts and people call it; never changes.")
+    ] = None,
+    type_: Annotated[
+        SecretType | None,
+        typer.Option("--type", help="What it is; left out, its value tells."),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE, repeatable.", metavar="K=V")
+    ] = None,
+    value_file: ValueFile = None,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Seal a new secret, and print its id."""
+    if file is not None:
+        if key or type_ or tag or value_file:
+            raise WrongUsage("--file holds all of a secret: give it alone")
+        document = read_document(file)
+    else:
+        if key is None:
+            raise WrongUsage("give --key and --tag, or a whole secret with --file")
+        document = {"key": key, "tags": tags_document(parse_tag_options(tag or ()))}
+        if type_ is not None:
+            document |= {"type": type_.value}
+        value = ask_value(type_) if value_file is None else read_value(value_file)
+        document |= {"value": value}
+
+    async def work(session: Session) -> SealedSecret:
+        secrets = session.store.definitions.secrets
+        return await secrets.create(session.profile.id, document, session.actor)
+
+    _answer(perform(ctx, work), as_json=as_json)
+
+
+@app.command(
+    "list",
+    epilog="""\b
+Examples:
+  keyrelay secret list --name 'office-*'
+  keyrelay secret list --tag team=north --json""",
+)
+def list_(
+    ctx: typer.Context,
+    *,
+    name: NameFilter = None,
+    tag: TagFilter = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the secrets of the profile by key."""
+    tags = parse_tag_options(tag or ())
+
+    async def fetch(session: Session, page: int, amount: int) -> list[Document]:
+        listing = Listing(page=page, amount=amount, name=name, tags=tags)
+        secrets = session.store.definitions.secrets
+        found = await secrets.list(session.profile.id, listing)
+        return [_document(sealed) for sealed in found]
+
+    columns = ("id", "key", "type", "version", "tags", "updated_at")
+    list_all(ctx, Pages(fetch=fetch, columns=columns), limit, as_json=as_json)
+
+
+@app.command("show", epilog="Example: keyrelay secret show office-mail")
+def show_(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None:
+    """Show what is known of a secret; its value is not among it."""
+    sealed = perform(ctx, lambda session: secret_called(session, secret))
+    show(_document(sealed), as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay secret edit office-mail --ask
+  keyrelay secret edit office-mail --value-file new.json
+  keyrelay secret edit office-mail --tag team=north --tag site=harbour
+
+What waits for a secret whose credentials were refused goes on by itself."""
+)
+def edit(
+    ctx: typer.Context,
+    *,
+    secret: Name,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask for a new value at the terminal.")
+    ] = False,
+    value_file: ValueFile = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="KEY=VALUE, repeatable; replaces all tags.", metavar="K=V"),
+    ] = None,
+    file: File = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace a secret's value, its tags or both, as a new version."""
+    if sum((ask, value_file is not None, file is not None)) > 1 or (file and tag):
+        raise WrongUsage("give one of --ask, --value-file and --file; --file alone")
+    known = perform(ctx, lambda session: secret_called(session, secret)).secret
+    changes = dict(read_document(file)) if file is not None else {}
+    if tag:
+        changes["tags"] = tags_document(parse_tag_options(tag))
+    if ask:
+        changes["value"] = ask_value(known.type)
+    elif value_file is not None:
+        changes["value"] = read_value(value_file)
+
+    async def work(session: Session) -> SealedSecret:
+        secrets = session.store.definitions.secrets
+        profile = session.profile.id
+        return await secrets.edit(profile, known.id, changes, session.actor)
+
+    _answer(perform(ctx, work), as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay secret delete office-mail")
+def delete(ctx: typer.Context, secret: Name) -> None:
+    """Delete a secret that no action refers to."""
+
+    async def work(session: Session) -> None:
+        id_ = (await secret_called(session, secret)).secret.id
+        secrets = session.store.definitions.secrets
+        await secrets.delete(session.profile.id, id_, session.actor)
+
+    perform(ctx, work)
+
+
+def _answer(sealed: SealedSecret, *, as_json: bool) -> None:
+    if as_json:
+        show(_document(sealed), as_json=True)
+    else:
+        put(sealed.secret.id)
+
+
+def _document(sealed: SealedSecret) -> Document:
+    secret = sealed.secret
+    return {
+        "id": secret.id,
+        "key": secret.key,
+        "type": secret.type,
+        "version": secret.version,
+        "tags": tags_document(secret.tags),
+        "value_length": sealed.value_length,
+        "created_at": date(sealed.created_at),
+        "updated_at": date(sealed.updated_at),
+    }

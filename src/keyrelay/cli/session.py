@@ -1,0 +1,75 @@
+"""Session: one command's way into what is kept, and the only event loop here."""
+
+import asyncio
+import logging
+import os
+import pwd
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import typer
+import uvloop
+
+from keyrelay.cli.flags import Flags
+from keyrelay.logs import configure_logs
+from keyrelay.opening import Store, open_inbox, open_store
+from keyrelay.settings import Settings, load_settings
+from keyrelay.sources.sqlite.queue import SqliteQueue
+from keyrelay.stores.installation import Profile, find_profile
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """`actor` is who is recorded for what is changed."""
+
+    settings: Settings
+    store: Store
+    profile: Profile
+    actor: str
+
+    def queue(self) -> AbstractAsyncContextManager[SqliteQueue]:
+        return open_inbox(self.settings)
+
+
+def settings_of(ctx: typer.Context) -> Settings:
+    """Return the settings in force. Raises InvalidSettings."""
+    flags = ctx.find_object(Flags)
+    assert flags is not None
+    settings = load_settings(flags.config, flags.given)
+    configure_logs(settings.log_format)
+    logging.getLogger("keyrelay").setLevel(logging.WARNING)
+    return settings
+
+
+def perform(ctx: typer.Context, work: Callable[[Session], Awaitable[T]]) -> T:
+    """Open what is kept, do the work in the profile that was chosen, close it."""
+    return run(_perform(settings_of(ctx), work))
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def actor() -> str:
+    """Name the user by the system's word, not by the environment's."""
+    user = os.getuid()
+    try:
+        return f"cli:{pwd.getpwuid(user).pw_name}"
+    except KeyError:
+        return f"cli:{user}"
+
+
+async def _perform(settings: Settings, work: Callable[[Session], Awaitable[T]]) -> T:
+    async with open_store(settings) as store:
+        session = Session(
+            settings=settings,
+            store=store,
+            profile=await find_profile(store.database, settings.profile),
+            actor=actor(),
+        )
+        return await work(session)

@@ -1,0 +1,53 @@
+"""Standing: all that is known of a trigger, from the queue to its dead letter."""
+
+from keyrelay.cli.letters import document_of as letter_document
+from keyrelay.cli.output import Document, date
+from keyrelay.cli.pages import Pages
+from keyrelay.cli.records import Sought
+from keyrelay.cli.session import Session
+from keyrelay.sources.sqlite.inspection import Status
+from keyrelay.stores.definitions import NotFound
+
+_MOST = 1000  # attempts that are shown
+
+
+async def standing(session: Session, trigger: str) -> Document:
+    """Return where it stands. Raises NotFound.
+
+    The queue forgets a trigger some days after it was settled, the audit trail never.
+    """
+    profile = session.profile.id
+    async with session.queue() as queue:
+        status = await queue.status(profile, trigger)
+    fetch = Sought(kind="attempt", trigger=trigger).fetch()
+    pages = Pages(fetch=fetch, columns=())
+    attempts = [attempt async for attempt in pages.read(session, _MOST)]
+    letter = await _letter(session, trigger)
+    if status is None and letter is None and not attempts:
+        raise NotFound("trigger", trigger)
+    return {
+        "id": trigger,
+        **_state(status),
+        "dead_letter": letter,
+        "attempt_records": attempts[::-1],
+    }
+
+
+def _state(status: Status | None) -> Document:
+    if status is None:
+        return {"state": "forgotten"}
+    return {
+        "state": status.state,
+        "attempts": status.attempts,
+        "accepted_at": date(status.accepted_at),
+        "due": date(status.due),
+        "settled_at": date(status.settled_at),
+    }
+
+
+async def _letter(session: Session, trigger: str) -> Document | None:
+    try:
+        letter = await session.store.dead_letters.get(session.profile.id, trigger)
+    except NotFound:
+        return None
+    return letter_document(letter)

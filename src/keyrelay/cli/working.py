@@ -1,0 +1,83 @@
+"""Working: a worker on the embedded queue, from its start to its last word."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+import typer
+
+from keyrelay.app import open_crew
+from keyrelay.cli.output import put
+from keyrelay.cli.progress import progress
+from keyrelay.cli.session import run, settings_of
+from keyrelay.crew import Crew
+from keyrelay.logs import configure_logs
+from keyrelay.opening import open_inbox
+from keyrelay.settings import Settings
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+def work(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
+    """Work until a signal, or until nothing is due; then say what was done."""
+    settings = settings_of(ctx)
+    shown = drain and sys.stderr.isatty()
+    if not shown:  # otherwise each line would tell what the progress shows
+        configure_logs(settings.log_format)
+    done = run(_work(settings, drain=drain, shown=shown))
+    if as_json:
+        put(json.dumps(done))
+    elif drain:
+        put(
+            f"{done['delivered']} delivered, {done['buried']} buried,"
+            f" {done['waiting']} to be tried again later"
+        )
+
+
+async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, int]:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    grace = timedelta(seconds=settings.grace_seconds)
+    about = {"lanes": settings.lanes, "home": str(settings.home)}
+    async with (
+        open_crew(settings, drain=drain) as crew,
+        progress(_words(crew), shown=shown),
+    ):
+        await crew.work(stop, grace, lambda: log.info("worker started", **about))
+    async with open_inbox(settings) as queue:
+        depth = await queue.depth()
+    counts = crew.tally.counts
+    done = {
+        "delivered": counts["delivered"],
+        "buried": counts["buried"],
+        "waiting": depth.waiting,
+    }
+    log.info("worker stopped", **done)
+    return done
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop_or_exit(number: signal.Signals) -> None:
+        if stop.is_set():
+            # Somebody insists: what is unfinished goes back when its lease ends.
+            os._exit(128 + number)
+        log.info("worker stopping", signal=number.name)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop_or_exit, number)
+
+
+def _words(crew: Crew) -> Callable[[], str]:
+    counts = crew.tally.counts
+    return lambda: (
+        f"{counts['delivered']} delivered, {counts['buried']} buried,"
+        f" {counts['to be tried again']} to be tried again"
+    )
