@@ -12,14 +12,14 @@ from keyrelay.audit import Change
 from keyrelay.audit_document import printable
 from keyrelay.batching import Batch
 from keyrelay.dead_letter import DeadLetter
-from keyrelay.definition import parse_document
+from keyrelay.definition import parse_document, require_list
 from keyrelay.outcome import Fault
 from keyrelay.settlement import Bury
 from keyrelay.stores.changes import Journal
 from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 from keyrelay.stores.tables import dead_letters
-from keyrelay.trigger import Trigger
+from keyrelay.trigger import MOST_POINTS, Trigger
 
 NOUN = "trigger"
 MOST_TOGETHER = 200
@@ -141,14 +141,13 @@ def _row_of(letter: DeadLetter) -> dict[str, object]:
 
 
 def _letter_of(row: Row[tuple[object, ...]]) -> DeadLetter:
-    match parse_document(row.done):
-        case {"done": list(names)}:
-            done = frozenset(map(str, names))
-        case _:
-            done = frozenset()
+    done = require_list(
+        parse_document(row.done).get("done"), "done", longest=MOST_POINTS
+    )
+    parts = frozenset(map(str, require_list(done, "done", longest=MOST_POINTS)))
     return DeadLetter(
         trigger=Trigger.decode(row.document),
-        settlement=Bury(reason=row.reason, fault=Fault(row.fault), done=done),
+        settlement=Bury(reason=row.reason, fault=Fault(row.fault), done=parts),
         attempts=row.attempts,
         buried_at=row.buried_at,
     )
