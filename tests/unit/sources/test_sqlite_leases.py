@@ -2,17 +2,19 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from keyrelay.batching import Batch
 from keyrelay.ports import Unavailable
 from keyrelay.settlement import Done, TryAgain
 from keyrelay.sources.sqlite.inspection import Depth, State, Status
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
+from keyrelay.sources.sqlite.rows import Loan
 from keyrelay.sources.sqlite.terms import Terms
 from tests.contract.queues import BURY, LEASE, SECOND, UntilIdle, a_world, trigger
 from tests.fakes import Clock
@@ -142,6 +144,21 @@ async def test_a_lease_that_could_not_be_settled_is_kept_alive(
     clock.time += LEASE - SECOND
 
     assert (await queue.depth()).due == 0
+
+
+async def test_what_is_accepted_before_a_lane_has_fallen_asleep_wakes_it(
+    queue: SqliteQueue,
+) -> None:
+    clerk = queue._clerk
+
+    async def lend_and_then_accept(asked: Sequence[None]) -> Sequence[Loan | None]:
+        loans = await clerk.lend(asked)
+        await clerk.accept([trigger()])
+        return loans
+
+    hurried = replace(queue, _loans=Batch(run=lend_and_then_accept, most=1))
+
+    assert await hurried.lease(asyncio.Event()) is not None
 
 
 # Inspection
