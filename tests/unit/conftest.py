@@ -8,7 +8,7 @@ from pytest_socket import disable_socket, enable_socket
 
 settings.register_profile(
     "unit",
-    max_examples=60,
+    max_examples=40,
     deadline=None,  # a shared machine is slow at times
     suppress_health_check=[HealthCheck.too_slow],
 )
