@@ -1,5 +1,7 @@
 """`keyrelay action`: what a trigger can ask for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -7,6 +9,7 @@ import typer
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.pages import Pages, list_all
+from keyrelay.definition import InvalidDefinition
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What triggers can ask for."
@@ -34,7 +37,8 @@ Example, with the document on standard input:
 )
 def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
     """Keep a new action, and print its id."""
-    _actions.create(ctx, file, as_json=as_json)
+    with _saying_where_ids_are():
+        _actions.create(ctx, file, as_json=as_json)
 
 
 @app.command(
@@ -86,10 +90,22 @@ def edit(
 ) -> None:
     """Replace some fields of an action."""
     changes = changes_of(file, {"active": active, "lock": lock})
-    _actions.edit(ctx, action, changes, as_json=as_json)
+    with _saying_where_ids_are():
+        _actions.edit(ctx, action, changes, as_json=as_json)
 
 
 @app.command(epilog="Example: keyrelay action delete 'too warm'")
-def delete(ctx: typer.Context, action: Name) -> None:
+def delete(ctx: typer.Context, *, action: Name, as_json: AsJson = False) -> None:
     """Delete an action; triggers that name it become dead letters."""
-    _actions.delete(ctx, action)
+    _actions.delete(ctx, action, as_json=as_json)
+
+
+@contextmanager
+def _saying_where_ids_are() -> Iterator[None]:
+    try:
+        yield
+    except InvalidDefinition as fault:
+        if "secret" not in str(fault):
+            raise
+        where = "`keyrelay secret list` shows the ids"
+        raise InvalidDefinition(f"{fault}; {where}") from None

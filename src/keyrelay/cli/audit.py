@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
-from keyrelay.cli.output import Document, put, show
+from keyrelay.cli.output import Document, put, put_document, show
 from keyrelay.cli.pages import Fetch, Pages, list_all
 from keyrelay.cli.records import Sought, document_of, in_words
 from keyrelay.cli.refusals import FoundBroken
@@ -75,7 +75,7 @@ def verify(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Prove that no record of any profile was altered, removed, moved or added."""
     verdict = perform(ctx, lambda session: session.store.trail.verify())
     if as_json:
-        show(_document(verdict), as_json=True)
+        put_document(_document(verdict))
     if verdict.breach is not None:
         raise FoundBroken(_sentence(verdict.breach))
     if not as_json:

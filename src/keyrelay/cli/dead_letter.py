@@ -1,13 +1,15 @@
 """`keyrelay dead-letter`: what could not be delivered, and what becomes of it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from keyrelay.cli.input import confirm
 from keyrelay.cli.letters import Chosen, Filters, whole_document_of
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
-from keyrelay.cli.output import put, say, show
+from keyrelay.cli.output import put_id, say, show
 from keyrelay.cli.pages import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
@@ -80,6 +82,7 @@ def redrive(
     action: ActionFilter = None,
     fault: FaultFilter = None,
     since: Since = None,
+    as_json: AsJson = False,
 ) -> None:
     """Put triggers into the queue again, and print the id of each that is."""
     filters = Filters(action=action, fault=fault, since=since)
@@ -94,7 +97,8 @@ def redrive(
                 await queue.redrive(letter)
                 await session.store.dead_letters.redriven(letter, session.actor)
 
-            return await _each(session, await chosen.read(session), once_more)
+            act = _Acting(act=once_more, as_json=as_json)
+            return await act.on(session, await chosen.read(session))
 
     _finish(perform(ctx, work))
 
@@ -114,38 +118,41 @@ def drop(
     fault: FaultFilter = None,
     since: Since = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Forget dead letters for good, and print the id of each that is gone."""
     filters = Filters(action=action, fault=fault, since=since)
     chosen = Chosen(ids=ids or (), all=everything, filters=filters)
     found = perform(ctx, chosen.read)
     if found and not yes:
-        typer.confirm(f"Forget {len(found)} for good?", abort=True, err=True)
+        confirm(f"Forget {len(found)} for good?")
 
     async def work(session: Session) -> list[str]:
         async def forget(letter: DeadLetter) -> None:
             await session.store.dead_letters.drop(letter, session.actor)
 
-        return await _each(session, found, forget)
+        return await _Acting(act=forget, as_json=as_json).on(session, found)
 
     _finish(perform(ctx, work))
 
 
-async def _each(
-    session: Session,
-    ids: list[str],
-    act: Callable[[DeadLetter], Awaitable[None]],
-) -> list[str]:
-    """Act on each; print its id, or say why not. Return why, for those that failed."""
-    refusals = []
-    for id_ in ids:
-        try:
-            await act(await session.store.dead_letters.get(session.profile.id, id_))
-        except (NotFound, EditedMeanwhile) as refusal:
-            refusals.append(str(refusal))
-            continue
-        put(id_)
-    return refusals
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Acting:
+    act: Callable[[DeadLetter], Awaitable[None]]
+    as_json: bool
+
+    async def on(self, session: Session, ids: list[str]) -> list[str]:
+        """Print the id of each letter acted on; return why others were not."""
+        refusals = []
+        for id_ in ids:
+            letters = session.store.dead_letters
+            try:
+                await self.act(await letters.get(session.profile.id, id_))
+            except (NotFound, EditedMeanwhile) as refusal:
+                refusals.append(str(refusal))
+                continue
+            put_id(id_, as_json=self.as_json)
+        return refusals
 
 
 def _finish(refusals: list[str]) -> None:

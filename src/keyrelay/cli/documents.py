@@ -8,7 +8,7 @@ import typer
 
 from keyrelay.cli.input import parse_tag_options, read_document
 from keyrelay.cli.names import definition_called
-from keyrelay.cli.output import Document, date, put, show
+from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pages import Fetch
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
@@ -59,13 +59,14 @@ class Documents(Generic[D]):
         )
         show(self.document(kept), as_json=as_json)
 
-    def delete(self, ctx: typer.Context, name: str) -> None:
-        async def work(session: Session) -> None:
+    def delete(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
+        async def work(session: Session) -> str:
             store = self.store(session)
             id_ = (await definition_called(session, store, name)).id
             await store.delete(session.profile.id, id_, session.actor)
+            return id_
 
-        perform(ctx, work)
+        put_id(perform(ctx, work), as_json=as_json)
 
     def fetch(self, name: str | None, tag: list[str] | None) -> Fetch:
         tags = parse_tag_options(tag or ())
@@ -88,7 +89,7 @@ class Documents(Generic[D]):
 
     def _answer(self, kept: Kept, *, as_json: bool) -> None:
         if as_json:
-            show(self.document(kept), as_json=True)
+            put_document(self.document(kept))
         else:
             put(kept.id)
 

@@ -3,13 +3,14 @@
 A secret's value is never taken from an argument: process lists show those.
 """
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import typer
 
-from keyrelay.cli.refusals import Refused
+from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.definition import InvalidDefinition, parse_document
 from keyrelay.secret import SecretType
 from keyrelay.tags import Tag
@@ -26,6 +27,7 @@ _FIELDS: Mapping[SecretType, Sequence[tuple[str, bool]]] = {
         ("secret_access_key", False),
     ),
 }
+_PORT = re.compile(r"[0-9]{1,5}")
 _DEFAULTS = {"smtp_port": "587"}
 
 
@@ -56,7 +58,15 @@ def ask_value(type_: SecretType | None) -> str | Mapping[str, object]:
     answers = {name: _ask(name, shown=shown) for name, shown in fields}
     # The only field that is no text; what is no number is refused like any other.
     port = answers.get("smtp_port", "")
-    return answers | ({"smtp_port": int(port)} if port.isdecimal() else {})
+    return answers | ({"smtp_port": int(port)} if _PORT.fullmatch(port) else {})
+
+
+def confirm(question: str) -> None:
+    """Return if whoever sits at the terminal agrees. Raises WrongUsage or Refused."""
+    if not sys.stdin.isatty():
+        raise WrongUsage("there is no terminal to ask at; give --yes")
+    if not typer.confirm(question, err=True):
+        raise Refused("nothing was changed")
 
 
 def parse_tag_options(given: Sequence[str]) -> tuple[Tag, ...]:

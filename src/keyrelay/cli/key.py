@@ -7,7 +7,14 @@ import typer
 
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.options import AsJson
-from keyrelay.cli.output import Document, date, put, say, show, show_table
+from keyrelay.cli.output import (
+    Document,
+    date,
+    put,
+    put_document,
+    say,
+    show_table,
+)
 from keyrelay.cli.session import Session, perform
 from keyrelay.ports import Unavailable
 from keyrelay.stores.soundness import examine
@@ -51,7 +58,7 @@ def status(
     """Say whether the vault is open, and list its keys; no key is shown."""
     found = perform(ctx, lambda session: _look(session, check=check))
     if as_json:
-        show(_document(found), as_json=True)
+        put_document(_document(found))
     else:
         _tell(found)
     if found.sealed is not None:

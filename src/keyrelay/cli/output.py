@@ -16,7 +16,7 @@ from keyrelay.trigger import wire_instant
 Document = Mapping[str, object]
 
 _NEVER = "never"  # wire.md's word for a date that has not happened
-_WIDE = 1000  # columns of what is no terminal: nothing is folded for programs
+_WIDE = 5000  # columns of what is no terminal: there nothing is folded
 _LONGEST_CELL = 300
 
 
@@ -34,12 +34,20 @@ def put(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - thrice as fast as typer.echo
 
 
-def show(document: Document, *, as_json: bool) -> None:
+def put_id(id_: str, *, as_json: bool) -> None:
+    put(json.dumps({"id": id_}) if as_json else id_)
+
+
+def put_document(document: Document) -> None:
+    put(json.dumps(document, indent=2))
+
+
+def show(document: Document, *, as_json: bool = False) -> None:
     """Print one thing, a line a field."""
     if as_json:
-        put(json.dumps(document, indent=2))
+        put_document(document)
         return
-    table = _table()
+    table = _table(headed=False)
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in document.items():
@@ -48,7 +56,7 @@ def show(document: Document, *, as_json: bool) -> None:
 
 
 def show_table(documents: Sequence[Document], columns: Sequence[str]) -> None:
-    table = _table()
+    table = _table(headed=True)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for document in documents:
@@ -66,14 +74,19 @@ async def put_json(documents: AsyncIterator[Document]) -> None:
     put("[]" if before == "[\n" else "\n]")
 
 
-def _table() -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True)
+def _table(*, headed: bool) -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=headed)
 
 
 def _print(table: Table) -> None:
-    width = None if sys.stdout.isatty() else _WIDE
-    table.show_header = any(column.header for column in table.columns)
-    Console(width=width, highlight=False, soft_wrap=width is not None).print(table)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+        return
+    console = Console(width=_WIDE, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        put(line.rstrip())
 
 
 def _cell(value: object) -> str:

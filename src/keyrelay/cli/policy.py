@@ -8,7 +8,7 @@ from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.names import definition_called, secret_called
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.output import Document, put, show
+from keyrelay.cli.output import Document, put, put_document
 from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
@@ -91,9 +91,9 @@ def edit(
 
 
 @app.command(epilog="Example: keyrelay policy delete 'north sends its mail'")
-def delete(ctx: typer.Context, policy: Name) -> None:
+def delete(ctx: typer.Context, *, policy: Name, as_json: AsJson = False) -> None:
     """Delete a policy; workers see it within a second."""
-    _policies.delete(ctx, policy)
+    _policies.delete(ctx, policy, as_json=as_json)
 
 
 @app.command(
@@ -114,7 +114,7 @@ def explain_(
     """Say whether the action may use the secret, and by which policy or why not."""
     explanation = perform(ctx, lambda session: _explain(session, action, secret))
     if as_json:
-        show(_document(explanation), as_json=True)
+        put_document(_document(explanation))
     else:
         _tell(explanation)
     if isinstance(explanation, Denial):

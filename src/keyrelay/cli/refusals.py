@@ -62,7 +62,9 @@ def foreseen() -> Iterator[None]:
         raise typer.Exit(ExitCode.UNHEARD) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise _ended(ExitCode.UNAVAILABLE, f"{where}{error.strerror}") from None
+        raise _ended(
+            ExitCode.UNAVAILABLE, f"{where}{error.strerror or type(error).__name__}"
+        ) from None
     except typer.Abort:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except tuple(_CODES) as refusal:

@@ -7,7 +7,7 @@ import typer
 from keyrelay.cli.input import ask_value, parse_tag_options, read_document, read_value
 from keyrelay.cli.names import secret_called
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.output import Document, date, put, show
+from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
@@ -154,20 +154,21 @@ def edit(
 
 
 @app.command(epilog="Example: keyrelay secret delete office-mail")
-def delete(ctx: typer.Context, secret: Name) -> None:
-    """Delete a secret that no action refers to."""
+def delete(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None:
+    """Delete a secret that no action refers to, and print its id."""
 
-    async def work(session: Session) -> None:
+    async def work(session: Session) -> str:
         id_ = (await secret_called(session, secret)).secret.id
         secrets = session.store.definitions.secrets
         await secrets.delete(session.profile.id, id_, session.actor)
+        return id_
 
-    perform(ctx, work)
+    put_id(perform(ctx, work), as_json=as_json)
 
 
 def _answer(sealed: SealedSecret, *, as_json: bool) -> None:
     if as_json:
-        show(_document(sealed), as_json=True)
+        put_document(_document(sealed))
     else:
         put(sealed.secret.id)
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import pwd
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ import typer
 import uvloop
 
 from keyrelay.cli.flags import Flags
+from keyrelay.cli.refusals import Refused
 from keyrelay.logs import configure_logs
 from keyrelay.opening import Store, open_inbox, open_store
 from keyrelay.settings import Settings, load_settings
 from keyrelay.sources.sqlite.queue import SqliteQueue
+from keyrelay.stores.database import Database
+from keyrelay.stores.definitions import NotFound
 from keyrelay.stores.installation import Profile, find_profile
 
 T = TypeVar("T")
@@ -40,7 +44,7 @@ def settings_of(ctx: typer.Context) -> Settings:
     flags = ctx.find_object(Flags)
     assert flags is not None
     settings = load_settings(flags.config, flags.given)
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, sys.stderr)
     logging.getLogger("keyrelay").setLevel(logging.WARNING)
     return settings
 
@@ -66,10 +70,14 @@ def actor() -> str:
 
 async def _perform(settings: Settings, work: Callable[[Session], Awaitable[T]]) -> T:
     async with open_store(settings) as store:
-        session = Session(
-            settings=settings,
-            store=store,
-            profile=await find_profile(store.database, settings.profile),
-            actor=actor(),
+        profile = await _profile(store.database, settings.profile)
+        return await work(
+            Session(settings=settings, store=store, profile=profile, actor=actor())
         )
-        return await work(session)
+
+
+async def _profile(database: Database, name: str) -> Profile:
+    try:
+        return await find_profile(database, name)
+    except NotFound as fault:
+        raise Refused(f"{fault}; `keyrelay init --profile` makes one") from None

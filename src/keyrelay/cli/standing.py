@@ -1,5 +1,8 @@
 """Standing: all that is known of a trigger, from the queue to its dead letter."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from keyrelay.cli.letters import document_of as letter_document
 from keyrelay.cli.output import Document, date
 from keyrelay.cli.pages import Pages
@@ -8,10 +11,33 @@ from keyrelay.cli.session import Session
 from keyrelay.sources.sqlite.inspection import Status
 from keyrelay.stores.definitions import NotFound
 
+COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
+
 _MOST = 1000  # attempts that are shown
 
 
-async def standing(session: Session, trigger: str) -> Document:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """`attempts` are records, the oldest first."""
+
+    fields: Document
+    letter: Document | None
+    attempts: Sequence[Document]
+
+    @property
+    def in_short(self) -> Document:
+        """Return what is shown above a table of the attempts."""
+        if self.letter is None:
+            return self.fields
+        return {**self.fields, "buried_because": self.letter["reason"]}
+
+    @property
+    def document(self) -> Document:
+        letter, attempts = self.letter, list(self.attempts)
+        return {**self.fields, "dead_letter": letter, "attempt_records": attempts}
+
+
+async def standing(session: Session, trigger: str) -> Standing:
     """Return where it stands. Raises NotFound.
 
     The queue forgets a trigger some days after it was settled, the audit trail never.
@@ -25,12 +51,11 @@ async def standing(session: Session, trigger: str) -> Document:
     letter = await _letter(session, trigger)
     if status is None and letter is None and not attempts:
         raise NotFound("trigger", trigger)
-    return {
-        "id": trigger,
-        **_state(status),
-        "dead_letter": letter,
-        "attempt_records": attempts[::-1],
-    }
+    return Standing(
+        fields={"id": trigger, **_state(status)},
+        letter=letter,
+        attempts=attempts[::-1],
+    )
 
 
 def _state(status: Status | None) -> Document:

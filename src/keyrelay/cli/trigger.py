@@ -6,12 +6,12 @@ import typer
 
 from keyrelay.cli import publish_options as given
 from keyrelay.cli.options import AsJson
-from keyrelay.cli.output import show
+from keyrelay.cli.output import put_document, show, show_table
 from keyrelay.cli.points import Head, Place, Reading
 from keyrelay.cli.publishing import publish_file, publish_one
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import perform
-from keyrelay.cli.standing import standing
+from keyrelay.cli.standing import COLUMNS, standing
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Ask for actions to be performed."
@@ -72,4 +72,9 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """Show where a trigger stands, its attempts, and its dead letter if it has one."""
-    show(perform(ctx, lambda session: standing(session, trigger)), as_json=as_json)
+    found = perform(ctx, lambda session: standing(session, trigger))
+    if as_json:
+        put_document(found.document)
+    else:
+        show(found.in_short)
+        show_table(found.attempts, COLUMNS)

@@ -28,7 +28,7 @@ def work(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
     settings = settings_of(ctx)
     shown = drain and sys.stderr.isatty()
     if not shown:  # otherwise each line would tell what the progress shows
-        configure_logs(settings.log_format)
+        configure_logs(settings.log_format, sys.stderr)
     done = run(_work(settings, drain=drain, shown=shown))
     if as_json:
         put(json.dumps(done))
