@@ -12,13 +12,16 @@ from keyrelay.settlement import STANDARD, Schedule, Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What an attempt used: how it acted, with which secret, allowed by what."""
+    """What an attempt was about: how it acts, with which secret, decided by what."""
 
     channel: Channel | None = None
     secret: str | None = None
     secret_version: int | None = None
     policy: str | None = None
     missing: tuple[Fact, ...] = ()
+
+
+NOTHING_USED = Evidence()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,7 @@ class Report:
     """
 
     outcome: Outcome
-    evidence: Evidence = Evidence()
+    evidence: Evidence = NOTHING_USED
     schedule: Schedule = STANDARD
     held: bool = False
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import assert_never
 
 from keyrelay.action import Action
-from keyrelay.audit import Evidence, Report
+from keyrelay.audit import NOTHING_USED, Evidence, Report
 from keyrelay.catalog import Catalog
 from keyrelay.message import Mail, Message, QueueMessages, compose, missing_facts
 from keyrelay.outcome import Delivered, Fault, Outcome, Rejected, Uncertain
 from keyrelay.pauses import Pauses
 from keyrelay.policy import Denial, Permit, decide
 from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
-from keyrelay.secret import OpenedSecret
+from keyrelay.secret import OpenedSecret, Secret
 from keyrelay.trigger import Trigger
 
 
@@ -44,18 +44,19 @@ class Pipeline:
         if sealed is None:
             return _refused(f"there is no secret {action.does.secret}")
         verdict = decide(catalog.policies_of(trigger.profile), action.tagged, sealed)
+        evidence = _evidence(action, trigger, sealed.secret, verdict.policy)
         if isinstance(verdict, Denial):
-            return _refused(verdict.reason)
+            return _refused(verdict.reason, evidence)
 
         message = compose(action, trigger, lease.done)
         if isinstance(message, Rejected):
-            return Report(outcome=message)
+            return Report(outcome=message, evidence=evidence)
         held = self.pauses.held(sealed.secret)
         if held is not None:
             return Report(outcome=held, schedule=action.schedule, held=True)
         return Report(
             outcome=await self._dispatch(verdict, message),
-            evidence=_evidence(action, trigger, verdict),
+            evidence=evidence,
             schedule=action.schedule,
         )
 
@@ -89,15 +90,17 @@ class Pipeline:
                 assert_never(message)
 
 
-def _refused(reason: str) -> Report:
-    return Report(outcome=Rejected(reason, Fault.DEFINITION))
+def _refused(reason: str, evidence: Evidence = NOTHING_USED) -> Report:
+    return Report(outcome=Rejected(reason, Fault.DEFINITION), evidence=evidence)
 
 
-def _evidence(action: Action, trigger: Trigger, permit: Permit) -> Evidence:
+def _evidence(
+    action: Action, trigger: Trigger, secret: Secret, policy: str | None
+) -> Evidence:
     return Evidence(
         channel=action.channel,
-        secret=permit.sealed.secret.id,
-        secret_version=permit.sealed.secret.version,
-        policy=permit.policy,
+        secret=secret.id,
+        secret_version=secret.version,
+        policy=policy,
         missing=missing_facts(action, trigger),
     )

@@ -130,6 +130,19 @@ async def test_a_report_says_what_was_used_and_what_was_missing(bench: Bench) ->
     )
 
 
+async def test_a_denial_names_the_secret_and_the_policy_that_denied_it(
+    bench: Bench,
+) -> None:
+    a_deny_beside_an_allow(bench)
+
+    report = await bench.attempt()
+
+    assert isinstance(report.outcome, Rejected)
+    assert report.evidence.channel is Channel.EMAIL
+    assert report.evidence.secret == MAIL_SECRET
+    assert report.evidence.policy == POLICY
+
+
 async def test_the_vault_opens_exactly_the_secret_of_the_action(bench: Bench) -> None:
     await bench.attempt()
 
