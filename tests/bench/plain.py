@@ -23,24 +23,24 @@ async def send(sink: SmtpSink, ca_file: Path, count: int, report: Report) -> Non
         for number in range(count):
             await aiosmtplib.send(
                 _mail(f"send-{number}"),
-                hostname=sink.host,
-                port=sink.port,
+                hostname=sink.address.host,
+                port=sink.address.port,
                 start_tls=True,
                 tls_context=tls,
-                username=sink.username,
-                password=sink.password,
+                username=sink.address.account.username,
+                password=sink.address.account.password,
             )
 
 
 async def sendmail(sink: SmtpSink, ca_file: Path, count: int, report: Report) -> None:
     """Send all mails by `sendmail` over one connection, one after the other."""
     client = aiosmtplib.SMTP(
-        hostname=sink.host,
-        port=sink.port,
+        hostname=sink.address.host,
+        port=sink.address.port,
         start_tls=True,
         tls_context=ssl.create_default_context(cafile=ca_file),
-        username=sink.username,
-        password=sink.password,
+        username=sink.address.account.username,
+        password=sink.address.account.password,
     )
     async with client:
         with measuring("aiosmtplib, one connection", count, report):

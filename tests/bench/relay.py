@@ -16,13 +16,13 @@ Report = Callable[[Measure], None]
 def mails(
     home: Path, sink: SmtpSink, ca_file: Path, count: int, report: Report
 ) -> None:
-    relay = to_mail(home, sink, ca_file)
-    _relay(relay, sink.ledger, count, "keyrelay, trigger → mail", report)
+    relay = to_mail(home, sink.address, ca_file)
+    _relay(relay, sink.ledger, count, "keyrelay, trigger to mail", report)
 
 
 def messages(home: Path, sink: SqsSink, count: int, report: Report) -> None:
     relay = to_queue(home, sink)
-    _relay(relay, sink.ledger, count, "keyrelay, trigger → SQS", report)
+    _relay(relay, sink.ledger, count, "keyrelay, trigger to SQS", report)
 
 
 def _relay(relay: Relay, ledger: Ledger, count: int, name: str, report: Report) -> None:

@@ -9,20 +9,27 @@ from tests.bench.measure import Measure
 
 
 def table(title: str, measures: Sequence[Measure], *, against: str | None) -> Table:
-    """Show measures; ratios are to the one named `against`, higher is better."""
-    shown = Table(title=title, title_justify="left", title_style="bold")
-    shown.add_column("what")
-    for head in ("count", "per second", "CPU each"):
-        shown.add_column(head, justify="right")
-    if against is not None:
-        shown.add_column("times as fast", justify="right")
-        shown.add_column("times less CPU", justify="right")
+    """Show measures, beside the one named `against`."""
     yardstick = next((one for one in measures if one.name == against), None)
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    shown.add_column("what", no_wrap=True)
+    heads = ["count", "per second", "CPU each"]
+    if yardstick is not None:
+        heads += ["rate ratio", "CPU ratio"]
+        shown.caption = f"ratios: beside {yardstick.name}"
+    for head in heads:
+        shown.add_column(head, justify="right")
     for measure in measures:
-        row = [measure.name, f"{measure.count:,}", f"{measure.per_second:,.0f}"]
-        row.append(f"{measure.cpu_each / timedelta(milliseconds=1):.3f} ms")
-        shown.add_row(*row, *_ratios(measure, yardstick))
+        shown.add_row(measure.name, *_figures(measure), *_ratios(measure, yardstick))
     return shown
+
+
+def _figures(measure: Measure) -> list[str]:
+    return [
+        f"{measure.count:,}",
+        f"{measure.per_second:,.0f}",
+        f"{measure.cpu_each / timedelta(milliseconds=1):.3f} ms",
+    ]
 
 
 def _ratios(measure: Measure, yardstick: Measure | None) -> list[str]:
@@ -30,5 +37,5 @@ def _ratios(measure: Measure, yardstick: Measure | None) -> list[str]:
         return []
     return [
         f"{measure.per_second / yardstick.per_second:.2f}",
-        f"{yardstick.cpu_each / measure.cpu_each:.2f}",
+        f"{measure.cpu_each / yardstick.cpu_each:.2f}",
     ]

@@ -66,7 +66,7 @@ def test_a_wrong_password_is_refused(
     mails: SmtpSink, ca_file: Path, mechanism: str
 ) -> None:
     with encrypted(mails, ca_file) as client:
-        client.user, client.password = mails.username, "wrong"
+        client.user, client.password = mails.address.account.username, "wrong"
         attempt = getattr(client, f"auth_{mechanism.lower()}")
 
         with pytest.raises(smtplib.SMTPAuthenticationError) as refusal:
@@ -81,7 +81,10 @@ def test_the_right_password_opens(
     mails: SmtpSink, ca_file: Path, mechanism: str, *, initial: bool
 ) -> None:
     with encrypted(mails, ca_file) as client:
-        client.user, client.password = mails.username, mails.password
+        client.user, client.password = (
+            mails.address.account.username,
+            mails.address.account.password,
+        )
         attempt = getattr(client, f"auth_{mechanism.lower()}")
 
         code, _ = client.auth(mechanism, attempt, initial_response_ok=initial)
@@ -97,11 +100,11 @@ def test_nobody_sends_without_logging_in(mails: SmtpSink, ca_file: Path) -> None
 
 
 def test_nobody_logs_in_in_clear(mails: SmtpSink) -> None:
-    with smtplib.SMTP(mails.host, mails.port) as client:
+    with smtplib.SMTP(mails.address.host, mails.address.port) as client:
         client.ehlo()
 
         with pytest.raises(smtplib.SMTPNotSupportedError):
-            client.login(mails.username, mails.password)
+            client.login(mails.address.account.username, mails.address.account.password)
         code, _ = client.docmd("AUTH", "PLAIN AGEAYg==")
 
     assert code == 503
@@ -197,10 +200,10 @@ def test_who_hangs_up_before_a_late_answer_has_not_sent_anything(
 
 def test_the_sink_ends_with_the_block(tmp_path: Path, server_certificate: Path) -> None:
     with smtp.running(tmp_path, certificate=server_certificate) as sink:
-        socket.create_connection((sink.host, sink.port)).close()
+        socket.create_connection((sink.address.host, sink.address.port)).close()
 
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((sink.host, sink.port))
+        socket.create_connection((sink.address.host, sink.address.port))
 
 
 @pytest.mark.parametrize("name", ["standard", "line.fifo"])
@@ -321,7 +324,7 @@ def a_dialogue() -> Dialogue:
 
 @contextmanager
 def encrypted(sink: SmtpSink, ca_file: Path) -> Iterator[smtplib.SMTP]:
-    with smtplib.SMTP(sink.host, sink.port) as client:
+    with smtplib.SMTP(sink.address.host, sink.address.port) as client:
         client.starttls(context=ssl.create_default_context(cafile=ca_file))
         client.ehlo()
         yield client
@@ -330,7 +333,7 @@ def encrypted(sink: SmtpSink, ca_file: Path) -> Iterator[smtplib.SMTP]:
 @contextmanager
 def logged_in(sink: SmtpSink, ca_file: Path) -> Iterator[smtplib.SMTP]:
     with encrypted(sink, ca_file) as client:
-        client.login(sink.username, sink.password)
+        client.login(sink.address.account.username, sink.address.account.password)
         yield client
 
 

@@ -28,37 +28,45 @@ _USERNAME, _PASSWORD = "KEYRELAY_TEST_SINK_USERNAME", "KEYRELAY_TEST_SINK_PASSWO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a sink can be found, now or later, and how to log in there."""
+
+    port: int
+    account: Account
+    host: str = loopback.HOST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpSink:
     """The ledger has the Message-ID of each mail."""
 
-    host: str
-    port: int
-    username: str
-    password: str
+    address: Address
     ledger: Ledger
+
+
+def new_address() -> Address:
+    account = Account(username="sender@example.test", password=secrets.token_urlsafe())
+    return Address(port=loopback.free_port(), account=account)
 
 
 @contextmanager
 def running(
-    directory: Path, *, certificate: Path, temper: Temper = EVEN
+    directory: Path,
+    *,
+    certificate: Path,
+    temper: Temper = EVEN,
+    address: Address | None = None,
 ) -> Iterator[SmtpSink]:
     """Serve in another process. `certificate` holds the key and the chain."""
-    port, path = loopback.free_port(), directory / "mails.ledger"
-    username, password = "sender@example.test", secrets.token_urlsafe()
+    at, path = address or new_address(), directory / "mails.ledger"
     with process.running(
         "tests.sinks.smtp",
-        port,
+        at.port,
         [f"--certificate={certificate}", f"--ledger={path}", *temper.arguments()],
         directory=directory,
-        secrets={_USERNAME: username, _PASSWORD: password},
+        secrets={_USERNAME: at.account.username, _PASSWORD: at.account.password},
     ):
-        yield SmtpSink(
-            host=loopback.HOST,
-            port=port,
-            username=username,
-            password=password,
-            ledger=Ledger(path),
-        )
+        yield SmtpSink(address=at, ledger=Ledger(path))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

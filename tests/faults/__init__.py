@@ -1,0 +1,1 @@
+"""Faults: what is promised holds when processes, disks and peers fail."""

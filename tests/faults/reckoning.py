@@ -1,0 +1,60 @@
+"""Reckoning: what was accepted beside what arrived and what was recorded of it."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tests.faults.relay import Relay, trigger_of
+from tests.sinks.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    """Sets of triggers; `accounted` are the repeated ones whose records say that an
+    attempt was uncertain, or that one before it was cut short."""
+
+    accepted: frozenset[str]
+    delivered: frozenset[str]
+    buried: frozenset[str]
+    repeated: frozenset[str]
+    accounted: frozenset[str]
+
+    @property
+    def lost(self) -> frozenset[str]:
+        return self.accepted - self.delivered - self.buried
+
+    @property
+    def unaccounted(self) -> frozenset[str]:
+        return self.repeated - self.accounted
+
+    def __str__(self) -> str:
+        share = len(self.repeated) / max(1, len(self.accepted))
+        return (
+            f"{len(self.accepted)} accepted, {len(self.delivered)} delivered,"
+            f" {len(self.buried)} buried, {len(self.lost)} lost;"
+            f" {len(self.repeated)} more than once ({share:.2%}),"
+            f" {len(self.unaccounted)} of them unaccounted for"
+        )
+
+
+def reckon(relay: Relay, ledger: Ledger, accepted: Collection[str]) -> Reckoning:
+    """Read ledger, dead letters and attempts, once all is settled."""
+    taken = Counter(trigger_of(entry.name) for entry in ledger.entries())
+    attempts = _listed(relay, "attempt")
+    return Reckoning(
+        accepted=frozenset(accepted),
+        delivered=frozenset(taken),
+        buried=frozenset(str(one["trigger"]) for one in _listed(relay, "dead-letter")),
+        repeated=frozenset(id_ for id_, times in taken.items() if times > 1),
+        accounted=frozenset(
+            str(attempt["trigger"])
+            for attempt in attempts
+            if attempt["outcome"] == "uncertain" or attempt["repeats"]
+        ),
+    )
+
+
+def _listed(relay: Relay, noun: str) -> list[dict[str, object]]:
+    listed = relay.home.read(noun, "list")
+    assert isinstance(listed, list)
+    return listed

@@ -1,0 +1,90 @@
+"""Signals: a worker that is asked to end, and one that is stopped for too long."""
+
+import signal
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.faults.command import Command
+from tests.faults.reckoning import reckon
+from tests.faults.relay import Relay
+from tests.sinks.smtp import SmtpSink
+from tests.sinks.temper import Temper
+
+WITHIN = timedelta(seconds=60)
+IDS = [f"t{number}" for number in range(600)]
+
+
+@pytest.fixture
+def temper() -> Temper:
+    """Slow, so that there is always something on its way."""
+    return Temper(delay=timedelta(seconds=0.1))
+
+
+def test_a_worker_that_is_asked_to_end_finishes_what_it_began(
+    relay: Relay, sink: SmtpSink
+) -> None:
+    relay.publish(IDS)
+
+    with relay.home.running("worker") as worker:
+        sink.ledger.await_count(150, WITHIN)
+        worker.send(signal.SIGTERM)
+        code = worker.end()
+    delivered = sink.ledger.count()
+    relay.home.run("worker", "--drain")
+
+    reckoning = reckon(relay, sink.ledger, IDS)
+    assert code == 0
+    assert delivered < len(IDS), "it must have been asked in the middle"
+    assert reckoning.lost == set()
+    assert reckoning.repeated == set()
+    assert reckoning.accounted == set(), "no lease may have been cut short"
+
+
+def test_a_worker_that_was_asleep_for_too_long_settles_nothing_late(
+    relay: Relay, sink: SmtpSink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    relay.publish(IDS)
+
+    with relay.home.running("worker") as sleeper:
+        sink.ledger.await_count(150, WITHIN)
+        _put_to_sleep(sleeper, relay.home.path)
+        # It holds leases that end while it sleeps; the other one waits for them.
+        relay.home.run("worker", "--drain")
+        settled = sink.ledger.count()
+        sleeper.send(signal.SIGCONT)
+        sleeper.await_said("lease lost")
+        sleeper.send(signal.SIGTERM)
+        code = sleeper.end()
+
+    reckoning = reckon(relay, sink.ledger, IDS)
+    with capsys.disabled():
+        print(f"\nasleep for longer than a lease: {reckoning}")
+    assert code == 0
+    assert settled >= len(IDS)
+    assert reckoning.lost == set()
+    assert reckoning.unaccounted == set()
+    relay.home.run("audit", "verify")
+
+
+def _put_to_sleep(worker: Command, home: Path) -> None:
+    """Stop it between two writes: one in the middle of a write stops everybody."""
+    for _ in range(100):
+        worker.send(signal.SIGSTOP)
+        if all(_is_free(home / name) for name in ("queue.db", "keyrelay.db")):
+            return
+        worker.send(signal.SIGCONT)
+    pytest.fail("the worker does nothing but write")
+
+
+def _is_free(database: Path) -> bool:
+    with closing(sqlite3.connect(database, timeout=0.1, isolation_level=None)) as door:
+        try:
+            door.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        door.execute("ROLLBACK")
+    return True
