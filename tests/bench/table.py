@@ -13,7 +13,7 @@ def table(title: str, measures: Sequence[Measure], *, against: str | None) -> Ta
     yardstick = next((one for one in measures if one.name == against), None)
     shown = Table(title=title, title_justify="left", title_style="bold")
     shown.add_column("what", no_wrap=True)
-    heads = ["count", "per second", "CPU each"]
+    heads = ["count", "per second", "CPU each, ms"]
     if yardstick is not None:
         heads += ["rate ratio", "CPU ratio"]
         shown.caption = f"ratios: beside {yardstick.name}"
@@ -28,7 +28,7 @@ def _figures(measure: Measure) -> list[str]:
     return [
         f"{measure.count:,}",
         f"{measure.per_second:,.0f}",
-        f"{measure.cpu_each / timedelta(milliseconds=1):.3f} ms",
+        f"{measure.cpu_each / timedelta(milliseconds=1):.3f}",
     ]
 
 

@@ -10,18 +10,23 @@ from tests.sinks.ledger import Ledger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reckoning:
-    """Sets of triggers; `accounted` are the repeated ones whose records say that an
-    attempt was uncertain, or that one before it was cut short."""
+    """Sets of triggers; `accounted` are those whose records say that an attempt was
+    uncertain, or that one before it was cut short."""
 
     accepted: frozenset[str]
     delivered: frozenset[str]
     buried: frozenset[str]
     repeated: frozenset[str]
+    recorded: frozenset[str]
     accounted: frozenset[str]
 
     @property
     def lost(self) -> frozenset[str]:
         return self.accepted - self.delivered - self.buried
+
+    @property
+    def unrecorded(self) -> frozenset[str]:
+        return self.delivered - self.recorded
 
     @property
     def unaccounted(self) -> frozenset[str]:
@@ -31,7 +36,8 @@ class Reckoning:
         share = len(self.repeated) / max(1, len(self.accepted))
         return (
             f"{len(self.accepted)} accepted, {len(self.delivered)} delivered,"
-            f" {len(self.buried)} buried, {len(self.lost)} lost;"
+            f" {len(self.buried)} buried, {len(self.lost)} lost,"
+            f" {len(self.unrecorded)} unrecorded;"
             f" {len(self.repeated)} more than once ({share:.2%}),"
             f" {len(self.unaccounted)} of them unaccounted for"
         )
@@ -46,6 +52,7 @@ def reckon(relay: Relay, ledger: Ledger, accepted: Collection[str]) -> Reckoning
         delivered=frozenset(taken),
         buried=frozenset(str(one["trigger"]) for one in _listed(relay, "dead-letter")),
         repeated=frozenset(id_ for id_, times in taken.items() if times > 1),
+        recorded=frozenset(str(attempt["trigger"]) for attempt in attempts),
         accounted=frozenset(
             str(attempt["trigger"])
             for attempt in attempts

@@ -66,6 +66,7 @@ def test_work_stops_while_the_disk_is_full_and_goes_on_by_itself(
     # What no lane could record, none has followed up with anything else.
     assert stopped_at - full_at <= 2 * LANES
     assert reckoning.lost == set()
+    assert reckoning.unrecorded == set()
     assert reckoning.unaccounted == set()
     relay.home.run("audit", "verify")
 
@@ -86,3 +87,4 @@ def test_a_publisher_says_so_and_takes_nothing_on_while_the_disk_is_full(
     assert code != 0
     assert len(accepted) < len(IDS)
     assert reckoning.lost == set()
+    assert reckoning.unrecorded == set()

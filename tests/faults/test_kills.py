@@ -31,6 +31,7 @@ def test_fifty_kills_of_the_worker_lose_nothing_and_repeat_only_what_is_recorded
         print(f"\n{KILLS} kills, the last at {killed_at} mails: {reckoning}")
     assert killed_at < len(accepted), "the last kill must have met work"
     assert reckoning.lost == set()
+    assert reckoning.unrecorded == set()
     assert reckoning.unaccounted == set()
     relay.home.run("audit", "verify")
 
@@ -78,4 +79,5 @@ def test_what_is_published_again_after_a_kill_is_delivered_once(
 
     reckoning = reckon(relay, sink.ledger, ids)
     assert reckoning.lost == set()
+    assert reckoning.unrecorded == set()
     assert reckoning.repeated == set()

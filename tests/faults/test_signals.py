@@ -40,6 +40,7 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_began(
     assert code == 0
     assert delivered < len(IDS), "it must have been asked in the middle"
     assert reckoning.lost == set()
+    assert reckoning.unrecorded == set()
     assert reckoning.repeated == set()
     assert reckoning.accounted == set(), "no lease may have been cut short"
 
@@ -66,6 +67,7 @@ def test_a_worker_that_was_asleep_for_too_long_settles_nothing_late(
     assert code == 0
     assert settled >= len(IDS)
     assert reckoning.lost == set()
+    assert reckoning.unrecorded == set()
     assert reckoning.unaccounted == set()
     relay.home.run("audit", "verify")
 

@@ -25,5 +25,6 @@ def test_ten_thousand_triggers_are_all_delivered_once(
 
     reckoning = reckon(relay, sink.ledger, ids)
     assert reckoning.delivered == set(ids)
+    assert reckoning.unrecorded == set()
     assert reckoning.repeated == set()
     assert sink.ledger.count() == len(ids)
