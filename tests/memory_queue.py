@@ -135,6 +135,12 @@ class MemoryQueue:
                 row.due, row.waits_for = self.world.now(), None
         self.shelf.ring()
 
+    async def wake_all(self) -> None:
+        for row in self.shelf.rows.values():
+            if row.waits_for is not None:
+                row.due, row.waits_for = self.world.now(), None
+        self.shelf.ring()
+
     def _put(self, row: Row) -> bool:
         key = (row.trigger.profile, row.trigger.id)
         kept = self.shelf.rows.setdefault(key, row)

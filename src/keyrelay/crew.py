@@ -26,6 +26,9 @@ class Crew:
     ) -> None:
         """Work until `stop` is set, or until the queue is drained; then finish."""
         await self.catalog.refresh()
+        # Which secrets were replaced while nobody worked is not known, and who was
+        # paused is known to no new process: all that waits may try.
+        await self.queue.wake_all()
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.catalog.watch(over))

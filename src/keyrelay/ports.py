@@ -69,6 +69,9 @@ class Queue(Protocol):
     async def wake(self, secret: str) -> None:
         """Make due what waits for this secret to be replaced. Raises Unavailable."""
 
+    async def wake_all(self) -> None:
+        """Make due what waits for any secret. Raises Unavailable."""
+
 
 class Vault(Protocol):
     async def open(self, permit: Permit) -> OpenedSecret:

@@ -130,6 +130,20 @@ async def test_a_replaced_secret_wakes_nothing_else(queue: OpenQueue) -> None:
     await held.settle(Done())
 
 
+async def test_all_waits_for_secrets_can_be_ended_and_no_others(
+    queue: OpenQueue,
+) -> None:
+    for id_, secret in (("this", SECRET), ("that", "6" * 24), ("none", None)):
+        await queue.accept(trigger(id_))
+        await settle_next(queue, TryAgain(after=DAY, waits_for=secret))
+
+    await queue.wake_all()
+
+    woken = {(await lease(queue)).trigger.id for _ in range(2)}
+    assert woken == {"this", "that"}
+    assert await next_due(queue) is None
+
+
 async def test_a_replaced_secret_does_not_end_a_lease(
     place: Place, queue: OpenQueue
 ) -> None:

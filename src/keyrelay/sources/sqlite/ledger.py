@@ -120,6 +120,11 @@ class Ledger:
         now = ticks(self.world.now())
         return await self._in_steps(statements.WAKE, {"secret": secret, "now": now})
 
+    async def wake_all(self) -> int:
+        """Make due what waits for any secret."""
+        now = ticks(self.world.now())
+        return await self._in_steps(statements.WAKE_ALL, {"now": now})
+
     async def forget(self) -> int:
         """Forget what was settled long ago."""
         before = ticks(self.world.now() - self.terms.remembered)

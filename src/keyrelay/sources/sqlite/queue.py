@@ -84,6 +84,9 @@ class SqliteQueue:
     async def wake(self, secret: str) -> None:
         self._clerk.bell.ring(await self._clerk.ledger.wake(secret))
 
+    async def wake_all(self) -> None:
+        self._clerk.bell.ring(await self._clerk.ledger.wake_all())
+
     async def status(self, profile: str, id_: str) -> Status | None:
         """Return where a trigger stands; None, it is not known. Raises Unavailable."""
         return await inspection.status(self._clerk.ledger.engine, profile, id_)

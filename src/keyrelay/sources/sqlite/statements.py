@@ -1,7 +1,9 @@
 """Statements: what the queue asks of its file, each in its own words."""
 
 from sqlalchemy import (
+    ColumnElement,
     Integer,
+    Update,
     bindparam,
     case,
     delete,
@@ -92,17 +94,19 @@ ADVANCE = (
 )
 
 # In steps, here and below: a writer must not keep the others waiting for long.
-WAKE = (
-    update(triggers)
-    .where(
-        _t.sequence.in_(
-            select(_t.sequence)
-            .where(_t.waits_for == bindparam("secret"))
-            .limit(bindparam("most"))
-        )
+
+
+def _wake(waiting: ColumnElement[bool]) -> Update:
+    some = select(_t.sequence).where(waiting).limit(bindparam("most"))
+    return (
+        update(triggers)
+        .where(_t.sequence.in_(some))
+        .values(due=bindparam("now"), waits_for=None)
     )
-    .values(due=bindparam("now"), waits_for=None)
-)
+
+
+WAKE = _wake(_t.waits_for == bindparam("secret"))
+WAKE_ALL = _wake(_t.waits_for.is_not(None))
 
 FORGET = delete(triggers).where(
     _t.sequence.in_(
