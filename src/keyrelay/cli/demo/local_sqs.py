@@ -1,6 +1,7 @@
 """Local SQS: a queue at moto, in a process of its own, looked at as by any client."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.session import Session
 
 REGION = "eu-central-1"
 _LOOK_EVERY = timedelta(seconds=0.2)
@@ -73,6 +75,8 @@ async def serving(keys: KeyPair, name: str) -> AsyncIterator[LocalQueue]:
         sys.executable,
         "-m",
         "keyrelay.cli.demo.sqs_server",
+        # moto reads profiles, too.
+        env={name: v for name, v in os.environ.items() if not name.startswith("AWS_")},
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
@@ -104,7 +108,12 @@ async def _end(process: Process) -> None:
 
 
 def _open(origin: str, keys: KeyPair, name: str) -> LocalQueue:
-    client = boto3.client(
+    # Whatever profiles and files this machine has for AWS are not looked at.
+    nowhere = dict.fromkeys(
+        ("profile", "config_file", "credentials_file"), (None, None, None, None)
+    )
+    session = boto3.Session(botocore_session=Session(session_vars=nowhere))
+    client = session.client(
         "sqs",
         region_name=REGION,
         endpoint_url=origin,
