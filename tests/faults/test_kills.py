@@ -61,7 +61,7 @@ def test_what_a_killed_publisher_called_accepted_is_delivered(
     relay.home.run("worker", "--drain")
 
     delivered = sink.ledger.names()
-    assert 500 <= len(accepted) < len(ids)
+    assert 0 < len(accepted) < len(ids)
     assert accepted <= {trigger_of(name) for name in delivered}
     assert set(delivered.values()) == {1}
 
