@@ -8,20 +8,18 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from keyrelay.definition import InvalidDefinition
 from keyrelay.dispatchers.smtp.connect import system_resolve
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
+from tests.contract.certificates import self_signed
 from tests.contract.smtp_peer import (
     GIBBERISH,
     HANG_UP,
@@ -111,33 +109,6 @@ def heard(peer: Peer) -> list[str]:
     return [verb for line in peer.lines for verb in line.verbs]
 
 
-def self_signed(path: Path) -> Path:
-    """Return a certificate that nobody but its own key vouches for, and the key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(issuer_name=name, subject_name=name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
 def is_peers(outcome: Outcome) -> bool:
     return (
         isinstance(outcome, Deferred)
@@ -182,7 +153,7 @@ async def test_no_password_to_a_server_whose_certificate_is_bad(
     }
     async with serving(certificates[which], {}) as peer:
         if which == "self-signed":
-            peer.tls.load_cert_chain(self_signed(tmp_path / "server.pem"))
+            peer.tls.load_cert_chain(self_signed(tmp_path / "server.pem", HOST))
         dispatcher = sender.to(peer.port)
 
         outcome = await dispatcher.dispatch(mail(), secret(peer.port))

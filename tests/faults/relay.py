@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.home import Home
+from tests.installed.home import Home
 from tests.sinks.smtp import Address
 from tests.sinks.sqs import SqsSink
 

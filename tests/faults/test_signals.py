@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.command import Command
 from tests.faults.reckoning import reckon
 from tests.faults.relay import Relay
+from tests.installed.command import Command
 from tests.sinks.smtp import SmtpSink
 from tests.sinks.temper import Temper
 

@@ -1,10 +1,10 @@
-"""Command: a process of ours while it runs: heard, signalled, surely ended."""
+"""Command: a process of ours while it runs: heard, told, signalled, surely ended."""
 
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +33,12 @@ class Command:
 
     def count(self, text: str) -> int:
         return sum(text in line for line in self.said)
+
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -69,12 +75,15 @@ class Command:
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], environment: Mapping[str, str]
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    directory: Path | None = None,
 ) -> Iterator[Command]:
     with subprocess.Popen(
         command,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        cwd=directory,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,3 +97,10 @@ def running(
             process.kill()  # also what was stopped by SIGSTOP
             process.wait()
             listener.join()
+            _hang_up(process)
+
+
+def _hang_up(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):  # it never read what it was told
+        process.stdin.close()

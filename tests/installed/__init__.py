@@ -1,0 +1,1 @@
+"""Installed: the command `keyrelay` as its users run it, in homes of its own."""
