@@ -34,8 +34,9 @@ async def _tell_duplicates(play: Play, findings: Findings) -> None:
         " kill fell between delivery and record, and then nobody can know; so it goes"
         " out again, and the record says that it repeats:"
     )
-    record = findings.repeats.get(twice[0], "")
-    await play.shell.run(Call(words=["attempt", "show", record], most=10))
+    record = findings.repeats.get(twice[0])
+    if record is not None:
+        await play.shell.run(Call(words=["attempt", "show", record], most=10))
     stage.check(
         f"{len(twice)} arrived twice, and the records call each a repeat",
         holds=set(twice) <= findings.repeats.keys(),

@@ -80,7 +80,7 @@ class Shell:
     async def worker(self, *words: str) -> AsyncIterator[Process]:
         """Show and start a worker, whose words go to a file; it ends with the block."""
         self.stage.command(["keyrelay", "worker", *words])
-        with self._log(words).open("wb") as file:
+        with self._log(words).open("ab") as file:
             process = await self._start(["worker", *words], given=DEVNULL, out=file)
         async with _surely_ended(process):
             yield process
@@ -91,7 +91,8 @@ class Shell:
         return lines[-1] if lines else ""
 
     def _log(self, words: Sequence[str]) -> Path:
-        return self.directory / f"{'-'.join(('worker', *words))}.log"
+        name = "-".join(word.strip("-") for word in ("worker", *words))
+        return self.directory / f"{name}.log"
 
     async def _start(
         self, words: Sequence[str], *, given: int, out: IO[bytes] | int
