@@ -66,7 +66,10 @@ async def _read(descriptor: int) -> bytes:
             found: bytes | OSError = os.read(descriptor, _CHUNK)
         except OSError as error:
             found = error
-        loop.call_soon_threadsafe(answer, found)
+        try:
+            loop.call_soon_threadsafe(answer, found)
+        except RuntimeError:  # the loop has ended: nobody waits any more
+            return
 
     # No executor: the loop would wait at its end for somebody to press return.
     threading.Thread(target=read, daemon=True).start()

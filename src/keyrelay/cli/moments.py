@@ -14,7 +14,7 @@ _UNITS = {
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 
 
-def parse_duration(text: str) -> timedelta | None:
+def _duration(text: str) -> timedelta | None:
     """Read `90s`, `15m`, `2h` or `7d`; None, it is something else."""
     found = _DURATION.fullmatch(text)
     return found and int(found[1]) * _UNITS[found[2]]
@@ -22,14 +22,21 @@ def parse_duration(text: str) -> timedelta | None:
 
 def parse_past(text: str, now: datetime) -> datetime:
     """Read an instant, or how long ago it was. Raises InvalidDefinition."""
-    ago = parse_duration(text)
-    return _instant(text) if ago is None else now - ago
+    ago = _duration(text)
+    return _instant(text) if ago is None else _moved(now, -ago)
 
 
 def parse_future(text: str, now: datetime) -> datetime:
     """Read an instant, or how far away it is. Raises InvalidDefinition."""
-    ahead = parse_duration(text)
-    return _instant(text) if ahead is None else now + ahead
+    ahead = _duration(text)
+    return _instant(text) if ahead is None else _moved(now, ahead)
+
+
+def _moved(instant: datetime, by: timedelta) -> datetime:
+    try:
+        return instant + by
+    except OverflowError:
+        raise InvalidDefinition("that time is out of range") from None
 
 
 def _instant(text: str) -> datetime:
@@ -41,4 +48,7 @@ def _instant(text: str) -> datetime:
         ) from None
     if instant.tzinfo is None:
         raise InvalidDefinition("a time must say its zone, for example with Z")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:  # the first and last day of the calendar
+        raise InvalidDefinition("that time is out of range") from None

@@ -105,17 +105,18 @@ def _data(text: str) -> object:
 def _plain(text: str) -> object:
     """Take what reads as a JSON number or truth for that, all else for text."""
     try:
-        value = json.loads(text)
-    except ValueError:
+        document = parse_document(f'{{"value": {text}}}')
+    except InvalidDefinition:
         return text
-    return value if isinstance(value, bool | int | float) else text
+    match document:
+        case {"value": bool() | int() | float() as value, **rest} if not rest:
+            return value
+        case _:
+            return text
 
 
 def _location(text: str) -> Mapping[str, object]:
-    latitude, _, longitude = text.partition(",")
-    try:
-        return {"lat": float(latitude), "lng": float(longitude)}
-    except ValueError:
-        raise InvalidDefinition(
-            "a location is given as LAT,LNG like 48.2,16.4"
-        ) from None
+    latitude, _, longitude = map(_plain, text.partition(","))
+    if not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
+        raise InvalidDefinition("a location is given as LAT,LNG like 48.2,16.4")
+    return {"lat": latitude, "lng": longitude}

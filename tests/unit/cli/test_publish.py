@@ -1,0 +1,273 @@
+"""Publish: triggers a line, told of in their order, once they are durable."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.cli.lines import Splitter
+from keyrelay.cli.publisher import Publisher
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.ids import new_id
+from keyrelay.ports import Unavailable
+from keyrelay.trigger import LARGEST_TRIGGER, Origin, Trigger
+from tests.samples import NOON, PROFILE
+from tests.unit.cli.command import Keyrelay
+from tests.unit.cli.definitions import create_action, create_secret
+
+ACTION = "0" * 24
+ORIGIN = Origin(profile=PROFILE, now=lambda: NOON, new_id=new_id)
+
+
+def line(id_: str, **more: object) -> str:
+    return json.dumps({"id": id_, "action": ACTION, **more})
+
+
+def test_good_lines_are_accepted_and_bad_ones_are_named(keyrelay: Keyrelay) -> None:
+    lines = [
+        line("t1"),
+        "nonsense",
+        line("t2"),
+        "",
+        line("t1"),
+        line("t3", colour="red"),
+        line("t4"),
+    ]
+
+    said = keyrelay("trigger", "publish", "--file", "-", stdin="\n".join(lines))
+
+    assert said.code == 1
+    assert said.out.split() == ["t1", "t2", "t1", "t4"]
+    named, unknown, count, summary = said.err.splitlines()
+    assert named.startswith("line 2: expected one JSON object")
+    assert unknown.startswith("line 6: a trigger has no field 'colour'")
+    assert count == "accepted 3, known already 1, refused 2"
+    assert summary.startswith("keyrelay: ")
+
+
+def test_each_line_is_answered_in_json_if_wanted(keyrelay: Keyrelay) -> None:
+    lines = f"{line('t1')}\n\n{line('t1')}\n"
+    file = keyrelay.write("triggers.jsonl", lines)
+
+    said = keyrelay("trigger", "publish", "--file", file, "--json")
+
+    assert said.code == 0
+    assert [json.loads(answer) for answer in said.out.splitlines()] == [
+        {"line": 1, "id": "t1", "known": False},
+        {"line": 3, "id": "t1", "known": True},
+    ]
+
+
+def test_a_trigger_is_put_together_from_options(keyrelay: Keyrelay) -> None:
+    action = create_action(keyrelay, create_secret(keyrelay))
+    options = {
+        "--action": "tell",
+        "--variable": "temperature",
+        "--value": "9.5",
+        "--unit": "°C",
+        "--device": "door-17",
+        "--device-name": "Door 17",
+        "--time": "2030-01-01T00:00:00Z",
+        "--location": "48.2,16.4",
+        "--trigger-key": "door-17",
+        "--id": "t1",
+        "--deadline": "2h",
+    }
+
+    said = keyrelay(
+        "trigger", "publish", *(w for pair in options.items() for w in pair)
+    )
+    keyrelay("worker", "--drain")
+
+    assert said.out == "t1\n"
+    letter = keyrelay("dead-letter", "show", "t1", "--json").document
+    match letter["document"]:
+        case {"action": of, "key": "door-17", "data": [point]}:
+            assert of == action
+            assert point == {
+                "variable": "temperature",
+                "value": 9.5,
+                "unit": "°C",
+                "device": "door-17",
+                "device_name": "Door 17",
+                "time": "2030-01-01T00:00:00Z",
+                "location": {"lat": 48.2, "lng": 16.4},
+            }
+        case other:
+            pytest.fail(f"not as expected: {other}")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("9.5", 9.5), ("true", True), ("warm", "warm"), ("[1]", "[1]"), ("NaN", "NaN")],
+)
+def test_a_value_is_a_number_a_truth_or_text(
+    keyrelay: Keyrelay, written: str, read: object
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+
+    keyrelay("trigger", "publish", "--action", "tell", "--id", "t1", "--value", written)
+    keyrelay("worker", "--drain")
+
+    letter = keyrelay("dead-letter", "show", "t1", "--json").document
+    match letter["document"]:
+        case {"data": [{"value": value}]}:
+            assert value == read
+        case other:
+            pytest.fail(f"not as expected: {other}")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--data", "[{"), "--data is a JSON object or a list"),
+        (("--data", '{"a": 1}, "data": 1'), "--data is a JSON object or a list"),
+        (("--data", "[]", "--value", "1"), "without the others"),
+        (("--location", "north"), "LAT,LNG"),
+        (("--location", "NaN,Infinity"), "LAT,LNG"),
+        (("--location", "true,1"), "numbers lat and lng"),
+        (("--deadline", "soon"), "a time looks like"),
+        (("--deadline", "9999-12-31T23:59:59-01:00"), "out of range"),
+        (("--id", "a b"), "a trigger's id"),
+        (("--time", "now"), "ISO 8601"),
+    ],
+    ids=str,
+)
+def test_options_that_make_no_trigger_are_refused(
+    keyrelay: Keyrelay, options: tuple[str, ...], words: str
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+
+    said = keyrelay("trigger", "publish", "--action", "tell", *options)
+
+    assert said.code in (1, 2)
+    assert said.is_one_sentence, said
+    assert words in said.err
+
+
+@dataclass(slots=True)
+class SlowInbox:
+    """Answers all that it was asked, newest first, when told to."""
+
+    asked: list[tuple[str, asyncio.Future[bool]]] = field(default_factory=list)
+    most: int = 0
+
+    async def accept(self, trigger: Trigger) -> bool:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.asked.append((trigger.id, answer))
+        self.most = max(self.most, len(self.asked))
+        return await answer
+
+    async def redrive(self, _: DeadLetter) -> bool:
+        raise NotImplementedError
+
+    def answer(self) -> None:
+        for _, answer in reversed(self.asked):
+            answer.set_result(True)
+        self.asked.clear()
+
+    def refuse(self) -> None:
+        for _, answer in self.asked:
+            answer.set_exception(Unavailable("the disk is full; make room"))
+        self.asked.clear()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    for descriptor in (reading, writing):
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+
+
+async def until(inbox: SlowInbox, asked: int) -> None:
+    while len(inbox.asked) < asked:
+        await asyncio.sleep(0)
+
+
+async def test_nothing_is_told_before_it_is_durable(
+    pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    inbox = SlowInbox()
+    publisher = Publisher(inbox=inbox, origin=ORIGIN, as_json=False)
+    os.write(pipe[1], f"{line('t1')}\n{line('t2')}\n".encode())
+    publishing = asyncio.create_task(publisher.publish_lines(pipe[0]))
+
+    await until(inbox, 2)
+    before = capfd.readouterr().out
+    inbox.answer()
+    while publisher.count.accepted < 2:
+        await asyncio.sleep(0)
+    # Told at once, although more may come: a producer waits for it.
+    after = capfd.readouterr().out
+    os.close(pipe[1])
+    await publishing
+
+    assert before == ""
+    assert after.split() == ["t1", "t2"]
+
+
+async def test_a_bounded_number_waits_however_long_the_file_is(tmp_path: Path) -> None:
+    inbox = SlowInbox()
+    publisher = Publisher(inbox=inbox, origin=ORIGIN, as_json=False)
+    file = tmp_path / "triggers.jsonl"
+    file.write_text("".join(f"{line(f't{n}')}\n" for n in range(5000)))
+    descriptor = os.open(file, os.O_RDONLY)
+
+    publishing = asyncio.create_task(publisher.publish_lines(descriptor))
+    while not publishing.done():
+        await asyncio.sleep(0)
+        if len(inbox.asked) >= 256:
+            inbox.answer()
+        elif publisher.count.accepted + len(inbox.asked) == 5000:
+            inbox.answer()
+    os.close(descriptor)
+
+    assert publisher.count.accepted == 5000
+    assert inbox.most == 256
+
+
+async def test_what_cannot_be_kept_ends_it_and_is_not_told(
+    pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    inbox = SlowInbox()
+    publisher = Publisher(inbox=inbox, origin=ORIGIN, as_json=False)
+    os.write(pipe[1], f"{line('t1')}\n{line('t2')}\n".encode())
+    publishing = asyncio.create_task(publisher.publish_lines(pipe[0]))
+    await until(inbox, 2)
+
+    inbox.refuse()
+
+    with pytest.raises(Unavailable):
+        await publishing
+    assert capfd.readouterr().out == ""
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@given(st.lists(st.binary(max_size=20)))
+def test_lines_are_the_same_however_they_come_in(
+    chunks: list[bytes],
+) -> None:
+    splitter = Splitter()
+
+    lines = [cut for chunk in chunks for cut in splitter.feed(chunk)]
+
+    assert [*lines, splitter.end()] == b"".join(chunks).split(b"\n")
+
+
+def test_a_line_without_end_takes_bounded_room() -> None:
+    splitter = Splitter()
+
+    for _ in range(100):
+        assert list(splitter.feed(b"x" * 100_000)) == []
+
+    assert len(splitter.end()) == LARGEST_TRIGGER + 1

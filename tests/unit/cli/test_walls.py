@@ -1,0 +1,103 @@
+"""Walls: what is in one profile is in no other."""
+
+import pytest
+
+from tests.unit.cli.command import Keyrelay
+from tests.unit.cli.definitions import (
+    bury,
+    create_action,
+    create_policy,
+    create_secret,
+    mail_action,
+)
+
+NOUNS = ["secret", "action", "policy", "attempt", "dead-letter"]
+REACHES = [
+    ("secret", "edit", "SECRET", "--tag", "team=south"),
+    ("secret", "delete", "SECRET"),
+    ("action", "edit", "ACTION", "--lock"),
+    ("action", "delete", "ACTION"),
+    ("policy", "edit", "POLICY", "--inactive"),
+    ("policy", "delete", "POLICY"),
+    ("policy", "explain", "--action", "ACTION", "--secret", "SECRET"),
+    ("trigger", "publish", "--action", "ACTION"),
+    ("dead-letter", "redrive", "t1"),
+    ("dead-letter", "drop", "t1", "--yes"),
+]
+
+
+@pytest.fixture
+def ids(keyrelay: Keyrelay) -> dict[str, str]:
+    """Return what is in the default profile; there is an empty one beside it."""
+    ids = {"secret": create_secret(keyrelay)}
+    ids["action"] = create_action(keyrelay, ids["secret"])
+    bury(keyrelay, "t1")
+    ids["dead-letter"] = ids["trigger"] = "t1"
+    ids["attempt"] = str(keyrelay("attempt", "list", "--json").documents[0]["id"])
+    ids["audit"] = ids["attempt"]
+    ids["policy"] = create_policy(keyrelay)
+    assert keyrelay("init", "--profile", "south").code == 0
+    return ids
+
+
+def test_a_list_is_of_one_profile(keyrelay: Keyrelay, ids: dict[str, str]) -> None:
+    for noun in NOUNS:
+        listed = keyrelay("--profile", "south", noun, "list", "--json")
+
+        assert listed.json == []
+        assert ids[noun] in keyrelay(noun, "list").out
+
+
+def test_an_id_of_another_profile_is_not_there(
+    keyrelay: Keyrelay, ids: dict[str, str]
+) -> None:
+    for noun, id_ in ids.items():
+        said = keyrelay("--profile", "south", noun, "show", id_)
+
+        assert said.code == 1
+        assert said.is_one_sentence
+        assert keyrelay(noun, "show", id_).code == 0
+
+
+def test_nothing_reaches_into_another_profile(
+    keyrelay: Keyrelay, ids: dict[str, str]
+) -> None:
+    for arguments in REACHES:
+        named = [ids[word.lower()] if word.isupper() else word for word in arguments]
+
+        said = keyrelay("--profile", "south", *named)
+
+        assert said.code == 1, said
+        assert "there is no" in said.err
+    changes = keyrelay("--profile", "south", "audit", "list", "--json").documents
+    assert [change["noun"] for change in changes] == ["profile"]
+
+
+def test_an_action_cannot_use_another_profiles_secret(
+    keyrelay: Keyrelay, ids: dict[str, str]
+) -> None:
+    file = keyrelay.write("action.json", mail_action(ids["secret"]))
+
+    said = keyrelay("--profile", "south", "action", "create", "--file", file)
+
+    assert said.code == 1
+    assert f"there is no secret {ids['secret']}" in said.err
+
+
+def test_a_trigger_cannot_name_another_profile(
+    keyrelay: Keyrelay, ids: dict[str, str]
+) -> None:
+    line = f'{{"action": "{ids["action"]}", "profile": "{"0" * 24}"}}\n'
+
+    said = keyrelay("trigger", "publish", "--file", "-", stdin=line)
+
+    assert said.code == 1
+    assert "line 1: a trigger must not name another profile" in said.err
+
+
+def test_a_profile_that_is_not_there_is_refused(keyrelay: Keyrelay) -> None:
+    said = keyrelay("--profile", "west", "secret", "list")
+
+    assert said.code == 1
+    assert said.is_one_sentence
+    assert "`keyrelay init --profile`" in said.err
