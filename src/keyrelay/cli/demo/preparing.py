@@ -46,7 +46,7 @@ async def publish(play: Play, actions: Mapping[Role, str]) -> None:
     start = datetime.now(UTC).replace(microsecond=0)
     file = "triggers.jsonl"
     _write(play, file, *(cast.trigger(number, actions, start) for number in NUMBERS))
-    stage.say("One JSON object a line, for the four actions in turn:")
+    stage.say("One JSON object a line, for all four actions in a mixture:")
     _print_file(play, file, 2)
     stage.say("An id is printed once its trigger would survive a power cut:")
     call = Call(words=["trigger", "publish", "--file", file], most=3)
