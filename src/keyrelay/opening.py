@@ -85,6 +85,8 @@ async def initialise(settings: Settings, actor: str) -> Founding:
         if await read_installation(database) is None:
             return await _found(settings, database, actor)
     async with open_store(settings) as store:
+        # Whoever lost the key is not told that all is set up.
+        await store.vault.check()
         profiles = await list_profiles(store.database)
         known = [each for each in profiles if each.name == settings.profile]
         profile = (

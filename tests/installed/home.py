@@ -48,7 +48,8 @@ class Home:
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             check=False,
         )
         return Ended(code=ended.returncode, out=ended.stdout, err=ended.stderr)
