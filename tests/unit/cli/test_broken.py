@@ -123,7 +123,8 @@ def test_the_first_broken_record_is_named(house: Keyrelay) -> None:
     execute(
         house,
         "UPDATE audit_records SET document = replace(document, 'cli:', 'api:')"
-        f" WHERE id = '{record['id']}'",
+        " WHERE id = ?",
+        str(record["id"]),
     )
 
     said = house("audit", "verify")
@@ -165,6 +166,6 @@ def definitions(house: Keyrelay) -> list[list[tuple[object, ...]]]:
         ]
 
 
-def execute(house: Keyrelay, statement: str) -> None:
+def execute(house: Keyrelay, statement: str, *parameters: str) -> None:
     with closing(sqlite3.connect(house.home / "keyrelay.db")) as database, database:
-        assert database.execute(statement).rowcount == 1
+        assert database.execute(statement, parameters).rowcount == 1

@@ -118,7 +118,7 @@ def test_an_action_is_shown_as_it_was_sent(keyrelay: Keyrelay) -> None:
     ],
 )
 def test_a_switch_is_an_edit(
-    keyrelay: Keyrelay, switch: str, field: str, value: bool
+    keyrelay: Keyrelay, switch: str, field: str, value: object
 ) -> None:
     create_action(keyrelay, create_secret(keyrelay))
 
@@ -218,11 +218,13 @@ def test_a_trigger_is_followed_from_the_queue_to_its_dead_letter(
     assert said.out == "0 delivered, 1 buried, 0 to be tried again later\n"
     assert (buried["state"], buried["attempts"]) == ("buried", 1)
     match buried:
-        case {"dead_letter": {"reason": reason}, "attempt_records": [record]}:
-            assert "no policy lets" in str(reason)
-            assert record["outcome"] == "rejected"
-            attempt = keyrelay("attempt", "show", record["id"], "--json").document
-            assert attempt == record
+        case {
+            "dead_letter": {"reason": str(reason)},
+            "attempt_records": [{"id": str(id_), "outcome": outcome}],
+        }:
+            assert "no policy lets" in reason
+            attempt = keyrelay("attempt", "show", id_, "--json").document
+            assert attempt["outcome"] == outcome == "rejected"
         case _:
             pytest.fail(f"no letter, or no attempt: {buried}")
     match letter:
@@ -297,7 +299,7 @@ def test_nothing_is_dropped_without_being_confirmed(keyrelay: Keyrelay) -> None:
     ("since", "some"), [("1h", True), ("2999-01-01T00:00:00+01:00", False)]
 )
 def test_records_are_found_by_time_kind_and_action(
-    keyrelay: Keyrelay, since: str, some: bool
+    keyrelay: Keyrelay, since: str, some: object
 ) -> None:
     create_action(keyrelay, create_secret(keyrelay))
     bury(keyrelay, "t1")
@@ -386,9 +388,13 @@ def test_key_status_lists_the_keys_and_their_ages(keyrelay: Keyrelay) -> None:
     status = keyrelay("key", "status", "--check", "--json").document
 
     match status:
-        case {"sealed": False, "keys": [*keys], "examined": 1, "broken": []}:
-            assert {key["purpose"] for key in keys} == {"secrets", "integrity"}
-            assert all(key["age_days"] == 0 for key in keys)
+        case {
+            "sealed": False,
+            "keys": [{"purpose": one, "age_days": 0}, {"purpose": other}],
+            "examined": 1,
+            "broken": [],
+        }:
+            assert {one, other} == {"secrets", "integrity"}
         case _:
             pytest.fail(f"not as expected: {status}")
     assert "1 of 1 secrets open" in keyrelay("key", "status", "--check").out
