@@ -161,7 +161,7 @@ def messages(
 async def test_a_standard_queue_gets_body_and_attributes(
     dispatcher: SqsDispatcher, service: Service
 ) -> None:
-    queue = service.create_queue("standard")
+    queue = service.create_queue("one-at-a-time")
 
     outcome = await dispatcher.dispatch(messages("grüße 😀"), opened(queue))
 
