@@ -77,8 +77,11 @@ class Publisher:
             await beginning
         finally:
             beginning.cancel()
-            left = [begun.get_nowait() for _ in range(begun.qsize())]
-            await asyncio.gather(beginning, *filter(None, left), return_exceptions=True)
+            waiting = [begun.get_nowait() for _ in range(begun.qsize())]
+            left = [task for task in waiting if task is not None]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(beginning, *left, return_exceptions=True)
 
     def report(self, published: Published) -> None:
         self.count.add(published)

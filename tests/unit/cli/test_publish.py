@@ -172,10 +172,9 @@ class SlowInbox:
             answer.set_result(True)
         self.asked.clear()
 
-    def refuse(self) -> None:
-        for _, answer in self.asked:
-            answer.set_exception(Unavailable("the disk is full; make room"))
-        self.asked.clear()
+    def refuse_the_first(self) -> None:
+        _, answer = self.asked.pop(0)
+        answer.set_exception(Unavailable("the disk is full; make room"))
 
 
 @pytest.fixture
@@ -246,7 +245,7 @@ async def test_what_cannot_be_kept_ends_it_and_is_not_told(
     publishing = asyncio.create_task(publisher.publish_lines(pipe[0]))
     await until(inbox, 2)
 
-    inbox.refuse()
+    inbox.refuse_the_first()
 
     with pytest.raises(Unavailable):
         await publishing
