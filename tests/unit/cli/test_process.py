@@ -218,7 +218,8 @@ def at_a_terminal(
         watchdog.start()
         for answer in answers:
             answered = len(screen)
-            while not screen[answered:].rstrip().endswith(b":"):
+            # The space comes last: from then on nothing that is typed is shown.
+            while not screen[answered:].endswith(b": "):
                 screen += os.read(ours, 1024)
             os.write(ours, answer.encode() + (b"" if answer == "\x03" else b"\n"))
         try:
