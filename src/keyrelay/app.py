@@ -59,7 +59,7 @@ async def open_crew(settings: Settings, *, drain: bool) -> AsyncIterator[Crew]:
             world=world,
         )
         yield Crew(
-            worker=worker, catalog=catalog, queue=queue, resumed=resumed, tally=tally
+            worker=worker, catalog=catalog, waker=queue, resumed=resumed, tally=tally
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.ports import Queue, Unavailable
+from keyrelay.ports import Unavailable, Waker
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.tally import Tally
 from keyrelay.worker import Worker
@@ -17,7 +17,7 @@ class Crew:
 
     worker: Worker
     catalog: LiveCatalog
-    queue: Queue
+    waker: Waker
     resumed: asyncio.Queue[str]
     tally: Tally
 
@@ -28,7 +28,7 @@ class Crew:
         await self.catalog.refresh()
         # Which secrets were replaced while nobody worked is not known, and who was
         # paused is known to no new process: all that waits may try.
-        await self.queue.wake_all()
+        await self.waker.wake_all()
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.catalog.watch(over))
@@ -42,7 +42,7 @@ class Crew:
         while True:
             secret = await self.resumed.get()
             try:
-                await self.queue.wake(secret)
+                await self.waker.wake(secret)
             except Unavailable:
                 # Nothing is lost: what waits comes due by itself, only later.
                 continue

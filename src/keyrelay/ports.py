@@ -66,6 +66,8 @@ class Queue(Protocol):
         The queue keeps the lease alive while its holder lives. Raises Unavailable.
         """
 
+
+class Waker(Protocol):
     async def wake(self, secret: str) -> None:
         """Make due what waits for this secret to be replaced. Raises Unavailable."""
 

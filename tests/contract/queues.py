@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.outcome import Fault
 from keyrelay.placeholders import Fact
-from keyrelay.ports import Inbox, Lease, Queue
+from keyrelay.ports import Inbox, Lease, Queue, Waker
 from keyrelay.settlement import Bury, Settlement
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
@@ -28,7 +28,7 @@ POINT = DataPoint({Fact.VARIABLE: "temperature"}, '{"variable":"temperature"}')
 BURY = Bury(reason="refused", fault=Fault.DEFINITION, done=frozenset({"a@b.example"}))
 
 
-class OpenQueue(Inbox, Queue, Protocol):
+class OpenQueue(Inbox, Queue, Waker, Protocol):
     """Both ends of a queue."""
 
 

@@ -44,9 +44,6 @@ class Script:
             await until.wait()
         return None
 
-    async def wake(self, secret: str) -> None:
-        raise NotImplementedError
-
 
 @dataclass
 class Shop:

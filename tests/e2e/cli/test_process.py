@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.command import Keyrelay
-from tests.unit.cli.definitions import CANARY, create_action, create_secret
+from tests.e2e.cli.command import Keyrelay
+from tests.e2e.cli.definitions import CANARY, create_action, create_secret
 
 COMMAND = (sys.executable, "-m", "keyrelay")
 CRASH = f"""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.command import Keyrelay, contents
-from tests.unit.cli.definitions import (
+from tests.e2e.cli.command import Keyrelay, contents
+from tests.e2e.cli.definitions import (
     create_action,
     create_policy,
     create_secret,

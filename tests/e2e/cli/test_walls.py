@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.cli.command import Keyrelay
-from tests.unit.cli.definitions import (
+from tests.e2e.cli.command import Keyrelay
+from tests.e2e.cli.definitions import (
     bury,
     create_action,
     create_policy,

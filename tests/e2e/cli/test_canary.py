@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from keyrelay.cli import app, load
-from tests.unit.cli.command import Keyrelay, Said, contents
-from tests.unit.cli.definitions import (
+from tests.e2e.cli.command import Keyrelay, Said, contents
+from tests.e2e.cli.definitions import (
     CANARY,
     NORTH,
     SMTP,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.unit.cli.command import Document, Keyrelay
+from tests.e2e.cli.command import Document, Keyrelay
 
 CANARY = "canary-5a17e8-hunter2"
 NORTH = [{"key": "team", "value": "north"}]

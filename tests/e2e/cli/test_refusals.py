@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.unit.cli.command import Keyrelay, Said
-from tests.unit.cli.definitions import (
+from tests.e2e.cli.command import Keyrelay, Said
+from tests.e2e.cli.definitions import (
     NORTH,
     SMTP,
     SQS,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.unit.cli.command import Keyrelay
+from tests.e2e.cli.command import Keyrelay
 
 
 @pytest.fixture(autouse=True)

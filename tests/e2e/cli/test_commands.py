@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.unit.cli.command import Document, Keyrelay
-from tests.unit.cli.definitions import (
+from tests.e2e.cli.command import Document, Keyrelay
+from tests.e2e.cli.definitions import (
     ALLOW,
     NORTH,
     SMTP,

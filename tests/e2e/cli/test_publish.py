@@ -17,9 +17,9 @@ from keyrelay.dead_letter import DeadLetter
 from keyrelay.ids import new_id
 from keyrelay.ports import Unavailable
 from keyrelay.trigger import LARGEST_TRIGGER, Origin, Trigger
+from tests.e2e.cli.command import Keyrelay
+from tests.e2e.cli.definitions import create_action, create_secret
 from tests.samples import NOON, PROFILE
-from tests.unit.cli.command import Keyrelay
-from tests.unit.cli.definitions import create_action, create_secret
 
 ACTION = "0" * 24
 ORIGIN = Origin(profile=PROFILE, now=lambda: NOON, new_id=new_id)
