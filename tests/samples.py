@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from keyrelay.action import Action
 from keyrelay.action_document import parse_action
 from keyrelay.catalog import Catalog
+from keyrelay.data_point import DataPoint
 from keyrelay.policy import Policy, index, parse_policy
 from keyrelay.secret import SealedSecret, Secret, SecretType
-from keyrelay.trigger import DataPoint, Lifetime, Origin, Trigger
+from keyrelay.trigger import Lifetime, Origin, Trigger
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from keyrelay.action import Action, EmailSmtp, QueueSqs
+from keyrelay.data_point import DataPoint
 from keyrelay.mailbox import Mailbox, is_header_text
 from keyrelay.outcome import Fault, Rejected
 from keyrelay.placeholders import Fact, Facts, Template
-from keyrelay.trigger import DataPoint, Trigger
+from keyrelay.trigger import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

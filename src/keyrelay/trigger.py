@@ -7,43 +7,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from keyrelay.data_point import DataPoint, parse_points
 from keyrelay.definition import (
     InvalidDefinition,
     parse_document,
     refuse_unknown,
-    require_list,
-    require_object,
     require_text,
 )
 from keyrelay.ids import is_id
-from keyrelay.placeholders import Fact, Facts
+from keyrelay.instant import parse_instant
 
 LARGEST_TRIGGER = 1024 * 1024  # bytes; what SQS takes for one message
-MOST_POINTS = 1000
 STANDARD_LIFETIME = timedelta(hours=24)
 
 _FIELDS = frozenset({"id", "profile", "action", "data", "key", "raised_at", "deadline"})
-_POINT_FACTS = {
-    Fact.VARIABLE: "variable",
-    Fact.UNIT: "unit",
-    Fact.DEVICE: "device",
-    Fact.DEVICE_NAME: "device_name",
-}
 # What may stand in a Message-ID (RFC 5322 dot-atom) and in an SQS deduplication id.
 _TRIGGER_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_NO_LOCATION = "a location has numbers lat and lng, or GeoJSON coordinates"
 
 
 class MalformedTrigger(ValueError):
     """The bytes received are not a trigger, and never will be."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataPoint:
-    """One measurement: its facts, ready to print, and the JSON as it was sent."""
-
-    facts: Facts
-    document: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +98,7 @@ class Trigger:
             id=_trigger_id(origin.new_id(now) if id_ is None else id_),
             profile=_profile(document.get("profile"), origin.profile),
             action=_action(document.get("action")),
-            data=_points(document.get("data")),
+            data=parse_points(document.get("data")),
             key=_key(document.get("key")),
             lifetime=_lifetime(document, now),
         )
@@ -133,12 +116,6 @@ class Trigger:
             head["key"] = self.key
         points = ",".join(point.document for point in self.data)
         return f'{json.dumps(head)[:-1]}, "data": [{points}]}}'.encode()
-
-
-def wire_instant(instant: datetime) -> str:
-    """Print as wire.md does: ISO 8601, UTC, milliseconds, `Z`."""
-    text = instant.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "Z"
 
 
 def _trigger_id(value: object) -> str:
@@ -172,8 +149,8 @@ def _key(value: object) -> str | None:
 
 
 def _lifetime(document: Mapping[str, object], now: datetime) -> Lifetime:
-    raised_at = _instant(document.get("raised_at"), "raised_at")
-    deadline = _instant(document.get("deadline"), "deadline")
+    raised_at = parse_instant(document.get("raised_at"), "raised_at")
+    deadline = parse_instant(document.get("deadline"), "deadline")
     if raised_at is None:
         # Whoever gave a deadline that has passed raised the trigger before it.
         raised_at = min(now, deadline or now)
@@ -182,77 +159,6 @@ def _lifetime(document: Mapping[str, object], now: datetime) -> Lifetime:
     if deadline < raised_at:
         raise InvalidDefinition("deadline must not come before raised_at")
     return Lifetime(raised_at=raised_at, deadline=deadline)
-
-
-def _points(value: object) -> tuple[DataPoint, ...]:
-    if value is None:
-        return ()
-    points = [value] if isinstance(value, dict) else value
-    return tuple(
-        _point(require_object(point, "a data point"))
-        for point in require_list(points, "data", longest=MOST_POINTS)
-    )
-
-
-def _point(fields: Mapping[str, object]) -> DataPoint:
-    facts = {
-        fact: require_text(fields[name], f"a data point's {name}", longest=1000)
-        for fact, name in _POINT_FACTS.items()
-        if fields.get(name) is not None
-    }
-    if (value := fields.get("value")) is not None:
-        facts[Fact.VALUE] = _printed(value)
-    if (time := _instant(fields.get("time"), "a data point's time")) is not None:
-        facts[Fact.TIME] = wire_instant(time)
-    if (location := fields.get("location")) is not None:
-        facts[Fact.LOCATION] = _location(require_object(location, "location"))
-    # ASCII, so that it can be stored, sent and logged anywhere as it is.
-    return DataPoint(facts, json.dumps(fields, separators=(",", ":")))
-
-
-def _printed(value: object) -> str:
-    match value:
-        case str():
-            return value
-        case bool() | int() | float():
-            return json.dumps(value)
-        case _:
-            raise InvalidDefinition("a data point's value is text, a number or a truth")
-
-
-def _location(location: Mapping[str, object]) -> str:
-    """Print `lat,lng` from TagoIO's own shape or from GeoJSON (RFC 7946)."""
-    match location:
-        case {"lat": lat, "lng": lng} | {"coordinates": [lng, lat, *_]}:
-            return f"{_degrees(lat)},{_degrees(lng)}"
-        case _:
-            raise InvalidDefinition(_NO_LOCATION)
-
-
-def _degrees(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidDefinition(_NO_LOCATION)
-    return json.dumps(value)
-
-
-def _instant(value: object, what: str) -> datetime | None:
-    if value is None:
-        return None
-    text = require_text(value, what, longest=40)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidDefinition(f"{what} must be an ISO 8601 time") from None
-    if instant.tzinfo is None:
-        raise InvalidDefinition(f"{what} must say its time zone, for example with Z")
-    return _as_utc(instant, what)
-
-
-def _as_utc(instant: datetime, what: str) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:  # the first and last day of the calendar
-        raise InvalidDefinition(f"{what} is out of range") from None
 
 
 def _later(instant: datetime, by: timedelta) -> datetime:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
+from keyrelay.data_point import DataPoint
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.outcome import Fault
 from keyrelay.placeholders import Fact
@@ -16,7 +17,7 @@ from keyrelay.ports import Inbox, Lease, Queue, Waker
 from keyrelay.settlement import Bury, Settlement
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.trigger import DataPoint, Trigger
+from keyrelay.trigger import Trigger
 from keyrelay.world import World
 from tests.fakes import Clock
 from tests.memory_queue import MemoryQueue, Shelf

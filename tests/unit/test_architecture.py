@@ -11,10 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "keyrelay"
 FLOORS = (
     {"definition", "ids", "outcome", "placeholders", "batching"},
-    {"tags", "mailbox", "queue_url", "egress", "settlement", "world"},
-    {"secret", "trigger", "pattern"},
-    {"credentials", "action", "dead_letter", "rule"},
-    {"action_document", "policy", "message"},
+    {"tags", "mailbox", "queue_url", "egress", "settlement", "world", "instant"},
+    {"secret", "data_point", "pattern"},
+    {"trigger", "credentials", "action", "rule"},
+    {"dead_letter", "action_document", "policy", "message"},
     {"audit", "catalog"},
     {"ports", "pauses", "audit_document"},
     {"pipeline", "worker", "tally"},

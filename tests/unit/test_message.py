@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.data_point import DataPoint
 from keyrelay.message import (
     Mail,
     QueueMessage,
@@ -15,7 +16,7 @@ from keyrelay.message import (
 )
 from keyrelay.outcome import Fault, Rejected
 from keyrelay.placeholders import Fact
-from keyrelay.trigger import DataPoint, Trigger
+from keyrelay.trigger import Trigger
 from tests.samples import (
     MAIL_DOES,
     NOON,

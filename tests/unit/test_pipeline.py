@@ -7,6 +7,7 @@ import pytest
 from keyrelay.action import Action, Channel
 from keyrelay.audit import Evidence, Report
 from keyrelay.catalog import Catalog
+from keyrelay.data_point import DataPoint
 from keyrelay.message import Mail, QueueMessages
 from keyrelay.outcome import (
     Blame,
@@ -23,7 +24,7 @@ from keyrelay.placeholders import Fact
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.settlement import STANDARD, Attempt, Bury, settle
 from keyrelay.tags import Tagged
-from keyrelay.trigger import DataPoint, Trigger
+from keyrelay.trigger import Trigger
 from tests.fakes import Clock, FakeLease, FakeVault, Outbox
 from tests.samples import (
     ALLOW,

@@ -6,14 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.data_point import MOST_POINTS
+from keyrelay.instant import wire_instant
 from keyrelay.placeholders import Fact
-from keyrelay.trigger import (
-    LARGEST_TRIGGER,
-    MOST_POINTS,
-    MalformedTrigger,
-    Trigger,
-    wire_instant,
-)
+from keyrelay.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.samples import DAY, MAIL_ACTION, NOON, ORIGIN, OTHER_PROFILE, PROFILE
 
 SHARED = replace(ORIGIN, profile=None)  # such as a topic that all profiles use

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keyrelay.audit_document import printable
-from keyrelay.trigger import wire_instant
+from keyrelay.instant import wire_instant
 
 Document = Mapping[str, object]
 

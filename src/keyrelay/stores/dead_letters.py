@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.audit import Change
 from keyrelay.audit_document import printable
 from keyrelay.batching import Batch
+from keyrelay.data_point import MOST_POINTS
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.definition import parse_document, require_list
 from keyrelay.outcome import Fault
@@ -19,7 +20,7 @@ from keyrelay.stores.changes import Journal
 from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 from keyrelay.stores.tables import dead_letters
-from keyrelay.trigger import MOST_POINTS, Trigger
+from keyrelay.trigger import Trigger
 
 NOUN = "trigger"
 MOST_TOGETHER = 200

@@ -1,0 +1,84 @@
+"""Data points: what was measured, as facts to print and as JSON to pass on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keyrelay.definition import (
+    InvalidDefinition,
+    require_list,
+    require_object,
+    require_text,
+)
+from keyrelay.instant import parse_instant, wire_instant
+from keyrelay.placeholders import Fact, Facts
+
+MOST_POINTS = 1000
+
+_POINT_FACTS = {
+    Fact.VARIABLE: "variable",
+    Fact.UNIT: "unit",
+    Fact.DEVICE: "device",
+    Fact.DEVICE_NAME: "device_name",
+}
+_NO_LOCATION = "a location has numbers lat and lng, or GeoJSON coordinates"
+
+
+@dataclass(frozen=True, slots=True)
+class DataPoint:
+    """One measurement: its facts, ready to print, and the JSON as it was sent."""
+
+    facts: Facts
+    document: str
+
+
+def parse_points(value: object) -> tuple[DataPoint, ...]:
+    """Read one data point or a list of them, or raise InvalidDefinition."""
+    if value is None:
+        return ()
+    points = [value] if isinstance(value, dict) else value
+    return tuple(
+        _point(require_object(point, "a data point"))
+        for point in require_list(points, "data", longest=MOST_POINTS)
+    )
+
+
+def _point(fields: Mapping[str, object]) -> DataPoint:
+    facts = {
+        fact: require_text(fields[name], f"a data point's {name}", longest=1000)
+        for fact, name in _POINT_FACTS.items()
+        if fields.get(name) is not None
+    }
+    if (value := fields.get("value")) is not None:
+        facts[Fact.VALUE] = _printed(value)
+    if (time := parse_instant(fields.get("time"), "a data point's time")) is not None:
+        facts[Fact.TIME] = wire_instant(time)
+    if (location := fields.get("location")) is not None:
+        facts[Fact.LOCATION] = _location(require_object(location, "location"))
+    # ASCII, so that it can be stored, sent and logged anywhere as it is.
+    return DataPoint(facts, json.dumps(fields, separators=(",", ":")))
+
+
+def _printed(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool() | int() | float():
+            return json.dumps(value)
+        case _:
+            raise InvalidDefinition("a data point's value is text, a number or a truth")
+
+
+def _location(location: Mapping[str, object]) -> str:
+    """Print `lat,lng` from TagoIO's own shape or from GeoJSON (RFC 7946)."""
+    match location:
+        case {"lat": lat, "lng": lng} | {"coordinates": [lng, lat, *_]}:
+            return f"{_degrees(lat)},{_degrees(lng)}"
+        case _:
+            raise InvalidDefinition(_NO_LOCATION)
+
+
+def _degrees(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidDefinition(_NO_LOCATION)
+    return json.dumps(value)
