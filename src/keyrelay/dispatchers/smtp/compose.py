@@ -2,10 +2,10 @@
 
 import email.policy
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
+from functools import lru_cache
 
 from aiosmtplib.protocol import normalize_message_line_endings
 
@@ -34,21 +34,18 @@ def compose(mail: Mail) -> Envelope:
 
     The headers name all To and Cc, also those who have had it; Bcc is in none.
     """
+    addressed = _addressed(mail)
     message = EmailMessage(_POLICY)
-    recipients = mail.form.recipients
-    _address(message, "From", (mail.form.sender,))
-    _address(message, "To", recipients.to)
-    _address(message, "Cc", recipients.cc)
-    _address(message, "Reply-To", recipients.reply_to)
     message["Subject"] = mail.subject
     message["Message-ID"] = mail.stamp.message_id
     message["Date"] = mail.stamp.date
     _fill(message, mail)
+    block = b"".join(_address_header(*header) for header in addressed.items())
     # Python before 3.11.10 makes headers of newlines in encoded-words
     # (CVE-2024-6923): what is about to be sent is looked at, not what was set, and
     # only once a bare newline, which servers take for a line's end, looks like one.
-    content = normalize_message_line_endings(message.as_bytes())
-    if _header_names(content) != Counter(message.keys()):
+    content = normalize_message_line_endings(block + message.as_bytes())
+    if _header_names(content) != Counter([*addressed, *message.keys()]):
         raise HeaderInjected
     return Envelope(
         sender=mail.form.sender.address,
@@ -57,11 +54,24 @@ def compose(mail: Mail) -> Envelope:
     )
 
 
-def _address(message: EmailMessage, header: str, mailboxes: Iterable[Mailbox]) -> None:
-    if mailboxes:
-        message[header] = [
-            Address(mailbox.name, addr_spec=mailbox.address) for mailbox in mailboxes
-        ]
+def _addressed(mail: Mail) -> dict[str, tuple[Mailbox, ...]]:
+    recipients = mail.form.recipients
+    headers = {
+        "From": (mail.form.sender,),
+        "To": recipients.to,
+        "Cc": recipients.cc,
+        "Reply-To": recipients.reply_to,
+    }
+    return {header: mailboxes for header, mailboxes in headers.items() if mailboxes}
+
+
+@lru_cache(maxsize=1024)
+def _address_header(header: str, mailboxes: tuple[Mailbox, ...]) -> bytes:
+    """Fold it once: an action's addresses are the same in all of its mails."""
+    addresses = [
+        Address(mailbox.name, addr_spec=mailbox.address) for mailbox in mailboxes
+    ]
+    return _POLICY.fold_binary(header, _POLICY.header_factory(header, addresses))
 
 
 def _fill(message: EmailMessage, mail: Mail) -> None:
