@@ -52,7 +52,7 @@ def test_a_worker_that_was_asleep_for_too_long_settles_nothing_late(
 
     with relay.home.running("worker") as sleeper:
         sink.ledger.await_count(150, WITHIN)
-        _put_to_sleep(sleeper, relay.home.path)
+        _put_to_sleep(sleeper, relay.home.path, sink)
         # It holds leases that end while it sleeps; the other one waits for them.
         relay.home.run("worker", "--drain")
         settled = sink.ledger.count()
@@ -72,13 +72,15 @@ def test_a_worker_that_was_asleep_for_too_long_settles_nothing_late(
     relay.home.run("audit", "verify")
 
 
-def _put_to_sleep(worker: Command, home: Path) -> None:
+def _put_to_sleep(worker: Command, home: Path, sink: SmtpSink) -> None:
     """Stop it between two writes: one in the middle of a write stops everybody."""
     for _ in range(100):
         worker.send(signal.SIGSTOP)
         if all(_is_free(home / name) for name in ("queue.db", "keyrelay.db")):
             return
         worker.send(signal.SIGCONT)
+        # The next try is at another moment of its work.
+        sink.ledger.await_count(sink.ledger.count() + 1, WITHIN)
     pytest.fail("the worker does nothing but write")
 
 
