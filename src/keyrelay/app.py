@@ -39,7 +39,7 @@ async def open_crew(settings: Settings, *, drain: bool) -> AsyncIterator[Crew]:
             database=store.database,
             vault=store.vault,
             world=world,
-            replaced=queue.wake,
+            replaced=resumed.put_nowait,
         )
         pipeline = Pipeline(
             catalog=catalog.current,
@@ -59,7 +59,12 @@ async def open_crew(settings: Settings, *, drain: bool) -> AsyncIterator[Crew]:
             world=world,
         )
         yield Crew(
-            worker=worker, catalog=catalog, waker=queue, resumed=resumed, tally=tally
+            worker=worker,
+            catalog=catalog,
+            waker=queue,
+            resumed=resumed,
+            tally=tally,
+            world=world,
         )
 
 

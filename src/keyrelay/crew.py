@@ -1,34 +1,39 @@
 """Crew: a worker, and those who keep its view of the definitions fresh."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from keyrelay.ports import Unavailable, Waker
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.tally import Tally
 from keyrelay.worker import Worker
+from keyrelay.world import World
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """`resumed` are the secrets whose pause has ended, for what waits for them."""
+    """`resumed` are the secrets that were replaced or whose pause has ended."""
 
     worker: Worker
     catalog: LiveCatalog
     waker: Waker
     resumed: asyncio.Queue[str]
     tally: Tally
+    world: World
 
     async def work(
         self, stop: asyncio.Event, grace: timedelta, started: Callable[[], None]
     ) -> None:
         """Work until `stop` is set, or until the queue is drained; then finish."""
         await self.catalog.refresh()
-        # Which secrets were replaced while nobody worked is not known, and who was
-        # paused is known to no new process: all that waits may try.
-        await self.waker.wake_all()
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.catalog.watch(over))
@@ -39,10 +44,17 @@ class Crew:
             waking.cancel()
 
     async def _wake(self) -> None:
+        # Which secrets were replaced while nobody worked is not known, and who was
+        # paused is known to no new process: all that waits may try.
+        await self._insist(self.waker.wake_all)
         while True:
             secret = await self.resumed.get()
+            await self._insist(partial(self.waker.wake, secret))
+
+    async def _insist(self, wake: Callable[[], Awaitable[None]]) -> None:
+        while True:
             try:
-                await self.waker.wake(secret)
-            except Unavailable:
-                # Nothing is lost: what waits comes due by itself, only later.
-                continue
+                return await wake()
+            except Unavailable as fault:
+                log.warning("nothing is woken", extra={"reason": str(fault)})
+            await self.world.sleep(_PATIENCE)

@@ -1,5 +1,6 @@
 """Logs: one line an event, a constant event with data beside it."""
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -40,6 +41,13 @@ def configure_logs(log_format: str, stream: TextIO = sys.stderr) -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("keyrelay").setLevel(logging.INFO)
+
+
+def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Log what nobody awaited; asyncio's own words quote the exception's."""
+    error = context.get("exception")
+    given = error if isinstance(error, BaseException) else None
+    structlog.get_logger(__name__).error(str(context["message"]), exc_info=given)
 
 
 def _keep_frames_only(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -56,6 +56,8 @@ class QueueMessages:
 
 Message = Mail | QueueMessages
 
+LONGEST_SUBJECT = 1000  # to fold a header takes time quadratic in its length
+
 # Each peer's words on each part are in the records of the attempts before.
 _NOTHING_LEFT = Rejected(
     "nothing is left to send: every part was taken, or refused for good, before",
@@ -109,6 +111,12 @@ def _texts(does: EmailSmtp | QueueSqs) -> tuple[Template, ...]:
 def _mail(form: EmailSmtp, trigger: Trigger, done: Collection[str]) -> Mail | Rejected:
     facts = _facts(trigger.data[:1])
     subject = form.subject.fill(facts)
+    if len(subject) > LONGEST_SUBJECT:
+        return Rejected(
+            "the trigger's data would make the subject longer than"
+            f" {LONGEST_SUBJECT} characters",
+            Fault.TRIGGER,
+        )
     if not is_header_text(subject):
         return Rejected(
             "the trigger's data would put control characters or '=?' into the subject",

@@ -189,8 +189,9 @@ def _vault(settings: Settings, installed: Installation, world: World) -> Vault:
 
 
 def _key_provider(settings: Settings) -> Callable[[], KeyEncryptionKey]:
-    if settings.key is not None:
-        return partial(environment.load, settings.key.get_secret_value())
+    if (key := settings.key) is not None:
+        # No partial, whose repr would show the key.
+        return lambda: environment.load(key.get_secret_value())
     return partial(file.load, settings.key_path)
 
 

@@ -33,6 +33,10 @@ class _Pause:
     length: timedelta
     probe_at: datetime
 
+    def holds(self, now: datetime) -> bool:
+        # A clock that was set back must not make a pause longer.
+        return self.since <= now < self.probe_at
+
     def is_probing(self, now: datetime) -> bool:
         return now >= self.since + self.length
 
@@ -44,43 +48,46 @@ class _Health:
     version: int
     failures: int = 0
     pause: _Pause | None = None
-    started: dict[object, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pauses:
-    """`share` is how many attempts a slow peer may have under way; `wake` is called
-    with a secret's id when what waits for it may go on."""
+    """`share` is how many attempts slow peers may have under way, all together;
+    `wake` is called with a secret's id when what waits for it may go on."""
 
     share: int
     now: Callable[[], datetime]
     wake: Callable[[str], None]
-    _healths: dict[str, _Health] = field(default_factory=dict)
+    _healths: dict[str, _Health] = field(default_factory=dict, init=False)
+    _under_way: dict[object, tuple[str, datetime]] = field(
+        default_factory=dict, init=False
+    )
 
     def held(self, secret: Secret) -> Deferred | None:
         """Return why a trigger must wait; None, it may go, perhaps as the probe."""
         health, now = self._health(secret), self.now()
         pause = health.pause
-        if pause is not None and now < pause.probe_at:
+        if pause is not None and pause.holds(now):
             reason = f"secret {secret.key} is paused: {pause.reason}"
             return _wait(reason, pause.probe_at - now, secret)
         if pause is not None:
-            health.pause = replace(pause, probe_at=now + pause.length)
+            since = min(pause.since, now)
+            health.pause = replace(pause, since=since, probe_at=now + pause.length)
             return None
-        oldest = next(iter(health.started.values()), now)
-        if len(health.started) >= self.share and now - oldest > _SLOW:
+        slow = [id_ for id_, at in self._under_way.values() if now - at > _SLOW]
+        if len(slow) >= self.share and secret.id in slow:
             return _wait(f"the server of {secret.key} is slow", _CROWD_WAIT, secret)
         return None
 
     @contextmanager
     def attempt(self, secret: Secret) -> Iterator[None]:
         """Count an attempt as under way."""
-        started, token = self._health(secret).started, object()
-        started[token] = self.now()
+        token = object()
+        self._under_way[token] = (secret.id, self.now())
         try:
             yield
         finally:
-            del started[token]
+            del self._under_way[token]
 
     def observe(self, secret: Secret, outcome: Outcome) -> Outcome:
         """Learn from an attempt; return its outcome, waiting for the secret if so."""

@@ -33,7 +33,8 @@ class Inbox(Protocol):
     async def redrive(self, letter: DeadLetter) -> bool:
         """Accept a buried trigger anew, without its `done` parts; durable on return.
 
-        False, it is not buried: it waits already, or was delivered since.
+        False, it is not buried: it waits already, was delivered since, or is leased
+        and may be about to be buried again.
         """
 
 

@@ -15,8 +15,9 @@ from keyrelay.definition import InvalidDefinition
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 _HOST = re.compile(r"sqs\.([a-z0-9-]+)\.(amazonaws\.com|amazonaws\.com\.cn)")
 _PATH = re.compile(
-    r"(?:/queue/[a-z0-9-]+)?/(\d{12})/([A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)"
+    r"(?:/queue/([a-z0-9-]+))?/\d{12}/([A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)"
 )
+_OTHER_REGION = "queue_url is of another region than aws_region"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ def parse_queue_url(text: str, region: str, endpoints: Collection[str]) -> Queue
         raise InvalidDefinition(
             "queue_url must look like https://sqs.<region>.amazonaws.com/<account>/<name>"
         )
+    if path[1] not in (None, region):
+        raise InvalidDefinition(_OTHER_REGION)
     return QueueUrl(
         url=text,
         endpoint=_endpoint(text, region, endpoints),
@@ -62,7 +65,7 @@ def _endpoint(text: str, region: str, endpoints: Collection[str]) -> str:
             "queue_url is not at AWS; KEYRELAY_SQS_ENDPOINTS allows other endpoints"
         )
     if host[1] != region:
-        raise InvalidDefinition("queue_url is of another region than aws_region")
+        raise InvalidDefinition(_OTHER_REGION)
     return origin
 
 

@@ -107,7 +107,7 @@ def in_sqlite(folder: Path) -> Place:
         terms = Terms(ordered=ordered, drain=drain, lease=LEASE)
         its_world = replace(world, sleep=_forever) if stalled else world
         async with open_queue(folder / "queue.db", its_world, terms) as queue:
-            place.upkeep.append(0 if stalled else 2)
+            place.upkeep.append(0 if stalled else 3)
             await clock.until_asleep(sum(place.upkeep))
             yield queue
         place.upkeep.pop()

@@ -238,7 +238,7 @@ async def test_many_lanes_with_a_wrong_password_try_it_once(
     )
 
     outcomes = await asyncio.gather(
-        *(dispatcher.dispatch(mail(), wrong) for _ in range(6))
+        *(dispatcher.dispatch(mail(), wrong) for _ in range(32))
     )
 
     assert office.logins == [False]

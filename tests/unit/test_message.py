@@ -265,3 +265,13 @@ def test_parts_done_and_parts_left_make_the_whole(
     assert {m.part: m.body for m in left} == {
         part: point.document for part, point in named.items() if part not in done
     }
+
+
+def test_a_subject_that_would_take_for_ever_to_fold_is_the_triggers_fault() -> None:
+    endless = DataPoint({Fact.VALUE: "é " * 100_000}, "{}")
+
+    refused = compose(an_action(), a_trigger(endless), frozenset())
+
+    assert isinstance(refused, Rejected)
+    assert refused.fault is Fault.TRIGGER
+    assert "longer than 1000" in refused.reason

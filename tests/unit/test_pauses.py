@@ -347,6 +347,30 @@ def test_a_slow_peer_gets_its_share_of_the_lanes(ward: Ward) -> None:
     assert ward.goes(OLD)
 
 
+def test_slow_peers_share_one_share(ward: Ward) -> None:
+    with ExitStack() as under_way:
+        for number in range(ward.share):
+            secret = OLD if number else OTHER
+            under_way.enter_context(ward.pauses.attempt(secret))
+        ward.clock.advance(2 * SECOND)
+
+        assert not ward.goes(OLD)
+        assert not ward.goes(OTHER)
+
+
+def test_a_clock_that_is_set_back_makes_no_pause_longer(ward: Ward) -> None:
+    ward.clock.advance(1000 * MINUTE)
+    ward.pauses.observe(OLD, Deferred("535", blame=Blame.CREDENTIAL))
+    assert not ward.goes(OLD)
+
+    ward.clock.time -= 500 * MINUTE
+
+    assert ward.goes(OLD), "the probe"
+    assert not ward.goes(OLD)
+    ward.clock.advance(MINUTE)
+    assert ward.goes(OLD)
+
+
 def test_a_quick_peer_gets_all_lanes(ward: Ward) -> None:
     with ExitStack() as under_way:
         for _ in range(9):

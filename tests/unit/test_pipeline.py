@@ -430,8 +430,8 @@ async def test_a_slow_server_is_known_by_what_is_under_way(bench: Bench) -> None
     seen: list[bool] = []
 
     def slow() -> Outcome:
-        bench.clock.advance(2 * SECOND)
         with pauses.attempt(secret):
+            bench.clock.advance(2 * SECOND)
             seen.append(pauses.held(secret) is not None)
         return Delivered("at last")
 

@@ -53,6 +53,13 @@ def test_a_queue_of_another_region_is_refused() -> None:
         parse_queue_url(URL, "eu-west-1", ())
 
 
+def test_a_region_in_the_path_is_a_region_too() -> None:
+    url = f"{LOCAL}/queue/us-east-1/000000000000/orders"
+
+    with pytest.raises(InvalidDefinition, match="another region"):
+        parse_queue_url(url, REGION, (LOCAL,))
+
+
 @pytest.mark.parametrize(
     "url",
     [

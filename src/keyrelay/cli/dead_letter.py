@@ -15,6 +15,8 @@ from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.outcome import Fault
+from keyrelay.sources.sqlite.inspection import State
+from keyrelay.sources.sqlite.queue import SqliteQueue
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 
 app = typer.Typer(
@@ -94,7 +96,8 @@ def redrive(
             async def once_more(letter: DeadLetter) -> None:
                 # In the queue before it is forgotten here: a crash between the two
                 # leaves a letter too many, never one too few.
-                await queue.redrive(letter)
+                if not await queue.redrive(letter):
+                    await _require_settled(queue, letter)
                 await session.store.dead_letters.redriven(letter, session.actor)
 
             act = _Acting(act=once_more, as_json=as_json)
@@ -134,6 +137,15 @@ def drop(
         return await _Acting(act=forget, as_json=as_json).on(session, found)
 
     _finish(perform(ctx, work))
+
+
+async def _require_settled(queue: SqliteQueue, letter: DeadLetter) -> None:
+    """Raise EditedMeanwhile if the letter may be all that is left of its trigger."""
+    trigger = letter.trigger
+    known = await queue.status(trigger.profile, trigger.id)
+    # Its lease may be about to bury it: its letter is kept first, and this is it.
+    if known is not None and known.state in (State.LEASED, State.BURIED):
+        raise EditedMeanwhile(f"trigger {trigger.id} is being attempted: look again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import uvloop
 
 from keyrelay.cli.flags import Flags
 from keyrelay.cli.refusals import Refused
-from keyrelay.logs import configure_logs
+from keyrelay.logs import configure_logs, report_loop_fault
 from keyrelay.opening import Store, open_inbox, open_store
 from keyrelay.settings import Settings, load_settings
 from keyrelay.sources.sqlite.queue import SqliteQueue
@@ -56,6 +56,7 @@ def perform(ctx: typer.Context, work: Callable[[Session], Awaitable[T]]) -> T:
 
 def run(work: Coroutine[None, None, T]) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(report_loop_fault)
         return runner.run(work)
 
 

@@ -29,10 +29,11 @@ def scrub(text: str, values: Collection[str]) -> str:
     # Before the search: a zero-width character inside of a value would hide it.
     text = text if text.isascii() and text.isprintable() else _seen(text)
     values = [value for value in values if value]
-    for form in sorted(set(_plain_forms(values)), key=len, reverse=True):
-        text = text.replace(form, _MASK)
+    # Base64 first: a short value, masked in the middle of one, would hide it.
     for core in _base64_forms(values):
         text = _without_words(text, core)
+    for form in sorted(set(_plain_forms(values)), key=len, reverse=True):
+        text = text.replace(form, _MASK)
     # After the search: of a value cut in two the first half would stay.
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
@@ -57,6 +58,7 @@ def _plain_forms(values: Collection[str]) -> Iterator[str]:
             yield escaped
             yield _with_small_escapes(escaped)
         yield json.dumps(value)[1:-1]
+        yield json.dumps(value)[1:-1].replace("/", "\\/")
         yield json.dumps(value, ensure_ascii=False)[1:-1]
         yield html.escape(value)
 

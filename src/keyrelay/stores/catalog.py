@@ -1,7 +1,7 @@
 """Live catalog: the view of all definitions, never older than a moment."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -31,7 +31,6 @@ class _Sight:
     catalog: Catalog = field(default_factory=lambda: View().catalog)
     confirmed_at: datetime | None = None
     fault: str | None = None
-    unannounced: set[str] = field(default_factory=set)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -42,7 +41,7 @@ class LiveCatalog:
     database: Database
     vault: Vault
     world: World
-    replaced: Callable[[str], Awaitable[None]]
+    replaced: Callable[[str], None]
     _sight: _Sight = field(default_factory=_Sight, init=False)
 
     def current(self) -> Catalog:
@@ -66,7 +65,6 @@ class LiveCatalog:
                 sight.fault = str(fault)
                 return
             sight.confirmed_at, sight.fault = at, None
-            await self._announce()
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh again and again until `stop` is set."""
@@ -107,20 +105,9 @@ class LiveCatalog:
             new = await (
                 load(connection, mac) if first else load_changes(connection, mac, view)
             )
-        if not first and new.secrets is not view.secrets:
-            sight.unannounced |= {
-                id_
-                for (profile, id_), sealed in new.secrets.items()
-                if sealed is not view.secrets.get((profile, id_))
-            }
         sight.view, sight.catalog = new, new.catalog
+        if not first and new.secrets is not view.secrets:
+            for place, sealed in new.secrets.items():
+                if sealed is not view.secrets.get(place):
+                    self.replaced(sealed.secret.id)
         return True
-
-    async def _announce(self) -> None:
-        for secret in sorted(self._sight.unannounced):
-            try:
-                await self.replaced(secret)
-            except Unavailable as fault:  # told again at the next refresh
-                log.warning("replaced secret not announced", why=str(fault))
-                return
-            self._sight.unannounced.discard(secret)

@@ -8,13 +8,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.action import Action
+from keyrelay.action import TARGET, Action
 from keyrelay.action_document import parse_action
 from keyrelay.catalog import Catalog
-from keyrelay.definition import parse_document
+from keyrelay.definition import InvalidDefinition, parse_document
 from keyrelay.policy import Policy, PolicyIndex, index, parse_policy
 from keyrelay.ports import Unavailable
-from keyrelay.secret import SealedSecret
+from keyrelay.rule import VERBS
+from keyrelay.secret import RESOURCE, SealedSecret
 from keyrelay.stores.audit_chain import Mac
 from keyrelay.stores.definitions import Noun
 from keyrelay.stores.rows import AnyRow, Place, places_in, rows_of
@@ -27,6 +28,13 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _TABLES = {Noun.SECRET: secrets, Noun.ACTION: actions, Noun.POLICY: policies}
+_NOUNS = {noun.value: noun for noun in Noun}
+# Stands in for a policy that cannot be read.
+_DENY_ALL = {
+    "name": "unreadable",
+    "targets": [[TARGET], ["analysis"]],
+    "permissions": [{"effect": "deny", "action": [*VERBS], "resource": [RESOURCE]}],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +79,9 @@ async def load_changes(connection: AsyncConnection, mac: Mac, view: View) -> Vie
     since = select(changes).where(changes.c.revision > view.revision)
     places: dict[Noun, list[Place]] = {noun: [] for noun in Noun}
     for change in await connection.execute(since):
-        places[Noun(change.noun)].append((change.profile, change.subject))
+        # A newer Keyrelay beside us may know more nouns; they are none of ours.
+        if (noun := _NOUNS.get(change.noun)) is not None:
+            places[noun].append((change.profile, change.subject))
     revision = await read_revision(connection)
     return await _loaded(connection, mac, replace(view, revision=revision), places)
 
@@ -149,7 +159,16 @@ def _action(row: AnyRow) -> Action:
 
 
 def _policy(row: AnyRow) -> Policy:
-    return parse_policy(_document(row), row.id, row.profile)
+    try:
+        return parse_policy(_document(row), row.id, row.profile)
+    except InvalidDefinition as fault:
+        # It may have denied something, and nobody knows what.
+        log.error(  # noqa: TRY400 - the document's own words
+            "policy unreadable: its profile is denied every secret",
+            id=row.id,
+            why=str(fault),
+        )
+        return parse_policy(_DENY_ALL, row.id, row.profile)
 
 
 def _document(row: AnyRow) -> Mapping[str, object]:

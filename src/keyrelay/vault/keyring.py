@@ -59,7 +59,7 @@ class Keyring:
 
     store_id: str
     wrapped: Sequence[WrappedKey]
-    provider: Callable[[], KeyEncryptionKey]
+    provider: Callable[[], KeyEncryptionKey] = field(repr=False)
     now: Callable[[], datetime]
     lifetime: timedelta = timedelta(minutes=5)
     _unwrapped: dict[str, _Unwrapped] = field(default_factory=dict, init=False)

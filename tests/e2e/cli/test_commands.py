@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 
 import pytest
 
@@ -244,6 +246,25 @@ def test_a_redriven_trigger_is_attempted_anew(keyrelay: Keyrelay) -> None:
     assert said.out == "t1\n"
     assert keyrelay("dead-letter", "list", "--json").json == []
     assert keyrelay("worker", "--drain", "--json").document["buried"] == 1
+
+
+def test_a_letter_is_kept_while_its_trigger_may_be_about_to_be_buried(
+    keyrelay: Keyrelay,
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    bury(keyrelay, "t1")
+    # As a worker leaves it that has buried, and has not settled yet.
+    leased = (
+        "UPDATE triggers SET settled_at = NULL, settlement = NULL, token = 'a lane'"
+    )
+    with closing(sqlite3.connect(keyrelay.home / "queue.db")) as queue, queue:
+        queue.execute(leased)
+
+    said = keyrelay("dead-letter", "redrive", "t1")
+
+    assert said.code == 1
+    assert "trigger t1 is being attempted: look again" in said.err
+    assert len(keyrelay("dead-letter", "list", "--json").documents) == 1
 
 
 def test_what_could_not_be_redriven_is_named(keyrelay: Keyrelay) -> None:

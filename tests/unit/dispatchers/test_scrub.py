@@ -31,11 +31,20 @@ ECHOES = {
     "form-encoded": quote_plus(PASSWORD),
     "JSON": json.dumps({"password": PASSWORD}),
     "JSON beyond ASCII": json.dumps({"password": PASSWORD}, ensure_ascii=False),
+    "JSON with its slashes escaped": json.dumps(PASSWORD).replace("/", "\\/"),
     "HTML": "hunter2/+é&quot;&lt;&amp;",
     "cut by invisible characters": 'hunt\u200ber2\u202e/+é\u2066"<&',
     "the user": USER,
     "the user in base64": base64_of(USER),
 }
+
+
+def test_a_short_value_hides_no_longer_one_in_base64() -> None:
+    password = "correct-horse-battery-staple"
+
+    scrubbed = scrub(base64_of(password), ("c", password))
+
+    assert base64_of(password)[8:20] not in scrubbed
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)

@@ -62,6 +62,10 @@ LATER = [
 ]
 
 NEVER = [
+    # Words that look like "slower" and are not.
+    (552, "5.2.3 Your message exceeded our message size limits", BODY, Fault.TRIGGER),
+    (552, "5.3.4 Message size limit exceeded", BODY, Fault.TRIGGER),
+    (550, "5.7.1 denied, see our Frequently Asked Questions", MAIL, Fault.DEFINITION),
     (550, "5.1.1 no such user", RCPT, Fault.DEFINITION),
     (550, "", RCPT, Fault.DEFINITION),
     (450, "5.1.1 no such user, says the status", RCPT, Fault.DEFINITION),

@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def queue(path: Path, clock: Clock) -> AsyncIterator[SqliteQueue]:
     async with open_queue(path, a_world(clock), IMPATIENT) as queue:
-        await clock.until_asleep(2)
+        await clock.until_asleep(3)
         yield queue
 
 
@@ -70,7 +70,7 @@ async def test_a_lost_lease_is_told_once_when_it_is_to_be_renewed(
 
     for _ in range(2):
         clock.advance(LEASE / 3)
-        await clock.until_asleep(2)
+        await clock.until_asleep(3)
 
     assert messages(caplog) == ["lease lost"]
     assert held is not None
@@ -88,6 +88,44 @@ async def test_a_process_that_slept_renews_before_it_leases(
 
         assert await queue.lease(UntilIdle()) is None
         assert held is not None
+
+
+async def test_after_a_renewal_that_failed_nothing_of_ours_is_lent_again(
+    queue: SqliteQueue, beside: sqlite3.Connection, clock: Clock
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    beside.execute("BEGIN IMMEDIATE")
+    for _ in range(4):
+        clock.advance(LEASE / 3)
+        await clock.until_asleep(3)
+
+    beside.execute("ROLLBACK")
+
+    assert await queue.lease(UntilIdle()) is None
+    assert held is not None
+
+
+async def test_what_cannot_be_settled_yet_is_still_renewed(
+    queue: SqliteQueue, beside: sqlite3.Connection, clock: Clock
+) -> None:
+    await queue.accept(trigger())
+    held = await queue.lease(asyncio.Event())
+    assert held is not None
+    beside.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        await held.settle(Done())
+    beside.execute("ROLLBACK")
+
+    for _ in range(4):
+        clock.advance(LEASE / 3)
+        await clock.until_asleep(3)
+
+    assert await queue.lease(UntilIdle()) is None
+    await held.settle(Done())
+    status = await queue.status(PROFILE, trigger().id)
+    assert status is not None
+    assert status.state is State.DONE
 
 
 async def _forever(_: timedelta) -> None:
@@ -120,10 +158,10 @@ async def test_a_settled_lease_is_not_told_lost(
     settling = asyncio.create_task(held.settle(Done()))
     for _ in range(2):
         clock.advance(LEASE / 3)
-        await clock.until_asleep(2)
+        await clock.until_asleep(3)
     await settling
     clock.advance(LEASE / 3)
-    await clock.until_asleep(2)
+    await clock.until_asleep(3)
 
     assert messages(caplog) == []
 
@@ -140,7 +178,7 @@ async def test_a_lease_that_could_not_be_settled_is_kept_alive(
     beside.execute("ROLLBACK")
 
     clock.advance(LEASE / 3)
-    await clock.until_asleep(2)
+    await clock.until_asleep(3)
     clock.time += LEASE - SECOND
 
     assert (await queue.depth()).due == 0

@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def queue(path: Path, clock: Clock) -> AsyncIterator[SqliteQueue]:
     async with open_queue(path, a_world(clock), IMPATIENT) as queue:
-        await clock.until_asleep(2)
+        await clock.until_asleep(3)
         yield queue
 
 
@@ -96,14 +96,27 @@ async def test_a_settled_trigger_leaves_no_data_behind(
     assert beside.execute("SELECT body FROM triggers").fetchall() == [(None,)]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "body = 'canary{'",
+        "body = NULL",
+        "body = 5",
+        "body = x'ff'",
+        "done = 'canary'",
+        "done = '5'",
+        "done = '[[1]]'",
+        "done = x'ff'",
+    ],
+)
 async def test_a_trigger_that_cannot_be_read_is_kept_and_harms_no_other(
-    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     async with open_queue(path, a_world(clock), Terms(drain=True)) as queue:
         await queue.accept(trigger("damaged"))
         await queue.accept(trigger("good"))
         beside = sqlite3.connect(path, isolation_level=None)
-        beside.execute("UPDATE triggers SET body = 'canary{' WHERE id = 'damaged'")
+        beside.execute(f"UPDATE triggers SET {damage} WHERE id = 'damaged'")  # noqa: S608
 
         lanes = [asyncio.create_task(queue.lease(asyncio.Event())) for _ in range(2)]
         ended, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
@@ -116,7 +129,8 @@ async def test_a_trigger_that_cannot_be_read_is_kept_and_harms_no_other(
         await asyncio.wait(lanes)
         assert messages(caplog) == ["trigger cannot be read"]
         assert "canary" not in caplog.text
-        beside.execute("UPDATE triggers SET body = ?", (trigger("damaged").encode(),))
+        mended_body = (trigger("damaged").encode(),)
+        beside.execute("UPDATE triggers SET body = ?, done = '[]'", mended_body)
         beside.close()
         clock.time += timedelta(hours=1)
         mended = await queue.lease(asyncio.Event())
@@ -144,7 +158,7 @@ async def test_many_old_triggers_are_forgotten_in_steps(
     beside.execute(f"{long_ago} WHERE id != 't7'")
 
     clock.advance(timedelta(days=8))
-    await clock.until_asleep(2)
+    await clock.until_asleep(3)
 
     assert beside.execute("SELECT id FROM triggers").fetchall() == [("t7",)]
 
@@ -192,7 +206,7 @@ async def test_waiting_lanes_wake_to_learn_that_the_file_cannot_be_read(
     stop = Stop()
     sleeper = asyncio.create_task(clerk.bell.sleep(stop))
     await stop.awaited.wait()
-    await clock.until_asleep(2)
+    await clock.until_asleep(3)
 
     clock.advance(SECOND)
 
@@ -213,10 +227,10 @@ async def test_a_lease_is_kept_when_one_renewal_fails(
 
     beside.execute("BEGIN IMMEDIATE")
     clock.advance(LEASE / 3)
-    await clock.until_asleep(2)
+    await clock.until_asleep(3)
     beside.execute("ROLLBACK")
     clock.advance(LEASE / 3)
-    await clock.until_asleep(2)
+    await clock.until_asleep(3)
     clock.time += LEASE - SECOND
 
     assert messages(caplog) == ["leases are not renewed"]

@@ -149,7 +149,7 @@ class _Told:
 
     secrets: list[str] = field(default_factory=list)
 
-    async def __call__(self, secret: str) -> None:
+    def __call__(self, secret: str) -> None:
         self.secrets.append(secret)
 
 

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from keyrelay.catalog import Catalog
-from keyrelay.policy import Denial, Permit
+from keyrelay.policy import Denial, Permit, decide
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.stores.catalog import EVERY, STALE, LiveCatalog
 from keyrelay.stores.definitions import Listing
@@ -83,14 +83,11 @@ async def test_a_watching_catalog_looks_four_times_a_second_until_it_is_stopped(
 @asynccontextmanager
 async def reopened(house: House) -> AsyncIterator[Catalog]:
     """Give what a process sees that begins now."""
-
-    async def ignore(_: str) -> None: ...
-
     catalog = LiveCatalog(
         database=house.database,
         vault=house.ledger.vault,
         world=house.clock.world(),
-        replaced=ignore,
+        replaced=lambda _: None,
     )
     await catalog.refresh()
     yield catalog.current()
@@ -179,30 +176,6 @@ async def test_who_waits_for_a_secret_is_told_of_its_new_version(
 
     assert neighbour.replaced == [secret]
     assert neighbour.catalog.current().secrets[PROFILE, secret].secret.version == 2
-
-
-async def test_what_could_not_be_told_is_told_again(house: House) -> None:
-    told: list[str] = []
-
-    async def reluctantly(secret: str) -> None:
-        told.append(secret)
-        if len(told) == 1:
-            raise Unavailable("the queue does not answer")
-
-    catalog = LiveCatalog(
-        database=house.database,
-        vault=house.ledger.vault,
-        world=house.clock.world(),
-        replaced=reluctantly,
-    )
-    await catalog.refresh()
-    secret = await house.new_secret()
-
-    for _ in range(3):
-        await catalog.refresh()
-
-    assert told == [secret, secret]
-    assert (PROFILE, secret) in catalog.current().secrets
 
 
 async def test_a_row_that_is_put_back_does_not_open(
@@ -317,6 +290,41 @@ async def test_a_definition_that_was_broken_harms_only_itself(
     assert [(line["event"], line["id"]) for line in lines] == [
         ("definition left out", bad.id)
     ]
+
+
+async def test_a_policy_that_was_broken_denies_its_profile_everything(
+    house: House, neighbour: House
+) -> None:
+    secret, action, _ = await furnish(house)
+    deny = {**allow(), "name": "never"}
+    await house.policies.create(PROFILE, deny, ADA)
+    await house.break_in("UPDATE policies SET document = '{' WHERE name = 'never'")
+
+    with capture_logs() as lines:
+        async with reopened(neighbour) as catalog:
+            verdict = decide(
+                catalog.policies_of(PROFILE),
+                catalog.actions[PROFILE, action].tagged,
+                catalog.secrets[PROFILE, secret],
+            )
+
+    assert isinstance(verdict, Denial)
+    assert "unreadable" in verdict.reason
+    assert [line["event"] for line in lines] == [
+        "policy unreadable: its profile is denied every secret"
+    ]
+
+
+async def test_a_change_of_a_noun_that_only_a_newer_one_knows_is_passed_over(
+    house: House, neighbour: House
+) -> None:
+    secret = await house.new_secret()
+    await house.break_in("UPDATE changes SET noun = 'analysis'")
+    await house.secrets.edit(PROFILE, secret, {"value": SMTP_VALUE}, ADA)
+
+    await neighbour.catalog.refresh()
+
+    assert neighbour.catalog.current().secrets[PROFILE, secret].secret.version == 2
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pytest
 from keyrelay.ids import is_id, new_id
 from keyrelay.ports import Unavailable
 from keyrelay.vault.flaw import Flaw
+from keyrelay.vault.key import new_key
 from keyrelay.vault.keyring import Keyring, Purpose, WrappedKey, new_keys
 from keyrelay.vault.local_key import key_text
-from keyrelay.vault.providers import file
+from keyrelay.vault.providers import environment, file
 from tests.unit.vault.samples import NOON, STORE, Clock, Hook, local_key, wrapped_keys
 
 RIGHT, WRONG = local_key(1), local_key(2)
@@ -215,3 +216,15 @@ async def test_a_keyring_shows_no_key() -> None:
 
     assert repr(key.key.reveal()) not in shown
     assert key.key.reveal().hex() not in shown
+
+
+async def test_a_keyring_does_not_show_whom_it_asks_for_its_key() -> None:
+    text = key_text(new_key())
+    ring = Keyring(
+        store_id="store",
+        wrapped=(),
+        provider=partial(environment.load, text),
+        now=lambda: NOON,
+    )
+
+    assert text not in repr(ring)

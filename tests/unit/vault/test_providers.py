@@ -159,7 +159,7 @@ def a_link(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "remedy"),
     [
-        pytest.param(lambda _: None, "keyrelay init", id="nothing"),
+        pytest.param(lambda _: None, "put your backup of it there", id="nothing"),
         pytest.param(a_link, "put the key file itself there", id="link"),
         pytest.param(Path.mkdir, "is not a file", id="folder"),
         pytest.param(os.mkfifo, "is not a file", id="named pipe"),

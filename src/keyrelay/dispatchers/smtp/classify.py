@@ -29,9 +29,10 @@ _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
 # Addresses are echoed: rate@example.com is no complaint about a rate.
 _ADDRESS = re.compile(r"<[^>]*>|\S*@\S*")
 _THROTTLED = re.compile(
-    r"\b(?:rates?|frequency|frequently|throttl\w*|too (?:fast|quickly|often)"
+    r"\b(?:rates?|frequency|frequently (?!asked)|throttl\w*|too (?:fast|quickly|often)"
     r"|too many (?!hops|received|recipients)"
-    r"|(?:sending|daily|hourly|message) (?:\w+ )?(?:limits?|quotas?)\b(?! size))\b",
+    r"|(?:sending|daily|hourly|message) (?!size )(?:\w+ )?"
+    r"(?:limits?|quotas?)\b(?! size))\b",
     re.IGNORECASE,
 )
 _TOO_MANY_RECIPIENTS = re.compile(r"\btoo many recipients\b", re.IGNORECASE)

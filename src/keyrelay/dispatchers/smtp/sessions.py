@@ -41,6 +41,7 @@ class _Room:
 
     seats: asyncio.Semaphore
     opening: asyncio.Future[Deferred | Rejected | None] | None = None
+    failures: list[Deferred | Rejected] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,10 +72,14 @@ class Sessions:
         room = self._rooms.setdefault(
             key, _Room(seats=asyncio.Semaphore(self.opener.limits.reuse.sessions))
         )
+        known = len(room.failures)
         if not await self._seated(room):
             yield _CROWDED
             return
         try:
+            if room.failures[known:]:  # of those who had the seats meanwhile
+                yield room.failures[-1]
+                return
             if fresh:
                 self._end(key.secret)
             kept = await self._find(key, room, credentials, fresh=fresh)
@@ -127,6 +132,7 @@ class Sessions:
             opened = await self.opener.open(credentials)
             if not isinstance(opened, Session):
                 failure = opened
+                room.failures.append(opened)
                 return opened
         finally:
             room.opening = None

@@ -35,7 +35,10 @@ class Unsafe(Exception):
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Trust what the system trusts, and what is in `ca_file`."""
-    context = ssl.create_default_context()
+    # Not create_default_context, which heeds SSLKEYLOGFILE: whoever can read that
+    # file reads our sessions.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from keyrelay.credentials import SqsCredentials
+from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.sqs.batches import Entry, pack
 from keyrelay.dispatchers.sqs.classify import Refusal, classify, may_be_about_one
 from keyrelay.dispatchers.sqs.client import Reply, Taken
@@ -52,7 +53,9 @@ class Calls:
         try:
             reply = await self.client.send(entries, sendings[0].credentials)
         except Unsent as fault:
-            waits = Deferred(f"nothing was sent: {fault}", blame=Blame.PEER)
+            # A certificate's words are the peer's.
+            reason = scrub(f"nothing was sent: {fault}", ())
+            waits = Deferred(reason, blame=Blame.PEER)
             return [waits for _ in sendings]
         except Unanswered as fault:
             return [Uncertain(str(fault)) for _ in sendings]

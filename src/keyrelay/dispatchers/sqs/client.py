@@ -164,7 +164,8 @@ def _prepare() -> tuple[Any, ssl.SSLContext]:
         loader.load_service_model(service, kind)
     loader.load_data("endpoints")
     loader.load_data("partitions")
-    tls = ssl.create_default_context()
+    # Not create_default_context, which heeds SSLKEYLOGFILE.
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
     tls.load_verify_locations(get_cert_path(verify=True))
     return aioboto3.Session(botocore_session=session), tls

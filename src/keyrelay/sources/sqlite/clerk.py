@@ -49,7 +49,8 @@ class Clerk:
         """Do, for as long as the queue is open, what nobody asks for."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_around())
-            group.create_task(self._keep_house())
+            group.create_task(self._renew())
+            group.create_task(self._forget())
 
     async def _look_around(self) -> None:
         """Find what came due, and what other processes accepted or gave back."""
@@ -66,14 +67,22 @@ class Clerk:
                 due = self.bell.sleepers  # they find out, and say it
             self.bell.ring(self.bell.sleepers if terms.drain else due)
 
-    async def _keep_house(self) -> None:
+    async def _renew(self) -> None:
         while True:
             await self.ledger.world.sleep(self.ledger.terms.renewal)
             try:
                 await self.holdings.renew()
-                await self.ledger.forget()
             except Unavailable as fault:
                 log.warning("leases are not renewed", extra={"reason": str(fault)})
+
+    async def _forget(self) -> None:
+        # Beside the renewals: after a long pause there may be much to forget.
+        while True:
+            await self.ledger.world.sleep(self.ledger.terms.renewal)
+            try:
+                await self.ledger.forget()
+            except Unavailable:
+                continue  # the lanes say it, and nothing is lost by waiting
 
     def _may_free(self, loan: Loan, settlement: Settlement) -> bool:
         in_line = self.ledger.terms.ordered and loan.trigger.key is not None

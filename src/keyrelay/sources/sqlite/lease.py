@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakSet
 
-from keyrelay.ports import Unavailable
 from keyrelay.settlement import Settlement
 from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
@@ -24,6 +23,7 @@ class Holdings:
 
     ledger: Ledger
     _leases: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
+    _settling: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
     _renewed_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -32,19 +32,24 @@ class Holdings:
     def add(self, lease: "SqliteLease") -> None:
         self._leases.add(lease)
 
+    def settling(self, lease: "SqliteLease") -> None:
+        """Renew it until it is settled; but whether it is lost, it finds out itself."""
+        self._settling.add(lease)
+
     def discard(self, lease: "SqliteLease") -> None:
         self._leases.discard(lease)
+        self._settling.discard(lease)
 
     async def renew(self) -> None:
         """Extend all leases; let go, loudly, of those that are lost."""
-        self._renewed_at = self.ledger.world.now()
+        at = self.ledger.world.now()
         held = list(self._leases)
-        if not held:
-            return
-        alive = await self.ledger.renew([lease.loan.token for lease in held])
-        # None was settled meanwhile: whoever settles lets go first, and turns to write
-        # come in the order in which they are asked for.
-        for lease in held:
+        tokens = [lease.loan.token for lease in held]
+        alive = await self.ledger.renew(tokens) if held else ()
+        # Only now: after a renewal that failed nothing is lent before the next one.
+        self._renewed_at = at
+        # What is being settled, or was meanwhile, is not there to be renewed.
+        for lease in (self._leases - self._settling).intersection(held):
             if lease.loan.token not in alive:
                 self.discard(lease)
                 report_lost(lease.loan)
@@ -82,14 +87,9 @@ class SqliteLease:
         return self.loan.done
 
     async def settle(self, settlement: Settlement) -> None:
-        # No longer renewed from here on: a renewal would find it settled and
-        # take it for lost.
+        self._holdings.settling(self)
+        held = await self._settle((self.loan, settlement))
         self._holdings.discard(self)
-        try:
-            held = await self._settle((self.loan, settlement))
-        except Unavailable:
-            self._holdings.add(self)
-            raise
         if not held:
             report_lost(self.loan)
 

@@ -10,7 +10,7 @@ from typing import assert_never
 from sqlalchemy import Row
 
 from keyrelay.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.trigger import Trigger
+from keyrelay.trigger import MalformedTrigger, Trigger
 
 Columns = dict[str, object]
 
@@ -79,13 +79,18 @@ def settled(loan: Loan, settlement: Settlement, at: datetime) -> Columns:
 
 
 def loan(row: Row[*tuple[object, ...]], counted: int) -> Loan:
-    """Read a row of the statement `LEND`, or raise MalformedTrigger."""
+    """Read a row of `LEND`, or raise MalformedTrigger, whatever stands in it."""
+    # SQLite keeps any type in any column, if somebody puts it there.
+    try:
+        trigger, done = Trigger.decode(row.body), frozenset(json.loads(row.done))
+    except (ValueError, TypeError):
+        raise MalformedTrigger("it is not what was written") from None
     return Loan(
         token=row.token,
-        trigger=Trigger.decode(row.body),
+        trigger=trigger,
         number=row.attempts,
         repeats=row.cut,
-        done=frozenset(json.loads(row.done)),
+        done=done,
         counted=counted,
     )
 

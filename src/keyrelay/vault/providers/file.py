@@ -89,10 +89,7 @@ def _refusal(path: Path, status: os.stat_result, user: int) -> str | None:
 def _unopened(path: Path, error: OSError) -> str:
     match error.errno:
         case errno.ENOENT:
-            return (
-                f"there is no key file at {path}; put your backup of it there, "
-                "or run `keyrelay init` if this vault is new"
-            )
+            return f"there is no key file at {path}; put your backup of it there"
         case errno.ELOOP:
             return f"{path} is a symbolic link; put the key file itself there"
         case _:
