@@ -1,0 +1,41 @@
+"""TLS: what the surroundings cannot talk our connections into."""
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from keyrelay.dispatchers.smtp.starttls import tls_context
+from keyrelay.dispatchers.sqs import client
+
+
+def of_mail() -> ssl.SSLContext:
+    return tls_context(None)
+
+
+def of_queues() -> ssl.SSLContext:
+    _, context = client._prepare()
+    assert isinstance(context, ssl.SSLContext)
+    return context
+
+
+@pytest.mark.parametrize("make", [of_mail, of_queues], ids=["mail", "queues"])
+def test_session_keys_are_written_to_no_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[], ssl.SSLContext]
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+
+    assert make().keylog_filename is None
+
+
+@pytest.mark.parametrize("make", [of_mail, of_queues], ids=["mail", "queues"])
+def test_names_and_certificates_are_checked_and_old_versions_refused(
+    make: Callable[[], ssl.SSLContext],
+) -> None:
+    context = make()
+
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.get_ca_certs() or context.cert_store_stats()["x509_ca"]
