@@ -5,7 +5,8 @@ BIN := .venv/bin
 # Values, engine and vault are covered completely; the assembly and the edges mostly.
 CORE := src/keyrelay/[a-z]*.py,src/keyrelay/vault/*
 EDGES := */app.py,*/crew.py,*/logs.py,*/opening.py,*/settings.py
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+COVERED := --cov --cov-append --cov-report=
 
 .PHONY: demo test check bench schema setup
 
@@ -23,8 +24,9 @@ demo: setup
 test: setup
 	$(BIN)/python -m tests.services
 	$(BIN)/coverage erase
-	$(PYTEST) tests/unit
-	$(PYTEST) tests/contract tests/e2e tests/faults --dist loadfile --cov-append
+	$(PYTEST) $(COVERED) tests/unit
+	$(PYTEST) $(COVERED) tests/contract tests/e2e
+	$(PYTEST) tests/faults
 	$(BIN)/coverage report --skip-covered --fail-under 95
 	@echo "Values, engine and vault, which must be covered completely:"
 	$(BIN)/coverage report --skip-covered --fail-under 100 --include '$(CORE)' --omit '$(EDGES)'

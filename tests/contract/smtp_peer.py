@@ -30,7 +30,7 @@ PASSWORD = "correct horse/battery+staple"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SASL = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode())
 
-_SOON = timedelta(milliseconds=50)
+_SOON = timedelta(milliseconds=500)  # a busy machine needs some of it
 HASTY = Limits(turn=_SOON, connect=_SOON, command=_SOON, body=_SOON)
 
 HANG_UP = b""

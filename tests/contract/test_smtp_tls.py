@@ -84,7 +84,7 @@ UNSAFE: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "the server never answers STARTTLS": (
         {"STARTTLS": SILENCE},
-        "the server did not answer STARTTLS in 0.05 s",
+        "the server did not answer STARTTLS in 0.5 s",
     ),
     "the greeting refuses": (
         {"": b"554 5.3.2 no service here\r\n"},
@@ -92,7 +92,7 @@ UNSAFE: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "there is no greeting": (
         {"": SILENCE},
-        "the server did not answer the connection in 0.05 s",
+        "the server did not answer the connection in 0.5 s",
     ),
     "EHLO is not known": (
         {"EHLO": b"502 5.5.1 what\r\n"},
