@@ -36,6 +36,8 @@ class Service:
     def create_queue(self, name: str, **attributes: str) -> str:
         if name.endswith(".fifo"):
             attributes["FifoQueue"] = "true"
+        # Other tests have queues there, too.
+        name = f"dispatched-{name}"
         answer = self._client().create_queue(QueueName=name, Attributes=attributes)
         url: str = answer["QueueUrl"]
         assert url.startswith(self.endpoint)

@@ -54,7 +54,8 @@ def create_queue(localstack: LocalStack, name: str) -> Queue:
         aws_secret_access_key=localstack.secret_key,
     )
     attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
-    created = client.create_queue(QueueName=name, Attributes=attributes)
+    # The service lives as long as the session: other tests have queues there, too.
+    created = client.create_queue(QueueName=f"e2e-{name}", Attributes=attributes)
     return Queue(url=created["QueueUrl"], client=client)
 
 
