@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,32 +23,6 @@ from tests.samples import DAY, NOON, OTHER_PROFILE, PROFILE
 pytestmark = pytest.mark.timeout(30)
 
 SECRET = "5" * 24
-IMPATIENT = Terms(patience=timedelta())
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(time=NOON)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "queue.db"
-
-
-@pytest.fixture
-async def queue(path: Path, clock: Clock) -> AsyncIterator[SqliteQueue]:
-    async with open_queue(path, a_world(clock), IMPATIENT) as queue:
-        await clock.until_asleep(3)
-        yield queue
-
-
-@pytest.fixture
-def beside(queue: SqliteQueue, path: Path) -> Iterator[sqlite3.Connection]:
-    """Somebody else's connection to the same file."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    yield connection
-    connection.close()
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,37 +20,10 @@ from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.sqlite import open_engine
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, a_world, trigger
 from tests.fakes import Clock
-from tests.samples import NOON
 
 pytestmark = pytest.mark.timeout(30)
 
 SECRET = "5" * 24
-IMPATIENT = Terms(patience=timedelta())
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(time=NOON)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "queue.db"
-
-
-@pytest.fixture
-async def queue(path: Path, clock: Clock) -> AsyncIterator[SqliteQueue]:
-    async with open_queue(path, a_world(clock), IMPATIENT) as queue:
-        await clock.until_asleep(3)
-        yield queue
-
-
-@pytest.fixture
-def beside(queue: SqliteQueue, path: Path) -> Iterator[sqlite3.Connection]:
-    """Somebody else's connection to the same file."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    yield connection
-    connection.close()
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
