@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from keyrelay.crew import Crew
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
@@ -11,9 +12,11 @@ from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
 from keyrelay.egress import Egress, parse_networks
+from keyrelay.message import Mail, QueueMessages
 from keyrelay.opening import open_inbox, open_store, secret_rules
 from keyrelay.pauses import Pauses
 from keyrelay.pipeline import Pipeline
+from keyrelay.ports import Dispatcher
 from keyrelay.settings import Settings
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.catalog import LiveCatalog
@@ -23,16 +26,32 @@ from keyrelay.worker import Worker
 from keyrelay.world import World, real_world
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatchers:
+    """What acts, one for each channel."""
+
+    mail: Dispatcher[Mail]
+    queue: Dispatcher[QueueMessages]
+
+
 @asynccontextmanager
-async def open_crew(settings: Settings, *, drain: bool) -> AsyncIterator[Crew]:
+async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
+    mail, messages = _smtp(settings), _sqs(settings)
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(mail.close)
+        opened.push_async_callback(messages.close)
+        yield Dispatchers(mail=mail, queue=messages)
+
+
+@asynccontextmanager
+async def open_crew(
+    settings: Settings, dispatchers: Dispatchers, *, drain: bool
+) -> AsyncIterator[Crew]:
     """Open all that a worker needs. Raises Unavailable while the vault is sealed."""
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(open_store(settings))
         await store.vault.check()
         queue = await opened.enter_async_context(open_inbox(settings, drain=drain))
-        mail, messages = _smtp(settings), _sqs(settings)
-        opened.push_async_callback(mail.close)
-        opened.push_async_callback(messages.close)
         resumed: asyncio.Queue[str] = asyncio.Queue()
         world = store.ledger.world
         catalog = LiveCatalog(
@@ -44,8 +63,8 @@ async def open_crew(settings: Settings, *, drain: bool) -> AsyncIterator[Crew]:
         pipeline = Pipeline(
             catalog=catalog.current,
             vault=store.vault,
-            mail=mail,
-            queue=messages,
+            mail=dispatchers.mail,
+            queue=dispatchers.queue,
             pauses=_pauses(settings, world, resumed),
             now=world.now,
         )

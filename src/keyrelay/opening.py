@@ -9,15 +9,17 @@ from pathlib import Path
 
 from keyrelay.catalog import Catalog
 from keyrelay.credentials import SecretRules
+from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
-from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
+from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
+from keyrelay.sqlite import path_of
 from keyrelay.stores.actions import ActionStore, action_store
 from keyrelay.stores.audit_log import Ledger, open_ledger
 from keyrelay.stores.audit_trail import AuditTrail
 from keyrelay.stores.changes import Journal
 from keyrelay.stores.checkpoint import CheckpointFile
-from keyrelay.stores.database import Database, open_database
+from keyrelay.stores.database import Database, is_there, open_database
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.installation import (
     Installation,
@@ -80,7 +82,7 @@ async def initialise(settings: Settings, actor: str) -> Founding:
     DatabaseTooNew.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with open_database(f"sqlite:///{settings.database_path}") as database:
+    async with open_database(settings.database_url) as database:
         await _migrate(database)
         if await read_installation(database) is None:
             return await _found(settings, database, actor)
@@ -103,9 +105,9 @@ async def initialise(settings: Settings, actor: str) -> Founding:
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """Open what is kept. Raises NotInitialised, Unavailable and DatabaseTooNew."""
     world = real_world()
-    if not settings.database_path.exists():
+    if not is_there(settings.database_url):
         raise NotInitialised("nothing is set up here; run `keyrelay init` first")
-    async with open_database(f"sqlite:///{settings.database_path}") as database:
+    async with open_database(settings.database_url) as database:
         await _migrate(database)
         installed = await read_installation(database)
         if installed is None:
@@ -119,14 +121,14 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def open_inbox(
     settings: Settings, *, drain: bool = False
-) -> AsyncIterator[SqliteQueue]:
+) -> AsyncIterator[TriggerQueue]:
     """Open the queue. Raises Unavailable."""
     terms = Terms(
         ordered=settings.ordering == "key",
         drain=drain,
         lease=timedelta(seconds=settings.lease_seconds),
     )
-    async with open_queue(settings.queue_path, real_world(), terms) as queue:
+    async with open_queue(path_of(settings.queue_url), real_world(), terms) as queue:
         yield queue
 
 

@@ -1,9 +1,12 @@
 """Everything the engine asks of the world, on one page."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from keyrelay.audit import AuditRecord
+from keyrelay.backlog import Depth, Lag, Status
+from keyrelay.claim import Arrival, Ending, Standing, Verdict
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.message import Mail, QueueMessages
 from keyrelay.outcome import Outcome
@@ -26,8 +29,9 @@ class Inbox(Protocol):
     async def accept(self, trigger: Trigger) -> bool:
         """Return once the trigger would survive a power cut; False, it is known.
 
-        Known is a trigger whose (profile, id) was accepted in the last seven days.
-        Raises Unavailable; then the trigger may or may not have been kept.
+        Known is a trigger whose (profile, id) was accepted in the last seven days; a
+        log does not know at once, and passes over it when it is taken. Raises
+        Unavailable; then the trigger may or may not have been kept.
         """
 
     async def redrive(self, letter: DeadLetter) -> bool:
@@ -74,6 +78,42 @@ class Waker(Protocol):
 
     async def wake_all(self) -> None:
         """Make due what waits for any secret. Raises Unavailable."""
+
+
+class Backlog(Protocol):
+    """What can be seen of a queue from outside. Each raises Unavailable."""
+
+    async def status(self, profile: str, id_: str) -> Status | None:
+        """Return where a trigger stands; None, it is not known."""
+
+    async def depth(self) -> Depth:
+        """Return how much there is to do, for all workers together."""
+
+    async def lags(self) -> Sequence[Lag]:
+        """Return how much there is to do for this process, topic by topic."""
+
+
+class TriggerQueue(Inbox, Queue, Waker, Backlog, Protocol):
+    """Both ends of a queue, and a look at it."""
+
+
+class Claims(Protocol):
+    """Written before anything is attempted, so that no crash makes us forget it.
+
+    Each is durable on return, and raises Unavailable.
+    """
+
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+        """Claim all that `claim.judge` lets go, in one statement.
+
+        No trigger may stand twice among them, and none that this process attempts.
+        """
+
+    async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
+        """End claims; say of each whether it was still ours, or changed nothing."""
+
+    async def standing(self, profile: str, id_: str) -> Standing | None:
+        """Return what is written about a trigger; None, nothing is."""
 
 
 class Vault(Protocol):

@@ -52,18 +52,39 @@ def _origin(value: str) -> str:
     return value
 
 
-def _sqlite(value: str | None) -> str | None:
+def _is_of(url: str, *backends: str) -> bool:
     try:
-        known = value is None or make_url(value).get_backend_name() == "sqlite"
+        return make_url(url).get_backend_name() in backends
     except ArgumentError:
-        known = False
-    if not known:
-        raise ValueError("expected a URL like sqlite:////var/lib/keyrelay/keyrelay.db")
-    return value
+        return False
+
+
+def _database(value: SecretStr | None) -> SecretStr | None:
+    if value is None or _is_of(value.get_secret_value(), "sqlite", "postgresql"):
+        return value
+    raise ValueError(
+        "expected a URL like sqlite:////var/lib/keyrelay/keyrelay.db"
+        " or postgresql://user@host/keyrelay"
+    )
+
+
+def _queue(value: str | None) -> str | None:
+    if value is None or value.startswith("kafka://") or _is_of(value, "sqlite"):
+        return value
+    raise ValueError(
+        "expected a URL like sqlite:////var/lib/keyrelay/queue.db"
+        " or kafka://host:9092?topic=keyrelay.triggers"
+    )
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if value == "off" or (host and port.isdecimal() and int(port) < 65536):
+        return value
+    raise ValueError("expected `off`, or an address like 127.0.0.1:9464")
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Url = Annotated[str | None, BeforeValidator(_sqlite)]
 
 
 class Settings(BaseSettings):
@@ -79,14 +100,46 @@ class Settings(BaseSettings):
         default=Path("~/.local/share/keyrelay"),
         description="Data directory: databases, key file, audit checkpoint.",
     )
-    database: Url = Field(
+    # Its password is why it is a secret.
+    database: Annotated[SecretStr | None, AfterValidator(_database)] = Field(
         default=None,
-        description="Where definitions, audit and dead letters are kept;"
-        " keyrelay.db in the data directory if left out.",
+        description="Where definitions, audit and dead letters are kept: sqlite:////path"
+        " or postgresql://user@host/name; keyrelay.db in the data directory, if left"
+        " out.",
     )
-    queue: Url = Field(
+    queue: Annotated[str | None, AfterValidator(_queue)] = Field(
         default=None,
-        description="Where triggers wait; queue.db in the data directory if left out.",
+        description="Where triggers wait: sqlite:////path or"
+        " kafka://host:9092?topic=NAME; queue.db in the data directory if left out.",
+    )
+    kafka_tls: bool = Field(
+        default=False, description="Whether Kafka is spoken to over TLS."
+    )
+    kafka_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file with trust anchors for Kafka, beside the system's.",
+    )
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None,
+        description="SASL mechanism of the login at Kafka; PLAIN needs TLS.",
+    )
+    kafka_username: str | None = Field(
+        default=None, description="User name of the login at Kafka."
+    )
+    kafka_password: SecretStr | None = Field(
+        default=None,
+        description="Password of the login at Kafka; better leave it out and use the"
+        " file.",
+    )
+    kafka_password_file: Path | None = Field(
+        default=None, description="File with the password of the login at Kafka."
+    )
+    deduplication_hours: float = Field(
+        default=24,
+        ge=0,
+        le=24 * 30,
+        description="How long after it was settled a trigger that Kafka brings again is"
+        " known; 0, never.",
     )
     key: SecretStr | None = Field(
         default=None,
@@ -147,17 +200,23 @@ class Settings(BaseSettings):
     secret_tags: Literal["required", "optional"] = Field(
         default="required", description="Whether a secret needs at least one tag."
     )
+    probes: Annotated[str, AfterValidator(_address)] = Field(
+        default="127.0.0.1:9464",
+        description="Where a worker answers /metrics, /healthz and /readyz, or `off`.",
+    )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="`auto` is text on a terminal and JSON elsewhere."
     )
 
     @property
-    def database_path(self) -> Path:
-        return self._place(self.database, "keyrelay.db")
+    def database_url(self) -> str:
+        if self.database is None:
+            return f"sqlite:///{self.home / 'keyrelay.db'}"
+        return self.database.get_secret_value()
 
     @property
-    def queue_path(self) -> Path:
-        return self._place(self.queue, "queue.db")
+    def queue_url(self) -> str:
+        return self.queue or f"sqlite:///{self.home / 'queue.db'}"
 
     @property
     def key_path(self) -> Path:
@@ -166,9 +225,6 @@ class Settings(BaseSettings):
     @property
     def checkpoint_path(self) -> Path:
         return self.home / "audit.checkpoint"
-
-    def _place(self, url: str | None, name: str) -> Path:
-        return self.home / name if url is None else Path(make_url(url).database or "")
 
     @classmethod
     def settings_customise_sources(

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import aiosqlite
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -32,6 +32,11 @@ _REFUSALS = {
     sqlite3.SQLITE_CORRUPT: "the database is damaged; restore it from a backup",
     sqlite3.SQLITE_NOTADB: "the file is not a database; move it away",
 }
+
+
+def path_of(url: str) -> Path:
+    """Return the file that a `sqlite:///…` names."""
+    return Path(make_url(url).database or "")
 
 
 def open_engine(path: Path, patience: timedelta = PATIENCE) -> AsyncEngine:

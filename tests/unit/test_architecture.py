@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "src" / "keyrelay"
 FLOORS = (
-    {"definition", "ids", "outcome", "placeholders", "batching"},
+    {"definition", "ids", "outcome", "placeholders", "batching", "backlog", "claim"},
     {"tags", "mailbox", "queue_url", "egress", "settlement", "world", "instant"},
     {"secret", "data_point", "pattern"},
     {"trigger", "credentials", "action", "rule"},
@@ -18,9 +18,9 @@ FLOORS = (
     {"audit", "catalog"},
     {"ports", "pauses", "audit_document"},
     {"pipeline", "worker", "tally"},
-    {"vault", "sqlite"},
+    {"vault", "sqlite", "postgres"},
     {"sources", "dispatchers", "stores"},
-    {"settings", "logs", "crew"},
+    {"settings", "logs", "crew", "metrics", "probes"},
     {"opening"},
     {"app"},
     {"api", "console", "cli"},

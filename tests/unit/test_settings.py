@@ -23,12 +23,12 @@ def test_the_example_is_the_defaults(tmp_path: Path) -> None:
     assert example.model_dump() == Settings(home=tmp_path).model_dump()
 
 
-def test_the_example_names_every_setting_but_the_key_itself() -> None:
+def test_the_example_names_every_setting_but_the_secrets_themselves() -> None:
     text = (CONFIG / "keyrelay.toml").read_text()
 
     missing = [name for name in Settings.model_fields if f"{name} = " not in text]
 
-    assert missing == ["key"]
+    assert missing == ["kafka_password", "key"]
 
 
 def test_the_schema_beside_the_example_is_the_settings() -> None:
@@ -91,12 +91,12 @@ def test_everything_lies_in_the_data_directory_unless_told_otherwise(
         },
     )
 
-    assert plain.database_path == tmp_path / "keyrelay.db"
-    assert plain.queue_path == tmp_path / "queue.db"
+    assert plain.database_url == f"sqlite:///{tmp_path}/keyrelay.db"
+    assert plain.queue_url == f"sqlite:///{tmp_path}/queue.db"
     assert plain.key_path == tmp_path / "key"
     assert plain.checkpoint_path == tmp_path / "audit.checkpoint"
-    assert placed.database_path == Path("/elsewhere/state.db")
-    assert placed.queue_path == Path("/elsewhere/triggers.db")
+    assert placed.database_url == "sqlite:////elsewhere/state.db"
+    assert placed.queue_url == "sqlite:////elsewhere/triggers.db"
     assert placed.key_path == Path("/elsewhere/key")
 
 
@@ -107,7 +107,7 @@ def test_everything_lies_in_the_data_directory_unless_told_otherwise(
         ("SMTP_PORTS", "0", "smtp_ports"),
         ("LANES", "0", "lanes"),
         ("LANES", "many", "lanes"),
-        ("DATABASE", "postgresql://db/keyrelay", "sqlite:////"),
+        ("DATABASE", "mysql://db/keyrelay", "postgresql://"),
         ("DATABASE", "nonsense", "sqlite:////"),
         ("SQS_ENDPOINTS", "ftp://queue", "http://127.0.0.1:4566"),
         ("SQS_ENDPOINTS", "http://user@queue", "nothing else"),

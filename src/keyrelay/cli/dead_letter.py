@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.backlog import State
 from keyrelay.cli.input import confirm
 from keyrelay.cli.letters import Chosen, Filters, whole_document_of
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
@@ -15,8 +16,7 @@ from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.outcome import Fault
-from keyrelay.sources.sqlite.inspection import State
-from keyrelay.sources.sqlite.queue import SqliteQueue
+from keyrelay.ports import TriggerQueue
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 
 app = typer.Typer(
@@ -139,7 +139,7 @@ def drop(
     _finish(perform(ctx, work))
 
 
-async def _require_settled(queue: SqliteQueue, letter: DeadLetter) -> None:
+async def _require_settled(queue: TriggerQueue, letter: DeadLetter) -> None:
     """Raise EditedMeanwhile if the letter may be all that is left of its trigger."""
     trigger = letter.trigger
     known = await queue.status(trigger.profile, trigger.id)

@@ -17,8 +17,8 @@ from keyrelay.cli.flags import Flags
 from keyrelay.cli.refusals import Refused
 from keyrelay.logs import configure_logs, report_loop_fault
 from keyrelay.opening import Store, open_inbox, open_store
+from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings, load_settings
-from keyrelay.sources.sqlite.queue import SqliteQueue
 from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import NotFound
 from keyrelay.stores.installation import Profile, find_profile
@@ -35,7 +35,7 @@ class Session:
     profile: Profile
     actor: str
 
-    def queue(self) -> AbstractAsyncContextManager[SqliteQueue]:
+    def queue(self) -> AbstractAsyncContextManager[TriggerQueue]:
         return open_inbox(self.settings)
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 import typer
 
-from keyrelay.app import open_crew
+from keyrelay.app import open_crew, open_dispatchers
 from keyrelay.cli.output import put
 from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
@@ -45,7 +45,8 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     grace = timedelta(seconds=settings.grace_seconds)
     about = {"lanes": settings.lanes, "home": str(settings.home)}
     async with (
-        open_crew(settings, drain=drain) as crew,
+        open_dispatchers(settings) as dispatchers,
+        open_crew(settings, dispatchers, drain=drain) as crew,
         progress(_words(crew), shown=shown),
     ):
         await crew.work(stop, grace, lambda: log.info("worker started", **about))

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keyrelay import sqlite
@@ -34,6 +33,21 @@ class Database:
         async with self._turn, sqlite.writing(self.engine) as connection:
             yield connection
 
+    @asynccontextmanager
+    async def appending(self) -> AsyncIterator[AsyncConnection]:
+        """Write rows that no other process writes; durable on leaving.
+
+        Unlike `writing`, it holds nobody up where the database allows that. Raises
+        Unavailable.
+        """
+        async with self.writing() as connection:
+            yield connection
+
+
+def is_there(url: str) -> bool:
+    """Tell whether there is a database to open."""
+    return sqlite.path_of(url).exists()
+
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
@@ -41,7 +55,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
     Raises Unavailable if its file cannot be made.
     """
-    path = Path(make_url(url).database or "")
+    path = sqlite.path_of(url)
     _make_private(path)
     engine = sqlite.open_engine(path)
     try:

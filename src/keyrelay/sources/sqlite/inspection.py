@@ -1,48 +1,16 @@
 """Inspection: what can be seen of the queue without changing it."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from keyrelay.backlog import Depth, State, Status
 from keyrelay.sources.sqlite.rows import Settled, instant, ticks
 from keyrelay.sources.sqlite.schema import triggers
 from keyrelay.sqlite import reading
 
 _t = triggers.c
-
-
-class State(StrEnum):
-    WAITING = "waiting"
-    LEASED = "leased"
-    DONE = "done"
-    BURIED = "buried"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """Where a trigger stands. `due` is empty behind another of its key, and once
-    it is settled; `attempts` counts the one under way."""
-
-    state: State
-    attempts: int
-    accepted_at: datetime
-    due: datetime | None
-    settled_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Depth:
-    """`due` are those a lane could have now, and `age` is for how long the first of
-    them could have been had. A lease that expired is `leased` until it is lent
-    again, and due."""
-
-    waiting: int
-    due: int
-    leased: int
-    age: timedelta
 
 
 _STATUS = select(

@@ -5,19 +5,19 @@ each one transaction for all who came while the one before was written.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from keyrelay.backlog import Depth, Lag, Status
 from keyrelay.batching import Batch
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.bell import Bell
 from keyrelay.sources.sqlite.clerk import Clerk
-from keyrelay.sources.sqlite.inspection import Depth, Status
 from keyrelay.sources.sqlite.lease import Holdings, SqliteLease
 from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
@@ -50,7 +50,7 @@ async def open_queue(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteQueue:
-    """Inbox and Queue of ports.py, and what can be seen of them from outside."""
+    """ports.TriggerQueue."""
 
     _clerk: Clerk
     _upkeep: asyncio.Task[None]
@@ -95,6 +95,11 @@ class SqliteQueue:
         """Return how much there is to do. Raises Unavailable."""
         ledger = self._clerk.ledger
         return await inspection.depth(ledger.engine, ledger.world.now())
+
+    async def lags(self) -> Sequence[Lag]:
+        """Return what is due as the one topic there is. Raises Unavailable."""
+        depth = await self.depth()
+        return (Lag(topic="queue", waiting=depth.due, age=depth.age),)
 
     async def close(self) -> None:
         """Return once nothing is written any more."""

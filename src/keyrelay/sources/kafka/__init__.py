@@ -1,0 +1,1 @@
+"""Kafka: triggers for many machines."""

@@ -1,0 +1,51 @@
+"""Topics: where a trigger is at each point of its way, one name for each.
+
+Retry topics hold what is to be tried again, one topic a delay: within one, what was
+parked first is looked at first, so that a head which is not due holds nothing up. A
+wait is made of such delays, the longest that fits first; the rest is waited for in the
+next topic.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+DELAYS: Mapping[str, timedelta] = {
+    "1s": timedelta(seconds=1),
+    "5s": timedelta(seconds=5),
+    "30s": timedelta(seconds=30),
+    "2m": timedelta(minutes=2),
+    "10m": timedelta(minutes=10),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topics:
+    """All topics that belong to the one into which triggers are published."""
+
+    main: str
+
+    @property
+    def retries(self) -> Mapping[str, timedelta]:
+        """Return the retry topics and their delays, the shortest first."""
+        return {f"{self.main}.retry.{name}": delay for name, delay in DELAYS.items()}
+
+    @property
+    def held(self) -> str:
+        """Name the topic of what waits for a secret to be replaced."""
+        return f"{self.main}.held"
+
+    @property
+    def dead(self) -> str:
+        """Name the dead-letter topic."""
+        return f"{self.main}.dead"
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Name those that workers read."""
+        return (self.main, *self.retries, self.held)
+
+    def retry_for(self, wait: timedelta) -> str:
+        """Name the retry topic with the longest delay that `wait` has room for."""
+        names = [name for name, delay in self.retries.items() if delay <= wait]
+        return names[-1] if names else next(iter(self.retries))
