@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from keyrelay.definition import InvalidDefinition
 from keyrelay.egress import parse_networks
+from keyrelay.sources.kafka.address import parse_address
 
 _PREFIX = "KEYRELAY_"
 _NOT_SETTINGS = ("KEYRELAY_CONFIG", "KEYRELAY_TEST_")
@@ -69,7 +70,10 @@ def _database(value: SecretStr | None) -> SecretStr | None:
 
 
 def _queue(value: str | None) -> str | None:
-    if value is None or value.startswith("kafka://") or _is_of(value, "sqlite"):
+    if value is None or _is_of(value, "sqlite"):
+        return value
+    if value.startswith("kafka:"):
+        parse_address(value)
         return value
     raise ValueError(
         "expected a URL like sqlite:////var/lib/keyrelay/queue.db"
