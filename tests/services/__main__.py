@@ -5,10 +5,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services import cache, dovecot, localstack, mailhog, postfix, stunnel
+from tests.services import cache, dovecot, kafka, localstack, mailhog, postfix, stunnel
 from tests.services.service import Service, Unavailable
 
-SERVICES: tuple[Service, ...] = (mailhog, stunnel, dovecot, postfix, localstack)
+SERVICES: tuple[Service, ...] = (mailhog, stunnel, dovecot, postfix, localstack, kafka)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

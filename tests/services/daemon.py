@@ -5,8 +5,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from tests.services import deadline, program
@@ -27,6 +29,31 @@ def folder() -> Iterator[Path]:
         yield path
 
 
+@dataclass(slots=True, kw_only=True)
+class Daemon:
+    """A service's process, which a test may take away and bring back."""
+
+    process: Callable[[], AbstractContextManager[subprocess.Popen[bytes]]]
+    _life: ExitStack = field(default_factory=ExitStack)
+    _current: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return once it is ready; what runs already goes on."""
+        if self._current is None:
+            self._current = self._life.enter_context(self.process())
+
+    def stop(self) -> None:
+        """Ask it to end, and return once it has."""
+        self._current = None
+        self._life.close()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._current is not None:
+            _signal(self._current, signal.SIGKILL)
+        self.stop()
+
+
 @contextmanager
 def running(
     command: Sequence[str | Path],
@@ -35,14 +62,31 @@ def running(
     ready: Callable[[], bool],
     within: timedelta = timedelta(seconds=30),
     extra: Mapping[str, str] | None = None,
-) -> Iterator[None]:
+) -> Iterator[Daemon]:
     """Keep a service running in a process group of its own, once it is ready."""
     log = directory / f"{Path(command[0]).name}.log"
-    with log.open("wb") as output:
+    environment = program.environment(extra or {})
+    daemon = Daemon(process=partial(_process, command, environment, log, ready, within))
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@contextmanager
+def _process(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    log: Path,
+    ready: Callable[[], bool],
+    within: timedelta,
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            cwd=directory,
-            env=program.environment(extra or {}),
+            cwd=log.parent,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -51,7 +95,7 @@ def running(
         try:
             with _watched(process):
                 _await_ready(process, ready, within, log)
-                yield
+                yield process
         finally:
             _stop(process)
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 import pytest
 import trustme
 
-from tests.services import daemon, dovecot, localstack, mailhog, postfix, stunnel
+from tests.services import daemon, dovecot, kafka, localstack, mailhog, postfix, stunnel
+from tests.services.kafka import Kafka, Secured
 from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog
 from tests.services.postfix import Postfix
@@ -63,6 +64,18 @@ def running_localstack() -> Iterator[LocalStack]:
         yield _start(_localstack(), stack)
 
 
+@pytest.fixture(scope="session", name="kafka")
+def running_kafka(server_certificate: Path) -> Iterator[Kafka]:
+    with ExitStack() as stack:
+        yield _start(_kafka(server_certificate), stack)
+
+
+@pytest.fixture(scope="session")
+def kafka_secured(kafka: Kafka) -> Secured:
+    """The same broker as `kafka`, over TLS and after a login."""
+    return kafka.secured
+
+
 @contextmanager
 def _mailhog_with_starttls(certificate: Path) -> Iterator[MailHog]:
     with (
@@ -101,6 +114,15 @@ def _localstack() -> Iterator[LocalStack]:
         localstack.running(directory, server=find(localstack)) as running,
     ):
         yield running
+
+
+@contextmanager
+def _kafka(certificate: Path) -> Iterator[Kafka]:
+    with (
+        daemon.folder() as directory,
+        kafka.running(directory, server=find(kafka), certificate=certificate) as broker,
+    ):
+        yield broker
 
 
 def _start(service: AbstractContextManager[Running], stack: ExitStack) -> Running:

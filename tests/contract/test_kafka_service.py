@@ -1,0 +1,103 @@
+"""The broker that tests ask for gives records back, also after it was taken away."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from tests.services.kafka import Kafka, Secured
+
+Access = dict[str, object]
+TAKE_AWAY: list[Callable[[Kafka], None]] = [Kafka.stop, Kafka.kill]
+
+
+async def test_the_broker_hands_out_the_record_it_was_given(kafka: Kafka) -> None:
+    access: Access = {"bootstrap_servers": kafka.bootstrap}
+
+    async with a_topic("smoke", access), a_producer(access) as producer:
+        await producer.send_and_wait("smoke", b"hello")
+
+        assert await first_of("smoke", access) == b"hello"
+
+
+@pytest.mark.parametrize("take_away", TAKE_AWAY, ids=["stopped", "killed"])
+async def test_a_broker_that_comes_back_has_its_records(
+    kafka: Kafka, take_away: Callable[[Kafka], None]
+) -> None:
+    access: Access = {"bootstrap_servers": kafka.bootstrap}
+
+    async with a_topic("kept", access):
+        async with a_producer(access) as producer:
+            await producer.send_and_wait("kept", b"hello")
+
+        take_away(kafka)
+        kafka.start()
+
+        assert await first_of("kept", access) == b"hello"
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_the_secured_listener_lets_in_who_logs_in_over_tls(
+    kafka_secured: Secured, ca_file: Path, mechanism: str
+) -> None:
+    access: Access = {
+        "bootstrap_servers": kafka_secured.bootstrap,
+        "security_protocol": "SASL_SSL",
+        "ssl_context": ssl.create_default_context(cafile=ca_file),
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": kafka_secured.username,
+        "sasl_plain_password": kafka_secured.password,
+    }
+
+    async with a_topic("locked", access), a_producer(access) as producer:
+        await producer.send_and_wait("locked", b"hello")
+
+        assert await first_of("locked", access) == b"hello"
+
+
+async def test_a_topic_that_nobody_made_does_not_exist(kafka: Kafka) -> None:
+    access: Access = {"bootstrap_servers": kafka.bootstrap}
+
+    async with an_admin(access) as admin:
+        (described,) = await admin.describe_topics(["never.made"])
+
+    assert described["error_code"] == UnknownTopicOrPartitionError.errno
+
+
+async def first_of(topic: str, access: Access) -> bytes:
+    consumer = AIOKafkaConsumer(topic, auto_offset_reset="earliest", **access)
+    async with consumer:
+        record = await consumer.getone()
+    assert isinstance(record.value, bytes)
+    return record.value
+
+
+@asynccontextmanager
+async def a_producer(access: Access) -> AsyncIterator[AIOKafkaProducer]:
+    async with AIOKafkaProducer(acks="all", **access) as producer:
+        yield producer
+
+
+@asynccontextmanager
+async def a_topic(name: str, access: Access) -> AsyncIterator[None]:
+    wanted = NewTopic(name=name, num_partitions=1, replication_factor=1)
+    async with an_admin(access) as admin:
+        await admin.create_topics([wanted])
+    yield
+    async with an_admin(access) as admin:
+        await admin.delete_topics([name])
+
+
+@asynccontextmanager
+async def an_admin(access: Access) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**access)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
