@@ -1,33 +1,57 @@
 """Logs: one line an event, a constant event with data beside it."""
 
 import asyncio
+import json
 import logging
 import sys
 import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TextIO
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def configure_logs(log_format: str, stream: TextIO = sys.stderr) -> None:
-    """Send all log lines to `stream`, as JSON or, on a terminal, as text."""
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """What our own loggers write with: a line at a time, each at once."""
+
+    stream: TextIO
+    name: str
+
+    def info(self, line: str) -> None:
+        # As with the standard library's handlers: a disk that is full of log lines
+        # must not stop what they tell of.
+        with suppress(OSError, ValueError):
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+
+    debug = warning = error = critical = info
+
+
+def configure_logs(
+    log_format: str, stream: TextIO = sys.stderr, level: int = logging.INFO
+) -> None:
+    """Send all log lines to `stream`, as JSON or, on a terminal, as text.
+
+    Ours from `level` up, those of libraries once they warn.
+    """
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
-    renderer = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if as_text
-        else structlog.processors.JSONRenderer()
-    )
-    steps: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
+    steps: list[Processor] = [
+        structlog.processors.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _keep_frames_only,
     ]
+    renderer = _text() if as_text else _as_json
+    # Rendered without the standard library, whose records take four times as long
+    # to make as all the rest of a line: there is one for each attempt.
     structlog.configure(
-        processors=[*steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*steps, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=partial(_Lines, stream),
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -40,7 +64,7 @@ def configure_logs(log_format: str, stream: TextIO = sys.stderr) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("keyrelay").setLevel(logging.INFO)
+    logging.getLogger("keyrelay").setLevel(level)
 
 
 def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -48,6 +72,19 @@ def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) 
     error = context.get("exception")
     given = error if isinstance(error, BaseException) else None
     structlog.get_logger(__name__).error(str(context["message"]), exc_info=given)
+
+
+def _text() -> Processor:
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(exception_formatter=plain)
+
+
+# Made once: json.dumps would make another for each line.
+_JSON = json.JSONEncoder(default=repr)
+
+
+def _as_json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return _JSON.encode(event)
 
 
 def _keep_frames_only(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -1,6 +1,7 @@
 """Logs: what a line holds, and what it never does."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -10,6 +11,7 @@ import pytest
 import structlog
 
 from keyrelay.logs import configure_logs, report_loop_fault
+from keyrelay.secret import SecretValue
 
 CANARY = "hunter2"
 
@@ -42,6 +44,61 @@ def test_a_line_is_json_with_its_data_beside_the_event() -> None:
         "error",
     )
     assert line["logger"] == "keyrelay.worker"
+
+
+def test_our_own_line_tells_who_says_it_how_grave_it_is_and_when() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+
+    structlog.get_logger("keyrelay.stores").warning("left out", noun="action")
+
+    (line,) = written(stream)
+    assert (line["event"], line["noun"]) == ("left out", "action")
+    assert (line["logger"], line["level"]) == ("keyrelay.stores", "warning")
+    assert str(line["timestamp"]).endswith("Z")
+
+
+def test_of_our_own_lines_those_below_the_level_are_left_out() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream, logging.WARNING)
+
+    for log in (structlog.get_logger("keyrelay"), logging.getLogger("keyrelay")):
+        log.info("settled")
+        log.warning("paused")
+
+    assert [line["event"] for line in written(stream)] == ["paused", "paused"]
+
+
+class FullDisk(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "no space left")
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_disk_full_of_log_lines_stops_nobody(log_format: str) -> None:
+    configure_logs(log_format, FullDisk())
+
+    structlog.get_logger("keyrelay").info("settled")
+
+
+def test_what_json_has_no_word_for_is_shown_as_it_shows_itself() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+
+    structlog.get_logger("keyrelay").info("opened", value=SecretValue(CANARY))
+
+    (line,) = written(stream)
+    assert line["value"] == "SecretValue(…)"
+
+
+def test_a_line_is_ascii_so_that_nothing_in_it_hides_or_turns_round() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+
+    structlog.get_logger("keyrelay").info("refused", reason="\u202eneko\x7f\x1b")
+
+    assert stream.getvalue().strip().isprintable()
+    assert stream.getvalue().isascii()
 
 
 def test_libraries_are_heard_only_when_they_warn() -> None:

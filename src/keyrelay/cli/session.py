@@ -44,8 +44,7 @@ def settings_of(ctx: typer.Context) -> Settings:
     flags = ctx.find_object(Flags)
     assert flags is not None
     settings = load_settings(flags.config, flags.given)
-    configure_logs(settings.log_format, sys.stderr)
-    logging.getLogger("keyrelay").setLevel(logging.WARNING)
+    configure_logs(settings.log_format, sys.stderr, logging.WARNING)
     return settings
 
 

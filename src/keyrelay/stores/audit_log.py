@@ -90,8 +90,9 @@ class Ledger:
             progress.place = place
         if recording.documents:
             progress.moved.set()
+        bound = log.bind()  # once for all of them
         for document in recording.documents:
-            log.info(_EVENTS[str(document["kind"])], **document)
+            bound.info(_EVENTS[str(document["kind"])], **document)
 
     async def keep_records(self, records: Sequence[AuditRecord]) -> Sequence[None]:
         async with self.recording() as recording:
