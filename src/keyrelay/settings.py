@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -17,12 +16,19 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from keyrelay.definition import InvalidDefinition
-from keyrelay.egress import parse_networks
-from keyrelay.sources.kafka.address import parse_address
+from keyrelay.secret import SecretValue
+from keyrelay.setting_kinds import (
+    Port,
+    address,
+    database_url,
+    network,
+    origin,
+    queue_url,
+    split,
+)
+from keyrelay.sources.kafka.access import Access
 
 _PREFIX = "KEYRELAY_"
 _NOT_SETTINGS = ("KEYRELAY_CONFIG", "KEYRELAY_TEST_")
@@ -30,65 +36,6 @@ _NOT_SETTINGS = ("KEYRELAY_CONFIG", "KEYRELAY_TEST_")
 
 class InvalidSettings(ValueError):
     """The settings make no sense; the message names the setting and what it takes."""
-
-
-def _split(value: object) -> object:
-    """Let `a, b` stand for a list, as environment variables must."""
-    if not isinstance(value, str):
-        return value
-    return tuple(entry.strip() for entry in value.split(",") if entry.strip())
-
-
-def _network(value: str) -> str:
-    parse_networks(value)
-    return value
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an endpoint looks like http://127.0.0.1:4566")
-    if value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
-        raise ValueError("an endpoint has a scheme, a host and a port, nothing else")
-    return value
-
-
-def _is_of(url: str, *backends: str) -> bool:
-    try:
-        return make_url(url).get_backend_name() in backends
-    except ArgumentError:
-        return False
-
-
-def _database(value: SecretStr | None) -> SecretStr | None:
-    if value is None or _is_of(value.get_secret_value(), "sqlite", "postgresql"):
-        return value
-    raise ValueError(
-        "expected a URL like sqlite:////var/lib/keyrelay/keyrelay.db"
-        " or postgresql://user@host/keyrelay"
-    )
-
-
-def _queue(value: str | None) -> str | None:
-    if value is None or _is_of(value, "sqlite"):
-        return value
-    if value.startswith("kafka:"):
-        parse_address(value)
-        return value
-    raise ValueError(
-        "expected a URL like sqlite:////var/lib/keyrelay/queue.db"
-        " or kafka://host:9092?topic=keyrelay.triggers"
-    )
-
-
-def _address(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if value == "off" or (host and port.isdecimal() and int(port) < 65536):
-        return value
-    raise ValueError("expected `off`, or an address like 127.0.0.1:9464")
-
-
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
@@ -105,13 +52,13 @@ class Settings(BaseSettings):
         description="Data directory: databases, key file, audit checkpoint.",
     )
     # Its password is why it is a secret.
-    database: Annotated[SecretStr | None, AfterValidator(_database)] = Field(
+    database: Annotated[SecretStr | None, AfterValidator(database_url)] = Field(
         default=None,
         description="Where definitions, audit and dead letters are kept: sqlite:////path"
         " or postgresql://user@host/name; keyrelay.db in the data directory, if left"
         " out.",
     )
-    queue: Annotated[str | None, AfterValidator(_queue)] = Field(
+    queue: Annotated[str | None, AfterValidator(queue_url)] = Field(
         default=None,
         description="Where triggers wait: sqlite:////path or"
         " kafka://host:9092?topic=NAME; queue.db in the data directory if left out.",
@@ -158,7 +105,7 @@ class Settings(BaseSettings):
     profile: str = Field(
         default="default", description="The profile that commands act in, by name."
     )
-    smtp_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_split)] = Field(
+    smtp_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(split)] = Field(
         default=(587,), description="Ports that SMTP secrets may name."
     )
     smtp_ca_file: Path | None = Field(
@@ -166,17 +113,17 @@ class Settings(BaseSettings):
         description="PEM file with trust anchors beside the system's.",
     )
     egress_allow: Annotated[
-        tuple[Annotated[str, BeforeValidator(_network)], ...],
+        tuple[Annotated[str, BeforeValidator(network)], ...],
         NoDecode,
-        BeforeValidator(_split),
+        BeforeValidator(split),
     ] = Field(
         default=(),
         description="Networks beyond the public ones that mail may be sent to.",
     )
     sqs_endpoints: Annotated[
-        tuple[Annotated[str, BeforeValidator(_origin)], ...],
+        tuple[Annotated[str, BeforeValidator(origin)], ...],
         NoDecode,
-        BeforeValidator(_split),
+        BeforeValidator(split),
     ] = Field(
         default=(),
         description="SQS endpoints beside AWS, such as LocalStack's;"
@@ -204,7 +151,7 @@ class Settings(BaseSettings):
     secret_tags: Literal["required", "optional"] = Field(
         default="required", description="Whether a secret needs at least one tag."
     )
-    probes: Annotated[str, AfterValidator(_address)] = Field(
+    probes: Annotated[str, AfterValidator(address)] = Field(
         default="127.0.0.1:9464",
         description="Where a worker answers /metrics, /healthz and /readyz, or `off`.",
     )
@@ -229,6 +176,20 @@ class Settings(BaseSettings):
     @property
     def checkpoint_path(self) -> Path:
         return self.home / "audit.checkpoint"
+
+    @property
+    def kafka_access(self) -> Access:
+        """Return how Kafka is spoken to. Raises InvalidAccess."""
+        password = self.kafka_password
+        value = None if password is None else password.get_secret_value()
+        return Access(
+            tls=self.kafka_tls,
+            ca_file=self.kafka_ca_file,
+            mechanism=self.kafka_mechanism,
+            username=self.kafka_username,
+            password=None if value is None else SecretValue(value),
+            password_file=self.kafka_password_file,
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2] / "src" / "keyrelay"
 FLOORS = (
     {"definition", "ids", "outcome", "placeholders", "batching", "backlog", "claim"},
-    {"tags", "mailbox", "queue_url", "egress", "settlement", "world", "instant"},
+    {"tags", "mailbox", "queue_url", "egress", "settlement", "world", "instant"}
+    | {"private_file"},
     {"secret", "data_point", "pattern"},
     {"trigger", "credentials", "action", "rule"},
     {"dead_letter", "action_document", "policy", "message"},
@@ -20,6 +21,7 @@ FLOORS = (
     {"pipeline", "worker", "tally"},
     {"vault", "sqlite", "postgres"},
     {"sources", "dispatchers", "stores"},
+    {"setting_kinds"},
     {"settings", "logs", "crew", "metrics", "probes"},
     {"opening"},
     {"app"},
@@ -35,6 +37,7 @@ REVEALERS = {
     "dispatchers/smtp/dispatcher.py",
     "dispatchers/smtp/login.py",
     "dispatchers/sqs/client.py",
+    "sources/kafka/connection.py",
     "stores/secrets.py",
     "vault/envelope.py",
     "vault/local_key.py",

@@ -7,6 +7,7 @@ from types import FrameType
 
 import pytest
 
+from keyrelay import private_file
 from keyrelay.ports import Unavailable
 from keyrelay.vault.flaw import Flaw
 from keyrelay.vault.local_key import key_text
@@ -131,8 +132,8 @@ def test_a_key_file_of_another_user_is_refused(path: Path) -> None:
     given_file(path, TEXT)
     status, us = path.stat(), os.geteuid()
 
-    assert file._refusal(path, status, us) is None
-    assert file._refusal(path, status, us + 1) == (
+    assert private_file._refusal(path, "key file", status, us) is None
+    assert private_file._refusal(path, "key file", status, us + 1) == (
         f"{path} belongs to another user; run: chown {us + 1} {path}"
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs import client
+from keyrelay.sources.kafka import connection
 
 
 def of_mail() -> ssl.SSLContext:
@@ -20,7 +21,16 @@ def of_queues() -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("make", [of_mail, of_queues], ids=["mail", "queues"])
+def of_kafka() -> ssl.SSLContext:
+    return connection.tls_context(None)
+
+
+each_connection = pytest.mark.parametrize(
+    "make", [of_mail, of_queues, of_kafka], ids=["mail", "queues", "kafka"]
+)
+
+
+@each_connection
 def test_session_keys_are_written_to_no_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[], ssl.SSLContext]
 ) -> None:
@@ -29,7 +39,7 @@ def test_session_keys_are_written_to_no_file(
     assert make().keylog_filename is None
 
 
-@pytest.mark.parametrize("make", [of_mail, of_queues], ids=["mail", "queues"])
+@each_connection
 def test_names_and_certificates_are_checked_and_old_versions_refused(
     make: Callable[[], ssl.SSLContext],
 ) -> None:

@@ -1,0 +1,69 @@
+"""Setting kinds: what a setting may look like, and the sentence if it does not."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from keyrelay.egress import parse_networks
+from keyrelay.sources.kafka.address import parse_address
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def split(value: object) -> object:
+    """Let `a, b` stand for a list, as environment variables must."""
+    if not isinstance(value, str):
+        return value
+    return tuple(entry.strip() for entry in value.split(",") if entry.strip())
+
+
+def network(value: str) -> str:
+    parse_networks(value)
+    return value
+
+
+def origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an endpoint looks like http://127.0.0.1:4566")
+    if value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError("an endpoint has a scheme, a host and a port, nothing else")
+    return value
+
+
+def database_url(value: SecretStr | None) -> SecretStr | None:
+    if value is None or _is_of(value.get_secret_value(), "sqlite", "postgresql"):
+        return value
+    raise ValueError(
+        "expected a URL like sqlite:////var/lib/keyrelay/keyrelay.db"
+        " or postgresql://user@host/keyrelay"
+    )
+
+
+def queue_url(value: str | None) -> str | None:
+    if value is None or _is_of(value, "sqlite"):
+        return value
+    if value.startswith("kafka:"):
+        parse_address(value)
+        return value
+    raise ValueError(
+        "expected a URL like sqlite:////var/lib/keyrelay/queue.db"
+        " or kafka://host:9092?topic=keyrelay.triggers"
+    )
+
+
+def address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if value == "off" or (host and port.isdecimal() and int(port) < 65536):
+        return value
+    raise ValueError("expected `off`, or an address like 127.0.0.1:9464")
+
+
+def _is_of(url: str, *backends: str) -> bool:
+    try:
+        return make_url(url).get_backend_name() in backends
+    except ArgumentError:
+        return False

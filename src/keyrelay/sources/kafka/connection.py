@@ -1,0 +1,83 @@
+"""Connection: what every client of ours needs to know to speak to Kafka."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from keyrelay.ports import Unavailable
+from keyrelay.secret import SecretValue
+from keyrelay.sources.kafka.access import Access, password_of
+from keyrelay.sources.kafka.address import Address
+
+_CLIENT = "keyrelay"
+
+
+class ClientArguments(TypedDict):
+    """What aiokafka's consumer, producer and administrator take alike."""
+
+    bootstrap_servers: list[str]
+    client_id: str
+    security_protocol: str
+    ssl_context: ssl.SSLContext | None
+    sasl_mechanism: str
+    sasl_plain_username: str | None
+    sasl_plain_password: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Connection:
+    """`mechanism` None, nobody logs in."""
+
+    address: Address
+    tls: ssl.SSLContext | None
+    mechanism: str | None
+    username: str | None
+    password: SecretValue | None
+
+    def arguments(self) -> ClientArguments:
+        """Return what a client is made with; the password stands in it."""
+        return ClientArguments(
+            bootstrap_servers=list(self.address.brokers),
+            client_id=_CLIENT,
+            security_protocol=self._protocol(),
+            ssl_context=self.tls,
+            sasl_mechanism=self.mechanism or "PLAIN",  # which is what they default to
+            sasl_plain_username=self.username,
+            sasl_plain_password=self.password.reveal() if self.password else None,
+        )
+
+    def _protocol(self) -> str:
+        if self.mechanism is None:
+            return "PLAINTEXT" if self.tls is None else "SSL"
+        return "SASL_PLAINTEXT" if self.tls is None else "SASL_SSL"
+
+
+def connection_to(address: Address, access: Access) -> Connection:
+    """Read the files that the settings name. Raises Unavailable."""
+    return Connection(
+        address=address,
+        tls=tls_context(access.ca_file) if access.tls else None,
+        mechanism=access.mechanism,
+        username=access.username,
+        password=password_of(access),
+    )
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Trust what the system trusts, and what is in `ca_file`. Raises Unavailable."""
+    # Not create_default_context, which heeds SSLKEYLOGFILE: whoever can read that
+    # file reads our sessions. The host name is checked of itself.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        return context
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise Unavailable(
+            "KEYRELAY_KAFKA_CA_FILE must name a file of certificates (PEM):"
+            f" {error.strerror or error}"
+        ) from None
+    return context
