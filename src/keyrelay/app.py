@@ -12,16 +12,20 @@ from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
 from keyrelay.egress import Egress, parse_networks
+from keyrelay.lanes import Lanes
 from keyrelay.message import Mail, QueueMessages
-from keyrelay.opening import open_inbox, open_store, secret_rules
+from keyrelay.opening import Store, open_inbox, open_store, secret_rules
+from keyrelay.outlook import Outlook, Part, Waiting
 from keyrelay.pauses import Pauses
 from keyrelay.pipeline import Pipeline
-from keyrelay.ports import Dispatcher
+from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.stores.dead_letters import group_burials
+from keyrelay.stores.loading import read_revision
 from keyrelay.tally import Tally
+from keyrelay.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World, real_world
 
@@ -52,39 +56,51 @@ async def open_crew(
         store = await opened.enter_async_context(open_store(settings))
         await store.vault.check()
         queue = await opened.enter_async_context(open_inbox(settings, drain=drain))
-        resumed: asyncio.Queue[str] = asyncio.Queue()
-        world = store.ledger.world
-        catalog = LiveCatalog(
-            database=store.database,
-            vault=store.vault,
-            world=world,
-            replaced=resumed.put_nowait,
-        )
-        pipeline = Pipeline(
-            catalog=catalog.current,
-            vault=store.vault,
-            mail=dispatchers.mail,
-            queue=dispatchers.queue,
-            pauses=_pauses(settings, world, resumed),
-            now=world.now,
-        )
-        tally = Tally(behind=group_commits(store.ledger))
-        worker = Worker(
-            queue=queue,
-            attempt=pipeline.attempt,
-            audit=tally,
-            dead_letters=group_burials(store.dead_letters),
-            lanes=settings.lanes,
-            world=world,
-        )
-        yield Crew(
-            worker=worker,
-            catalog=catalog,
-            waker=queue,
-            resumed=resumed,
-            tally=tally,
-            world=world,
-        )
+        yield _crew(settings, dispatchers, store, queue)
+
+
+def _crew(
+    settings: Settings, dispatchers: Dispatchers, store: Store, queue: TriggerQueue
+) -> Crew:
+    resumed: asyncio.Queue[str] = asyncio.Queue()
+    world = store.ledger.world
+    catalog = LiveCatalog(
+        database=store.database,
+        vault=store.vault,
+        world=world,
+        replaced=resumed.put_nowait,
+    )
+    pauses = _pauses(settings, world, resumed)
+    pipeline = Pipeline(
+        catalog=catalog.current,
+        vault=store.vault,
+        mail=dispatchers.mail,
+        queue=dispatchers.queue,
+        pauses=pauses,
+        now=world.now,
+    )
+    watch = new_watch(
+        lanes=Lanes(behind=queue, total=settings.lanes),
+        tally=Tally(behind=group_commits(store.ledger)),
+        outlook=_outlook(store, catalog, queue),
+        paused=pauses.paused,
+    )
+    worker = Worker(
+        queue=watch.lanes,
+        attempt=watch.timed(pipeline.attempt, world.now),
+        audit=watch.audit,
+        dead_letters=group_burials(store.dead_letters),
+        lanes=settings.lanes,
+        world=world,
+    )
+    return Crew(
+        worker=worker,
+        catalog=catalog,
+        waker=queue,
+        resumed=resumed,
+        watch=watch,
+        world=world,
+    )
 
 
 def _smtp(settings: Settings) -> SmtpDispatcher:
@@ -108,6 +124,26 @@ def _pauses(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Pa
     # A slow server may take most of the lanes, never all of them.
     share = max(1, settings.lanes * 3 // 4)
     return Pauses(share=share, now=world.now, wake=resumed.put_nowait)
+
+
+def _outlook(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Outlook:
+    waiting = Waiting(ask=backlog.lags)
+
+    async def definitions() -> None:
+        catalog.current()
+
+    async def database() -> None:
+        async with store.database.reading() as connection:
+            await read_revision(connection)
+
+    asked = {
+        "vault": store.vault.check,
+        "definitions": definitions,
+        "database": database,
+        "queue": waiting.look,
+    }
+    parts = {name: Part(ask=ask) for name, ask in asked.items()}
+    return Outlook(parts=parts, waiting=waiting)
 
 
 def _egress(settings: Settings) -> Egress:

@@ -9,7 +9,7 @@ from functools import partial
 
 from keyrelay.ports import Unavailable, Waker
 from keyrelay.stores.catalog import LiveCatalog
-from keyrelay.tally import Tally
+from keyrelay.watch import Watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
 
@@ -26,7 +26,7 @@ class Crew:
     catalog: LiveCatalog
     waker: Waker
     resumed: asyncio.Queue[str]
-    tally: Tally
+    watch: Watch
     world: World
 
     async def work(

@@ -109,6 +109,14 @@ class Pauses:
                 self._lift(secret, health)
         return outcome
 
+    def paused(self) -> int:
+        """Return how many secrets are paused, but for those nobody comes for."""
+        now = self.now()
+        pauses = (health.pause for health in self._healths.values())
+        return sum(
+            pause is not None and now < pause.probe_at + _LONGEST for pause in pauses
+        )
+
     def _health(self, secret: Secret) -> _Health:
         known = self._healths.get(secret.id)
         if known is None or known.version < secret.version:

@@ -1,7 +1,7 @@
 """The crew: who keeps the view fresh, and wakes what waits for a secret."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from keyrelay.audit import Report
+from keyrelay.backlog import Lag
 from keyrelay.crew import Crew
 from keyrelay.ids import new_id
+from keyrelay.lanes import Lanes
 from keyrelay.outcome import Delivered
+from keyrelay.outlook import Outlook, Waiting
 from keyrelay.ports import Lease, Unavailable
 from keyrelay.tally import Tally
+from keyrelay.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
@@ -57,6 +61,10 @@ async def deliver(_: Lease) -> Report:
     return Report(outcome=Delivered("taken"))
 
 
+async def nothing() -> Sequence[Lag]:
+    return ()
+
+
 async def breathe(_: timedelta) -> None:
     await asyncio.sleep(0)
 
@@ -86,7 +94,12 @@ def crew(house: House, bell: Bell, *resumed: str) -> Crew:
         catalog=house.catalog,
         waker=bell,
         resumed=waiting,
-        tally=Tally(behind=FakeAuditLog(story)),
+        watch=new_watch(
+            lanes=Lanes(behind=Idle(), total=1),
+            tally=Tally(behind=FakeAuditLog(story)),
+            outlook=Outlook(parts={}, waiting=Waiting(ask=nothing)),
+            paused=lambda: 0,
+        ),
         world=world,
     )
 

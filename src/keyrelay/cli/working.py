@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 import typer
@@ -18,6 +19,7 @@ from keyrelay.cli.session import run, settings_of
 from keyrelay.crew import Crew
 from keyrelay.logs import configure_logs
 from keyrelay.opening import open_inbox
+from keyrelay.probes import OFF, Probes, open_probes
 from keyrelay.settings import Settings
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -44,15 +46,19 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     _stop_on_signals(stop)
     grace = timedelta(seconds=settings.grace_seconds)
     about = {"lanes": settings.lanes, "home": str(settings.home)}
+    # A drain may stand beside the worker whose settings, and address, it shares.
+    address = OFF if drain else settings.probes
     async with (
         open_dispatchers(settings) as dispatchers,
         open_crew(settings, dispatchers, drain=drain) as crew,
+        open_probes(address, _probes(crew, stop)) as place,
         progress(_words(crew), shown=shown),
     ):
-        await crew.work(stop, grace, lambda: log.info("worker started", **about))
+        started = partial(log.info, "worker started", probes=place, **about)
+        await crew.work(stop, grace, started)
     async with open_inbox(settings) as queue:
         depth = await queue.depth()
-    counts = crew.tally.counts
+    counts = crew.watch.tally.counts
     done = {
         "delivered": counts["delivered"],
         "buried": counts["buried"],
@@ -76,8 +82,13 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop_or_exit, number)
 
 
+def _probes(crew: Crew, stop: asyncio.Event) -> Probes:
+    watch = crew.watch
+    return Probes(registry=watch.registry, outlook=watch.outlook, stop=stop)
+
+
 def _words(crew: Crew) -> Callable[[], str]:
-    counts = crew.tally.counts
+    counts = crew.watch.tally.counts
     return lambda: (
         f"{counts['delivered']} delivered, {counts['buried']} buried,"
         f" {counts['to be tried again']} to be tried again"

@@ -44,7 +44,8 @@ def up(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         try:
             assert process.stderr is not None
-            assert "worker started" in process.stderr.readline()
+            # Before that, it may say that another worker has the probes' address.
+            assert any("worker started" in line for line in process.stderr)
             yield process
         finally:
             process.kill()

@@ -1,0 +1,122 @@
+"""Probes: a worker's answers to /metrics, /healthz and /readyz, and to nothing else.
+
+/healthz says that the event loop turns, which is all that a restart can mend: a lane
+that dies ends the process anyway, and a database that is away comes back to a worker
+that waits sooner than to one that starts. /readyz says whether work can go on now.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from errno import EADDRINUSE
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from keyrelay.outlook import Outlook
+from keyrelay.ports import Unavailable
+from keyrelay.settings import Settings
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+OFF = "off"
+_STOPPING = "it stops; what was begun is finished, nothing more is begun"
+_METHODS = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """`stop` is the worker's own: once it is set, nothing more is begun."""
+
+    registry: CollectorRegistry
+    outlook: Outlook
+    stop: asyncio.Event
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path not in ("/metrics", "/healthz", "/readyz"):
+            return _said(404, {"error": "there are /metrics, /healthz and /readyz"})
+        if request.method not in _METHODS:
+            refused = _said(405, {"error": "only GET and HEAD are answered"})
+            refused.headers["Allow"] = ", ".join(_METHODS)
+            return refused
+        match request.path:
+            case "/healthz":
+                return _said(200, {"alive": True})
+            case "/readyz":
+                return await self._ready()
+            case _:
+                return await self._metrics(request)
+
+    async def _ready(self) -> web.Response:
+        await self.outlook.look()
+        said = dict.fromkeys(("worker", *self.outlook.parts), "ready")
+        said |= self.outlook.faults()
+        if self.stop.is_set():
+            said["worker"] = _STOPPING
+        ready = set(said.values()) == {"ready"}
+        return _said(200 if ready else 503, {"ready": ready, "parts": said})
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        await self.outlook.look()
+        return await make_aiohttp_handler(self.registry)(request)
+
+
+@asynccontextmanager
+async def open_probes(address: str, probes: Probes) -> AsyncIterator[str]:
+    """Answer at the address, as the setting has it; give where that is, or `off`.
+
+    Raises Unavailable if an address that was chosen cannot be had. The one that
+    nobody chose may be another worker's, and this one works without.
+    """
+    runner = None
+    try:
+        runner = await _started(address, probes)
+    except Unavailable as fault:
+        if address != Settings.model_fields["probes"].default:
+            raise
+        log.warning("probes are off", reason=str(fault))
+    try:
+        yield OFF if runner is None else _place(runner)
+    finally:
+        if runner is not None:
+            await runner.cleanup()
+        await probes.outlook.close()
+
+
+async def _started(address: str, probes: Probes) -> web.AppRunner | None:
+    if address == OFF:
+        return None
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", probes.answer)
+    app.on_response_prepare.append(_name_nothing)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    host, _, port = address.rpartition(":")
+    try:
+        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+    except OSError as error:
+        await runner.cleanup()
+        why = "it is taken" if error.errno == EADDRINUSE else error.strerror
+        raise Unavailable(
+            f"/metrics, /healthz and /readyz cannot be served at {address}: {why};"
+            " name another address in the setting `probes` (KEYRELAY_PROBES), or `off`"
+        ) from None
+    return runner
+
+
+async def _name_nothing(_: web.Request, response: web.StreamResponse) -> None:
+    # aiohttp would name itself and Python, with their versions.
+    response.headers["Server"] = "keyrelay"
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _place(runner: web.AppRunner) -> str:
+    host, port, *_ = runner.addresses[0]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _said(status: int, document: Mapping[str, object]) -> web.Response:
+    return web.json_response(document, status=status)
