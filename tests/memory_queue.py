@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 from weakref import ref
 
+from keyrelay.backlog import Depth, Lag, State, Status
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.trigger import Trigger
@@ -140,6 +141,42 @@ class MemoryQueue:
             if row.waits_for is not None:
                 row.due, row.waits_for = self.world.now(), None
         self.shelf.ring()
+
+    async def status(self, profile: str, id_: str) -> Status | None:
+        row = self.shelf.rows.get((profile, id_))
+        if row is None:
+            return None
+        return Status(
+            state=self._state(row),
+            attempts=row.attempts,
+            accepted_at=row.trigger.lifetime.raised_at,
+            due=row.due if row.settlement is None else None,
+            settled_at=row.settled_at,
+        )
+
+    async def depth(self) -> Depth:
+        now = self.world.now()
+        states = [self._state(row) for row in self.shelf.rows.values()]
+        due = [r.due for r in self.shelf.rows.values() if r.due <= now]
+        return Depth(
+            waiting=states.count(State.WAITING),
+            due=len(due),
+            leased=states.count(State.LEASED),
+            age=now - min(due, default=now),
+        )
+
+    async def lags(self) -> Sequence[Lag]:
+        depth = await self.depth()
+        return (Lag(topic="queue", waiting=depth.due, age=depth.age),)
+
+    def _state(self, row: Row) -> State:
+        match row.settlement:
+            case Done():
+                return State.DONE
+            case Bury():
+                return State.BURIED
+            case _:
+                return State.LEASED if row.is_held() else State.WAITING
 
     def _put(self, row: Row) -> bool:
         key = (row.trigger.profile, row.trigger.id)

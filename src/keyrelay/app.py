@@ -55,7 +55,8 @@ async def open_crew(
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(open_store(settings))
         await store.vault.check()
-        queue = await opened.enter_async_context(open_inbox(settings, drain=drain))
+        inbox = open_inbox(settings, store, work=True, drain=drain)
+        queue = await opened.enter_async_context(inbox)
         yield _crew(settings, dispatchers, store, queue)
 
 
@@ -97,9 +98,9 @@ def _crew(
         worker=worker,
         catalog=catalog,
         waker=queue,
+        backlog=queue,
         resumed=resumed,
         watch=watch,
-        world=world,
     )
 
 

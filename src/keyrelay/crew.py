@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from keyrelay.ports import Unavailable, Waker
+from keyrelay.ports import Backlog, Unavailable, Waker
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.watch import Watch
 from keyrelay.worker import Worker
-from keyrelay.world import World
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +24,9 @@ class Crew:
     worker: Worker
     catalog: LiveCatalog
     waker: Waker
+    backlog: Backlog
     resumed: asyncio.Queue[str]
     watch: Watch
-    world: World
 
     async def work(
         self, stop: asyncio.Event, grace: timedelta, started: Callable[[], None]
@@ -57,4 +56,4 @@ class Crew:
                 return await wake()
             except Unavailable as fault:
                 log.warning("nothing is woken", extra={"reason": str(fault)})
-            await self.world.sleep(_PATIENCE)
+            await self.worker.world.sleep(_PATIENCE)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from keyrelay.catalog import Catalog
 from keyrelay.credentials import SecretRules
-from keyrelay.ports import TriggerQueue
+from keyrelay.ports import Claims, TriggerQueue
 from keyrelay.settings import Settings
+from keyrelay.sources.kafka.unclaimed import Unclaimed
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.sqlite import path_of
@@ -120,9 +121,20 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def open_inbox(
-    settings: Settings, *, drain: bool = False
+    settings: Settings, store: Store, *, work: bool = False, drain: bool = False
 ) -> AsyncIterator[TriggerQueue]:
-    """Open the queue. Raises Unavailable."""
+    """Open the queue; without `work`, to publish and to look. Raises Unavailable."""
+    opened = (
+        _open_log(settings, store, work=work, drain=drain)
+        if settings.queue_url.startswith("kafka:")
+        else _open_file(settings, drain=drain)
+    )
+    async with opened as queue:
+        yield queue
+
+
+@asynccontextmanager
+async def _open_file(settings: Settings, *, drain: bool) -> AsyncIterator[TriggerQueue]:
     terms = Terms(
         ordered=settings.ordering == "key",
         drain=drain,
@@ -130,6 +142,27 @@ async def open_inbox(
     )
     async with open_queue(path_of(settings.queue_url), real_world(), terms) as queue:
         yield queue
+
+
+@asynccontextmanager
+async def _open_log(
+    settings: Settings, store: Store, *, work: bool, drain: bool
+) -> AsyncIterator[TriggerQueue]:
+    # Here, because the client library takes longer to load than most commands run.
+    from keyrelay.kafka import open_log
+
+    async with (
+        _open_claims(settings, store, work=work) as claims,
+        open_log(settings, store.database, claims, drain=drain) as queue,
+    ):
+        yield queue
+
+
+@asynccontextmanager
+async def _open_claims(
+    settings: Settings, store: Store, *, work: bool
+) -> AsyncIterator[Claims]:
+    yield Unclaimed()
 
 
 async def read_catalog(store: Store) -> Catalog:

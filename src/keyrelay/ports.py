@@ -115,6 +115,9 @@ class Claims(Protocol):
     async def standing(self, profile: str, id_: str) -> Standing | None:
         """Return what is written about a trigger; None, nothing is."""
 
+    async def status(self, profile: str, id_: str) -> Status | None:
+        """Return the same for people, with its times."""
+
 
 class Vault(Protocol):
     async def open(self, permit: Permit) -> OpenedSecret:

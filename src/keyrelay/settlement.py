@@ -1,6 +1,6 @@
 """Settlement: what becomes of a trigger once its attempt has an outcome."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -26,13 +26,15 @@ class Done:
 class TryAgain:
     """Back to the queue for `after`; `done` parts are not attempted again.
 
-    The wait ends early when the secret `waits_for` is replaced.
+    The wait ends early when the secret `waits_for` is replaced. The `reason` is for
+    people who look into the queue.
     """
 
     after: timedelta
     spent: bool = True
     waits_for: str | None = None
     done: frozenset[str] = frozenset()
+    reason: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +110,10 @@ def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement
             # Never at once: what spends no attempt has nothing else to end its loop.
             # The hint says when to look again; jitter keeps all from looking at once.
             wait = max(_bounded(hint), SHORTEST_UNSPENT) * (1 + attempt.chance / 4)
-            again = TryAgain(after=wait, spent=False, waits_for=secret, done=done)
-            return _in_time(again, attempt, reason)
+            again = TryAgain(
+                after=wait, spent=False, waits_for=secret, done=done, reason=reason
+            )
+            return _in_time(again, attempt)
         case Deferred(reason, hint):
             return _again_or_bury(schedule, attempt, _bounded(hint), reason, done)
         case Uncertain(reason):
@@ -128,15 +132,15 @@ def _again_or_bury(
     longest = schedule.wait_after(attempt.number)
     if longest is None:
         return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
-    again = TryAgain(after=max(longest * attempt.chance, hint), done=done)
-    return _in_time(again, attempt, reason)
+    after = max(longest * attempt.chance, hint)
+    return _in_time(TryAgain(after=after, done=done, reason=reason), attempt)
 
 
-def _in_time(again: TryAgain, attempt: Attempt, reason: str) -> TryAgain | Bury:
+def _in_time(again: TryAgain, attempt: Attempt) -> TryAgain | Bury:
     if again.after <= attempt.deadline - attempt.ended_at:
         return again
     return Bury(
-        reason=f"no attempt is left before the deadline; the last one: {reason}",
+        reason=f"no attempt is left before the deadline; the last one: {again.reason}",
         fault=Fault.SYSTEM,
         done=again.done,
     )

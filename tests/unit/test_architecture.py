@@ -25,6 +25,7 @@ FLOORS = (
     {"settings", "logs", "metrics", "gauges"},
     {"watch", "probes"},
     {"crew"},
+    {"kafka"},
     {"opening"},
     {"app"},
     {"api", "console", "cli"},

@@ -21,6 +21,7 @@ from keyrelay.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
+from tests.memory_queue import MemoryQueue, Shelf
 from tests.samples import NOON
 from tests.unit.stores.house import House, open_house
 
@@ -93,6 +94,7 @@ def crew(house: House, bell: Bell, *resumed: str) -> Crew:
         worker=worker,
         catalog=house.catalog,
         waker=bell,
+        backlog=MemoryQueue(world=world, shelf=Shelf()),
         resumed=waiting,
         watch=new_watch(
             lanes=Lanes(behind=Idle(), total=1),
@@ -100,7 +102,6 @@ def crew(house: House, bell: Bell, *resumed: str) -> Crew:
             outlook=Outlook(parts={}, waiting=Waiting(ask=nothing)),
             paused=lambda: 0,
         ),
-        world=world,
     )
 
 

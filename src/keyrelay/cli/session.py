@@ -36,7 +36,7 @@ class Session:
     actor: str
 
     def queue(self) -> AbstractAsyncContextManager[TriggerQueue]:
-        return open_inbox(self.settings)
+        return open_inbox(self.settings, self.store)
 
 
 def settings_of(ctx: typer.Context) -> Settings:

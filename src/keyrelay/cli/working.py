@@ -18,7 +18,6 @@ from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
 from keyrelay.crew import Crew
 from keyrelay.logs import configure_logs
-from keyrelay.opening import open_inbox
 from keyrelay.probes import OFF, Probes, open_probes
 from keyrelay.settings import Settings
 
@@ -56,8 +55,7 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     ):
         started = partial(log.info, "worker started", probes=place, **about)
         await crew.work(stop, grace, started)
-    async with open_inbox(settings) as queue:
-        depth = await queue.depth()
+        depth = await crew.backlog.depth()
     counts = crew.watch.tally.counts
     done = {
         "delivered": counts["delivered"],

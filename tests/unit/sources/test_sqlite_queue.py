@@ -10,7 +10,7 @@ import pytest
 
 from keyrelay.ports import Unavailable
 from keyrelay.settlement import Done, Settlement
-from keyrelay.sources.sqlite.bell import Bell
+from keyrelay.sources.bell import Bell
 from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings
 from keyrelay.sources.sqlite.ledger import Ledger

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keyrelay.ports import Unavailable
 from keyrelay.settlement import Settlement, TryAgain
-from keyrelay.sources.sqlite.bell import Bell
+from keyrelay.sources.bell import Bell
 from keyrelay.sources.sqlite.inspection import count_due, is_drained
 from keyrelay.sources.sqlite.lease import Holdings
 from keyrelay.sources.sqlite.ledger import Ledger, Settling

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from keyrelay.backlog import Depth, Lag, Status
 from keyrelay.batching import Batch
 from keyrelay.dead_letter import DeadLetter
+from keyrelay.sources.bell import Bell
 from keyrelay.sources.sqlite import inspection
-from keyrelay.sources.sqlite.bell import Bell
 from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings, SqliteLease
 from keyrelay.sources.sqlite.ledger import Ledger, Settling

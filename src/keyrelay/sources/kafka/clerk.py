@@ -1,0 +1,218 @@
+"""The clerk: claims what lanes ask for, and does what they settle.
+
+The order is the guarantee. Before a trigger is attempted it is claimed; before its
+record's offset is released, what is to be tried again or is buried stands in its topic,
+and its claim has ended. After a crash between any two of these the record comes again,
+and its claim says what it is good for (claim.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from aiokafka.structs import TopicPartition
+
+from keyrelay.claim import Arrival, Busy, Ending, Go, Hold, Known, Verdict
+from keyrelay.outcome import Fault
+from keyrelay.ports import Claims, Unavailable
+from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.sources.bell import Bell
+from keyrelay.sources.kafka.lease import Loan
+from keyrelay.sources.kafka.outbox import Outbox, Parcel, TooLarge
+from keyrelay.sources.kafka.positions import Mark
+from keyrelay.sources.kafka.record import (
+    Headers,
+    Place,
+    Record,
+    dead_headers,
+    parked_as,
+    parked_headers,
+)
+from keyrelay.sources.kafka.shelf import Shelf, Taking, Unreadable
+from keyrelay.sources.kafka.terms import Terms
+from keyrelay.trigger import Trigger
+from keyrelay.world import World
+
+log = logging.getLogger(__name__)
+
+_REDRIVEN = Place("redriven", 0, 0)
+_NOWHERE = Mark(TopicPartition("", 0), -1, -1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clerk:
+    shelf: Shelf
+    claims: Claims
+    outbox: Outbox
+    bell: Bell
+    terms: Terms
+    world: World
+
+    async def lend(self, asked: Sequence[None]) -> Sequence[Loan | None]:
+        loans: list[Loan] = []
+        while len(loans) < len(asked):
+            now = self.world.now()
+            most = len(asked) - len(loans)
+            taking = self.shelf.take(most, now)
+            if not taking:
+                break
+            loans += await self._claimed(taking)
+        return [*loans, *[None] * (len(asked) - len(loans))]
+
+    async def _claimed(self, taking: Taking) -> Sequence[Loan]:
+        try:
+            await self._pass_on(taking)
+            arrivals = [record.arrival for record in taking.due]
+            verdicts = await self.claims.claim(arrivals) if arrivals else ()
+        except Unavailable:
+            self.shelf.put_back(taking, self.world.now())
+            raise
+        now = self.world.now()
+        judged = zip(taking.due, verdicts, strict=True)
+        loans = [self._loan(record, verdict, now) for record, verdict in judged]
+        return [loan for loan in loans if loan is not None]
+
+    def _loan(self, record: Record, verdict: Verdict, now: datetime) -> Loan | None:
+        match verdict:
+            case Go():
+                return Loan(record=record, claim=verdict, lent_at=now)
+            case Known():
+                self._release(record)
+                return None
+            case Busy():
+                self.shelf.again(record, now + self.terms.pace.busy)
+                return None
+            case _:
+                assert_never(verdict)
+
+    async def _pass_on(self, taking: Taking) -> None:
+        """Put where it belongs what is no trigger, and what has to wait on."""
+        moves = [
+            *(self._refuse(taking, found) for found in taking.unreadable),
+            *(self._wait_on(taking, record) for record in taking.early),
+        ]
+        for fault in await asyncio.gather(*moves, return_exceptions=True):
+            if fault is not None:
+                raise fault
+
+    async def _refuse(self, taking: Taking, found: Unreadable) -> None:
+        raw = found.raw
+        place = Place(raw.topic, raw.partition, raw.offset)
+        log.error("not a trigger", extra={"origin": str(place), "why": found.reason})
+        said = dead_headers(place, found.reason, Fault.TRIGGER, 0)
+        await self._bury(raw.key, raw.value or b"", [*raw.headers, *said])
+        taking.unreadable.remove(found)
+        self.shelf.positions.done(found.mark)
+
+    async def _wait_on(self, taking: Taking, record: Record) -> None:
+        assert record.due is not None
+        await self._park(record, record.due, "not due yet")
+        taking.early.remove(record)
+        self.shelf.positions.done(record.mark)
+
+    async def put_away(self, loan: Loan, settlement: Settlement) -> Ending:
+        """Write what settling leaves in the log; return how the claim ends.
+
+        Raises Unavailable.
+        """
+        record = loan.record
+        match settlement:
+            case Done():
+                return _ended(record, Hold.DONE)
+            case Bury(reason=reason, fault=fault):
+                trigger, attempts = record.trigger, loan.claim.number
+                said = dead_headers(record.origin, reason, fault, attempts)
+                await self._bury(_key(record), trigger.encode(), said)
+                return _ended(record, Hold.BURIED)
+            case TryAgain():
+                return await self._put_back(loan, settlement)
+            case _:
+                assert_never(settlement)
+
+    def redriven(self, trigger: Trigger, arrival: Arrival) -> Parcel:
+        """Return the record that brings a buried trigger back."""
+        now = self.world.now()
+        record = Record(
+            trigger=trigger, arrival=arrival, origin=_REDRIVEN, mark=_NOWHERE, at=now
+        )
+        return self._parcel(record, now, "redriven")
+
+    def wake(self, secret: str | None) -> None:
+        """Make due what waits for the secret, or for any."""
+        now = self.world.now()
+        self.shelf.wake(secret, now)
+        self.bell.ring_all()
+
+    async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
+        return await self.claims.end(endings)
+
+    def let_go(self, loan: Loan, ending: Ending, settlement: Settlement) -> None:
+        """Release the offset, now that nothing depends on the record any more."""
+        if isinstance(settlement, TryAgain) and ending.then.turn == ending.claimed.turn:
+            again = parked_as(loan.record, ending.then, settlement.waits_for)
+            self.shelf.again(again, self._due(loan, settlement))
+            return
+        self._release(loan.record)
+
+    async def _put_back(self, loan: Loan, again: TryAgain) -> Ending:
+        record, before = loan.record, loan.record.arrival
+        then = replace(
+            before,
+            turn=before.turn + 1,
+            attempts=loan.claim.number - (0 if again.spent else 1),
+            cut=loan.claim.cut,
+            done=again.done,
+        )
+        parked = parked_as(record, then, again.waits_for)
+        in_place = replace(then, turn=before.turn)
+        if self.shelf.lines.is_in_line(record):
+            return Ending(claimed=before, hold=Hold.PARKED, then=in_place)
+        try:
+            await self._park(parked, self._due(loan, again), again.reason)
+        except TooLarge as fault:
+            log.error("it waits in memory", extra={"why": str(fault)})  # noqa: TRY400
+            return Ending(claimed=before, hold=Hold.PARKED, then=in_place)
+        return Ending(claimed=before, hold=Hold.PARKED, then=then)
+
+    async def _park(self, record: Record, due: datetime, reason: str) -> None:
+        await self.outbox.send(self._parcel(record, due, reason))
+
+    def _parcel(self, record: Record, due: datetime, reason: str) -> Parcel:
+        topics = self.shelf.topics
+        wait = due - self.world.now()
+        topic = topics.held if record.waits_for else topics.retry_for(wait)
+        headers = parked_headers(record, due, reason)
+        return Parcel(topic, _key(record), record.trigger.encode(), headers)
+
+    async def _bury(self, key: bytes | None, value: bytes, headers: Headers) -> None:
+        topic = self.shelf.topics.dead
+        try:
+            await self.outbox.send(Parcel(topic, key, value, headers))
+        except TooLarge:
+            # Where it came from it can still be read, for as long as that is kept.
+            await self.outbox.send(Parcel(topic, key, b"", headers))
+
+    def _due(self, loan: Loan, again: TryAgain) -> datetime:
+        if self.shelf.wakes.woke(again.waits_for, since=loan.lent_at):
+            return self.world.now()
+        return self.world.now() + again.after
+
+    def _release(self, record: Record) -> None:
+        self.shelf.positions.done(record.mark)
+        self.shelf.finish(record, self.world.now())
+        if self.terms.drain:
+            self.bell.ring_all()
+        elif self.shelf.lines.is_in_line(record):
+            self.bell.ring(1)
+
+
+def _ended(record: Record, hold: Hold) -> Ending:
+    return Ending(claimed=record.arrival, hold=hold, then=record.arrival)
+
+
+def _key(record: Record) -> bytes | None:
+    key = record.trigger.key
+    return None if key is None else key.encode()

@@ -1,0 +1,67 @@
+"""Clients: consumers and producers, set up as our promises need them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from keyrelay.sources.kafka.connection import Connection
+
+# A trigger's ASCII can be thrice as long as what its producer was allowed to send.
+LARGEST_RECORD = 4 * 1024 * 1024
+
+_FETCH = 1024 * 1024
+_PATIENCE = 10_000  # milliseconds for a request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    connection: Connection
+
+    def consumer(self) -> AIOKafkaConsumer:
+        """Return a member of the group that commits nothing of its own accord."""
+        return AIOKafkaConsumer(
+            **self.connection.arguments(),
+            group_id=self.connection.address.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # what was accepted before we came counts
+            fetch_max_wait_ms=100,  # a partition that is resumed waits for it
+            fetch_max_bytes=4 * _FETCH,
+            max_partition_fetch_bytes=_FETCH,
+            request_timeout_ms=_PATIENCE,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            metadata_max_age_ms=30_000,
+        )
+
+    def producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **self.connection.arguments(),
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=LARGEST_RECORD + 64 * 1024,
+            max_batch_size=64 * 1024,
+            request_timeout_ms=_PATIENCE,
+            metadata_max_age_ms=30_000,
+        )
+
+    def onlooker(self) -> AIOKafkaConsumer:
+        """Return a consumer of no group, which asks and never reads."""
+        return AIOKafkaConsumer(
+            **self.connection.arguments(),
+            enable_auto_commit=False,
+            request_timeout_ms=_PATIENCE,
+        )
+
+    @asynccontextmanager
+    async def administrating(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        client = AIOKafkaAdminClient(
+            **self.connection.arguments(), request_timeout_ms=_PATIENCE
+        )
+        try:
+            await client.start()
+            yield client
+        finally:
+            await client.close()

@@ -1,0 +1,48 @@
+"""Leases: triggers on loan, which the log itself knows nothing of."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from keyrelay.claim import Ending, Go
+from keyrelay.settlement import Settlement
+from keyrelay.sources.kafka.record import Record
+from keyrelay.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """A record and what its claim said; a wake after `lent_at` is for it, too."""
+
+    record: Record
+    claim: Go
+    lent_at: datetime
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class KafkaLease:
+    """`ending` is kept once it stands in the log: it must not be written twice only
+    because the database did not answer."""
+
+    loan: Loan
+    ending: Ending | None = field(default=None, init=False)
+    _settle: Callable[["KafkaLease", Settlement], Awaitable[None]]
+
+    @property
+    def trigger(self) -> Trigger:
+        return self.loan.record.trigger
+
+    @property
+    def number(self) -> int:
+        return self.loan.claim.number
+
+    @property
+    def repeats(self) -> bool:
+        return self.loan.claim.cut
+
+    @property
+    def done(self) -> frozenset[str]:
+        return self.loan.claim.done
+
+    async def settle(self, settlement: Settlement) -> None:
+        await self._settle(self, settlement)

@@ -1,0 +1,179 @@
+"""The pump: keeps the shelf filled from the log, and the log told how far we are."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from keyrelay.sources.bell import Bell
+from keyrelay.sources.kafka.record import size_of, written_at
+from keyrelay.sources.kafka.shelf import Shelf
+from keyrelay.sources.kafka.terms import Terms
+from keyrelay.sources.kafka.watchdog import Watchdog
+from keyrelay.world import World
+
+log = logging.getLogger(__name__)
+
+_MOST = 500  # records at a time: the loop is not ours alone
+_QUESTION = 5.0  # seconds; what is not answered in that time is not known
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
+    """One consumer's life; it also hears which partitions come and go."""
+
+    consumer: AIOKafkaConsumer
+    shelf: Shelf
+    bell: Bell
+    terms: Terms
+    world: World
+    watchdog: Watchdog
+    _paused: set[TopicPartition] = field(default_factory=set, init=False)
+
+    async def run(self) -> None:
+        """Read until cancelled. Raises Stalled, and KafkaError as the library does."""
+        self.consumer.subscribe(self.shelf.topics.read, listener=self)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fetch())
+            group.create_task(self._commit_on())
+            group.create_task(self._look_around())
+            group.create_task(self._guard())
+
+    async def close(self) -> None:
+        """Say how far we got, and leave the group."""
+        await self.commit()
+        self._let_go(list(self.consumer.assignment()))
+
+    async def commit(self) -> None:
+        """Tell the log how far we are."""
+        positions = self.shelf.positions
+        offsets = positions.uncommitted()
+        if not offsets:
+            return
+        try:
+            await self.consumer.commit(dict(offsets))
+        except (KafkaError, IllegalStateError) as fault:
+            # Normal while the group is joined anew; whoever reads these records again
+            # finds their claims.
+            log.info("offsets not committed", extra={"why": type(fault).__name__})
+        else:
+            positions.committed(offsets)
+
+    async def on_partitions_assigned(
+        self, assigned: Collection[TopicPartition]
+    ) -> None:
+        self.watchdog.joined(self.world.now())
+        log.info("partitions assigned", extra={"partitions": len(assigned)})
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let what is on loan be settled, for a while; then forget it."""
+        self.watchdog.left(self.world.now())
+        self.shelf.forget(revoked, self.world.now())
+        try:
+            async with asyncio.timeout(self.terms.pace.leaving.total_seconds()):
+                await self.shelf.returned_from(revoked)
+        except TimeoutError:
+            # Whoever gets these partitions finds the claims of what is still on loan.
+            log.info("partitions revoked while triggers are under way")
+        await self.commit()
+        self._let_go(revoked)
+
+    def make_room(self) -> None:
+        """Go on reading where reading was stopped because too much was under way."""
+        if self._paused:
+            self._flow()
+
+    async def _fetch(self) -> None:
+        look = int(self.terms.pace.look.total_seconds() * 1000)
+        while True:
+            self._flow()
+            fetched = await self.consumer.getmany(timeout_ms=look, max_records=_MOST)
+            for partition, raws in fetched.items():
+                self._put(partition, raws)
+            if fetched:
+                self.watchdog.moved(self.world.now())
+
+    def _put(self, partition: TopicPartition, raws: Iterable[ConsumerRecord]) -> None:
+        now, positions = self.world.now(), self.shelf.positions
+        marked = [
+            (
+                raw,
+                positions.take(
+                    partition, raw.offset, size_of(raw), now, written_at(raw)
+                ),
+            )
+            for raw in raws
+        ]
+        self.shelf.put(partition, marked)
+        self.bell.ring(len(marked))
+
+    def _flow(self) -> None:
+        """Stop reading where too much is under way, and go on where it no longer is."""
+        for partition in self.consumer.assignment():
+            if not self._is_full(partition):
+                if partition in self._paused:
+                    self.consumer.resume(partition)
+                    self._paused.discard(partition)
+            elif partition not in self._paused:
+                self.consumer.pause(partition)
+                self._paused.add(partition)
+
+    def _is_full(self, partition: TopicPartition) -> bool:
+        window, positions = self.terms.window, self.shelf.positions
+        if positions.bytes >= window.bytes:
+            return True
+        if positions.span(partition) >= window.records:
+            return True
+        since = positions.since(partition)
+        # What waits in a retry topic is there to grow old.
+        fresh = partition.topic == self.shelf.topics.main
+        return fresh and since is not None and self.world.now() - since > window.age
+
+    async def _look_around(self) -> None:
+        """Wake lanes for what came due."""
+        while True:
+            await self.world.sleep(self.terms.pace.look)
+            if self.terms.drain:
+                self.bell.ring_all()
+            elif self.bell.sleepers:
+                self.bell.ring(self.shelf.due(self.world.now()))
+
+    async def _commit_on(self) -> None:
+        while True:
+            await self.world.sleep(self.terms.pace.commit)
+            await self.commit()
+
+    async def _guard(self) -> None:
+        while True:
+            await self.world.sleep(self.watchdog.patience / 3)
+            behind = await self.is_behind()
+            self.watchdog.check(self.world.now(), behind=behind)
+
+    async def is_behind(self) -> bool:
+        """Return whether there is more to read than was read."""
+        reading = self.consumer.assignment() - self._paused
+        if not reading:
+            return False
+        try:
+            async with asyncio.timeout(_QUESTION):
+                ends = await self.consumer.end_offsets(list(reading))
+        except (KafkaError, TimeoutError):
+            return False  # the brokers do not answer: no other consumer would help
+        try:
+            async with asyncio.timeout(_QUESTION):
+                return any(
+                    [ends[each] > await self.consumer.position(each) for each in ends]
+                )
+        except (KafkaError, IllegalStateError, TimeoutError):
+            return True
+
+    def _let_go(self, partitions: Collection[TopicPartition]) -> None:
+        self.shelf.forget(partitions, self.world.now())
+        for partition in partitions:
+            self.shelf.positions.revoke(partition)
+        self._paused.difference_update(partitions)

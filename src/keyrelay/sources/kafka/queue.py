@@ -1,0 +1,202 @@
+"""The queue in Kafka: a log that a group reads, and into which its readers put back.
+
+What concurrent callers want is done together, as in the embedded queue: leases are one
+claim for all who came while the one before was written, and so are their ends.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from keyrelay.backlog import Depth, Lag, Status
+from keyrelay.batching import Batch
+from keyrelay.claim import Arrival, Ending, Hold
+from keyrelay.dead_letter import DeadLetter
+from keyrelay.ports import Claims, Unavailable
+from keyrelay.settlement import Settlement
+from keyrelay.sources.bell import Bell
+from keyrelay.sources.kafka import inspection
+from keyrelay.sources.kafka.clerk import Clerk
+from keyrelay.sources.kafka.clients import Clients
+from keyrelay.sources.kafka.lease import KafkaLease, Loan
+from keyrelay.sources.kafka.lines import Lines
+from keyrelay.sources.kafka.outbox import Outbox, Parcel, TooLarge
+from keyrelay.sources.kafka.positions import Positions
+from keyrelay.sources.kafka.reader import Reader
+from keyrelay.sources.kafka.shelf import Shelf
+from keyrelay.sources.kafka.terms import Terms
+from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.wakes import Wakes
+from keyrelay.trigger import Trigger
+from keyrelay.world import World
+
+log = logging.getLogger(__name__)
+
+_MOST = 500  # of anything in one claim
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class KafkaQueue:
+    """ports.TriggerQueue. It joins its group with the first lease that is asked for."""
+
+    _reader: Reader
+    _loans: Batch[None, Loan | None]
+    _ends: Batch[Ending, bool]
+    _reading: asyncio.Task[None] | None = field(default=None, init=False)
+
+    @property
+    def _clerk(self) -> Clerk:
+        return self._reader.clerk
+
+    async def accept(self, trigger: Trigger) -> bool:
+        key = None if trigger.key is None else trigger.key.encode()
+        topic = self._clerk.shelf.topics.main
+        await self._write(Parcel(topic, key, trigger.encode()))
+        return True
+
+    async def redrive(self, letter: DeadLetter) -> bool:
+        trigger = letter.redriven(self._clerk.world.now())
+        known = await self._clerk.claims.standing(trigger.profile, trigger.id)
+        if known is not None and known.hold is not Hold.BURIED:
+            return False
+        arrival = Arrival(
+            profile=trigger.profile,
+            id=trigger.id,
+            life=known.arrival.life + 1 if known else 0,
+            done=letter.settlement.done,
+        )
+        await self._write(self._clerk.redriven(trigger, arrival))
+        return True
+
+    async def lease(self, until: asyncio.Event) -> KafkaLease | None:
+        bell = self._clerk.bell
+        while not until.is_set():
+            self._read()
+            rung = bell.rung
+            loan = await self._loans.submit(None)
+            if loan is not None:
+                return KafkaLease(loan=loan, _settle=self._settle)
+            if await self._is_drained():
+                return None
+            if bell.rung == rung:
+                await bell.sleep(until)
+        return None
+
+    async def wake(self, secret: str) -> None:
+        self._clerk.wake(secret)
+
+    async def wake_all(self) -> None:
+        self._clerk.wake(None)
+
+    async def status(self, profile: str, id_: str) -> Status | None:
+        """Return where a trigger stands; None, nobody has taken it from the log yet."""
+        return await self._clerk.claims.status(profile, id_)
+
+    async def depth(self) -> Depth:
+        if (pump := self._reader.pump) is not None:
+            await pump.commit()
+        topics = self._clerk.shelf.topics
+        try:
+            return await inspection.depth(self._reader.clients, topics)
+        except KafkaError as fault:
+            raise _unanswered(fault) from None
+
+    async def lags(self) -> Sequence[Lag]:
+        if (pump := self._reader.pump) is None:
+            raise Unavailable("Kafka is not being read at this moment")
+        now, positions = self._clerk.world.now(), self._clerk.shelf.positions
+        try:
+            return await inspection.lags(pump.consumer, positions, now)
+        except (KafkaError, IllegalStateError) as fault:
+            raise _unanswered(fault) from None
+
+    async def close(self) -> None:
+        """Return once nothing is read or written any more."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        for group in (self._loans, self._ends):
+            await group.close()
+        await self._clerk.outbox.close()
+
+    def _read(self) -> None:
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._reader.run())
+        elif self._reading.done():
+            self._reading.result()  # without it nothing comes: its fault is ours
+
+    async def _settle(self, lease: KafkaLease, settlement: Settlement) -> None:
+        clerk, loan = self._clerk, lease.loan
+        if lease.ending is None:
+            lease.ending = await clerk.put_away(loan, settlement)
+        if not await self._ends.submit(lease.ending):
+            log.warning("lease lost", extra={"trigger": lease.trigger.id})
+        clerk.let_go(loan, lease.ending, settlement)
+
+    async def _is_drained(self) -> bool:
+        """Whether this is the end: it is asked for, and there is nothing to do."""
+        clerk, pump = self._clerk, self._reader.pump
+        if not clerk.terms.drain or pump is None or pump.watchdog.left_at is not None:
+            return False
+        shelf = clerk.shelf
+        if shelf.in_hand or shelf.due(clerk.world.now()):
+            return False
+        return not await pump.is_behind()
+
+    async def _write(self, parcel: Parcel) -> None:
+        try:
+            await self._clerk.outbox.send(parcel)
+        except TooLarge as fault:
+            raise Unavailable(f"{fault}; see `keyrelay topics check`") from None
+
+
+@asynccontextmanager
+async def open_queue(
+    clients: Clients, claims: Claims, world: World, terms: Terms, profile: str | None
+) -> AsyncIterator[KafkaQueue]:
+    """Open both ends of the log; whoever names no profile is of `profile`, if given."""
+    clerk = Clerk(
+        shelf=_shelf(clients, terms, profile),
+        claims=claims,
+        outbox=Outbox(make=clients.producer),
+        bell=Bell(),
+        terms=terms,
+        world=world,
+    )
+    reader = Reader(clients=clients, clerk=clerk)
+    queue = KafkaQueue(
+        _reader=reader,
+        _loans=Batch(run=partial(_lend, reader), most=_MOST),
+        _ends=Batch(run=clerk.end, most=_MOST),
+    )
+    try:
+        yield queue
+    finally:
+        await queue.close()
+
+
+def _shelf(clients: Clients, terms: Terms, profile: str | None) -> Shelf:
+    return Shelf(
+        topics=Topics(main=clients.connection.address.topic),
+        positions=Positions(),
+        wakes=Wakes(),
+        lines=Lines(ordered=terms.ordered),
+        profile=profile,
+        terms=terms,
+    )
+
+
+async def _lend(reader: Reader, asked: Sequence[None]) -> Sequence[Loan | None]:
+    loans = await reader.clerk.lend(asked)
+    if reader.pump is not None:
+        reader.pump.make_room()
+    return loans
+
+
+def _unanswered(fault: Exception) -> Unavailable:
+    return Unavailable(f"Kafka does not answer ({type(fault).__name__})")

@@ -1,0 +1,92 @@
+"""The reader: one pump after another.
+
+What the client library cannot recover from by itself ends a consumer; the next one
+takes its place, and reads on where nothing is settled yet.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from keyrelay.sources.kafka.clerk import Clerk
+from keyrelay.sources.kafka.clients import Clients
+from keyrelay.sources.kafka.pump import Pump
+from keyrelay.sources.kafka.watchdog import Stalled, Watchdog
+
+log = logging.getLogger(__name__)
+
+_PAUSE = timedelta(seconds=1)  # between one consumer and the next
+_FAREWELL = 5.0  # seconds for leaving the group
+
+
+class TopicsMissing(Exception):
+    """Some of our topics are not there."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reader:
+    """`pump` is the one at work; None, there is none at this moment."""
+
+    clients: Clients
+    clerk: Clerk
+    pump: Pump | None = field(default=None, init=False)
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            try:
+                await self._read()
+            except* (KafkaError, Stalled, TopicsMissing) as faults:
+                why = "; ".join(f"{type(e).__name__}: {e}" for e in faults.exceptions)
+                log.error("nothing is read", extra={"why": why, **self._state()})  # noqa: TRY400
+            await self.clerk.world.sleep(_PAUSE)
+
+    async def _read(self) -> None:
+        consumer = self.clients.consumer()
+        try:
+            await consumer.start()
+            await self._require_topics(consumer)
+            pump = self.pump = self._pump(consumer)
+            try:
+                await pump.run()
+            finally:
+                await self._end(pump)
+        finally:
+            async with asyncio.timeout(_FAREWELL):
+                await consumer.stop()
+
+    async def _end(self, pump: Pump) -> None:
+        self.pump = None
+        async with asyncio.timeout(_FAREWELL):
+            await pump.close()
+
+    async def _require_topics(self, consumer: AIOKafkaConsumer) -> None:
+        topics = self.clerk.shelf.topics
+        missing = {*topics.read, topics.dead} - await consumer.topics()
+        if missing:
+            raise TopicsMissing(
+                f"{', '.join(sorted(missing))}: run `keyrelay topics create`"
+            )
+
+    def _pump(self, consumer: AIOKafkaConsumer) -> Pump:
+        clerk = self.clerk
+        now = clerk.world.now()
+        return Pump(
+            consumer=consumer,
+            shelf=clerk.shelf,
+            bell=clerk.bell,
+            terms=clerk.terms,
+            world=clerk.world,
+            watchdog=Watchdog(
+                patience=clerk.terms.pace.stall, moved_at=now, left_at=now
+            ),
+        )
+
+    def _state(self) -> dict[str, object]:
+        """Return what helps to see why a consumer came to its end."""
+        shelf = self.clerk.shelf
+        return {"on_loan": shelf.in_hand, "bytes": shelf.positions.bytes}

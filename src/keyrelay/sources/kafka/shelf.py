@@ -1,0 +1,241 @@
+"""The shelf: what was fetched and not yet lent, and what may be lent now."""
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from keyrelay.sources.kafka.lines import Lines
+from keyrelay.sources.kafka.positions import Mark, Positions
+from keyrelay.sources.kafka.record import (
+    Record,
+    read_parked,
+    read_published,
+    written_at,
+)
+from keyrelay.sources.kafka.terms import Terms
+from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.wakes import Wakes
+from keyrelay.trigger import MalformedTrigger
+
+_SOON = timedelta(milliseconds=50)  # what is due so soon is not put back for it
+
+Raw = tuple[ConsumerRecord, Mark]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A record that is no trigger, and why."""
+
+    raw: ConsumerRecord
+    mark: Mark
+    reason: str
+
+
+@dataclass(slots=True)
+class Taking:
+    """What was taken off the shelf: triggers to be attempted, those that are to wait
+    on in another topic, and what is no trigger."""
+
+    due: list[Record] = field(default_factory=list)
+    early: list[Record] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.due) + len(self.early) + len(self.unreadable)
+
+
+@dataclass(slots=True, kw_only=True)
+class Shelf:
+    """`profile` is that of triggers which name none."""
+
+    topics: Topics
+    positions: Positions
+    wakes: Wakes
+    lines: Lines
+    profile: str | None
+    terms: Terms
+    _fresh: dict[TopicPartition, deque[Raw]] = field(default_factory=dict, init=False)
+    _later: list[tuple[datetime, int, Record]] = field(default_factory=list, init=False)
+    _in_hand: dict[tuple[str, str], Mark] = field(default_factory=dict, init=False)
+    _returned: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _count: Iterator[int] = field(default_factory=itertools.count, init=False)
+
+    @property
+    def in_hand(self) -> int:
+        """How many are on loan."""
+        return len(self._in_hand)
+
+    def put(self, partition: TopicPartition, raws: Iterable[Raw]) -> None:
+        self._fresh.setdefault(partition, deque()).extend(raws)
+
+    def take(self, most: int, now: datetime) -> Taking:
+        """Take what may be lent, at most so many; one of each partition in turn."""
+        taking = Taking()
+        self._take_later(taking, most, now)
+        while len(taking) < most:
+            before = len(taking)
+            for partition in self._open(now):
+                if len(taking) < most:
+                    self._take_fresh(taking, partition, now)
+            if len(taking) == before and not any(self._open(now)):
+                break
+        return taking
+
+    def put_back(self, taking: Taking, now: datetime) -> None:
+        """Take back what could not be lent after all."""
+        for record in taking.due:
+            self.again(record, now)
+        for record in taking.early:
+            self.wait(record, now)
+        for found in reversed(taking.unreadable):
+            self._fresh.setdefault(found.mark.partition, deque()).appendleft(
+                (found.raw, found.mark)
+            )
+
+    def wait(self, record: Record, due: datetime) -> None:
+        """Look at the record again when it is due."""
+        heapq.heappush(self._later, (due, next(self._count), record))
+
+    def again(self, record: Record, due: datetime) -> None:
+        """Try the record again when it is due, in its place."""
+        self._return(record)
+        self.wait(record, due)
+
+    def finish(self, record: Record, now: datetime) -> None:
+        """Let go of what is settled; whoever comes after it in its line is next."""
+        self._return(record)
+        self._let_next(record, now)
+
+    async def returned_from(self, partitions: Collection[TopicPartition]) -> None:
+        """Return once nothing of these partitions is on loan."""
+        while any(mark.partition in partitions for mark in self._in_hand.values()):
+            await self._returned.wait()
+
+    def wake(self, secret: str | None, now: datetime) -> None:
+        """Make due what waits for the secret, or for any, here and in the log."""
+        self.wakes.wake(secret, now)
+        woken = [
+            (now if _waits_for(record, secret) else due, number, record)
+            for due, number, record in self._later
+        ]
+        heapq.heapify(woken)
+        self._later = woken
+
+    def due(self, now: datetime) -> int:
+        """Return about how many may be lent now."""
+        later = 1 if self._later and self._later[0][0] <= now else 0
+        return later + sum(len(self._fresh[partition]) for partition in self._open(now))
+
+    def forget(self, partitions: Collection[TopicPartition], now: datetime) -> None:
+        """Drop what is no longer ours to lend; what is on loan stays so."""
+        for partition in partitions:
+            self._fresh.pop(partition, None)
+        waiting, self._later = self._later, []
+        for due, _, record in waiting:
+            if record.mark.partition in partitions:
+                self._let_next(record, now)
+            else:
+                self.wait(record, due)
+
+    def _take_later(self, taking: Taking, most: int, now: datetime) -> None:
+        while self._later and self._later[0][0] <= now and len(taking) < most:
+            _, _, record = heapq.heappop(self._later)
+            if self.positions.is_current(record.mark):
+                self._offer(taking, record, now)
+            else:
+                self._let_next(record, now)
+
+    def _take_fresh(
+        self, taking: Taking, partition: TopicPartition, now: datetime
+    ) -> None:
+        raw, mark = self._fresh[partition].popleft()
+        if not self.positions.is_current(mark):
+            return
+        try:
+            record = self._read(raw, mark)
+        except MalformedTrigger as fault:
+            found = Unreadable(raw=raw, mark=mark, reason=str(fault))
+            taking.unreadable.append(found)
+            return
+        if not self._is_due(record, now):
+            self._set_aside(taking, record)
+        elif self.lines.join(record):
+            self._offer(taking, record, now)
+
+    def _set_aside(self, taking: Taking, record: Record) -> None:
+        """Let it wait here, where a wake finds it, if there is room; or in the log."""
+        partition = record.mark.partition
+        if partition.topic == self.topics.held and self._has_room(partition):
+            assert record.due is not None
+            self.wait(record, record.due)
+        else:
+            taking.early.append(record)
+
+    def _offer(self, taking: Taking, record: Record, now: datetime) -> None:
+        if _id(record) in self._in_hand:  # another record of what is on loan
+            self.wait(record, now + self.terms.pace.busy)
+        else:
+            self._in_hand[_id(record)] = record.mark
+            taking.due.append(record)
+
+    def _read(self, raw: ConsumerRecord, mark: Mark) -> Record:
+        if raw.topic == self.topics.main:
+            return read_published(raw, mark, self.profile)
+        return read_parked(raw, mark)
+
+    def _is_due(self, record: Record, now: datetime) -> bool:
+        if record.due is None or record.due <= now + _SOON:
+            return True
+        return self.wakes.woke(record.waits_for, since=record.at)
+
+    def _open(self, now: datetime) -> list[TopicPartition]:
+        """Name the partitions whose first record may be looked at."""
+        return [
+            partition
+            for partition, raws in self._fresh.items()
+            if raws and self._may_look(partition, raws[0][0], now)
+        ]
+
+    def _may_look(
+        self, partition: TopicPartition, first: ConsumerRecord, now: datetime
+    ) -> bool:
+        if partition.topic == self.topics.main:
+            return True
+        at = written_at(first)
+        if partition.topic == self.topics.held:
+            old = self.wakes.last >= at or now >= at + self.terms.pace.held
+            return old or self._has_room(partition)
+        return now >= at + self.topics.retries[partition.topic]
+
+    def _has_room(self, partition: TopicPartition) -> bool:
+        window = self.terms.window
+        few = self.positions.span(partition) <= window.records // 4
+        return few and self.positions.bytes <= window.bytes // 2
+
+    def _return(self, record: Record) -> None:
+        self._in_hand.pop(_id(record), None)
+        self._returned.set()
+        self._returned = asyncio.Event()
+
+    def _let_next(self, record: Record, now: datetime) -> None:
+        following = self.lines.leave(record)
+        while following is not None and not self.positions.is_current(following.mark):
+            following = self.lines.leave(following)
+        if following is not None:
+            self.wait(following, now)
+
+
+def _id(record: Record) -> tuple[str, str]:
+    return (record.trigger.profile, record.trigger.id)
+
+
+def _waits_for(record: Record, secret: str | None) -> bool:
+    if secret is None:
+        return record.waits_for is not None
+    return record.waits_for == secret

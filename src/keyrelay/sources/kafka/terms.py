@@ -1,0 +1,43 @@
+"""Terms: on which conditions triggers are taken from the log, lent and put back."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How far ahead of the first unsettled record a partition may be read; `records`
+    of one, `bytes` of all together, `age` of the oldest that is not settled."""
+
+    records: int = 5000
+    bytes: int = 32 * 1024 * 1024
+    age: timedelta = timedelta(minutes=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often something is looked at, and how long it is waited for.
+
+    `look` is for what comes due, `commit` for offsets, `busy` for what somebody else
+    attempts, `held` for what waits for a secret. A rebalance waits for `leaving`
+    leases, and a consumer that gets nothing, though there is something, is replaced
+    after `stall`.
+    """
+
+    look: timedelta = timedelta(seconds=0.1)
+    commit: timedelta = timedelta(seconds=0.5)
+    busy: timedelta = timedelta(seconds=1)
+    held: timedelta = timedelta(minutes=1)
+    leaving: timedelta = timedelta(seconds=3)
+    stall: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """`ordered` keeps triggers of the same key in line; with `drain` there are no
+    more leases once nothing is due or leased."""
+
+    ordered: bool = False
+    drain: bool = False
+    window: Window = field(default_factory=Window)
+    pace: Pace = field(default_factory=Pace)
