@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from aiokafka.structs import ConsumerRecord
 
 from keyrelay.claim import Arrival
+from keyrelay.sources.kafka.cloud_event import unwrap
 from keyrelay.sources.kafka.positions import Mark
 from keyrelay.trigger import MalformedTrigger, Origin, Trigger
 
@@ -53,11 +54,16 @@ def read_published(raw: ConsumerRecord, mark: Mark, profile: str | None) -> Reco
     """Read what a producer wrote, or raise MalformedTrigger.
 
     What it leaves out is the same whenever the record is read: its id and the time it
-    was raised come from where and when it stands in the log.
+    was raised are those of the event that it is in, or come from where and when it
+    stands in the log.
     """
     place, at = Place(raw.topic, raw.partition, raw.offset), written_at(raw)
-    origin = Origin(profile=profile, now=lambda: at, new_id=lambda _: _id_of(place))
-    trigger = Trigger.parse(raw.value or b"", origin)
+    event = unwrap(raw.value or b"", raw.headers)
+    raised_at, id_ = event.raised_at or at, event.id or _id_of(place)
+    origin = Origin(profile=profile, now=lambda: raised_at, new_id=lambda _: id_)
+    trigger = Trigger.parse(event.document, origin)
+    if trigger.key is None and event.key is not None:
+        trigger = replace(trigger, key=event.key)
     return Record(
         trigger=trigger,
         arrival=Arrival(profile=trigger.profile, id=trigger.id),
