@@ -44,19 +44,19 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
             group.create_task(self._look_around())
             group.create_task(self._guard())
 
-    async def close(self) -> None:
-        """Say how far we got, and leave the group."""
-        await self.commit()
+    def let_go(self) -> None:
+        """Forget all that was read: whoever reads it next begins there."""
         self._let_go(list(self.consumer.assignment()))
 
     async def commit(self) -> None:
         """Tell the log how far we are."""
-        positions = self.shelf.positions
-        offsets = positions.uncommitted()
+        positions, assigned = self.shelf.positions, self.consumer.assignment()
+        moved = positions.uncommitted().items()
+        offsets = {each: offset for each, offset in moved if each in assigned}
         if not offsets:
             return
         try:
-            await self.consumer.commit(dict(offsets))
+            await self.consumer.commit(offsets)
         except (KafkaError, IllegalStateError) as fault:
             # Normal while the group is joined anew; whoever reads these records again
             # finds their claims.

@@ -47,6 +47,7 @@ class KafkaQueue:
     _reader: Reader
     _loans: Batch[None, Loan | None]
     _ends: Batch[Ending, bool]
+    _drained: Batch[None, bool]
     _reading: asyncio.Task[None] | None = field(default=None, init=False)
 
     @property
@@ -81,7 +82,7 @@ class KafkaQueue:
             loan = await self._loans.submit(None)
             if loan is not None:
                 return KafkaLease(loan=loan, _settle=self._settle)
-            if await self._is_drained():
+            if self._clerk.terms.drain and await self._drained.submit(None):
                 return None
             if bell.rung == rung:
                 await bell.sleep(until)
@@ -120,7 +121,7 @@ class KafkaQueue:
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
-        for group in (self._loans, self._ends):
+        for group in (self._loans, self._ends, self._drained):
             await group.close()
         await self._clerk.outbox.close()
 
@@ -137,16 +138,6 @@ class KafkaQueue:
         if not await self._ends.submit(lease.ending):
             log.warning("lease lost", extra={"trigger": lease.trigger.id})
         clerk.let_go(loan, lease.ending, settlement)
-
-    async def _is_drained(self) -> bool:
-        """Whether this is the end: it is asked for, and there is nothing to do."""
-        clerk, pump = self._clerk, self._reader.pump
-        if not clerk.terms.drain or pump is None or pump.watchdog.left_at is not None:
-            return False
-        shelf = clerk.shelf
-        if shelf.in_hand or shelf.due(clerk.world.now()):
-            return False
-        return not await pump.is_behind()
 
     async def _write(self, parcel: Parcel) -> None:
         try:
@@ -173,6 +164,7 @@ async def open_queue(
         _reader=reader,
         _loans=Batch(run=partial(_lend, reader), most=_MOST),
         _ends=Batch(run=clerk.end, most=_MOST),
+        _drained=Batch(run=partial(_drained, reader), most=_MOST),
     )
     try:
         yield queue
@@ -196,6 +188,16 @@ async def _lend(reader: Reader, asked: Sequence[None]) -> Sequence[Loan | None]:
     if reader.pump is not None:
         reader.pump.make_room()
     return loans
+
+
+async def _drained(reader: Reader, asked: Sequence[None]) -> Sequence[bool]:
+    """Say to all who ask at once whether there is nothing left to do."""
+    clerk, pump = reader.clerk, reader.pump
+    if pump is None or pump.watchdog.left_at is not None:
+        return [False] * len(asked)
+    busy = bool(clerk.shelf.in_hand or clerk.shelf.due(clerk.world.now()))
+    drained = not busy and not await pump.is_behind()
+    return [drained] * len(asked)
 
 
 def _unanswered(fault: Exception) -> Unavailable:

@@ -6,6 +6,7 @@ takes its place, and reads on where nothing is settled yet.
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -54,15 +55,11 @@ class Reader:
             try:
                 await pump.run()
             finally:
-                await self._end(pump)
+                self.pump = None
+                await _within(_FAREWELL, pump.commit())
+                pump.let_go()
         finally:
-            async with asyncio.timeout(_FAREWELL):
-                await consumer.stop()
-
-    async def _end(self, pump: Pump) -> None:
-        self.pump = None
-        async with asyncio.timeout(_FAREWELL):
-            await pump.close()
+            await _within(_FAREWELL, consumer.stop())
 
     async def _require_topics(self, consumer: AIOKafkaConsumer) -> None:
         topics = self.clerk.shelf.topics
@@ -90,3 +87,12 @@ class Reader:
         """Return what helps to see why a consumer came to its end."""
         shelf = self.clerk.shelf
         return {"on_loan": shelf.in_hand, "bytes": shelf.positions.bytes}
+
+
+async def _within(seconds: float, farewell: Awaitable[None]) -> None:
+    """Say farewell; if nobody answers in time, go all the same."""
+    try:
+        async with asyncio.timeout(seconds):
+            await farewell
+    except TimeoutError:
+        log.info("left without an answer")
