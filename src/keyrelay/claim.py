@@ -6,7 +6,7 @@ told apart by `life`, which counts its redrives, and `turn`, which counts how of
 was put back into the log to be tried again; only the latest one counts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -96,28 +96,52 @@ def judge(arrival: Arrival, standing: Standing | None) -> Verdict:
     here as ours was claimed by a call of which we never heard the end.
     """
     if standing is None:
-        return _first(arrival)
+        return _go(arrival)
     known = standing.arrival
     if standing.hold in SETTLED:
-        return _first(arrival) if arrival.life > known.life else Known()
+        return _go(arrival) if arrival.life > known.life else Known()
     if (arrival.life, arrival.turn) < (known.life, known.turn):
         return Known()
     if standing.hold is Hold.CLAIMED and standing.owner is Owner.ALIVE:
         return Busy()
-    if (arrival.life, arrival.turn) > (known.life, known.turn):
-        return _first(arrival)
-    return _once_more(standing)
+    return _go(_joined(arrival, _left(standing, arrival)))
 
 
-def _first(arrival: Arrival) -> Go:
+def claimed(arrival: Arrival, go: Go) -> Arrival:
+    """Return what is to be written of a record that we may attempt."""
+    return replace(arrival, attempts=go.number, cut=go.cut, done=go.done)
+
+
+def _go(arrival: Arrival) -> Go:
     return Go(number=arrival.attempts + 1, cut=arrival.cut, done=arrival.done)
 
 
-def _once_more(standing: Standing) -> Go:
-    """Go on where the last who had this very record left off."""
+def _left(standing: Standing, arrival: Arrival) -> Arrival:
+    """Return what is known of the attempts so far, of which none is under way."""
     known = standing.arrival
     if standing.hold is Hold.PARKED:
-        return _first(known)
+        return known
     if standing.owner is Owner.OURS:
-        return Go(number=known.attempts, cut=known.cut, done=known.done)
-    return Go(number=known.attempts + 1, cut=True, done=known.done)
+        return replace(known, attempts=known.attempts - 1)
+    return replace(known, cut=not _tells_of(arrival, known))
+
+
+def _tells_of(arrival: Arrival, known: Arrival) -> bool:
+    """Whether the record was put back by the very attempt that is claimed.
+
+    Whoever died between putting it back and writing so leaves such a record. One that
+    counts fewer attempts is older: that of somebody else, whose claim was taken over.
+    """
+    follows = arrival.life == known.life and arrival.turn > known.turn
+    return follows and arrival.attempts >= known.attempts
+
+
+def _joined(arrival: Arrival, known: Arrival) -> Arrival:
+    """Return the record with what it does not say itself; a new life counts anew."""
+    new = arrival.life > known.life
+    return replace(
+        arrival,
+        attempts=arrival.attempts if new else max(arrival.attempts, known.attempts),
+        cut=arrival.cut or known.cut,
+        done=arrival.done | known.done,
+    )

@@ -1,0 +1,183 @@
+"""Claims: the table that says what a record that arrives is good for."""
+
+from dataclasses import replace
+
+import pytest
+
+from keyrelay.claim import (
+    SETTLED,
+    Arrival,
+    Busy,
+    Go,
+    Hold,
+    Known,
+    Owner,
+    Standing,
+    Verdict,
+    claimed,
+    judge,
+)
+from tests.samples import PROFILE
+
+FIRST = Arrival(profile=PROFILE, id="t1")
+# Tried twice, of which one was cut, and put back with one part done.
+SECOND = replace(FIRST, turn=1, attempts=2, cut=True, done=frozenset({"a"}))
+# Buried and redriven.
+REDRIVEN = replace(FIRST, life=1, done=frozenset({"a"}))
+
+
+def standing(arrival: Arrival, hold: Hold, owner: Owner = Owner.ALIVE) -> Standing:
+    return Standing(arrival=arrival, hold=hold, owner=owner)
+
+
+def under_way(arrival: Arrival, owner: Owner) -> Standing:
+    """The record as it is claimed for the first time."""
+    counted = replace(arrival, attempts=arrival.attempts + 1)
+    return standing(counted, Hold.CLAIMED, owner)
+
+
+def go(number: int, *done: str, cut: bool = False) -> Go:
+    return Go(number=number, cut=cut, done=frozenset(done))
+
+
+@pytest.mark.parametrize(
+    ("arrival", "verdict"),
+    [(FIRST, go(1)), (SECOND, go(3, "a", cut=True)), (REDRIVEN, go(1, "a"))],
+    ids=["first", "put back", "redriven"],
+)
+def test_a_record_of_which_nothing_is_known_goes_as_it_says(
+    arrival: Arrival, verdict: Verdict
+) -> None:
+    assert judge(arrival, None) == verdict
+
+
+@pytest.mark.parametrize("hold", SETTLED)
+@pytest.mark.parametrize("owner", Owner)
+@pytest.mark.parametrize("arrival", [FIRST, SECOND], ids=["older", "later"])
+def test_what_was_settled_is_known_to_every_record_of_that_life(
+    hold: Hold, owner: Owner, arrival: Arrival
+) -> None:
+    assert judge(arrival, standing(FIRST, hold, owner)) == Known()
+    assert judge(arrival, standing(SECOND, hold, owner)) == Known()
+    assert judge(arrival, standing(REDRIVEN, hold, owner)) == Known()
+
+
+@pytest.mark.parametrize("hold", SETTLED)
+def test_what_was_redriven_since_it_was_settled_begins_anew(hold: Hold) -> None:
+    assert judge(REDRIVEN, standing(SECOND, hold)) == go(1, "a")
+
+
+@pytest.mark.parametrize("hold", [Hold.CLAIMED, Hold.PARKED])
+@pytest.mark.parametrize("owner", Owner)
+@pytest.mark.parametrize(
+    ("arrival", "known"),
+    [(FIRST, SECOND), (SECOND, replace(SECOND, turn=2)), (SECOND, REDRIVEN)],
+    ids=["first", "put back", "of an earlier life"],
+)
+def test_an_older_record_is_done_with(
+    hold: Hold, owner: Owner, arrival: Arrival, known: Arrival
+) -> None:
+    assert judge(arrival, standing(known, hold, owner)) == Known()
+
+
+@pytest.mark.parametrize("arrival", [FIRST, SECOND, REDRIVEN])
+def test_nothing_goes_beside_a_living_attempt(arrival: Arrival) -> None:
+    assert judge(arrival, under_way(FIRST, Owner.ALIVE)) == Busy()
+
+
+@pytest.mark.parametrize("owner", Owner)
+@pytest.mark.parametrize(
+    ("arrival", "known", "verdict"),
+    [
+        (SECOND, SECOND, go(3, "a", cut=True)),
+        # Given back before it was attempted.
+        (FIRST, FIRST, go(1)),
+        # Put back by one who was taken for dead: each knows of a part.
+        (
+            replace(SECOND, attempts=1, cut=False, done=frozenset({"b"})),
+            SECOND,
+            go(3, "a", "b", cut=True),
+        ),
+        # What stands written is of before a backup was restored.
+        (replace(SECOND, turn=2, attempts=5), FIRST, go(6, "a", cut=True)),
+        (REDRIVEN, replace(SECOND, cut=False), go(1, "a")),
+    ],
+    ids=["the same", "given back", "its twin", "later", "redriven"],
+)
+def test_what_waits_goes_with_all_that_is_known_of_it(
+    owner: Owner, arrival: Arrival, known: Arrival, verdict: Verdict
+) -> None:
+    assert judge(arrival, standing(known, Hold.PARKED, owner)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("arrival", "number"), [(FIRST, 2), (SECOND, 4)], ids=["first", "put back"]
+)
+def test_an_attempt_whose_owner_died_is_cut_and_counts(
+    arrival: Arrival, number: int
+) -> None:
+    verdict = judge(arrival, under_way(arrival, Owner.DEAD))
+
+    assert verdict == Go(number=number, cut=True, done=arrival.done)
+
+
+def test_who_put_it_back_and_died_was_not_cut() -> None:
+    put_back = replace(FIRST, turn=1, attempts=1, done=frozenset({"a"}))
+
+    assert judge(put_back, under_way(FIRST, Owner.DEAD)) == go(2, "a")
+
+
+def test_a_record_put_back_by_one_does_not_hide_that_another_was_cut() -> None:
+    put_back = replace(FIRST, turn=1, attempts=1, done=frozenset({"a"}))
+    taken_over = replace(FIRST, attempts=2, cut=True)
+
+    verdict = judge(put_back, standing(taken_over, Hold.CLAIMED, Owner.DEAD))
+
+    assert verdict == go(3, "a", cut=True)
+
+
+def test_where_it_cannot_be_told_who_put_it_back_the_attempt_counts_as_cut() -> None:
+    unspent = replace(FIRST, turn=1)
+
+    verdict = judge(unspent, under_way(FIRST, Owner.DEAD))
+
+    assert verdict == go(2, cut=True)
+
+
+@pytest.mark.parametrize("tried", [0, 1, 2, 3])
+def test_a_new_life_says_that_the_last_attempt_of_the_old_one_was_cut(
+    tried: int,
+) -> None:
+    redriven = replace(REDRIVEN, turn=tried, attempts=tried)
+
+    verdict = judge(redriven, under_way(FIRST, Owner.DEAD))
+
+    assert verdict == go(tried + 1, "a", cut=True)
+
+
+def test_a_twin_of_the_record_does_not_tell_how_its_attempt_ended() -> None:
+    put_back = replace(FIRST, turn=1, attempts=1)
+    twin = replace(put_back, attempts=2)
+
+    assert judge(twin, under_way(put_back, Owner.DEAD)) == go(3, cut=True)
+
+
+@pytest.mark.parametrize("arrival", [FIRST, SECOND])
+def test_what_we_claimed_unheard_is_still_the_attempt_it_was(arrival: Arrival) -> None:
+    verdict = judge(arrival, under_way(arrival, Owner.OURS))
+
+    assert verdict == judge(arrival, None)
+
+
+def test_what_we_claimed_unheard_of_a_cut_one_says_so() -> None:
+    taken_over = replace(FIRST, attempts=2, cut=True)
+
+    verdict = judge(FIRST, standing(taken_over, Hold.CLAIMED, Owner.OURS))
+
+    assert verdict == go(2, cut=True)
+
+
+def test_what_is_claimed_stands_written_as_the_attempt_it_is() -> None:
+    assert claimed(SECOND, go(3, "a", "b", cut=True)) == replace(
+        SECOND, attempts=3, done=frozenset({"a", "b"})
+    )
