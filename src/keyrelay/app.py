@@ -24,7 +24,6 @@ from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.loading import read_revision
-from keyrelay.tally import Tally
 from keyrelay.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World, real_world
@@ -82,14 +81,13 @@ def _crew(
     )
     watch = new_watch(
         lanes=Lanes(behind=queue, total=settings.lanes),
-        tally=Tally(behind=group_commits(store.ledger)),
         outlook=_outlook(store, catalog, queue),
         paused=pauses.paused,
     )
     worker = Worker(
         queue=watch.lanes,
-        attempt=watch.timed(pipeline.attempt, world.now),
-        audit=watch.audit,
+        attempt=watch.timed(pipeline.attempt),
+        audit=watch.counted(group_commits(store.ledger)),
         dead_letters=group_burials(store.dead_letters),
         lanes=settings.lanes,
         world=world,

@@ -31,10 +31,6 @@ class Gauges:
             {"version": __version__, "python": platform.python_version()},
         )
 
-    def describe(self) -> Iterator[Metric]:
-        """Without this, a scrape that names what it wants would not get these."""
-        return self.collect()
-
     def _parts(self) -> Metric:
         family = GaugeMetricFamily(
             "keyrelay_part_ready",

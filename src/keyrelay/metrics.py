@@ -5,17 +5,17 @@ does not grow with the number of definitions, triggers or profiles.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from keyrelay.action import Channel
 from keyrelay.audit import AttemptRecord, AuditRecord, Report
 from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Uncertain
 from keyrelay.ports import AuditLog, Lease
 from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.timings import Timings
 
 OUTCOMES: Mapping[type[Outcome], str] = {
     Delivered: "delivered",
@@ -30,31 +30,101 @@ SETTLEMENTS: Mapping[type[Settlement], str] = {
 }
 # None: the attempt ended before it was known how its action acts.
 CHANNELS = (*Channel, None)
-NO_CHANNEL = "none"
 
 _ATTEMPT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _DELIVERY = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
 _APPEND = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics:
-    """Each series there can be, made beforehand: looking one up costs thrice as much
-    as counting."""
+def _no_attempts() -> dict[tuple[type[Outcome], Channel | None], int]:
+    return {(outcome, channel): 0 for outcome in OUTCOMES for channel in CHANNELS}
 
-    attempts: Mapping[tuple[type[Outcome], Channel | None], Counter]
-    settlements: Mapping[type[Settlement], Counter]
-    dead_letters: Mapping[Fault, Counter]
-    attempt_seconds: Mapping[Channel | None, Histogram]
-    delivery_seconds: Histogram
-    append_seconds: Histogram
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Metrics:
+    """A collector of plain numbers. Each series there can be is there from the start,
+    so that a rate is known from the first event on."""
+
+    attempts: dict[tuple[type[Outcome], Channel | None], int] = field(
+        default_factory=_no_attempts, init=False
+    )
+    settlements: dict[type[Settlement], int] = field(
+        default_factory=lambda: dict.fromkeys(SETTLEMENTS, 0), init=False
+    )
+    dead_letters: dict[Fault, int] = field(
+        default_factory=lambda: dict.fromkeys(Fault, 0), init=False
+    )
+    attempt_seconds: Mapping[Channel | None, Timings] = field(
+        default_factory=lambda: {channel: Timings(_ATTEMPT) for channel in CHANNELS},
+        init=False,
+    )
+    delivery_seconds: Timings = field(
+        default_factory=lambda: Timings(_DELIVERY), init=False
+    )
+    append_seconds: Timings = field(
+        default_factory=lambda: Timings(_APPEND), init=False
+    )
 
     def count(self, record: AttemptRecord) -> None:
         report, settlement = record.report, record.settlement
-        self.attempts[type(report.outcome), report.evidence.channel].inc()
-        self.settlements[type(settlement)].inc()
+        self.attempts[type(report.outcome), report.evidence.channel] += 1
+        self.settlements[type(settlement)] += 1
         if isinstance(settlement, Bury):
-            self.dead_letters[settlement.fault].inc()
+            self.dead_letters[settlement.fault] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._attempts()
+        yield self._settlements()
+        yield self._dead_letters()
+        yield self._attempt_seconds()
+        delivery = HistogramMetricFamily(
+            "keyrelay_delivery_seconds",
+            "From a trigger's raising to its delivery, with all its retries.",
+        )
+        yield _filled(delivery, [], self.delivery_seconds)
+        append = HistogramMetricFamily(
+            "keyrelay_audit_append_seconds",
+            "How long a lane waits until its record would survive a power cut.",
+        )
+        yield _filled(append, [], self.append_seconds)
+
+    def _attempts(self) -> Metric:
+        family = CounterMetricFamily(
+            "keyrelay_attempts", "Attempts on record.", labels=["outcome", "channel"]
+        )
+        for (outcome, channel), count in self.attempts.items():
+            family.add_metric([OUTCOMES[outcome], _word(channel)], count)
+        return family
+
+    def _settlements(self) -> Metric:
+        family = CounterMetricFamily(
+            "keyrelay_settlements",
+            "Attempts on record, by what became of their trigger.",
+            labels=["kind"],
+        )
+        for kind, count in self.settlements.items():
+            family.add_metric([SETTLEMENTS[kind]], count)
+        return family
+
+    def _dead_letters(self) -> Metric:
+        family = CounterMetricFamily(
+            "keyrelay_dead_letters",
+            "Triggers buried, by who must change something.",
+            labels=["fault"],
+        )
+        for fault, count in self.dead_letters.items():
+            family.add_metric([fault], count)
+        return family
+
+    def _attempt_seconds(self) -> Metric:
+        family = HistogramMetricFamily(
+            "keyrelay_attempt_seconds",
+            "How long an attempt took, from the decision to the peer's answer.",
+            labels=["channel"],
+        )
+        for channel, timings in self.attempt_seconds.items():
+            _filled(family, [_word(channel)], timings)
+        return family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +149,7 @@ class MeteredAttempt:
 
     behind: Callable[[Lease], Awaitable[Report]]
     metrics: Metrics
-    now: Callable[[], datetime]
+    now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.perf_counter
 
     async def attempt(self, lease: Lease) -> Report:
@@ -90,77 +160,18 @@ class MeteredAttempt:
         channel = report.evidence.channel
         self.metrics.attempt_seconds[channel].observe(self.clock() - began)
         if channel is not None and isinstance(report.outcome, Delivered):
-            waited = self.now() - lease.trigger.lifetime.raised_at
+            waited = self.now() - lease.trigger.lifetime.raised_at.timestamp()
             # A producer's clock may be ahead of ours, and a sum must not shrink.
-            self.metrics.delivery_seconds.observe(max(waited.total_seconds(), 0))
+            self.metrics.delivery_seconds.observe(max(waited, 0))
         return report
 
 
-def metrics_in(registry: CollectorRegistry) -> Metrics:
-    return Metrics(
-        attempts=_attempts(registry),
-        settlements=_settlements(registry),
-        dead_letters=_dead_letters(registry),
-        attempt_seconds=_attempt_seconds(registry),
-        delivery_seconds=Histogram(
-            "keyrelay_delivery_seconds",
-            "From a trigger's raising to its delivery, with all its retries.",
-            buckets=_DELIVERY,
-            registry=registry,
-        ),
-        append_seconds=Histogram(
-            "keyrelay_audit_append_seconds",
-            "How long a lane waits until its record would survive a power cut.",
-            buckets=_APPEND,
-            registry=registry,
-        ),
-    )
+def _word(channel: Channel | None) -> str:
+    return "none" if channel is None else channel
 
 
-def _attempts(
-    registry: CollectorRegistry,
-) -> Mapping[tuple[type[Outcome], Channel | None], Counter]:
-    family = Counter(
-        "keyrelay_attempts",
-        "Attempts on record.",
-        ["outcome", "channel"],
-        registry=registry,
-    )
-    return {
-        (outcome, channel): family.labels(word, channel or NO_CHANNEL)
-        for outcome, word in OUTCOMES.items()
-        for channel in CHANNELS
-    }
-
-
-def _settlements(registry: CollectorRegistry) -> Mapping[type[Settlement], Counter]:
-    family = Counter(
-        "keyrelay_settlements",
-        "Attempts on record, by what became of their trigger.",
-        ["kind"],
-        registry=registry,
-    )
-    return {kind: family.labels(word) for kind, word in SETTLEMENTS.items()}
-
-
-def _dead_letters(registry: CollectorRegistry) -> Mapping[Fault, Counter]:
-    family = Counter(
-        "keyrelay_dead_letters",
-        "Triggers buried, by who must change something.",
-        ["fault"],
-        registry=registry,
-    )
-    return {fault: family.labels(fault) for fault in Fault}
-
-
-def _attempt_seconds(
-    registry: CollectorRegistry,
-) -> Mapping[Channel | None, Histogram]:
-    family = Histogram(
-        "keyrelay_attempt_seconds",
-        "How long an attempt took, from its policy's decision to the peer's answer.",
-        ["channel"],
-        buckets=_ATTEMPT,
-        registry=registry,
-    )
-    return {channel: family.labels(channel or NO_CHANNEL) for channel in CHANNELS}
+def _filled(
+    family: HistogramMetricFamily, labels: list[str], timings: Timings
+) -> HistogramMetricFamily:
+    family.add_metric(labels, timings.buckets(), timings.sum)
+    return family

@@ -2,17 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from keyrelay.audit import Report
 from keyrelay.gauges import Gauges
 from keyrelay.lanes import Lanes
-from keyrelay.metrics import MeteredAttempt, MeteredAuditLog, Metrics, metrics_in
+from keyrelay.metrics import MeteredAttempt, MeteredAuditLog, Metrics
 from keyrelay.outlook import Outlook
-from keyrelay.ports import Lease
-from keyrelay.tally import Tally
+from keyrelay.ports import AuditLog, Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,34 +18,30 @@ class Watch:
     """`registry` holds all that Prometheus may collect; there is no other."""
 
     lanes: Lanes
-    tally: Tally
     outlook: Outlook
     metrics: Metrics
     registry: CollectorRegistry
 
-    @property
-    def audit(self) -> MeteredAuditLog:
-        return MeteredAuditLog(behind=self.tally, metrics=self.metrics)
+    def counted(self, log: AuditLog) -> AuditLog:
+        return MeteredAuditLog(behind=log, metrics=self.metrics)
 
     def timed(
         self,
         attempt: Callable[[Lease], Awaitable[Report]],
-        now: Callable[[], datetime],
     ) -> Callable[[Lease], Awaitable[Report]]:
-        metered = MeteredAttempt(behind=attempt, metrics=self.metrics, now=now)
-        return metered.attempt
+        return MeteredAttempt(behind=attempt, metrics=self.metrics).attempt
 
 
-def new_watch(
-    lanes: Lanes, tally: Tally, outlook: Outlook, paused: Callable[[], int]
-) -> Watch:
-    registry = CollectorRegistry()
+def new_watch(lanes: Lanes, outlook: Outlook, paused: Callable[[], int]) -> Watch:
+    metrics = Metrics()
+    # `auto_describe`: a scrape may name what it wants, and two may not share a name.
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(metrics)
     registry.register(Gauges(lanes=lanes, outlook=outlook, paused=paused))
     ProcessCollector(registry=registry)
     return Watch(
         lanes=lanes,
-        tally=tally,
         outlook=outlook,
-        metrics=metrics_in(registry),
+        metrics=metrics,
         registry=registry,
     )

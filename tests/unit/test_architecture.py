@@ -18,7 +18,7 @@ FLOORS = (
     {"dead_letter", "action_document", "policy", "message"},
     {"audit", "catalog"},
     {"ports", "pauses", "audit_document"},
-    {"pipeline", "worker", "tally", "lanes", "outlook"},
+    {"pipeline", "worker", "lanes", "outlook", "timings"},
     {"vault", "sqlite", "postgres"},
     {"sources", "dispatchers", "stores"},
     {"setting_kinds"},

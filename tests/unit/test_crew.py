@@ -16,7 +16,6 @@ from keyrelay.lanes import Lanes
 from keyrelay.outcome import Delivered
 from keyrelay.outlook import Outlook, Waiting
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.tally import Tally
 from keyrelay.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
@@ -98,7 +97,6 @@ def crew(house: House, bell: Bell, *resumed: str) -> Crew:
         resumed=waiting,
         watch=new_watch(
             lanes=Lanes(behind=Idle(), total=1),
-            tally=Tally(behind=FakeAuditLog(story)),
             outlook=Outlook(parts={}, waiting=Waiting(ask=nothing)),
             paused=lambda: 0,
         ),

@@ -20,6 +20,7 @@ from keyrelay.crew import Crew
 from keyrelay.logs import configure_logs
 from keyrelay.probes import OFF, Probes, open_probes
 from keyrelay.settings import Settings
+from keyrelay.settlement import Bury, Done, TryAgain
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -56,10 +57,10 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
         started = partial(log.info, "worker started", probes=place, **about)
         await crew.work(stop, grace, started)
         depth = await crew.backlog.depth()
-    counts = crew.watch.tally.counts
+    settled = crew.watch.metrics.settlements
     done = {
-        "delivered": counts["delivered"],
-        "buried": counts["buried"],
+        "delivered": settled[Done],
+        "buried": settled[Bury],
         "waiting": depth.waiting,
     }
     log.info("worker stopped", **done)
@@ -86,8 +87,8 @@ def _probes(crew: Crew, stop: asyncio.Event) -> Probes:
 
 
 def _words(crew: Crew) -> Callable[[], str]:
-    counts = crew.watch.tally.counts
+    settled = crew.watch.metrics.settlements
     return lambda: (
-        f"{counts['delivered']} delivered, {counts['buried']} buried,"
-        f" {counts['to be tried again']} to be tried again"
+        f"{settled[Done]} delivered, {settled[Bury]} buried,"
+        f" {settled[TryAgain]} to be tried again"
     )

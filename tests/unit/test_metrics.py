@@ -1,0 +1,267 @@
+"""Metrics: what is counted and timed of a worker, and by what it is told apart."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from keyrelay.action import Channel
+from keyrelay.audit import (
+    AttemptRecord,
+    AuditRecord,
+    Change,
+    ChangeRecord,
+    Evidence,
+    Report,
+    Try,
+)
+from keyrelay.metrics import (
+    OUTCOMES,
+    SETTLEMENTS,
+    MeteredAttempt,
+    MeteredAuditLog,
+    Metrics,
+)
+from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.ports import Lease, Unavailable
+from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from tests.fakes import FakeLease
+from tests.samples import DAY, MAIL_ACTION, NOON, PROFILE, a_trigger
+
+BY_MAIL = Evidence(channel=Channel.EMAIL)
+BY_QUEUE = Evidence(channel=Channel.SQS)
+CHANGED = ChangeRecord(
+    id="1" * 24,
+    actor="cli:ada",
+    profile=PROFILE,
+    subject=MAIL_ACTION,
+    noun="action",
+    change=Change.EDITED,
+    detail="",
+    at=NOON,
+)
+
+
+def ended(
+    outcome: Outcome, settlement: Settlement, evidence: Evidence = BY_MAIL
+) -> AttemptRecord:
+    return AttemptRecord(
+        id="0" * 24,
+        tried=Try(
+            profile=PROFILE,
+            trigger="t1",
+            action=MAIL_ACTION,
+            number=1,
+            repeats=False,
+            started_at=NOON,
+        ),
+        report=Report(outcome=outcome, evidence=evidence),
+        settlement=settlement,
+        at=NOON,
+    )
+
+
+def buried(fault: Fault, evidence: Evidence = BY_MAIL) -> AttemptRecord:
+    return ended(Rejected("no", fault), Bury(reason="no", fault=fault), evidence)
+
+
+class Log:
+    """An audit log that is only a list."""
+
+    def __init__(self) -> None:
+        self.records: list[AuditRecord] = []
+        self.down = False
+
+    async def append(self, record: AuditRecord) -> None:
+        if self.down:
+            raise Unavailable("the audit log does not answer")
+        self.records.append(record)
+
+
+class Read:
+    """A registry over the metrics, and what it says of them."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(metrics)
+
+    def __call__(self, series: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"keyrelay_{series}", labels)
+
+
+def ticks(*instants: float) -> Iterator[float]:
+    yield from instants
+
+
+def attempt_that(report: Report) -> "MeteredAttempt":
+    async def attempt(_: Lease) -> Report:
+        return report
+
+    taking = ticks(100, 100.3)
+    return MeteredAttempt(
+        behind=attempt,
+        metrics=Metrics(),
+        now=(NOON + timedelta(seconds=7)).timestamp,
+        clock=lambda: next(taking),
+    )
+
+
+def test_there_is_a_word_for_each_outcome_and_each_settlement() -> None:
+    assert set(OUTCOMES) == set(get_args(Outcome))
+    assert set(SETTLEMENTS) == set(get_args(Settlement))
+
+
+async def test_attempts_are_counted_by_outcome_and_channel_and_changes_are_not() -> (
+    None
+):
+    behind, metrics = Log(), Metrics()
+    log = MeteredAuditLog(behind=behind, metrics=metrics)
+    again = TryAgain(after=DAY)
+    records = (
+        ended(Delivered("250 ok"), Done()),
+        ended(Delivered("250 ok"), Done()),
+        ended(Delivered("m1"), Done(), BY_QUEUE),
+        ended(Deferred("busy"), again),
+        ended(Uncertain("silence"), again, BY_QUEUE),
+        buried(Fault.DEFINITION, Evidence()),
+        CHANGED,
+    )
+
+    for record in records:
+        await log.append(record)
+
+    read = Read(metrics)
+    attempts = {
+        (sample.labels["outcome"], sample.labels["channel"]): sample.value
+        for family in metrics.collect()
+        for sample in family.samples
+        if sample.name == "keyrelay_attempts_total" and sample.value
+    }
+    assert attempts == {
+        ("delivered", "email-smtp"): 2,
+        ("delivered", "queue-sqs"): 1,
+        ("deferred", "email-smtp"): 1,
+        ("uncertain", "queue-sqs"): 1,
+        ("rejected", "none"): 1,
+    }
+    assert read("settlements_total", kind="done") == 3
+    assert read("settlements_total", kind="try_again") == 2
+    assert read("settlements_total", kind="bury") == 1
+    assert behind.records == list(records)
+
+
+async def test_dead_letters_are_counted_by_whose_fault_they_are() -> None:
+    metrics = Metrics()
+    log = MeteredAuditLog(behind=Log(), metrics=metrics)
+
+    for fault in (Fault.DEFINITION, Fault.TRIGGER, Fault.TRIGGER):
+        await log.append(buried(fault))
+
+    read = Read(metrics)
+    assert read("dead_letters_total", fault="definition") == 1
+    assert read("dead_letters_total", fault="trigger") == 2
+    assert read("dead_letters_total", fault="system") == 0
+
+
+async def test_what_is_not_on_record_is_not_counted() -> None:
+    behind, metrics = Log(), Metrics()
+    behind.down = True
+
+    with pytest.raises(Unavailable):
+        await MeteredAuditLog(behind=behind, metrics=metrics).append(
+            buried(Fault.SYSTEM)
+        )
+
+    read = Read(metrics)
+    assert read("settlements_total", kind="bury") == 0
+    assert read("audit_append_seconds_count") == 0
+
+
+async def test_how_long_a_record_takes_is_timed() -> None:
+    metrics, clock = Metrics(), ticks(5, 5.004)
+    log = MeteredAuditLog(behind=Log(), metrics=metrics, clock=lambda: next(clock))
+
+    await log.append(CHANGED)
+
+    read = Read(metrics)
+    assert read("audit_append_seconds_sum") == pytest.approx(0.004)
+    assert read("audit_append_seconds_bucket", le="0.0025") == 0
+    assert read("audit_append_seconds_bucket", le="0.005") == 1
+
+
+async def test_an_attempt_is_timed_by_channel_and_a_delivery_from_its_raising() -> None:
+    report = Report(outcome=Delivered("250 ok"), evidence=BY_MAIL)
+    metered = attempt_that(report)
+
+    returned = await metered.attempt(FakeLease(trigger=a_trigger()))
+
+    read = Read(metered.metrics)
+    assert returned is report
+    assert read("attempt_seconds_sum", channel="email-smtp") == pytest.approx(0.3)
+    assert read("attempt_seconds_bucket", channel="email-smtp", le="0.25") == 0
+    assert read("attempt_seconds_bucket", channel="email-smtp", le="0.5") == 1
+    assert read("attempt_seconds_count", channel="queue-sqs") == 0
+    assert read("delivery_seconds_sum") == 7
+    assert read("delivery_seconds_bucket", le="5.0") == 0
+    assert read("delivery_seconds_bucket", le="10.0") == 1
+
+
+@pytest.mark.parametrize(
+    ("report", "timed"),
+    [
+        (Report(outcome=Deferred("busy"), evidence=BY_MAIL), 1),
+        (Report(outcome=Uncertain("silence"), evidence=BY_MAIL), 1),
+        (Report(outcome=Deferred("paused"), evidence=BY_MAIL, held=True), 0),
+        (Report(outcome=Delivered("locked")), 0),
+    ],
+    ids=["deferred", "uncertain", "held back", "locked, so nothing was sent"],
+)
+async def test_what_was_not_delivered_is_no_delivery(
+    report: Report, timed: int
+) -> None:
+    metered = attempt_that(report)
+
+    await metered.attempt(FakeLease(trigger=a_trigger()))
+
+    read = Read(metered.metrics)
+    assert read("delivery_seconds_count") == 0
+    assert read("attempt_seconds_count", channel="email-smtp") == timed
+
+
+async def test_a_producer_whose_clock_is_ahead_takes_nothing_off_a_sum() -> None:
+    metered = attempt_that(Report(outcome=Delivered("250 ok"), evidence=BY_MAIL))
+    trigger = a_trigger()
+    ahead = replace(trigger.lifetime, raised_at=NOON + DAY, deadline=NOON + 2 * DAY)
+
+    await metered.attempt(FakeLease(trigger=replace(trigger, lifetime=ahead)))
+
+    read = Read(metered.metrics)
+    assert read("delivery_seconds_count") == 1
+    assert read("delivery_seconds_sum") == 0
+
+
+async def test_thousands_of_actions_make_no_series_more() -> None:
+    metrics = Metrics()
+    log = MeteredAuditLog(behind=Log(), metrics=metrics)
+    before = series(metrics)
+
+    for number in range(5000):
+        record = buried(Fault.TRIGGER)
+        id_ = f"{number:024x}"
+        tried = replace(record.tried, action=id_, profile=id_, trigger=id_)
+        evidence = Evidence(channel=Channel.SQS, secret=id_, policy=id_)
+        report = replace(record.report, evidence=evidence)
+        await log.append(replace(record, tried=tried, report=report))
+
+    assert series(metrics) == before
+
+
+def series(metrics: Metrics) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    return {
+        (sample.name, frozenset(sample.labels.items()))
+        for family in metrics.collect()
+        for sample in family.samples
+    }
