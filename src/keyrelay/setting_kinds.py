@@ -44,10 +44,10 @@ def database_url(value: SecretStr | None) -> SecretStr | None:
 
 
 def queue_url(value: str | None) -> str | None:
-    if value is None or _is_of(value, "sqlite"):
-        return value
-    if value.startswith("kafka:"):
+    if value is not None and value.startswith("kafka:"):
         parse_address(value)
+        return value
+    if value is None or _is_of(value, "sqlite"):
         return value
     raise ValueError(
         "expected a URL like sqlite:////var/lib/keyrelay/queue.db"
@@ -65,5 +65,5 @@ def address(value: str) -> str:
 def _is_of(url: str, *backends: str) -> bool:
     try:
         return make_url(url).get_backend_name() in backends
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter quotes a port that is none
         return False

@@ -109,6 +109,7 @@ def test_everything_lies_in_the_data_directory_unless_told_otherwise(
         ("LANES", "many", "lanes"),
         ("DATABASE", "mysql://db/keyrelay", "postgresql://"),
         ("DATABASE", "nonsense", "sqlite:////"),
+        ("DATABASE", "postgresql://me@host:hunter2/keyrelay", "sqlite:////"),
         ("QUEUE", "amqp://queue", "kafka://host:9092"),
         ("QUEUE", "kafka:queue", "kafka://host:9092"),
         ("QUEUE", "kafka://queue?topics=a", "topic, group, profile"),
@@ -131,6 +132,14 @@ def test_nonsense_is_refused_by_name(
 
     assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_kafka_may_have_many_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "kafka://a:9092,[::1]:9093?topic=alarms"
+    monkeypatch.setenv("KEYRELAY_QUEUE", url)
+
+    assert load_settings(None, {}).queue_url == url
 
 
 @pytest.mark.parametrize(

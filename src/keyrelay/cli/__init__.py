@@ -26,6 +26,7 @@ _COMMANDS = {
     "dead-letter": "Dead letters: what could not be delivered.",
     "audit": "Audit: who changed or used what, and the proof.",
     "key": "Keys: whether the vault and its secrets open.",
+    "topics": "Topics: made in Kafka, and whether they are right.",
     "demo": "See it work here: mails, messages, a kill, nothing lost.",
 }
 _EXAMPLE = """\b

@@ -12,6 +12,8 @@ from keyrelay.definition import InvalidDefinition
 from keyrelay.opening import NotInitialised
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.settings import InvalidSettings
+from keyrelay.sources.kafka.access import InvalidAccess
+from keyrelay.sources.kafka.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
 from keyrelay.stores.definitions import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.installation import KeysExist
@@ -40,8 +42,10 @@ _CODES: dict[type[Exception], ExitCode] = {
     EditedMeanwhile: ExitCode.REFUSED,
     KeysExist: ExitCode.REFUSED,
     NotInitialised: ExitCode.REFUSED,
+    RefusedByKafka: ExitCode.REFUSED,
     WrongUsage: ExitCode.USAGE,
     InvalidSettings: ExitCode.USAGE,
+    InvalidAccess: ExitCode.USAGE,
     Unavailable: ExitCode.UNAVAILABLE,
     UnknownSchema: ExitCode.UNAVAILABLE,
     DatabaseTooNew: ExitCode.UNAVAILABLE,

@@ -22,12 +22,13 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
     """What a command sets up for its process must not outlive the test."""
-    root, ours = logging.getLogger(), logging.getLogger("keyrelay")
-    before = root.handlers[:], root.level, ours.level
+    root = logging.getLogger()
+    loggers = (root, *map(logging.getLogger, ("keyrelay", "aiokafka")))
+    handlers, levels = root.handlers[:], [logger.level for logger in loggers]
     yield
-    root.handlers[:], level, our_level = before
-    root.setLevel(level)
-    ours.setLevel(our_level)
+    root.handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
     structlog.reset_defaults()
 
 

@@ -8,9 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from keyrelay.sources.kafka.connection import Connection
-
-# A trigger's ASCII can be thrice as long as what its producer was allowed to send.
-LARGEST_RECORD = 4 * 1024 * 1024
+from keyrelay.sources.kafka.layout import LARGEST_RECORD
 
 _FETCH = 1024 * 1024
 _PATIENCE = 10_000  # milliseconds for a request
@@ -41,7 +39,7 @@ class Clients:
             **self.connection.arguments(),
             acks="all",
             enable_idempotence=True,
-            max_request_size=LARGEST_RECORD + 64 * 1024,
+            max_request_size=LARGEST_RECORD,
             max_batch_size=64 * 1024,
             request_timeout_ms=_PATIENCE,
             metadata_max_age_ms=30_000,

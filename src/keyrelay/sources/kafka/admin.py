@@ -1,0 +1,176 @@
+"""Administration: which topics Kafka has, and the making of those that are missing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidTopicError,
+    KafkaConnectionError,
+    KafkaError,
+    PolicyViolationError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+
+from keyrelay.ports import Unavailable
+from keyrelay.sources.kafka.clients import Clients
+from keyrelay.sources.kafka.diagnosis import diagnose
+from keyrelay.sources.kafka.layout import Copies, RefusedByKafka, Topic
+
+T = TypeVar("T")
+
+_LOOKS = 100  # a tenth of a second apart
+_DENIED = (ClusterAuthorizationFailedError, TopicAuthorizationFailedError)
+_NEVER = (
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidTopicError,
+    PolicyViolationError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """`topics` are those of ours that it has."""
+
+    brokers: int
+    topics: Mapping[str, Topic]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administrator:
+    """Each of its calls raises Unavailable."""
+
+    client: AIOKafkaAdminClient
+
+    async def look(self, names: Sequence[str]) -> Cluster:
+        """Return what is there of the topics with these names."""
+        copies = {n: each for n, each in await self._described() if n in names}
+        settings = await self._settings(list(copies))
+        brokers = await _answer(self.client.describe_cluster(), "DESCRIBE")
+        return Cluster(
+            brokers=len(brokers["brokers"]),
+            topics={
+                name: Topic(name=name, copies=each, settings=settings[name])
+                for name, each in copies.items()
+            },
+        )
+
+    async def create(self, topics: Sequence[Topic]) -> None:
+        """Make them; one that somebody else makes meanwhile is left as it is.
+
+        Raises RefusedByKafka, too, and then some may have been made.
+        """
+        new = [
+            NewTopic(
+                name=topic.name,
+                num_partitions=topic.copies.partitions,
+                replication_factor=topic.copies.replication,
+                topic_configs=dict(topic.settings),
+            )
+            for topic in topics
+        ]
+        made = await _answer(self.client.create_topics(new), "CREATE on the cluster")
+        for name, code, *said in made.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                words = next(filter(None, said), error.__name__)
+                raise _refusal(error, f"CREATE on {name}", f"{name}: {words}")
+        await self._seen(topics)
+
+    async def grow(self, topics: Sequence[Topic]) -> None:
+        """Add partitions until each has so many. Raises RefusedByKafka, too."""
+        wanted = {
+            topic.name: NewPartitions(topic.copies.partitions) for topic in topics
+        }
+        await _answer(self.client.create_partitions(wanted), "ALTER on the topics")
+        await self._seen(topics)
+
+    async def _described(self) -> Sequence[tuple[str, Copies]]:
+        # Of all topics: asked for one that is missing, some brokers make it.
+        asked = self.client.describe_topics()
+        return list(_described(await _answer(asked, "DESCRIBE on the topics")))
+
+    async def _seen(self, topics: Sequence[Topic]) -> None:
+        """Return once they are to be seen: brokers hear of what is new later."""
+        for _ in range(_LOOKS):
+            shown = {name: each.partitions for name, each in await self._described()}
+            if all(shown.get(t.name, 0) >= t.copies.partitions for t in topics):
+                return
+            await asyncio.sleep(0.1)
+        raise Unavailable("the topics do not show what is new: grant DESCRIBE on them")
+
+    async def _settings(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        if not names:
+            return {}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        answers = await _answer(
+            self.client.describe_configs(resources), "DESCRIBE_CONFIGS on the topics"
+        )
+        settings = {}
+        for answer in answers:
+            for code, _, _, name, entries in answer.resources:
+                if code:
+                    error = for_code(code)
+                    needs = f"DESCRIBE_CONFIGS on {name}"
+                    raise _refusal(error, needs, f"{name}: {error.__name__}")
+                settings[name] = {key: value for key, value, *_ in entries if value}
+        return settings
+
+
+@asynccontextmanager
+async def open_administrator(clients: Clients) -> AsyncIterator[Administrator]:
+    """Connect. Raises Unavailable, which says what to change."""
+    async with AsyncExitStack() as opened:
+        client = await _started(clients, opened)
+        yield Administrator(client=client)
+
+
+async def _started(clients: Clients, opened: AsyncExitStack) -> AIOKafkaAdminClient:
+    try:
+        return await opened.enter_async_context(clients.administrating())
+    except (KafkaConnectionError, ValueError):  # the latter from a false SCRAM server
+        pass
+    raise await diagnose(clients.connection)
+
+
+async def _answer(asked: Awaitable[T], needs: str) -> T:
+    """Return what Kafka answers; `needs` is the permission that it takes."""
+    try:
+        return await asked
+    except (KafkaError, TimeoutError) as error:
+        refusal = _refusal(type(error), needs, type(error).__name__)
+    raise refusal
+
+
+def _refusal(error: type[Exception], needs: str, words: str) -> Exception:
+    if issubclass(error, _DENIED):
+        return Unavailable(f"Kafka does not permit it: grant {needs} to our user")
+    if issubclass(error, _NEVER):
+        return RefusedByKafka(f"Kafka will not have it: {words}")
+    return Unavailable(f"Kafka did not do it ({words}); try again later")
+
+
+def _described(topics: Sequence[Mapping[str, object]]) -> Iterator[tuple[str, Copies]]:
+    for topic in topics:
+        match topic:
+            case {
+                "error_code": 0,
+                "topic": str(name),
+                "partitions": [{"replicas": list(replicas)}, *_] as partitions,
+            }:
+                copies = Copies(partitions=len(partitions), replication=len(replicas))
+                yield name, copies
+            case _:
+                pass

@@ -1,0 +1,67 @@
+"""Plan: what is to be done until our topics are as they must be.
+
+Topics are made and partitions added. Nothing is deleted, and no setting of a topic that
+is there is changed: Kafka's protocol, as far as the client library speaks it, sets all
+settings of a topic at once, and would reset those that somebody else has made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keyrelay.sources.kafka.admin import Administrator, Cluster
+from keyrelay.sources.kafka.layout import Deviation, Topic, deviations
+
+
+class Step(StrEnum):
+    """What is done about a topic."""
+
+    CREATE = "create"
+    GROW = "grow"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """`found` None, the topic is missing."""
+
+    wanted: Topic
+    found: Topic | None
+    step: Step
+
+    @property
+    def deviations(self) -> Sequence[Deviation]:
+        """Return what is wrong with the topic that is there."""
+        return list(deviations(self.wanted, self.found)) if self.found else ()
+
+
+Plan = Sequence[Planned]
+
+
+def plan(wanted: Sequence[Topic], cluster: Cluster, *, grow: bool) -> Plan:
+    found = {topic.name: cluster.topics.get(topic.name) for topic in wanted}
+    return [
+        Planned(
+            wanted=topic,
+            found=found[topic.name],
+            step=_step(topic, found[topic.name], grow=grow),
+        )
+        for topic in wanted
+    ]
+
+
+async def carry_out(planned: Plan, administrator: Administrator) -> None:
+    """Do it. Raises Unavailable and RefusedByKafka; to repeat it does no harm."""
+    missing = [each.wanted for each in planned if each.step is Step.CREATE]
+    small = [each.wanted for each in planned if each.step is Step.GROW]
+    if missing:
+        await administrator.create(missing)
+    if small:
+        await administrator.grow(small)
+
+
+def _step(wanted: Topic, found: Topic | None, *, grow: bool) -> Step:
+    if found is None:
+        return Step.CREATE
+    fewer = found.copies.partitions < wanted.copies.partitions
+    return Step.GROW if grow and fewer else Step.LEAVE
