@@ -13,10 +13,10 @@ from keyrelay.settlement import Bury
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.audit_trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
+from tests.contract.stores.house import House, open_house
+from tests.contract.stores.records import attempt
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
 from tests.samples import NOON, PROFILE, a_trigger
-from tests.unit.stores.house import House, open_house
-from tests.unit.stores.records import attempt
 
 
 @dataclass(frozen=True, kw_only=True)

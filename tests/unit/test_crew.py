@@ -19,10 +19,10 @@ from keyrelay.ports import Lease, Unavailable
 from keyrelay.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
+from tests.contract.stores.house import House, open_house
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
 from tests.memory_queue import MemoryQueue, Shelf
 from tests.samples import NOON
-from tests.unit.stores.house import House, open_house
 
 GRACE = timedelta(seconds=1)
 

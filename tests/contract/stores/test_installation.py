@@ -20,8 +20,8 @@ from keyrelay.stores.installation import (
     read_installation,
 )
 from keyrelay.stores.migrations import migrate
+from tests.contract.stores.house import ADA, STORE, House
 from tests.samples import PROFILE
-from tests.unit.stores.house import ADA, STORE, House
 
 
 async def installed(house: House) -> Installation:

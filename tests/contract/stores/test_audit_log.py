@@ -13,9 +13,9 @@ from keyrelay.stores.audit_chain import Head
 from keyrelay.stores.audit_log import CHECKPOINT_INTERVAL, group_commits
 from keyrelay.stores.checkpoint import LABEL
 from keyrelay.stores.definitions import Listing
+from tests.contract.stores.house import ADA, House, mail_action, open_house
+from tests.contract.stores.records import attempt, record, triggers_of
 from tests.samples import PROFILE
-from tests.unit.stores.house import ADA, House, mail_action, open_house
-from tests.unit.stores.records import attempt, record, triggers_of
 
 
 async def checkpoint(house: House) -> tuple[Head, ...] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from keyrelay.stores.database import open_database
 from keyrelay.stores.migrations import migrate
-from tests.unit.stores.house import House, open_house
+from tests.contract.stores.house import House, open_house
 
 
 @pytest.fixture(scope="session")

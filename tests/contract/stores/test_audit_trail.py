@@ -8,9 +8,9 @@ import pytest
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.audit_trail import AuditQuery, Verdict
 from keyrelay.stores.definitions import NotFound
+from tests.contract.stores.house import House, open_house
+from tests.contract.stores.records import attempt, record
 from tests.samples import MAIL_ACTION, NOON, OTHER_PROFILE, PROFILE
-from tests.unit.stores.house import House, open_house
-from tests.unit.stores.records import attempt, record
 
 # Three chains: that of the founding has 3 + 4 records, the next 3, the last 2.
 FIRST = "(SELECT id FROM audit_chains WHERE number = 1)"

@@ -13,6 +13,7 @@ from keyrelay.stores.audit_trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 from keyrelay.trigger import Trigger
+from tests.contract.stores.house import ADA, House
 from tests.samples import (
     MAIL_ACTION,
     NOON,
@@ -22,7 +23,6 @@ from tests.samples import (
     QUEUE_ACTION,
     a_trigger,
 )
-from tests.unit.stores.house import ADA, House
 
 SECOND = timedelta(seconds=1)
 

@@ -5,8 +5,8 @@ from keyrelay.ids import new_id
 from keyrelay.outcome import Delivered
 from keyrelay.settlement import Done
 from keyrelay.stores.audit_log import group_commits
+from tests.contract.stores.house import House
 from tests.samples import MAIL_ACTION, NOON, PROFILE
-from tests.unit.stores.house import House
 
 
 def attempt(trigger: str, profile: str = PROFILE) -> AttemptRecord:

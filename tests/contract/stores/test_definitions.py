@@ -13,8 +13,7 @@ from keyrelay.ports import Unsealable
 from keyrelay.stores.audit_trail import AuditQuery
 from keyrelay.stores.definitions import EditedMeanwhile, InUse, Listing, NotFound
 from keyrelay.tags import Tag
-from tests.samples import NOON, OTHER_PROFILE, PROFILE
-from tests.unit.stores.house import (
+from tests.contract.stores.house import (
     ADA,
     CANARY,
     FIFO_VALUE,
@@ -26,6 +25,7 @@ from tests.unit.stores.house import (
     mail_action,
     smtp_secret,
 )
+from tests.samples import NOON, OTHER_PROFILE, PROFILE
 
 NOUNS = ["secret", "action", "policy"]
 SECOND = timedelta(seconds=1)

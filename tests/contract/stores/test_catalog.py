@@ -13,8 +13,7 @@ from keyrelay.policy import Denial, Permit, decide
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.stores.catalog import EVERY, STALE, LiveCatalog
 from keyrelay.stores.definitions import Listing
-from tests.samples import OTHER_PROFILE, PROFILE
-from tests.unit.stores.house import (
+from tests.contract.stores.house import (
     ADA,
     SMTP_VALUE,
     House,
@@ -22,6 +21,7 @@ from tests.unit.stores.house import (
     mail_action,
     smtp_secret,
 )
+from tests.samples import OTHER_PROFILE, PROFILE
 
 
 async def furnish(house: House) -> tuple[str, str, str]:
