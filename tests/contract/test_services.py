@@ -11,6 +11,7 @@ import pytest
 from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog
 from tests.services.postfix import Postfix
+from tests.services.postgresql import PostgreSql
 
 SUBJECT = "Grüße aus dem Test"
 
@@ -94,6 +95,17 @@ def test_localstack_hands_out_the_message_it_was_given(localstack: LocalStack) -
     (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
     assert message["Body"] == "hello"
     assert queue.startswith(localstack.endpoint)
+
+
+def test_postgresql_keeps_through_a_crash_what_was_committed(
+    postgresql: PostgreSql,
+) -> None:
+    database = postgresql.create()
+    postgresql.tell("CREATE TABLE notes AS SELECT 'kept' AS note", database)
+
+    postgresql.restart()
+
+    assert postgresql.tell("SELECT note FROM notes", database) == "kept"
 
 
 def a_mail(*, subject: str = SUBJECT) -> EmailMessage:

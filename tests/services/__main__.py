@@ -5,10 +5,27 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services import cache, dovecot, kafka, localstack, mailhog, postfix, stunnel
+from tests.services import (
+    cache,
+    dovecot,
+    kafka,
+    localstack,
+    mailhog,
+    postfix,
+    postgresql,
+    stunnel,
+)
 from tests.services.service import Service, Unavailable
 
-SERVICES: tuple[Service, ...] = (mailhog, stunnel, dovecot, postfix, localstack, kafka)
+SERVICES: tuple[Service, ...] = (
+    mailhog,
+    stunnel,
+    dovecot,
+    postfix,
+    localstack,
+    kafka,
+    postgresql,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,21 @@ from typing import TypeVar
 import pytest
 import trustme
 
-from tests.services import daemon, dovecot, kafka, localstack, mailhog, postfix, stunnel
+from tests.services import (
+    daemon,
+    dovecot,
+    kafka,
+    localstack,
+    mailhog,
+    postfix,
+    postgresql,
+    stunnel,
+)
 from tests.services.kafka import Kafka, Secured
 from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog
 from tests.services.postfix import Postfix
+from tests.services.postgresql import PostgreSql
 from tests.services.service import Unavailable, find
 
 Running = TypeVar("Running")
@@ -76,6 +86,12 @@ def kafka_secured(kafka: Kafka) -> Secured:
     return kafka.secured
 
 
+@pytest.fixture(scope="session", name="postgresql")
+def running_postgresql() -> Iterator[PostgreSql]:
+    with ExitStack() as stack:
+        yield _start(_postgresql(), stack)
+
+
 @contextmanager
 def _mailhog_with_starttls(certificate: Path) -> Iterator[MailHog]:
     with (
@@ -123,6 +139,15 @@ def _kafka(certificate: Path) -> Iterator[Kafka]:
         kafka.running(directory, server=find(kafka), certificate=certificate) as broker,
     ):
         yield broker
+
+
+@contextmanager
+def _postgresql() -> Iterator[PostgreSql]:
+    with (
+        daemon.folder() as directory,
+        postgresql.running(directory, server=find(postgresql)) as running,
+    ):
+        yield running
 
 
 def _start(service: AbstractContextManager[Running], stack: ExitStack) -> Running:

@@ -12,6 +12,8 @@ from tests.services.service import Unavailable
 # Servers live in sbin, which a user's PATH may lack; Go's own archive unpacks to the
 # last one and leaves PATH to the reader.
 _ALSO = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin")
+# Debian keeps each version of PostgreSQL apart.
+_VERSIONED = Path("/usr/lib/postgresql")
 # These would turn another program's Python into ours.
 _OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "VIRTUAL_ENV")
 _PATIENCE = timedelta(minutes=10)
@@ -59,4 +61,5 @@ def _shown(command: Sequence[str | Path]) -> str:
 
 
 def _path() -> str:
-    return os.pathsep.join([os.environ.get("PATH", os.defpath), *_ALSO])
+    versions = sorted(map(str, _VERSIONED.glob("*/bin")), reverse=True)
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *_ALSO, *versions])

@@ -1,0 +1,130 @@
+"""PostgreSQL: a server of many databases that can be stopped and started again."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from tests.services import daemon, debian, loopback, program
+
+NAME = "PostgreSQL"
+
+_PACKAGE = "postgresql"
+_ACCOUNT = "postgres"
+_NUMBERS = count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgreSql:
+    """Lets every user in without a password; `process` is its process while it runs."""
+
+    port: int
+    directory: Path
+    programs: Path
+    process: ExitStack
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{_ACCOUNT}@{loopback.HOST}:{self.port}/{database}"
+
+    def create(self, template: str = "template0") -> str:
+        """Return the name of a new database, which is like the template."""
+        name = f"test{next(_NUMBERS)}"
+        self.tell(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def tell(self, statement: str, database: str = _ACCOUNT) -> str:
+        """Return what the statement answers, a line a row."""
+        options = ["--no-psqlrc", "-qtA", "-v", "ON_ERROR_STOP=1", "-c", statement]
+        answer = subprocess.run(
+            [self.programs / "psql", *options, self.url(database)],
+            env=program.environment({}),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return answer.stdout.strip()
+
+    def start(self) -> None:
+        """Return once it answers."""
+        settings = {
+            "port": self.port,
+            "listen_addresses": loopback.HOST,
+            "unix_socket_directories": self.directory,
+            "max_connections": 200,
+        }
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        self.process.enter_context(
+            daemon.running(
+                _owned([self.programs / "postgres", "-D", self._data, *options]),
+                directory=self.directory,
+                ready=self._answers,
+            )
+        )
+
+    def stop(self) -> None:
+        """End it as a crash would."""
+        options = ["-D", self._data, "-m", "immediate", "stop"]
+        program.run(_owned([self.programs / "pg_ctl", *options]))
+        self.process.close()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    def _answers(self) -> bool:
+        asked = [self.programs / "pg_isready", "-q", "-h", loopback.HOST]
+        command = [*asked, "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
+
+
+def version() -> str:
+    return debian.version(_PACKAGE)
+
+
+def installed(cache: Path) -> Path | None:
+    return program.find("postgres")
+
+
+def install(cache: Path) -> Path:
+    return debian.install("postgres", package=_PACKAGE)
+
+
+@contextmanager
+def running(directory: Path, *, server: Path) -> Iterator[PostgreSql]:
+    programs = server.resolve().parent  # a link stands alone
+    with ExitStack() as process:
+        started = PostgreSql(
+            port=loopback.free_port(),
+            directory=directory,
+            programs=programs,
+            process=process,
+        )
+        _make(directory / "data", programs)
+        started.start()
+        yield started
+
+
+def _make(data: Path, programs: Path) -> None:
+    data.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        for path in (data, data.parent):  # its socket stands beside its data
+            shutil.chown(path, _ACCOUNT)
+    options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+    named = ["--username", _ACCOUNT, "-D", data]
+    program.run(_owned([programs / "initdb", *options, *named]))
+
+
+def _owned(command: Sequence[str | Path]) -> list[str | Path]:
+    """Return the command as it is run by another account: it refuses to serve root."""
+    if os.geteuid() != 0:
+        return [*command]
+    account = [f"--reuid={_ACCOUNT}", f"--regid={_ACCOUNT}", "--init-groups"]
+    return ["setpriv", *account, *command]
