@@ -32,7 +32,7 @@ from keyrelay.stores.installation import (
 )
 from keyrelay.stores.loading import load
 from keyrelay.stores.policies import PolicyStore, policy_store
-from keyrelay.stores.schema import is_current
+from keyrelay.stores.schema import Age, DatabaseTooNew, DatabaseTooOld, age_of
 from keyrelay.stores.secrets import SecretStore
 from keyrelay.stores.versions import LABEL as VERSIONS
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring, new_keys
@@ -79,12 +79,15 @@ class Founding:
 async def initialise(settings: Settings, actor: str) -> Founding:
     """Make what is missing: home, database, first keys, profile. Repeatable.
 
-    A key is never made where wrapped data keys exist. Raises Unavailable and
-    DatabaseTooNew.
+    A key is never made where wrapped data keys exist. Raises Unavailable,
+    DatabaseTooNew and DatabaseTooOld.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with open_database(settings.database_url) as database:
-        await _migrate(database)
+        if await age_of(database) is Age.NONE:
+            await _migrate(database)
+        else:
+            await _make_current(database)
         if await read_installation(database) is None:
             return await _found(settings, database, actor)
     async with open_store(settings) as store:
@@ -104,15 +107,18 @@ async def initialise(settings: Settings, actor: str) -> Founding:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open what is kept. Raises NotInitialised, Unavailable and DatabaseTooNew."""
+    """Open what is kept.
+
+    Raises NotInitialised, Unavailable, DatabaseTooNew and DatabaseTooOld.
+    """
     world = real_world()
     if not is_there(settings.database_url):
-        raise NotInitialised("nothing is set up here; run `keyrelay init` first")
+        raise _not_initialised()
     async with open_database(settings.database_url) as database:
-        await _migrate(database)
+        await _make_current(database)
         installed = await read_installation(database)
         if installed is None:
-            raise NotInitialised("nothing is set up here; run `keyrelay init` first")
+            raise _not_initialised()
         vault = _vault(settings, installed, world)
         checkpoint = settings.checkpoint_path
         async with open_ledger(database, vault, world, checkpoint) as ledger:
@@ -180,12 +186,30 @@ def secret_rules(settings: Settings) -> SecretRules:
     )
 
 
-async def _migrate(database: Database) -> None:
-    if not await is_current(database):
-        # Here, because it takes longer to load than most commands take to run.
-        from keyrelay.stores.migrations import migrate
+async def _make_current(database: Database) -> None:
+    """Migrate unasked what is ours alone; where others are at work, say who does."""
+    age = await age_of(database)
+    if age is Age.NEWER:
+        raise DatabaseTooNew("a newer Keyrelay made this database: run that one")
+    if age is Age.NONE and database.is_shared:
+        raise _not_initialised()
+    if age is Age.OLDER and database.is_shared:
+        raise DatabaseTooOld(
+            "an older Keyrelay made this database: run `keyrelay migrate` first"
+        )
+    if age is not Age.CURRENT:
+        await _migrate(database)
 
-        await migrate(database)
+
+async def _migrate(database: Database) -> None:
+    # Here, because it takes longer to load than most commands take to run.
+    from keyrelay.stores.migrations import migrate
+
+    await migrate(database)
+
+
+def _not_initialised() -> NotInitialised:
+    return NotInitialised("nothing is set up here; run `keyrelay init` first")
 
 
 async def _found(settings: Settings, database: Database, actor: str) -> Founding:

@@ -33,6 +33,7 @@ _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _WRITER = text("SELECT pg_advisory_xact_lock(7021460)")
 _CHANNEL = "keyrelay"
 
+_LOCKED = "the database is locked; end the process that holds it"
 _SILENT = "the server does not answer; check that it runs and can be reached"
 # By SQLSTATE, or by its first two characters, which are its class.
 _REFUSALS = {
@@ -46,13 +47,17 @@ _REFUSALS = {
     "42501": "the user lacks rights there; grant them",
     "53": "the server has run out of memory or connections; give it more",
     "53100": "the server's disk is full; make room",
-    "55P03": "the database is locked; end the process that holds it",
+    "55P03": _LOCKED,
     "57": "the server is stopping or starting; wait for it",
     "57014": "the server broke a statement off; try again",
     "58": "the server's disk does not answer; check it",
     "XX001": "the database is damaged; restore it from a backup",
     "XX002": "the database is damaged; restore it from a backup",
 }
+
+
+class Locked(Unavailable):
+    """Another process holds what we wait for; asking again soon may work."""
 
 
 def open_engine(url: str, patience: timedelta = PATIENCE) -> AsyncEngine:
@@ -104,7 +109,16 @@ async def appending(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except (DBAPIError, NoneFree, OSError) as error:
         if (refusal := _refusal(error)) is None:
             raise
-        raise Unavailable(f"{_shown(engine.url)}: {refusal}") from error
+        sentence = f"{_shown(engine.url)}: {refusal}"
+        raise (Locked if refusal == _LOCKED else Unavailable)(sentence) from error
+
+
+async def hurry(connection: AsyncConnection) -> None:
+    """Have this transaction wait for no lock for long.
+
+    Whoever waits for a whole table holds up all who come later and want a row of it.
+    """
+    await connection.execute(text("SET LOCAL lock_timeout = '1s'"))
 
 
 async def announce(connection: AsyncConnection) -> None:

@@ -13,6 +13,7 @@ from keyrelay.settlement import Bury
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.audit_trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
+from tests.contract.stores.ground import in_a_file
 from tests.contract.stores.house import House, open_house
 from tests.contract.stores.records import attempt
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
@@ -80,7 +81,10 @@ async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     if request.param == "fake":
         yield faked()
         return
-    async with open_house(tmp_path) as house, open_house(tmp_path) as neighbour:
+    async with (
+        open_house(in_a_file(tmp_path)) as house,
+        open_house(in_a_file(tmp_path)) as neighbour,
+    ):
         yield real(house, neighbour)
 
 

@@ -145,7 +145,7 @@ def _kafka(certificate: Path) -> Iterator[Kafka]:
 def _postgresql() -> Iterator[PostgreSql]:
     with (
         daemon.folder() as directory,
-        postgresql.running(directory, server=find(postgresql)) as running,
+        postgresql.running(directory, server=find(postgresql), fsync=False) as running,
     ):
         yield running
 

@@ -25,6 +25,7 @@ class PostgreSql:
     port: int
     directory: Path
     programs: Path
+    fsync: bool
     process: ExitStack
 
     def url(self, database: str) -> str:
@@ -35,6 +36,9 @@ class PostgreSql:
         name = f"test{next(_NUMBERS)}"
         self.tell(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
+
+    def drop(self, name: str) -> None:
+        self.tell(f"DROP DATABASE {name} WITH (FORCE)")
 
     def tell(self, statement: str, database: str = _ACCOUNT) -> str:
         """Return what the statement answers, a line a row."""
@@ -55,6 +59,7 @@ class PostgreSql:
             "listen_addresses": loopback.HOST,
             "unix_socket_directories": self.directory,
             "max_connections": 200,
+            "fsync": self.fsync,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         self.process.enter_context(
@@ -67,7 +72,7 @@ class PostgreSql:
 
     def stop(self) -> None:
         """End it as a crash would."""
-        options = ["-D", self._data, "-m", "immediate", "stop"]
+        options = [f"--pgdata={self._data}", "--mode=immediate", "stop"]
         program.run(_owned([self.programs / "pg_ctl", *options]))
         self.process.close()
 
@@ -80,9 +85,9 @@ class PostgreSql:
         return self.directory / "data"
 
     def _answers(self) -> bool:
-        asked = [self.programs / "pg_isready", "-q", "-h", loopback.HOST]
-        command = [*asked, "-p", str(self.port)]
-        return subprocess.run(command, check=False).returncode == 0
+        asked = ["--quiet", f"--host={loopback.HOST}", f"--port={self.port}"]
+        ended = subprocess.run([self.programs / "pg_isready", *asked], check=False)
+        return ended.returncode == 0
 
 
 def version() -> str:
@@ -98,13 +103,17 @@ def install(cache: Path) -> Path:
 
 
 @contextmanager
-def running(directory: Path, *, server: Path) -> Iterator[PostgreSql]:
+def running(
+    directory: Path, *, server: Path, fsync: bool = True
+) -> Iterator[PostgreSql]:
+    """Serve; `fsync` is for measuring: no test here cuts the machine's power."""
     programs = server.resolve().parent  # a link stands alone
     with ExitStack() as process:
         started = PostgreSql(
             port=loopback.free_port(),
             directory=directory,
             programs=programs,
+            fsync=fsync,
             process=process,
         )
         _make(directory / "data", programs)
@@ -118,7 +127,7 @@ def _make(data: Path, programs: Path) -> None:
         for path in (data, data.parent):  # its socket stands beside its data
             shutil.chown(path, _ACCOUNT)
     options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-    named = ["--username", _ACCOUNT, "-D", data]
+    named = [f"--username={_ACCOUNT}", f"--pgdata={data}"]
     program.run(_owned([programs / "initdb", *options, *named]))
 
 

@@ -19,6 +19,7 @@ from keyrelay.ports import Lease, Unavailable
 from keyrelay.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
+from tests.contract.stores.ground import in_a_file
 from tests.contract.stores.house import House, open_house
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
 from tests.memory_queue import MemoryQueue, Shelf
@@ -71,7 +72,7 @@ async def breathe(_: timedelta) -> None:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path) as house:
+    async with open_house(in_a_file(tmp_path)) as house:
         yield house
 
 

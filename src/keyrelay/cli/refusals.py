@@ -17,7 +17,7 @@ from keyrelay.sources.kafka.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
 from keyrelay.stores.definitions import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.installation import KeysExist
-from keyrelay.stores.schema import DatabaseTooNew
+from keyrelay.stores.schema import DatabaseTooNew, DatabaseTooOld
 from keyrelay.trigger import MalformedTrigger
 
 
@@ -49,6 +49,7 @@ _CODES: dict[type[Exception], ExitCode] = {
     Unavailable: ExitCode.UNAVAILABLE,
     UnknownSchema: ExitCode.UNAVAILABLE,
     DatabaseTooNew: ExitCode.UNAVAILABLE,
+    DatabaseTooOld: ExitCode.UNAVAILABLE,
     Unsealable: ExitCode.BROKEN,
     FoundBroken: ExitCode.BROKEN,
 }
@@ -72,7 +73,11 @@ def foreseen() -> Iterator[None]:
     except typer.Abort:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except tuple(_CODES) as refusal:
-        raise _ended(_CODES[type(refusal)], str(refusal)) from None
+        raise _ended(_code_of(refusal), str(refusal)) from None
+
+
+def _code_of(refusal: Exception) -> ExitCode:
+    return next(code for kind, code in _CODES.items() if isinstance(refusal, kind))
 
 
 def _ended(code: ExitCode, sentence: str) -> typer.Exit:

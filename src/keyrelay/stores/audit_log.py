@@ -1,8 +1,8 @@
 """Audit log: records are kept in one transaction with what they tell of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,8 @@ MOST_TOGETHER = 500
 CHECKPOINT_INTERVAL = timedelta(seconds=1)
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 _EVENTS = {"attempt": "attempt settled", "change": "definition changed"}
 
@@ -69,17 +71,30 @@ class Ledger:
     checkpoint: CheckpointFile
     _progress: _Progress = field(default_factory=_Progress, init=False)
 
-    @asynccontextmanager
-    async def recording(self) -> AsyncIterator[Recording]:
+    def recording(self) -> AbstractAsyncContextManager[Recording]:
         """Hold the right to write. On leaving, all is kept or nothing.
 
         Raises Unavailable.
         """
+        return self._recording(self.database.writing)
+
+    async def keep_records(self, records: Sequence[AuditRecord]) -> Sequence[None]:
+        """Keep what tells of no change to anything that others write, too."""
+        async with self._recording(self.database.appending) as recording:
+            for record in records:
+                recording.append(record)
+        return [None] * len(records)
+
+    @asynccontextmanager
+    async def _recording(self, transaction: Transaction) -> AsyncIterator[Recording]:
         mac = await self.vault.authenticator(LABEL)
         progress = self._progress
         async with progress.turn:
             place = progress.place
-            async with self.database.writing() as connection:
+            # Chains are numbered one by one: whoever opens one needs the right to
+            # write. Nobody but us goes on with ours, so that needs no right.
+            held = self.database.writing if place is None else transaction
+            async with held() as connection:
                 recording = Recording(connection)
                 yield recording
                 if recording.documents:
@@ -93,12 +108,6 @@ class Ledger:
         bound = log.bind()  # once for all of them
         for document in recording.documents:
             bound.info(_EVENTS[str(document["kind"])], **document)
-
-    async def keep_records(self, records: Sequence[AuditRecord]) -> Sequence[None]:
-        async with self.recording() as recording:
-            for record in records:
-                recording.append(record)
-        return [None] * len(records)
 
     async def keep_checkpoint(self) -> None:
         """Note outside the database how far the chain has got. Raises nothing foreseen.

@@ -15,7 +15,7 @@ from keyrelay.stores.versions import LABEL
 from keyrelay.vault.vault import Vault
 from keyrelay.world import World
 
-EVERY = timedelta(seconds=0.25)
+_PATIENCE = timedelta(seconds=1)  # before we try again to hear of changes
 # A permission that was revoked while the database does not answer cannot be seen:
 # a view that nobody has confirmed for longer authorises nothing.
 STALE = timedelta(seconds=5)
@@ -67,16 +67,40 @@ class LiveCatalog:
             sight.confirmed_at, sight.fault = at, None
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Refresh again and again until `stop` is set."""
+        """Refresh whenever a change is heard of, and often, until `stop` is set."""
+        heard = asyncio.Event()
         stopping = asyncio.create_task(stop.wait())
+        hearing = asyncio.create_task(self._hear(heard))
         try:
             while not stopping.done():
+                # Before we look: what is heard while we do may have come too late.
+                heard.clear()
                 await self.refresh()
-                waiting = asyncio.ensure_future(self.world.sleep(EVERY))
-                await asyncio.wait([stopping, waiting], return_when="FIRST_COMPLETED")
-                waiting.cancel()
+                looking = asyncio.ensure_future(self.world.sleep(self.database.glance))
+                told = asyncio.create_task(heard.wait())
+                await asyncio.wait(
+                    [stopping, looking, told], return_when="FIRST_COMPLETED"
+                )
+                looking.cancel()
+                told.cancel()
         finally:
             stopping.cancel()
+            hearing.cancel()
+            await asyncio.wait([hearing])
+
+    async def _hear(self, heard: asyncio.Event) -> None:
+        told: str | None = None
+        while True:
+            try:
+                async with self.database.hearing(heard) as deaf:
+                    heard.set()  # for what was announced before
+                    told = None
+                    await deaf.wait()
+            except Unavailable as fault:
+                if told is None:
+                    told = str(fault)
+                    log.warning("changes are not heard of at once", why=told)
+            await self.world.sleep(_PATIENCE)
 
     async def _confirm(self) -> datetime:
         """Return when the view was the newest: before it was read, not after."""

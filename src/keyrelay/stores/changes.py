@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import Change, ChangeRecord
 from keyrelay.stores.audit_log import Ledger, Recording
+from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import NotFound, Noun
 from keyrelay.stores.tables import changes, installation, profiles
 
@@ -18,6 +19,7 @@ from keyrelay.stores.tables import changes, installation, profiles
 class Writing:
     """A transaction of `actor` in `profile`, begun `at`."""
 
+    database: Database
     recording: Recording
     profile: str
     actor: str
@@ -40,6 +42,7 @@ class Writing:
                 revision=revision, noun=noun, profile=self.profile, subject=id_
             )
         )
+        await self.database.announce(self.connection)
         self.record(noun, id_, change, detail)
 
     def record(self, noun: str, subject: str, change: Change, detail: str) -> None:
@@ -75,6 +78,7 @@ class Journal:
         async with self.ledger.recording() as recording:
             await _require(recording.connection, profile)
             yield Writing(
+                database=self.ledger.database,
                 recording=recording,
                 profile=profile,
                 actor=actor,

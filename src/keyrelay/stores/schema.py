@@ -1,5 +1,7 @@
 """Schema: whether a database's tables are those of this Keyrelay."""
 
+from enum import Enum, auto
+
 from sqlalchemy import Connection, inspect, text
 
 from keyrelay.stores.database import Database
@@ -9,14 +11,42 @@ NEWEST = "0001"  # the last of the migrations
 _TABLE = "alembic_version"  # where Alembic notes which of them was run
 
 
+class Age(Enum):
+    """How a database's tables stand to those of this Keyrelay."""
+
+    NONE = auto()  # there are none
+    OLDER = auto()
+    CURRENT = auto()
+    NEWER = auto()
+
+
 class DatabaseTooNew(Exception):
     """A newer Keyrelay made this database: that one must be run."""
 
 
+class DatabaseTooOld(Exception):
+    """An older Keyrelay made this database, and perhaps still works on it."""
+
+
+async def age_of(database: Database) -> Age:
+    """Look at what is there. Raises Unavailable."""
+    version = await read_version(database)
+    if version is None:
+        return Age.NONE
+    if version == NEWEST:
+        return Age.CURRENT
+    return Age.OLDER if version < NEWEST else Age.NEWER
+
+
 async def is_current(database: Database) -> bool:
     """Tell whether there is nothing to migrate. Raises Unavailable."""
+    return await age_of(database) is Age.CURRENT
+
+
+async def read_version(database: Database) -> str | None:
+    """Return which migration was run last; None, none was. Raises Unavailable."""
     async with database.reading() as connection:
-        return await connection.run_sync(_version) == NEWEST
+        return await connection.run_sync(_version)
 
 
 def _version(connection: Connection) -> str | None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
 
 class Instant(TypeDecorator[datetime]):
@@ -38,8 +39,25 @@ class Instant(TypeDecorator[datetime]):
         return value and value.replace(tzinfo=value.tzinfo or UTC)
 
 
-_ID = String(24)
-_PRODUCERS_ID = String(64)  # a trigger's id may be the producer's own
+class Label(TypeDecorator[str]):
+    """A short text that is searched and sorted, in every database alike: by bytes."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        if dialect.name == "postgresql":
+            return String(self.length, collation="C")
+        return self.impl_instance
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        # PostgreSQL takes no NUL, not even to look for one. No label holds any control
+        # character: neither is found.
+        return value and value.replace("\0", "\1")
+
+
+_ID = Label(24)
+_PRODUCERS_ID = Label(64)  # a trigger's id may be the producer's own
 
 metadata = MetaData(
     naming_convention={
@@ -78,15 +96,15 @@ profiles = Table(
     "profiles",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("name", String(100), nullable=False, unique=True),
+    Column("name", Label(100), nullable=False, unique=True),
 )
 
 wrapped_keys = Table(
     "wrapped_keys",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("purpose", String(20), nullable=False),
-    Column("provider_key", String(500), nullable=False),
+    Column("id", Label(64), primary_key=True),
+    Column("purpose", Label(20), nullable=False),
+    Column("provider_key", Label(500), nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
 )
@@ -97,9 +115,9 @@ secrets = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     _profile(),
-    Column("key", String(100), nullable=False),
-    Column("folded", String(300), nullable=False),
-    Column("type", String(20), nullable=False),
+    Column("key", Label(100), nullable=False),
+    Column("folded", Label(300), nullable=False),
+    Column("type", Label(20), nullable=False),
     Column("tags", Text, nullable=False),
     Column("envelope", LargeBinary, nullable=False),
     Column("value_length", Integer, nullable=False),
@@ -121,8 +139,8 @@ actions = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     _profile(),
-    Column("name", String(100), nullable=False),
-    Column("folded", String(300), nullable=False),
+    Column("name", Label(100), nullable=False),
+    Column("folded", Label(300), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("secret", _ID),
     Column("document", Text, nullable=False),
@@ -136,8 +154,8 @@ policies = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     _profile(),
-    Column("name", String(100), nullable=False),
-    Column("folded", String(300), nullable=False),
+    Column("name", Label(100), nullable=False),
+    Column("folded", Label(300), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("document", Text, nullable=False),
     *_made_and_edited(),
@@ -148,10 +166,10 @@ policies = Table(
 tags = Table(
     "tags",
     metadata,
-    Column("noun", String(20), primary_key=True),
+    Column("noun", Label(20), primary_key=True),
     Column("subject", _ID, primary_key=True),
-    Column("key", String(100), primary_key=True),
-    Column("value", String(100), nullable=False),
+    Column("key", Label(100), primary_key=True),
+    Column("value", Label(100), nullable=False),
     Index(None, "noun", "key", "value"),
 )
 
@@ -159,7 +177,7 @@ changes = Table(
     "changes",
     metadata,
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
-    Column("noun", String(20), nullable=False),
+    Column("noun", Label(20), nullable=False),
     Column("profile", _ID, nullable=False),
     Column("subject", _ID, nullable=False),
 )
@@ -182,7 +200,7 @@ audit_records = Table(
     Column("chain", _ID, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("id", _ID, nullable=False, unique=True),
-    Column("kind", String(20), nullable=False),
+    Column("kind", Label(20), nullable=False),
     Column("profile", _ID, nullable=False),
     Column("trigger", _PRODUCERS_ID),
     Column("action", _ID),
@@ -201,7 +219,7 @@ dead_letters = Table(
     Column("action", _ID, nullable=False),
     Column("document", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("fault", String(20), nullable=False),
+    Column("fault", Label(20), nullable=False),
     Column("done", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("buried_at", Instant, nullable=False),

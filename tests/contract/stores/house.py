@@ -1,9 +1,9 @@
-"""House: a whole store in a folder, for tests to live in and to break into."""
+"""House: a whole store on its ground, for tests to live in and to break into."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import insert, text
 
@@ -33,6 +33,7 @@ from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey
 from keyrelay.vault.vault import Vault
 from keyrelay.world import World
+from tests.contract.stores.ground import Ground
 from tests.fakes import Clock
 from tests.samples import NOON, OTHER_PROFILE, PROFILE
 
@@ -53,6 +54,7 @@ SQS_VALUE = {
     "secret_access_key": CANARY,
 }
 FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
+_BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 TAGS = [{"key": "site", "value": "north"}]
 
 
@@ -121,10 +123,19 @@ class House:
         )
 
     async def break_in(self, *statements: str) -> None:
-        """Do what only somebody with the file in his hands can."""
+        """Do what only somebody with the database in his hands can."""
         async with self.database.writing() as connection:
             for statement in statements:
-                await connection.execute(text(statement))
+                await connection.exec_driver_sql(self._said(statement))
+
+    async def refuse_records(self) -> None:
+        """Have the database refuse every further record as if it were full."""
+        await self.break_in(
+            "ALTER TABLE audit_records ADD CONSTRAINT full_disk CHECK (false) NOT VALID"
+            if self.database.is_shared
+            else "CREATE TRIGGER refuse BEFORE INSERT ON audit_records"
+            " BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
 
     async def look(self, statement: str) -> list[tuple[object, ...]]:
         async with self.database.reading() as connection:
@@ -133,6 +144,11 @@ class House:
     async def new_secret(self, key: str = "smtp-main") -> str:
         sealed = await self.secrets.create(PROFILE, smtp_secret(key), ADA)
         return sealed.secret.id
+
+    def _said(self, statement: str) -> str:
+        """Write bytes as the database does; statements here have them as SQLite."""
+        shared = self.database.is_shared
+        return _BYTES.sub(r"'\\x", statement) if shared else statement
 
     async def verdict(self, action: str, secret: str) -> Permit | Denial:
         catalog = self.catalog.current()
@@ -154,12 +170,14 @@ class _Told:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, clock: Clock | None = None) -> AsyncIterator[House]:
+async def open_house(
+    ground: Ground, clock: Clock | None = None
+) -> AsyncIterator[House]:
     """Give a house as one process has it, founded by the first that comes."""
     clock = clock or Clock(time=NOON)
     world = World(now=clock.now, chance=lambda: 0.5, new_id=new_id, sleep=clock.sleep)
     key = LocalKey(Key(bytes(32)))
-    async with open_database(f"sqlite:///{folder / 'keyrelay.db'}") as database:
+    async with open_database(ground.url) as database:
         if not await is_current(database):
             await migrate(database)
         before = await read_installation(database)
@@ -174,7 +192,7 @@ async def open_house(folder: Path, clock: Clock | None = None) -> AsyncIterator[
                 now=clock.now,
             )
         )
-        checkpoint = folder / "audit.checkpoint"
+        checkpoint = ground.folder / "audit.checkpoint"
         async with open_ledger(database, vault, world, checkpoint) as ledger:
             if before is None:
                 await found(ledger, installed, Profile(id=PROFILE, name="main"), ADA)

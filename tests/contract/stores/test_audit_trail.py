@@ -1,13 +1,13 @@
 """The audit trail: read by profile, and wherever it was touched, it says so."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.audit_trail import AuditQuery, Verdict
 from keyrelay.stores.definitions import NotFound
+from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
 from tests.contract.stores.records import attempt, record
 from tests.samples import MAIL_ACTION, NOON, OTHER_PROFILE, PROFILE
@@ -18,21 +18,21 @@ SECOND = "(SELECT id FROM audit_chains WHERE number = 2)"
 THIRD = "(SELECT id FROM audit_chains WHERE number = 3)"
 
 
-async def three_chains(folder: Path) -> None:
+async def three_chains(ground: Ground) -> None:
     for triggers in (["a", "b", "c", "d"], ["e", "f", "g"], ["h", "i"]):
-        async with open_house(folder) as house:
+        async with open_house(ground) as house:
             await record(house, *triggers)
 
 
-async def verdict_after(folder: Path, *statements: str) -> Verdict:
-    await three_chains(folder)
-    async with open_house(folder) as house:
+async def verdict_after(ground: Ground, *statements: str) -> Verdict:
+    await three_chains(ground)
+    async with open_house(ground) as house:
         await house.break_in(*statements)
         return await house.trail.verify()
 
 
-async def test_an_untouched_trail_is_whole(folder: Path) -> None:
-    assert await verdict_after(folder) == Verdict(records=12, chains=3, breach=None)
+async def test_an_untouched_trail_is_whole(ground: Ground) -> None:
+    assert await verdict_after(ground) == Verdict(records=12, chains=3, breach=None)
 
 
 def remove(chain: str, seq: int) -> str:
@@ -142,15 +142,15 @@ SWAP_CHAINS = (
     ],
 )
 async def test_a_touched_trail_says_where(
-    folder: Path,
+    ground: Ground,
     statements: list[str],
     number: int,
     seq: int,
     named: bool,  # noqa: FBT001 - a column of the table
     what: str,
 ) -> None:
-    await three_chains(folder)
-    async with open_house(folder) as house:
+    await three_chains(ground)
+    async with open_house(ground) as house:
         await house.break_in(*statements)
 
         breach = (await house.trail.verify()).breach
@@ -164,9 +164,9 @@ async def test_a_touched_trail_says_where(
     assert [(breach.chain,)] == (chains if number else [("stray",)])
 
 
-async def test_a_whole_chain_at_the_end_is_missed(folder: Path) -> None:
-    await three_chains(folder)
-    async with open_house(folder) as house:
+async def test_a_whole_chain_at_the_end_is_missed(ground: Ground) -> None:
+    await three_chains(ground)
+    async with open_house(ground) as house:
         ((last,),) = await house.look(f"SELECT {THIRD}")
         await house.break_in(*forget(THIRD))
 
@@ -177,9 +177,9 @@ async def test_a_whole_chain_at_the_end_is_missed(folder: Path) -> None:
 
 
 async def test_an_end_that_was_cut_off_and_written_over_is_missed(
-    folder: Path,
+    ground: Ground,
 ) -> None:
-    async with open_house(folder) as house:
+    async with open_house(ground) as house:
         await record(house, "a", "b")
         await house.break_in(*cut(FIRST, 4))
 
@@ -190,9 +190,9 @@ async def test_an_end_that_was_cut_off_and_written_over_is_missed(
         assert (breach.seq, breach.what) == (5, "record 5 is missing")
 
 
-async def test_a_trail_without_its_checkpoint_is_not_whole(folder: Path) -> None:
-    await three_chains(folder)
-    async with open_house(folder) as house:
+async def test_a_trail_without_its_checkpoint_is_not_whole(ground: Ground) -> None:
+    await three_chains(ground)
+    async with open_house(ground) as house:
         house.ledger.checkpoint.path.unlink()
 
         breach = (await house.trail.verify()).breach
@@ -201,9 +201,9 @@ async def test_a_trail_without_its_checkpoint_is_not_whole(folder: Path) -> None
         assert breach.what == "the checkpoint file is missing"
 
 
-async def test_a_forged_checkpoint_is_a_breach(folder: Path) -> None:
-    await three_chains(folder)
-    async with open_house(folder) as house:
+async def test_a_forged_checkpoint_is_a_breach(ground: Ground) -> None:
+    await three_chains(ground)
+    async with open_house(ground) as house:
         house.ledger.checkpoint.path.write_text('{"heads": [], "mac": "00"}')
 
         breach = (await house.trail.verify()).breach

@@ -151,10 +151,7 @@ async def test_a_trigger_that_was_buried_anew_stays(house: House, change: str) -
 
 async def test_a_letter_without_its_record_does_not_go(house: House) -> None:
     await bury(house, letter())
-    await house.break_in(
-        "CREATE TRIGGER refuse BEFORE INSERT ON audit_records"
-        " BEGIN SELECT RAISE(ABORT, 'full'); END"
-    )
+    await house.refuse_records()
 
     with pytest.raises(Exception, match="full"):
         await house.dead_letters.drop(letter(), ADA)

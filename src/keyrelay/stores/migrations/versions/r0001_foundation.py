@@ -10,7 +10,14 @@ T = TypeVar("T")
 revision = "0001"
 down_revision = None
 
-_ID = sa.String(24)
+
+def _label(longest: int) -> sa.types.TypeEngine[str]:
+    # Searched and sorted by bytes, as SQLite does of itself.
+    by_bytes = sa.String(longest, collation="C")
+    return sa.String(longest).with_variant(by_bytes, "postgresql")
+
+
+_ID = _label(24)
 _INSTANT = sa.DateTime(timezone=True)
 
 
@@ -39,13 +46,13 @@ def _create_installation() -> None:
     op.create_table(
         "profiles",
         sa.Column("id", _ID, primary_key=True),
-        sa.Column("name", sa.String(100), nullable=False, unique=True),
+        sa.Column("name", _label(100), nullable=False, unique=True),
     )
     op.create_table(
         "wrapped_keys",
-        sa.Column("id", sa.String(64), primary_key=True),
-        _required("purpose", sa.String(20)),
-        _required("provider_key", sa.String(500)),
+        sa.Column("id", _label(64), primary_key=True),
+        _required("purpose", _label(20)),
+        _required("provider_key", _label(500)),
         _required("wrapped", sa.LargeBinary()),
         _required("created_at", _INSTANT),
     )
@@ -56,9 +63,9 @@ def _create_secrets() -> None:
         "secrets",
         sa.Column("id", _ID, primary_key=True),
         sa.Column("profile", _ID, sa.ForeignKey("profiles.id"), nullable=False),
-        _required("key", sa.String(100)),
-        _required("folded", sa.String(300)),
-        _required("type", sa.String(20)),
+        _required("key", _label(100)),
+        _required("folded", _label(300)),
+        _required("type", _label(20)),
         _required("tags", sa.Text()),
         _required("envelope", sa.LargeBinary()),
         _required("value_length", sa.Integer()),
@@ -80,8 +87,8 @@ def _create_actions_and_policies() -> None:
             table,
             sa.Column("id", _ID, primary_key=True),
             sa.Column("profile", _ID, sa.ForeignKey("profiles.id"), nullable=False),
-            _required("name", sa.String(100)),
-            _required("folded", sa.String(300)),
+            _required("name", _label(100)),
+            _required("folded", _label(300)),
             _required("active", sa.Boolean()),
             *referring,
             _required("document", sa.Text()),
@@ -95,16 +102,16 @@ def _create_actions_and_policies() -> None:
 def _create_tags_and_changes() -> None:
     op.create_table(
         "tags",
-        sa.Column("noun", sa.String(20), primary_key=True),
+        sa.Column("noun", _label(20), primary_key=True),
         sa.Column("subject", _ID, primary_key=True),
-        sa.Column("key", sa.String(100), primary_key=True),
-        _required("value", sa.String(100)),
+        sa.Column("key", _label(100), primary_key=True),
+        _required("value", _label(100)),
     )
     op.create_index(None, "tags", ["noun", "key", "value"])
     op.create_table(
         "changes",
         sa.Column("revision", sa.BigInteger(), primary_key=True, autoincrement=False),
-        _required("noun", sa.String(20)),
+        _required("noun", _label(20)),
         _required("profile", _ID),
         _required("subject", _ID),
     )
@@ -125,9 +132,9 @@ def _create_audit() -> None:
         sa.Column("chain", _ID, primary_key=True),
         sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("id", _ID, nullable=False, unique=True),
-        _required("kind", sa.String(20)),
+        _required("kind", _label(20)),
         _required("profile", _ID),
-        sa.Column("trigger", sa.String(64)),
+        sa.Column("trigger", _label(64)),
         sa.Column("action", _ID),
         _required("at", _INSTANT),
         _required("document", sa.Text()),
@@ -141,11 +148,11 @@ def _create_dead_letters() -> None:
     op.create_table(
         "dead_letters",
         sa.Column("profile", _ID, primary_key=True),
-        sa.Column("trigger", sa.String(64), primary_key=True),
+        sa.Column("trigger", _label(64), primary_key=True),
         _required("action", _ID),
         _required("document", sa.LargeBinary()),
         _required("reason", sa.Text()),
-        _required("fault", sa.String(20)),
+        _required("fault", _label(20)),
         _required("done", sa.Text()),
         _required("attempts", sa.Integer()),
         _required("buried_at", _INSTANT),
