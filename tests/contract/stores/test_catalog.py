@@ -267,14 +267,11 @@ async def test_versions_that_are_put_back_all_together_are_not_believed(
         house.catalog.current()
 
 
-@pytest.mark.parametrize(
-    "change",
-    ["document = '{'", "document = '5'", "document = x'ff'", "document = '{}'"],
-)
+@pytest.mark.parametrize("broken", ["'{'", "'5'", "x'ff'", "'{}'"])
 async def test_a_definition_that_was_broken_harms_only_itself(
-    house: House, neighbour: House, change: str
+    house: House, neighbour: House, broken: str
 ) -> None:
-    await break_one_action(house, neighbour, change)
+    await break_one_action(house, neighbour, f"document = {broken}")
 
 
 @on_sqlite
