@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tests.services import (
     cache,
+    compose,
     dovecot,
+    helm,
     kafka,
     localstack,
     mailhog,
@@ -25,6 +27,8 @@ SERVICES: tuple[Service, ...] = (
     localstack,
     kafka,
     postgresql,
+    helm,
+    compose,
 )
 
 

@@ -12,8 +12,10 @@ import pytest
 import trustme
 
 from tests.services import (
+    compose,
     daemon,
     dovecot,
+    helm,
     kafka,
     localstack,
     mailhog,
@@ -21,12 +23,13 @@ from tests.services import (
     postgresql,
     stunnel,
 )
+from tests.services.compose import Compose
 from tests.services.kafka import Kafka, Secured
 from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog
 from tests.services.postfix import Postfix
 from tests.services.postgresql import PostgreSql
-from tests.services.service import Unavailable, find
+from tests.services.service import Service, Unavailable, find
 
 Running = TypeVar("Running")
 
@@ -92,6 +95,16 @@ def running_postgresql() -> Iterator[PostgreSql]:
         yield _start(_postgresql(), stack)
 
 
+@pytest.fixture(scope="session")
+def helm_program() -> Path:
+    return _found(helm)
+
+
+@pytest.fixture(scope="session", name="compose")
+def compose_program() -> Compose:
+    return Compose(program=_found(compose))
+
+
 @contextmanager
 def _mailhog_with_starttls(certificate: Path) -> Iterator[MailHog]:
     with (
@@ -153,6 +166,13 @@ def _postgresql() -> Iterator[PostgreSql]:
 def _start(service: AbstractContextManager[Running], stack: ExitStack) -> Running:
     try:
         return stack.enter_context(service)
+    except Unavailable as unavailable:
+        raise _verdict(str(unavailable)) from None
+
+
+def _found(service: Service) -> Path:
+    try:
+        return find(service)
     except Unavailable as unavailable:
         raise _verdict(str(unavailable)) from None
 

@@ -11,7 +11,8 @@ class Unavailable(Exception):
 
 
 class Service(Protocol):
-    """A module. Besides these, each has a `running` with arguments of its own."""
+    """A module. A server's has a `running` besides, with arguments of its own; one of
+    a program that ends by itself has a class of what it can do."""
 
     NAME: str
 
@@ -19,14 +20,14 @@ class Service(Protocol):
         """Return the version that is installed, or that would be."""
 
     def installed(self, cache: Path) -> Path | None:
-        """Return what `running` starts, if it is already there."""
+        """Return what is started, if it is already there."""
 
     def install(self, cache: Path) -> Path:
         """Fetch what is missing, or raise Unavailable."""
 
 
 def find(service: Service) -> Path:
-    """Return what `running` starts, or raise Unavailable; nothing is fetched."""
+    """Return what is started, or raise Unavailable; nothing is fetched."""
     program = service.installed(cache.location())
     if program is None:
         raise Unavailable(f"{service.NAME} is missing: run `python -m tests.services`")
