@@ -12,6 +12,7 @@ from keyrelay.backlog import Lag
 from keyrelay.ports import Lease, Queue
 
 _LATELY = 60.0  # seconds
+_LONGEST = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +25,15 @@ class Pace:
     held: timedelta
 
     def time_for(self, lag: Lag) -> timedelta:
-        """Estimate how long the lanes, all at work, need for what waits.
-
-        Nothing divides by nothing: who has let go of none yet counts as if he were
-        about to. Whoever is stuck then needs no less than he has taken already.
+        """Estimate how long the lanes, all at work, need for what waits: never
+        infinite, for who let go of none counts as if he were about to. He needs no
+        less than he has taken already, and no less than what waits has waited.
         """
-        wait = self.held * lag.waiting / (max(self.let_go, 1) * self.lanes)
+        each = self.held / (max(self.let_go, 1) * self.lanes)
+        # In seconds, which do not overflow.
+        wait = timedelta(
+            seconds=min(each.total_seconds() * lag.waiting, _LONGEST.total_seconds())
+        )
         return wait if self.let_go or not lag.waiting else max(wait, lag.age)
 
 

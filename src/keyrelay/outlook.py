@@ -86,13 +86,14 @@ class Outlook:
 
     parts: Mapping[str, Part]
     waiting: Waiting
+    patience: timedelta = PATIENCE
 
     async def look(self) -> None:
         """Bring up to date what answers at once; what does not is left to go on."""
         asking = [part.inquire() for part in self.parts.values()]
         under_way = [task for task in asking if task is not None]
         if under_way:
-            await asyncio.wait(under_way, timeout=PATIENCE.total_seconds())
+            await asyncio.wait(under_way, timeout=self.patience.total_seconds())
 
     def faults(self) -> Mapping[str, str]:
         """Return what is not ready, and why."""

@@ -463,3 +463,30 @@ def test_a_dead_credential_is_tried_no_more_than_a_few_times_an_hour(
 
     # After 1, 2, 4, 8 and then 15 minutes each.
     assert tried <= 8
+
+
+# What is seen from outside
+
+
+def test_paused_secrets_are_counted_from_their_pause_to_its_end(ward: Ward) -> None:
+    before = ward.pauses.paused()
+    ward.observe(REFUSED)
+    ward.pauses.observe(OTHER, REFUSED)
+    both = ward.pauses.paused()
+    ward.length()
+    ward.observe(DELIVERED)
+
+    assert (before, both, ward.pauses.paused()) == (0, 2, 1)
+
+
+def test_a_paused_secret_that_nobody_comes_for_is_not_counted_for_ever(
+    ward: Ward,
+) -> None:
+    ward.observe(REFUSED)
+
+    ward.clock.advance(MINUTE + QUARTER - SECOND)
+    for_long = ward.pauses.paused()
+    ward.clock.advance(SECOND)
+
+    assert for_long == 1
+    assert ward.pauses.paused() == 0

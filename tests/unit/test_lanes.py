@@ -1,0 +1,165 @@
+"""Lanes: who holds a trigger, and how long what waits will take them."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyrelay.backlog import Lag
+from keyrelay.lanes import Lanes, Pace
+from keyrelay.ports import Lease, Unavailable
+from tests.fakes import FakeLease
+from tests.samples import a_trigger
+
+SECOND = timedelta(seconds=1)
+NEVER = asyncio.Event()
+STOPPED = asyncio.Event()
+STOPPED.set()
+
+
+@dataclass
+class Queue:
+    """It lends what it is given, and waits for ever when that was all."""
+
+    answers: list[Lease | Unavailable | None] = field(default_factory=list)
+
+    async def lease(self, until: asyncio.Event) -> Lease | None:
+        if not self.answers:
+            await until.wait()
+            return None
+        answer = self.answers.pop(0)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+
+@dataclass
+class Ticking:
+    """Seconds that pass when the test says so."""
+
+    time: float = 1000
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def leases(count: int) -> list[Lease | Unavailable | None]:
+    return [FakeLease(trigger=a_trigger(id_=f"t{n}")) for n in range(count)]
+
+
+def lag(waiting: int, age: timedelta = SECOND) -> Lag:
+    return Lag(topic="queue", waiting=waiting, age=age)
+
+
+async def lane(lanes: Lanes, holding: timedelta, clock: Ticking, turns: int) -> None:
+    """Hold a trigger for a while, as often as that, and come back."""
+    for _ in range(turns):
+        await lanes.lease(NEVER)
+        clock.time += holding.total_seconds()
+
+
+async def test_a_lane_is_busy_from_its_lease_until_it_asks_for_another() -> None:
+    lanes = Lanes(behind=Queue(leases(2)), total=2)
+    seen = [lanes.busy]
+
+    for until in (NEVER, NEVER, STOPPED):
+        await lanes.lease(until)
+        seen.append(lanes.busy)
+
+    assert seen == [0, 1, 1, 0]
+
+
+async def test_lanes_are_busy_each_for_itself() -> None:
+    lanes = Lanes(behind=Queue(leases(2)), total=2)
+
+    await asyncio.create_task(lanes.lease(NEVER))
+    await asyncio.create_task(lanes.lease(NEVER))
+
+    assert lanes.busy == 2
+
+
+async def test_who_was_lent_nothing_is_not_busy() -> None:
+    first = leases(1)
+    lanes = Lanes(behind=Queue([*first, Unavailable("gone"), None]), total=1)
+
+    lease = await lanes.lease(NEVER)
+    with pytest.raises(Unavailable, match="gone"):
+        await lanes.lease(NEVER)
+    after_a_fault = lanes.busy
+    nothing = await lanes.lease(NEVER)
+
+    assert lease is first[0]
+    assert nothing is None
+    assert (after_a_fault, lanes.busy) == (0, 0)
+
+
+async def test_the_pace_is_what_the_lanes_let_go_of_while_they_held_any() -> None:
+    clock = Ticking()
+    lanes = Lanes(behind=Queue(leases(11)), total=4, clock=clock)
+    await lane(lanes, SECOND / 2, clock, turns=11)
+    clock.time += 50 - 0.5  # the eleventh is held still
+
+    pace = lanes.pace()
+
+    assert pace == Pace(lanes=4, let_go=10, held=55 * SECOND)
+
+
+async def test_hours_of_idleness_do_not_slow_the_pace() -> None:
+    clock = Ticking()
+    lanes = Lanes(behind=Queue(leases(10)), total=4, clock=clock)
+    await lane(lanes, SECOND / 2, clock, turns=10)
+    await lanes.lease(STOPPED)
+
+    clock.time += 7200
+
+    assert lanes.pace() == Pace(lanes=4, let_go=10, held=5 * SECOND)
+
+
+async def test_what_is_older_than_a_minute_is_not_of_late() -> None:
+    clock = Ticking()
+    lanes = Lanes(behind=Queue(leases(31)), total=1, clock=clock)
+    seen: list[int] = []
+
+    for _ in range(3):
+        await lane(lanes, SECOND, clock, turns=10)
+        seen.append(lanes.pace().let_go)
+        clock.time += 30
+    clock.time += 60
+    lanes.pace()
+
+    # Of ten that a lane took, it has let go of nine until it asks again.
+    assert seen == [9, 19, 20]
+    assert lanes.pace().let_go == 0
+
+
+def test_all_lanes_at_work_drain_what_waits_at_their_pace() -> None:
+    pace = Pace(lanes=32, let_go=640, held=64 * SECOND)
+
+    # A tenth of a second each, thirty-two at once: 320 a second.
+    assert pace.time_for(lag(3200)) == 10 * SECOND
+    assert pace.time_for(lag(0)) == timedelta()
+
+
+def test_who_lets_go_of_nothing_needs_no_less_than_what_waits_has_waited() -> None:
+    idle = Pace(lanes=32, let_go=0, held=timedelta())
+    stuck = Pace(lanes=2, let_go=0, held=600 * SECOND)
+
+    assert idle.time_for(lag(0)) == timedelta()
+    assert idle.time_for(lag(5, age=90 * SECOND)) == 90 * SECOND
+    assert stuck.time_for(lag(5, age=90 * SECOND)) == 1500 * SECOND
+
+
+@given(
+    waiting=st.integers(0, 10**9),
+    let_go=st.integers(0, 10**9),
+    held=st.floats(0, 1024 * 3600),
+)
+def test_the_time_to_drain_is_never_infinite(
+    waiting: int, let_go: int, held: float
+) -> None:
+    pace = Pace(lanes=1024, let_go=let_go, held=timedelta(seconds=held))
+
+    assert timedelta() <= pace.time_for(lag(waiting)) <= timedelta(days=365)

@@ -1,0 +1,115 @@
+"""The watch: what Prometheus is told of how a worker stands."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from keyrelay import __version__
+from keyrelay.backlog import Lag
+from keyrelay.lanes import Lanes
+from keyrelay.outlook import Outlook, Part, Waiting
+from keyrelay.ports import Lease, Unavailable
+from keyrelay.watch import Watch, new_watch
+from tests.fakes import FakeLease
+from tests.samples import a_trigger
+
+LAGS = (
+    Lag(topic="triggers", waiting=120, age=timedelta(seconds=2.5)),
+    Lag(topic="retry-1m", waiting=0, age=timedelta()),
+)
+
+
+@dataclass
+class Queue:
+    """It always has a trigger; what waits in it can be asked, unless it is away."""
+
+    away: bool = False
+
+    async def lease(self, until: asyncio.Event) -> Lease | None:
+        return None if until.is_set() else FakeLease(trigger=a_trigger())
+
+    async def lags(self) -> Sequence[Lag]:
+        if self.away:
+            raise Unavailable("the queue does not answer")
+        return LAGS
+
+
+async def sealed() -> None:
+    raise Unavailable("the vault is sealed")
+
+
+def watch(queue: Queue, paused: int = 0) -> Watch:
+    waiting = Waiting(ask=queue.lags)
+    parts = {"vault": Part(ask=sealed), "queue": Part(ask=waiting.look)}
+    return new_watch(
+        lanes=Lanes(behind=queue, total=8),
+        outlook=Outlook(parts=parts, waiting=waiting),
+        paused=lambda: paused,
+    )
+
+
+def read(seen: Watch, name: str) -> Mapping[str, float]:
+    """Return a metric's values, by the one label it has or by nothing."""
+    text = generate_latest(seen.registry).decode()
+    return {
+        "".join(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == f"keyrelay_{name}"
+    }
+
+
+async def test_each_topic_says_what_waits_for_how_long_and_until_when() -> None:
+    seen = watch(Queue())
+
+    await seen.outlook.look()
+
+    assert read(seen, "lag") == {"triggers": 120, "retry-1m": 0}
+    assert read(seen, "oldest_age_seconds") == {"triggers": 2.5, "retry-1m": 0}
+    # Nothing was let go of yet: no sooner than what waits has waited.
+    assert read(seen, "time_to_drain_seconds") == {"triggers": 2.5, "retry-1m": 0}
+
+
+async def test_a_queue_that_is_away_says_nothing_rather_than_something_old() -> None:
+    seen = watch(Queue(away=True))
+
+    await seen.outlook.look()
+
+    assert read(seen, "lag") == {}
+    assert read(seen, "time_to_drain_seconds") == {}
+    assert read(seen, "part_ready")["queue"] == 0
+
+
+async def test_lanes_are_shown_and_how_many_of_them_work() -> None:
+    seen = watch(Queue())
+
+    await asyncio.create_task(seen.lanes.lease(asyncio.Event()))
+
+    assert read(seen, "lanes") == {"": 8}
+    assert read(seen, "lanes_busy") == {"": 1}
+
+
+async def test_parts_that_do_not_answer_and_secrets_that_are_paused_are_shown() -> None:
+    seen = watch(Queue(), paused=3)
+
+    await seen.outlook.look()
+
+    assert read(seen, "part_ready") == {"vault": 0, "queue": 1}
+    assert read(seen, "secrets_paused") == {"": 3}
+
+
+def test_what_runs_is_told_and_what_it_takes_of_the_machine() -> None:
+    seen = watch(Queue())
+
+    assert any(key.endswith(__version__) for key in read(seen, "build_info"))
+    assert seen.registry.get_sample_value("process_resident_memory_bytes")
+
+
+def test_two_watches_do_not_know_each_other() -> None:
+    one, other = watch(Queue()), watch(Queue())
+
+    assert one.registry is not other.registry
