@@ -83,7 +83,7 @@ class Clerk:
                 self._release(record)
                 return None
             case Busy():
-                self.shelf.again(record, now + self.terms.pace.busy)
+                self.shelf.attempted_elsewhere(record, now)
                 return None
             case _:
                 assert_never(verdict)

@@ -195,7 +195,7 @@ async def _drained(reader: Reader, asked: Sequence[None]) -> Sequence[bool]:
     clerk, pump = reader.clerk, reader.pump
     if pump is None or pump.watchdog.left_at is not None:
         return [False] * len(asked)
-    busy = bool(clerk.shelf.in_hand or clerk.shelf.due(clerk.world.now()))
+    busy = bool(clerk.shelf.on_loan or clerk.shelf.due(clerk.world.now()))
     drained = not busy and not await pump.is_behind()
     return [drained] * len(asked)
 

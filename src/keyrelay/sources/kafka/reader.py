@@ -86,7 +86,7 @@ class Reader:
     def _state(self) -> dict[str, object]:
         """Return what helps to see why a consumer came to its end."""
         shelf = self.clerk.shelf
-        return {"on_loan": shelf.in_hand, "bytes": shelf.positions.bytes}
+        return {"on_loan": shelf.on_loan, "bytes": shelf.positions.bytes}
 
 
 async def _within(seconds: float, farewell: Awaitable[None]) -> None:

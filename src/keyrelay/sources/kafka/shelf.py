@@ -62,14 +62,15 @@ class Shelf:
     terms: Terms
     _fresh: dict[TopicPartition, deque[Raw]] = field(default_factory=dict, init=False)
     _later: list[tuple[datetime, int, Record]] = field(default_factory=list, init=False)
+    _elsewhere: set[tuple[str, str]] = field(default_factory=set, init=False)
     _in_hand: dict[tuple[str, str], Mark] = field(default_factory=dict, init=False)
     _returned: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _count: Iterator[int] = field(default_factory=itertools.count, init=False)
 
     @property
-    def in_hand(self) -> int:
-        """How many are on loan."""
-        return len(self._in_hand)
+    def on_loan(self) -> int:
+        """How many are on loan, to our lanes or to somebody else's."""
+        return len(self._in_hand) + len(self._elsewhere)
 
     def put(self, partition: TopicPartition, raws: Iterable[Raw]) -> None:
         self._fresh.setdefault(partition, deque()).extend(raws)
@@ -106,6 +107,11 @@ class Shelf:
         """Try the record again when it is due, in its place."""
         self._return(record)
         self.wait(record, due)
+
+    def attempted_elsewhere(self, record: Record, now: datetime) -> None:
+        """Look again later at what somebody else attempts, or died of attempting."""
+        self.again(record, now + self.terms.pace.busy)
+        self._elsewhere.add(_id(record))
 
     def finish(self, record: Record, now: datetime) -> None:
         """Let go of what is settled; whoever comes after it in its line is next."""
@@ -181,6 +187,7 @@ class Shelf:
         if _id(record) in self._in_hand:  # another record of what is on loan
             self.wait(record, now + self.terms.pace.busy)
         else:
+            self._elsewhere.discard(_id(record))
             self._in_hand[_id(record)] = record.mark
             taking.due.append(record)
 
@@ -224,6 +231,7 @@ class Shelf:
         self._returned = asyncio.Event()
 
     def _let_next(self, record: Record, now: datetime) -> None:
+        self._elsewhere.discard(_id(record))
         following = self.lines.leave(record)
         while following is not None and not self.positions.is_current(following.mark):
             following = self.lines.leave(following)
