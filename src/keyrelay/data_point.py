@@ -15,12 +15,15 @@ from keyrelay.placeholders import Fact, Facts
 
 MOST_POINTS = 1000
 
-_POINT_FACTS = {
-    Fact.VARIABLE: "variable",
-    Fact.UNIT: "unit",
-    Fact.DEVICE: "device",
-    Fact.DEVICE_NAME: "device_name",
-}
+_POINT_FACTS = (
+    (Fact.VARIABLE, "variable", "a data point's variable"),
+    (Fact.UNIT, "unit", "a data point's unit"),
+    (Fact.DEVICE, "device", "a data point's device"),
+    (Fact.DEVICE_NAME, "device_name", "a data point's device_name"),
+)
+# ASCII, so that it can be stored, sent and logged anywhere as it is. Made once:
+# json.dumps would make another for each data point.
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _NO_LOCATION = "a location has numbers lat and lng, or GeoJSON coordinates"
 
 
@@ -45,9 +48,9 @@ def parse_points(value: object) -> tuple[DataPoint, ...]:
 
 def _point(fields: Mapping[str, object]) -> DataPoint:
     facts = {
-        fact: require_text(fields[name], f"a data point's {name}", longest=1000)
-        for fact, name in _POINT_FACTS.items()
-        if fields.get(name) is not None
+        fact: require_text(text, what, longest=1000)
+        for fact, name, what in _POINT_FACTS
+        if (text := fields.get(name)) is not None
     }
     if (value := fields.get("value")) is not None:
         facts[Fact.VALUE] = _printed(value)
@@ -55,16 +58,17 @@ def _point(fields: Mapping[str, object]) -> DataPoint:
         facts[Fact.TIME] = wire_instant(time)
     if (location := fields.get("location")) is not None:
         facts[Fact.LOCATION] = _location(require_object(location, "location"))
-    # ASCII, so that it can be stored, sent and logged anywhere as it is.
-    return DataPoint(facts, json.dumps(fields, separators=(",", ":")))
+    return DataPoint(facts, _JSON.encode(fields))
 
 
 def _printed(value: object) -> str:
     match value:
         case str():
             return value
-        case bool() | int() | float():
-            return json.dumps(value)
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)  # which is what it is in JSON, too
         case _:
             raise InvalidDefinition("a data point's value is text, a number or a truth")
 
@@ -81,4 +85,4 @@ def _location(location: Mapping[str, object]) -> str:
 def _degrees(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidDefinition(_NO_LOCATION)
-    return json.dumps(value)
+    return repr(value)

@@ -4,8 +4,10 @@ Messages name fields, never values: what is refused may be a secret.
 """
 
 import json
+import math
 import unicodedata
 from collections.abc import Collection, Mapping
+from typing import NoReturn
 
 _DEEPEST = 32
 
@@ -21,13 +23,16 @@ def parse_document(raw: bytes | str) -> Mapping[str, object]:
     would win), no NaN and no number that overflows to infinity, no lone
     surrogate, at most 32 levels deep.
     """
-    document = _decoded(raw)
+    text = _text(raw)
+    document = _decoded(text)
     # Raised here, outside `except`: the decoder's error holds the whole input.
     if not isinstance(document, dict):
         raise InvalidDefinition(
             "expected one JSON object, in UTF-8, in which no key stands twice"
         )
-    if not _is_shallow(document, _DEEPEST):
+    # What is deep has many brackets; most has so few that none need be followed.
+    brackets = text.count("{") + text.count("[")
+    if brackets > _DEEPEST and not _is_shallow(document, _DEEPEST):
         raise InvalidDefinition(f"JSON deeper than {_DEEPEST} levels is refused")
     return document
 
@@ -35,9 +40,9 @@ def parse_document(raw: bytes | str) -> Mapping[str, object]:
 def refuse_unknown(
     document: Mapping[str, object], known: Collection[str], what: str
 ) -> None:
-    unknown = sorted(set(document) - set(known))
+    unknown = document.keys() - known
     if unknown:
-        field = unknown[0][:40]
+        field = min(unknown)[:40]
         raise InvalidDefinition(
             f"{what} has no field {field!r}; it has {', '.join(sorted(known))}"
         )
@@ -105,14 +110,21 @@ _BLANK = frozenset(
 )
 
 
-def _decoded(raw: bytes | str) -> object:
-    """Return the JSON value; None for what is not strict JSON."""
+def _text(raw: bytes | str) -> str:
+    """Return the text, empty if it is not UTF-8, as with a surrogate in it."""
     try:
         # Decoded here: given bytes, the decoder would guess at UTF-16 and UTF-32.
-        text = raw.decode() if isinstance(raw, bytes) else raw
-        document = json.loads(text, object_pairs_hook=_unique)
-        # Lone surrogates, NaN and 1e400 pass the decoder and break what encodes them.
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+        return (raw if isinstance(raw, bytes) else raw.encode()).decode()
+    except ValueError:
+        return ""
+
+
+def _decoded(text: str) -> object:
+    """Return the JSON value; None for what is not strict JSON."""
+    try:
+        document = _STRICT.decode(text)
+        if "\\u" in text:  # an escape may have made a lone surrogate
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return document
@@ -123,6 +135,23 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(document) != len(pairs):
         raise ValueError
     return document
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError
+    return number
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ValueError
+
+
+# Made once: json.loads would make another for each document.
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_number
+)
 
 
 def _is_shallow(value: object, levels: int) -> bool:

@@ -14,6 +14,8 @@ def parse_instant(value: object, what: str) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidDefinition(f"{what} must be an ISO 8601 time") from None
+    if instant.tzinfo is UTC:  # most are: what ends with Z is read as this very zone
+        return instant
     if instant.tzinfo is None:
         raise InvalidDefinition(f"{what} must say its time zone, for example with Z")
     return _as_utc(instant, what)
@@ -21,7 +23,9 @@ def parse_instant(value: object, what: str) -> datetime | None:
 
 def wire_instant(instant: datetime) -> str:
     """Print as wire.md does: ISO 8601, UTC, milliseconds, `Z`."""
-    text = instant.astimezone(UTC).isoformat(timespec="milliseconds")
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    text = instant.isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 
 

@@ -17,8 +17,10 @@ from keyrelay.definition import (
     require_text,
 )
 
+# Surrogates, too, which Hypothesis leaves out unless it is told.
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
@@ -57,6 +59,10 @@ def test_a_document_is_read(raw: bytes | str) -> None:
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", id="a number without end"),
         pytest.param(rb'{"a": "\ud800"}', id="a lone surrogate"),
         pytest.param(rb'{"\udfff": 1}', id="a lone surrogate in a key"),
+        pytest.param(rb'{"a": "\uDC00\uD800"}', id="surrogates the wrong way round"),
+        pytest.param('{"a": "\ud800"}', id="a lone surrogate as it stands"),
+        pytest.param(b'{"a": "\xed\xa0\x80"}', id="a lone surrogate in UTF-8"),
+        pytest.param(b'{"a": -1e999}', id="a number below all numbers"),
         pytest.param("[" * 99_999, id="bottomless"),
     ],
 )
@@ -71,6 +77,19 @@ def test_a_document_has_at_most_32_levels(shape: Callable[[int], str]) -> None:
 
     with pytest.raises(InvalidDefinition, match="32 levels"):
         parse_document(shape(33))
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        pytest.param('{"a": "%s"}' % ("[{" * 40), "[{" * 40, id="no levels"),
+        pytest.param(rb'{"a": "\ud83d\ude00\n"}', "\U0001f600\n", id="a whole pair"),
+        pytest.param(json.dumps({"a": 1, "b": [[]] * 40}), 1, id="wide"),
+        pytest.param(b'{"a": 1e308}', 1e308, id="almost too large"),
+    ],
+)
+def test_what_only_looks_like_trouble_is_read(raw: bytes | str, value: object) -> None:
+    assert parse_document(raw).get("a") == value
 
 
 @given(raw=st.binary() | st.text() | JSON.map(json.dumps))
