@@ -63,7 +63,10 @@ def is_header_text(text: str) -> bool:
     and `=?`, which begins an encoded-word: Python's email package before 3.11.10
     turns one that holds a newline into a real header (CVE-2024-6923).
     """
-    return "=?" not in text and not any(
+    if "=?" in text:
+        return False
+    # What is printable holds none of these; most texts are, and are told at once.
+    return text.isprintable() or not any(
         unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
         for character in text
     )

@@ -47,11 +47,13 @@ class Template:
     def fill(self, facts: Facts, escape: Callable[[str], str] = str) -> str:
         """Return the text; a fact that is missing becomes an empty string."""
         return "".join(
-            escape(facts.get(part, "")) if isinstance(part, Fact) else part
-            for part in self.parts
+            [
+                escape(facts.get(part, "")) if isinstance(part, Fact) else part
+                for part in self.parts
+            ]
         )
 
     def missing(self, facts: Facts) -> frozenset[Fact]:
         return frozenset(
-            part for part in self.parts if isinstance(part, Fact) and part not in facts
+            [p for p in self.parts if isinstance(p, Fact) and p not in facts]
         )

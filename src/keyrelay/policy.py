@@ -146,10 +146,12 @@ def decide(
     policies: PolicyIndex, target: Tagged, sealed: SealedSecret
 ) -> Permit | Denial:
     """Permit the release of this secret to `target`, if a policy allows it."""
-    explanation = explain(policies, target, sealed.secret.tagged)
-    if isinstance(explanation, Denial):
-        return explanation
-    return Permit(sealed, explanation.policy)
+    question = Question.of(target, ACCESS, sealed.secret.tagged)
+    rule = _deciding(policies, question)
+    if rule is None or rule.permission.effect is not Effect.ALLOW:
+        return _denial(policies, question, rule)
+    # Without explain's words: for each trigger they would be made, and not read.
+    return Permit(sealed, rule.policy.id)
 
 
 def explain(
@@ -161,14 +163,26 @@ def explain(
     several that decide, the one in the closest words is named, then the oldest.
     """
     question = Question.of(target, verb, resource)
+    rule = _deciding(policies, question)
+    if rule is None or rule.permission.effect is not Effect.ALLOW:
+        return _denial(policies, question, rule)
+    return Allowance(f"{rule} lets {question}", rule.policy.id)
+
+
+def _deciding(policies: PolicyIndex, question: Question) -> Rule | None:
+    """Return the rule that decides; None, there is none, and that denies."""
+    if question.target.profile != question.resource.profile:
+        return None
+    return min(_applying(policies, question), key=_is_outweighed, default=None)
+
+
+def _denial(policies: PolicyIndex, question: Question, rule: Rule | None) -> Denial:
+    target, resource = question.target, question.resource
     if target.profile != resource.profile:
         reason = f"{named(resource)} is not of the profile of {named(target)}"
         return Denial(Code.OTHER_PROFILE, reason)
-    rule = min(_applying(policies, question), key=_is_outweighed, default=None)
     if rule is None:
         return _unallowed(policies, question)
-    if rule.permission.effect is Effect.ALLOW:
-        return Allowance(f"{rule} lets {question}", rule.policy.id)
     reason = f"{rule} forbids that {question}"
     return Denial(Code.DENIED_BY_POLICY, reason, rule.policy.id)
 
