@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.services import (
+    asyncapi,
     cache,
     compose,
     dovecot,
@@ -29,6 +30,7 @@ SERVICES: tuple[Service, ...] = (
     postgresql,
     helm,
     compose,
+    asyncapi,
 )
 
 

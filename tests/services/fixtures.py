@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from tests.services import (
+    asyncapi,
     compose,
     daemon,
     dovecot,
@@ -98,6 +99,12 @@ def running_postgresql() -> Iterator[PostgreSql]:
 @pytest.fixture(scope="session")
 def helm_program() -> Path:
     return _found(helm)
+
+
+@pytest.fixture(scope="session")
+def asyncapi_schema() -> Path:
+    """The official schema of AsyncAPI documents."""
+    return _found(asyncapi)
 
 
 @pytest.fixture(scope="session", name="compose")

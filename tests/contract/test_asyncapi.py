@@ -1,0 +1,215 @@
+"""The AsyncAPI document says what is so: topics, headers, and triggers in all forms."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from aiokafka.structs import TopicPartition
+from jsonschema import Draft7Validator, Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from keyrelay import __version__
+from keyrelay.claim import Arrival
+from keyrelay.outcome import Fault
+from keyrelay.settings import Settings
+from keyrelay.sources.kafka.address import GROUP, TOPIC
+from keyrelay.sources.kafka.cloud_event import unwrap
+from keyrelay.sources.kafka.layout import Copies, wanted_topics
+from keyrelay.sources.kafka.positions import Mark
+from keyrelay.sources.kafka.record import (
+    Headers,
+    Place,
+    Record,
+    dead_headers,
+    parked_headers,
+)
+from keyrelay.sources.kafka.topics import Topics
+from keyrelay.trigger import Trigger
+from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE, a_trigger
+
+DOCS = Path(__file__).parents[2] / "docs"
+HERE = "https://docs.example/asyncapi.yaml"
+DOCUMENT: dict[str, Any] = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
+TRIGGER_SCHEMA: dict[str, Any] = json.loads((DOCS / "trigger.schema.json").read_text())
+TOPICS = Topics(main=TOPIC)
+CHANNELS: dict[str, Any] = DOCUMENT["channels"]
+MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
+PLACE = Place("keyrelay.triggers", 3, 17)
+
+
+def validator(pointer: str) -> Draft202012Validator:
+    """Return one for the part of the document that stands there."""
+    parts = {
+        HERE: DOCUMENT,
+        HERE.replace("asyncapi.yaml", "trigger.schema.json"): (TRIGGER_SCHEMA),
+    }
+    registry: Registry[Any] = Registry().with_resources(
+        (url, Resource.from_contents(part, DRAFT202012)) for url, part in parts.items()
+    )
+    return Draft202012Validator({"$ref": f"{HERE}#{pointer}"}, registry=registry)
+
+
+def payloads(name: str) -> Draft202012Validator:
+    pointer = MESSAGES[name]["payload"]["$ref"].removeprefix("#")
+    return validator(f"{pointer}/schema")
+
+
+def headers(name: str) -> Draft202012Validator:
+    return validator(f"/components/messages/{name}/headers")
+
+
+def examples() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, message in MESSAGES.items():
+        for example in message.get("examples", ()):
+            yield name, example
+
+
+def test_the_document_is_one_of_asyncapi(asyncapi_schema: Path) -> None:
+    official = Draft7Validator(json.loads(asyncapi_schema.read_text()))
+
+    assert [error.message for error in official.iter_errors(DOCUMENT)] == []
+
+
+def test_what_it_refers_to_is_there() -> None:
+    for reference in _references(DOCUMENT):
+        if reference == "./trigger.schema.json":
+            continue
+        part: Any = DOCUMENT
+        for name in reference.removeprefix("#/").split("/"):
+            assert name in part, reference
+            part = part[name]
+
+
+def test_it_is_of_this_version_of_keyrelay() -> None:
+    assert DOCUMENT["info"]["version"] == __version__
+
+
+def test_its_topics_are_ours() -> None:
+    retries = CHANNELS["retries"]
+    delays = retries["parameters"]["delay"]["enum"]
+
+    assert CHANNELS["triggers"]["address"] == TOPICS.main
+    assert CHANNELS["held"]["address"] == TOPICS.held
+    assert CHANNELS["dead"]["address"] == TOPICS.dead
+    assert [retries["address"].format(delay=delay) for delay in delays] == [
+        *TOPICS.retries
+    ]
+    assert (
+        DOCUMENT["operations"]["takeTriggers"]["bindings"]["kafka"]["groupId"]["const"]
+        == GROUP
+    )
+
+
+@pytest.mark.parametrize("channel", ["triggers", "dead"])
+def test_its_topics_are_set_up_as_we_make_them(channel: str) -> None:
+    binding = CHANNELS[channel]["bindings"]["kafka"]
+    copies = Copies(partitions=binding["partitions"], replication=binding["replicas"])
+    made = {topic.name: topic for topic in wanted_topics(TOPICS, copies)}
+    said = {
+        name: ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in binding["topicConfiguration"].items()
+    }
+
+    assert said.items() <= made[binding["topic"]].settings.items()
+    assert (copies.partitions, copies.replication) == (12, 3)
+
+
+def test_its_logins_are_those_that_can_be_set() -> None:
+    annotation = Settings.model_fields["kafka_mechanism"].annotation
+    mechanisms = {name for each in get_args(annotation) for name in get_args(each)}
+    schemes = DOCUMENT["components"]["securitySchemes"].values()
+
+    named = {
+        "scramSha512": "SCRAM-SHA-512",
+        "scramSha256": "SCRAM-SHA-256",
+        "plain": "PLAIN",
+    }
+    assert {named[s["type"]] for s in schemes if s["type"] in named} == mechanisms
+
+
+@pytest.mark.parametrize(("name", "example"), [*examples()])
+def test_its_examples_are_triggers(name: str, example: Mapping[str, Any]) -> None:
+    payload = example["payload"]
+    said = [(key, value.encode()) for key, value in example.get("headers", {}).items()]
+
+    unwrapped = unwrap(json.dumps(payload).encode(), said)
+
+    Trigger.parse(unwrapped.document, ORIGIN)
+    payloads(name).validate(payload)
+    if said:
+        headers(name).validate(example["headers"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"specversion": "0.3"},
+        {"source": ""},
+        {"data": {"action": "unknown"}},
+        {"data_base64": "e30="},
+        {"partitionkey": "k" * 129},
+    ],
+    ids=str,
+)
+def test_an_event_that_would_be_refused_does_not_fit(
+    changed: Mapping[str, object],
+) -> None:
+    (example,) = MESSAGES["structuredEvent"]["examples"]
+
+    assert not payloads("structuredEvent").is_valid({**example["payload"], **changed})
+
+
+@pytest.mark.parametrize("waits_for", [None, MAIL_SECRET])
+def test_its_headers_of_what_waits_are_those_that_workers_write(
+    waits_for: str | None,
+) -> None:
+    record = Record(
+        trigger=a_trigger(),
+        arrival=Arrival(profile=PROFILE, id="t1", attempts=2, done=frozenset({"a@b"})),
+        origin=PLACE,
+        mark=Mark(TopicPartition("t", 3), 17, 1),
+        at=NOON,
+        waits_for=waits_for,
+    )
+
+    written = _texts(parked_headers(record, NOON + timedelta(seconds=5), "later"))
+
+    schema = DOCUMENT["components"]["schemas"]["parkedHeaders"]
+    optional = set() if waits_for else {"keyrelay-waits-for"}
+    assert written.keys() == schema["properties"].keys() - optional
+    assert set(schema["required"]) == schema["properties"].keys() - {
+        "keyrelay-waits-for"
+    }
+    headers("parked").validate(written)
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_its_headers_of_dead_letters_are_those_that_workers_write(
+    fault: Fault,
+) -> None:
+    written = _texts(dead_headers(PLACE, "refused", fault, 3))
+
+    schema = DOCUMENT["components"]["schemas"]["deadHeaders"]
+    assert written.keys() == schema["properties"].keys() == set(schema["required"])
+    headers("deadLetter").validate(written)
+
+
+def _texts(written: Headers) -> dict[str, str]:
+    return {name: raw.decode() for name, raw in written}
+
+
+def _references(part: object) -> Iterator[str]:
+    if isinstance(part, list):
+        for each in part:
+            yield from _references(each)
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name == "$ref":
+                yield value
+            else:
+                yield from _references(value)
