@@ -2,13 +2,14 @@
 
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from tests.services.kafka import Kafka, Secured
 
@@ -60,6 +61,27 @@ async def test_the_secured_listener_lets_in_who_logs_in_over_tls(
         assert await first_of("locked", access) == b"hello"
 
 
+async def test_a_group_outlives_the_broker_that_coordinates_it(
+    kafka_pair: tuple[Kafka, Kafka],
+) -> None:
+    first, second = kafka_pair
+    access: Access = {"bootstrap_servers": [first.bootstrap, second.bootstrap]}
+
+    async with a_topic("moved", access, copies=2):
+        async with a_producer(access) as producer:
+            await producer.send_and_wait("moved", b"hello")
+        group = await led_by(2, access)
+        assert await first_of("moved", access, group) == b"hello"
+        second.kill()
+        try:
+            async with a_producer(access) as producer:
+                await producer.send_and_wait("moved", b"again")
+
+            assert await first_of("moved", access, group) == b"again"
+        finally:
+            second.start()
+
+
 async def test_a_topic_that_nobody_made_does_not_exist(kafka: Kafka) -> None:
     access: Access = {"bootstrap_servers": kafka.bootstrap}
 
@@ -69,12 +91,27 @@ async def test_a_topic_that_nobody_made_does_not_exist(kafka: Kafka) -> None:
     assert described["error_code"] == UnknownTopicOrPartitionError.errno
 
 
-async def first_of(topic: str, access: Access) -> bytes:
-    consumer = AIOKafkaConsumer(topic, auto_offset_reset="earliest", **access)
+async def first_of(topic: str, access: Access, group: str | None = None) -> bytes:
+    """Return the first record, or the first that this group has not read."""
+    consumer = AIOKafkaConsumer(
+        topic, group_id=group, auto_offset_reset="earliest", **access
+    )
     async with consumer:
         record = await consumer.getone()
+        if group is not None:
+            await consumer.commit()
     assert isinstance(record.value, bytes)
     return record.value
+
+
+async def led_by(broker: int, access: Access) -> str:
+    """Name a group that this broker coordinates."""
+    async with an_admin(access) as admin:
+        for name in (f"group-{number}" for number in count()):
+            with suppress(KafkaError):  # until the brokers have their topic of groups
+                if await admin.find_coordinator(name) == broker:
+                    return name
+    raise AssertionError
 
 
 @asynccontextmanager
@@ -84,8 +121,8 @@ async def a_producer(access: Access) -> AsyncIterator[AIOKafkaProducer]:
 
 
 @asynccontextmanager
-async def a_topic(name: str, access: Access) -> AsyncIterator[None]:
-    wanted = NewTopic(name=name, num_partitions=1, replication_factor=1)
+async def a_topic(name: str, access: Access, copies: int = 1) -> AsyncIterator[None]:
+    wanted = NewTopic(name=name, num_partitions=1, replication_factor=copies)
     async with an_admin(access) as admin:
         await admin.create_topics([wanted])
     yield

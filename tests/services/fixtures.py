@@ -90,6 +90,13 @@ def kafka_secured(kafka: Kafka) -> Secured:
     return kafka.secured
 
 
+@pytest.fixture(scope="session")
+def kafka_pair(server_certificate: Path) -> Iterator[tuple[Kafka, ...]]:
+    """Two brokers with copies of each other's topics; the second may be taken away."""
+    with ExitStack() as stack:
+        yield _start(_kafka_pair(server_certificate), stack)
+
+
 @pytest.fixture(scope="session", name="postgresql")
 def running_postgresql() -> Iterator[PostgreSql]:
     with ExitStack() as stack:
@@ -159,6 +166,17 @@ def _kafka(certificate: Path) -> Iterator[Kafka]:
         kafka.running(directory, server=find(kafka), certificate=certificate) as broker,
     ):
         yield broker
+
+
+@contextmanager
+def _kafka_pair(certificate: Path) -> Iterator[tuple[Kafka, ...]]:
+    with (
+        daemon.folder() as directory,
+        kafka.running_cluster(
+            directory, server=find(kafka), certificate=certificate, brokers=2
+        ) as brokers,
+    ):
+        yield brokers
 
 
 @contextmanager

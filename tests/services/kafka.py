@@ -1,9 +1,10 @@
-"""Kafka: one real broker, its own controller, whose data outlives its process."""
+"""Kafka: real brokers, whose data outlives their processes."""
 
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -18,16 +19,17 @@ NAME = "Kafka"
 _VERSION = "4.1.0"
 _PINS = Path(__file__).parent / "pins" / "kafka" / "pom.xml"
 _USERNAME = "keyrelay"
+_WITHIN = timedelta(seconds=90)  # two, while all else starts on two processors
 # A group's first member gets its partitions at once, a topic that nobody made does not
 # exist, and a killed broker is let in again after three seconds instead of nine.
 _PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
+process.roles={roles}
+node.id={number}
 controller.quorum.voters=1@{host}:{controller}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured}
+listeners={listeners}
+advertised.listeners={advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURED:SASL_SSL,CONTROLLER:PLAINTEXT
 log.dirs={directory}/data
 auto.create.topics.enable=false
@@ -35,8 +37,8 @@ group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 offsets.topic.num.partitions=5
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
+offsets.topic.replication.factor={brokers}
+transaction.state.log.replication.factor={brokers}
 transaction.state.log.min.isr=1
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
@@ -119,55 +121,100 @@ def install(cache: Path) -> Path:
 
 @contextmanager
 def running(directory: Path, *, server: Path, certificate: Path) -> Iterator[Kafka]:
-    port, controller, secured = (loopback.free_port() for _ in range(3))
-    password = secrets.token_urlsafe()
-    properties = directory / "server.properties"
-    properties.write_text(
-        _PROPERTIES.format(
-            host=loopback.HOST,
-            port=port,
-            controller=controller,
-            secured=secured,
+    cluster = running_cluster(
+        directory, server=server, certificate=certificate, brokers=1
+    )
+    with cluster as (broker,):
+        yield broker
+
+
+@contextmanager
+def running_cluster(
+    directory: Path, *, server: Path, certificate: Path, brokers: int
+) -> Iterator[tuple[Kafka, ...]]:
+    """Run several that keep copies of one another; the first is the controller, too."""
+    cluster = _Cluster(
+        server=server,
+        keystore=_keystore(directory / "keystore.pem", certificate),
+        controller=loopback.free_port(),
+        brokers=brokers,
+    )
+    with ExitStack() as stack:
+        yield tuple(
+            stack.enter_context(cluster.broker(number, directory / f"broker-{number}"))
+            for number in range(1, brokers + 1)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cluster:
+    """What its brokers have in common."""
+
+    server: Path
+    keystore: Path
+    controller: int
+    brokers: int
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    password: str = field(default_factory=secrets.token_urlsafe)
+
+    @contextmanager
+    def broker(self, number: int, directory: Path) -> Iterator[Kafka]:
+        port, secured = loopback.free_port(), loopback.free_port()
+        directory.mkdir()
+        properties = directory / "server.properties"
+        properties.write_text(self._properties(number, directory, port, secured))
+        program.run(_java(self.server, *self._format(number, properties)))
+        with daemon.running(
+            _java(self.server, "kafka.Kafka", properties),
             directory=directory,
-            keystore=_keystore(directory / "keystore.pem", certificate),
+            ready=lambda: loopback.accepts(port) and loopback.accepts(secured),
+            within=_WITHIN,
+        ) as process:
+            yield Kafka(
+                host=loopback.HOST,
+                port=port,
+                daemon=process,
+                secured=Secured(
+                    host=loopback.HOST,
+                    port=secured,
+                    username=_USERNAME,
+                    password=self.password,
+                ),
+            )
+
+    def _properties(self, number: int, directory: Path, port: int, secured: int) -> str:
+        host = loopback.HOST
+        open_to_clients = f"PLAINTEXT://{host}:{port},SECURED://{host}:{secured}"
+        also = f",CONTROLLER://{host}:{self.controller}" if number == 1 else ""
+        return _PROPERTIES.format(
+            host=host,
+            number=number,
+            roles="broker,controller" if number == 1 else "broker",
+            controller=self.controller,
+            advertised=open_to_clients,
+            listeners=open_to_clients + also,
+            brokers=self.brokers,
+            directory=directory,
+            keystore=self.keystore,
             username=_USERNAME,
-            password=password,
+            password=self.password,
         )
-    )
-    _format(server, properties, password)
-    with daemon.running(
-        _java(server, "kafka.Kafka", properties),
-        directory=directory,
-        ready=lambda: loopback.accepts(port) and loopback.accepts(secured),
-    ) as broker:
-        yield Kafka(
-            host=loopback.HOST,
-            port=port,
-            daemon=broker,
-            secured=Secured(
-                host=loopback.HOST, port=secured, username=_USERNAME, password=password
-            ),
+
+    def _format(self, number: int, properties: Path) -> Sequence[str | Path]:
+        """Make the data directory; the controller's has the users of SCRAM, too."""
+        account = f"[name={_USERNAME},password={self.password}]"
+        users = [f"--add-scram=SCRAM-SHA-{bits}={account}" for bits in (256, 512)]
+        return (
+            *("kafka.tools.StorageTool", "format", "--cluster-id", self.id),
+            *("--config", properties, *(users if number == 1 else ())),
         )
 
 
-def _format(server: Path, properties: Path, password: str) -> None:
-    """Make the data directory, in which the users of SCRAM are kept, too."""
-    account = f"[name={_USERNAME},password={password}]"
-    program.run(
-        [
-            *_java(server, "kafka.tools.StorageTool", "format"),
-            *("--cluster-id", secrets.token_urlsafe(16), "--config", properties),
-            *("--add-scram", f"SCRAM-SHA-256={account}"),
-            *("--add-scram", f"SCRAM-SHA-512={account}"),
-        ]
-    )
-
-
-def _java(server: Path, main: str, argument: str | Path) -> Sequence[str | Path]:
+def _java(server: Path, *words: str | Path) -> Sequence[str | Path]:
     java = program.find("java")
     if java is None:
         raise Unavailable("there is no `java` here: run `python -m tests.services`")
-    return [java, *_JAVA, _QUIET, "-cp", f"{server}/*", main, argument]
+    return [java, *_JAVA, _QUIET, "-cp", f"{server}/*", *words]
 
 
 def _keystore(path: Path, certificate: Path) -> Path:
