@@ -1,0 +1,124 @@
+"""What is written about the metrics, beside what a worker says of itself."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import Metric
+
+from tests.unit.watched import Queue, watch
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "metrics.md"
+RULES = ROOT / "deploy" / "prometheus" / "keyrelay.rules.yaml"
+SUFFIXES = {"counter": "_total", "info": "_info"}
+_NAME = re.compile(r"\bkeyrelay_\w+")
+_LABELS = re.compile(r"(keyrelay_\w+)\{([^}]*)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    name: str
+    expression: str
+    severity: str
+    annotations: Mapping[str, str]
+
+
+@pytest.fixture
+async def families() -> Sequence[Metric]:
+    """Every metric of ours, as a worker shows it that has looked around."""
+    seen = watch(Queue())
+    await seen.outlook.look()
+    return [
+        family
+        for family in seen.registry.collect()
+        if family.name.startswith("keyrelay_")
+    ]
+
+
+def labels(family: Metric) -> set[str]:
+    return {label for sample in family.samples for label in sample.labels} - {"le"}
+
+
+def alerts() -> Sequence[Alert]:
+    document = yaml.safe_load(RULES.read_text())
+    return [
+        Alert(
+            name=rule["alert"],
+            expression=rule["expr"],
+            severity=rule["labels"]["severity"],
+            annotations=rule["annotations"],
+        )
+        for group in document["groups"]
+        for rule in group["rules"]
+    ]
+
+
+def test_the_table_of_metrics_says_what_a_worker_says(
+    families: Sequence[Metric],
+) -> None:
+    written = [
+        [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        for line in DOCUMENT.read_text().splitlines()
+        if line.startswith("| `keyrelay_")
+    ]
+
+    assert written == [
+        [
+            family.name + SUFFIXES.get(family.type, ""),
+            family.type,
+            ", ".join(sorted(labels(family))),
+            family.documentation,
+        ]
+        for family in families
+    ]
+
+
+def test_an_alert_names_only_metrics_that_there_are(families: Sequence[Metric]) -> None:
+    known = {sample.name for family in families for sample in family.samples}
+
+    named = {name for alert in alerts() for name in _NAME.findall(alert.expression)}
+
+    assert named
+    assert named <= known
+
+
+def test_an_alert_selects_only_what_a_metric_can_say(
+    families: Sequence[Metric],
+) -> None:
+    known = {
+        (sample.name, label, value)
+        for family in families
+        for sample in family.samples
+        for label, value in sample.labels.items()
+    }
+    selected = {
+        (name, label, value)
+        for alert in alerts()
+        for name, selectors in _LABELS.findall(alert.expression)
+        for label, value in re.findall(r'(\w+)!?="([^"]*)"', selectors)
+    }
+
+    assert selected
+    assert selected <= known
+
+
+def test_an_alert_says_how_bad_it_is_and_what_to_do() -> None:
+    names = [alert.name for alert in alerts()]
+
+    assert len(set(names)) == len(names)
+    for alert in alerts():
+        assert alert.severity in {"critical", "warning"}
+        assert set(alert.annotations) == {"summary", "description"}
+
+
+def test_the_documents_name_only_metrics_that_there_are(
+    families: Sequence[Metric],
+) -> None:
+    known = {family.name + SUFFIXES.get(family.type, "") for family in families}
+    texts = [DOCUMENT.read_text(), *(str(each.annotations) for each in alerts())]
+
+    assert {name for text in texts for name in _NAME.findall(text)} <= known
