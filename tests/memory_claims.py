@@ -91,7 +91,7 @@ class MemoryClaims:
                 arrival=claimed(arrival, verdict),
                 hold=Hold.CLAIMED,
                 owner=self,
-                claimed_at=self.world.now(),
+                claimed_at=self._begun(arrival, entry),
             )
         return verdict
 
@@ -113,6 +113,12 @@ class MemoryClaims:
             settled_at=settled_at,
         )
         return True
+
+    def _begun(self, arrival: Arrival, entry: Entry | None) -> datetime:
+        """Return when the trigger was first claimed in this life."""
+        if entry is None or entry.arrival.life < arrival.life:
+            return self.world.now()
+        return entry.claimed_at
 
     def _seen(self, entry: Entry) -> Standing:
         owner = Owner.OURS if entry.owner is self else Owner.ALIVE

@@ -105,7 +105,7 @@ def in_sqlite(folder: Path) -> Place:
         *, ordered: bool = False, drain: bool = False, stalled: bool = False
     ) -> AsyncIterator[OpenQueue]:
         terms = Terms(ordered=ordered, drain=drain, lease=LEASE)
-        its_world = replace(world, sleep=_forever) if stalled else world
+        its_world = replace(world, sleep=forever) if stalled else world
         async with open_queue(folder / "queue.db", its_world, terms) as queue:
             place.upkeep.append(0 if stalled else 3)
             await clock.until_asleep(sum(place.upkeep))
@@ -124,7 +124,7 @@ def a_world(clock: Clock) -> World:
     return replace(clock.world(), new_id=lambda _: f"{next(ids):024x}")
 
 
-async def _forever(_: timedelta) -> None:
+async def forever(_: timedelta) -> None:
     await asyncio.Event().wait()
 
 

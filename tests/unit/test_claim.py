@@ -51,7 +51,7 @@ def test_a_record_of_which_nothing_is_known_goes_as_it_says(
     assert judge(arrival, None) == verdict
 
 
-@pytest.mark.parametrize("hold", SETTLED)
+@pytest.mark.parametrize("hold", sorted(SETTLED))
 @pytest.mark.parametrize("owner", Owner)
 @pytest.mark.parametrize("arrival", [FIRST, SECOND], ids=["older", "later"])
 def test_what_was_settled_is_known_to_every_record_of_that_life(
@@ -62,7 +62,7 @@ def test_what_was_settled_is_known_to_every_record_of_that_life(
     assert judge(arrival, standing(REDRIVEN, hold, owner)) == Known()
 
 
-@pytest.mark.parametrize("hold", SETTLED)
+@pytest.mark.parametrize("hold", sorted(SETTLED))
 def test_what_was_redriven_since_it_was_settled_begins_anew(hold: Hold) -> None:
     assert judge(REDRIVEN, standing(SECOND, hold)) == go(1, "a")
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -224,4 +225,38 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("buried_at", Instant, nullable=False),
     Index(None, "profile", "buried_at"),
+)
+
+# What stands here of a trigger is in claim.py. Only what is settled is forgotten, hence
+# the index of nothing else. A claim lies where its key is, not in a place of its own.
+claims = Table(
+    "claims",
+    metadata,
+    Column("profile", _ID, primary_key=True),
+    Column("id", _PRODUCERS_ID, primary_key=True),
+    Column("life", Integer, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("hold", String(20), nullable=False),
+    Column("owner", _ID),
+    Column("attempts", Integer, nullable=False),
+    Column("cut", Boolean, nullable=False),
+    Column("done", Text, nullable=False),
+    Column("claimed_at", Instant, nullable=False),
+    Column("settled_at", Instant),
+    Index(
+        None,
+        "settled_at",
+        sqlite_where=text("settled_at IS NOT NULL"),
+        postgresql_where=text("settled_at IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+# Who owns claims; `host` is for people.
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("alive_until", Instant, nullable=False),
 )

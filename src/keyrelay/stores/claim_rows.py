@@ -1,0 +1,97 @@
+"""Claim rows: how claims are told to the database, and read from it."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Row
+
+from keyrelay.backlog import State, Status
+from keyrelay.claim import Arrival, Ending, Go, Hold, Owner, Standing
+from keyrelay.stores.rows import Place
+
+ClaimRow = Row[tuple[object, ...]]
+Told = tuple[str | int | bool, ...]  # of which the first two are the place
+
+_NONE_DONE = "[]"
+_STATES = {
+    Hold.CLAIMED: State.LEASED,
+    Hold.PARKED: State.WAITING,
+    Hold.DONE: State.DONE,
+    Hold.BURIED: State.BURIED,
+}
+
+
+def encode(rows: Iterable[Told]) -> str:
+    """Return the rows as one parameter, in an order that is everybody's.
+
+    Two who want several of the same then do not wait for each other.
+    """
+    return msgspec.json.encode(sorted(rows)).decode()
+
+
+def claim_row(arrival: Arrival, go: Go) -> Told:
+    return (
+        arrival.profile,
+        arrival.id,
+        arrival.life,
+        arrival.turn,
+        go.number,
+        go.cut,
+        _text_of(go.done),
+    )
+
+
+def ending_row(ending: Ending) -> Told:
+    before, then = ending.claimed, ending.then
+    return (
+        before.profile,
+        before.id,
+        before.life,
+        before.turn,
+        ending.hold,
+        then.life,
+        then.turn,
+        then.attempts,
+        then.cut,
+        _text_of(then.done),
+    )
+
+
+def place_of(arrival: Arrival) -> Place:
+    return arrival.profile, arrival.id
+
+
+def standing_of(row: ClaimRow, owner: Owner) -> Standing:
+    arrival = Arrival(
+        profile=row.profile,
+        id=row.id,
+        life=row.life,
+        turn=row.turn,
+        attempts=row.attempts,
+        cut=row.cut,
+        done=_parts_of(row.done),
+    )
+    return Standing(arrival=arrival, hold=Hold(row.hold), owner=owner)
+
+
+def status_of(row: ClaimRow) -> Status:
+    """Return what is known of the trigger; it was accepted before it was claimed."""
+    claimed_at: datetime = row.claimed_at
+    settled_at: datetime | None = row.settled_at
+    return Status(
+        state=_STATES[Hold(row.hold)],
+        attempts=row.attempts,
+        accepted_at=claimed_at,
+        due=None,
+        settled_at=settled_at,
+    )
+
+
+def _text_of(done: frozenset[str]) -> str:
+    return json.dumps(sorted(done)) if done else _NONE_DONE
+
+
+def _parts_of(text: str) -> frozenset[str]:
+    return frozenset() if text == _NONE_DONE else frozenset(json.loads(text))

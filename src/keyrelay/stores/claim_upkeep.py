@@ -1,0 +1,100 @@
+"""Claim upkeep: what is done as long as claims are open, and nobody asks for."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from keyrelay.ports import Unavailable
+from keyrelay.stores import claim_statements
+from keyrelay.stores.claim_rows import encode
+from keyrelay.stores.claim_statements import Statements
+from keyrelay.stores.presence import Presence
+from keyrelay.stores.rows import Place
+
+log = logging.getLogger(__name__)
+
+_FORGETTING = timedelta(minutes=1)  # between one time and the next
+# What touches many rows does so in steps: a writer must not keep others waiting.
+_STEP = 1000
+_FORGET = claim_statements.forget()
+
+
+@dataclass(slots=True)
+class Holdings:
+    """`held` is what we were told is ours; `strays` may be ours without our knowing,
+    for the end of the call that claimed them was never heard."""
+
+    held: set[Place] = field(default_factory=set)
+    strays: set[Place] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def asking(self, places: Collection[Place]) -> AsyncIterator[None]:
+        async with self.turn:  # what is just being given back is so before we ask
+            self.strays.difference_update(places)
+        heard = False
+        try:
+            yield
+            heard = True
+        finally:
+            if not heard:
+                self.strays.update(places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimUpkeep:
+    presence: Presence
+    holdings: Holdings
+    statements: Statements
+    window: timedelta
+
+    async def keep_up(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tell())
+            group.create_task(self._forget())
+
+    async def _tell(self) -> None:
+        presence = self.presence
+        pause = presence.renewal
+        while True:
+            await presence.world.sleep(pause)
+            pause = presence.renewal
+            try:
+                await presence.tell()
+                await self._give_back()
+            except Unavailable as fault:
+                log.warning("claims not renewed", extra={"why": str(fault)})
+                pause = presence.retry
+
+    async def _give_back(self) -> None:
+        """Leave to others what we may have claimed: we do not attempt it."""
+        async with self.holdings.turn:
+            if strays := list(self.holdings.strays):
+                asked = {"ours": self.presence.id, "rows": encode(strays)}
+                async with self.presence.database.appending() as connection:
+                    await connection.execute(self.statements.give_back, asked)
+                self.holdings.strays.clear()
+
+    async def _forget(self) -> None:
+        world = self.presence.world
+        # Not at once: if all were away for longer than the window, what they had
+        # settled before may come once more, and must find its claim.
+        await world.sleep(self.window / 24)
+        while True:
+            try:
+                await self._forget_once()
+            except Unavailable as fault:
+                log.warning("claims not forgotten", extra={"why": str(fault)})
+            await world.sleep(_FORGETTING)
+
+    async def _forget_once(self) -> None:
+        before = self.presence.world.now() - self.window
+        await self.presence.forget(before)
+        step = _STEP
+        while step == _STEP:
+            async with self.presence.database.appending() as connection:
+                asked = {"before": before, "most": _STEP}
+                step = (await connection.execute(_FORGET, asked)).rowcount

@@ -1,0 +1,200 @@
+"""Claims: kept where all workers see them, a whole batch at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.backlog import Status
+from keyrelay.claim import Arrival, Busy, Ending, Go, Owner, Standing, Verdict, judge
+from keyrelay.stores import claim_statements
+from keyrelay.stores.claim_rows import (
+    ClaimRow,
+    Told,
+    claim_row,
+    encode,
+    ending_row,
+    place_of,
+    standing_of,
+    status_of,
+)
+from keyrelay.stores.claim_statements import Statements, statements_for
+from keyrelay.stores.claim_upkeep import ClaimUpkeep, Holdings
+from keyrelay.stores.database import Database
+from keyrelay.stores.presence import Presence, signed_on, time_of
+from keyrelay.stores.rows import Place
+from keyrelay.world import World
+
+_ONE = claim_statements.one()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimTerms:
+    """A worker that does not tell for a `lease` that it lives is dead; what was settled
+    longer ago than the `window` is forgotten."""
+
+    lease: timedelta = timedelta(seconds=30)
+    window: timedelta = timedelta(hours=24)
+
+    def __post_init__(self) -> None:
+        if min(self.lease, self.window) <= timedelta():
+            raise ValueError("claims need a lease and a window")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimStore:
+    """ports.Claims."""
+
+    database: Database
+    world: World
+    _presence: Presence
+    _statements: Statements
+    _holdings: Holdings
+    _upkeep: asyncio.Task[None]
+
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+        """Claim all that `claim.judge` lets go. Raises Unavailable."""
+        if self._upkeep.done():
+            self._upkeep.result()  # without it, we seem dead: its fault is ours
+        await self._presence.tell_if_late()
+        held = self._holdings.held
+        asked = {place_of(each): each for each in arrivals}
+        asked = {place: each for place, each in asked.items() if place not in held}
+        async with self._holdings.asking(asked):
+            verdicts = dict(await self._judged(asked))
+        held.update(place for place, said in verdicts.items() if isinstance(said, Go))
+        # Busy is also what we attempt ourselves, and what was forgotten this moment.
+        return [verdicts.pop(place_of(each), Busy()) for each in arrivals]
+
+    async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
+        """End claims; say of each whether it was still ours. Raises Unavailable."""
+        told = self._told(ending_row(ending) for ending in endings)
+        async with self.database.appending() as connection:
+            found = await connection.execute(self._statements.end, told)
+            ended = {(profile, id_) for profile, id_ in found}
+        places = [place_of(ending.claimed) for ending in endings]
+        self._holdings.held.difference_update(places)
+        return [place in ended for place in places]
+
+    async def standing(self, profile: str, id_: str) -> Standing | None:
+        """Return what is written about a trigger. Raises Unavailable."""
+        return await read_standing(self.database, self.world, (profile, id_))
+
+    async def status(self, profile: str, id_: str) -> Status | None:
+        """Return the same for people, with its times. Raises Unavailable."""
+        return await read_status(self.database, self.world, (profile, id_))
+
+    async def _judged(self, asked: Mapping[Place, Arrival]) -> Mapping[Place, Verdict]:
+        if not asked:
+            return {}
+        async with self.database.appending() as connection:
+            verdicts = await self._claim_new(connection, asked)
+            if len(verdicts) < len(asked):
+                known = {place: asked[place] for place in asked.keys() - verdicts}
+                verdicts |= await self._claim_known(connection, known)
+        return verdicts
+
+    async def _claim_new(
+        self, connection: AsyncConnection, asked: Mapping[Place, Arrival]
+    ) -> dict[Place, Verdict]:
+        firsts = {place: judge(arrival, None) for place, arrival in asked.items()}
+        told = self._told(_taken(asked, firsts))
+        found = await connection.execute(self._statements.claim, told)
+        return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
+
+    async def _claim_known(
+        self, connection: AsyncConnection, asked: Mapping[Place, Arrival]
+    ) -> Mapping[Place, Verdict]:
+        now = await time_of(self.database, connection, self.world)
+        wanted = {"now": now, "rows": encode(asked)}
+        found = await connection.execute(self._statements.standings, wanted)
+        standings = {(row.profile, row.id): self._standing(row) for row in found}
+        verdicts = {place: judge(asked[place], standings[place]) for place in standings}
+        if taken := _taken(asked, verdicts):
+            await connection.execute(self._statements.take, self._told(taken))
+        return verdicts
+
+    def _told(self, rows: Iterable[Told]) -> Mapping[str, object]:
+        """Return what a statement that writes is told."""
+        now = self.world.now()
+        return {"ours": self._presence.id, "now": now, "rows": encode(rows)}
+
+    def _standing(self, row: ClaimRow) -> Standing:
+        if row.owner == self._presence.id:
+            return standing_of(row, Owner.OURS)
+        seems_dead = not row.alive
+        # Whoever signed off has no row, and is gone for certain.
+        dead = seems_dead and (row.alive is None or self._presence.knows_the_dead())
+        return standing_of(row, Owner.DEAD if dead else Owner.ALIVE)
+
+
+@asynccontextmanager
+async def open_claims(
+    database: Database, world: World, terms: ClaimTerms
+) -> AsyncIterator[ClaimStore]:
+    """Give claims as a worker makes them, who lives for as long as they are open.
+
+    What is claimed and not ended when they close goes to others at once. Raises
+    Unavailable.
+    """
+    statements, holdings = statements_for(database), Holdings()
+    async with signed_on(database, world, terms.lease) as presence:
+        keeping = ClaimUpkeep(
+            presence=presence,
+            holdings=holdings,
+            statements=statements,
+            window=terms.window,
+        )
+        upkeep = asyncio.create_task(keeping.keep_up())
+        try:
+            yield ClaimStore(
+                database=database,
+                world=world,
+                _presence=presence,
+                _statements=statements,
+                _holdings=holdings,
+                _upkeep=upkeep,
+            )
+        finally:
+            upkeep.cancel()
+            await asyncio.wait([upkeep])
+
+
+async def read_standing(
+    database: Database, world: World, place: Place
+) -> Standing | None:
+    """Return what is written about a trigger, for one who claims nothing himself.
+
+    Raises Unavailable.
+    """
+    row = await _read(database, world, place)
+    if row is None:
+        return None
+    return standing_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
+
+
+async def read_status(database: Database, world: World, place: Place) -> Status | None:
+    """Return where a trigger stands; None, nobody claimed it. Raises Unavailable."""
+    row = await _read(database, world, place)
+    return None if row is None else status_of(row)
+
+
+async def _read(database: Database, world: World, place: Place) -> ClaimRow | None:
+    profile, id_ = place
+    async with database.reading() as connection:
+        now = await time_of(database, connection, world)
+        wanted = {"profile": profile, "id": id_, "now": now}
+        return (await connection.execute(_ONE, wanted)).one_or_none()
+
+
+def _taken(
+    asked: Mapping[Place, Arrival], verdicts: Mapping[Place, Verdict]
+) -> list[Told]:
+    return [
+        claim_row(asked[place], said)
+        for place, said in verdicts.items()
+        if isinstance(said, Go)
+    ]

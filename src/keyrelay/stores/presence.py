@@ -1,0 +1,142 @@
+"""Presence: by what the workers of one database know which of them live."""
+
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.ports import Unavailable
+from keyrelay.stores.database import Database
+from keyrelay.stores.tables import Instant, workers
+from keyrelay.world import World
+
+LONGEST_HOST = 255
+
+log = logging.getLogger(__name__)
+
+_RENEW = (
+    update(workers)
+    .where(workers.c.id == bindparam("ours"))
+    .values(alive_until=bindparam("until", type_=Instant))
+)
+_LEAVE = delete(workers).where(workers.c.id == bindparam("ours"))
+_FORGET = delete(workers).where(workers.c.alive_until < bindparam("before"))
+
+
+@dataclass(slots=True)
+class Contact:
+    """When we last told that we live, and since when we are in touch all the time."""
+
+    told: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Ours. `id` is new in each process: of what an earlier one began we know nothing.
+
+    Whoever has not told for a whole lease that he lives is dead, unless nobody could
+    tell: after the database was away all seem dead, and all live.
+    """
+
+    database: Database
+    world: World
+    lease: timedelta
+    id: str
+    host: str
+    _contact: Contact
+
+    @property
+    def renewal(self) -> timedelta:
+        """How often we tell: in time even if it fails once."""
+        return self.lease / 3
+
+    @property
+    def retry(self) -> timedelta:
+        """How soon we tell again if that failed: long before the others give us up."""
+        return self.renewal / 10
+
+    async def tell(self) -> None:
+        """Write that we live. Raises Unavailable."""
+        told = self.world.now()
+        async with self.database.appending() as connection:
+            now = await time_of(self.database, connection, self.world)
+            until = now + self.lease
+            renewed = {"ours": self.id, "until": until}
+            if not (await connection.execute(_RENEW, renewed)).rowcount:
+                ours = {"id": self.id, "host": self.host, "alive_until": until}
+                await connection.execute(insert(workers), ours)
+        if self._is_late():
+            # Not before now: until this moment the others may have been cut off, too.
+            self._contact.since = self.world.now()
+        self._contact.told = told
+
+    async def tell_if_late(self) -> None:
+        """Tell before anything is claimed, if the process was asleep for too long.
+
+        Otherwise what we claim could be taken from us at once.
+        """
+        if self._is_late():
+            await self.tell()
+
+    def knows_the_dead(self) -> bool:
+        """Whether those who seem dead are: in a whole lease all could have told."""
+        now = self.world.now()
+        return not self._is_late() and now - self._contact.since >= self.lease
+
+    async def leave(self) -> None:
+        """Let the others have at once what we leave unfinished."""
+        try:
+            async with self.database.appending() as connection:
+                await connection.execute(_LEAVE, {"ours": self.id})
+        except Unavailable as fault:
+            log.warning("worker not signed off", extra={"why": str(fault)})
+
+    async def forget(self, before: datetime) -> None:
+        """Forget who died long ago. Raises Unavailable."""
+        async with self.database.appending() as connection:
+            await connection.execute(_FORGET, {"before": before})
+
+    def _is_late(self) -> bool:
+        # Half a lease, not a whole one: who was away for less lives in all eyes.
+        return self.world.now() - self._contact.told > self.lease / 2
+
+
+@asynccontextmanager
+async def signed_on(
+    database: Database, world: World, lease: timedelta
+) -> AsyncIterator[Presence]:
+    """Be there for as long as this is open. Raises Unavailable."""
+    now = world.now()
+    presence = Presence(
+        database=database,
+        world=world,
+        lease=lease,
+        id=world.new_id(now),
+        host=socket.gethostname()[:LONGEST_HOST],
+        _contact=Contact(told=now - lease, since=now),
+    )
+    await presence.tell()
+    try:
+        yield presence
+    finally:
+        await presence.leave()
+
+
+async def time_of(
+    database: Database, connection: AsyncConnection, world: World
+) -> datetime:
+    """Return the time by which workers live: of the database, if they share one.
+
+    Clocks of machines differ, and who is behind would be dead from birth.
+    """
+    if not database.is_shared:
+        return world.now()
+    # The moment itself, not that at which the transaction began.
+    now = select(func.clock_timestamp(type_=Instant))
+    return (await connection.execute(now)).scalar_one()

@@ -1,0 +1,137 @@
+"""Claims: every way to open them, for the suites that run over them all."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Protocol
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.claim import Arrival, Ending, Hold, Standing
+from keyrelay.ports import Claims, Unavailable
+from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
+from keyrelay.stores.database import Database, open_database
+from keyrelay.stores.tables import workers
+from tests.contract.queues import a_world, forever
+from tests.contract.stores.ground import Ground
+from tests.fakes import Clock
+from tests.memory_claims import Book, MemoryClaims
+from tests.samples import NOON, PROFILE
+
+LEASE = timedelta(seconds=30)
+TERMS = ClaimTerms(lease=LEASE)
+FIRST = Arrival(profile=PROFILE, id="t1")
+
+
+class Office(Protocol):
+    """Opens claims again and again over the same book, each time as another worker.
+
+    A `stalled` one does nothing of its own accord, as if its process were stopped.
+    """
+
+    def open(self, *, stalled: bool = False) -> AbstractAsyncContextManager[Claims]: ...
+
+    async def pass_time(self, by: timedelta) -> None:
+        """Return once the workers have done what they do when time passes."""
+
+
+@dataclass(kw_only=True)
+class MemoryOffice:
+    clock: Clock = field(default_factory=lambda: Clock(time=NOON))
+    book: Book = field(default_factory=Book)
+    stalled: list[MemoryClaims] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, *, stalled: bool = False) -> AsyncIterator[MemoryClaims]:
+        claims = MemoryClaims(world=self.clock.world(), book=self.book)
+        if stalled:
+            self.stalled.append(claims)
+        yield claims
+        self.book.dead.append(claims)
+
+    async def pass_time(self, by: timedelta) -> None:
+        self.clock.advance(by)
+        if by > LEASE:
+            self.book.dead += self.stalled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire(Database):
+    """A database at the end of a wire, which is cut there or on the way back."""
+
+    cut: set[str] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def appending(self) -> AsyncIterator[AsyncConnection]:
+        if "there" in self.cut:
+            raise Unavailable("cut on the way there")
+        async with Database.appending(self) as connection:
+            yield connection
+        if "back" in self.cut:
+            raise Unavailable("cut on the way back")
+
+
+@dataclass(kw_only=True)
+class DatabaseOffice:
+    """`wires` are those of the workers that are open, in the order of their coming."""
+
+    ground: Ground
+    terms: ClaimTerms = TERMS
+    clock: Clock = field(default_factory=lambda: Clock(time=NOON))
+    upkeep: list[int] = field(default_factory=list)
+    wires: list[Wire] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.world = a_world(self.clock)
+
+    @asynccontextmanager
+    async def open(self, *, stalled: bool = False) -> AsyncIterator[ClaimStore]:
+        world = replace(self.world, sleep=forever) if stalled else self.world
+        async with open_database(self.ground.url) as database:
+            wire = Wire(engine=database.engine)
+            self.wires.append(wire)
+            async with open_claims(wire, world, self.terms) as claims:
+                self.upkeep.append(0 if stalled else 2)
+                await self.clock.until_asleep(sum(self.upkeep))
+                yield claims
+                self.upkeep.pop()
+
+    async def pass_time(self, by: timedelta) -> None:
+        # No longer at once than between two times of telling that one lives: whoever
+        # finds that he has missed one takes nobody for dead.
+        for step in _steps(by, self.terms.lease / 3):
+            await self.expire(step)
+            self.clock.advance(step)
+            await self.clock.until_asleep(sum(self.upkeep))
+
+    async def expire(self, by: timedelta) -> None:
+        """Have a shared database's own clock, which we cannot set, move on."""
+        async with open_database(self.ground.url) as database, database.writing() as it:
+            if database.is_shared:
+                for row in (await it.execute(select(workers))).all():
+                    earlier = {"alive_until": row.alive_until - by}
+                    its = workers.c.id == row.id
+                    await it.execute(update(workers).where(its).values(earlier))
+
+
+def _steps(by: timedelta, longest: timedelta) -> Iterator[timedelta]:
+    while by > timedelta():
+        yield min(by, longest)
+        by -= longest
+
+
+def ending(arrival: Arrival, hold: Hold, then: Arrival | None = None) -> Ending:
+    return Ending(claimed=arrival, hold=hold, then=then or arrival)
+
+
+async def settle(claims: Claims, arrival: Arrival, hold: Hold = Hold.DONE) -> None:
+    await claims.claim([arrival])
+    assert await claims.end([ending(arrival, hold)]) == [True]
+
+
+async def known(claims: Claims, arrival: Arrival = FIRST) -> Standing:
+    standing = await claims.standing(arrival.profile, arrival.id)
+    assert standing is not None
+    return standing

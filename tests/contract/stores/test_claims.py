@@ -1,0 +1,301 @@
+"""The promises of ports.Claims: one suite over the fake and both databases."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from keyrelay.backlog import State
+from keyrelay.claim import Arrival, Busy, Go, Hold, Known
+from keyrelay.ports import Claims
+from tests.contract.stores.claims import (
+    FIRST,
+    LEASE,
+    DatabaseOffice,
+    MemoryOffice,
+    Office,
+    ending,
+    known,
+    settle,
+)
+from tests.contract.stores.ground import in_a_file, on_a_server
+from tests.samples import NOON, OTHER_PROFILE
+
+pytestmark = pytest.mark.timeout(60)
+
+GO = Go(number=1, cut=False, done=frozenset())
+PARTS = frozenset({"ada@example.com", 'bob "the builder"@example.com', "é\u2028\0"})
+# Tried twice, of which one was cut, and put back with parts done.
+AGAIN = replace(FIRST, turn=1, attempts=2, cut=True, done=PARTS)
+REDRIVEN = replace(FIRST, life=1)
+
+
+def arrivals(count: int) -> list[Arrival]:
+    return [replace(FIRST, id=f"t{number}") for number in range(count)]
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
+    if request.param == "memory":
+        yield MemoryOffice()
+    elif request.param == "sqlite":
+        migrated = request.getfixturevalue("migrated")
+        ground = in_a_file(copytree(migrated, tmp_path / "house"))
+        yield DatabaseOffice(ground=ground)
+    else:
+        server = request.getfixturevalue("postgresql")
+        template = request.getfixturevalue("template")
+        with on_a_server(server, template, tmp_path) as ground:
+            yield DatabaseOffice(ground=ground)
+
+
+@pytest.fixture
+async def claims(office: Office) -> AsyncIterator[Claims]:
+    async with office.open() as claims:
+        yield claims
+
+
+@pytest.fixture
+async def others(office: Office, claims: Claims) -> AsyncIterator[Claims]:
+    """Those of another worker."""
+    async with office.open() as others:
+        yield others
+
+
+async def test_what_nobody_claimed_goes_ahead(claims: Claims) -> None:
+    assert await claims.claim([FIRST]) == [GO]
+
+
+async def test_nothing_is_claimed_twice(claims: Claims, others: Claims) -> None:
+    await claims.claim([FIRST])
+
+    assert await claims.claim([FIRST]) == [Busy()]
+    assert await others.claim([FIRST]) == [Busy()]
+
+
+async def test_of_two_records_that_come_together_one_goes_ahead(
+    claims: Claims,
+) -> None:
+    assert await claims.claim([FIRST, FIRST]) == [GO, Busy()]
+
+
+async def test_of_two_workers_at_once_one_claims_each(
+    claims: Claims, others: Claims
+) -> None:
+    some = arrivals(200)
+
+    ours, theirs = await asyncio.gather(
+        claims.claim(some), others.claim([*reversed(some)])
+    )
+
+    pairs = [*zip(ours, reversed(theirs), strict=True)]
+    assert all(pair in [(GO, Busy()), (Busy(), GO)] for pair in pairs)
+
+
+@pytest.mark.parametrize("hold", [Hold.DONE, Hold.BURIED])
+async def test_what_was_settled_is_known_to_all(
+    claims: Claims, others: Claims, hold: Hold
+) -> None:
+    await settle(claims, FIRST, hold)
+
+    assert await claims.claim([FIRST]) == [Known()]
+    assert await others.claim([AGAIN]) == [Known()]
+
+
+async def test_what_was_redriven_begins_anew(claims: Claims, others: Claims) -> None:
+    await settle(claims, AGAIN, Hold.BURIED)
+
+    assert await others.claim([REDRIVEN]) == [GO]
+    assert await claims.claim([AGAIN]) == [Known()]
+
+
+async def test_what_was_put_back_goes_on_where_it_was_left(
+    claims: Claims, others: Claims
+) -> None:
+    await claims.claim([FIRST])
+    await claims.end([ending(FIRST, Hold.PARKED, AGAIN)])
+
+    assert await others.claim([FIRST]) == [Known()]
+    assert await others.claim([AGAIN]) == [Go(number=3, cut=True, done=PARTS)]
+
+
+async def test_what_was_given_back_unattempted_is_as_it_was(
+    claims: Claims, others: Claims
+) -> None:
+    await claims.claim([AGAIN])
+    await claims.end([ending(AGAIN, Hold.PARKED)])
+
+    assert await others.claim([AGAIN]) == [Go(number=3, cut=True, done=PARTS)]
+
+
+async def test_whose_worker_died_goes_ahead_and_says_that_it_was_cut(
+    office: Office, claims: Claims
+) -> None:
+    async with office.open(stalled=True) as dead:
+        await dead.claim([AGAIN])
+
+        await office.pass_time(2 * LEASE)
+
+        assert await claims.claim([AGAIN]) == [Go(number=4, cut=True, done=PARTS)]
+
+
+async def test_whose_worker_lives_is_left_to_it_however_long_it_takes(
+    office: Office, claims: Claims, others: Claims
+) -> None:
+    await others.claim([FIRST])
+
+    await office.pass_time(10 * LEASE)
+
+    assert await claims.claim([FIRST]) == [Busy()]
+
+
+async def test_whose_worker_signed_off_goes_ahead_at_once(
+    office: Office, claims: Claims
+) -> None:
+    async with office.open() as gone:
+        await gone.claim([FIRST])
+
+    assert await claims.claim([FIRST]) == [Go(number=2, cut=True, done=frozenset())]
+
+
+async def test_who_was_taken_for_dead_changes_nothing_any_more(
+    office: Office, claims: Claims
+) -> None:
+    async with office.open(stalled=True) as dead:
+        await dead.claim([FIRST])
+        await office.pass_time(2 * LEASE)
+        await claims.claim([FIRST])
+
+        assert await dead.end([ending(FIRST, Hold.DONE)]) == [False]
+
+    assert (await known(claims)).hold is Hold.CLAIMED
+    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+
+
+async def test_a_claim_ends_once(claims: Claims) -> None:
+    await claims.claim([FIRST])
+    await claims.end([ending(FIRST, Hold.DONE)])
+
+    assert await claims.end([ending(FIRST, Hold.BURIED)]) == [False]
+    assert (await known(claims)).hold is Hold.DONE
+
+
+@pytest.mark.parametrize("claimed", [AGAIN, REDRIVEN], ids=["turn", "life"])
+async def test_the_end_of_an_earlier_claim_is_not_that_of_a_later_one(
+    claims: Claims, claimed: Arrival
+) -> None:
+    await settle(claims, FIRST, Hold.BURIED)
+    await claims.claim([replace(claimed, life=1)])
+
+    assert await claims.end([ending(FIRST, Hold.DONE)]) == [False]
+    assert (await known(claims)).hold is Hold.CLAIMED
+
+
+async def test_a_batch_is_judged_one_by_one(
+    office: Office, claims: Claims, others: Claims
+) -> None:
+    new, done, busy, waiting, cut = arrivals(5)
+    async with office.open() as gone:
+        await gone.claim([cut])
+        await settle(gone, done)
+    await others.claim([busy, waiting])
+    await others.end([ending(waiting, Hold.PARKED, replace(waiting, turn=1))])
+
+    verdicts = await claims.claim([waiting, cut, busy, done, new])
+
+    went_on = Go(number=2, cut=True, done=frozenset())
+    assert verdicts == [Known(), went_on, Busy(), Known(), GO]
+
+
+async def test_claims_end_one_by_one(claims: Claims, others: Claims) -> None:
+    ours, theirs, nobodys = arrivals(3)
+    await claims.claim([ours])
+    await others.claim([theirs])
+
+    all_three = [ending(each, Hold.DONE) for each in (nobodys, theirs, ours)]
+
+    assert await claims.end(all_three) == [False, False, True]
+
+
+async def test_many_are_claimed_and_ended_together(claims: Claims) -> None:
+    some = arrivals(500)
+
+    assert await claims.claim(some) == [GO] * 500
+    assert await claims.end([ending(each, Hold.DONE) for each in some]) == [True] * 500
+    assert await claims.claim(some) == [Known()] * 500
+
+
+async def test_nothing_is_no_work(claims: Claims) -> None:
+    assert await claims.claim([]) == []
+    assert await claims.end([]) == []
+
+
+async def test_claims_do_not_cross_profiles(claims: Claims, others: Claims) -> None:
+    elsewhere = replace(FIRST, profile=OTHER_PROFILE)
+    await settle(claims, FIRST)
+
+    assert await claims.standing(OTHER_PROFILE, "t1") is None
+    assert await claims.claim([elsewhere]) == [GO]
+    assert await others.claim([elsewhere, FIRST]) == [Busy(), Known()]
+    assert await claims.end([ending(elsewhere, Hold.BURIED)]) == [True]
+    assert (await known(claims)).hold is Hold.DONE
+
+
+async def test_what_stands_written_is_seen(claims: Claims, others: Claims) -> None:
+    await claims.claim([AGAIN])
+
+    standing = await known(others)
+
+    counted = replace(AGAIN, attempts=3)
+    assert (standing.arrival, standing.hold) == (counted, Hold.CLAIMED)
+    assert await others.standing(FIRST.profile, "t2") is None
+
+
+async def test_people_see_where_a_trigger_stands_and_since_when(
+    office: Office, claims: Claims, others: Claims
+) -> None:
+    seen: list[tuple[State, int]] = []
+
+    async def look() -> None:
+        status = await others.status(FIRST.profile, FIRST.id)
+        assert status is not None
+        seen.append((status.state, status.attempts))
+        assert status.accepted_at == NOON
+        settled = status.state is State.DONE
+        assert status.settled_at == (NOON + LEASE if settled else None)
+
+    await claims.claim([FIRST])
+    await look()
+    await claims.end([ending(FIRST, Hold.PARKED, AGAIN)])
+    await look()
+    await office.pass_time(LEASE)
+    await settle(claims, AGAIN)
+    await look()
+
+    assert seen == [(State.LEASED, 1), (State.WAITING, 2), (State.DONE, 2)]
+    assert await others.status(FIRST.profile, "t2") is None
+
+
+async def test_a_redriven_trigger_begins_when_it_is_claimed_anew(
+    office: Office, claims: Claims
+) -> None:
+    await settle(claims, FIRST, Hold.BURIED)
+    await office.pass_time(LEASE)
+    await claims.claim([REDRIVEN])
+
+    status = await claims.status(FIRST.profile, FIRST.id)
+
+    assert status is not None
+    assert (status.accepted_at, status.settled_at) == (NOON + LEASE, None)
+
+
+async def test_people_see_that_a_trigger_was_buried(claims: Claims) -> None:
+    await settle(claims, FIRST, Hold.BURIED)
+
+    status = await claims.status(FIRST.profile, FIRST.id)
+
+    assert status is not None
+    assert status.state is State.BURIED
