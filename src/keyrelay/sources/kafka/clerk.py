@@ -54,12 +54,16 @@ class Clerk:
     async def lend(self, asked: Sequence[None]) -> Sequence[Loan | None]:
         loans: list[Loan] = []
         while len(loans) < len(asked):
-            now = self.world.now()
             most = len(asked) - len(loans)
-            taking = self.shelf.take(most, now)
+            taking = self.shelf.take(most, self.world.now())
             if not taking:
                 break
-            loans += await self._claimed(taking)
+            try:
+                loans += await self._claimed(taking)
+            except Unavailable:
+                if loans:  # they are claimed, and nobody else would ever have them
+                    break
+                raise
         return [*loans, *[None] * (len(asked) - len(loans))]
 
     async def _claimed(self, taking: Taking) -> Sequence[Loan]:
@@ -99,19 +103,24 @@ class Clerk:
                 raise fault
 
     async def _refuse(self, taking: Taking, found: Unreadable) -> None:
-        raw = found.raw
+        raw = found.fetched.raw
         place = Place(raw.topic, raw.partition, raw.offset)
         log.error("not a trigger", extra={"origin": str(place), "why": found.reason})
         said = dead_headers(place, found.reason, Fault.TRIGGER, 0)
-        await self._bury(raw.key, raw.value or b"", [*raw.headers, *said])
+        await self._bury(raw.key, raw.value or b"", said, [*raw.headers])
         taking.unreadable.remove(found)
-        self.shelf.positions.done(found.mark)
+        self.shelf.positions.done(found.fetched.mark)
 
     async def _wait_on(self, taking: Taking, record: Record) -> None:
         assert record.due is not None
-        await self._park(record, record.due, "not due yet")
+        try:
+            await self._park(record, record.due, "not due yet")
+        except TooLarge as fault:
+            self._stay(fault)
+            self.shelf.wait(record, record.due)
+        else:
+            self.shelf.positions.done(record.mark)
         taking.early.remove(record)
-        self.shelf.positions.done(record.mark)
 
     async def put_away(self, loan: Loan, settlement: Settlement) -> Ending:
         """Write what settling leaves in the log; return how the claim ends.
@@ -173,12 +182,15 @@ class Clerk:
         try:
             await self._park(parked, self._due(loan, again), again.reason)
         except TooLarge as fault:
-            log.error("it waits in memory", extra={"why": str(fault)})  # noqa: TRY400
+            self._stay(fault)
             return Ending(claimed=before, hold=Hold.PARKED, then=in_place)
         return Ending(claimed=before, hold=Hold.PARKED, then=then)
 
     async def _park(self, record: Record, due: datetime, reason: str) -> None:
         await self.outbox.send(self._parcel(record, due, reason))
+
+    def _stay(self, fault: TooLarge) -> None:
+        log.error("it waits in memory", extra={"why": str(fault)})
 
     def _parcel(self, record: Record, due: datetime, reason: str) -> Parcel:
         topics = self.shelf.topics
@@ -187,13 +199,15 @@ class Clerk:
         headers = parked_headers(record, due, reason)
         return Parcel(topic, _key(record), record.trigger.encode(), headers)
 
-    async def _bury(self, key: bytes | None, value: bytes, headers: Headers) -> None:
+    async def _bury(
+        self, key: bytes | None, value: bytes, said: Headers, foreign: Headers = ()
+    ) -> None:
         topic = self.shelf.topics.dead
         try:
-            await self.outbox.send(Parcel(topic, key, value, headers))
+            await self.outbox.send(Parcel(topic, key, value, [*foreign, *said]))
         except TooLarge:
             # Where it came from it can still be read, for as long as that is kept.
-            await self.outbox.send(Parcel(topic, key, b"", headers))
+            await self.outbox.send(Parcel(topic, None, b"", said))
 
     def _due(self, loan: Loan, again: TryAgain) -> datetime:
         if self.shelf.wakes.woke(again.waits_for, since=loan.lent_at):

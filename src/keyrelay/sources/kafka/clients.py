@@ -25,6 +25,7 @@ class Clients:
             group_id=self.connection.address.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # what was accepted before we came counts
+            isolation_level="read_committed",  # and what was taken back does not
             fetch_max_wait_ms=100,  # a partition that is resumed waits for it
             fetch_max_bytes=4 * _FETCH,
             max_partition_fetch_bytes=_FETCH,

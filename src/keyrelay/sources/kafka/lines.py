@@ -1,7 +1,10 @@
 """Lines: triggers of the same key, which are lent one at a time and in their order."""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
+
+from aiokafka.structs import TopicPartition
 
 from keyrelay.sources.kafka.record import Record
 
@@ -13,31 +16,37 @@ class Lines:
     """Whoever is first in a line stays so until it leaves, however often tried."""
 
     ordered: bool
-    _behind: dict[Key, deque[Record]] = field(default_factory=dict, init=False)
+    _of: dict[Key, deque[Record]] = field(default_factory=dict, init=False)
 
     def is_in_line(self, record: Record) -> bool:
         return self.ordered and record.trigger.key is not None
 
     def join(self, record: Record) -> bool:
-        """Return whether it is the first; otherwise it waits behind the others."""
+        """Return whether it is the first, or is so already; else it waits behind."""
         if not self.is_in_line(record):
             return True
-        behind = self._behind.get(_key(record))
-        if behind is None:
-            self._behind[_key(record)] = deque()
+        line = self._of.setdefault(_key(record), deque())
+        if line and line[0].mark == record.mark:
             return True
-        behind.append(record)
-        return False
+        line.append(record)
+        return len(line) == 1
 
-    def leave(self, first: Record) -> Record | None:
-        """Return who is the first now."""
-        if not self.is_in_line(first):
+    def leave(self, record: Record) -> Record | None:
+        """Return who is the first now; None, nobody, or the record was not in line."""
+        line = self._of.get(_key(record)) if self.is_in_line(record) else None
+        if line is None or line[0].mark != record.mark:
             return None
-        behind = self._behind[_key(first)]
-        if behind:
-            return behind.popleft()
-        del self._behind[_key(first)]
+        line.popleft()
+        if line:
+            return line[0]
+        del self._of[_key(record)]
         return None
+
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Drop those of the partitions who wait behind others."""
+        for first, *behind in self._of.values():
+            kept = [each for each in behind if each.mark.partition not in partitions]
+            self._of[_key(first)] = deque([first, *kept])
 
 
 def _key(record: Record) -> Key:

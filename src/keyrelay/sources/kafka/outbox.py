@@ -5,6 +5,7 @@ the producer makes no second record.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,11 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.record import Headers
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 30.0  # seconds; the library itself tries until the brokers answer
+_FAREWELL = 5.0
 
 
 class TooLarge(Exception):
@@ -42,28 +48,31 @@ class Outbox:
         """Return once the record is durable. Raises Unavailable and TooLarge."""
         producer = await self._started()
         try:
-            await producer.send_and_wait(
-                parcel.topic,
-                value=parcel.value,
-                key=parcel.key,
-                headers=list(parcel.headers),
-            )
+            async with asyncio.timeout(_PATIENCE):
+                await producer.send_and_wait(
+                    parcel.topic,
+                    value=parcel.value,
+                    key=parcel.key,
+                    headers=list(parcel.headers),
+                )
+        except TimeoutError:
+            # The producer goes on trying, so nothing of it need be given up; that the
+            # record may stand there twice then is for its claim to see.
+            raise _not_taken(parcel, "in time") from None
         except MessageSizeTooLargeError:
+            # It was numbered, and what comes next would be out of order (KIP-98).
+            await self._give_up(producer)
             raise TooLarge(f"{parcel.topic} takes no record of this size") from None
         except KafkaError as fault:
             await self._give_up(producer)
-            raise Unavailable(
-                f"Kafka did not take a record for {parcel.topic}"
-                f" ({type(fault).__name__}): check the brokers and"
-                " `keyrelay topics check`"
-            ) from None
+            raise _not_taken(parcel, f"({type(fault).__name__})") from None
 
     async def close(self) -> None:
         """Return once nothing is written any more."""
         async with self._turn:
             producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await _stop(producer)
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._turn:
@@ -73,9 +82,10 @@ class Outbox:
 
     async def _start(self, producer: AIOKafkaProducer) -> AIOKafkaProducer:
         try:
-            await producer.start()
-        except KafkaError as fault:
-            await producer.stop()
+            async with asyncio.timeout(_PATIENCE):
+                await producer.start()
+        except (KafkaError, TimeoutError) as fault:
+            await _stop(producer)
             raise Unavailable(
                 f"Kafka does not answer ({type(fault).__name__}):"
                 " check KEYRELAY_QUEUE and the brokers"
@@ -88,4 +98,20 @@ class Outbox:
             if is_first:
                 self._producer = None
         if is_first:
+            await _stop(producer)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Let it write what it holds, for as long as somebody answers."""
+    try:
+        async with asyncio.timeout(_FAREWELL):
             await producer.stop()
+    except TimeoutError:
+        log.warning("a producer is left without an answer")
+
+
+def _not_taken(parcel: Parcel, why: str) -> Unavailable:
+    return Unavailable(
+        f"Kafka did not take a record for {parcel.topic} {why}:"
+        " check the brokers and `keyrelay topics check`"
+    )

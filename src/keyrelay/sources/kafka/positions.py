@@ -5,7 +5,7 @@ not. Offsets need not be consecutive: a log may have holes.
 """
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,10 +35,15 @@ class _Progress:
     times of those among them that are not."""
 
     epoch: int
-    position: int = 0
-    committed: int = 0
+    position: int
+    committed: int
     taken: deque[int] = field(default_factory=deque)
     open: dict[int, _Open] = field(default_factory=dict)
+
+    @property
+    def next(self) -> int:
+        """The first offset that was not taken."""
+        return self.taken[-1] + 1 if self.taken else self.position
 
     def advance(self) -> None:
         while self.taken and self.taken[0] not in self.open:
@@ -47,11 +52,20 @@ class _Progress:
 
 @dataclass(slots=True)
 class Positions:
-    """Those of the partitions that are assigned to us, and `bytes` taken in all."""
+    """Those of the partitions that are assigned to us."""
 
-    bytes: int = 0
     _of: dict[TopicPartition, _Progress] = field(default_factory=dict, init=False)
+    _bytes: Counter[str] = field(default_factory=Counter, init=False)
     _epochs: Iterator[int] = field(default_factory=itertools.count, init=False)
+
+    @property
+    def bytes(self) -> int:
+        """How many are under way in all."""
+        return self._bytes.total()
+
+    def bytes_of(self, topic: str) -> int:
+        """Return how many of the topic's are under way."""
+        return self._bytes[topic]
 
     def take(
         self,
@@ -63,12 +77,14 @@ class Positions:
     ) -> Mark:
         """Note that the record is under way, and assign its partition if need be."""
         progress = self._of.get(partition)
-        if progress is None:
+        if progress is None or offset < progress.next:
+            # Read back, it is not the log of which the offsets so far were.
+            self.revoke(partition)
             progress = _Progress(next(self._epochs), offset, offset)
             self._of[partition] = progress
         progress.taken.append(offset)
         progress.open[offset] = _Open(size, taken_at, written_at)
-        self.bytes += size
+        self._bytes[partition.topic] += size
         return Mark(partition, progress.epoch, offset)
 
     def is_current(self, mark: Mark) -> bool:
@@ -82,13 +98,14 @@ class Positions:
         if self.is_current(mark):
             progress = self._of[mark.partition]
             if (done := progress.open.pop(mark.offset, None)) is not None:
-                self.bytes -= done.size
+                self._bytes[mark.partition.topic] -= done.size
                 progress.advance()
 
     def revoke(self, partition: TopicPartition) -> None:
         progress = self._of.pop(partition, None)
         if progress is not None:
-            self.bytes -= sum(each.size for each in progress.open.values())
+            size = sum(each.size for each in progress.open.values())
+            self._bytes[partition.topic] -= size
 
     def uncommitted(self) -> Mapping[TopicPartition, int]:
         """Return where the next record to read is, of what has moved."""
@@ -101,7 +118,9 @@ class Positions:
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         for partition, offset in offsets.items():
             if (progress := self._of.get(partition)) is not None:
-                progress.committed = max(progress.committed, offset)
+                # Of another assignment, it may be beyond where this one is.
+                known = min(offset, progress.position)
+                progress.committed = max(progress.committed, known)
 
     def span(self, partition: TopicPartition) -> int:
         """Return how many records are taken from the first that is not done."""

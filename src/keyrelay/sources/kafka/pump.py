@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
@@ -11,7 +12,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.sources.bell import Bell
-from keyrelay.sources.kafka.record import size_of, written_at
+from keyrelay.sources.kafka.record import Fetched, size_of, written_at
 from keyrelay.sources.kafka.shelf import Shelf
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.watchdog import Watchdog
@@ -34,6 +35,7 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
     world: World
     watchdog: Watchdog
     _paused: set[TopicPartition] = field(default_factory=set, init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self) -> None:
         """Read until cancelled. Raises Stalled, and KafkaError as the library does."""
@@ -50,6 +52,11 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
 
     async def commit(self) -> None:
         """Tell the log how far we are."""
+        # One after the other: of two that are tried again the older could be the last.
+        async with self._turn:
+            await self._commit()
+
+    async def _commit(self) -> None:
         positions, assigned = self.shelf.positions, self.consumer.assignment()
         moved = positions.uncommitted().items()
         offsets = {each: offset for each, offset in moved if each in assigned}
@@ -97,20 +104,20 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
                 self._put(partition, raws)
             if fetched:
                 self.watchdog.moved(self.world.now())
+                await asyncio.sleep(0)  # what has been fetched is given without a pause
 
     def _put(self, partition: TopicPartition, raws: Iterable[ConsumerRecord]) -> None:
-        now, positions = self.world.now(), self.shelf.positions
-        marked = [
-            (
-                raw,
-                positions.take(
-                    partition, raw.offset, size_of(raw), now, written_at(raw)
-                ),
-            )
-            for raw in raws
-        ]
-        self.shelf.put(partition, marked)
-        self.bell.ring(len(marked))
+        now = self.world.now()
+        fetched = [self._noted(partition, raw, now) for raw in raws]
+        self.shelf.put(partition, fetched)
+        self.bell.ring(len(fetched))
+
+    def _noted(
+        self, partition: TopicPartition, raw: ConsumerRecord, now: datetime
+    ) -> Fetched:
+        at = min(now, written_at(raw))
+        mark = self.shelf.positions.take(partition, raw.offset, size_of(raw), now, at)
+        return Fetched(raw, mark, at)
 
     def _flow(self) -> None:
         """Stop reading where too much is under way, and go on where it no longer is."""
@@ -125,7 +132,8 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
 
     def _is_full(self, partition: TopicPartition) -> bool:
         window, positions = self.terms.window, self.shelf.positions
-        if positions.bytes >= window.bytes:
+        bytes_ = window.bytes_for(partition.topic, self.shelf.topics)
+        if positions.bytes_of(partition.topic) >= bytes_:
             return True
         if positions.span(partition) >= window.records:
             return True
@@ -151,11 +159,19 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
     async def _guard(self) -> None:
         while True:
             await self.world.sleep(self.watchdog.patience / 3)
-            behind = await self.is_behind()
-            self.watchdog.check(self.world.now(), behind=behind)
+            behind = await self._is_behind()
+            # If the brokers do not answer, no other consumer would help.
+            self.watchdog.check(self.world.now(), behind=behind is True)
 
-    async def is_behind(self) -> bool:
-        """Return whether there is more to read than was read."""
+    async def has_read_all(self) -> bool:
+        """Return whether everything is known to be read that could be done now."""
+        if any(each.topic == self.shelf.topics.main for each in self._paused):
+            return False
+        behind = await self._is_behind()
+        return behind is False and self.watchdog.left_at is None
+
+    async def _is_behind(self) -> bool | None:
+        """Return whether there is more to read than was read; None, nobody says so."""
         reading = self.consumer.assignment() - self._paused
         if not reading:
             return False
@@ -163,7 +179,7 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
             async with asyncio.timeout(_QUESTION):
                 ends = await self.consumer.end_offsets(list(reading))
         except (KafkaError, TimeoutError):
-            return False  # the brokers do not answer: no other consumer would help
+            return None
         try:
             async with asyncio.timeout(_QUESTION):
                 return any(

@@ -38,6 +38,7 @@ from keyrelay.world import World
 log = logging.getLogger(__name__)
 
 _MOST = 500  # of anything in one claim
+_ANSWER = 5.0  # seconds; as long as a group is joined anew there is none
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -104,7 +105,7 @@ class KafkaQueue:
         topics = self._clerk.shelf.topics
         try:
             return await inspection.depth(self._reader.clients, topics)
-        except KafkaError as fault:
+        except (KafkaError, TimeoutError) as fault:
             raise _unanswered(fault) from None
 
     async def lags(self) -> Sequence[Lag]:
@@ -112,8 +113,9 @@ class KafkaQueue:
             raise Unavailable("Kafka is not being read at this moment")
         now, positions = self._clerk.world.now(), self._clerk.shelf.positions
         try:
-            return await inspection.lags(pump.consumer, positions, now)
-        except (KafkaError, IllegalStateError) as fault:
+            async with asyncio.timeout(_ANSWER):
+                return await inspection.lags(pump.consumer, positions, now)
+        except (KafkaError, IllegalStateError, TimeoutError) as fault:
             raise _unanswered(fault) from None
 
     async def close(self) -> None:
@@ -193,11 +195,14 @@ async def _lend(reader: Reader, asked: Sequence[None]) -> Sequence[Loan | None]:
 async def _drained(reader: Reader, asked: Sequence[None]) -> Sequence[bool]:
     """Say to all who ask at once whether there is nothing left to do."""
     clerk, pump = reader.clerk, reader.pump
-    if pump is None or pump.watchdog.left_at is not None:
+    if pump is None or _is_busy(clerk) or not await pump.has_read_all():
         return [False] * len(asked)
-    busy = bool(clerk.shelf.on_loan or clerk.shelf.due(clerk.world.now()))
-    drained = not busy and not await pump.is_behind()
-    return [drained] * len(asked)
+    # Asked again: what was read while the answer came stands on the shelf now.
+    return [not _is_busy(clerk)] * len(asked)
+
+
+def _is_busy(clerk: Clerk) -> bool:
+    return bool(clerk.shelf.on_loan or clerk.shelf.due(clerk.world.now()))
 
 
 def _unanswered(fault: Exception) -> Unavailable:

@@ -35,6 +35,7 @@ class Reader:
     clients: Clients
     clerk: Clerk
     pump: Pump | None = field(default=None, init=False)
+    _said: str = field(default="", init=False)
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -42,15 +43,21 @@ class Reader:
             try:
                 await self._read()
             except* (KafkaError, Stalled, TopicsMissing) as faults:
-                why = "; ".join(f"{type(e).__name__}: {e}" for e in faults.exceptions)
-                log.error("nothing is read", extra={"why": why, **self._state()})  # noqa: TRY400
+                self._say("; ".join(map(_words, faults.exceptions)))
             await self.clerk.world.sleep(_PAUSE)
+
+    def _say(self, why: str) -> None:
+        """Say it aloud, but not once a second."""
+        if why != self._said:
+            log.error("nothing is read", extra={"why": why, **self._state()})
+        self._said = why
 
     async def _read(self) -> None:
         consumer = self.clients.consumer()
         try:
             await consumer.start()
             await self._require_topics(consumer)
+            self._said = ""
             pump = self.pump = self._pump(consumer)
             try:
                 await pump.run()
@@ -87,6 +94,12 @@ class Reader:
         """Return what helps to see why a consumer came to its end."""
         shelf = self.clerk.shelf
         return {"on_loan": shelf.on_loan, "bytes": shelf.positions.bytes}
+
+
+def _words(fault: Exception) -> str:
+    if isinstance(fault, ExceptionGroup):
+        return "; ".join(map(_words, fault.exceptions))
+    return f"{type(fault).__name__}: {fault}"
 
 
 async def _within(seconds: float, farewell: Awaitable[None]) -> None:

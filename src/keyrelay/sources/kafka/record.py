@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from aiokafka.structs import ConsumerRecord
 
 from keyrelay.claim import Arrival
+from keyrelay.ids import is_id
+from keyrelay.instant import parse_instant
 from keyrelay.sources.kafka.cloud_event import unwrap
 from keyrelay.sources.kafka.positions import Mark
 from keyrelay.trigger import MalformedTrigger, Origin, Trigger
@@ -22,6 +24,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PREFIX = "keyrelay-"
+_LONGEST = 9  # digits of a count; what keeps claims takes no more than 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,20 @@ class Place:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What the log gave us. `at` is when it was written, or when it came if that is
+    earlier: the clock of whoever wrote it may be ahead by any time."""
+
+    raw: ConsumerRecord
+    mark: Mark
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A trigger under way. What is not due before `due` may also `wait for` a secret
-    to be replaced; `at` is when it was written."""
+    to be replaced; `at` as in Fetched."""
 
     trigger: Trigger
     arrival: Arrival
@@ -50,13 +63,14 @@ class Record:
     waits_for: str | None = None
 
 
-def read_published(raw: ConsumerRecord, mark: Mark, profile: str | None) -> Record:
+def read_published(fetched: Fetched, profile: str | None) -> Record:
     """Read what a producer wrote, or raise MalformedTrigger.
 
     What it leaves out is the same whenever the record is read: its id and the time it
     was raised are those of the event that it is in, or come from where and when it
     stands in the log.
     """
+    raw = fetched.raw
     place, at = Place(raw.topic, raw.partition, raw.offset), written_at(raw)
     event = unwrap(raw.value or b"", raw.headers)
     raised_at, id_ = event.raised_at or at, event.id or _id_of(place)
@@ -68,13 +82,14 @@ def read_published(raw: ConsumerRecord, mark: Mark, profile: str | None) -> Reco
         trigger=trigger,
         arrival=Arrival(profile=trigger.profile, id=trigger.id),
         origin=place,
-        mark=mark,
-        at=at,
+        mark=fetched.mark,
+        at=fetched.at,
     )
 
 
-def read_parked(raw: ConsumerRecord, mark: Mark) -> Record:
+def read_parked(fetched: Fetched) -> Record:
     """Read what a worker wrote, or raise MalformedTrigger."""
+    raw = fetched.raw
     trigger = Trigger.decode(raw.value or b"")
     said = {name.removeprefix(_PREFIX): value for name, value in raw.headers}
     try:
@@ -83,19 +98,19 @@ def read_parked(raw: ConsumerRecord, mark: Mark) -> Record:
             arrival=Arrival(
                 profile=trigger.profile,
                 id=trigger.id,
-                life=int(said["life"]),
-                turn=int(said["turn"]),
-                attempts=int(said["attempts"]),
+                life=_count(said["life"]),
+                turn=_count(said["turn"]),
+                attempts=_count(said["attempts"]),
                 cut=said["cut"] == b"true",
-                done=frozenset(map(str, json.loads(said["done"]))),
+                done=_parts(said["done"]),
             ),
-            origin=_place(said["origin"].decode()),
-            mark=mark,
-            at=written_at(raw),
-            due=datetime.fromisoformat(said["due"].decode()),
-            waits_for=said["waits-for"].decode() if "waits-for" in said else None,
+            origin=_place(said["origin"]),
+            mark=fetched.mark,
+            at=fetched.at,
+            due=parse_instant(_text(said["due"]), "due"),
+            waits_for=_secret(said["waits-for"]) if "waits-for" in said else None,
         )
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, RecursionError):
         raise MalformedTrigger("its headers are not what a worker writes") from None
 
 
@@ -140,15 +155,50 @@ def written_at(raw: ConsumerRecord) -> datetime:
 
 def size_of(raw: ConsumerRecord) -> int:
     """Return about how many bytes of memory the record holds."""
-    return 500 + len(raw.key or b"") + len(raw.value or b"")
+    said = sum(len(name) + len(value or b"") + 150 for name, value in raw.headers)
+    return 500 + len(raw.key or b"") + len(raw.value or b"") + said
 
 
 def _encoded(said: dict[str, str]) -> Headers:
     return [(_PREFIX + name, text.encode()) for name, text in said.items()]
 
 
-def _place(text: str) -> Place:
-    topic, partition, offset = text.rsplit("/", 2)
+# Whatever is not what we write raises ValueError; null is a header's value, too.
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode()
+
+
+def _count(raw: bytes | None) -> int:
+    if raw is None or not raw.isdigit() or len(raw) > _LONGEST:
+        raise ValueError
+    return int(raw)
+
+
+def _parts(raw: bytes | None) -> frozenset[str]:
+    names = json.loads(_text(raw))
+    if not isinstance(names, list):
+        raise ValueError  # noqa: TRY004 - it is the message that is wrong
+    return frozenset(map(_part, names))
+
+
+def _part(name: object) -> str:
+    if not isinstance(name, str) or "\0" in name:  # no database takes that in a text
+        raise ValueError
+    name.encode()  # nor half of a character
+    return name
+
+
+def _secret(raw: bytes | None) -> str:
+    id_ = _text(raw)
+    if not is_id(id_):
+        raise ValueError
+    return id_
+
+
+def _place(raw: bytes | None) -> Place:
+    topic, partition, offset = _text(raw).rsplit("/", 2)
     return Place(topic, int(partition), int(offset))
 
 

@@ -5,19 +5,14 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import TopicPartition
 
 from keyrelay.sources.kafka.lines import Lines
 from keyrelay.sources.kafka.positions import Mark, Positions
-from keyrelay.sources.kafka.record import (
-    Record,
-    read_parked,
-    read_published,
-    written_at,
-)
+from keyrelay.sources.kafka.record import Fetched, Record, read_parked, read_published
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.topics import Topics
 from keyrelay.sources.kafka.wakes import Wakes
@@ -25,15 +20,12 @@ from keyrelay.trigger import MalformedTrigger
 
 _SOON = timedelta(milliseconds=50)  # what is due so soon is not put back for it
 
-Raw = tuple[ConsumerRecord, Mark]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """A record that is no trigger, and why."""
 
-    raw: ConsumerRecord
-    mark: Mark
+    fetched: Fetched
     reason: str
 
 
@@ -60,7 +52,9 @@ class Shelf:
     lines: Lines
     profile: str | None
     terms: Terms
-    _fresh: dict[TopicPartition, deque[Raw]] = field(default_factory=dict, init=False)
+    _fresh: dict[TopicPartition, deque[Fetched]] = field(
+        default_factory=dict, init=False
+    )
     _later: list[tuple[datetime, int, Record]] = field(default_factory=list, init=False)
     _elsewhere: set[tuple[str, str]] = field(default_factory=set, init=False)
     _in_hand: dict[tuple[str, str], Mark] = field(default_factory=dict, init=False)
@@ -72,32 +66,27 @@ class Shelf:
         """How many are on loan, to our lanes or to somebody else's."""
         return len(self._in_hand) + len(self._elsewhere)
 
-    def put(self, partition: TopicPartition, raws: Iterable[Raw]) -> None:
-        self._fresh.setdefault(partition, deque()).extend(raws)
+    def put(self, partition: TopicPartition, fetched: Iterable[Fetched]) -> None:
+        self._fresh.setdefault(partition, deque()).extend(fetched)
 
     def take(self, most: int, now: datetime) -> Taking:
         """Take what may be lent, at most so many; one of each partition in turn."""
         taking = Taking()
         self._take_later(taking, most, now)
-        while len(taking) < most:
-            before = len(taking)
-            for partition in self._open(now):
-                if len(taking) < most:
-                    self._take_fresh(taking, partition, now)
-            if len(taking) == before and not any(self._open(now)):
-                break
+        while len(taking) < most and (partitions := self._open(now)):
+            for partition in partitions[: most - len(taking)]:
+                self._take_fresh(taking, partition, now)
         return taking
 
     def put_back(self, taking: Taking, now: datetime) -> None:
-        """Take back what could not be lent after all."""
+        """Take back what could not be lent, or not be moved, after all."""
         for record in taking.due:
             self.again(record, now)
         for record in taking.early:
             self.wait(record, now)
         for found in reversed(taking.unreadable):
-            self._fresh.setdefault(found.mark.partition, deque()).appendleft(
-                (found.raw, found.mark)
-            )
+            partition = found.fetched.mark.partition
+            self._fresh.setdefault(partition, deque()).appendleft(found.fetched)
 
     def wait(self, record: Record, due: datetime) -> None:
         """Look at the record again when it is due."""
@@ -127,7 +116,9 @@ class Shelf:
         """Make due what waits for the secret, or for any, here and in the log."""
         self.wakes.wake(secret, now)
         woken = [
-            (now if _waits_for(record, secret) else due, number, record)
+            (now, number, replace(record, due=now))
+            if _waits_for(record, secret)
+            else (due, number, record)
             for due, number, record in self._later
         ]
         heapq.heapify(woken)
@@ -135,13 +126,15 @@ class Shelf:
 
     def due(self, now: datetime) -> int:
         """Return about how many may be lent now."""
-        later = 1 if self._later and self._later[0][0] <= now else 0
+        later = sum(due <= now for due, _, _ in self._later)
         return later + sum(len(self._fresh[partition]) for partition in self._open(now))
 
     def forget(self, partitions: Collection[TopicPartition], now: datetime) -> None:
         """Drop what is no longer ours to lend; what is on loan stays so."""
         for partition in partitions:
             self._fresh.pop(partition, None)
+        # First who waits in line, or he would be let go in place of who is dropped.
+        self.lines.forget(partitions)
         waiting, self._later = self._later, []
         for due, _, record in waiting:
             if record.mark.partition in partitions:
@@ -153,22 +146,28 @@ class Shelf:
         while self._later and self._later[0][0] <= now and len(taking) < most:
             _, _, record = heapq.heappop(self._later)
             if self.positions.is_current(record.mark):
-                self._offer(taking, record, now)
+                self._sort(taking, record, now)
             else:
                 self._let_next(record, now)
 
     def _take_fresh(
         self, taking: Taking, partition: TopicPartition, now: datetime
     ) -> None:
-        raw, mark = self._fresh[partition].popleft()
-        if not self.positions.is_current(mark):
+        waiting = self._fresh.pop(partition)
+        fetched = waiting.popleft()
+        if waiting:
+            self._fresh[partition] = waiting  # the last to be asked the next time
+        if not self.positions.is_current(fetched.mark):
             return
         try:
-            record = self._read(raw, mark)
+            record = self._read(fetched)
         except MalformedTrigger as fault:
-            found = Unreadable(raw=raw, mark=mark, reason=str(fault))
+            found = Unreadable(fetched=fetched, reason=str(fault))
             taking.unreadable.append(found)
             return
+        self._sort(taking, record, now)
+
+    def _sort(self, taking: Taking, record: Record, now: datetime) -> None:
         if not self._is_due(record, now):
             self._set_aside(taking, record)
         elif self.lines.join(record):
@@ -191,10 +190,10 @@ class Shelf:
             self._in_hand[_id(record)] = record.mark
             taking.due.append(record)
 
-    def _read(self, raw: ConsumerRecord, mark: Mark) -> Record:
-        if raw.topic == self.topics.main:
-            return read_published(raw, mark, self.profile)
-        return read_parked(raw, mark)
+    def _read(self, fetched: Fetched) -> Record:
+        if fetched.raw.topic == self.topics.main:
+            return read_published(fetched, self.profile)
+        return read_parked(fetched)
 
     def _is_due(self, record: Record, now: datetime) -> bool:
         if record.due is None or record.due <= now + _SOON:
@@ -205,16 +204,13 @@ class Shelf:
         """Name the partitions whose first record may be looked at."""
         return [
             partition
-            for partition, raws in self._fresh.items()
-            if raws and self._may_look(partition, raws[0][0], now)
+            for partition, fetched in self._fresh.items()
+            if fetched and self._may_look(partition, fetched[0].at, now)
         ]
 
-    def _may_look(
-        self, partition: TopicPartition, first: ConsumerRecord, now: datetime
-    ) -> bool:
+    def _may_look(self, partition: TopicPartition, at: datetime, now: datetime) -> bool:
         if partition.topic == self.topics.main:
             return True
-        at = written_at(first)
         if partition.topic == self.topics.held:
             old = self.wakes.last >= at or now >= at + self.terms.pace.held
             return old or self._has_room(partition)
@@ -223,7 +219,8 @@ class Shelf:
     def _has_room(self, partition: TopicPartition) -> bool:
         window = self.terms.window
         few = self.positions.span(partition) <= window.records // 4
-        return few and self.positions.bytes <= window.bytes // 2
+        bytes_ = window.bytes_for(partition.topic, self.topics)
+        return few and self.positions.bytes_of(partition.topic) <= bytes_ // 2
 
     def _return(self, record: Record) -> None:
         self._in_hand.pop(_id(record), None)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from keyrelay.sources.kafka.topics import Topics
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -12,6 +14,15 @@ class Window:
     records: int = 5000
     bytes: int = 32 * 1024 * 1024
     age: timedelta = timedelta(minutes=20)
+
+    def bytes_for(self, topic: str, topics: Topics) -> int:
+        """Return a topic's part of the bytes.
+
+        Half is for what was published, however much there is that waits, and of the
+        rest every topic has the same: what waits long is in nobody's way.
+        """
+        half = self.bytes // 2
+        return half if topic == topics.main else half // (len(topics.read) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,210 @@
+"""Logs: topics of a test's own at the real broker, and queues that share them."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from keyrelay.ports import Lease
+from keyrelay.sources.kafka.address import Address
+from keyrelay.sources.kafka.clients import Clients
+from keyrelay.sources.kafka.connection import Connection
+from keyrelay.sources.kafka.queue import KafkaQueue, open_queue
+from keyrelay.sources.kafka.terms import Pace, Terms
+from keyrelay.sources.kafka.topics import Topics
+from keyrelay.world import World, real_world
+from tests.memory_claims import Book, MemoryClaims
+from tests.samples import PROFILE
+from tests.services.kafka import Kafka
+
+MINUTE = timedelta(minutes=1)
+PACE = Pace(
+    look=timedelta(seconds=0.02),
+    commit=timedelta(seconds=0.05),
+    busy=timedelta(seconds=0.1),
+    leaving=timedelta(seconds=0.5),
+    stall=timedelta(days=1),
+)
+TERMS = Terms(pace=PACE)
+
+Header = tuple[str, bytes | None]
+
+
+@dataclass(slots=True)
+class Ahead:
+    """Time that goes on by itself, and faster when a test says so."""
+
+    by: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
+
+    def advance(self, by: timedelta) -> None:
+        self.by += by
+
+    def world(self) -> World:
+        return replace(real_world(), now=self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One of those who read a log together, as if in a process of its own."""
+
+    queue: KafkaQueue
+    claims: MemoryClaims
+
+    async def lease(self) -> Lease:
+        lease = await self.queue.lease(asyncio.Event())
+        assert lease is not None
+        return lease
+
+    async def leases(self, count: int) -> Sequence[Lease]:
+        return await asyncio.gather(*(self.lease() for _ in range(count)))
+
+
+@dataclass(kw_only=True)
+class Log:
+    """`open` is how a queue is opened; each call is another member."""
+
+    clients: Clients
+    topics: Topics
+    clock: Ahead = field(default_factory=Ahead)
+    book: Book = field(default_factory=Book)
+
+    @asynccontextmanager
+    async def member(
+        self, terms: Terms = TERMS, clients: Clients | None = None
+    ) -> AsyncIterator[Member]:
+        claims = MemoryClaims(world=self.clock.world(), book=self.book)
+        opened = open_queue(
+            clients or self.clients, claims, self.clock.world(), terms, PROFILE
+        )
+        async with opened as queue:
+            yield Member(queue=queue, claims=claims)
+
+    async def write(
+        self,
+        *values: bytes | None,
+        topic: str | None = None,
+        key: bytes | None = None,
+        headers: Sequence[Header] = (),
+        timestamp: int | None = None,
+    ) -> None:
+        """Write as a producer would, one partition for all."""
+        async with a_producer(self.clients) as producer:
+            for value in values:
+                await producer.send_and_wait(
+                    topic or self.topics.main,
+                    value=value,
+                    key=b"" if value is None and key is None else key,
+                    headers=list(headers),
+                    partition=0,
+                    timestamp_ms=timestamp,
+                )
+
+    async def read(self, topic: str) -> Sequence[ConsumerRecord]:
+        """Return all that stands in a topic."""
+        async with self.clients.onlooker() as consumer:
+            numbers = consumer.partitions_for_topic(topic) or await _numbers(
+                consumer, topic
+            )
+            partitions = [TopicPartition(topic, number) for number in numbers]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            records: list[ConsumerRecord] = []
+            while any([ends[p] > await consumer.position(p) for p in partitions]):
+                fetched = await consumer.getmany(timeout_ms=100)
+                records += itertools.chain.from_iterable(fetched.values())
+        return records
+
+    async def first(self, topic: str) -> ConsumerRecord:
+        """Return the first record, once there is one."""
+        async with self.clients.onlooker() as consumer:
+            partition = TopicPartition(topic, 0)
+            consumer.assign([partition])
+            await consumer.seek_to_beginning(partition)
+            return await consumer.getone(partition)
+
+    async def committed(self) -> Mapping[str, int]:
+        """Return how far the group is, topic by topic."""
+        async with self.clients.administrating() as admin:
+            group = self.clients.connection.address.group
+            offsets = await admin.list_consumer_group_offsets(group)
+        return {
+            each.topic: known.offset
+            for each, known in offsets.items()
+            if known.offset > 0
+        }
+
+
+async def _numbers(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer.topics()
+    numbers: set[int] | None = consumer.partitions_for_topic(topic)
+    assert numbers
+    return numbers
+
+
+@asynccontextmanager
+async def a_producer(clients: Clients) -> AsyncIterator[AIOKafkaProducer]:
+    async with clients.producer() as producer:
+        yield producer
+
+
+def clients_at(bootstrap: str, topic: str) -> Clients:
+    address = Address(brokers=(bootstrap,), topic=topic, group=topic, profile=None)
+    connection = Connection(
+        address=address, tls=None, mechanism=None, username=None, password=None
+    )
+    return Clients(connection=connection)
+
+
+_numbers_of_logs = itertools.count(1)
+
+
+async def a_log(
+    kafka: Kafka, partitions: int = 1, settings: Mapping[str, Mapping[str, str]] = {}
+) -> Log:
+    """Make topics that no other test knows; `settings` by the topic's last name."""
+    log = without_topics(kafka)
+    await create(log, partitions, settings)
+    return log
+
+
+def without_topics(kafka: Kafka) -> Log:
+    name = f"log{next(_numbers_of_logs)}"
+    return Log(clients=clients_at(kafka.bootstrap, name), topics=Topics(main=name))
+
+
+async def create(
+    log: Log, partitions: int = 1, settings: Mapping[str, Mapping[str, str]] = {}
+) -> None:
+    new = [
+        NewTopic(
+            name=name,
+            num_partitions=partitions,
+            replication_factor=1,
+            topic_configs={
+                "max.message.bytes": str(9 * 1024 * 1024),
+                **settings.get(name.rpartition(".")[2], {}),
+            },
+        )
+        for name in (*log.topics.read, log.topics.dead)
+    ]
+    async with log.clients.administrating() as admin:
+        await admin.create_topics(new)
+
+
+def said(record: ConsumerRecord) -> Mapping[str, str]:
+    """Return what a worker wrote in the headers."""
+    return {
+        name.removeprefix("keyrelay-"): value.decode()
+        for name, value in record.headers
+        if name.startswith("keyrelay-")
+    }
