@@ -1,7 +1,7 @@
 """Reckoning: what was accepted beside what arrived and what was recorded of it."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tests.faults.relay import Relay, trigger_of
@@ -46,11 +46,20 @@ class Reckoning:
 def reckon(relay: Relay, ledger: Ledger, accepted: Collection[str]) -> Reckoning:
     """Read ledger, dead letters and attempts, once all is settled."""
     taken = Counter(trigger_of(entry.name) for entry in ledger.entries())
-    attempts = _listed(relay, "attempt")
+    letters = [str(letter["trigger"]) for letter in _listed(relay, "dead-letter")]
+    return compare(accepted, taken, letters, _listed(relay, "attempt"))
+
+
+def compare(
+    accepted: Collection[str],
+    taken: Mapping[str, int],
+    letters: Collection[str],
+    attempts: Collection[Mapping[str, object]],
+) -> Reckoning:
     return Reckoning(
         accepted=frozenset(accepted),
         delivered=frozenset(taken),
-        buried=frozenset(str(one["trigger"]) for one in _listed(relay, "dead-letter")),
+        buried=frozenset(letters),
         repeated=frozenset(id_ for id_, times in taken.items() if times > 1),
         recorded=frozenset(str(attempt["trigger"]) for attempt in attempts),
         accounted=frozenset(

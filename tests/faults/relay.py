@@ -18,6 +18,8 @@ ALLOW: Mapping[str, object] = {
     ],
 }
 
+NO_SETTINGS: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
@@ -27,7 +29,7 @@ class Relay:
     def write(self, ids: Sequence[str]) -> Path:
         """Return a file with a trigger a line, each of which names itself."""
         file = self.home.path.parent / "triggers.jsonl"
-        lines = [json.dumps(self._trigger(id_)) for id_ in ids]
+        lines = [json.dumps(self.trigger(id_)) for id_ in ids]
         file.write_text("\n".join(lines) + "\n")
         return file
 
@@ -40,18 +42,24 @@ class Relay:
     def publish(self, ids: Sequence[str]) -> None:
         self.home.run("trigger", "publish", "--file", self.write(ids))
 
-    def _trigger(self, id_: str) -> Mapping[str, object]:
+    def trigger(self, id_: str) -> Mapping[str, object]:
         point = {"variable": id_, "value": 21.5, "unit": "°C", "device": "d1"}
         return {"id": id_, "action": self.action, "data": [point]}
 
 
-def to_mail(path: Path, address: Address, ca_file: Path) -> Relay:
+def to_mail(
+    path: Path,
+    address: Address,
+    ca_file: Path,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> Relay:
     home = Home(
         path=path,
         settings={
             "KEYRELAY_SMTP_PORTS": str(address.port),
             "KEYRELAY_SMTP_CA_FILE": str(ca_file),
             "KEYRELAY_EGRESS_ALLOW": "127.0.0.0/8",
+            **settings,
         },
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +85,12 @@ def to_mail(path: Path, address: Address, ca_file: Path) -> Relay:
     return _permitted(home, does)
 
 
-def to_queue(path: Path, sink: SqsSink) -> Relay:
-    home = Home(path=path, settings={"KEYRELAY_SQS_ENDPOINTS": sink.endpoint})
+def to_queue(
+    path: Path, sink: SqsSink, settings: Mapping[str, str] = NO_SETTINGS
+) -> Relay:
+    home = Home(
+        path=path, settings={"KEYRELAY_SQS_ENDPOINTS": sink.endpoint, **settings}
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     home.run("init")
     secret = home.create_secret(
