@@ -19,6 +19,7 @@ from tests.e2e.mails import caught, mail_action, smtp_secret
 from tests.installed.command import Command
 from tests.installed.home import Home
 from tests.services import deadline
+from tests.services.kafka import Kafka
 from tests.services.loopback import HOST, free_port
 from tests.services.mailhog import MailHog
 from tests.services.postfix import Postfix
@@ -75,7 +76,7 @@ class Probes:
         }
 
     def await_sample(self, *sample: str, least: float) -> None:
-        met = deadline.met(lambda: self.read().get(sample, 0) >= least, WITHIN)
+        met = deadline.met(lambda: self.read().get(sample, -1) >= least, WITHIN)
         assert met, self.read()
 
 
@@ -155,6 +156,32 @@ def test_a_worker_is_ready_again_once_its_database_is(
 
     assert b'"ready": true' in before
     assert b'"database": "the database holds no vault' in away
+    assert alive == 200
+    assert code == 0
+
+
+def test_a_worker_on_kafka_shows_its_lag_and_says_when_its_broker_is_away(
+    relay: Home, mailhog: MailHog, kafka: Kafka, probes: Probes
+) -> None:
+    log = f"kafka://{kafka.bootstrap}?topic=watched&profile=default"
+    relay = relay.under({"KEYRELAY_QUEUE": log})
+    relay.run("topics", "create", "--partitions", "2", "--replication", "1", "--yes")
+    told = furnish(relay, "watched@example.com", mailhog.smtp_port)
+
+    with relay.running("worker") as worker:
+        publish(relay, *(trigger(f"t{n}", told) for n in range(5)))
+        probes.await_status(200)
+        probes.await_sample("keyrelay_settlements_total", "done", least=5)
+        probes.await_sample("keyrelay_lag", "watched", least=0)
+        kafka.stop()
+        away = probes.await_status(503)
+        alive = probes.ask("/healthz").status
+        kafka.start()
+        probes.await_status(200)
+        code = end(worker)
+
+    assert b'"queue": "ready"' not in away
+    assert b'"database": "ready"' in away
     assert alive == 200
     assert code == 0
 

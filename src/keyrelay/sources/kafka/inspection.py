@@ -43,11 +43,14 @@ async def lags(
 ) -> Sequence[Lag]:
     """Return what one reader has to do still, topic by topic. Raises KafkaError."""
     assigned = sorted(consumer.assignment())
+    # Asked for: what the reader knows of the ends is as old as its last fetch, and of a
+    # partition whose window is full it fetches nothing.
+    ends = await consumer.end_offsets(assigned)
     waiting: dict[str, int] = {}
     oldest: dict[str, datetime] = {}
     for partition in assigned:
         read = await consumer.position(partition)
-        unread = max(0, (consumer.highwater(partition) or read) - read)
+        unread = max(0, ends[partition] - read)
         topic = partition.topic
         waiting[topic] = waiting.get(topic, 0) + unread + positions.open(partition)
         since = positions.oldest(partition)
