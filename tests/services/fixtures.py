@@ -18,6 +18,7 @@ from tests.services import (
     dovecot,
     helm,
     kafka,
+    kcat,
     localstack,
     mailhog,
     postfix,
@@ -106,6 +107,11 @@ def running_postgresql() -> Iterator[PostgreSql]:
 @pytest.fixture(scope="session")
 def helm_program() -> Path:
     return _found(helm)
+
+
+@pytest.fixture(scope="session", name="kcat")
+def kcat_program() -> Path:
+    return _found(kcat)
 
 
 @pytest.fixture(scope="session")

@@ -233,7 +233,8 @@ def _judge(planned: Plan) -> None:
 
 def _faults(planned: Planned) -> Iterator[str]:
     if planned.found is None:
-        yield f"topic {planned.wanted.name} is missing: run `keyrelay topics create`"
+        name = planned.wanted.name
+        yield f"topic {name} is not to be seen: run `keyrelay topics create`"
     for deviation in planned.deviations:
         more = "; --grow adds them" if deviation.setting == "partitions" else ""
         yield f"{deviation}{more}"

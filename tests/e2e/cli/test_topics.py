@@ -62,7 +62,7 @@ def test_all_topics_are_made_and_then_are_as_they_must_be(
 
     assert before.code == 1
     assert before.err.splitlines() == [
-        f"keyrelay: topic {name} is missing: run `keyrelay topics create`"
+        f"keyrelay: topic {name} is not to be seen: run `keyrelay topics create`"
         for name in names(topics)
     ]
     assert (made.code, made.err) == (0, "")

@@ -81,8 +81,14 @@ async def test_what_is_there_is_described() -> None:
 @pytest.mark.parametrize(
     ("error", "remedy"),
     [
-        (TopicAuthorizationFailedError, "grant CREATE on t to our user"),
-        (ClusterAuthorizationFailedError, "grant CREATE on t to our user"),
+        (
+            TopicAuthorizationFailedError,
+            r"grant CREATE on the cluster, or on t\*, to our user",
+        ),
+        (
+            ClusterAuthorizationFailedError,
+            r"grant CREATE on the cluster, or on t\*, to our user",
+        ),
         (RequestTimedOutError, "try again later"),
     ],
 )

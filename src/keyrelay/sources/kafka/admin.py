@@ -86,7 +86,11 @@ class Administrator:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 words = next(filter(None, said), error.__name__)
-                raise _refusal(error, f"CREATE on {name}", f"{name}: {words}")
+                raise _refusal(
+                    error,
+                    f"CREATE on the cluster, or on {topics[0].name}*,",
+                    f"{name}: {words}",
+                )
         await self._seen(topics)
 
     async def grow(self, topics: Sequence[Topic]) -> None:

@@ -1,0 +1,132 @@
+"""The page for producers: what it shows is run against the real broker."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import ConsumerRecord
+from jsonschema import Draft202012Validator
+
+from keyrelay.sources.kafka.access import Access
+from keyrelay.sources.kafka.address import parse_address
+from keyrelay.sources.kafka.admin import open_administrator
+from keyrelay.sources.kafka.clients import Clients
+from keyrelay.sources.kafka.cloud_event import unwrap
+from keyrelay.sources.kafka.connection import connection_to
+from keyrelay.sources.kafka.layout import Copies, wanted_topics
+from keyrelay.sources.kafka.topics import Topics
+from keyrelay.trigger import Trigger
+from tests.samples import ORIGIN
+from tests.services.kafka import Kafka
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "producers.md").read_text("utf-8")
+ACTION = "6745d2f0c1a95e3b7d8842aa"
+
+
+def shown(title: str, language: str) -> str:
+    """Return the code that stands below a heading."""
+    _, heading, rest = PAGE.partition(f"\n## {title}\n")
+    section = rest.partition("\n## ")[0]
+    assert heading, f"the page has no section {title!r}"
+    (code,) = re.findall(rf"```{language}\n(.*?)\n```", section, re.DOTALL)
+    assert isinstance(code, str)
+    return code
+
+
+def adapted(code: str, kafka: Kafka, topic: str) -> str:
+    return code.replace("kafka.example.com:9092", kafka.bootstrap).replace(
+        "keyrelay.triggers", topic
+    )
+
+
+@asynccontextmanager
+async def topic_for(kafka: Kafka, name: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """Make the topic and read it from its beginning."""
+    address = parse_address(f"kafka://{kafka.bootstrap}?topic={name}")
+    clients = Clients(connection=connection_to(address, Access()))
+    copies = Copies(partitions=1, replication=1)
+    async with open_administrator(clients) as administrator:
+        await administrator.create(wanted_topics(Topics(main=name), copies)[:1])
+    async with AIOKafkaConsumer(
+        name, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest"
+    ) as consumer:
+        yield consumer
+
+
+async def carry_out(*command: str) -> None:
+    process = await asyncio.create_subprocess_exec(*command)
+    assert await process.wait() == 0
+
+
+def trigger_in(record: ConsumerRecord) -> Trigger:
+    unwrapped = unwrap(record.value, record.headers)
+    return Trigger.parse(unwrapped.document, ORIGIN)
+
+
+@pytest.mark.parametrize("title", ["Python", "CloudEvents"])
+async def test_the_python_that_is_shown_publishes_a_trigger(
+    kafka: Kafka, title: str
+) -> None:
+    topic = f"producers.{title.lower()}"
+    async with topic_for(kafka, topic) as consumer:
+        code = adapted(shown(title, "python"), kafka, topic)
+        await carry_out(sys.executable, "-c", code)
+
+        record = await consumer.getone()
+
+    assert trigger_in(record).action == ACTION
+    assert record.key == b"door-17"
+
+
+async def test_the_kcat_that_is_shown_publishes_a_trigger(
+    kafka: Kafka, kcat: Path
+) -> None:
+    topic = "producers.kcat"
+    async with topic_for(kafka, topic) as consumer:
+        typed = shown("kcat", "console").removeprefix("$ ")
+        command = adapted(typed, kafka, topic).replace(" kcat ", f" {kcat} ")
+        await carry_out("sh", "-c", command)
+
+        record = await consumer.getone()
+
+    assert trigger_in(record).id == "door-17-0001"
+    assert record.key == b"door-17"
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+async def test_a_producer_may_compress_as_it_likes(
+    kafka: Kafka, kcat: Path, tmp_path: Path, codec: str
+) -> None:
+    """A worker that lacks a codec stands still at the first record in it."""
+    topic = f"producers.{codec}"
+    file = tmp_path / "trigger"
+    file.write_text(json.dumps({"action": ACTION, "data": {"value": "°C" * 5000}}))
+    async with topic_for(kafka, topic) as consumer:
+        await carry_out(
+            str(kcat), "-P", "-b", kafka.bootstrap, "-t", topic, "-z", codec, str(file)
+        )
+
+        record = await consumer.getone()
+
+    assert trigger_in(record).action == ACTION
+
+
+def test_the_trigger_that_is_shown_is_one() -> None:
+    (shown_,) = re.findall(r"```json\n(.*?)\n```", PAGE, re.DOTALL)
+    schema = json.loads((DOCS / "trigger.schema.json").read_text())
+
+    Draft202012Validator(schema).validate(json.loads(shown_))
+
+
+def test_the_java_that_is_shown_publishes_the_same_trigger() -> None:
+    """Its JSON, at least: to run it takes a compiler."""
+    (document,) = re.findall(r'"""\s*(\{.*?\})"""', shown("Java", "java"))
+
+    assert f"'{document}'" in shown("kcat", "console")
