@@ -18,6 +18,9 @@ LONGEST = 1000  # characters of one text
 
 Document = Mapping[str, object]
 
+# Made once: json.dumps would make another for each record.
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
@@ -45,7 +48,7 @@ def document_of(record: AuditRecord) -> Document:
 
 def encode(document: Document) -> str:
     """Return one line of ASCII."""
-    return json.dumps(document, separators=(",", ":"))
+    return _JSON.encode(document)
 
 
 def decode(text: str) -> Document | None:
@@ -178,7 +181,9 @@ def _settlement(settlement: Settlement) -> dict[str, object]:
 
 
 def _printed(instant: datetime) -> str:
-    text = instant.astimezone(UTC).isoformat(timespec="microseconds")
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    text = instant.isoformat(timespec="microseconds")
     return text.removesuffix("+00:00") + "Z"
 
 

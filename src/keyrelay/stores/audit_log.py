@@ -12,14 +12,15 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import AuditRecord
-from keyrelay.audit_document import Document, columns_of, document_of, encode
+from keyrelay.audit_document import Document, document_of, encode
 from keyrelay.batching import Batch
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
+from keyrelay.stores.audit_rows import Row, add_rows
 from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
 from keyrelay.stores.database import Database
-from keyrelay.stores.tables import audit_chains, audit_records
+from keyrelay.stores.tables import audit_chains
 from keyrelay.vault.vault import Vault
 from keyrelay.world import World
 
@@ -140,12 +141,12 @@ class Ledger:
             place = await _open_chain(
                 connection, mac, self.world.new_id(self.world.now())
             )
-        head, rows = place.head, list[dict[str, object]]()
+        head, rows = place.head, list[Row]()
         for document in recording.documents:
             text = encode(document)
             head = advance(mac, head, text)
-            rows.append(_row(head, document, text))
-        await connection.execute(insert(audit_records), rows)
+            rows.append(Row(head=head, document=document, text=text))
+        await add_rows(connection, rows)
         await connection.execute(
             update(audit_chains)
             .where(audit_chains.c.id == head.chain)
@@ -207,20 +208,3 @@ async def _open_chain(connection: AsyncConnection, mac: Mac, chain: str) -> _Pla
         )
     )
     return _Place(head=head, after=after)
-
-
-def _row(head: Head, document: Document, text: str) -> dict[str, object]:
-    columns = columns_of(document)
-    assert columns is not None
-    return {
-        "chain": head.chain,
-        "seq": head.seq,
-        "id": columns.id,
-        "kind": columns.kind,
-        "profile": columns.profile,
-        "trigger": columns.trigger,
-        "action": columns.action,
-        "at": columns.at,
-        "document": text,
-        "mac": head.mac,
-    }

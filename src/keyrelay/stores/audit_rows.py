@@ -1,0 +1,65 @@
+"""Audit rows: records as they stand in the database, put there many at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import Dialect, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.audit_document import Document, columns_of
+from keyrelay.stores.audit_chain import Head
+from keyrelay.stores.tables import audit_records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A record's document, as text and taken apart, and where its chain has got to."""
+
+    head: Head
+    document: Document
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Insertion:
+    """The statement in the database's own words; `instant` says a time in them."""
+
+    statement: str
+    instant: Callable[[datetime], object]
+
+
+async def add_rows(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    into = _insertion(connection.dialect)
+    # Past what SQLAlchemy does with each value: it took as long as all the database's
+    # own work. The documents' texts are printable, so that no label needs its care.
+    await connection.exec_driver_sql(
+        into.statement, [_bound(row, into.instant) for row in rows]
+    )
+
+
+@lru_cache(maxsize=2)
+def _insertion(dialect: Dialect) -> _Insertion:
+    instant = audit_records.c.at.type.dialect_impl(dialect).bind_processor(dialect)
+    assert instant is not None
+    statement = insert(audit_records).compile(dialect=dialect)
+    return _Insertion(statement=str(statement), instant=instant)
+
+
+def _bound(row: Row, instant: Callable[[datetime], object]) -> tuple[object, ...]:
+    """Return the values in the order of the table's columns."""
+    head, columns = row.head, columns_of(row.document)
+    assert columns is not None
+    return (
+        head.chain,
+        head.seq,
+        columns.id,
+        columns.kind,
+        columns.profile,
+        columns.trigger,
+        columns.action,
+        instant(columns.at),
+        row.text,
+        head.mac,
+    )
