@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -32,6 +32,9 @@ _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 # Whoever writes definitions holds it; the number is known to Keyrelay alone.
 _WRITER = text("SELECT pg_advisory_xact_lock(7021460)")
 _CHANNEL = "keyrelay"
+# From SQLAlchemy, from the driver where we speak to it ourselves, and on the way.
+_DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError)
+_REFUSED = (DBAPIError, NoneFree, *_DRIVERS, OSError)
 
 _LOCKED = "the database is locked; end the process that holds it"
 _SILENT = "the server does not answer; check that it runs and can be reached"
@@ -73,6 +76,7 @@ def open_engine(url: str, patience: timedelta = PATIENCE) -> AsyncEngine:
             database=named.database,
         ),
         hide_parameters=True,
+        pool_timeout=patience.total_seconds(),
         async_creator=partial(_connect, dsn, patience),
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
@@ -103,14 +107,9 @@ async def appending(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
     Raises Unavailable; then what was written may have been kept.
     """
-    try:
+    with _sentences(engine.url):
         async with engine.begin() as connection:
             yield connection
-    except (DBAPIError, NoneFree, OSError) as error:
-        if (refusal := _refusal(error)) is None:
-            raise
-        sentence = f"{_shown(engine.url)}: {refusal}"
-        raise (Locked if refusal == _LOCKED else Unavailable)(sentence) from error
 
 
 async def hurry(connection: AsyncConnection) -> None:
@@ -135,16 +134,17 @@ async def listening(
     Raises Unavailable.
     """
     lost = asyncio.Event()
-    async with appending(engine) as connection:
-        raw = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(raw, asyncpg.Connection)
-        raw.add_termination_listener(lambda _: lost.set())
-        await raw.add_listener(_CHANNEL, lambda *_: heard())
-        try:
-            yield lost
-        finally:
-            # Nobody else must be given a connection that listens.
-            await connection.invalidate()
+    with _sentences(engine.url):
+        async with engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(raw, asyncpg.Connection)
+            try:
+                raw.add_termination_listener(lambda _: lost.set())
+                await raw.add_listener(_CHANNEL, lambda *_: heard())
+                yield lost
+            finally:
+                # Nobody else must be given a connection that listens.
+                await connection.invalidate()
 
 
 async def _connect(dsn: str, patience: timedelta) -> asyncpg.Connection:
@@ -152,6 +152,19 @@ async def _connect(dsn: str, patience: timedelta) -> asyncpg.Connection:
     return await asyncpg.connect(
         dsn, timeout=seconds, command_timeout=seconds, server_settings=_SESSION
     )
+
+
+@contextmanager
+def _sentences(url: URL) -> Iterator[None]:
+    """Turn what the world refuses us into Unavailable, which says what to do."""
+    try:
+        yield
+    except _REFUSED as error:
+        if (refusal := _refusal(error)) is None:
+            raise
+        where = url.set(drivername="postgresql").render_as_string()
+        kind = Locked if refusal == _LOCKED else Unavailable
+        raise kind(f"{where}: {refusal}") from error
 
 
 def _refuse_closed(
@@ -162,7 +175,7 @@ def _refuse_closed(
         raise DisconnectionError
 
 
-def _refusal(error: DBAPIError | NoneFree | OSError) -> str | None:
+def _refusal(error: Exception) -> str | None:
     """Say what the world refuses us; None, the mistake is our own."""
     if isinstance(error, NoneFree):
         return "all connections are in use; try again"
@@ -170,13 +183,15 @@ def _refusal(error: DBAPIError | NoneFree | OSError) -> str | None:
         return "there is no TLS with the server; check sslmode and sslrootcert"
     if isinstance(error, OSError):
         return _SILENT
-    cause = error.orig and error.orig.__cause__
+    cause, lost = _told(error)
     if isinstance(cause, asyncpg.exceptions.ClientConfigurationError):
         return "its URL makes no sense; check its options"
     state = getattr(cause, "sqlstate", None) or ""
-    gone = _SILENT if error.connection_invalidated else None
-    return _REFUSALS.get(state, _REFUSALS.get(state[:2], gone))
+    return _REFUSALS.get(state, _REFUSALS.get(state[:2], _SILENT if lost else None))
 
 
-def _shown(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string()
+def _told(error: Exception) -> tuple[BaseException | None, bool]:
+    """Return the driver's own error, and whether its connection is lost."""
+    if isinstance(error, DBAPIError):
+        return error.orig and error.orig.__cause__, error.connection_invalidated
+    return error, isinstance(error, asyncpg.InterfaceError)
