@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
-from keyrelay.ports import Claims, TriggerQueue
+from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.sources.kafka.address import parse_address
 from keyrelay.sources.kafka.clients import Clients
 from keyrelay.sources.kafka.connection import connection_to
-from keyrelay.sources.kafka.queue import open_queue
+from keyrelay.sources.kafka.queue import Memory, open_queue
 from keyrelay.sources.kafka.terms import Terms
+from keyrelay.sources.kafka.unclaimed import Unclaimed
+from keyrelay.stores.claims import ClaimRecords, ClaimTerms, open_claims
 from keyrelay.stores.database import Database
 from keyrelay.stores.installation import find_profile
 from keyrelay.world import real_world
@@ -23,12 +26,35 @@ def clients_of(settings: Settings) -> Clients:
 
 @asynccontextmanager
 async def open_log(
-    settings: Settings, database: Database, claims: Claims, *, drain: bool
+    settings: Settings, database: Database, *, work: bool, drain: bool
 ) -> AsyncIterator[TriggerQueue]:
-    """Open both ends of the log. Raises Unavailable and NotFound."""
+    """Open both ends of the log; without `work`, nothing may be leased.
+
+    Raises Unavailable and NotFound.
+    """
     clients = clients_of(settings)
     name = clients.connection.address.profile
     profile = None if name is None else (await find_profile(database, name)).id
     terms = Terms(ordered=settings.ordering == "key", drain=drain)
-    async with open_queue(clients, claims, real_world(), terms, profile) as queue:
+    async with (
+        _memory(settings, database, work=work) as memory,
+        open_queue(clients, memory, real_world(), terms, profile) as queue,
+    ):
         yield queue
+
+
+@asynccontextmanager
+async def _memory(
+    settings: Settings, database: Database, *, work: bool
+) -> AsyncIterator[Memory]:
+    world, window = real_world(), timedelta(hours=settings.deduplication_hours)
+    if not window:
+        yield Memory(claims=Unclaimed(), standings=Unclaimed())
+        return
+    records = ClaimRecords(database=database, world=world)
+    if not work:
+        yield Memory(claims=Unclaimed(), standings=records)
+        return
+    terms = ClaimTerms(lease=timedelta(seconds=settings.lease_seconds), window=window)
+    async with open_claims(database, world, terms) as claims:
+        yield Memory(claims=claims, standings=records)

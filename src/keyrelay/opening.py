@@ -9,9 +9,8 @@ from pathlib import Path
 
 from keyrelay.catalog import Catalog
 from keyrelay.credentials import SecretRules
-from keyrelay.ports import Claims, TriggerQueue
+from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
-from keyrelay.sources.kafka.unclaimed import Unclaimed
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.sqlite import path_of
@@ -157,18 +156,8 @@ async def _open_log(
     # Here, because the client library takes longer to load than most commands run.
     from keyrelay.kafka import open_log
 
-    async with (
-        _open_claims(settings, store, work=work) as claims,
-        open_log(settings, store.database, claims, drain=drain) as queue,
-    ):
+    async with open_log(settings, store.database, work=work, drain=drain) as queue:
         yield queue
-
-
-@asynccontextmanager
-async def _open_claims(
-    settings: Settings, store: Store, *, work: bool
-) -> AsyncIterator[Claims]:
-    yield Unclaimed()
 
 
 async def read_catalog(store: Store) -> Catalog:

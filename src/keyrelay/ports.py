@@ -112,6 +112,10 @@ class Claims(Protocol):
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         """End claims; say of each whether it was still ours, or changed nothing."""
 
+
+class Standings(Protocol):
+    """What can be seen of claims. Each raises Unavailable."""
+
     async def standing(self, profile: str, id_: str) -> Standing | None:
         """Return what is written about a trigger; None, nothing is."""
 

@@ -15,7 +15,7 @@ from keyrelay.ports import Lease
 from keyrelay.sources.kafka.address import Address
 from keyrelay.sources.kafka.clients import Clients
 from keyrelay.sources.kafka.connection import Connection
-from keyrelay.sources.kafka.queue import KafkaQueue, open_queue
+from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
 from keyrelay.sources.kafka.terms import Pace, Terms
 from keyrelay.sources.kafka.topics import Topics
 from keyrelay.world import World, real_world
@@ -82,8 +82,9 @@ class Log:
         self, terms: Terms = TERMS, clients: Clients | None = None
     ) -> AsyncIterator[Member]:
         claims = MemoryClaims(world=self.clock.world(), book=self.book)
+        memory = Memory(claims=claims, standings=claims)
         opened = open_queue(
-            clients or self.clients, claims, self.clock.world(), terms, PROFILE
+            clients or self.clients, memory, self.clock.world(), terms, PROFILE
         )
         async with opened as queue:
             yield Member(queue=queue, claims=claims)

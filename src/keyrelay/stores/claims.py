@@ -45,11 +45,37 @@ class ClaimTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimStore:
-    """ports.Claims."""
+class ClaimRecords:
+    """ports.Standings: what can be seen of claims, also by one who makes none."""
 
     database: Database
     world: World
+
+    async def standing(self, profile: str, id_: str) -> Standing | None:
+        """Return what is written about a trigger. Raises Unavailable."""
+        row = await self._read((profile, id_))
+        if row is None:
+            return None
+        return standing_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
+
+    async def status(self, profile: str, id_: str) -> Status | None:
+        """Return where it stands; None, nobody claimed it. Raises Unavailable."""
+        row = await self._read((profile, id_))
+        return None if row is None else status_of(row)
+
+    async def _read(self, place: Place) -> ClaimRow | None:
+        profile, id_ = place
+        async with self.database.reading() as connection:
+            now = await time_of(self.database, connection, self.world)
+            wanted = {"profile": profile, "id": id_, "now": now}
+            return (await connection.execute(_ONE, wanted)).one_or_none()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimStore:
+    """ports.Claims and ports.Standings."""
+
+    records: ClaimRecords
     _presence: Presence
     _statements: Statements
     _holdings: Holdings
@@ -72,7 +98,7 @@ class ClaimStore:
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         """End claims; say of each whether it was still ours. Raises Unavailable."""
         told = self._told(ending_row(ending) for ending in endings)
-        async with self.database.appending() as connection:
+        async with self.records.database.appending() as connection:
             found = await connection.execute(self._statements.end, told)
             ended = {(profile, id_) for profile, id_ in found}
         places = [place_of(ending.claimed) for ending in endings]
@@ -80,17 +106,15 @@ class ClaimStore:
         return [place in ended for place in places]
 
     async def standing(self, profile: str, id_: str) -> Standing | None:
-        """Return what is written about a trigger. Raises Unavailable."""
-        return await read_standing(self.database, self.world, (profile, id_))
+        return await self.records.standing(profile, id_)
 
     async def status(self, profile: str, id_: str) -> Status | None:
-        """Return the same for people, with its times. Raises Unavailable."""
-        return await read_status(self.database, self.world, (profile, id_))
+        return await self.records.status(profile, id_)
 
     async def _judged(self, asked: Mapping[Place, Arrival]) -> Mapping[Place, Verdict]:
         if not asked:
             return {}
-        async with self.database.appending() as connection:
+        async with self.records.database.appending() as connection:
             verdicts = await self._claim_new(connection, asked)
             if len(verdicts) < len(asked):
                 known = {place: asked[place] for place in asked.keys() - verdicts}
@@ -108,7 +132,7 @@ class ClaimStore:
     async def _claim_known(
         self, connection: AsyncConnection, asked: Mapping[Place, Arrival]
     ) -> Mapping[Place, Verdict]:
-        now = await time_of(self.database, connection, self.world)
+        now = await time_of(self.records.database, connection, self.records.world)
         wanted = {"now": now, "rows": encode(asked)}
         found = await connection.execute(self._statements.standings, wanted)
         standings = {(row.profile, row.id): self._standing(row) for row in found}
@@ -119,7 +143,7 @@ class ClaimStore:
 
     def _told(self, rows: Iterable[Told]) -> Mapping[str, object]:
         """Return what a statement that writes is told."""
-        now = self.world.now()
+        now = self.records.world.now()
         return {"ours": self._presence.id, "now": now, "rows": encode(rows)}
 
     def _standing(self, row: ClaimRow) -> Standing:
@@ -151,8 +175,7 @@ async def open_claims(
         upkeep = asyncio.create_task(keeping.keep_up())
         try:
             yield ClaimStore(
-                database=database,
-                world=world,
+                records=ClaimRecords(database=database, world=world),
                 _presence=presence,
                 _statements=statements,
                 _holdings=holdings,
@@ -161,33 +184,6 @@ async def open_claims(
         finally:
             upkeep.cancel()
             await asyncio.wait([upkeep])
-
-
-async def read_standing(
-    database: Database, world: World, place: Place
-) -> Standing | None:
-    """Return what is written about a trigger, for one who claims nothing himself.
-
-    Raises Unavailable.
-    """
-    row = await _read(database, world, place)
-    if row is None:
-        return None
-    return standing_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
-
-
-async def read_status(database: Database, world: World, place: Place) -> Status | None:
-    """Return where a trigger stands; None, nobody claimed it. Raises Unavailable."""
-    row = await _read(database, world, place)
-    return None if row is None else status_of(row)
-
-
-async def _read(database: Database, world: World, place: Place) -> ClaimRow | None:
-    profile, id_ = place
-    async with database.reading() as connection:
-        now = await time_of(database, connection, world)
-        wanted = {"profile": profile, "id": id_, "now": now}
-        return (await connection.execute(_ONE, wanted)).one_or_none()
 
 
 def _taken(

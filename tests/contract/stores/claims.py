@@ -9,8 +9,9 @@ from typing import Protocol
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay import ports
 from keyrelay.claim import Arrival, Ending, Hold, Standing
-from keyrelay.ports import Claims, Unavailable
+from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
 from keyrelay.stores.database import Database, open_database
 from keyrelay.stores.tables import workers
@@ -23,6 +24,10 @@ from tests.samples import NOON, PROFILE
 LEASE = timedelta(seconds=30)
 TERMS = ClaimTerms(lease=LEASE)
 FIRST = Arrival(profile=PROFILE, id="t1")
+
+
+class Claims(ports.Claims, ports.Standings, Protocol):
+    """What a worker writes of triggers, and what he sees."""
 
 
 class Office(Protocol):

@@ -10,10 +10,10 @@ import pytest
 
 from keyrelay.backlog import State
 from keyrelay.claim import Arrival, Busy, Go, Hold, Known
-from keyrelay.ports import Claims
 from tests.contract.stores.claims import (
     FIRST,
     LEASE,
+    Claims,
     DatabaseOffice,
     MemoryOffice,
     Office,

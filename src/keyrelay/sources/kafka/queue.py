@@ -17,7 +17,7 @@ from keyrelay.backlog import Depth, Lag, Status
 from keyrelay.batching import Batch
 from keyrelay.claim import Arrival, Ending, Hold
 from keyrelay.dead_letter import DeadLetter
-from keyrelay.ports import Claims, Unavailable
+from keyrelay.ports import Claims, Standings, Unavailable
 from keyrelay.settlement import Settlement
 from keyrelay.sources.bell import Bell
 from keyrelay.sources.kafka import inspection
@@ -46,6 +46,7 @@ class KafkaQueue:
     """ports.TriggerQueue. It joins its group with the first lease that is asked for."""
 
     _reader: Reader
+    _standings: Standings
     _loans: Batch[None, Loan | None]
     _ends: Batch[Ending, bool]
     _drained: Batch[None, bool]
@@ -63,7 +64,7 @@ class KafkaQueue:
 
     async def redrive(self, letter: DeadLetter) -> bool:
         trigger = letter.redriven(self._clerk.world.now())
-        known = await self._clerk.claims.standing(trigger.profile, trigger.id)
+        known = await self._standings.standing(trigger.profile, trigger.id)
         if known is not None and known.hold is not Hold.BURIED:
             return False
         arrival = Arrival(
@@ -97,7 +98,7 @@ class KafkaQueue:
 
     async def status(self, profile: str, id_: str) -> Status | None:
         """Return where a trigger stands; None, nobody has taken it from the log yet."""
-        return await self._clerk.claims.status(profile, id_)
+        return await self._standings.status(profile, id_)
 
     async def depth(self) -> Depth:
         if (pump := self._reader.pump) is not None:
@@ -148,14 +149,22 @@ class KafkaQueue:
             raise Unavailable(f"{fault}; see `keyrelay topics check`") from None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is known of triggers that were claimed, and what claims them."""
+
+    claims: Claims
+    standings: Standings
+
+
 @asynccontextmanager
 async def open_queue(
-    clients: Clients, claims: Claims, world: World, terms: Terms, profile: str | None
+    clients: Clients, memory: Memory, world: World, terms: Terms, profile: str | None
 ) -> AsyncIterator[KafkaQueue]:
     """Open both ends of the log; whoever names no profile is of `profile`, if given."""
     clerk = Clerk(
         shelf=_shelf(clients, terms, profile),
-        claims=claims,
+        claims=memory.claims,
         outbox=Outbox(make=clients.producer),
         bell=Bell(),
         terms=terms,
@@ -164,6 +173,7 @@ async def open_queue(
     reader = Reader(clients=clients, clerk=clerk)
     queue = KafkaQueue(
         _reader=reader,
+        _standings=memory.standings,
         _loans=Batch(run=partial(_lend, reader), most=_MOST),
         _ends=Batch(run=clerk.end, most=_MOST),
         _drained=Batch(run=partial(_drained, reader), most=_MOST),

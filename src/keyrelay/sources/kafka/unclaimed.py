@@ -10,7 +10,7 @@ from keyrelay.claim import Arrival, Ending, Standing, Verdict, judge
 
 
 class Unclaimed:
-    """ports.Claims, of which nothing is written."""
+    """ports.Claims and ports.Standings, of which nothing is written."""
 
     async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
         return [judge(arrival, None) for arrival in arrivals]
