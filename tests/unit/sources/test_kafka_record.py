@@ -1,0 +1,260 @@
+"""Records: what is written is read back, and what nobody wrote like that is refused."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiokafka.structs import ConsumerRecord, TopicPartition
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from keyrelay.claim import Arrival
+from keyrelay.sources.kafka.positions import Mark
+from keyrelay.sources.kafka.record import (
+    Fetched,
+    Place,
+    Record,
+    dead_headers,
+    parked_as,
+    parked_headers,
+    read_parked,
+    read_published,
+    size_of,
+    written_at,
+)
+from keyrelay.trigger import MalformedTrigger, Trigger
+from tests.contract.queues import trigger
+from tests.samples import DAY, MAIL_ACTION, MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
+from tests.unit.sources.kafka_records import (
+    MAIN,
+    MAIN_TOO,
+    ORIGIN,
+    SHORT,
+    a_record,
+    milliseconds,
+    parked,
+    raw,
+)
+
+MARK = Mark(SHORT, 0, 0)
+COUNTS = st.integers(0, 999_999_999)
+INSTANTS = st.datetimes(timezones=st.just(UTC))
+HEADERS = parked(trigger(), due=NOON + DAY, waits_for=MAIL_SECRET)
+REASON, WAITS_FOR = "keyrelay-reason", "keyrelay-waits-for"
+NAMES = [name for name, _ in HEADERS]
+TRIGGER = trigger().encode()
+BARE = json.dumps({"action": MAIL_ACTION}).encode()
+
+
+def fetched(record: ConsumerRecord, at: datetime = NOON) -> Fetched:
+    return Fetched(record, MARK, at)
+
+
+def published(
+    *,
+    of: TopicPartition = MAIN,
+    offset: int = 0,
+    timestamp: int = milliseconds(NOON),
+) -> Trigger:
+    """Read a trigger of which its producer wrote no more than it has to."""
+    record = raw(BARE, of=of, offset=offset, timestamp=timestamp)
+    return read_published(fetched(record), PROFILE).trigger
+
+
+def without(name: str) -> list[tuple[str, bytes]]:
+    return [header for header in HEADERS if header[0] != name]
+
+
+# What workers write
+
+
+@given(
+    life=COUNTS,
+    turn=COUNTS,
+    attempts=COUNTS,
+    cut=st.booleans(),
+    done=st.frozensets(st.text(st.characters(exclude_characters="\0", codec="utf-8"))),
+    due=INSTANTS,
+    waits_for=st.sampled_from([None, MAIL_SECRET]),
+)
+def test_what_is_put_back_is_read_back(
+    life: int,
+    turn: int,
+    attempts: int,
+    done: frozenset[str],
+    due: datetime,
+    waits_for: str | None,
+    *,
+    cut: bool,
+) -> None:
+    arrival = Arrival(
+        profile=PROFILE,
+        id="t1",
+        life=life,
+        turn=turn,
+        attempts=attempts,
+        cut=cut,
+        done=done,
+    )
+    record = parked_as(a_record(trigger()), arrival, waits_for)
+
+    headers = parked_headers(record, due, "451 later")
+    read = read_parked(fetched(raw(TRIGGER, of=SHORT, headers=headers)))
+
+    assert read == Record(
+        trigger=trigger(),
+        arrival=arrival,
+        origin=ORIGIN,
+        mark=MARK,
+        at=NOON,
+        due=due,
+        waits_for=waits_for,
+    )
+
+
+def test_a_buried_one_says_why_whose_fault_and_where_it_came_from() -> None:
+    said = dict(dead_headers(Place("a/b", 1, 2), "sent nonsense ☂", "trigger", 3))
+
+    assert said == {
+        "keyrelay-reason": "sent nonsense ☂".encode(),
+        "keyrelay-fault": b"trigger",
+        "keyrelay-attempts": b"3",
+        "keyrelay-origin": b"a/b/1/2",
+    }
+
+
+def test_a_topic_may_be_called_anything() -> None:
+    headers = [*without("keyrelay-origin"), ("keyrelay-origin", b"a/b/1/2")]
+
+    read = read_parked(fetched(raw(TRIGGER, headers=headers)))
+
+    assert read.origin == Place("a/b", 1, 2)
+
+
+# What nobody of us wrote
+
+
+@given(
+    name=st.sampled_from(NAMES),
+    value=st.none() | st.binary(max_size=50) | st.integers().map(lambda n: b"%d" % n),
+)
+@example(name="keyrelay-life", value=b"-1")
+@example(name="keyrelay-turn", value=b"2147483648")
+@example(name="keyrelay-attempts", value=b"9" * 5000)
+@example(name="keyrelay-done", value=b"[" * 100_000)
+@example(name="keyrelay-done", value=b'"ada"')
+@example(name="keyrelay-done", value=b"[1]")
+@example(name="keyrelay-done", value=b'["\\u0000"]')
+@example(name="keyrelay-done", value=b'["\\ud800"]')
+@example(name="keyrelay-due", value=b"2030-01-01T12:00:00")
+@example(name="keyrelay-due", value=b"0001-01-01T00:00:00+23:59")
+@example(name="keyrelay-origin", value=b"somewhere")
+@example(name="keyrelay-waits-for", value=b"\xff")
+def test_garbage_in_a_header_is_read_safely_or_refused(
+    name: str, value: bytes | None
+) -> None:
+    record = raw(TRIGGER, of=SHORT, headers=[*without(name), (name, value)])
+    try:
+        read = read_parked(fetched(record))
+    except MalformedTrigger:
+        return
+    assert read.due is not None
+    assert read.due.tzinfo is UTC
+    assert 0 <= read.arrival.life < 2**31
+    assert 0 <= read.arrival.attempts < 2**31
+    assert "\0" not in "".join(read.arrival.done).encode().decode()
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {REASON, WAITS_FOR}))
+def test_without_one_of_its_headers_nothing_was_put_back(name: str) -> None:
+    with pytest.raises(MalformedTrigger):
+        read_parked(fetched(raw(TRIGGER, of=SHORT, headers=without(name))))
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"\xff", b'{"id": "t1"}'])
+def test_a_value_that_is_no_trigger_is_refused_wherever_it_stands(
+    value: bytes | None,
+) -> None:
+    with pytest.raises(MalformedTrigger):
+        read_published(fetched(raw(value)), PROFILE)
+    with pytest.raises(MalformedTrigger):
+        read_parked(fetched(raw(value, of=SHORT, headers=HEADERS)))
+
+
+@given(
+    value=st.binary(), headers=st.lists(st.tuples(st.text(), st.none() | st.binary()))
+)
+def test_whatever_is_published_is_a_trigger_or_refused(
+    value: bytes, headers: list[tuple[str, bytes | None]]
+) -> None:
+    with pytest.raises(MalformedTrigger):
+        read_published(fetched(raw(value, headers=headers)), PROFILE)
+
+
+# What producers leave out
+
+
+def test_without_an_id_a_trigger_has_one_from_where_it_stands() -> None:
+    elsewhere = [published(offset=1), published(of=MAIN_TOO), published(of=SHORT)]
+
+    assert published() == published()
+    assert len({each.id for each in (published(), *elsewhere)}) == 4
+
+
+def test_the_id_from_a_place_is_the_same_in_every_release() -> None:
+    assert published(offset=41).id == "94e76a35df75d28d96c1dcc2"
+
+
+def test_a_trigger_was_raised_when_it_was_written_whenever_it_is_read() -> None:
+    early, late = (
+        read_published(fetched(raw(BARE), at=NOON + later), PROFILE)
+        for later in (timedelta(), timedelta(hours=1))
+    )
+
+    assert early.trigger == late.trigger
+    assert early.trigger.lifetime.raised_at == NOON
+
+
+def test_a_trigger_of_another_profile_is_refused() -> None:
+    theirs = trigger(profile=OTHER_PROFILE).encode()
+
+    with pytest.raises(MalformedTrigger):
+        read_published(fetched(raw(theirs)), PROFILE)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "at"),
+    [
+        (milliseconds(NOON), NOON),
+        (-1, datetime(1970, 1, 1, tzinfo=UTC)),
+        (-(2**63), datetime(1970, 1, 1, tzinfo=UTC)),
+        (2**63 - 1, datetime.max.replace(tzinfo=UTC)),
+        (253402300800000, datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_any_number_is_some_time(timestamp: int, at: datetime) -> None:
+    assert written_at(raw(None, timestamp=timestamp)) == at
+
+
+@pytest.mark.parametrize("timestamp", [-1, -(2**63), 0, milliseconds(NOON)])
+def test_a_trigger_of_any_age_has_its_lifetime(timestamp: int) -> None:
+    lifetime = published(timestamp=timestamp).lifetime
+
+    assert lifetime.deadline - lifetime.raised_at == DAY
+
+
+@pytest.mark.parametrize("timestamp", [2**63 - 1, 253402300799999])
+def test_a_trigger_from_the_end_of_time_is_refused(timestamp: int) -> None:
+    with pytest.raises(MalformedTrigger, match="out of range"):
+        published(timestamp=timestamp)
+
+
+# Memory
+
+
+def test_all_that_a_record_carries_counts() -> None:
+    small = size_of(raw(None))
+
+    assert size_of(raw(b"x" * 1000)) - small == 1000
+    assert size_of(raw(None, key=b"k" * 10)) - small == 10
+    assert size_of(raw(None, headers=[("n", b"v" * 5000), ("m", None)])) - small > 5000
