@@ -101,16 +101,19 @@ def test_what_selects_pods_finds_those_of_its_kind(release: Release) -> None:
         each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"]
         for each in release.all("Deployment")
     }
-    selecting = [*release.all("Deployment"), *release.all("PodDisruptionBudget")]
-    selectors = {
-        each["metadata"]["name"]: each["spec"]["selector"]["matchLabels"]
-        for each in selecting
-    } | {
-        each["metadata"]["name"]: each["spec"]["selector"]
-        for each in release.all("Service")
-    }
+    selectors = [
+        *(
+            (each["metadata"]["name"], each["spec"]["selector"]["matchLabels"])
+            for kind in ("Deployment", "PodDisruptionBudget")
+            for each in release.all(kind)
+        ),
+        *(
+            (each["metadata"]["name"], each["spec"]["selector"])
+            for each in release.all("Service")
+        ),
+    ]
 
-    for name, selector in selectors.items():
+    for name, selector in selectors:
         found = [each for each in labels if selector.items() <= labels[each].items()]
         assert found == [name]
 
