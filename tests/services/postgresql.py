@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from tests.services import daemon, debian, loopback, program
+from tests.services.daemon import Daemon
 
 NAME = "PostgreSQL"
 
@@ -20,13 +21,12 @@ _NUMBERS = count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgreSql:
-    """Lets every user in without a password; `process` is its process while it runs."""
+    """Lets every user in without a password."""
 
     port: int
-    directory: Path
+    data: Path
     programs: Path
-    fsync: bool
-    process: ExitStack
+    daemon: Daemon
 
     def url(self, database: str) -> str:
         return f"postgresql://{_ACCOUNT}@{loopback.HOST}:{self.port}/{database}"
@@ -54,40 +54,17 @@ class PostgreSql:
 
     def start(self) -> None:
         """Return once it answers."""
-        settings = {
-            "port": self.port,
-            "listen_addresses": loopback.HOST,
-            "unix_socket_directories": self.directory,
-            "max_connections": 200,
-            "fsync": self.fsync,
-        }
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        self.process.enter_context(
-            daemon.running(
-                _owned([self.programs / "postgres", "-D", self._data, *options]),
-                directory=self.directory,
-                ready=self._answers,
-            )
-        )
+        self.daemon.start()
 
     def stop(self) -> None:
         """End it as a crash would."""
-        options = [f"--pgdata={self._data}", "--mode=immediate", "stop"]
+        options = [f"--pgdata={self.data}", "--mode=immediate", "stop"]
         program.run(_owned([self.programs / "pg_ctl", *options]))
-        self.process.close()
+        self.daemon.stop()
 
     def restart(self) -> None:
         self.stop()
         self.start()
-
-    @property
-    def _data(self) -> Path:
-        return self.directory / "data"
-
-    def _answers(self) -> bool:
-        asked = ["--quiet", f"--host={loopback.HOST}", f"--port={self.port}"]
-        ended = subprocess.run([self.programs / "pg_isready", *asked], check=False)
-        return ended.returncode == 0
 
 
 def version() -> str:
@@ -108,17 +85,29 @@ def running(
 ) -> Iterator[PostgreSql]:
     """Serve; `fsync` is for measuring: no test here cuts the machine's power."""
     programs = server.resolve().parent  # a link stands alone
-    with ExitStack() as process:
-        started = PostgreSql(
-            port=loopback.free_port(),
-            directory=directory,
-            programs=programs,
-            fsync=fsync,
-            process=process,
-        )
-        _make(directory / "data", programs)
-        started.start()
-        yield started
+    data, port = directory / "data", loopback.free_port()
+    _make(data, programs)
+    settings = {
+        "port": port,
+        "listen_addresses": loopback.HOST,
+        "unix_socket_directories": directory,
+        "max_connections": 200,
+        "fsync": fsync,
+    }
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    with daemon.running(
+        _owned([programs / "postgres", "-D", data, *options]),
+        directory=directory,
+        ready=lambda: _answers(programs, port),
+    ) as process:
+        yield PostgreSql(port=port, data=data, programs=programs, daemon=process)
+
+
+def _answers(programs: Path, port: int) -> bool:
+    asked = ["--quiet", f"--host={loopback.HOST}", f"--port={port}"]
+    return (
+        subprocess.run([programs / "pg_isready", *asked], check=False).returncode == 0
+    )
 
 
 def _make(data: Path, programs: Path) -> None:

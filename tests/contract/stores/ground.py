@@ -36,7 +36,6 @@ def on_a_server(server: PostgreSql, template: str, folder: Path) -> Iterator[Gro
     """Give a database that is like the template, for as long as it is needed."""
     name = server.create(template)
     try:
-        kept = server.directory / "data"
-        yield Ground(url=server.url(name), folder=folder, kept=kept)
+        yield Ground(url=server.url(name), folder=folder, kept=server.data)
     finally:
         server.drop(name)
