@@ -15,7 +15,7 @@ from typing import assert_never
 
 from aiokafka.structs import TopicPartition
 
-from keyrelay.claim import Arrival, Busy, Ending, Go, Hold, Known, Verdict
+from keyrelay.claim import Arrival, Busy, Ending, Go, Hold, Known, Verdict, claimed
 from keyrelay.outcome import Fault
 from keyrelay.ports import Claims, Unavailable
 from keyrelay.settlement import Bury, Done, Settlement, TryAgain
@@ -130,12 +130,12 @@ class Clerk:
         record = loan.record
         match settlement:
             case Done():
-                return _ended(record, Hold.DONE)
+                return _ended(loan, Hold.DONE)
             case Bury(reason=reason, fault=fault):
                 trigger, attempts = record.trigger, loan.claim.number
                 said = dead_headers(record.origin, reason, fault, attempts)
                 await self._bury(_key(record), trigger.encode(), said)
-                return _ended(record, Hold.BURIED)
+                return _ended(loan, Hold.BURIED)
             case TryAgain():
                 return await self._put_back(loan, settlement)
             case _:
@@ -223,8 +223,9 @@ class Clerk:
             self.bell.ring(1)
 
 
-def _ended(record: Record, hold: Hold) -> Ending:
-    return Ending(claimed=record.arrival, hold=hold, then=record.arrival)
+def _ended(loan: Loan, hold: Hold) -> Ending:
+    arrival = loan.record.arrival
+    return Ending(claimed=arrival, hold=hold, then=claimed(arrival, loan.claim))
 
 
 def _key(record: Record) -> bytes | None:
