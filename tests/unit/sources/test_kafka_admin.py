@@ -83,11 +83,11 @@ async def test_what_is_there_is_described() -> None:
     [
         (
             TopicAuthorizationFailedError,
-            r"grant CREATE on the cluster, or on t\*, to our user",
+            r"grant CREATE on t\* to our user",
         ),
         (
             ClusterAuthorizationFailedError,
-            r"grant CREATE on the cluster, or on t\*, to our user",
+            r"grant CREATE on t\* to our user",
         ),
         (RequestTimedOutError, "try again later"),
     ],

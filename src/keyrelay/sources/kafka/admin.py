@@ -86,11 +86,8 @@ class Administrator:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 words = next(filter(None, said), error.__name__)
-                raise _refusal(
-                    error,
-                    f"CREATE on the cluster, or on {topics[0].name}*,",
-                    f"{name}: {words}",
-                )
+                needs = f"CREATE on {topics[0].name}*"
+                raise _refusal(error, needs, f"{name}: {words}")
         await self._seen(topics)
 
     async def grow(self, topics: Sequence[Topic]) -> None:
