@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.relay import Relay, to_mail
-from tests.sinks import smtp
+from tests.faults.many_machines import Place, create_topics, new_place
+from tests.faults.relay import Relay, to_mail, to_queue
+from tests.services.kafka import Kafka
+from tests.services.postgresql import PostgreSql
+from tests.sinks import smtp, sqs
 from tests.sinks.smtp import Address, SmtpSink
+from tests.sinks.sqs import SqsSink
 from tests.sinks.temper import EVEN, Temper
 
 
@@ -61,3 +65,22 @@ def relay(
 ) -> Relay:
     """Use after its sink: by the time it is here, the sink can be reached."""
     return original.copied(folder / "home", settings)
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[SqsSink]:
+    with sqs.running(tmp_path / "queue") as running:
+        yield running
+
+
+@pytest.fixture
+def place(kafka: Kafka, postgresql: PostgreSql) -> Place:
+    return new_place(kafka, postgresql)
+
+
+@pytest.fixture
+def shared_relay(tmp_path: Path, queue: SqsSink, place: Place) -> Relay:
+    """What workers of many machines share; on this one they share a home, too."""
+    relay = to_queue(tmp_path / "home", queue, place.settings)
+    create_topics(relay)
+    return relay

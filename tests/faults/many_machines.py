@@ -39,6 +39,7 @@ class Place:
         return {
             "KEYRELAY_DATABASE": self.postgresql.url(self.database),
             "KEYRELAY_QUEUE": f"{log}&group={self.topic}&profile=default",
+            "KEYRELAY_LANES": "128",
             "KEYRELAY_LEASE_SECONDS": "3",
             "KEYRELAY_PROBES": "off",
             "KEYRELAY_LOG_FORMAT": "json",
