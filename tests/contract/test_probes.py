@@ -198,6 +198,26 @@ async def test_a_worker_is_alive_whatever_else_is_away(worker: Answering) -> Non
     assert (await worker.ask("/healthz")).status == 200
 
 
+async def test_nobody_is_asked_any_more_once_the_probes_are_closed(
+    settings: Settings,
+) -> None:
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    async with answering(settings, ANYWHERE) as worker:
+        worker.crew.watch.outlook.parts["queue"].ask = hang
+        await worker.ready()
+
+    assert asked.is_set()
+    assert left.is_set()
+
+
 async def test_metrics_are_what_prometheus_reads(worker: Answering) -> None:
     answer = await worker.ask("/metrics")
 

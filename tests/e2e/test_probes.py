@@ -23,6 +23,7 @@ from tests.services.kafka import Kafka
 from tests.services.loopback import HOST, free_port
 from tests.services.mailhog import MailHog
 from tests.services.postfix import Postfix
+from tests.services.postgresql import PostgreSql
 
 WITHIN = timedelta(seconds=60)
 PASSWORD = Canary(name="password", value='canary-"55d0\\pä/ss+w0rd', user="relay")
@@ -160,6 +161,24 @@ def test_a_worker_is_ready_again_once_its_database_is(
     assert code == 0
 
 
+def test_a_lane_that_waits_for_its_record_is_busy(relay: Home, probes: Probes) -> None:
+    database = sqlite3.connect(relay.path / "keyrelay.db", isolation_level=None)
+
+    with relay.running("worker") as worker, closing(database):
+        probes.await_status(200)
+        database.execute("BEGIN IMMEDIATE")
+        publish(relay, trigger("t1", "0" * 24))
+        probes.await_sample("keyrelay_lanes_busy", least=1)
+        database.execute("ROLLBACK")
+        idle = deadline.met(lambda: probes.read()["keyrelay_lanes_busy",] == 0, WITHIN)
+        read = probes.read()
+        end(worker)
+
+    assert idle
+    assert read["keyrelay_lanes",] == 32
+    assert read["keyrelay_settlements_total", "bury"] == 1
+
+
 def test_a_worker_on_kafka_shows_its_lag_and_says_when_its_broker_is_away(
     relay: Home, mailhog: MailHog, kafka: Kafka, probes: Probes
 ) -> None:
@@ -182,6 +201,31 @@ def test_a_worker_on_kafka_shows_its_lag_and_says_when_its_broker_is_away(
 
     assert b'"queue": "ready"' not in away
     assert b'"database": "ready"' in away
+    assert alive == 200
+    assert code == 0
+
+
+def test_a_worker_on_postgresql_says_when_its_database_is_away(
+    relay: Home, postgresql: PostgreSql, probes: Probes
+) -> None:
+    url = postgresql.url(postgresql.create())
+    relay = Home(
+        path=relay.path.with_name("shared"),
+        settings={**relay.settings, "KEYRELAY_DATABASE": url},
+    )
+    relay.run("init")
+
+    with relay.running("worker") as worker:
+        probes.await_status(200)
+        postgresql.stop()
+        away = probes.await_status(503)
+        alive = probes.ask("/healthz").status
+        postgresql.start()
+        probes.await_status(200)
+        code = end(worker)
+
+    assert b'"database": "ready"' not in away
+    assert b'"queue": "ready"' in away
     assert alive == 200
     assert code == 0
 
