@@ -17,13 +17,15 @@ class DeadLetter:
     buried_at: datetime
 
     def redriven(self, now: datetime) -> Trigger:
-        """Return the trigger with as much time, from now, as it had when raised.
+        """Return the trigger with as much time, from now, as it had when raised, or
+        from then, should that come later: the clock of its producer was ahead.
 
         It keeps its id and the time it was raised, so that the message that goes
         out is the same and a receiver can tell.
         """
         lifetime = self.trigger.lifetime
-        deadline = _later(now, lifetime.deadline - lifetime.raised_at)
+        begin = max(now, lifetime.raised_at)
+        deadline = _later(begin, lifetime.deadline - lifetime.raised_at)
         return replace(
             self.trigger,
             lifetime=Lifetime(raised_at=lifetime.raised_at, deadline=deadline),

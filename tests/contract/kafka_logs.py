@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
@@ -74,6 +74,7 @@ class Log:
 
     clients: Clients
     topics: Topics
+    partitions: int = 1
     clock: Ahead = field(default_factory=Ahead)
     book: Book = field(default_factory=Book)
 
@@ -109,13 +110,21 @@ class Log:
                     timestamp_ms=timestamp,
                 )
 
+    async def write_in_transaction(self, value: bytes, *, commit: bool) -> None:
+        arguments = self.clients.connection.arguments()
+        producer = AIOKafkaProducer(transactional_id=self.topics.main, **arguments)
+        async with producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(self.topics.main, value)
+            if commit:
+                await producer.commit_transaction()
+            else:
+                await producer.abort_transaction()
+
     async def read(self, topic: str) -> Sequence[ConsumerRecord]:
         """Return all that stands in a topic."""
         async with self.clients.onlooker() as consumer:
-            numbers = consumer.partitions_for_topic(topic) or await _numbers(
-                consumer, topic
-            )
-            partitions = [TopicPartition(topic, number) for number in numbers]
+            partitions = [TopicPartition(topic, n) for n in range(self.partitions)]
             consumer.assign(partitions)
             await consumer.seek_to_beginning(*partitions)
             ends = await consumer.end_offsets(partitions)
@@ -125,12 +134,12 @@ class Log:
                 records += itertools.chain.from_iterable(fetched.values())
         return records
 
-    async def first(self, topic: str) -> ConsumerRecord:
-        """Return the first record, once there is one."""
+    async def nth(self, topic: str, offset: int) -> ConsumerRecord:
+        """Return the record at this offset, once there is one."""
         async with self.clients.onlooker() as consumer:
             partition = TopicPartition(topic, 0)
             consumer.assign([partition])
-            await consumer.seek_to_beginning(partition)
+            consumer.seek(partition, offset)
             return await consumer.getone(partition)
 
     async def committed(self) -> Mapping[str, int]:
@@ -143,13 +152,6 @@ class Log:
             for each, known in offsets.items()
             if known.offset > 0
         }
-
-
-async def _numbers(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()
-    numbers: set[int] | None = consumer.partitions_for_topic(topic)
-    assert numbers
-    return numbers
 
 
 @asynccontextmanager
@@ -172,28 +174,30 @@ _numbers_of_logs = itertools.count(1)
 async def a_log(
     kafka: Kafka, partitions: int = 1, settings: Mapping[str, Mapping[str, str]] = {}
 ) -> Log:
-    """Make topics that no other test knows; `settings` by the topic's last name."""
-    log = without_topics(kafka)
-    await create(log, partitions, settings)
+    """Make topics that no other test knows; `settings` by the ends of their names."""
+    log = without_topics(kafka, partitions)
+    await create(log, settings)
     return log
 
 
-def without_topics(kafka: Kafka) -> Log:
+def without_topics(kafka: Kafka, partitions: int = 1) -> Log:
     name = f"log{next(_numbers_of_logs)}"
-    return Log(clients=clients_at(kafka.bootstrap, name), topics=Topics(main=name))
+    return Log(
+        clients=clients_at(kafka.bootstrap, name),
+        topics=Topics(main=name),
+        partitions=partitions,
+    )
 
 
-async def create(
-    log: Log, partitions: int = 1, settings: Mapping[str, Mapping[str, str]] = {}
-) -> None:
+async def create(log: Log, settings: Mapping[str, Mapping[str, str]] = {}) -> None:
     new = [
         NewTopic(
             name=name,
-            num_partitions=partitions,
+            num_partitions=log.partitions,
             replication_factor=1,
             topic_configs={
                 "max.message.bytes": str(9 * 1024 * 1024),
-                **settings.get(name.rpartition(".")[2], {}),
+                **settings.get(name.removeprefix(log.topics.main), {}),
             },
         )
         for name in (*log.topics.read, log.topics.dead)

@@ -37,6 +37,16 @@ def test_a_redriven_trigger_is_otherwise_the_same() -> None:
     assert trigger == letter.trigger
 
 
+def test_a_trigger_of_a_clock_that_was_ahead_is_one_still_when_redriven() -> None:
+    ahead = NOON + timedelta(days=365)
+    letter = a_letter(Lifetime(raised_at=ahead, deadline=ahead + timedelta(hours=24)))
+
+    trigger = letter.redriven(NOON)
+
+    assert Trigger.decode(trigger.encode()) == trigger
+    assert trigger.lifetime.deadline == ahead + timedelta(hours=24)
+
+
 @pytest.mark.parametrize("now", [NOON, LAST])
 def test_a_deadline_at_the_end_of_the_calendar_stays_there(now: datetime) -> None:
     letter = a_letter(Lifetime(raised_at=NOON - timedelta(days=1), deadline=LAST))
