@@ -1,4 +1,4 @@
-"""Silence: a way to a server on which nothing arrives any more, and nothing is lost."""
+"""Silence: a way to a server on which what is said may arrive late, or not at all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,18 +8,35 @@ from dataclasses import dataclass, field
 from tests.services import loopback
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Way:
-    """A port that leads to the server; unless it is `open`, all that is said waits."""
+    """A port that leads to the server. What may not pass waits.
+
+    No answer passes once `unanswered` was said.
+    """
 
     port: int
-    open: asyncio.Event = field(default_factory=asyncio.Event)
+    unanswered: bytes | None = None
+    _questions: asyncio.Event = field(default_factory=asyncio.Event)
+    _answers: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fall_silent(self) -> None:
-        self.open.clear()
+        self._questions.clear()
+        self._answers.clear()
 
     def speak_again(self) -> None:
-        self.open.set()
+        self.unanswered = None
+        self._questions.set()
+        self._answers.set()
+
+    async def ask(self, said: bytes) -> None:
+        """Return once it may be passed on to the server."""
+        await self._questions.wait()
+        if self.unanswered is not None and self.unanswered in said:
+            self._answers.clear()
+
+    async def answer(self, _: bytes) -> None:
+        await self._answers.wait()
 
 
 @asynccontextmanager
@@ -29,9 +46,22 @@ async def way_to(server: int) -> AsyncIterator[Way]:
     passing = set[asyncio.Task[None]]()
 
     async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(loopback.HOST, server)
-        for one, other in ((reader, there[1]), (there[0], writer)):
-            passing.add(asyncio.create_task(_pass_on(one, other, way.open)))
+        answers, questions = await asyncio.open_connection(loopback.HOST, server)
+
+        async def pass_on_questions() -> None:
+            while said := await reader.read(65536):
+                await way.ask(said)
+                questions.write(said)
+            questions.close()
+
+        async def pass_on_answers() -> None:
+            while said := await answers.read(65536):
+                await way.answer(said)
+                writer.write(said)
+            writer.close()
+
+        passing.add(asyncio.create_task(pass_on_questions()))
+        passing.add(asyncio.create_task(pass_on_answers()))
 
     listening = await asyncio.start_server(join, loopback.HOST, way.port)
     try:
@@ -41,14 +71,3 @@ async def way_to(server: int) -> AsyncIterator[Way]:
         for task in passing:
             task.cancel()
         await asyncio.gather(*passing, return_exceptions=True)
-
-
-async def _pass_on(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, may: asyncio.Event
-) -> None:
-    try:
-        while said := await reader.read(65536):
-            await may.wait()
-            writer.write(said)
-    finally:
-        writer.close()

@@ -27,6 +27,7 @@ _COMMANDS = {
     "audit": "Audit: who changed or used what, and the proof.",
     "key": "Keys: whether the vault and its secrets open.",
     "topics": "Topics: made in Kafka, and whether they are right.",
+    "migrate": "Migrate: the database's tables, brought up to date.",
     "demo": "See it work here: mails, messages, a kill, nothing lost.",
 }
 _EXAMPLE = """\b

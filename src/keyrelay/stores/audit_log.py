@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import AuditRecord
@@ -16,7 +17,7 @@ from keyrelay.audit_document import Document, document_of, encode
 from keyrelay.batching import Batch
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
-from keyrelay.stores.audit_rows import Row, add_rows
+from keyrelay.stores.audit_rows import Row, add_rows, unkept
 from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
 from keyrelay.stores.database import Database
@@ -80,7 +81,10 @@ class Ledger:
         return self._recording(self.database.writing)
 
     async def keep_records(self, records: Sequence[AuditRecord]) -> Sequence[None]:
-        """Keep what tells of no change to anything that others write, too."""
+        """Keep what tells of no change to anything that others write, too.
+
+        What was kept already is not kept twice: after Unavailable, try again.
+        """
         async with self._recording(self.database.appending) as recording:
             for record in records:
                 recording.append(record)
@@ -135,24 +139,21 @@ class Ledger:
 
     async def _keep(
         self, mac: Mac, place: _Place | None, recording: Recording
-    ) -> _Place:
+    ) -> _Place | None:
+        """Return our place after the records; None, all of them were kept before."""
         connection = recording.connection
-        if place is None:
-            place = await _open_chain(
-                connection, mac, self.world.new_id(self.world.now())
-            )
-        head, rows = place.head, list[Row]()
-        for document in recording.documents:
-            text = encode(document)
-            head = advance(mac, head, text)
-            rows.append(Row(head=head, document=document, text=text))
-        await add_rows(connection, rows)
-        await connection.execute(
-            update(audit_chains)
-            .where(audit_chains.c.id == head.chain)
-            .values(head_seq=head.seq, head_mac=head.mac)
-        )
-        return _Place(head=head, after=place.after)
+        if place is not None:
+            return await _append(connection, mac, place, recording.documents)
+        # Of a commit that we did not hear of we do not know whether it was made.
+        documents = await unkept(connection, recording.documents)
+        if not documents:
+            return None
+        chain = self.world.new_id(self.world.now())
+        place = await _open_chain(connection, mac, chain)
+        try:
+            return await _append(connection, mac, place, documents)
+        except IntegrityError:  # it was not made then, and is now
+            raise Unavailable("an audit record was kept meanwhile: again") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,23 @@ async def open_ledger(
 
 def group_commits(ledger: Ledger) -> GroupedAuditLog:
     return GroupedAuditLog(Batch(run=ledger.keep_records, most=MOST_TOGETHER))
+
+
+async def _append(
+    connection: AsyncConnection, mac: Mac, place: _Place, documents: Sequence[Document]
+) -> _Place:
+    head, rows = place.head, list[Row]()
+    for document in documents:
+        text = encode(document)
+        head = advance(mac, head, text)
+        rows.append(Row(head=head, document=document, text=text))
+    await add_rows(connection, rows)
+    await connection.execute(
+        update(audit_chains)
+        .where(audit_chains.c.id == head.chain)
+        .values(head_seq=head.seq, head_mac=head.mac)
+    )
+    return _Place(head=head, after=place.after)
 
 
 async def _open_chain(connection: AsyncConnection, mac: Mac, chain: str) -> _Place:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Dialect, insert
+from sqlalchemy import Dialect, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit_document import Document, columns_of
@@ -37,6 +37,16 @@ async def add_rows(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     await connection.exec_driver_sql(
         into.statement, [_bound(row, into.instant) for row in rows]
     )
+
+
+async def unkept(
+    connection: AsyncConnection, documents: Sequence[Document]
+) -> Sequence[Document]:
+    """Return the documents of those records that are not there."""
+    ids = [str(document["id"]) for document in documents]
+    wanted = select(audit_records.c.id).where(audit_records.c.id.in_(ids))
+    kept = set(await connection.scalars(wanted))
+    return [document for document in documents if document["id"] not in kept]
 
 
 @lru_cache(maxsize=2)

@@ -1,7 +1,7 @@
 """The live catalog: sees each change at once, and believes nobody but the vault."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from keyrelay.policy import Denial, Permit, decide
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.stores.catalog import STALE, LiveCatalog
 from keyrelay.stores.definitions import Listing
-from tests.contract.stores.ground import on_sqlite
+from tests.contract.stores.ground import on_postgresql, on_sqlite
 from tests.contract.stores.house import (
     ADA,
     SMTP_VALUE,
@@ -81,6 +81,58 @@ async def test_a_watching_catalog_looks_four_times_a_second_until_it_is_stopped(
     assert (PROFILE, secret) not in neighbour.catalog.current().secrets
     stop.set()
     await watching
+
+
+@on_postgresql
+async def test_a_watching_catalog_hears_of_a_change_before_it_looks(
+    house: House, neighbour: House
+) -> None:
+    secret = await house.new_secret()
+    stop = asyncio.Event()
+    watching = asyncio.create_task(neighbour.catalog.watch(stop))
+    await until(neighbour, lambda seen: (PROFILE, secret) in seen.secrets)
+
+    await house.secrets.delete(PROFILE, secret, ADA)
+
+    # No time passes here: it cannot have looked by itself.
+    await until(neighbour, lambda seen: (PROFILE, secret) not in seen.secrets)
+    stop.set()
+    await watching
+
+
+@on_postgresql
+async def test_a_catalog_that_hears_nothing_any_more_looks_every_second(
+    house: House, neighbour: House
+) -> None:
+    secret = await house.new_secret()
+    stop = asyncio.Event()
+    watching = asyncio.create_task(neighbour.catalog.watch(stop))
+    await record_something(neighbour)
+    sleepers = 3  # the watching one, and both that keep checkpoints
+    await house.clock.until_asleep(sleepers)
+    await house.break_in(DEAFEN)
+    await house.clock.until_asleep(sleepers + 1)  # it will listen again
+
+    await house.secrets.delete(PROFILE, secret, ADA)
+    assert (PROFILE, secret) in neighbour.catalog.current().secrets
+    house.clock.advance(timedelta(seconds=1))
+
+    await until(neighbour, lambda seen: (PROFILE, secret) not in seen.secrets)
+    stop.set()
+    await watching
+
+
+# Whoever listens is idle in no transaction, and LISTEN was the last thing he said.
+DEAFEN = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE query ILIKE 'listen %' AND datname = current_database()"
+)
+
+
+async def until(house: House, seen: Callable[[Catalog], bool]) -> None:
+    """Return once the house's catalog is like that."""
+    while not seen(house.catalog.current()):  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -1,0 +1,93 @@
+"""`keyrelay migrate`: the tables, brought up to this Keyrelay."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.input import confirm
+from keyrelay.cli.options import AsJson
+from keyrelay.cli.output import put, say, show_table
+from keyrelay.cli.refusals import Refused
+from keyrelay.cli.session import run, settings_of
+from keyrelay.postgres import Locked
+from keyrelay.settings import Settings
+from keyrelay.stores.database import Database, is_there, open_database
+from keyrelay.stores.migrations import Step, migrate, plan
+
+app = typer.Typer(rich_markup_mode=None)
+
+_TRIES = 60
+_BETWEEN_TRIES = 1.0  # seconds
+
+
+@app.command(
+    "migrate",
+    epilog="""\b
+Examples:
+  keyrelay migrate --plan
+  keyrelay migrate --yes
+
+Workers may be at work meanwhile; who changes definitions waits. All steps are taken, or
+none. A database in a file is migrated by the command that comes first; on a server,
+where others may be at work, by this one alone.""",
+)
+def migrate_(
+    ctx: typer.Context,
+    *,
+    only_plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be done, and do nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database's tables up to date; the plan is shown first."""
+    settings = settings_of(ctx)
+    steps = run(_plan(settings))
+    if only_plan or not as_json:
+        _show(steps, as_json=as_json)
+    if only_plan:
+        return
+    if steps:
+        if not yes:
+            confirm(f"Take {len(steps)} {'step' if len(steps) == 1 else 'steps'}?")
+        run(_migrate(settings))
+    if as_json:
+        _show(steps, as_json=True)
+    elif steps:
+        put("the tables are up to date now")
+
+
+async def _plan(settings: Settings) -> Sequence[Step]:
+    if not is_there(settings.database_url):
+        raise Refused("there is no database yet; run `keyrelay init` first")
+    async with open_database(settings.database_url) as database:
+        return await plan(database)
+
+
+async def _migrate(settings: Settings) -> None:
+    async with open_database(settings.database_url) as database:
+        await _insist(database)
+
+
+async def _insist(database: Database) -> None:
+    """Try again and again: each try is short, so that no worker waits for long."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await migrate(database)
+        except Locked:
+            say("keyrelay: a table is in use; trying again")
+        await asyncio.sleep(_BETWEEN_TRIES)
+    return await migrate(database)
+
+
+def _show(steps: Sequence[Step], *, as_json: bool) -> None:
+    documents = [{"revision": step.revision, "what": step.what} for step in steps]
+    if as_json:
+        put(json.dumps(documents, indent=2))
+    elif steps:
+        show_table(documents, ("revision", "what"))
+    else:
+        put("the tables are up to date")
