@@ -20,18 +20,22 @@ log = logging.getLogger(__name__)
 _TOLERATED = 5  # failures of a peer in a row
 _FIRST = {Blame.PEER: timedelta(seconds=5), Blame.CREDENTIAL: timedelta(minutes=1)}
 _LONGEST = timedelta(minutes=15)
+_EXPECTED = 3  # for each probe, of which one may be gone by then
+_AFTER = timedelta(minutes=1)  # at the least, for those who are not
 _SLOW = timedelta(seconds=1)
 _CROWD_WAIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pause:
-    """`probe_at` moves ahead while a probe is under way, so that it stays alone."""
+    """`probe_at` moves ahead while a probe is under way, so that it stays alone;
+    `expected` are the triggers that come back then to be the next one."""
 
     reason: str
     since: datetime
     length: timedelta
     probe_at: datetime
+    expected: int = 0
 
     def holds(self, now: datetime) -> bool:
         # A clock that was set back must not make a pause longer.
@@ -69,10 +73,10 @@ class Pauses:
         pause = health.pause
         if pause is not None and pause.holds(now):
             reason = f"secret {secret.key} is paused: {pause.reason}"
-            return _wait(reason, pause.probe_at - now, secret)
+            return _wait(reason, self._appointment(health, pause, now), secret)
         if pause is not None:
-            since = min(pause.since, now)
-            health.pause = replace(pause, since=since, probe_at=now + pause.length)
+            since, probe_at = min(pause.since, now), now + pause.length
+            health.pause = replace(pause, since=since, probe_at=probe_at, expected=0)
             return None
         slow = [id_ for id_, at in self._under_way.values() if now - at > _SLOW]
         if len(slow) >= self.share and secret.id in slow:
@@ -123,6 +127,18 @@ class Pauses:
             known = self._healths[secret.id] = _Health(secret.version)
         # An attempt that began before the secret was replaced says nothing of now.
         return known if known.version == secret.version else _Health(secret.version)
+
+    def _appointment(self, health: _Health, pause: _Pause, now: datetime) -> timedelta:
+        """Return when to come back: a few for the probe, all others much later.
+
+        If the probe goes well they are woken; if not, they would all have come for
+        nothing.
+        """
+        soon = pause.probe_at - now
+        if pause.expected < _EXPECTED:
+            health.pause = replace(pause, expected=pause.expected + 1)
+            return soon
+        return min(soon + max(_AFTER, 4 * pause.length), _LONGEST)
 
     def _pause(
         self, secret: Secret, health: _Health, blame: Blame, reason: str

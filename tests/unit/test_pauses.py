@@ -64,10 +64,14 @@ class Ward:
         for _ in range(times):
             self.pauses.observe(OLD, outcome)
 
+    def wait(self) -> timedelta:
+        """Return how long the next trigger is to wait."""
+        held = self.pauses.held(OLD)
+        return timedelta() if held is None else held.not_before
+
     def length(self) -> timedelta:
         """Return the time until the next probe, and let the clock reach it."""
-        held = self.pauses.held(OLD)
-        wait = timedelta() if held is None else held.not_before
+        wait = self.wait()
         self.clock.advance(wait)
         return wait
 
@@ -490,3 +494,31 @@ def test_a_paused_secret_that_nobody_comes_for_is_not_counted_for_ever(
 
     assert for_long == 1
     assert ward.pauses.paused() == 0
+
+
+def test_a_few_come_back_for_the_probe_and_all_others_much_later(ward: Ward) -> None:
+    ward.observe(REFUSED)
+
+    waits = [ward.wait() for _ in range(10)]
+
+    assert waits == [MINUTE] * 3 + [5 * MINUTE] * 7
+
+
+def test_each_probe_has_a_few_who_come_back_for_it(ward: Ward) -> None:
+    ward.observe(REFUSED)
+    first = [ward.wait() for _ in range(5)]
+    ward.clock.advance(MINUTE)
+    assert ward.goes(OLD)
+
+    second = [ward.wait() for _ in range(5)]
+
+    assert second == first
+
+
+def test_nobody_is_told_to_wait_for_longer_than_the_longest_pause(ward: Ward) -> None:
+    for _ in range(10):
+        ward.observe(REFUSED)
+        ward.length()
+    ward.observe(REFUSED)
+
+    assert [ward.wait() for _ in range(10)] == [QUARTER] * 10

@@ -177,7 +177,7 @@ class Clerk:
         )
         parked = parked_as(record, then, again.waits_for)
         in_place = replace(then, turn=before.turn)
-        if self.shelf.lines.is_in_line(record):
+        if self.shelf.may_stay(record, again.waits_for):
             return Ending(claimed=before, hold=Hold.PARKED, then=in_place)
         try:
             await self._park(parked, self._due(loan, again), again.reason)

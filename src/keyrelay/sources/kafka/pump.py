@@ -74,7 +74,10 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
     async def on_partitions_assigned(
         self, assigned: Collection[TopicPartition]
     ) -> None:
-        self.watchdog.joined(self.world.now())
+        now = self.world.now()
+        self.watchdog.joined(now)
+        # Who was paused where these were before is not known here: all may try.
+        self.shelf.wake(None, now)
         log.info("partitions assigned", extra={"partitions": len(assigned)})
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:

@@ -97,6 +97,12 @@ class Shelf:
         self._return(record)
         self.wait(record, due)
 
+    def may_stay(self, record: Record, waits_for: str | None) -> bool:
+        """Whether it may wait in its place: in line, or held where there is room."""
+        partition = record.mark.partition
+        held = waits_for is not None and partition.topic == self.topics.held
+        return self.lines.is_in_line(record) or (held and self._has_room(partition))
+
     def attempted_elsewhere(self, record: Record, now: datetime) -> None:
         """Look again later at what somebody else attempts, or died of attempting."""
         self.again(record, now + self.terms.pace.busy)

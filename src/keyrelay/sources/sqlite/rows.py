@@ -81,8 +81,9 @@ def settled(loan: Loan, settlement: Settlement, at: datetime) -> Columns:
 def loan(row: Row[*tuple[object, ...]], counted: int) -> Loan:
     """Read a row of `LEND`, or raise MalformedTrigger, whatever stands in it."""
     # SQLite keeps any type in any column, if somebody puts it there.
+    body = row.body if isinstance(row.body, bytes) else b""
     try:
-        trigger, done = Trigger.decode(row.body), frozenset(json.loads(row.done))
+        trigger, done = Trigger.decode(body), frozenset(json.loads(row.done))
     except (ValueError, TypeError):
         raise MalformedTrigger("it is not what was written") from None
     return Loan(
