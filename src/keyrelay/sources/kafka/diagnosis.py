@@ -4,9 +4,11 @@ aiokafka says only that it could not bootstrap, and logs the reason. So it is as
 for once more, of each broker that the URL names, by the connection beneath its client.
 """
 
+import asyncio
 import ssl
+from contextlib import suppress
 
-from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.conn import AIOKafkaConnection, collect_hosts
 from aiokafka.errors import (
     KafkaError,
     SaslAuthenticationFailed,
@@ -18,6 +20,7 @@ from keyrelay.sources.kafka.connection import Connection
 
 _WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_, _IP_ADDRESS_MISMATCH
 _PATIENCE = 5_000  # milliseconds
+_FAREWELL = 2.0  # seconds
 
 
 async def diagnose(connection: Connection) -> Unavailable:
@@ -63,7 +66,7 @@ def _words(error: Exception, mechanism: str | None) -> str:
 async def _connect(connection: Connection, broker: str) -> None:
     given = connection.arguments()
     ((host, port, _),) = collect_hosts([broker])
-    opened = await create_conn(
+    line = AIOKafkaConnection(
         host,
         port,
         client_id=given["client_id"],
@@ -74,4 +77,19 @@ async def _connect(connection: Connection, broker: str) -> None:
         sasl_plain_username=given["sasl_plain_username"],
         sasl_plain_password=given["sasl_plain_password"],
     )
-    opened.close()
+    try:
+        await line.connect()
+    except OSError:  # there is no line
+        raise
+    except (KafkaError, ValueError):
+        await _hang_up(line)
+        raise
+    await _hang_up(line)
+
+
+async def _hang_up(line: AIOKafkaConnection) -> None:
+    # Waited for, and with it the line of the client that failed before: the command
+    # may end here, and a loop does not end well while TLS takes its leave.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FAREWELL):
+            await line.close()
