@@ -1,0 +1,54 @@
+"""Each command that something deployed runs is one that Keyrelay has."""
+
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.deploy.chart import Release
+from tests.installed.home import KEYRELAY
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+
+
+def composed() -> Iterator[str]:
+    """Give the lines of the compose file's services that call Keyrelay."""
+    for service in yaml.safe_load((DEPLOY / "compose.yaml").read_text())[
+        "services"
+    ].values():
+        if service.get("image") == "keyrelay":
+            yield " ".join(["keyrelay", *service.get("command", [])])
+            script = service.get("entrypoint", [""])[-1]
+            yield from script.replace("exec ", "").replace(" && ", "\n").splitlines()
+
+
+@pytest.mark.parametrize("line", sorted({line for line in composed() if line}))
+def test_a_line_of_the_compose_file_is_understood(line: str) -> None:
+    understood(shlex.split(line)[1:])
+
+
+def test_a_line_of_the_unit_is_understood() -> None:
+    (started,) = [
+        line.removeprefix("ExecStart=")
+        for line in (DEPLOY / "keyrelay.service").read_text().splitlines()
+        if line.startswith("ExecStart=")
+    ]
+
+    understood(shlex.split(started)[1:])
+
+
+def test_what_the_chart_runs_is_understood(release: Release) -> None:
+    for container in release.containers():
+        if container["name"] not in ("files", "api"):
+            understood(container["args"])
+
+
+def understood(arguments: list[str]) -> None:
+    """See that it is, up to its last option; --help keeps it from being done."""
+    ended = subprocess.run(
+        [KEYRELAY, *arguments, "--help"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
