@@ -1,78 +1,104 @@
-"""Measure and print: `python -m tests.bench [--triggers 5000]`.
+"""Measure and print: `python -m tests.bench [WHAT …] [--triggers 5000] [--json FILE]`.
 
 The figures are of this machine at this moment; only those of one run compare.
 """
 
 import argparse
+import json
 import os
 import platform
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import trustme
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from tests.bench import parts, plain, relay
+from tests.bench.certificate import certify
+from tests.bench.kafka import sheets as kafka
 from tests.bench.measure import Measure
-from tests.bench.table import table
+from tests.bench.sheet import Sheet
 from tests.sinks import smtp, sqs
+from tests.sinks.smtp import SmtpSink
 
-_console = Console()
+# What is kept in a file is not cut to the width that a terminal is taken to have.
+_console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> None:
+    asked = _arguments()
+    _console.print(
+        f"{platform.python_implementation()} {platform.python_version()},"
+        f" {os.cpu_count()} CPUs, {platform.machine()}; load {_load()}"
+    )
+    sheets: list[Sheet] = []
+    for what in asked.what or _MEASURED:
+        for sheet in _MEASURED[what](asked):
+            _console.print()
+            _console.print(sheet.table())
+            sheets.append(sheet)
+    _console.print(f"\nload {_load()} at the end")
+    if asked.json is not None:
+        documents = [sheet.document() for sheet in sheets]
+        asked.json.write_text(json.dumps(documents, indent=2) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "what", nargs="*", help=f"one or more of {', '.join(_MEASURED)} (all)"
+    )
     parser.add_argument(
         "--triggers", type=int, default=5000, help="how many go each way (5000)"
     )
-    triggers = max(100, parser.parse_args().triggers)
-    _console.print(
-        f"{platform.python_implementation()} {platform.python_version()},"
-        f" {os.cpu_count()} CPUs, {platform.machine()}; {triggers:,} triggers each way"
-    )
-    for measured in (_parts, _mails, _messages):
-        _console.print()
-        _console.print(measured(triggers))
+    parser.add_argument("--json", type=Path, help="write the figures to a file, too")
+    kafka.add_arguments(parser)
+    asked = parser.parse_args()
+    asked.triggers = max(100, asked.triggers)
+    if unknown := set(asked.what) - set(_MEASURED):
+        parser.error(f"there is nothing called {', '.join(sorted(unknown))}")
+    return asked
 
 
-def _parts(triggers: int) -> Table:
-    measures: list[Measure] = []
+def _load() -> str:
+    return ", ".join(f"{load:.1f}" for load in os.getloadavg())
+
+
+def _parts(asked: argparse.Namespace) -> Iterator[Sheet]:
+    measures, triggers = list[Measure](), asked.triggers
     with _console.status("The parts alone …"):
         uvloop.run(parts.queue(triggers, measures.append))
         uvloop.run(parts.vault(triggers, measures.append))
         for policies in (100, 10_000):
             parts.policy(triggers, policies, measures.append)
-    return table("The parts alone, in this process", measures, against=None)
+    yield Sheet(title="The parts alone, in this process", measures=measures)
 
 
-def _mails(triggers: int) -> Table:
-    measures: list[Measure] = []
-    with (
-        _folder() as folder,
-        _certificate(folder) as (ca_file, server),
-        smtp.running(folder / "smtp", certificate=server) as sink,
-    ):
+def _mails(asked: argparse.Namespace) -> Iterator[Sheet]:
+    measures, triggers = list[Measure](), asked.triggers
+    with _folder() as folder, _mail_sink(folder) as (ca_file, sink):
         with _console.status("Mail, plain loops …"):
             few = max(100, triggers // 10)  # a handshake each takes its time
             uvloop.run(plain.send(sink, ca_file, few, measures.append))
             uvloop.run(plain.sendmail(sink, ca_file, triggers, measures.append))
         with _console.status("Mail, through Keyrelay …"):
             relay.mails(folder / "home", sink, ca_file, triggers, measures.append)
-    return table("Mail, STARTTLS and a login", measures, against="aiosmtplib.send")
+    yield Sheet(
+        title="Mail, STARTTLS and a login", measures=measures, against="aiosmtplib.send"
+    )
 
 
-def _messages(triggers: int) -> Table:
-    measures: list[Measure] = []
+def _messages(asked: argparse.Namespace) -> Iterator[Sheet]:
+    measures, triggers = list[Measure](), asked.triggers
     with _folder() as folder, sqs.running(folder / "sqs") as sink:
         with _console.status("SQS, plain loop …"):
             uvloop.run(plain.send_message(sink, triggers, measures.append))
         with _console.status("SQS, through Keyrelay …"):
             relay.messages(folder / "home", sink, triggers, measures.append)
-    return table("SQS", measures, against="aioboto3 send_message")
+    yield Sheet(title="SQS", measures=measures, against="aioboto3 send_message")
 
 
 @contextmanager
@@ -82,15 +108,18 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _certificate(folder: Path) -> Iterator[tuple[Path, Path]]:
-    authority = trustme.CA()
-    ca_file, server = folder / "ca.pem", folder / "server.pem"
-    authority.cert_pem.write_to_path(ca_file)
-    server.touch(mode=0o600)
-    issued = authority.issue_cert("127.0.0.1")
-    issued.private_key_and_cert_chain_pem.write_to_path(server)
-    yield ca_file, server
+def _mail_sink(folder: Path) -> Iterator[tuple[Path, SmtpSink]]:
+    ca_file, server = certify(folder)
+    with smtp.running(folder / "smtp", certificate=server) as sink:
+        yield ca_file, sink
 
+
+_MEASURED: Mapping[str, Callable[[argparse.Namespace], Iterable[Sheet]]] = {
+    "parts": _parts,
+    "mail": _mails,
+    "sqs": _messages,
+    "kafka": kafka.sheets,
+}
 
 if __name__ == "__main__":
     main()

@@ -9,13 +9,24 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """How long half of them waited at most, and 99 of 100."""
+
+    median: timedelta
+    most: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """`wall` is the time that passed, `cpu` what one process computed of it."""
+    """`wall` is the time that passed, `cpu` what was computed of it; `peak` are the
+    bytes that one process held in memory at most."""
 
     name: str
     count: int
     wall: timedelta
     cpu: timedelta
+    peak: int | None = None
+    waits: Waits | None = None
 
     @property
     def per_second(self) -> float:

@@ -1,0 +1,1 @@
+"""Kafka: the way of many machines, beside a FastStream worker that does the same."""

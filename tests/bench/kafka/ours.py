@@ -1,0 +1,90 @@
+"""Ours: one worker as `keyrelay worker` makes it, which tells what it uses.
+
+    python -m tests.bench.kafka.ours --count 20000 --null
+
+Settings come from the environment, as ever.
+"""
+
+import argparse
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import uvloop
+
+from keyrelay.app import Dispatchers, open_crew, open_dispatchers
+from keyrelay.logs import configure_logs
+from keyrelay.message import Mail, QueueMessages
+from keyrelay.outcome import Delivered, Outcome
+from keyrelay.ports import Dispatcher
+from keyrelay.secret import OpenedSecret
+from keyrelay.settings import Settings, load_settings
+from tests.bench.kafka.gauge import Gauge, listen
+
+M = TypeVar("M", Mail, QueueMessages)
+
+
+@dataclass(frozen=True, slots=True)
+class Null(Generic[M]):
+    """A dispatcher that has always delivered already."""
+
+    gauge: Gauge
+
+    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+        self.gauge.note()
+        return Delivered("nothing was done")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Generic[M]):
+    """A dispatcher whose deliveries are counted."""
+
+    behind: Dispatcher[M]
+    gauge: Gauge
+
+    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+        outcome = await self.behind.dispatch(message, secret)
+        if isinstance(outcome, Delivered):
+            self.gauge.note()
+        return outcome
+
+
+async def _work(settings: Settings, gauge: Gauge, *, null: bool) -> None:
+    stop = listen(gauge)
+    opened = _null(gauge) if null else _noted(settings, gauge)
+    async with (
+        opened as dispatchers,
+        open_crew(settings, dispatchers, drain=False) as crew,
+    ):
+        grace = timedelta(seconds=settings.grace_seconds)
+        await crew.work(stop, grace, started=lambda: None)
+
+
+@asynccontextmanager
+async def _null(gauge: Gauge) -> AsyncIterator[Dispatchers]:
+    yield Dispatchers(mail=Null(gauge), queue=Null(gauge))
+
+
+@asynccontextmanager
+async def _noted(settings: Settings, gauge: Gauge) -> AsyncIterator[Dispatchers]:
+    async with open_dispatchers(settings) as opened:
+        yield Dispatchers(
+            mail=Noted(opened.mail, gauge), queue=Noted(opened.queue, gauge)
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--null", action="store_true")
+    arguments = parser.parse_args()
+    settings = load_settings(None, {})
+    configure_logs(settings.log_format, sys.stderr)
+    uvloop.run(_work(settings, Gauge(count=arguments.count), null=arguments.null))
+
+
+if __name__ == "__main__":
+    main()
