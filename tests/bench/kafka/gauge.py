@@ -24,7 +24,8 @@ class Reading:
 
 @dataclass(slots=True, kw_only=True)
 class Gauge:
-    """Tells the first trigger and that number `count`, and all it knows on SIGUSR1."""
+    """Tells all it knows when asked by SIGUSR1; with a `count`, of its own accord at
+    the first trigger and at that one, and never else."""
 
     count: int
     _handled: int = field(default=0, init=False)
@@ -32,7 +33,7 @@ class Gauge:
     def note(self) -> None:
         """Count one more trigger that was handled."""
         self._handled += 1
-        if self._handled in (1, self.count):
+        if self.count and self._handled in (1, self.count):
             self.tell()
 
     def tell(self) -> None:
