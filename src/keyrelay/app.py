@@ -12,10 +12,8 @@ from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
 from keyrelay.egress import Egress, parse_networks
-from keyrelay.lanes import Lanes
 from keyrelay.message import Mail, QueueMessages
 from keyrelay.opening import Store, open_inbox, open_store, secret_rules
-from keyrelay.outlook import Outlook, Part, Waiting
 from keyrelay.pauses import Pauses
 from keyrelay.pipeline import Pipeline
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
@@ -24,7 +22,9 @@ from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.loading import read_revision
-from keyrelay.watch import new_watch
+from keyrelay.watch.lanes import Lanes
+from keyrelay.watch.outlook import Outlook, Part, Waiting
+from keyrelay.watch.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World, real_world
 

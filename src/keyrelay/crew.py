@@ -9,7 +9,7 @@ from functools import partial
 
 from keyrelay.ports import Backlog, Unavailable, Waker
 from keyrelay.stores.catalog import LiveCatalog
-from keyrelay.watch import Watch
+from keyrelay.watch.watch import Watch
 from keyrelay.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -18,10 +18,10 @@ from structlog.testing import capture_logs
 from keyrelay.app import open_crew, open_dispatchers
 from keyrelay.crew import Crew
 from keyrelay.opening import initialise
-from keyrelay.outlook import FRESH
 from keyrelay.ports import Unavailable
-from keyrelay.probes import OFF, Probes, open_probes
 from keyrelay.settings import Settings
+from keyrelay.watch.outlook import FRESH
+from keyrelay.watch.probes import OFF, Probes, open_probes
 
 ANYWHERE = "127.0.0.1:0"
 GRACE = timedelta(seconds=1)

@@ -12,11 +12,11 @@ from keyrelay.audit import Report
 from keyrelay.backlog import Lag
 from keyrelay.crew import Crew
 from keyrelay.ids import new_id
-from keyrelay.lanes import Lanes
 from keyrelay.outcome import Delivered
-from keyrelay.outlook import Outlook, Waiting
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.watch import new_watch
+from keyrelay.watch.lanes import Lanes
+from keyrelay.watch.outlook import Outlook, Waiting
+from keyrelay.watch.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
 from tests.contract.stores.ground import in_a_file

@@ -18,9 +18,9 @@ from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
 from keyrelay.crew import Crew
 from keyrelay.logs import configure_logs
-from keyrelay.probes import OFF, Probes, open_probes
 from keyrelay.settings import Settings
 from keyrelay.settlement import Bury, Done, TryAgain
+from keyrelay.watch.probes import OFF, Probes, open_probes
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 

@@ -18,16 +18,16 @@ from keyrelay.audit import (
     Report,
     Try,
 )
-from keyrelay.metrics import (
+from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.ports import Lease, Unavailable
+from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.watch.metrics import (
     OUTCOMES,
     SETTLEMENTS,
     MeteredAttempt,
     MeteredAuditLog,
     Metrics,
 )
-from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Uncertain
-from keyrelay.ports import Lease, Unavailable
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
 from tests.fakes import FakeLease
 from tests.samples import DAY, MAIL_ACTION, NOON, PROFILE, a_trigger
 

@@ -7,8 +7,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keyrelay import __version__
-from keyrelay.watch import Watch
-from tests.unit.watched import Queue, watch
+from keyrelay.watch.watch import Watch
+from tests.unit.watch.watched import Queue, watch
 
 
 def read(seen: Watch, name: str) -> Mapping[str, float]:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from prometheus_client import Metric
 
-from tests.unit.watched import Queue, watch
+from tests.unit.watch.watched import Queue, watch
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "metrics.md"
 RULES = ROOT / "deploy" / "prometheus" / "keyrelay.rules.yaml"
 SUFFIXES = {"counter": "_total", "info": "_info"}

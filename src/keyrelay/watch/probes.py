@@ -16,9 +16,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from keyrelay.outlook import Outlook
 from keyrelay.ports import Unavailable
 from keyrelay.settings import Settings
+from keyrelay.watch.outlook import Outlook
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 

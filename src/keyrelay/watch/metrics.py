@@ -15,7 +15,7 @@ from keyrelay.audit import AttemptRecord, AuditRecord, Report
 from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Uncertain
 from keyrelay.ports import AuditLog, Lease
 from keyrelay.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.timings import Timings
+from keyrelay.watch.timings import Timings
 
 OUTCOMES: Mapping[type[Outcome], str] = {
     Delivered: "delivered",

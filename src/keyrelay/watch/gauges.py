@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from keyrelay import __version__
-from keyrelay.lanes import Lanes
-from keyrelay.outlook import Outlook
+from keyrelay.watch.lanes import Lanes
+from keyrelay.watch.outlook import Outlook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

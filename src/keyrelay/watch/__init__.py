@@ -1,0 +1,1 @@
+"""Watch: what can be seen of a worker while it works."""
