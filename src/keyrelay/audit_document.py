@@ -61,13 +61,12 @@ def decode(text: str) -> Document | None:
 
 def columns_of(document: Document) -> Columns | None:
     """Return what the document says of itself; None, it is no record's."""
-    match document:
-        case {"kind": str(kind), "id": str(id_), "profile": str(profile), "at": at}:
-            instant = _instant(at)
+    instant = _instant(document.get("at"))
+    match document.get("kind"), document.get("id"), document.get("profile"):
+        case str(kind), str(id_), str(profile) if instant is not None:
+            pass
         case _:
             return None
-    if instant is None:
-        return None
     return Columns(
         id=id_,
         kind=kind,

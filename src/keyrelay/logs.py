@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -79,12 +80,23 @@ def _text() -> Processor:
     return structlog.dev.ConsoleRenderer(exception_formatter=plain)
 
 
-# Made once: json.dumps would make another for each line.
-_JSON = json.JSONEncoder(default=repr)
-
-
 def _as_json(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return _JSON.encode(event)
+    # Most lines hold nothing but plain ASCII. Where something else may stand, it is
+    # escaped, so that it neither hides nor turns the line round.
+    line = _quickly(event)
+    return line if line.isascii() and "\x7f" not in line else _JSON.encode(event)
+
+
+_JSON = json.JSONEncoder(default=repr)
+_NOT_QUICKLY = "\x7f"
+
+
+def _quickly(event: EventDict) -> str:
+    try:
+        encoded = msgspec.json.encode(event, enc_hook=repr)
+    except UnicodeEncodeError:  # a lone surrogate
+        return _NOT_QUICKLY
+    return msgspec.json.format(encoded, indent=0).decode()
 
 
 def _keep_frames_only(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -54,13 +54,13 @@ def patterns_of(thing: Tagged, target: Tagged) -> tuple[Pattern, ...]:
     only that it carries the key.
     """
     kind = thing.kind
-    shared = [tag for tag in thing.tags if tag in target.tags]
-    return (
-        WithId(kind, thing.id),
-        *(WithTag(kind, tag) for tag in thing.tags),
-        *(WithTargetsTag(kind, tag.key) for tag in shared),
-        OfKind(kind),
-    )
+    patterns: list[Pattern] = [WithId(kind, thing.id)]
+    if thing.tags:
+        patterns += [WithTag(kind, tag) for tag in thing.tags]
+        shared = [tag.key for tag in thing.tags if tag in target.tags]
+        patterns += [WithTargetsTag(kind, key) for key in shared]
+    patterns.append(OfKind(kind))
+    return tuple(patterns)
 
 
 def parse_pattern(value: object, kinds: Mapping[str, str], what: str) -> Pattern:

@@ -7,10 +7,11 @@ as the probe that ends a pause.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from keyrelay.outcome import Blame, Deferred, Outcome, Rejected, Uncertain
 from keyrelay.secret import Secret
@@ -24,6 +25,8 @@ _EXPECTED = 3  # for each probe, of which one may be gone by then
 _AFTER = timedelta(minutes=1)  # at the least, for those who are not
 _SLOW = timedelta(seconds=1)
 _CROWD_WAIT = timedelta(seconds=5)
+
+_Begun = tuple[str, datetime]  # with which secret, and when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,20 @@ class _Health:
     pause: _Pause | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _UnderWay:
+    """An attempt among `all` that are under way, for as long as it is."""
+
+    all: dict[object, _Begun]
+    begun: _Begun
+
+    def __enter__(self) -> None:
+        self.all[self] = self.begun
+
+    def __exit__(self, *_: object) -> None:
+        del self.all[self]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pauses:
     """`share` is how many attempts slow peers may have under way, all together;
@@ -63,9 +80,7 @@ class Pauses:
     now: Callable[[], datetime]
     wake: Callable[[str], None]
     _healths: dict[str, _Health] = field(default_factory=dict, init=False)
-    _under_way: dict[object, tuple[str, datetime]] = field(
-        default_factory=dict, init=False
-    )
+    _under_way: dict[object, _Begun] = field(default_factory=dict, init=False)
 
     def held(self, secret: Secret) -> Deferred | None:
         """Return why a trigger must wait; None, it may go, perhaps as the probe."""
@@ -78,20 +93,14 @@ class Pauses:
             since, probe_at = min(pause.since, now), now + pause.length
             health.pause = replace(pause, since=since, probe_at=probe_at, expected=0)
             return None
-        slow = [id_ for id_, at in self._under_way.values() if now - at > _SLOW]
+        slow = self._slow(now)
         if len(slow) >= self.share and secret.id in slow:
             return _wait(f"the server of {secret.key} is slow", _CROWD_WAIT, secret)
         return None
 
-    @contextmanager
-    def attempt(self, secret: Secret) -> Iterator[None]:
+    def attempt(self, secret: Secret) -> AbstractContextManager[None]:
         """Count an attempt as under way."""
-        token = object()
-        self._under_way[token] = (secret.id, self.now())
-        try:
-            yield
-        finally:
-            del self._under_way[token]
+        return _UnderWay(self._under_way, (secret.id, self.now()))
 
     def observe(self, secret: Secret, outcome: Outcome) -> Outcome:
         """Learn from an attempt; return its outcome, waiting for the secret if so."""
@@ -120,6 +129,13 @@ class Pauses:
         return sum(
             pause is not None and now < pause.probe_at + _LONGEST for pause in pauses
         )
+
+    def _slow(self, now: datetime) -> list[str]:
+        """Return whose attempts have been under way for long, one entry for each."""
+        # In the order of their beginning: none after the first that is not is slow,
+        # and where no peer is, no more than one is looked at.
+        begun = takewhile(lambda each: now - each[1] > _SLOW, self._under_way.values())
+        return [id_ for id_, _ in begun]
 
     def _health(self, secret: Secret) -> _Health:
         known = self._healths.get(secret.id)

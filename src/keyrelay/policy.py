@@ -95,6 +95,8 @@ class Denial:
 Explanation = Allowance | Denial
 Rules = Mapping[Pattern, Mapping[Pattern, Sequence[Rule]]]
 
+_NOTHING: Mapping[Pattern, Sequence[Rule]] = {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyIndex:
@@ -214,11 +216,12 @@ def _applying(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
 
 def _matching(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
     """Yield what is about this target and this resource, of their profile."""
-    by_target = policies.by_target
-    for by_resource in (by_target[t] for t in question.targets if t in by_target):
-        for resource in question.resources:
+    profile = question.target.profile
+    for target in question.targets:
+        by_resource = policies.by_target.get(target, _NOTHING)
+        for resource in question.resources if by_resource else ():
             for rule in by_resource.get(resource, ()):
-                if rule.policy.profile == question.target.profile:
+                if rule.policy.profile == profile:
                     yield rule
 
 

@@ -28,6 +28,7 @@ import hmac
 import os
 import struct
 from dataclasses import dataclass
+from itertools import chain
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -44,8 +45,7 @@ _HEADER = struct.Struct(">4sBB12s32s32s12s")
 _KIND = (b"KRLY", 1, 1)  # magic, version, suite
 _SALT_SIZE, _NONCE_SIZE, _TAG_SIZE = 32, 12, 16
 _LARGEST = _HEADER.size + LARGEST_VALUE + _TAG_SIZE
-_ENCRYPTION = "keyrelay/envelope/1/encryption"
-_COMMITMENT = "keyrelay/envelope/1/commitment"
+_LABELS = ("keyrelay/envelope/1/commitment", "keyrelay/envelope/1/encryption")
 _CONTEXT = "keyrelay/envelope/1/context"
 
 
@@ -76,8 +76,8 @@ def parse(raw: bytes) -> Envelope | Flaw:
     if not _HEADER.size + _TAG_SIZE <= len(raw) <= _LARGEST:
         return Flaw.UNSUPPORTED_FORMAT
     header, ciphertext = raw[: _HEADER.size], raw[_HEADER.size :]
-    *kind, key_id, salt, commitment, nonce = _HEADER.unpack(header)
-    if tuple(kind) != _KIND:
+    magic, version, suite, key_id, salt, commitment, nonce = _HEADER.unpack(header)
+    if (magic, version, suite) != _KIND:
         return Flaw.UNSUPPORTED_FORMAT
     return Envelope(
         data_key=key_id.hex(),
@@ -93,10 +93,10 @@ def unseal(
     key: DataKey, store_id: str, secret: Secret, envelope: Envelope
 ) -> SecretValue | Flaw:
     """Return the value, if it was sealed with this key for this store and secret."""
-    commitment = key.key.derive(_COMMITMENT, envelope.salt)
+    commitment, encryption = key.key.derive_each(_LABELS, envelope.salt)
     if not hmac.compare_digest(commitment, envelope.commitment):
         return Flaw.COMMITMENT_MISMATCH
-    cipher = AESGCM(key.key.derive(_ENCRYPTION, envelope.salt))
+    cipher = AESGCM(encryption)
     context = envelope.header + _context(store_id, secret)
     try:
         plaintext = cipher.decrypt(envelope.nonce, envelope.ciphertext, context)
@@ -109,9 +109,9 @@ def _seal(
     key: DataKey, context: bytes, plaintext: bytes, salt: bytes, nonce: bytes
 ) -> bytes:
     """Seal with a given salt and nonce; apart from `seal` only for test vectors."""
-    commitment = key.key.derive(_COMMITMENT, salt)
+    commitment, encryption = key.key.derive_each(_LABELS, salt)
     header = _HEADER.pack(*_KIND, bytes.fromhex(key.id), salt, commitment, nonce)
-    cipher = AESGCM(key.key.derive(_ENCRYPTION, salt))
+    cipher = AESGCM(encryption)
     return header + cipher.encrypt(nonce, plaintext, header + context)
 
 
@@ -130,8 +130,8 @@ def _context(store_id: str, secret: Secret) -> bytes:
 
 def _digest(tags: Tags) -> str:
     """Return the same for the same tags in any order, and for no others."""
-    pairs = sorted((tag.key, tag.value) for tag in tags)
-    return hashlib.sha256(frame(*(text for pair in pairs for text in pair))).hexdigest()
+    pairs = sorted([(tag.key, tag.value) for tag in tags])
+    return hashlib.sha256(frame(*chain.from_iterable(pairs))).hexdigest()
 
 
 def _encoded(value: SecretValue) -> bytes | None:

@@ -1,15 +1,18 @@
 """Keys: 32 bytes that other keys are derived from, and that are never shown."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from keyrelay.ids import is_id
 
 KEY_SIZE = 32
+
+_SHA256 = SHA256()
 
 
 class Key:
@@ -27,8 +30,16 @@ class Key:
 
     def derive(self, label: str, salt: bytes | None = None) -> bytes:
         """Return the 32 bytes that HKDF-SHA256 makes for this label and salt."""
-        hkdf = HKDF(algorithm=SHA256(), length=KEY_SIZE, salt=salt, info=label.encode())
-        return hkdf.derive(self._material)
+        (derived,) = self.derive_each((label,), salt)
+        return derived
+
+    def derive_each(self, labels: Iterable[str], salt: bytes | None) -> list[bytes]:
+        """Return what `derive` returns for each label; the salt is worked in once."""
+        extracted = HKDF.extract(_SHA256, salt, self._material)
+        return [
+            HKDFExpand(_SHA256, KEY_SIZE, label.encode()).derive(extracted)
+            for label in labels
+        ]
 
     def reveal(self) -> bytes:
         """Return the key itself, to be wrapped or written to its file."""

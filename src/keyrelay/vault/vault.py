@@ -58,19 +58,16 @@ class Vault:
         return authenticator(await self.keyring.newest(Purpose.INTEGRITY), label)
 
     async def _value(self, sealed: SealedSecret) -> SecretValue:
-        value = await self._unsealed(sealed)
+        envelope = parse(sealed.envelope)
+        if isinstance(envelope, Flaw):
+            raise unsealable(envelope)
+        key = await self.keyring.find(envelope.data_key, Purpose.SECRETS)
+        if key is None:
+            raise unsealable(Flaw.DATA_KEY_MISSING)
+        value = unseal(key, self.keyring.store_id, sealed.secret, envelope)
         if isinstance(value, Flaw):
             raise unsealable(value)
         return value
-
-    async def _unsealed(self, sealed: SealedSecret) -> SecretValue | Flaw:
-        envelope = parse(sealed.envelope)
-        if isinstance(envelope, Flaw):
-            return envelope
-        key = await self.keyring.find(envelope.data_key, Purpose.SECRETS)
-        if key is None:
-            return Flaw.DATA_KEY_MISSING
-        return unseal(key, self.keyring.store_id, sealed.secret, envelope)
 
 
 def authenticator(integrity: DataKey, label: str) -> Callable[[bytes], bytes]:
