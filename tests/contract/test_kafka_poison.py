@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,42 @@ async def test_poison_in_a_topic_of_ours_is_buried_too(kafka: Kafka) -> None:
 
     origins = {said(record)["origin"] for record in await log.read(log.topics.dead)}
     assert origins == {f"{t}/0/{n}" for t in (retry, log.topics.held) for n in range(4)}
+
+
+async def test_a_header_whose_name_is_no_text_stops_nothing(
+    kafka: Kafka, kcat: Path
+) -> None:
+    log = await a_log(kafka, partitions=2)
+    await log.write(trigger("first").encode())
+    await with_a_header(kcat, log, b"\xff", b"one\ntwo\nthree\n")
+    await log.write(trigger("second").encode())
+    await with_a_header(kcat, log, b"\xff", trigger("unread").encode())
+    await log.write(trigger("last").encode())
+
+    attempted = await drained(log)
+
+    assert attempted == ["first", "second", "last"]
+    buried = await log.read(log.topics.dead)
+    origins = {said(record)["origin"] for record in buried}
+    assert origins == {f"{log.topics.main}/0/{offset}" for offset in (1, 2, 3, 5)}
+    assert {said(record)["fault"] for record in buried} == {"trigger"}
+    assert all("not UTF-8" in said(record)["reason"] for record in buried)
+    assert await log.committed() == {log.topics.main: 7}
+
+
+async def with_a_header(kcat: Path, log: Log, name: bytes, lines: bytes) -> None:
+    """Write each line as a producer would that takes any bytes for a name."""
+    (broker,) = log.clients.connection.address.brokers
+    to = ["-P", "-b", broker, "-t", log.topics.main, "-p", "0", "-X", "linger.ms=100"]
+    process = await asyncio.create_subprocess_exec(
+        str(kcat).encode(),
+        *(word.encode() for word in to),
+        b"-H",
+        name + b"=x",
+        stdin=asyncio.subprocess.PIPE,
+    )
+    await process.communicate(lines)
+    assert process.returncode == 0
 
 
 async def test_absurd_times_hold_nothing_up(kafka: Kafka) -> None:

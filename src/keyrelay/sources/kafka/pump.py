@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer
@@ -15,6 +15,7 @@ from keyrelay.sources.bell import Bell
 from keyrelay.sources.kafka.record import Fetched, size_of, written_at
 from keyrelay.sources.kafka.shelf import Shelf
 from keyrelay.sources.kafka.terms import Terms
+from keyrelay.sources.kafka.undecodable import FLAW, read_around, stand_in
 from keyrelay.sources.kafka.watchdog import Watchdog
 from keyrelay.world import World
 
@@ -102,12 +103,32 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
         look = int(self.terms.pace.look.total_seconds() * 1000)
         while True:
             self._flow()
-            fetched = await self.consumer.getmany(timeout_ms=look, max_records=_MOST)
+            try:
+                fetched = await self.consumer.getmany(
+                    timeout_ms=look, max_records=_MOST
+                )
+            except UnicodeDecodeError:
+                await self._go_around()
+                continue
             for partition, raws in fetched.items():
                 self._put(partition, raws)
             if fetched:
                 self.watchdog.moved(self.world.now())
                 await asyncio.sleep(0)  # what has been fetched is given without a pause
+
+    async def _go_around(self) -> None:
+        """Put on the shelf what can be read, and the place of what cannot."""
+        reading = self.consumer.assignment() - self._paused
+        passage = await read_around(self.consumer, reading)
+        for raw in passage.readable:
+            self._put(TopicPartition(raw.topic, raw.partition), [raw])
+        if passage.passed_over is None:
+            return
+        now, (partition, offset) = self.world.now(), passage.passed_over
+        noted = self._noted(partition, stand_in(partition, offset, now), now)
+        self.shelf.put(partition, [replace(noted, flaw=FLAW)])
+        self.watchdog.moved(now)
+        self.bell.ring(1)
 
     def _put(self, partition: TopicPartition, raws: Iterable[ConsumerRecord]) -> None:
         now = self.world.now()

@@ -42,11 +42,13 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What the log gave us. `at` is when it was written, or when it came if that is
-    earlier: the clock of whoever wrote it may be ahead by any time."""
+    earlier: the clock of whoever wrote it may be ahead by any time. With a `flaw` it
+    could not be read, and nothing but its place is known."""
 
     raw: ConsumerRecord
     mark: Mark
     at: datetime
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

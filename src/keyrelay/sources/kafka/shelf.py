@@ -197,6 +197,8 @@ class Shelf:
             taking.due.append(record)
 
     def _read(self, fetched: Fetched) -> Record:
+        if fetched.flaw is not None:
+            raise MalformedTrigger(fetched.flaw)
         if fetched.raw.topic == self.topics.main:
             return read_published(fetched, self.profile)
         return read_parked(fetched)
