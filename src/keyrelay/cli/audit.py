@@ -1,6 +1,7 @@
 """`keyrelay audit`: who used or changed what, and the proof that all is there."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +10,11 @@ from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
 from keyrelay.cli.output import Document, put, put_document, show
 from keyrelay.cli.pages import Fetch, Pages, list_all
 from keyrelay.cli.records import Sought, document_of, in_words
-from keyrelay.cli.refusals import FoundBroken
+from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.stores.audit_chain import Breach
 from keyrelay.stores.audit_trail import Verdict
+from keyrelay.stores.checkpoint import CheckpointFile
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Who used or changed what."
@@ -66,14 +68,37 @@ def show_(
 
 @app.command(
     epilog="""\b
-Example:
+Examples:
   keyrelay audit verify
+  keyrelay audit verify --checkpoint worker-1/audit.checkpoint
+  keyrelay audit verify --no-checkpoint
+
+Each worker notes in audit.checkpoint, in its data directory, how far its records
+had got: a cut-off end shows in no other way. On many machines, give all of them.
 
 The exit code is 0 if nothing is missing or altered, and 4 if something is."""
 )
-def verify(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+def verify(
+    ctx: typer.Context,
+    *,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Compare with this file instead of our own; repeatable.",
+            metavar="FILE",
+        ),
+    ] = None,
+    no_checkpoint: Annotated[
+        bool, typer.Option("--no-checkpoint", help="Follow the chains alone.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Prove that no record of any profile was altered, removed, moved or added."""
-    verdict = perform(ctx, lambda session: session.store.trail.verify())
+    if checkpoint and no_checkpoint:
+        raise WrongUsage("give --checkpoint or --no-checkpoint")
+    files = [CheckpointFile(path) for path in checkpoint or ()]
+    chosen = files if files or no_checkpoint else None
+    verdict = perform(ctx, lambda session: session.store.trail.verify(chosen))
     if as_json:
         put_document(_document(verdict))
     if verdict.breach is not None:

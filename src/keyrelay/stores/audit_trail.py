@@ -88,13 +88,19 @@ class AuditTrail:
             raise NotFound("audit record", id_)
         return _entry(row)
 
-    async def verify(self) -> Verdict:
-        """Follow every chain, then compare with the checkpoint. Raises OSError too."""
+    async def verify(
+        self, checkpoints: Sequence[CheckpointFile] | None = None
+    ) -> Verdict:
+        """Follow every chain, then compare with the checkpoints; None, with our own.
+
+        Raises OSError too.
+        """
         mac = await self.vault.authenticator(LABEL)
         signature = await self.vault.authenticator(CHECKPOINT)
+        files = (self.checkpoint,) if checkpoints is None else checkpoints
         # Read first: whoever writes meanwhile can only be ahead of it.
         try:
-            known = await asyncio.to_thread(self.checkpoint.read, signature)
+            known = await asyncio.to_thread(_heads_in, files, signature)
         except CheckpointForged as fault:
             return Verdict(records=0, chains=0, breach=_breach("", str(fault)))
         async with self.database.reading() as connection:
@@ -121,6 +127,14 @@ def _listed(profile: str, query: AuditQuery) -> Select[tuple[object, ...]]:
 def _entry(row: Row[tuple[object, ...]]) -> Entry:
     document = decode(row.document) or {"kind": row.kind, "id": row.id}
     return Entry(chain=row.chain, seq=row.seq, id=row.id, document=document)
+
+
+def _heads_in(files: Sequence[CheckpointFile], mac: Mac) -> Sequence[Head] | None:
+    """Return the heads in all the files; None, one of them is missing."""
+    found = [file.read(mac) for file in files]
+    if None in found:
+        return None
+    return [head for heads in found for head in heads or ()]
 
 
 async def _verify(

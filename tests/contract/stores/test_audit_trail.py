@@ -1,11 +1,13 @@
 """The audit trail: read by profile, and wherever it was touched, it says so."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.audit_trail import AuditQuery, Verdict
+from keyrelay.stores.checkpoint import CheckpointFile
 from keyrelay.stores.definitions import NotFound
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
@@ -199,6 +201,31 @@ async def test_a_trail_without_its_checkpoint_is_not_whole(ground: Ground) -> No
 
         assert breach is not None
         assert breach.what == "the checkpoint file is missing"
+
+
+async def test_a_trail_can_be_followed_without_any_checkpoint(ground: Ground) -> None:
+    await three_chains(ground)
+    async with open_house(ground) as house:
+        house.ledger.checkpoint.path.unlink()
+
+        assert (await house.trail.verify(())).breach is None
+
+
+async def test_a_cut_off_end_shows_in_the_checkpoint_of_whoever_wrote_it(
+    ground: Ground, tmp_path: Path
+) -> None:
+    await three_chains(ground)
+    async with open_house(ground) as house:
+        ours = house.ledger.checkpoint
+        theirs = CheckpointFile(ours.path.rename(tmp_path / "worker-2.checkpoint"))
+        await house.break_in(*cut(THIRD, 1))
+
+        alone = (await house.trail.verify(())).breach
+        compared = (await house.trail.verify([theirs])).breach
+
+    assert alone is None
+    assert compared is not None
+    assert compared.what == "record 2 is missing"
 
 
 async def test_a_forged_checkpoint_is_a_breach(ground: Ground) -> None:
