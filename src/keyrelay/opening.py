@@ -86,7 +86,7 @@ async def initialise(settings: Settings, actor: str) -> Founding:
         if await age_of(database) is Age.NONE:
             await _migrate(database)
         else:
-            await _make_current(database)
+            await make_current(database)
         if await read_installation(database) is None:
             return await _found(settings, database, actor)
     async with open_store(settings) as store:
@@ -114,11 +114,11 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     if not is_there(settings.database_url):
         raise _not_initialised()
     async with open_database(settings.database_url) as database:
-        await _make_current(database)
+        await make_current(database)
         installed = await read_installation(database)
         if installed is None:
             raise _not_initialised()
-        vault = _vault(settings, installed, world)
+        vault = vault_over(settings, installed, world)
         checkpoint = settings.checkpoint_path
         async with open_ledger(database, vault, world, checkpoint) as ledger:
             yield _store(settings, database, ledger)
@@ -175,7 +175,7 @@ def secret_rules(settings: Settings) -> SecretRules:
     )
 
 
-async def _make_current(database: Database) -> None:
+async def make_current(database: Database) -> None:
     """Migrate unasked what is ours alone; where others are at work, say who does."""
     age = await age_of(database)
     if age is Age.NEWER:
@@ -209,7 +209,7 @@ async def _found(settings: Settings, database: Database, actor: str) -> Founding
     store_id = world.new_id(now)
     keys = await new_keys(_first_key(settings), store_id, world.now, world.new_id)
     installed = Installation(store=store_id, keys=keys)
-    vault = _vault(settings, installed, world)
+    vault = vault_over(settings, installed, world)
     async with open_ledger(database, vault, world, settings.checkpoint_path) as ledger:
         await found(ledger, installed, profile, actor)
     return Founding(
@@ -225,7 +225,7 @@ def _first_key(settings: Settings) -> KeyEncryptionKey:
     return file.load(path) if path.exists() else file.create(path)
 
 
-def _vault(settings: Settings, installed: Installation, world: World) -> Vault:
+def vault_over(settings: Settings, installed: Installation, world: World) -> Vault:
     return Vault(
         Keyring(
             store_id=installed.store,

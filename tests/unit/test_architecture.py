@@ -27,7 +27,7 @@ FLOORS = (
     {"crew"},
     {"kafka"},
     {"opening"},
-    {"app"},
+    {"app", "moving"},
     {"api", "console", "cli"},
     {"__main__"},
 )

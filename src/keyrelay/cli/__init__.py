@@ -28,6 +28,7 @@ _COMMANDS = {
     "key": "Keys: whether the vault and its secrets open.",
     "topics": "Topics: made in Kafka, and whether they are right.",
     "migrate": "Migrate: the database's tables, brought up to date.",
+    "copy": "Copy: an installation, moved into another database.",
     "demo": "See it work here: mails, messages, a kill, nothing lost.",
 }
 _EXAMPLE = """\b

@@ -102,7 +102,7 @@ def verify(
     if as_json:
         put_document(_document(verdict))
     if verdict.breach is not None:
-        raise FoundBroken(_sentence(verdict.breach))
+        raise FoundBroken(sentence_of(verdict.breach))
     if not as_json:
         put(f"{verdict.records} records in {verdict.chains} chains, nothing is missing")
 
@@ -114,7 +114,7 @@ def _in_words(fetch: Fetch) -> Fetch:
     return fetched
 
 
-def _sentence(breach: Breach) -> str:
+def sentence_of(breach: Breach) -> str:
     places = {"chain": breach.chain, "record": breach.seq or "", "id": breach.id or ""}
     where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
     return f"the audit trail is broken{where and f' at {where}'}: {breach.what}"

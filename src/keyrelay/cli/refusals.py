@@ -15,6 +15,7 @@ from keyrelay.settings import InvalidSettings
 from keyrelay.sources.kafka.access import InvalidAccess
 from keyrelay.sources.kafka.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
+from keyrelay.stores.copying import NotCopied
 from keyrelay.stores.definitions import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.installation import KeysExist
 from keyrelay.stores.schema import DatabaseTooNew, DatabaseTooOld
@@ -42,6 +43,7 @@ _CODES: dict[type[Exception], ExitCode] = {
     EditedMeanwhile: ExitCode.REFUSED,
     KeysExist: ExitCode.REFUSED,
     NotInitialised: ExitCode.REFUSED,
+    NotCopied: ExitCode.REFUSED,
     RefusedByKafka: ExitCode.REFUSED,
     WrongUsage: ExitCode.USAGE,
     InvalidSettings: ExitCode.USAGE,

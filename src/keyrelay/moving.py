@@ -1,0 +1,115 @@
+"""Moving: an installation brought into another database, and proved to be whole."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from keyrelay.opening import make_current, vault_over
+from keyrelay.settings import Settings
+from keyrelay.stores.audit_trail import AuditTrail, Verdict
+from keyrelay.stores.checkpoint import CheckpointFile
+from keyrelay.stores.copying import Copying, NotCopied
+from keyrelay.stores.database import Database, is_there, open_database
+from keyrelay.stores.installation import Installation, read_installation
+from keyrelay.stores.migrations import migrate
+from keyrelay.stores.schema import Age, age_of
+from keyrelay.stores.soundness import examine
+from keyrelay.vault.vault import Vault
+from keyrelay.world import real_world
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What is in the target now, and whether it is as it was.
+
+    `begun` is whether it can be worked on: not if the trail broke on the way.
+    """
+
+    rows: Mapping[str, int]
+    verdict: Verdict
+    begun: bool
+    secrets: int = 0
+    flaws: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """`complete` is whether an earlier one came to its end."""
+
+    copying: Copying
+    vault: Vault
+    checkpoint: CheckpointFile
+    rows: Mapping[str, int]
+    complete: bool
+
+    async def run(self) -> Moved:
+        """Copy what is missing. Raises NotCopied and Unavailable."""
+        copying = self.copying
+        standing = None if self.complete else await copying.copy()
+        verdict = await self._trail(copying.target).verify()
+        broken = verdict.breach
+        if broken and broken != (await self._trail(copying.source).verify()).breach:
+            return Moved(rows=self.rows, verdict=verdict, begun=False)
+        # Last, for it is what others look for before they begin to work.
+        if standing is not None:
+            await copying.finish(standing)
+        flaws = [
+            secret.flaw is not None
+            async for secret in examine(copying.target, self.vault)
+        ]
+        return Moved(
+            rows=self.rows,
+            verdict=verdict,
+            begun=True,
+            secrets=len(flaws),
+            flaws=sum(flaws),
+        )
+
+    def _trail(self, database: Database) -> AuditTrail:
+        return AuditTrail(
+            database=database, vault=self.vault, checkpoint=self.checkpoint
+        )
+
+
+@asynccontextmanager
+async def open_move(
+    settings: Settings, source: str, target: str
+) -> AsyncIterator[Move]:
+    """Look at both databases. Raises NotCopied, Unavailable and what `open_store` does.
+
+    The key is that of the settings: what it does not open cannot be proved.
+    """
+    if not is_there(source):
+        raise NotCopied("there is no database at the source")
+    async with AsyncExitStack() as opened:
+        copying = Copying(
+            source=await opened.enter_async_context(open_database(source)),
+            target=await opened.enter_async_context(open_database(target)),
+            world=real_world(),
+        )
+        installed = await _installed(copying.source)
+        vault = vault_over(settings, installed, copying.world)
+        await vault.check()
+        yield Move(
+            copying=copying,
+            vault=vault,
+            checkpoint=CheckpointFile(settings.checkpoint_path),
+            complete=await _is_complete(copying.target, installed),
+            rows=await copying.look(),
+        )
+
+
+async def _installed(source: Database) -> Installation:
+    await make_current(source)
+    installed = await read_installation(source)
+    if installed is None:
+        raise NotCopied("the source holds no installation, or half a copy of one")
+    return installed
+
+
+async def _is_complete(target: Database, installed: Installation) -> bool:
+    if await age_of(target) is Age.NONE:
+        await migrate(target)
+    await make_current(target)
+    there = await read_installation(target)
+    return there is not None and there.store == installed.store

@@ -1,0 +1,175 @@
+"""Copying: an installation brought into another database, as a whole or not at all.
+
+Whoever opens a database looks for the row of its installation: that one is written
+last. Until then a copy may be cut short at any moment, and goes on when it is begun
+again: audit records are only ever added, and continue where each chain had got to;
+everything else is small, and is copied anew.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import RowMapping, Select, Table, delete, func, insert, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.stores.database import Database
+from keyrelay.stores.tables import (
+    audit_chains,
+    audit_records,
+    installation,
+    metadata,
+    profiles,
+    workers,
+    wrapped_keys,
+)
+from keyrelay.world import World
+
+CHUNK = 1000  # rows, in one transaction of the target's
+
+# Whoever was at work is not at work on the copy.
+_APART = (installation, workers, audit_chains, audit_records)
+_ANEW = [table for table in metadata.sorted_tables if table not in _APART]
+_ALL = (*_ANEW, audit_chains, audit_records)
+
+_RECORDS = audit_records.c
+
+
+class NotCopied(Exception):
+    """Nothing can work on the target; the message says what stands in the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copying:
+    """`done` counts the rows that are in the target, table by table."""
+
+    source: Database
+    target: Database
+    world: World
+    done: Counter[str] = field(default_factory=Counter)
+
+    async def look(self) -> Mapping[str, int]:
+        """Return how many rows there are, or raise NotCopied. Raises Unavailable."""
+        await self._refuse_workers()
+        await self._refuse_strangers()
+        async with self.source.reading() as connection:
+            return await count(connection)
+
+    async def copy(self) -> "Standing":
+        """Bring over all but the installation's row. Raises NotCopied, Unavailable."""
+        async with self.source.reading() as source:
+            standing = await _standing_of(source)
+            await self._clear()
+            for table in _ANEW:
+                await self._add(source, select(table), table)
+            await self._add_records(source)
+            await self._add(source, select(audit_chains), audit_chains)
+            there = await count(source)
+        async with self.target.reading() as target:
+            if (here := await count(target)) != there:
+                odd = next(name for name in there if here[name] != there[name])
+                raise NotCopied(
+                    f"{odd} has {there[odd]} rows in the source and {here[odd]} in the"
+                    " target: copy into an empty database, and one at a time"
+                )
+        return standing
+
+    async def finish(self, standing: "Standing") -> None:
+        """Let the target be worked on. Raises NotCopied and Unavailable."""
+        async with self.source.reading() as source:
+            if await _standing_of(source) != standing:
+                raise NotCopied(
+                    "somebody has worked on the source meanwhile: stop all workers, and"
+                    " copy again"
+                )
+        async with self.target.writing() as target:
+            row = standing.installation
+            await target.execute(insert(installation).values(row))
+
+    async def _refuse_workers(self) -> None:
+        for database in (self.source, self.target):
+            async with database.reading() as connection:
+                until = await connection.scalar(select(func.max(workers.c.alive_until)))
+            if until is not None and until > self.world.now():
+                raise NotCopied("workers are at work: stop them all, and wait a minute")
+
+    async def _refuse_strangers(self) -> None:
+        """Refuse a target that holds what this source has not."""
+        for table in (wrapped_keys, profiles):
+            ids = [
+                set(await _ids(database, table))
+                for database in (self.target, self.source)
+            ]
+            if ids[0] - ids[1]:
+                raise NotCopied(
+                    "the target holds another installation: name an empty database"
+                )
+
+    async def _clear(self) -> None:
+        """Take out what is copied anew, the referring before what it refers to."""
+        async with self.target.writing() as target:
+            for table in (audit_chains, *_ANEW[::-1]):
+                await target.execute(delete(table))
+
+    async def _add_records(self, source: AsyncConnection) -> None:
+        got = select(_RECORDS.chain, func.max(_RECORDS.seq)).group_by(_RECORDS.chain)
+        async with self.target.reading() as target:
+            reached = {row[0]: row[1] for row in await target.execute(got)}
+            known = await target.scalar(select(func.count()).select_from(audit_records))
+        self.done[audit_records.name] = known or 0
+        for chain in (await source.scalars(select(audit_chains.c.id))).all():
+            rest = select(audit_records).where(
+                _RECORDS.chain == chain, _RECORDS.seq > reached.get(chain, 0)
+            )
+            await self._add(source, rest.order_by(_RECORDS.seq), audit_records)
+
+    async def _add(
+        self, source: AsyncConnection, wanted: Select[*tuple[object, ...]], table: Table
+    ) -> None:
+        async with source.stream(wanted) as rows:
+            async for chunk in rows.mappings().partitions(CHUNK):
+                await self._insert(table, chunk)
+                self.done[table.name] += len(chunk)
+
+    async def _insert(self, table: Table, chunk: Sequence[RowMapping]) -> None:
+        rows = [dict(row) for row in chunk]
+        try:
+            async with self.target.appending() as target:
+                await target.execute(insert(table), rows)
+        except DBAPIError as error:
+            raise NotCopied(
+                f"{table.name} holds a row that the target does not take: was the"
+                " source altered by hand, or is another copy under way?"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """By what it is seen that somebody has worked on a database."""
+
+    installation: Mapping[str, object]
+    chains: frozenset[tuple[str, int]]
+
+
+async def count(connection: AsyncConnection) -> Mapping[str, int]:
+    """Return how many rows each of the tables has that are copied."""
+    rows = {
+        table.name: await connection.scalar(select(func.count()).select_from(table))
+        for table in _ALL
+    }
+    return {name: number or 0 for name, number in rows.items()}
+
+
+async def _standing_of(connection: AsyncConnection) -> Standing:
+    row = (await connection.execute(select(installation))).mappings().one()
+    heads = await connection.execute(select(audit_chains.c.id, audit_chains.c.head_seq))
+    return Standing(
+        installation=dict(row),
+        chains=frozenset((chain, seq) for chain, seq in heads),
+    )
+
+
+async def _ids(database: Database, table: Table) -> Sequence[str]:
+    async with database.reading() as connection:
+        return (await connection.scalars(select(table.c.id))).all()
