@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 
 import asyncpg
 from sqlalchemy import URL, event, make_url, text
@@ -112,6 +112,16 @@ async def appending(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             yield connection
 
 
+@asynccontextmanager
+async def stating(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Have each statement be a transaction of its own.
+
+    Raises Unavailable; then what was written may have been kept.
+    """
+    async with appending(_alone(engine)) as connection:
+        yield connection
+
+
 async def hurry(connection: AsyncConnection) -> None:
     """Have this transaction wait for no lock for long.
 
@@ -145,6 +155,11 @@ async def listening(
             finally:
                 # Nobody else must be given a connection that listens.
                 await connection.invalidate()
+
+
+@lru_cache(maxsize=1)  # as long in the making as a statement in the running
+def _alone(engine: AsyncEngine) -> AsyncEngine:
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 async def _connect(dsn: str, patience: timedelta) -> asyncpg.Connection:

@@ -1,75 +1,108 @@
 """Claim statements: what is asked of the claims, for a whole batch at a time.
 
 Their one parameter that grows is a JSON list of rows, so that the text of a statement
-is the same however many they are, and prepared once.
+is the same however many they are, and prepared once. Those that write are words: to put
+them together from parts takes longer, each time, than to write a few rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import (
-    Boolean,
-    ColumnElement,
     Delete,
-    Executable,
     FromClause,
-    Integer,
     Select,
-    Subquery,
-    Text,
+    String,
+    TextClause,
     and_,
     bindparam,
-    case,
-    cast,
     delete,
-    func,
-    literal,
-    literal_column,
-    or_,
     select,
-    true,
+    text,
     tuple_,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
-from keyrelay.claim import SETTLED, Hold
 from keyrelay.stores.database import Database
 from keyrelay.stores.tables import Instant, claims, workers
 
-_Columns = dict[str, Text | Integer | Boolean]
-
 _c = claims.c
-_PLACE: _Columns = {"profile": Text(), "id": Text()}
-_TURN: _Columns = {"life": Integer(), "turn": Integer()}
-_TRIED: _Columns = {"attempts": Integer(), "cut": Boolean(), "done": Text()}
+_PLACE = {"profile": "VARCHAR", "id": "VARCHAR"}
+_TURN = {"life": "INTEGER", "turn": "INTEGER"}
+_TRIED = {"attempts": "INTEGER", "cut": "BOOLEAN", "done": "VARCHAR"}
+_CLAIMED_TURN = {"claimed_life": "INTEGER", "claimed_turn": "INTEGER"}
+
+_CLAIM = """
+INSERT INTO claims
+  (profile, id, life, turn, attempts, cut, done, hold, owner, claimed_at)
+SELECT
+  profile, id, life, turn, attempts, cut, done, 'claimed', :ours, :now
+FROM ({rows}) AS rows
+WHERE true -- or SQLite takes what follows for the condition of a join
+ON CONFLICT (profile, id) DO NOTHING
+RETURNING profile, id
+"""
+
+_TAKE = """
+UPDATE claims
+SET life = rows.life, turn = rows.turn, attempts = rows.attempts, cut = rows.cut,
+  done = rows.done, hold = 'claimed', owner = :ours, settled_at = NULL,
+  claimed_at = CASE WHEN claims.life < rows.life THEN :now ELSE claims.claimed_at END
+FROM ({rows}) AS rows
+WHERE claims.profile = rows.profile AND claims.id = rows.id
+"""
+
+_GIVE_BACK = """
+UPDATE claims
+SET attempts = attempts - 1, hold = 'parked', owner = NULL
+FROM ({rows}) AS rows
+WHERE claims.profile = rows.profile AND claims.id = rows.id
+  AND claims.owner = :ours AND claims.hold = 'claimed'
+"""
+
+_END = """
+UPDATE claims
+SET life = rows.life, turn = rows.turn, attempts = rows.attempts, cut = rows.cut,
+  done = rows.done, hold = rows.hold, owner = NULL,
+  settled_at = CASE WHEN rows.hold IN ('done', 'buried') THEN :now END
+FROM ({rows}) AS rows
+WHERE claims.profile = rows.profile AND claims.id = rows.id
+  AND claims.owner = :ours AND claims.hold = 'claimed'
+  AND claims.life = rows.claimed_life AND claims.turn = rows.claimed_turn
+RETURNING claims.profile, claims.id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
-    """`claim` returns what is new, `standings` what is not and `end` what was ours."""
+    """`claim` returns what is new, `standings` what is not, and `end` what was ours.
 
-    claim: Executable
-    standings: Executable
-    take: Executable
-    give_back: Executable
-    end: Executable
+    `standings` locks what it returns, in the order of the rows: nobody else judges them
+    meanwhile, and no two who want several of the same wait for each other.
+    """
+
+    claim: TextClause
+    standings: Select[tuple[object, ...]]
+    take: TextClause
+    give_back: TextClause
+    end: TextClause
 
 
 def statements_for(database: Database) -> Statements:
+    tried = _rows(database, _PLACE | _TURN | _TRIED)
+    ended = _PLACE | _CLAIMED_TURN | {"hold": "VARCHAR"} | _TURN | _TRIED
     return Statements(
-        claim=_claim(database),
-        standings=_standings(database),
-        take=_take(database),
-        give_back=_give_back(database),
-        end=_end(database),
+        claim=_writing(_CLAIM, tried),
+        standings=_standings(_rows(database, _PLACE)),
+        take=_writing(_TAKE, tried),
+        give_back=_writing(_GIVE_BACK, _rows(database, _PLACE)),
+        end=_writing(_END, _rows(database, ended)),
     )
 
 
 def one() -> Select[tuple[object, ...]]:
     """Return the standing at `profile` and `id`."""
-    return _standing(claims).where(
-        _c.profile == bindparam("profile"), _c.id == bindparam("id")
-    )
+    at = and_(_c.profile == bindparam("profile"), _c.id == bindparam("id"))
+    return _standing(claims).where(at)
 
 
 def forget() -> Delete:
@@ -79,33 +112,22 @@ def forget() -> Delete:
     return delete(claims).where(tuple_(_c.profile, _c.id).in_(some))
 
 
-def _claim(database: Database) -> Executable:
-    rows = _rows(database, _PLACE | _TURN | _TRIED)
-    claim = select(
-        *rows.c,
-        literal(Hold.CLAIMED.value),
-        bindparam("ours", type_=_c.owner.type),
+def _writing(words: str, rows: str) -> TextClause:
+    told = (
+        bindparam("ours", type_=String),
         bindparam("now", type_=Instant),
-    ).where(true())  # or SQLite takes ON CONFLICT for the condition of a join
-    columns = [*rows.c.keys(), "hold", "owner", "claimed_at"]
-    if database.is_shared:
-        into = postgresql.insert(claims).from_select(columns, claim)
-        new = into.on_conflict_do_nothing(index_elements=[_c.profile, _c.id])
-        return new.returning(_c.profile, _c.id)
-    onto = sqlite.insert(claims).from_select(columns, claim)
-    unknown = onto.on_conflict_do_nothing(index_elements=[_c.profile, _c.id])
-    return unknown.returning(_c.profile, _c.id)
-
-
-def _standings(database: Database) -> Executable:
-    rows = _rows(database, _PLACE)
-    # Locked, and in order: nobody else judges them meanwhile, and no two who want
-    # several of the same wait for each other.
-    return (
-        _standing(rows.join(claims, _is_at(rows)))
-        .order_by(_c.profile, _c.id)
-        .with_for_update(of=claims)
+        bindparam("rows", type_=String),
     )
+    said = [each for each in told if f":{each.key}" in words + rows]
+    return text(words.format(rows=rows)).bindparams(*said)
+
+
+def _standings(rows: str) -> Select[tuple[object, ...]]:
+    given = text(rows).bindparams(bindparam("rows", type_=String))
+    wanted = given.columns(_c.profile, _c.id).subquery("wanted")
+    at = and_(_c.profile == wanted.c.profile, _c.id == wanted.c.id)
+    joined = _standing(wanted.join(claims, at))
+    return joined.order_by(_c.profile, _c.id).with_for_update(of=claims)
 
 
 def _standing(at: FromClause) -> Select[tuple[object, ...]]:
@@ -116,76 +138,14 @@ def _standing(at: FromClause) -> Select[tuple[object, ...]]:
     return select(claims, alive).select_from(owned)
 
 
-def _take(database: Database) -> Executable:
-    rows = _rows(database, _PLACE | _TURN | _TRIED)
-    now = bindparam("now", type_=Instant)
-    first = case((_c.life < rows.c.life, now), else_=_c.claimed_at)
-    return (
-        update(claims)
-        .where(_is_at(rows))
-        .values(
-            {name: rows.c[name] for name in (*_TURN, *_TRIED)}
-            | {"hold": Hold.CLAIMED.value, "owner": bindparam("ours")}
-            | {"claimed_at": first, "settled_at": None}
-        )
-    )
-
-
-def _give_back(database: Database) -> Executable:
-    rows = _rows(database, _PLACE)
-    return (
-        update(claims)
-        .where(_is_at(rows), _is_ours())
-        .values(hold=Hold.PARKED.value, owner=None, attempts=_c.attempts - 1)
-    )
-
-
-def _end(database: Database) -> Executable:
-    before: _Columns = {f"claimed_{name}": type_ for name, type_ in _TURN.items()}
-    hold: _Columns = {"hold": Text()}
-    rows = _rows(database, _PLACE | before | hold | _TURN | _TRIED)
-    still = and_(
-        _is_at(rows),
-        _is_ours(),
-        _c.life == rows.c.claimed_life,
-        _c.turn == rows.c.claimed_turn,
-    )
-    settled = or_(*(rows.c.hold == hold.value for hold in sorted(SETTLED)))
-    return (
-        update(claims)
-        .where(still)
-        .values(
-            {name: rows.c[name] for name in ("hold", *_TURN, *_TRIED)}
-            | {"owner": None}
-            | {"settled_at": case((settled, bindparam("now", type_=Instant)))}
-        )
-        .returning(_c.profile, _c.id)
-    )
-
-
-def _is_at(rows: Subquery) -> ColumnElement[bool]:
-    return and_(_c.profile == rows.c.profile, _c.id == rows.c.id)
-
-
-def _is_ours() -> ColumnElement[bool]:
-    return and_(_c.owner == bindparam("ours"), _c.hold == Hold.CLAIMED.value)
-
-
-def _rows(database: Database, columns: _Columns) -> Subquery:
-    """Return the rows of the JSON list `rows`; here alone the databases differ."""
-    text = bindparam("rows", type_=Text)
-    parts: list[ColumnElement[object]]
+def _rows(database: Database, columns: Mapping[str, str]) -> str:
+    """Return what reads the JSON list `rows`; here alone the databases differ."""
     if database.is_shared:
-        row = func.jsonb_array_elements(cast(text, postgresql.JSONB))
-        value = row.table_valued("value").c.value
-        parts = [value.op("->>")(_literal(str(n))) for n in range(len(columns))]
+        part, listed = "value ->> {}", "jsonb_array_elements(CAST(:rows AS jsonb))"
     else:
-        value = func.json_each(text).table_valued("value").c.value
-        places = [_literal(f"'$[{n}]'") for n in range(len(columns))]
-        parts = [func.json_extract(value, place) for place in places]
-    typed = zip(parts, columns.items(), strict=True)
-    return select(*(cast(part, t).label(name) for part, (name, t) in typed)).subquery()
-
-
-def _literal(text: str) -> ColumnElement[object]:
-    return literal_column(text)
+        part, listed = "json_extract(value, '$[{}]')", "json_each(:rows)"
+    parts = [
+        f"CAST({part.format(number)} AS {type_}) AS {name}"
+        for number, (name, type_) in enumerate(columns.items())
+    ]
+    return f"SELECT {', '.join(parts)} FROM {listed}"  # noqa: S608 - our own words

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from keyrelay.backlog import Status
 from keyrelay.claim import Arrival, Busy, Ending, Go, Owner, Standing, Verdict, judge
 from keyrelay.stores import claim_statements
@@ -98,7 +96,7 @@ class ClaimStore:
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         """End claims; say of each whether it was still ours. Raises Unavailable."""
         told = self._told(ending_row(ending) for ending in endings)
-        async with self.records.database.appending() as connection:
+        async with self.records.database.stating() as connection:
             found = await connection.execute(self._statements.end, told)
             ended = {(profile, id_) for profile, id_ in found}
         places = [place_of(ending.claimed) for ending in endings]
@@ -114,31 +112,31 @@ class ClaimStore:
     async def _judged(self, asked: Mapping[Place, Arrival]) -> Mapping[Place, Verdict]:
         if not asked:
             return {}
-        async with self.records.database.appending() as connection:
-            verdicts = await self._claim_new(connection, asked)
-            if len(verdicts) < len(asked):
-                known = {place: asked[place] for place in asked.keys() - verdicts}
-                verdicts |= await self._claim_known(connection, known)
+        verdicts = await self._claim_new(asked)
+        if len(verdicts) < len(asked):
+            known = {place: asked[place] for place in asked.keys() - verdicts}
+            verdicts |= await self._claim_known(known)
         return verdicts
 
-    async def _claim_new(
-        self, connection: AsyncConnection, asked: Mapping[Place, Arrival]
-    ) -> dict[Place, Verdict]:
+    async def _claim_new(self, asked: Mapping[Place, Arrival]) -> dict[Place, Verdict]:
         firsts = {place: judge(arrival, None) for place, arrival in asked.items()}
         told = self._told(_taken(asked, firsts))
-        found = await connection.execute(self._statements.claim, told)
-        return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
+        async with self.records.database.stating() as connection:
+            found = await connection.execute(self._statements.claim, told)
+            return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
 
     async def _claim_known(
-        self, connection: AsyncConnection, asked: Mapping[Place, Arrival]
+        self, asked: Mapping[Place, Arrival]
     ) -> Mapping[Place, Verdict]:
-        now = await time_of(self.records.database, connection, self.records.world)
-        wanted = {"now": now, "rows": encode(asked)}
-        found = await connection.execute(self._statements.standings, wanted)
-        standings = {(row.profile, row.id): self._standing(row) for row in found}
-        verdicts = {place: judge(asked[place], standings[place]) for place in standings}
-        if taken := _taken(asked, verdicts):
-            await connection.execute(self._statements.take, self._told(taken))
+        database, world = self.records.database, self.records.world
+        async with database.appending() as connection:
+            now = await time_of(database, connection, world)
+            wanted = {"now": now, "rows": encode(asked)}
+            found = await connection.execute(self._statements.standings, wanted)
+            known = {(row.profile, row.id): self._standing(row) for row in found}
+            verdicts = {place: judge(asked[place], known[place]) for place in known}
+            if taken := _taken(asked, verdicts):
+                await connection.execute(self._statements.take, self._told(taken))
         return verdicts
 
     def _told(self, rows: Iterable[Told]) -> Mapping[str, object]:

@@ -53,6 +53,14 @@ class Database:
         """
         return postgres.appending(self.engine) if self.is_shared else self.writing()
 
+    def stating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Append by one statement alone, which is durable once it has run.
+
+        It is one way to a server and back, where `appending` is three. Raises
+        Unavailable.
+        """
+        return postgres.stating(self.engine) if self.is_shared else self.writing()
+
     @asynccontextmanager
     async def altering(self) -> AsyncIterator[AsyncConnection]:
         """Hold the right to write, and to change tables without waiting for long.

@@ -68,11 +68,19 @@ class Wire(Database):
 
     cut: set[str] = field(default_factory=set)
 
+    def appending(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._over(Database.appending(self))
+
+    def stating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._over(Database.stating(self))
+
     @asynccontextmanager
-    async def appending(self) -> AsyncIterator[AsyncConnection]:
+    async def _over(
+        self, written: AbstractAsyncContextManager[AsyncConnection]
+    ) -> AsyncIterator[AsyncConnection]:
         if "there" in self.cut:
             raise Unavailable("cut on the way there")
-        async with Database.appending(self) as connection:
+        async with written as connection:
             yield connection
         if "back" in self.cut:
             raise Unavailable("cut on the way back")
