@@ -91,8 +91,8 @@ class ClaimUpkeep:
             await world.sleep(_FORGETTING)
 
     async def _forget_once(self) -> None:
+        await self.presence.forget(self.window)
         before = self.presence.world.now() - self.window
-        await self.presence.forget(before)
         step = _STEP
         while step == _STEP:
             async with self.presence.database.appending() as connection:

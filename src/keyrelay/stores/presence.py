@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.ports import Unavailable
@@ -19,11 +19,11 @@ LONGEST_HOST = 255
 
 log = logging.getLogger(__name__)
 
-_RENEW = (
-    update(workers)
-    .where(workers.c.id == bindparam("ours"))
-    .values(alive_until=bindparam("until", type_=Instant))
-)
+# Ours may be gone, forgotten while we were cut off for long.
+_TELL = text("""
+INSERT INTO workers (id, host, alive_until) VALUES (:ours, :host, :until)
+ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until
+""").bindparams(bindparam("until", type_=Instant))
 _LEAVE = delete(workers).where(workers.c.id == bindparam("ours"))
 _FORGET = delete(workers).where(workers.c.alive_until < bindparam("before"))
 
@@ -66,11 +66,8 @@ class Presence:
         told = self.world.now()
         async with self.database.appending() as connection:
             now = await time_of(self.database, connection, self.world)
-            until = now + self.lease
-            renewed = {"ours": self.id, "until": until}
-            if not (await connection.execute(_RENEW, renewed)).rowcount:
-                ours = {"id": self.id, "host": self.host, "alive_until": until}
-                await connection.execute(insert(workers), ours)
+            ours = {"ours": self.id, "host": self.host, "until": now + self.lease}
+            await connection.execute(_TELL, ours)
         if self._is_late():
             # Not before now: until this moment the others may have been cut off, too.
             self._contact.since = self.world.now()
@@ -97,10 +94,11 @@ class Presence:
         except Unavailable as fault:
             log.warning("worker not signed off", extra={"why": str(fault)})
 
-    async def forget(self, before: datetime) -> None:
-        """Forget who died long ago. Raises Unavailable."""
+    async def forget(self, longer_ago: timedelta) -> None:
+        """Forget who died longer ago than that. Raises Unavailable."""
         async with self.database.appending() as connection:
-            await connection.execute(_FORGET, {"before": before})
+            now = await time_of(self.database, connection, self.world)
+            await connection.execute(_FORGET, {"before": now - longer_ago})
 
     def _is_late(self) -> bool:
         # Half a lease, not a whole one: who was away for less lives in all eyes.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay import ports
@@ -14,7 +14,6 @@ from keyrelay.claim import Arrival, Ending, Hold, Standing
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
 from keyrelay.stores.database import Database, open_database
-from keyrelay.stores.tables import workers
 from tests.contract.queues import a_world, forever
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock
@@ -24,6 +23,8 @@ from tests.samples import NOON, PROFILE
 LEASE = timedelta(seconds=30)
 TERMS = ClaimTerms(lease=LEASE)
 FIRST = Arrival(profile=PROFILE, id="t1")
+
+_EXPIRE = text("UPDATE workers SET alive_until = alive_until - CAST(:by AS interval)")
 
 
 class Claims(ports.Claims, ports.Standings, Protocol):
@@ -110,6 +111,7 @@ class DatabaseOffice:
                 await self.clock.until_asleep(sum(self.upkeep))
                 yield claims
                 self.upkeep.pop()
+            self.wires.pop()
 
     async def pass_time(self, by: timedelta) -> None:
         # No longer at once than between two times of telling that one lives: whoever
@@ -121,12 +123,10 @@ class DatabaseOffice:
 
     async def expire(self, by: timedelta) -> None:
         """Have a shared database's own clock, which we cannot set, move on."""
-        async with open_database(self.ground.url) as database, database.writing() as it:
-            if database.is_shared:
-                for row in (await it.execute(select(workers))).all():
-                    earlier = {"alive_until": row.alive_until - by}
-                    its = workers.c.id == row.id
-                    await it.execute(update(workers).where(its).values(earlier))
+        wire = self.wires[0]
+        if wire.is_shared:
+            async with wire.writing() as connection:
+                await connection.execute(_EXPIRE, {"by": by})
 
 
 def _steps(by: timedelta, longest: timedelta) -> Iterator[timedelta]:

@@ -1,0 +1,379 @@
+"""Claims in both databases, when the database, an answer or a worker is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from keyrelay.claim import Busy, Go, Hold, Known
+from keyrelay.ports import Unavailable
+from keyrelay.stores.claims import ClaimStore, ClaimTerms
+from tests.contract.stores.claims import (
+    FIRST,
+    LEASE,
+    DatabaseOffice,
+    ending,
+    known,
+    settle,
+)
+from tests.contract.stores.ground import Ground
+from tests.samples import DAY
+
+pytestmark = pytest.mark.timeout(60)
+
+MINUTE = timedelta(minutes=1)
+GO = Go(number=1, cut=False, done=frozenset())
+CUT = Go(number=2, cut=True, done=frozenset())
+
+
+@pytest.fixture
+def office(ground: Ground) -> DatabaseOffice:
+    return DatabaseOffice(ground=ground)
+
+
+@pytest.fixture
+async def claims(office: DatabaseOffice) -> AsyncIterator[ClaimStore]:
+    async with office.open() as claims:
+        yield claims
+
+
+@pytest.fixture
+async def others(
+    office: DatabaseOffice, claims: ClaimStore
+) -> AsyncIterator[ClaimStore]:
+    """Those of another worker, which is in touch for so long that it knows the dead."""
+    async with office.open() as others:
+        await office.pass_time(2 * LEASE)
+        yield others
+
+
+async def outage(office: DatabaseOffice, time: timedelta) -> None:
+    """Return right after it: nobody has done anything yet."""
+    for wire in office.wires:
+        wire.cut.add("there")
+    await office.pass_time(time)
+    for wire in office.wires:
+        wire.cut.clear()
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records]
+
+
+# The database is away
+
+
+async def test_while_the_database_is_away_nothing_is_claimed(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    office.wires[0].cut.add("there")
+
+    with pytest.raises(Unavailable):
+        await claims.claim([FIRST])
+    with pytest.raises(Unavailable):
+        await claims.end([ending(FIRST, Hold.DONE)])
+
+    office.wires[0].cut.clear()
+    assert await claims.claim([FIRST]) == [GO]
+
+
+async def test_after_an_outage_nobody_takes_from_the_living(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    await claims.claim([FIRST])
+
+    await outage(office, 3 * LEASE)
+
+    assert await others.claim([FIRST]) == [Busy()]
+    await office.pass_time(2 * LEASE)
+    assert await others.claim([FIRST]) == [Busy()]
+    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+
+
+async def test_who_came_right_after_an_outage_does_not_take_from_the_living_either(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    await claims.claim([FIRST])
+    await outage(office, 3 * LEASE)
+
+    async with office.open(stalled=True) as fresh:
+        assert await fresh.claim([FIRST]) == [Busy()]
+
+
+async def test_who_died_in_an_outage_is_known_to_be_dead_a_lease_later(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    async with office.open(stalled=True) as dead:
+        await dead.claim([FIRST])
+        await outage(office, 3 * LEASE)
+
+        soon = await claims.claim([FIRST])
+        await office.pass_time(LEASE / 2)
+        later = await claims.claim([FIRST])
+        await office.pass_time(LEASE)
+
+        assert (soon, later) == ([Busy()], [Busy()])
+        assert await claims.claim([FIRST]) == [CUT]
+
+
+async def test_a_worker_that_could_not_tell_that_it_lives_tells_again_soon(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    await claims.claim([FIRST])
+    await outage(office, LEASE * 2 / 3)
+
+    await office.pass_time(LEASE / 30)
+    await office.expire(LEASE / 2)
+
+    assert await others.claim([FIRST]) == [Busy()]
+
+
+async def test_an_outage_is_told_of(
+    office: DatabaseOffice, claims: ClaimStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await outage(office, LEASE / 3)
+
+    assert messages(caplog) == ["claims not renewed"]
+    assert claims is not None
+
+
+async def test_who_cannot_sign_off_closes_all_the_same(
+    office: DatabaseOffice, claims: ClaimStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with office.open() as gone:
+        await gone.claim([FIRST])
+        office.wires[1].cut.add("there")
+
+    assert messages(caplog) == ["worker not signed off"]
+    assert await claims.claim([FIRST]) == [Busy()]
+
+
+# The process is asleep
+
+
+async def test_who_was_asleep_tells_that_it_lives_before_it_claims(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    async with office.open(stalled=True) as asleep:
+        await office.pass_time(2 * LEASE)
+
+        await asleep.claim([FIRST])
+
+        assert await others.claim([FIRST]) == [Busy()]
+    assert claims is not None
+
+
+async def test_who_was_asleep_takes_nobody_for_dead(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    async with office.open(stalled=True) as dead, office.open(stalled=True) as asleep:
+        await dead.claim([FIRST])
+        await office.pass_time(2 * LEASE)
+
+        assert await asleep.claim([FIRST]) == [Busy()]
+    assert claims is not None
+
+
+async def test_without_its_upkeep_nothing_is_claimed_any_more(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    await rename(office, "workers", "colleagues")
+    office.clock.advance(LEASE / 3)
+    await asyncio.wait([claims._upkeep])
+    await rename(office, "colleagues", "workers")
+
+    with pytest.raises(BaseExceptionGroup):
+        await claims.claim([FIRST])
+
+
+async def rename(office: DatabaseOffice, table: str, name: str) -> None:
+    async with office.wires[0].writing() as connection:
+        await connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+# The answer is lost
+
+
+async def test_what_was_claimed_unheard_is_the_same_attempt_when_asked_again(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    office.wires[0].cut.add("back")
+    with pytest.raises(Unavailable):
+        await claims.claim([FIRST])
+    office.wires[0].cut.clear()
+
+    assert await others.claim([FIRST]) == [Busy()]
+    assert await claims.claim([FIRST]) == [GO]
+    await office.pass_time(LEASE)
+    assert await others.claim([FIRST]) == [Busy()]
+
+
+async def test_what_was_claimed_unheard_is_left_to_others_soon(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    office.wires[0].cut.add("back")
+    with pytest.raises(Unavailable):
+        await claims.claim([FIRST])
+    office.wires[0].cut.clear()
+
+    await office.pass_time(LEASE / 3)
+
+    assert await others.claim([FIRST]) == [GO]
+    assert await claims.claim([FIRST]) == [Busy()]
+
+
+async def test_who_asks_in_vain_keeps_what_it_holds(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    other = replace(FIRST, id="t2")
+    await claims.claim([FIRST])
+    office.wires[0].cut.add("back")
+    with pytest.raises(Unavailable):
+        await claims.claim([FIRST, other])
+    office.wires[0].cut.clear()
+
+    await office.pass_time(LEASE / 3)
+
+    assert await others.claim([FIRST, other]) == [Busy(), GO]
+    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+
+
+async def test_what_was_taken_over_unheard_still_says_that_it_was_cut(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    async with office.open() as gone:
+        await gone.claim([FIRST])
+    office.wires[0].cut.add("back")
+    with pytest.raises(Unavailable):
+        await claims.claim([FIRST])
+    office.wires[0].cut.clear()
+
+    await office.pass_time(LEASE / 3)
+
+    assert await others.claim([FIRST]) == [CUT]
+
+
+async def test_an_end_that_was_not_heard_has_happened(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    await claims.claim([FIRST])
+    office.wires[0].cut.add("back")
+    with pytest.raises(Unavailable):
+        await claims.end([ending(FIRST, Hold.DONE)])
+    office.wires[0].cut.clear()
+
+    assert await claims.end([ending(FIRST, Hold.DONE)]) == [False]
+    assert await others.claim([FIRST]) == [Known()]
+
+
+# Forgetting
+
+
+async def test_what_was_settled_longer_ago_than_the_window_is_forgotten(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    await settle(claims, FIRST)
+
+    await pass_days(office, DAY - 2 * MINUTE)
+    before = await claims.claim([FIRST])
+    await pass_days(office, 4 * MINUTE)
+
+    assert before == [Known()]
+    assert await claims.claim([FIRST]) == [GO]
+
+
+async def test_more_than_one_step_is_forgotten_at_once(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    many = [replace(FIRST, id=f"t{number}") for number in range(2500)]
+    await claims.claim(many)
+    await claims.end([ending(each, Hold.DONE) for each in many])
+
+    await pass_days(office, DAY + 2 * MINUTE)
+
+    async with office.wires[0].reading() as connection:
+        left = await connection.exec_driver_sql("SELECT count(*) FROM claims")
+        assert left.scalar_one() == 0
+
+
+@pytest.mark.parametrize("hold", [None, Hold.PARKED])
+async def test_what_is_not_settled_is_never_forgotten(
+    office: DatabaseOffice, claims: ClaimStore, hold: Hold | None
+) -> None:
+    await claims.claim([FIRST])
+    if hold is not None:
+        await claims.end([ending(FIRST, hold)])
+
+    await pass_days(office, 3 * DAY)
+
+    assert (await known(claims)).hold is hold or Hold.CLAIMED
+
+
+async def test_after_days_away_nothing_is_forgotten_before_the_log_was_read(
+    office: DatabaseOffice,
+) -> None:
+    async with office.open() as before:
+        await settle(before, FIRST)
+    office.clock.advance(3 * DAY)
+
+    async with office.open() as back:
+        await office.pass_time(30 * MINUTE)
+        assert await back.claim([FIRST]) == [Known()]
+        await office.pass_time(32 * MINUTE)
+        assert await back.claim([FIRST]) == [GO]
+
+
+async def test_an_outage_ends_no_forgetting(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    await settle(claims, FIRST)
+    office.wires[0].cut.add("there")
+    await pass_days(office, DAY)
+    office.wires[0].cut.clear()
+
+    await office.pass_time(2 * MINUTE)
+
+    assert await claims.claim([FIRST]) == [GO]
+
+
+async def test_a_worker_that_was_cut_off_for_longer_than_the_window_comes_back(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    await claims.claim([FIRST])
+    office.wires[0].cut.add("there")
+    await pass_days(office, 3 * DAY)
+    office.wires[0].cut.clear()
+
+    await office.pass_time(LEASE / 3)
+
+    assert await others.claim([FIRST]) == [Busy()]
+
+
+async def test_workers_that_died_long_ago_are_forgotten(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    async with office.open():
+        office.wires[1].cut.add("there")
+
+    await pass_days(office, DAY + 2 * MINUTE)
+
+    async with office.wires[0].reading() as connection:
+        left = await connection.exec_driver_sql("SELECT count(*) FROM workers")
+        assert left.scalar_one() == 1
+    assert claims is not None
+
+
+async def pass_days(office: DatabaseOffice, time: timedelta) -> None:
+    """Pass much time in few steps."""
+    await office.expire(time - 2 * MINUTE)
+    office.clock.advance(time - 2 * MINUTE)
+    await office.clock.until_asleep(sum(office.upkeep))
+    await office.pass_time(2 * MINUTE)
+
+
+@pytest.mark.parametrize("terms", ["lease", "window"])
+def test_there_are_no_claims_without_a_lease_and_a_window(terms: str) -> None:
+    with pytest.raises(ValueError, match="claims need a lease and a window"):
+        ClaimTerms(**{terms: timedelta()})
