@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from keyrelay.claim import Arrival, Verdict
 from keyrelay.ports import Lease
 from keyrelay.sources.kafka.address import Address
 from keyrelay.sources.kafka.clients import Clients
@@ -52,12 +55,24 @@ class Ahead:
         return replace(real_world(), now=self.now)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class WatchedClaims(MemoryClaims):
+    """Tell when somebody wanted to claim something."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+        verdicts = await MemoryClaims.claim(self, arrivals)
+        self.asked.set()
+        return verdicts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One of those who read a log together, as if in a process of its own."""
 
     queue: KafkaQueue
-    claims: MemoryClaims
+    claims: WatchedClaims
 
     async def lease(self) -> Lease:
         lease = await self.queue.lease(asyncio.Event())
@@ -82,7 +97,7 @@ class Log:
     async def member(
         self, terms: Terms = TERMS, clients: Clients | None = None
     ) -> AsyncIterator[Member]:
-        claims = MemoryClaims(world=self.clock.world(), book=self.book)
+        claims = WatchedClaims(world=self.clock.world(), book=self.book)
         memory = Memory(claims=claims, standings=claims)
         opened = open_queue(
             clients or self.clients, memory, self.clock.world(), terms, PROFILE
@@ -96,9 +111,10 @@ class Log:
         topic: str | None = None,
         key: bytes | None = None,
         headers: Sequence[Header] = (),
+        partition: int = 0,
         timestamp: int | None = None,
     ) -> None:
-        """Write as a producer would, one partition for all."""
+        """Write as a producer would."""
         async with a_producer(self.clients) as producer:
             for value in values:
                 await producer.send_and_wait(
@@ -106,7 +122,7 @@ class Log:
                     value=value,
                     key=b"" if value is None and key is None else key,
                     headers=list(headers),
-                    partition=0,
+                    partition=partition,
                     timestamp_ms=timestamp,
                 )
 
@@ -143,15 +159,20 @@ class Log:
             return await consumer.getone(partition)
 
     async def committed(self) -> Mapping[str, int]:
-        """Return how far the group is, topic by topic."""
+        """Return how far the group is, topic by topic, in all partitions together."""
         async with self.clients.administrating() as admin:
             group = self.clients.connection.address.group
             offsets = await admin.list_consumer_group_offsets(group)
-        return {
-            each.topic: known.offset
-            for each, known in offsets.items()
-            if known.offset > 0
-        }
+        reached: Counter[str] = Counter()
+        for each, known in offsets.items():
+            reached[each.topic] += max(0, known.offset)
+        return {topic: offset for topic, offset in reached.items() if offset}
+
+    async def first_committed(self) -> Mapping[str, int]:
+        """Return the same, once anything is committed at all."""
+        while not (committed := await self.committed()):
+            pass
+        return committed
 
 
 @asynccontextmanager
@@ -213,3 +234,28 @@ def said(record: ConsumerRecord) -> Mapping[str, str]:
         for name, value in record.headers
         if name.startswith("keyrelay-")
     }
+
+
+class Listener(logging.Handler):
+    """Hears what is said aloud, and tells when it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__()
+        self.message = message
+        self.heard: list[logging.LogRecord] = []
+        self.once = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() == self.message:
+            self.heard.append(record)
+            self.once.set()
+
+
+@contextmanager
+def listening(message: str) -> Iterator[Listener]:
+    listener, log = Listener(message), logging.getLogger("keyrelay")
+    log.addHandler(listener)
+    try:
+        yield listener
+    finally:
+        log.removeHandler(listener)
