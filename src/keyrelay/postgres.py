@@ -24,6 +24,9 @@ _SESSION = {
     # Whatever the server's own default is: without it a crash of the server takes
     # commits along of which we have told the world that they are kept.
     "synchronous_commit": "on",
+    # A plan that was made while a table was small reads all of it when it is large,
+    # for as long as the connection is open and nobody analyzes the table.
+    "plan_cache_mode": "force_custom_plan",
     "lock_timeout": "10s",
     # A process that was stopped, or whose machine is gone, holds nobody up for long.
     "idle_in_transaction_session_timeout": "30s",

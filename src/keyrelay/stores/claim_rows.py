@@ -26,7 +26,7 @@ _STATES = {
 def encode(rows: Iterable[Told]) -> str:
     """Return the rows as one parameter, in an order that is everybody's.
 
-    Two who want several of the same then do not wait for each other.
+    Two who write several of the same at once then do not wait for each other.
     """
     return msgspec.json.encode(sorted(rows)).decode()
 

@@ -76,8 +76,8 @@ RETURNING claims.profile, claims.id
 class Statements:
     """`claim` returns what is new, `standings` what is not, and `end` what was ours.
 
-    `standings` locks what it returns, in the order of the rows: nobody else judges them
-    meanwhile, and no two who want several of the same wait for each other.
+    `standings` locks what it returns, so that nobody else judges it meanwhile, and
+    leaves out what somebody has locked: who waits for nobody is in nobody's way.
     """
 
     claim: TextClause
@@ -109,7 +109,9 @@ def forget() -> Delete:
     """Forget up to `most` of what was settled before `before`."""
     old = select(_c.profile, _c.id).where(_c.settled_at < bindparam("before"))
     some = old.order_by(_c.settled_at).limit(bindparam("most"))
-    return delete(claims).where(tuple_(_c.profile, _c.id).in_(some))
+    # What another worker is just forgetting is left to it.
+    free = some.with_for_update(skip_locked=True)
+    return delete(claims).where(tuple_(_c.profile, _c.id).in_(free))
 
 
 def _writing(words: str, rows: str) -> TextClause:
@@ -127,7 +129,7 @@ def _standings(rows: str) -> Select[tuple[object, ...]]:
     wanted = given.columns(_c.profile, _c.id).subquery("wanted")
     at = and_(_c.profile == wanted.c.profile, _c.id == wanted.c.id)
     joined = _standing(wanted.join(claims, at))
-    return joined.order_by(_c.profile, _c.id).with_for_update(of=claims)
+    return joined.with_for_update(of=claims, skip_locked=True)
 
 
 def _standing(at: FromClause) -> Select[tuple[object, ...]]:

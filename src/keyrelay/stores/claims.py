@@ -90,7 +90,7 @@ class ClaimStore:
         async with self._holdings.asking(asked):
             verdicts = dict(await self._judged(asked))
         held.update(place for place, said in verdicts.items() if isinstance(said, Go))
-        # Busy is also what we attempt ourselves, and what was forgotten this moment.
+        # Busy is also what we attempt ourselves, and what somebody writes this moment.
         return [verdicts.pop(place_of(each), Busy()) for each in arrivals]
 
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:

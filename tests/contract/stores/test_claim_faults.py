@@ -18,8 +18,8 @@ from tests.contract.stores.claims import (
     known,
     settle,
 )
-from tests.contract.stores.ground import Ground
-from tests.samples import DAY
+from tests.contract.stores.ground import Ground, on_postgresql
+from tests.samples import DAY, PROFILE
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -266,6 +266,45 @@ async def test_an_end_that_was_not_heard_has_happened(
 
     assert await claims.end([ending(FIRST, Hold.DONE)]) == [False]
     assert await others.claim([FIRST]) == [Known()]
+
+
+# Somebody is in the way
+
+
+@on_postgresql
+async def test_what_somebody_writes_this_moment_is_not_waited_for(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    parked, free = replace(FIRST, id="t1"), replace(FIRST, id="t2")
+    await claims.claim([parked, free])
+    await claims.end([ending(parked, Hold.PARKED), ending(free, Hold.PARKED)])
+
+    async with office.wires[0].appending() as connection:
+        await connection.exec_driver_sql(
+            "SELECT FROM claims WHERE id = 't1' FOR UPDATE"
+        )
+        meanwhile = await claims.claim([parked, free])
+
+    assert meanwhile == [Busy(), GO]
+    assert await claims.claim([parked]) == [GO]
+
+
+@on_postgresql
+async def test_what_another_forgets_this_moment_is_left_to_it(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    other = replace(FIRST, id="t2")
+    await settle(claims, FIRST)
+    await settle(claims, other)
+
+    async with office.wires[0].appending() as connection:
+        await connection.exec_driver_sql(
+            "SELECT FROM claims WHERE id = 't1' FOR UPDATE"
+        )
+        await pass_days(office, DAY + 2 * MINUTE)
+        seen = [await claims.standing(PROFILE, id_) for id_ in ("t1", "t2")]
+
+    assert [standing is None for standing in seen] == [False, True]
 
 
 # Forgetting
