@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from keyrelay.opening import make_current, vault_over
+from keyrelay.postgres import ENDLESS
 from keyrelay.settings import Settings
 from keyrelay.stores.audit_trail import AuditTrail, Verdict
 from keyrelay.stores.checkpoint import CheckpointFile
@@ -83,8 +84,8 @@ async def open_move(
         raise NotCopied("there is no database at the source")
     async with AsyncExitStack() as opened:
         copying = Copying(
-            source=await opened.enter_async_context(open_database(source)),
-            target=await opened.enter_async_context(open_database(target)),
+            source=await opened.enter_async_context(open_database(source, ENDLESS)),
+            target=await opened.enter_async_context(open_database(target, ENDLESS)),
             world=real_world(),
         )
         installed = await _installed(copying.source)

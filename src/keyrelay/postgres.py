@@ -17,7 +17,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from keyrelay.ports import Unavailable
 
-PATIENCE = timedelta(seconds=30)  # with a server that says nothing
+PATIENCE = timedelta(seconds=15)  # with a server that says nothing
+ENDLESS = timedelta(hours=6)  # where a statement may go over all that is kept
 
 _SESSION = {
     "application_name": "keyrelay",
@@ -79,6 +80,8 @@ def open_engine(url: str, patience: timedelta = PATIENCE) -> AsyncEngine:
             database=named.database,
         ),
         hide_parameters=True,
+        pool_size=10,
+        max_overflow=5,
         pool_timeout=patience.total_seconds(),
         async_creator=partial(_connect, dsn, patience),
     )
@@ -166,9 +169,11 @@ def _alone(engine: AsyncEngine) -> AsyncEngine:
 
 
 async def _connect(dsn: str, patience: timedelta) -> asyncpg.Connection:
-    seconds = patience.total_seconds()
     return await asyncpg.connect(
-        dsn, timeout=seconds, command_timeout=seconds, server_settings=_SESSION
+        dsn,
+        timeout=min(patience, PATIENCE).total_seconds(),
+        command_timeout=patience.total_seconds(),
+        server_settings=_SESSION,
     )
 
 

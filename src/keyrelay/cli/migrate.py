@@ -12,7 +12,7 @@ from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
-from keyrelay.postgres import Locked
+from keyrelay.postgres import ENDLESS, Locked
 from keyrelay.settings import Settings
 from keyrelay.stores.database import Database, is_there, open_database
 from keyrelay.stores.migrations import Step, migrate, plan
@@ -68,7 +68,7 @@ async def _plan(settings: Settings) -> Sequence[Step]:
 
 
 async def _migrate(settings: Settings) -> None:
-    async with open_database(settings.database_url) as database:
+    async with open_database(settings.database_url, ENDLESS) as database:
         await _insist(database)
 
 

@@ -1,7 +1,7 @@
 """Audit trail: what auditors read, and the proof that nothing is missing from it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -155,7 +155,7 @@ async def _verify(
     return Verdict(
         records=records,
         chains=len(chains),
-        breach=await _stray(connection)
+        breach=await _stray(connection, {chain.id for chain in chains})
         or await _unreached(connection, known, some=bool(chains)),
     )
 
@@ -220,16 +220,22 @@ async def _check(connection: AsyncConnection, head: Head) -> Breach | None:
     return reach(Head(chain=head.chain, seq=last or 0, mac=b""), head)
 
 
-async def _stray(connection: AsyncConnection) -> Breach | None:
-    chains = select(audit_chains.c.id)
-    stray = (
-        select(_RECORDS.chain, _RECORDS.seq, _RECORDS.id)
-        .where(_RECORDS.chain.not_in(chains))
-        .order_by(_RECORDS.chain, _RECORDS.seq)
-        .limit(1)
-    )
-    row = (await connection.execute(stray)).one_or_none()
-    return row and _breach(row.chain, "it belongs to no chain", row.seq, row.id)
+async def _stray(connection: AsyncConnection, known: Collection[str]) -> Breach | None:
+    last = ""
+    while True:
+        # From chain to chain by the index, past all the records in between.
+        first = (
+            select(_RECORDS.chain, _RECORDS.seq, _RECORDS.id)
+            .where(_RECORDS.chain > last)
+            .order_by(_RECORDS.chain, _RECORDS.seq)
+            .limit(1)
+        )
+        row = (await connection.execute(first)).one_or_none()
+        if row is None:
+            return None
+        if row.chain not in known:
+            return _breach(row.chain, "it belongs to no chain", row.seq, row.id)
+        last = row.chain
 
 
 async def _unreached(

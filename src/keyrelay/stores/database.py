@@ -96,12 +96,16 @@ def is_there(url: str) -> bool:
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
+async def open_database(
+    url: str, patience: timedelta = postgres.PATIENCE
+) -> AsyncIterator[Database]:
     """Give the database at `sqlite:///…`, made if it is not there, or `postgresql://…`.
 
-    Raises Unavailable if its file cannot be made.
+    A server may be silent for as long as `patience`. Raises Unavailable if its file
+    cannot be made.
     """
-    engine = postgres.open_engine(url) if _is_shared(url) else _open_file(url)
+    shared = _is_shared(url)
+    engine = postgres.open_engine(url, patience) if shared else _open_file(url)
     try:
         yield Database(engine=engine)
     finally:

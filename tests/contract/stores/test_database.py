@@ -7,24 +7,37 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from keyrelay.ports import Unavailable
 from keyrelay.stores.database import open_database
 from keyrelay.stores.migrations import migrate
 from keyrelay.stores.schema import DatabaseTooNew
 from keyrelay.stores.tables import metadata
+from tests.services.postgresql import PostgreSql
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'keyrelay.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where nothing was made yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'keyrelay.db'}"
+    server: PostgreSql = request.getfixturevalue("postgresql")
+    return server.url(server.create())
+
+
+on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+
+
+def tables(connection: Connection) -> list[str]:
+    return inspect(connection).get_table_names()
 
 
 def modes_in(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
 
+@on_sqlite
 async def test_only_its_owner_can_read_the_database(tmp_path: Path, url: str) -> None:
     async with open_database(url) as database:
         await migrate(database)
@@ -67,23 +80,22 @@ async def test_a_migration_that_fails_leaves_nothing(url: str) -> None:
     async with open_database(url) as database:
         async with database.writing() as connection:
             # In the way of the last table but one.
-            await connection.execute(text("CREATE TABLE audit_records (x)"))
+            await connection.execute(text("CREATE TABLE audit_records (x int)"))
 
         with pytest.raises(Exception, match="already exists"):
             await migrate(database)
 
         async with database.reading() as connection:
-            names = await connection.scalars(
-                text("SELECT name FROM sqlite_master WHERE type = 'table'")
-            )
-            assert list(names) == ["audit_records"]
+            assert await connection.run_sync(tables) == ["audit_records"]
 
 
 async def test_a_database_of_a_newer_keyrelay_is_left_alone(url: str) -> None:
     async with open_database(url) as database:
         await migrate(database)
         async with database.writing() as connection:
-            await connection.execute(text("UPDATE alembic_version SET version_num = 9"))
+            await connection.execute(
+                text("UPDATE alembic_version SET version_num = '9'")
+            )
 
         with pytest.raises(DatabaseTooNew, match="newer Keyrelay"):
             await migrate(database)

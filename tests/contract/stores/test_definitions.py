@@ -198,6 +198,38 @@ async def test_lists_are_ordered_paged_and_filtered(
     assert list(things) == wanted
 
 
+NAMES = ["a-1", "a_b", "ab", "ä", "Zz", "zä", "Ω", "名"]
+
+
+async def test_names_are_sorted_alike_whatever_the_databases_language(
+    house: House,
+) -> None:
+    for name in reversed(NAMES):
+        await house.policies.create(PROFILE, allow(name), ADA)
+
+    found = await house.policies.list(PROFILE, Listing())
+
+    assert [kept.document["name"] for kept in found] == sorted(NAMES, key=str.casefold)
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [Listing(name="a\0b"), Listing(tags=(Tag("a\0b", "c"),)), Listing(name="\0*")],
+    ids=["name", "tag", "any"],
+)
+async def test_a_character_that_no_name_can_have_finds_nothing(
+    house: House, listing: Listing
+) -> None:
+    await new(house, "policy", "a b")
+
+    assert await house.policies.list(PROFILE, listing) == ()
+    with pytest.raises(NotFound):
+        await house.policies.get(PROFILE, "a\0b")
+    with pytest.raises(NotFound):
+        await house.secrets.get(PROFILE, "a\0b")
+    assert await house.trail.list(PROFILE, AuditQuery(trigger="a\0b")) == ()
+
+
 async def test_actions_are_ordered_by_what_they_have(house: House) -> None:
     first, second = await new(house, "action", "b"), await new(house, "action", "a")
     house.clock.time += SECOND

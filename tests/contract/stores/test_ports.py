@@ -1,8 +1,10 @@
 """Audit log and dead letters: one suite over the fakes and what stands in for them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -13,11 +15,13 @@ from keyrelay.settlement import Bury
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.audit_trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
-from tests.contract.stores.ground import in_a_file
+from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import House, open_house
 from tests.contract.stores.records import attempt
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
 from tests.samples import NOON, PROFILE, a_trigger
+from tests.services import loopback
+from tests.services.postgresql import PostgreSql
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +56,11 @@ def faked() -> Kept:
     )
 
 
-def real(house: House, neighbour: House) -> Kept:
-    async def go_down() -> None:
-        path = house.ledger.checkpoint.path.with_name("keyrelay.db")
-        await house.database.engine.dispose()
-        await neighbour.database.engine.dispose()
-        path.write_bytes(b"no database any more" * 1000)
+def real(house: House, neighbour: House, go_down: Callable[[], None]) -> Kept:
+    async def go() -> None:
+        for each in (house, neighbour):
+            await each.database.engine.dispose()
+        await asyncio.to_thread(go_down)
 
     async def records() -> list[str]:
         entries = await neighbour.trail.list(PROFILE, AuditQuery(kind="attempt"))
@@ -72,20 +75,50 @@ def real(house: House, neighbour: House) -> Kept:
         dead_letters=group_burials(house.dead_letters),
         records=records,
         letters=letters,
-        go_down=go_down,
+        go_down=go,
     )
 
 
-@pytest.fixture(params=["fake", "database"])
-async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kept]:
+def damage(file: Path) -> None:
+    file.write_bytes(b"no database any more" * 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Real:
+    """Where a real one is kept, and what takes it away."""
+
+    ground: Ground
+    go_down: Callable[[], None]
+
+
+@pytest.fixture(params=["fake", "sqlite", "postgresql"])
+def basis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Real | None]:
     if request.param == "fake":
+        yield None
+    elif request.param == "sqlite":
+        migrated = request.getfixturevalue("migrated")
+        ground = in_a_file(copytree(migrated, tmp_path / "house"))
+        file = ground.folder / "keyrelay.db"
+        yield Real(ground=ground, go_down=lambda: damage(file))
+    else:
+        server: PostgreSql = request.getfixturevalue("postgresql")
+        template = request.getfixturevalue("template")
+        with on_a_server(server, template, tmp_path) as ground:
+            yield Real(ground=ground, go_down=server.stop)
+            if not loopback.accepts(server.port):
+                server.start()
+
+
+@pytest.fixture
+async def kept(basis: Real | None) -> AsyncIterator[Kept]:
+    if basis is None:
         yield faked()
         return
     async with (
-        open_house(in_a_file(tmp_path)) as house,
-        open_house(in_a_file(tmp_path)) as neighbour,
+        open_house(basis.ground) as house,
+        open_house(basis.ground) as neighbour,
     ):
-        yield real(house, neighbour)
+        yield real(house, neighbour, basis.go_down)
 
 
 def letter(trigger: str) -> DeadLetter:
