@@ -30,8 +30,10 @@ class Clients:
             fetch_max_bytes=4 * _FETCH,
             max_partition_fetch_bytes=_FETCH,
             request_timeout_ms=_PATIENCE,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
+            # A dead member stops the whole group for so long when it is joined anew;
+            # brokers allow no less.
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
             metadata_max_age_ms=30_000,
         )
 
