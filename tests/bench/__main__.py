@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from tests.bench import parts, plain, relay
+from tests.bench import parts, plain, relay, scale
 from tests.bench.certificate import certify
 from tests.bench.kafka import sheets as kafka
 from tests.bench.measure import Measure
@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
         "--triggers", type=int, default=5000, help="how many go each way (5000)"
     )
     parser.add_argument("--json", type=Path, help="write the figures to a file, too")
+    scale.add_arguments(parser)
     kafka.add_arguments(parser)
     asked = parser.parse_args()
     asked.triggers = max(100, asked.triggers)
@@ -118,6 +119,7 @@ _MEASURED: Mapping[str, Callable[[argparse.Namespace], Iterable[Sheet]]] = {
     "parts": _parts,
     "mail": _mails,
     "sqs": _messages,
+    "scale": scale.sheets,
     "kafka": kafka.sheets,
 }
 

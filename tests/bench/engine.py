@@ -1,0 +1,77 @@
+"""Engine: pipeline, worker and audit log, between a ready source and nothing."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from keyrelay.message import Mail, QueueMessages
+from keyrelay.opening import Store
+from keyrelay.outcome import Delivered, Outcome
+from keyrelay.pauses import Pauses
+from keyrelay.pipeline import Pipeline
+from keyrelay.secret import OpenedSecret
+from keyrelay.settlement import Settlement
+from keyrelay.stores.audit_log import group_commits
+from keyrelay.stores.catalog import LiveCatalog
+from keyrelay.stores.dead_letters import group_burials
+from keyrelay.trigger import Origin, Trigger
+from keyrelay.worker import Worker
+
+LANES = 256
+
+M = TypeVar("M", Mail, QueueMessages)
+
+
+@dataclass(frozen=True, slots=True)
+class Null(Generic[M]):
+    """A dispatcher that has always delivered already."""
+
+    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+        return Delivered("nothing was done")
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A first lease, which asks for nothing to be written down."""
+
+    trigger: Trigger
+    number: int = 1
+    repeats: bool = False
+    done: frozenset[str] = frozenset()
+
+    async def settle(self, settlement: Settlement) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Bytes that have all come already, each read when it is its turn."""
+
+    raws: Iterator[bytes]
+    origin: Origin
+
+    async def lease(self, until: asyncio.Event) -> Loan | None:
+        raw = next(self.raws, None)
+        return None if raw is None else Loan(Trigger.parse(raw, self.origin))
+
+
+def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
+    world = store.ledger.world
+    pauses = Pauses(share=LANES, now=world.now, wake=lambda _: None)
+    pipeline = Pipeline(
+        catalog=catalog.current,
+        vault=store.vault,
+        mail=Null(),
+        queue=Null(),
+        pauses=pauses,
+        now=world.now,
+    )
+    return Worker(
+        queue=source,
+        attempt=pipeline.attempt,
+        audit=group_commits(store.ledger),
+        dead_letters=group_burials(store.dead_letters),
+        lanes=LANES,
+        world=world,
+    )
