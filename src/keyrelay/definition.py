@@ -65,11 +65,13 @@ def require_label(value: object, what: str, *, longest: int) -> str:
     change, such as full-width letters.
     """
     text = require_text(value, what, longest=longest)
-    if any(unicodedata.category(c) in _UNSEEN or c in _BLANK for c in text):
+    # ASCII is in plain form, and what of it is printable is seen: most labels are.
+    plain = text.isascii() and text.isprintable()
+    if not plain and any(map(_is_unseen, text)):
         raise InvalidDefinition(f"{what} must not hold invisible characters")
     if text != " ".join(text.split()):
         raise InvalidDefinition(f"{what} has only single spaces, and none at an end")
-    if text != unicodedata.normalize("NFKC", text):
+    if not plain and text != unicodedata.normalize("NFKC", text):
         raise InvalidDefinition(f"{what} must be in Unicode's plain form (NFKC)")
     return text
 
@@ -108,6 +110,10 @@ _BLANK = frozenset(
     )
     for code in codes
 )
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in _UNSEEN or character in _BLANK
 
 
 def _text(raw: bytes | str) -> str:

@@ -22,6 +22,7 @@ class Fact(StrEnum):
 
 Facts = Mapping[Fact, str]
 
+_FACTS = {fact.value: fact for fact in Fact}
 _DOLLAR = re.compile(
     r"\$(?:\$|(" + "|".join(re.escape(fact) for fact in Fact) + r")\$)"
 )
@@ -35,11 +36,13 @@ class Template:
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        if "$" not in text:
+            return cls((text,) if text else ())
         parts: list[str | Fact] = []
         end = 0
         for found in _DOLLAR.finditer(text):
             parts.append(text[end : found.start()])
-            parts.append(Fact(found[1]) if found[1] else "$")
+            parts.append(_FACTS[found[1]] if found[1] else "$")
             end = found.end()
         parts.append(text[end:])
         return cls(tuple(part for part in parts if part))

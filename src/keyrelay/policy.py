@@ -205,7 +205,10 @@ def _grouped(rules: Iterable[tuple[Pattern, Pattern, Rule]]) -> Rules:
     grouped: dict[Pattern, dict[Pattern, list[Rule]]] = {}
     for outer, inner, rule in rules:
         grouped.setdefault(outer, {}).setdefault(inner, []).append(rule)
-    return grouped
+    return {
+        outer: {inner: tuple(rules) for inner, rules in by_inner.items()}
+        for outer, by_inner in grouped.items()
+    }
 
 
 def _applying(policies: PolicyIndex, question: Question) -> Iterator[Rule]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from itertools import islice
 from typing import Self
 
@@ -190,4 +191,9 @@ def _parse_verbs(value: object, what: str) -> frozenset[str]:
     verbs = require_list(value, what, longest=len(VERBS))
     if not all(verb in VERBS for verb in verbs):
         raise InvalidDefinition(f"{what} must list some of {', '.join(VERBS)}")
-    return frozenset(str(verb) for verb in verbs)
+    return _verbs(*sorted(str(verb) for verb in verbs))
+
+
+@cache  # a handful, of which very many permissions would each have their own
+def _verbs(*verbs: str) -> frozenset[str]:
+    return frozenset(verbs)

@@ -1,6 +1,7 @@
 """Loading: definitions from the database into a view, all of them or what changed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from keyrelay.rule import VERBS
 from keyrelay.secret import RESOURCE, SealedSecret
 from keyrelay.stores.audit_chain import Mac
 from keyrelay.stores.definitions import Noun
+from keyrelay.stores.permanence import kept_for_good
 from keyrelay.stores.rows import AnyRow, Place, places_in, rows_of
 from keyrelay.stores.secret_rows import sealed_of
 from keyrelay.stores.tables import actions, changes, installation, policies, secrets
@@ -29,6 +31,7 @@ T = TypeVar("T")
 
 _TABLES = {Noun.SECRET: secrets, Noun.ACTION: actions, Noun.POLICY: policies}
 _NOUNS = {noun.value: noun for noun in Noun}
+_MANY = 10_000  # definitions; fewer are no burden to Python's cycle collector
 # Stands in for a policy that cannot be read.
 _DENY_ALL = {
     "name": "unreadable",
@@ -71,7 +74,10 @@ async def load(connection: AsyncConnection, mac: Mac) -> View:
         noun: await places_in(connection, table) for noun, table in _TABLES.items()
     }
     revision = await read_revision(connection)
-    return await _loaded(connection, mac, replace(View(), revision=revision), places)
+    view = replace(View(), revision=revision)
+    many = sum(map(len, places.values())) > _MANY
+    with kept_for_good() if many else nullcontext():
+        return await _loaded(connection, mac, view, places)
 
 
 async def load_changes(connection: AsyncConnection, mac: Mac, view: View) -> View:
