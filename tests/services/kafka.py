@@ -20,8 +20,9 @@ _VERSION = "4.1.0"
 _PINS = Path(__file__).parent / "pins" / "kafka" / "pom.xml"
 _USERNAME = "keyrelay"
 _WITHIN = timedelta(seconds=90)  # two, while all else starts on two processors
-# A group's first member gets its partitions at once, a topic that nobody made does not
-# exist, and a killed broker is let in again after three seconds instead of nine.
+# A group's first member gets its partitions at once, so is answered who commits, a topic
+# that nobody made does not exist, and a killed broker is let in again after three seconds
+# instead of nine.
 _PROPERTIES = """\
 process.roles={roles}
 node.id={number}
@@ -34,6 +35,7 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURED:SASL_SSL,CONTROLLER:P
 log.dirs={directory}/data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.coordinator.append.linger.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 offsets.topic.num.partitions=5
