@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from tests.services import deadline
 
@@ -106,6 +107,8 @@ async def _members(broker: str, group: str) -> int:
     try:
         await admin.start()
         (answer,) = await admin.describe_consumer_groups([group])
+    except GroupCoordinatorNotAvailableError:  # the first group of a broker's life
+        return 0
     finally:
         await admin.close()
     (described,) = answer.to_object()["groups"]
