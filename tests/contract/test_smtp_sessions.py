@@ -245,7 +245,8 @@ async def test_a_cancelled_attempt_cuts_its_session_off(sender: Sender) -> None:
 async def test_no_more_sessions_than_allowed_and_no_turn_is_no_attempt(
     sender: Sender,
 ) -> None:
-    limits = Limits(turn=timedelta(milliseconds=50), reuse=replace(REUSE, sessions=2))
+    brief = timedelta(milliseconds=50)
+    limits = Limits(turn=brief, still=brief * 2, reuse=replace(REUSE, sessions=2))
     async with serving(sender.authority.issue_cert(HOST), {".": SILENCE}) as peer:
         dispatcher = sender.to(peer.port, limits=limits)
         opened = secret(peer.port)
@@ -258,6 +259,29 @@ async def test_no_more_sessions_than_allowed_and_no_turn_is_no_attempt(
         assert not outcome.spends_attempt
         assert outcome.blame is Blame.MESSAGE
         assert outcome.not_before > timedelta()
+        assert len(peer.lines) == 2
+        for task in busy:
+            task.cancel()
+        await asyncio.wait(busy)
+
+
+async def test_nobody_waits_long_where_no_session_comes_back(sender: Sender) -> None:
+    limits = Limits(still=timedelta(milliseconds=50), reuse=replace(REUSE, sessions=2))
+    async with serving(sender.authority.issue_cert(HOST), {".": SILENCE}) as peer:
+        dispatcher = sender.to(peer.port, limits=limits)
+        opened = secret(peer.port)
+        busy = [asyncio.create_task(dispatcher.dispatch(mail(), opened)) for _ in "ab"]
+        await peer.until(lambda: len(peer.mails) == 2)
+
+        async with asyncio.timeout(5):  # half a turn
+            outcomes = await asyncio.gather(
+                *(dispatcher.dispatch(mail(), opened) for _ in range(3))
+            )
+
+        for outcome in outcomes:
+            assert isinstance(outcome, Deferred)
+            assert not outcome.spends_attempt
+            assert outcome.blame is Blame.PEER
         assert len(peer.lines) == 2
         for task in busy:
             task.cancel()

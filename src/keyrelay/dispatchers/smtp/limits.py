@@ -25,6 +25,7 @@ class Reuse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """`turn` is the wait for a session that others use; nobody is to blame for it.
+    `still` is the wait for any of them to be given back; that blames the server.
 
     `connect` bounds resolving, and each address; `command` one reply; `stage` the
     opening of a session as a whole, and an envelope as a whole; `body` the reply
@@ -32,6 +33,7 @@ class Limits:
     """
 
     turn: timedelta = timedelta(seconds=10)
+    still: timedelta = timedelta(seconds=1)
     connect: timedelta = timedelta(seconds=10)
     command: timedelta = timedelta(seconds=30)
     stage: timedelta = timedelta(minutes=1)

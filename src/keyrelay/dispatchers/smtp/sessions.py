@@ -9,12 +9,10 @@ from weakref import WeakValueDictionary
 
 from keyrelay.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.opening import Opener
+from keyrelay.dispatchers.smtp.seats import Seats
 from keyrelay.dispatchers.smtp.session import Session
 from keyrelay.outcome import Deferred, Rejected
 
-_CROWDED = Deferred(
-    "all sessions of the secret are in use", timedelta(seconds=5), spends_attempt=False
-)
 _FAREWELL = timedelta(seconds=2)
 
 
@@ -39,7 +37,7 @@ class _Kept:
 class _Room:
     """Where callers with one key meet; `opening` ends with what went wrong, if so."""
 
-    seats: asyncio.Semaphore
+    seats: Seats
     opening: asyncio.Future[Deferred | Rejected | None] | None = None
     failures: list[Deferred | Rejected] = field(default_factory=list)
 
@@ -70,11 +68,11 @@ class Sessions:
         The session is kept if the block ends without an exception, else cut off.
         """
         room = self._rooms.setdefault(
-            key, _Room(seats=asyncio.Semaphore(self.opener.limits.reuse.sessions))
+            key, _Room(seats=Seats(limits=self.opener.limits))
         )
         known = len(room.failures)
-        if not await self._seated(room):
-            yield _CROWDED
+        if (crowded := await room.seats.take()) is not None:
+            yield crowded
             return
         try:
             if room.failures[known:]:  # of those who had the seats meanwhile
@@ -92,7 +90,7 @@ class Sessions:
                 unless_kept.pop_all()
             self._keep(key, kept.session, kept.opened_at)
         finally:
-            room.seats.release()
+            room.seats.give_back()
 
     async def close(self) -> None:
         """End all sessions that rest; those on loan end when they come back."""
@@ -101,14 +99,6 @@ class Sessions:
         for secret in list(self._shelves):
             self._end(secret)
         await asyncio.gather(*(session.gone(_FAREWELL) for session in ended))
-
-    async def _seated(self, room: _Room) -> bool:
-        try:
-            async with asyncio.timeout(self.opener.limits.turn.total_seconds()):
-                await room.seats.acquire()
-        except TimeoutError:
-            return False
-        return True
 
     async def _find(
         self, key: Key, room: _Room, credentials: SmtpCredentials, *, fresh: bool
