@@ -20,9 +20,9 @@ _VERSION = "4.1.0"
 _PINS = Path(__file__).parent / "pins" / "kafka" / "pom.xml"
 _USERNAME = "keyrelay"
 _WITHIN = timedelta(seconds=90)  # two, while all else starts on two processors
-# A group's first member gets its partitions at once, so is answered who commits, a topic
-# that nobody made does not exist, and a killed broker is let in again after three seconds
-# instead of nine.
+# A group's first member gets its partitions at once and so does who commits get an
+# answer, a topic that nobody made does not exist, and a killed broker is let in again
+# after three seconds instead of nine.
 _PROPERTIES = """\
 process.roles={roles}
 node.id={number}
