@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 # Values, engine and vault are covered completely; the assembly and the edges mostly.
 CORE := src/keyrelay/[a-z]*.py,src/keyrelay/vault/*
-EDGES := */app.py,*/crew.py,*/logs.py,*/opening.py,*/settings.py
+EDGES := */app.py,*/crew.py,*/logs.py,*/moving.py,*/opening.py,*/settings.py
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 COVERED := --cov --cov-append --cov-report=
 

@@ -45,6 +45,7 @@ _SILENT = "the server does not answer; check that it runs and can be reached"
 # By SQLSTATE, or by its first two characters, which are its class.
 _REFUSALS = {
     "08": _SILENT,
+    "08P01": "a pooler refuses our settings; name the server itself",
     "0A000": "its tables were changed this moment; try again",
     "25006": "the server takes no writes; name the primary",
     "25P03": "a transaction was left idle for too long; try again",

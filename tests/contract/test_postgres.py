@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
@@ -193,6 +194,7 @@ async def raised(engine: AsyncEngine, state: str) -> None:
     ("state", "remedy"),
     [
         ("08006", "check that it runs and can be reached"),
+        ("08P01", "name the server itself"),
         ("25006", "name the primary"),
         ("28000", "check user and password"),
         ("3D000", "create it"),
@@ -440,6 +442,22 @@ async def test_who_listens_hears_what_was_announced_and_kept(
             await announce(connection)
         await heard.wait()
         assert not lost.is_set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        asyncpg.ConnectionDoesNotExistError("connection was closed"),
+        asyncpg.InterfaceError("connection is closed"),
+    ],
+    ids=["by the server", "by the driver"],
+)
+async def test_what_is_said_past_sqlalchemy_is_unavailable_too(
+    engine: AsyncEngine, said: Exception
+) -> None:
+    with pytest.raises(Unavailable, match="can be reached"):
+        async with listening(engine, asyncio.Event().set):
+            raise said
 
 
 async def test_who_listens_is_told_when_the_server_is_gone(

@@ -94,21 +94,3 @@ def test_an_installation_moves_back_into_a_file(
 
     back = home.under({"KEYRELAY_DATABASE": file})
     assert secret in back.run("secret", "list")
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ([], "give --from, --to or both"),
-        (["--to", "mysql://host/name"], "expected a URL like sqlite:"),
-        (["--to", "postgresql://ada:canary@host/name"], "a password is no argument"),
-    ],
-    ids=["neither", "unknown", "password"],
-)
-def test_what_makes_no_sense_is_refused_before_anything_is_opened(
-    home: Home, options: list[str], sentence: str
-) -> None:
-    ended = home.attempt("copy", *options)
-
-    assert (ended.code, sentence in ended.err) == (2, True)
-    assert "canary" not in ended.said
