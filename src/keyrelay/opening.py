@@ -131,7 +131,7 @@ async def open_inbox(
     """Open the queue; without `work`, to publish and to look. Raises Unavailable."""
     opened = (
         _open_log(settings, store, work=work, drain=drain)
-        if settings.queue_url.startswith("kafka:")
+        if settings.is_log
         else _open_file(settings, drain=drain)
     )
     async with opened as queue:

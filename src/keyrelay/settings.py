@@ -170,6 +170,11 @@ class Settings(BaseSettings):
         return self.queue or f"sqlite:///{self.home / 'queue.db'}"
 
     @property
+    def is_log(self) -> bool:
+        """Whether triggers wait in Kafka."""
+        return self.queue_url.startswith("kafka:")
+
+    @property
     def key_path(self) -> Path:
         return self.key_file or self.home / "key"
 

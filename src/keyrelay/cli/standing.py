@@ -8,6 +8,7 @@ from keyrelay.cli.letters import document_of as letter_document
 from keyrelay.cli.output import Document, date
 from keyrelay.cli.pages import Pages
 from keyrelay.cli.records import Sought
+from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
 from keyrelay.stores.definitions import NotFound
 
@@ -38,7 +39,7 @@ class Standing:
 
 
 async def standing(session: Session, trigger: str) -> Standing:
-    """Return where it stands. Raises NotFound.
+    """Return where it stands. Raises NotFound, or Refused where nobody can know.
 
     The queue forgets a trigger some days after it was settled, the audit trail never.
     """
@@ -50,12 +51,21 @@ async def standing(session: Session, trigger: str) -> Standing:
     attempts = [attempt async for attempt in pages.read(session, _MOST)]
     letter = await _letter(session, trigger)
     if status is None and letter is None and not attempts:
-        raise NotFound("trigger", trigger)
+        raise _unknown(session, trigger)
     return Standing(
         fields={"id": trigger, **_state(status)},
         letter=letter,
         attempts=attempts[::-1],
     )
+
+
+def _unknown(session: Session, trigger: str) -> Exception:
+    if session.settings.is_log:
+        return Refused(
+            f"no worker has taken a trigger {trigger} from Kafka: either it waits"
+            " there, or it was never published"
+        )
+    return NotFound("trigger", trigger)
 
 
 def _state(status: Status | None) -> Document:

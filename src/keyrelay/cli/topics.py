@@ -118,7 +118,7 @@ def _clients(ctx: typer.Context) -> Clients:
     settings = settings_of(ctx)
     # What the client library logs of a failure, our one sentence says.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    if not settings.queue_url.startswith("kafka:"):
+    if not settings.is_log:
         raise Refused(
             "triggers do not wait in Kafka here: set KEYRELAY_QUEUE to a URL like"
             " kafka://host:9092?topic=keyrelay.triggers"

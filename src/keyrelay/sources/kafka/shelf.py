@@ -58,6 +58,9 @@ class Shelf:
     _later: list[tuple[datetime, int, Record]] = field(default_factory=list, init=False)
     _elsewhere: set[tuple[str, str]] = field(default_factory=set, init=False)
     _in_hand: dict[tuple[str, str], Mark] = field(default_factory=dict, init=False)
+    _behind: dict[tuple[str, str], list[Record]] = field(
+        default_factory=dict, init=False
+    )
     _returned: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _count: Iterator[int] = field(default_factory=itertools.count, init=False)
 
@@ -177,7 +180,7 @@ class Shelf:
         if not self._is_due(record, now):
             self._set_aside(taking, record)
         elif self.lines.join(record):
-            self._offer(taking, record, now)
+            self._offer(taking, record)
 
     def _set_aside(self, taking: Taking, record: Record) -> None:
         """Let it wait here, where a wake finds it, if there is room; or in the log."""
@@ -188,9 +191,9 @@ class Shelf:
         else:
             taking.early.append(record)
 
-    def _offer(self, taking: Taking, record: Record, now: datetime) -> None:
+    def _offer(self, taking: Taking, record: Record) -> None:
         if _id(record) in self._in_hand:  # another record of what is on loan
-            self.wait(record, now + self.terms.pace.busy)
+            self._behind.setdefault(_id(record), []).append(record)
         else:
             self._elsewhere.discard(_id(record))
             self._in_hand[_id(record)] = record.mark
@@ -232,6 +235,8 @@ class Shelf:
 
     def _return(self, record: Record) -> None:
         self._in_hand.pop(_id(record), None)
+        for other in self._behind.pop(_id(record), ()):
+            self.wait(other, other.at)  # which is past: it is due at once
         self._returned.set()
         self._returned = asyncio.Event()
 

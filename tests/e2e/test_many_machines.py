@@ -1,0 +1,81 @@
+"""Many machines: what one machine's commands do, on Kafka and PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.many_machines import Place, create_topics, new_place
+from tests.faults.relay import ALLOW, Relay, to_queue
+from tests.services.kafka import Kafka
+from tests.services.postgresql import PostgreSql
+from tests.sinks import sqs
+from tests.sinks.sqs import SqsSink
+
+PUBLISHED = ("trigger", "publish", "--action", "tell", "--value", "9.5", "--id")
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[SqsSink]:
+    with sqs.running(tmp_path / "queue") as running:
+        yield running
+
+
+@pytest.fixture
+def place(kafka: Kafka, postgresql: PostgreSql) -> Place:
+    return new_place(kafka, postgresql)
+
+
+@pytest.fixture
+def relay(tmp_path: Path, queue: SqsSink, place: Place) -> Relay:
+    relay = to_queue(tmp_path / "home", queue, place.settings)
+    create_topics(relay)
+    return relay
+
+
+def test_a_trigger_is_published_refused_redriven_and_delivered(
+    relay: Relay, queue: SqsSink
+) -> None:
+    home = relay.home
+    home.run("policy", "delete", str(ALLOW["name"]))
+
+    assert home.run(*PUBLISHED, "door-1").strip() == "door-1"
+    waiting = home.attempt("trigger", "show", "door-1")
+    refused = home.run("worker", "--drain")
+    buried = home.read("trigger", "show", "door-1")
+    home.create("policy", ALLOW)
+    redriven = home.run("dead-letter", "redrive", "door-1")
+    delivered = home.run("worker", "--drain")
+    done = home.read("trigger", "show", "door-1")
+
+    assert waiting.code == 1
+    assert "no worker has taken a trigger door-1 from Kafka" in waiting.err
+    assert refused.startswith("0 delivered, 1 buried")
+    assert isinstance(buried, dict)
+    assert buried["state"] == "buried"
+    assert redriven.strip() == "door-1"
+    assert delivered.startswith("1 delivered, 0 buried")
+    assert isinstance(done, dict)
+    assert (done["state"], done["dead_letter"]) == ("done", None)
+    assert len(done["attempt_records"]) == 2
+    assert queue.ledger.count() == 1
+
+
+def test_what_is_published_twice_is_delivered_once(
+    relay: Relay, place: Place, queue: SqsSink
+) -> None:
+    place.publish([relay.trigger("t1")] * 5)
+    relay.home.run("worker", "--drain")
+    place.publish([relay.trigger("t1"), relay.trigger("t2")])
+    relay.home.run("worker", "--drain")
+
+    assert queue.ledger.count() == 2
+
+
+def test_with_deduplication_off_each_record_is_attempted(
+    relay: Relay, place: Place, queue: SqsSink
+) -> None:
+    place.publish([relay.trigger("t1")] * 3)
+    relay.home.under({"KEYRELAY_DEDUPLICATION_HOURS": "0"}).run("worker", "--drain")
+
+    assert queue.ledger.count() == 3
