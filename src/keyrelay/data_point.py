@@ -29,10 +29,15 @@ _NO_LOCATION = "a location has numbers lat and lng, or GeoJSON coordinates"
 
 @dataclass(frozen=True, slots=True)
 class DataPoint:
-    """One measurement: its facts, ready to print, and the JSON as it was sent."""
+    """One measurement: its facts, ready to print, and all fields as they were sent."""
 
     facts: Facts
-    document: str
+    fields: Mapping[str, object]
+
+    @property
+    def document(self) -> str:
+        """The fields as JSON; for a mail nobody asks for it."""
+        return _JSON.encode(self.fields)
 
 
 def parse_points(value: object) -> tuple[DataPoint, ...]:
@@ -58,7 +63,7 @@ def _point(fields: Mapping[str, object]) -> DataPoint:
         facts[Fact.TIME] = wire_instant(time)
     if (location := fields.get("location")) is not None:
         facts[Fact.LOCATION] = _location(require_object(location, "location"))
-    return DataPoint(facts, _JSON.encode(fields))
+    return DataPoint(facts, fields)
 
 
 def _printed(value: object) -> str:

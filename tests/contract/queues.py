@@ -25,7 +25,7 @@ from tests.samples import DAY, NOON, PROFILE, a_trigger
 
 LEASE = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
-POINT = DataPoint({Fact.VARIABLE: "temperature"}, '{"variable":"temperature"}')
+POINT = DataPoint({Fact.VARIABLE: "temperature"}, {"variable": "temperature"})
 BURY = Bury(reason="refused", fault=Fault.DEFINITION, done=frozenset({"a@b.example"}))
 
 

@@ -36,7 +36,7 @@ SMALL = {"max.message.bytes": "4000"}
 
 def large(id_: str = "large", size: int = 8000) -> Trigger:
     text = "x" * size
-    point = DataPoint({Fact.VALUE: text}, f'{{"value":"{text}"}}')
+    point = DataPoint({Fact.VALUE: text}, {"value": text})
     return a_trigger(point, id_=id_)
 
 

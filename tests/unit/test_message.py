@@ -268,7 +268,7 @@ def test_parts_done_and_parts_left_make_the_whole(
 
 
 def test_a_subject_that_would_take_for_ever_to_fold_is_the_triggers_fault() -> None:
-    endless = DataPoint({Fact.VALUE: "é " * 100_000}, "{}")
+    endless = DataPoint({Fact.VALUE: "é " * 100_000}, {})
 
     refused = compose(an_action(), a_trigger(endless), frozenset())
 

@@ -45,7 +45,7 @@ from tests.samples import (
 )
 
 SECOND = timedelta(seconds=1)
-POINT = DataPoint({Fact.VARIABLE: "temperature", Fact.VALUE: "21"}, '{"value":21}')
+POINT = DataPoint({Fact.VARIABLE: "temperature", Fact.VALUE: "21"}, {"value": 21})
 DENY = {
     **ALLOW,
     "permissions": [
@@ -275,7 +275,7 @@ async def test_an_explicit_deny_names_its_policy(bench: Bench) -> None:
 
 
 async def test_data_that_cannot_be_sent_opens_no_secret(bench: Bench) -> None:
-    forged = DataPoint({Fact.VALUE: "a\nBcc: evil@x.example"}, "{}")
+    forged = DataPoint({Fact.VALUE: "a\nBcc: evil@x.example"}, {})
 
     report = await bench.attempt(a_trigger(forged))
 
