@@ -56,7 +56,7 @@ UPDATE claims
 SET attempts = attempts - 1, hold = 'parked', owner = NULL
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
-  AND claims.owner = :ours AND claims.hold = 'claimed'
+  AND claims.owner = :ours
 """
 
 _END = """
@@ -66,7 +66,7 @@ SET life = rows.life, turn = rows.turn, attempts = rows.attempts, cut = rows.cut
   settled_at = CASE WHEN rows.hold IN ('done', 'buried') THEN :now END
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
-  AND claims.owner = :ours AND claims.hold = 'claimed'
+  AND claims.owner = :ours
   AND claims.life = rows.claimed_life AND claims.turn = rows.claimed_turn
 RETURNING claims.profile, claims.id
 """

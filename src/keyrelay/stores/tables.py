@@ -227,8 +227,9 @@ dead_letters = Table(
     Index(None, "profile", "buried_at"),
 )
 
-# What stands here of a trigger is in claim.py. Only what is settled is forgotten, hence
-# the index of nothing else. A claim lies where its key is, not in a place of its own.
+# What stands here of a trigger is in claim.py; an owner has only what is claimed. Only
+# what is settled is forgotten, hence the index of nothing else. A claim lies where its
+# key is, not in a place of its own.
 claims = Table(
     "claims",
     metadata,

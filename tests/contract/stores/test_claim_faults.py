@@ -19,7 +19,8 @@ from tests.contract.stores.claims import (
     settle,
 )
 from tests.contract.stores.ground import Ground, on_postgresql
-from tests.samples import DAY, PROFILE
+from tests.fakes import Clock
+from tests.samples import DAY, NOON, PROFILE
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -118,16 +119,43 @@ async def test_who_died_in_an_outage_is_known_to_be_dead_a_lease_later(
         assert await claims.claim([FIRST]) == [CUT]
 
 
-async def test_a_worker_that_could_not_tell_that_it_lives_tells_again_soon(
+async def test_who_cannot_tell_for_less_than_a_lease_that_it_lives_is_alive(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     await claims.claim([FIRST])
-    await outage(office, LEASE * 2 / 3)
+    office.wires[0].cut.add("there")
 
-    await office.pass_time(LEASE / 30)
-    await office.expire(LEASE / 2)
+    await office.pass_time(LEASE * 2 / 3)
 
     assert await others.claim([FIRST]) == [Busy()]
+
+
+async def test_who_could_not_tell_that_it_lives_tells_again_soon(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    await claims.claim([FIRST])
+    office.wires[0].cut.add("there")
+    await office.pass_time(LEASE * 2 / 3)
+    office.wires[0].cut.clear()
+    await office.pass_time(LEASE / 30)
+    office.wires[0].cut.add("there")
+
+    await office.pass_time(LEASE * 2 / 3)
+
+    assert await others.claim([FIRST]) == [Busy()]
+
+
+@on_postgresql
+async def test_whose_clock_is_behind_is_not_dead_for_it(
+    office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
+) -> None:
+    behind = DatabaseOffice(ground=office.ground, clock=Clock(time=NOON - DAY))
+    behind.world = replace(behind.world, new_id=lambda _: "f" * 24)
+    async with behind.open() as late:
+        await late.claim([FIRST])
+
+        assert await others.claim([FIRST]) == [Busy()]
+    assert claims is not None
 
 
 async def test_an_outage_is_told_of(
@@ -174,6 +202,17 @@ async def test_who_was_asleep_takes_nobody_for_dead(
 
         assert await asleep.claim([FIRST]) == [Busy()]
     assert claims is not None
+
+
+async def test_who_waited_for_an_answer_for_long_takes_nobody_for_dead(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    await office.pass_time(2 * LEASE)
+    before = claims._presence.knows_the_dead()
+
+    office.clock.time += LEASE
+
+    assert (before, claims._presence.knows_the_dead()) == (True, False)
 
 
 async def test_without_its_upkeep_nothing_is_claimed_any_more(
@@ -310,10 +349,11 @@ async def test_what_another_forgets_this_moment_is_left_to_it(
 # Forgetting
 
 
+@pytest.mark.parametrize("hold", [Hold.DONE, Hold.BURIED])
 async def test_what_was_settled_longer_ago_than_the_window_is_forgotten(
-    office: DatabaseOffice, claims: ClaimStore
+    office: DatabaseOffice, claims: ClaimStore, hold: Hold
 ) -> None:
-    await settle(claims, FIRST)
+    await settle(claims, FIRST, hold)
 
     await pass_days(office, DAY - 2 * MINUTE)
     before = await claims.claim([FIRST])

@@ -183,12 +183,17 @@ async def test_a_claim_ends_once(claims: Claims) -> None:
     assert (await known(claims)).hold is Hold.DONE
 
 
-@pytest.mark.parametrize("claimed", [AGAIN, REDRIVEN], ids=["turn", "life"])
+@pytest.mark.parametrize(
+    ("hold", "later"),
+    [(Hold.PARKED, AGAIN), (Hold.BURIED, REDRIVEN)],
+    ids=["put back", "redriven"],
+)
 async def test_the_end_of_an_earlier_claim_is_not_that_of_a_later_one(
-    claims: Claims, claimed: Arrival
+    claims: Claims, hold: Hold, later: Arrival
 ) -> None:
-    await settle(claims, FIRST, Hold.BURIED)
-    await claims.claim([replace(claimed, life=1)])
+    await claims.claim([FIRST])
+    await claims.end([ending(FIRST, hold)])
+    await claims.claim([later])
 
     assert await claims.end([ending(FIRST, Hold.DONE)]) == [False]
     assert (await known(claims)).hold is Hold.CLAIMED
@@ -240,6 +245,7 @@ async def test_claims_do_not_cross_profiles(claims: Claims, others: Claims) -> N
     assert await claims.standing(OTHER_PROFILE, "t1") is None
     assert await claims.claim([elsewhere]) == [GO]
     assert await others.claim([elsewhere, FIRST]) == [Busy(), Known()]
+    assert await others.claim([FIRST]) == [Known()]
     assert await claims.end([ending(elsewhere, Hold.BURIED)]) == [True]
     assert (await known(claims)).hold is Hold.DONE
 
@@ -298,4 +304,4 @@ async def test_people_see_that_a_trigger_was_buried(claims: Claims) -> None:
     status = await claims.status(FIRST.profile, FIRST.id)
 
     assert status is not None
-    assert status.state is State.BURIED
+    assert (status.state, status.settled_at) == (State.BURIED, NOON)
