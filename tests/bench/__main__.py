@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from tests.bench import parts, plain, relay, scale
+from tests.bench import claims, parts, plain, relay, scale
 from tests.bench.certificate import certify
 from tests.bench.kafka import sheets as kafka
 from tests.bench.measure import Measure
@@ -120,6 +120,7 @@ _MEASURED: Mapping[str, Callable[[argparse.Namespace], Iterable[Sheet]]] = {
     "mail": _mails,
     "sqs": _messages,
     "scale": scale.sheets,
+    "claims": claims.sheets,
     "kafka": kafka.sheets,
 }
 

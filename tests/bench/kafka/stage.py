@@ -99,15 +99,15 @@ def _services(folder: Path, stack: ExitStack) -> tuple[str, str]:
         each.mkdir()
     _, server = certify(log)
     broker = stack.enter_context(
-        kafka.running(log, server=_installed(kafka), certificate=server)
+        kafka.running(log, server=installed(kafka), certificate=server)
     )
     database = stack.enter_context(
-        postgresql.running(store, server=_installed(postgresql))
+        postgresql.running(store, server=installed(postgresql))
     )
     return broker.bootstrap, database.url(database.create())
 
 
-def _installed(service: Service) -> Path:
+def installed(service: Service) -> Path:
     location = cache.location()
     with cache.locked(location):
         return service.install(location)
