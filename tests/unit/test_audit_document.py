@@ -1,5 +1,6 @@
 """Audit documents: all facts in one flat line, and nothing that fools a reader."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +12,7 @@ from keyrelay.audit import AttemptRecord, Change, ChangeRecord, Evidence, Report
 from keyrelay.audit_document import (
     LONGEST,
     Columns,
+    Document,
     columns_of,
     decode,
     document_of,
@@ -29,6 +31,7 @@ from keyrelay.outcome import (
 )
 from keyrelay.placeholders import Fact
 from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.stores.audit_rows import text_of
 from tests.samples import MAIL_ACTION, MAIL_SECRET, NOON, POLICY, PROFILE
 
 ID = "f" * 24
@@ -220,11 +223,14 @@ def test_what_would_fool_a_reader_is_shown(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-@given(detail=st.text(max_size=50))
-def test_whatever_was_said_a_record_is_one_line_of_ascii(detail: str) -> None:
+@pytest.mark.parametrize("write", [encode, text_of])
+@given(detail=st.text(st.characters(exclude_categories=()), max_size=50))
+def test_whatever_was_said_a_record_is_one_line_of_ascii(
+    write: Callable[[Document], str], detail: str
+) -> None:
     document = document_of(a_change("secret", detail))
 
-    line = encode(document)
+    line = write(document)
 
     assert line.isascii()
     assert line.isprintable()

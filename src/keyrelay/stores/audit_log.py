@@ -13,11 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import AuditRecord
-from keyrelay.audit_document import Document, document_of, encode
+from keyrelay.audit_document import Document, document_of
 from keyrelay.batching import Batch
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
-from keyrelay.stores.audit_rows import Row, add_rows, unkept
+from keyrelay.stores.audit_rows import Row, add_rows, text_of, unkept
 from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
 from keyrelay.stores.database import Database
@@ -195,7 +195,7 @@ async def _append(
 ) -> _Place:
     head, rows = place.head, list[Row]()
     for document in documents:
-        text = encode(document)
+        text = text_of(document)
         head = advance(mac, head, text)
         rows.append(Row(head=head, document=document, text=text))
     await add_rows(connection, rows)

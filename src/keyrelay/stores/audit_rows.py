@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+import msgspec
 from sqlalchemy import Dialect, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit_document import Document, columns_of
+from keyrelay.audit_document import Document, columns_of, encode
 from keyrelay.stores.audit_chain import Head
 from keyrelay.stores.tables import audit_records
 
@@ -28,6 +29,12 @@ class _Insertion:
 
     statement: str
     instant: Callable[[datetime], object]
+
+
+def text_of(document: Document) -> str:
+    """Return one line of ASCII, as `encode` does, in a fraction of its time."""
+    text = msgspec.json.encode(document).decode()
+    return text if text.isascii() else encode(document)
 
 
 async def add_rows(connection: AsyncConnection, rows: Sequence[Row]) -> None:
