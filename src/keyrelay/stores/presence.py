@@ -30,9 +30,9 @@ _FORGET = delete(workers).where(workers.c.alive_until < bindparam("before"))
 
 @dataclass(slots=True)
 class Contact:
-    """When we last told that we live, and since when we are in touch all the time."""
+    """When we were last heard, and since when we are in touch all the time."""
 
-    told: datetime
+    heard: datetime
     since: datetime
 
 
@@ -63,7 +63,6 @@ class Presence:
 
     async def tell(self) -> None:
         """Write that we live. Raises Unavailable."""
-        told = self.world.now()
         async with self.database.appending() as connection:
             now = await time_of(self.database, connection, self.world)
             ours = {"ours": self.id, "host": self.host, "until": now + self.lease}
@@ -71,7 +70,7 @@ class Presence:
         if self._is_late():
             # Not before now: until this moment the others may have been cut off, too.
             self._contact.since = self.world.now()
-        self._contact.told = told
+        self._contact.heard = self.world.now()
 
     async def tell_if_late(self) -> None:
         """Tell before anything is claimed, if the process was asleep for too long.
@@ -101,8 +100,9 @@ class Presence:
             await connection.execute(_FORGET, {"before": now - longer_ago})
 
     def _is_late(self) -> bool:
-        # Half a lease, not a whole one: who was away for less lives in all eyes.
-        return self.world.now() - self._contact.told > self.lease / 2
+        # As long as the database may be away without anybody's seeming dead, who was
+        # heard a `renewal` before and tries again each `retry`; a slow one is not away.
+        return self.world.now() - self._contact.heard > self.lease * 0.6
 
 
 @asynccontextmanager
@@ -117,7 +117,7 @@ async def signed_on(
         lease=lease,
         id=world.new_id(now),
         host=socket.gethostname()[:LONGEST_HOST],
-        _contact=Contact(told=now - lease, since=now),
+        _contact=Contact(heard=now - lease, since=now),
     )
     await presence.tell()
     try:

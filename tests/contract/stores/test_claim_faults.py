@@ -21,6 +21,7 @@ from tests.contract.stores.claims import (
 from tests.contract.stores.ground import Ground, on_postgresql
 from tests.fakes import Clock
 from tests.samples import DAY, NOON, PROFILE
+from tests.services.postgresql import PostgreSql
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -178,6 +179,25 @@ async def test_who_cannot_sign_off_closes_all_the_same(
     assert await claims.claim([FIRST]) == [Busy()]
 
 
+@on_postgresql
+async def test_after_a_restart_of_the_server_nobody_takes_from_the_living(
+    office: DatabaseOffice,
+    claims: ClaimStore,
+    others: ClaimStore,
+    postgresql: PostgreSql,
+) -> None:
+    await claims.claim([FIRST])
+    await asyncio.to_thread(postgresql.stop)
+    with pytest.raises(Unavailable):
+        await others.claim([FIRST])
+    office.clock.time += 2 * LEASE
+    await asyncio.to_thread(postgresql.start)
+    await office.expire(2 * LEASE)
+
+    assert await others.claim([FIRST]) == [Busy()]
+    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+
+
 # The process is asleep
 
 
@@ -191,6 +211,19 @@ async def test_who_was_asleep_tells_that_it_lives_before_it_claims(
 
         assert await others.claim([FIRST]) == [Busy()]
     assert claims is not None
+
+
+async def test_a_worker_that_is_slow_still_knows_the_dead(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    async with office.open(stalled=True) as dead:
+        await dead.claim([FIRST])
+        for _ in range(5):
+            await office.expire(LEASE / 2)
+            office.clock.advance(LEASE / 2)
+            await office.clock.until_asleep(sum(office.upkeep))
+
+        assert await claims.claim([FIRST]) == [CUT]
 
 
 async def test_who_was_asleep_takes_nobody_for_dead(
