@@ -1,0 +1,256 @@
+"""Kafka's clients as tests hold them in their hands, and a queue that uses them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from keyrelay.claim import Arrival, Ending, Verdict
+from keyrelay.sources.kafka.address import Address
+from keyrelay.sources.kafka.clients import Clients
+from keyrelay.sources.kafka.connection import Connection
+from keyrelay.sources.kafka.positions import Positions
+from keyrelay.sources.kafka.pump import Pump
+from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
+from keyrelay.sources.kafka.terms import Terms
+from tests.fakes import Clock, Story
+from tests.memory_claims import Book, MemoryClaims
+from tests.samples import NOON, PROFILE
+from tests.unit.sources.kafka_records import TOPICS
+
+CONNECTION = Connection(
+    address=Address(brokers=("b:1",), topic="t", group="g", profile=None),
+    tls=None,
+    mechanism=None,
+    username=None,
+    password=None,
+)
+
+
+@dataclass(kw_only=True)
+class FakeProducer:
+    """Tells what it writes; `fault` is what comes of the next record."""
+
+    story: Story
+    fault: KafkaError | None = None
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def send_and_wait(
+        self,
+        topic: str,
+        *,
+        value: bytes,
+        key: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.story.tell(f"write {topic}")
+
+
+@dataclass(kw_only=True, eq=False)
+class FakeConsumer:
+    """A member to whom partitions are given, taken and fed by the test.
+
+    `refusal` is what comes of a commit, `silence` of a question; they are `asked`
+    before `answer` lets them speak. `handed` is set when records were handed over.
+    """
+
+    refusal: Exception | None = None
+    silence: Exception | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    handed: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: asyncio.Event = field(default_factory=asyncio.Event)
+    commits: list[Mapping[TopicPartition, int]] = field(default_factory=list)
+    paused: set[TopicPartition] = field(default_factory=set)
+    _ends: dict[TopicPartition, int] = field(default_factory=dict)
+    _read: dict[TopicPartition, int] = field(default_factory=dict)
+    _waiting: dict[TopicPartition, list[ConsumerRecord]] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _listener: ConsumerRebalanceListener | None = None
+
+    def __post_init__(self) -> None:
+        self.answer.set()
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def topics(self) -> set[str]:
+        return {*TOPICS.read, TOPICS.dead}
+
+    def subscribe(
+        self, topics: Collection[str], listener: ConsumerRebalanceListener
+    ) -> None:
+        self._listener = listener
+
+    def assignment(self) -> set[TopicPartition]:
+        return {*self._ends}
+
+    async def getmany(
+        self, *, timeout_ms: int, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        while not (fetched := self._fetched()) and not self._news.is_set():
+            await self._news.wait()
+        self._news.clear()
+        if fetched:
+            self.handed.set()
+        return fetched
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.commits.append(offsets)
+
+    async def end_offsets(
+        self, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, int]:
+        self.asked.set()
+        await self.answer.wait()
+        if self.silence is not None:
+            raise self.silence
+        return {each: self._ends[each] for each in partitions}
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self._read[partition]
+
+    def pause(self, partition: TopicPartition) -> None:
+        self.paused.add(partition)
+
+    def resume(self, partition: TopicPartition) -> None:
+        self.paused.discard(partition)
+        self._news.set()
+
+    async def give(self, *partitions: TopicPartition) -> None:
+        """Assign partitions, all that there are from now on."""
+        self._ends = dict.fromkeys(partitions, 0)
+        self._read = dict.fromkeys(partitions, 0)
+        await self.listener.on_partitions_assigned({*partitions})
+
+    async def take_away(self) -> None:
+        """Revoke all partitions, as a rebalance does."""
+        self._waiting.clear()
+        await self.listener.on_partitions_revoked({*self._ends})
+        self._ends = {}
+
+    def feed(self, *records: ConsumerRecord, hidden: bool = False) -> None:
+        """Write records; what is `hidden` the brokers have and do not hand over."""
+        for each in records:
+            partition = TopicPartition(each.topic, each.partition)
+            self._ends[partition] = each.offset + 1
+            if not hidden:
+                self._waiting.setdefault(partition, []).append(each)
+        self.look()
+
+    def look(self) -> None:
+        """Let the pump go round once."""
+        self._news.set()
+
+    @property
+    def listener(self) -> ConsumerRebalanceListener:
+        assert self._listener is not None
+        return self._listener
+
+    def _fetched(self) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        reading = [each for each in self._waiting if each not in self.paused]
+        fetched = {each: self._waiting.pop(each) for each in reading}
+        for partition, records in fetched.items():
+            self._read[partition] = records[-1].offset + 1
+        return fetched
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeClients(Clients):
+    of: "House"
+
+    def consumer(self) -> FakeConsumer:
+        self.of.consumers.append(FakeConsumer())
+        self.of.made.set()
+        return self.of.consumers[-1]
+
+    def producer(self) -> FakeProducer:
+        return self.of.producer
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TellingClaims(MemoryClaims):
+    """`calls` is how many it takes before it is down."""
+
+    story: Story
+    calls: int | None = None
+
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+        self.down = self.down or self.calls == 0
+        self.calls = None if self.calls is None else self.calls - 1
+        verdicts = await MemoryClaims.claim(self, arrivals)
+        self.story.tell(f"claim {_ids(arrivals)}")
+        return verdicts
+
+    async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
+        ended = await MemoryClaims.end(self, endings)
+        for each in endings:
+            self.story.tell(f"end {each.claimed.id}: {each.hold}")
+        return ended
+
+
+@dataclass(kw_only=True, eq=False)
+class House:
+    """A queue and all that it speaks to; `story` is what becomes durable, in order."""
+
+    story: Story = field(default_factory=Story)
+    clock: Clock = field(default_factory=lambda: Clock(time=NOON))
+    book: Book = field(default_factory=Book)
+    consumers: list[FakeConsumer] = field(default_factory=list)
+    made: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.producer = FakeProducer(story=self.story)
+        self.claims = TellingClaims(
+            world=self.clock.world(), book=self.book, story=self.story
+        )
+
+    @property
+    def consumer(self) -> FakeConsumer:
+        return self.consumers[-1]
+
+    @asynccontextmanager
+    async def queue(
+        self, *partitions: TopicPartition, terms: Terms | None = None
+    ) -> AsyncIterator[KafkaQueue]:
+        """Open a queue that has joined its group, and has these partitions."""
+        clients = FakeClients(connection=CONNECTION, of=self)
+        memory = Memory(claims=self.claims, standings=self.claims)
+        opened = open_queue(
+            clients, memory, self.clock.world(), terms or Terms(), PROFILE
+        )
+        async with opened as queue:
+            queue._read()
+            await self.made.wait()
+            await self.clock.until_asleep(3)  # the pump's upkeep
+            await self.consumer.give(*partitions)
+            yield queue
+
+
+def positions_of(queue: KafkaQueue) -> Positions:
+    return queue._clerk.shelf.positions
+
+
+def pump_of(queue: KafkaQueue) -> Pump:
+    pump = queue._reader.pump
+    assert pump is not None
+    return pump
+
+
+def _ids(arrivals: Iterable[Arrival]) -> str:
+    return ", ".join(each.id for each in arrivals)

@@ -1,0 +1,257 @@
+"""The clerk: in which order things become durable, and what faults in between leave."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+
+from keyrelay.ports import Unavailable
+from keyrelay.settlement import Done, Settlement, TryAgain
+from keyrelay.sources.kafka.lease import KafkaLease
+from keyrelay.sources.kafka.queue import KafkaQueue
+from keyrelay.sources.kafka.terms import Terms
+from tests.contract.queues import BURY, UntilIdle, trigger
+from tests.fakes import Story
+from tests.samples import MAIL_SECRET, NOON
+from tests.unit.sources.kafka_fakes import House, positions_of
+from tests.unit.sources.kafka_records import LONG, MAIN, SHORT, parked, raw
+
+pytestmark = pytest.mark.timeout(20)
+
+AGAIN = TryAgain(after=timedelta(seconds=7))
+HELD = TryAgain(after=timedelta(hours=1), waits_for=MAIL_SECRET)
+
+
+class Releases(Story):
+    """A story that tells of each event whether the offset was released before it."""
+
+    queue: KafkaQueue
+
+    def tell(self, event: str) -> None:
+        moved = positions_of(self.queue).uncommitted()
+        super().tell(f"{event} (released)" if moved else event)
+
+
+@pytest.fixture
+def house() -> House:
+    return House(story=Releases())
+
+
+@pytest.fixture
+async def queue(house: House) -> AsyncIterator[KafkaQueue]:
+    async with house.queue(MAIN, SHORT, LONG) as queue:
+        assert isinstance(house.story, Releases)
+        house.story.queue = queue
+        yield queue
+
+
+# The order is the guarantee
+
+
+@pytest.mark.parametrize(
+    ("settlement", "events"),
+    [
+        (Done(), ["end t1: done"]),
+        (AGAIN, ["write t.retry.5s", "end t1: parked"]),
+        (HELD, ["write t.held", "end t1: parked"]),
+        (BURY, ["write t.dead", "end t1: buried"]),
+    ],
+    ids=["done", "again", "held", "buried"],
+)
+async def test_claimed_attempted_written_ended_and_only_then_released(
+    house: House, queue: KafkaQueue, settlement: Settlement, events: list[str]
+) -> None:
+    house.consumer.feed(raw(trigger().encode()))
+
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    house.story.tell("attempt")
+    await lease.settle(settlement)
+    house.story.tell("afterwards")
+
+    assert house.story.events == [
+        "claim t1",
+        "attempt",
+        *events,
+        "afterwards (released)",
+    ]
+
+
+async def test_what_is_no_trigger_is_written_before_it_is_released(
+    house: House, queue: KafkaQueue
+) -> None:
+    house.consumer.feed(raw(b"{"))
+
+    assert await queue.lease(UntilIdle()) is None
+    house.story.tell("afterwards")
+
+    assert house.story.events == ["write t.dead", "afterwards (released)"]
+
+
+async def test_what_is_early_is_written_before_it_is_released(
+    house: House, queue: KafkaQueue
+) -> None:
+    headers = parked(trigger(), due=NOON + timedelta(seconds=9))
+    house.consumer.feed(raw(trigger().encode(), of=SHORT, headers=headers))
+    assert await queue.lease(UntilIdle()) is None
+    house.clock.time += timedelta(seconds=2)
+
+    assert await queue.lease(UntilIdle()) is None
+    house.story.tell("afterwards")
+
+    assert house.story.events == ["write t.retry.5s", "afterwards (released)"]
+
+
+async def test_what_is_known_is_released_without_an_attempt(
+    house: House, queue: KafkaQueue
+) -> None:
+    house.consumer.feed(raw(trigger().encode()), raw(trigger().encode(), offset=1))
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    await lease.settle(Done())
+    house.clock.time += timedelta(seconds=1)
+
+    assert await queue.lease(UntilIdle()) is None
+
+    assert positions_of(queue).uncommitted() == {MAIN: 2}
+
+
+# Faults in between
+
+
+@pytest.mark.parametrize("settlement", [AGAIN, BURY], ids=["again", "buried"])
+async def test_what_could_not_be_written_ends_no_claim_and_releases_nothing(
+    house: House, queue: KafkaQueue, settlement: Settlement
+) -> None:
+    house.consumer.feed(raw(trigger().encode()))
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+
+    house.producer.fault = KafkaConnectionError()
+    with pytest.raises(Unavailable, match="topics check"):
+        await lease.settle(settlement)
+    assert house.story.events == ["claim t1"]
+    assert positions_of(queue).uncommitted() == {}
+    house.producer.fault = None
+    await lease.settle(settlement)
+
+    assert positions_of(queue).uncommitted() == {MAIN: 1}
+
+
+@pytest.mark.parametrize("settlement", [Done(), AGAIN, BURY], ids=repr)
+async def test_what_was_written_is_not_written_again_because_the_claims_were_away(
+    house: House, queue: KafkaQueue, settlement: Settlement
+) -> None:
+    house.consumer.feed(raw(trigger().encode()))
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+
+    house.claims.down = True
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await lease.settle(settlement)
+    assert positions_of(queue).uncommitted() == {}
+    house.claims.down = False
+    await lease.settle(settlement)
+
+    written = [event for event in house.story.events if event.startswith("write")]
+    assert len(written) == (0 if isinstance(settlement, Done) else 1)
+    assert positions_of(queue).uncommitted() == {MAIN: 1}
+
+
+async def test_who_has_lost_its_claim_changes_nothing_of_it(
+    house: House, queue: KafkaQueue
+) -> None:
+    house.consumer.feed(raw(trigger().encode()))
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    before = dict(house.book.entries)
+    house.book.dead.append(house.claims)
+    other = House(book=house.book)
+    async with other.queue(MAIN) as theirs:
+        other.consumer.feed(raw(trigger().encode()))
+        taken_over = await theirs.lease(asyncio.Event())
+        assert taken_over is not None
+        assert (taken_over.number, taken_over.repeats) == (2, True)
+        owned = dict(house.book.entries)
+
+        await lease.settle(Done())
+
+        assert house.book.entries == owned != before
+        await taken_over.settle(Done())
+
+
+async def test_loans_that_are_claimed_are_lent_though_the_next_claim_fails(
+    house: House, queue: KafkaQueue
+) -> None:
+    house.consumer.feed(raw(trigger("known").encode()))
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    await lease.settle(Done())
+    values = [trigger(id_).encode() for id_ in ("known", "t1", "t2")]
+    house.claims.calls = 1  # it says that one is known and one is ours; and no more
+
+    lanes = [asyncio.create_task(queue.lease(asyncio.Event())) for _ in range(2)]
+    house.consumer.feed(*(raw(value, offset=n) for n, value in enumerate(values, 1)))
+    ended = await asyncio.gather(*lanes, return_exceptions=True)
+
+    lent = [each for each in ended if isinstance(each, KafkaLease)]
+    assert [each.trigger.id for each in lent] == ["t1"]
+    assert [type(each) for each in ended if each not in lent] == [Unavailable]
+
+
+async def test_what_could_not_be_moved_is_moved_later_and_never_lent_early(
+    house: House, queue: KafkaQueue
+) -> None:
+    headers = parked(trigger(), due=NOON + timedelta(hours=1))
+    house.clock.time += timedelta(seconds=2)
+    house.consumer.feed(raw(trigger().encode(), of=SHORT, headers=headers))
+    house.clock.time += timedelta(seconds=2)
+
+    house.producer.fault = KafkaConnectionError()
+    with pytest.raises(Unavailable):
+        await queue.lease(UntilIdle())
+    house.producer.fault = None
+
+    assert await queue.lease(UntilIdle()) is None
+    assert house.story.events == ["write t.retry.10m"]
+    assert positions_of(queue).uncommitted() == {SHORT: 1}
+
+
+async def test_what_no_topic_takes_waits_in_memory_and_is_not_released(
+    house: House, queue: KafkaQueue
+) -> None:
+    house.consumer.feed(raw(trigger().encode()))
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    house.producer.fault = MessageSizeTooLargeError()
+
+    await lease.settle(replace(AGAIN, done=frozenset({"x"})))
+
+    assert positions_of(queue).uncommitted() == {}
+    assert await queue.lease(UntilIdle()) is None
+    house.clock.time += AGAIN.after
+    again = await queue.lease(asyncio.Event())
+    assert again is not None
+    assert (again.number, again.repeats) == (2, False)
+    assert again.done == frozenset({"x"})
+
+
+async def test_an_ordered_trigger_waits_in_its_place_and_is_not_released() -> None:
+    house = House()
+    async with house.queue(MAIN, terms=Terms(ordered=True)) as queue:
+        house.consumer.feed(raw(trigger(key="k").encode()))
+        lease = await queue.lease(asyncio.Event())
+        assert lease is not None
+
+        await lease.settle(AGAIN)
+
+        assert house.story.events == ["claim t1", "end t1: parked"]
+        assert positions_of(queue).uncommitted() == {}
+        house.clock.time += AGAIN.after
+        again = await queue.lease(asyncio.Event())
+        assert again is not None
+        assert again.number == 2
