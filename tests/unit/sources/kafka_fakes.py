@@ -33,10 +33,12 @@ CONNECTION = Connection(
 
 @dataclass(kw_only=True)
 class FakeProducer:
-    """Tells what it writes; `fault` is what comes of the next record."""
+    """Tells what it writes, and keeps when it is due; `fault` is what comes of the
+    next record."""
 
     story: Story
     fault: KafkaError | None = None
+    due: list[bytes] = field(default_factory=list)
 
     async def start(self) -> None:
         pass
@@ -55,6 +57,7 @@ class FakeProducer:
         if self.fault is not None:
             raise self.fault
         self.story.tell(f"write {topic}")
+        self.due += [text for name, text in headers if name == "keyrelay-due"]
 
 
 @dataclass(kw_only=True, eq=False)

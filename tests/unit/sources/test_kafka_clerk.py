@@ -240,6 +240,37 @@ async def test_what_no_topic_takes_waits_in_memory_and_is_not_released(
     assert again.done == frozenset({"x"})
 
 
+async def test_what_is_early_and_no_topic_takes_waits_in_memory_until_it_is_due(
+    house: House, queue: KafkaQueue
+) -> None:
+    due = NOON + timedelta(seconds=9)
+    house.consumer.feed(
+        raw(trigger().encode(), of=SHORT, headers=parked(trigger(), due=due))
+    )
+    house.producer.fault = MessageSizeTooLargeError()
+    assert await queue.lease(UntilIdle()) is None
+    house.clock.time += timedelta(seconds=2)
+
+    assert await queue.lease(UntilIdle()) is None
+    assert positions_of(queue).uncommitted() == {}
+    house.clock.time = due
+
+    assert (await queue.lease(asyncio.Event())) is not None
+
+
+async def test_a_wake_during_the_attempt_is_for_it_too(
+    house: House, queue: KafkaQueue
+) -> None:
+    house.consumer.feed(raw(trigger().encode()))
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    await queue.wake(MAIL_SECRET)
+
+    await lease.settle(HELD)
+
+    assert house.producer.due == [NOON.isoformat().encode()]
+
+
 async def test_an_ordered_trigger_waits_in_its_place_and_is_not_released() -> None:
     house = House()
     async with house.queue(MAIN, terms=Terms(ordered=True)) as queue:

@@ -16,7 +16,14 @@ from keyrelay.sources.kafka.terms import Pace, Terms, Window
 from tests.contract.kafka_logs import listening
 from tests.contract.queues import SECOND, UntilIdle, trigger
 from tests.unit.sources.kafka_fakes import House, positions_of, pump_of
-from tests.unit.sources.kafka_records import LONG, MAIN, MAIN_TOO, parked, raw
+from tests.unit.sources.kafka_records import (
+    LONG,
+    MAIN,
+    MAIN_TOO,
+    milliseconds,
+    parked,
+    raw,
+)
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -187,6 +194,39 @@ async def test_what_waits_for_its_time_does_not_stop_what_was_published() -> Non
 
         assert (await lease(queue)).trigger.id == "t1"
         assert house.consumer.paused == {LONG}
+
+
+async def test_what_waits_for_its_time_may_grow_old() -> None:
+    house = House()
+    async with house.queue(*ALL) as queue:
+        later = house.clock.time + timedelta(hours=1)
+        for offset, id_ in enumerate(("w1", "w2")):
+            headers = parked(trigger(id_), due=later)
+            value = trigger(id_).encode()
+            house.consumer.feed(raw(value, of=LONG, offset=offset, headers=headers))
+            house.clock.time += timedelta(minutes=8)
+        await house.consumer.handed.wait()
+        house.clock.time += timedelta(minutes=30)
+        house.consumer.look()
+        publish(house, "t1")
+
+        assert (await lease(queue)).trigger.id == "t1"
+        assert house.consumer.paused == set()
+
+
+async def test_a_clock_that_was_ahead_makes_nothing_wait_longer(
+    house: House, queue: KafkaQueue
+) -> None:
+    due = house.clock.time + timedelta(minutes=10)
+    headers = parked(trigger(), due=due)
+    ahead = milliseconds(house.clock.time + timedelta(days=1000))
+    value = trigger().encode()
+    house.consumer.feed(raw(value, of=LONG, headers=headers, timestamp=ahead))
+    assert await queue.lease(UntilIdle()) is None
+
+    house.clock.time = due
+
+    assert (await lease(queue)).trigger == trigger()
 
 
 # Draining

@@ -418,7 +418,8 @@ def test_after_a_revocation_nobody_is_lent_before_who_was_to_be_tried_again(
 ) -> None:
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
-    ordered.again(take_one(ordered), NOON + MINUTE)
+    (first,) = ordered.take(5, NOON).due
+    ordered.again(first, NOON + MINUTE)
 
     ordered.forget([MAIN], NOON)  # the partition is to leave; it is still ours
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
@@ -17,8 +18,7 @@ from keyrelay.sources.kafka.record import Headers
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 30.0  # seconds; the library itself tries until the brokers answer
-_FAREWELL = 5.0
+_FAREWELL = 5.0  # seconds for what is under way
 
 
 class TooLarge(Exception):
@@ -41,6 +41,7 @@ class Outbox:
     of a producer whose batch was given up nobody knows what comes next."""
 
     make: Callable[[], AIOKafkaProducer]
+    patience: timedelta = timedelta(seconds=30)  # the library's own has no end
     _producer: AIOKafkaProducer | None = field(default=None, init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
@@ -48,7 +49,7 @@ class Outbox:
         """Return once the record is durable. Raises Unavailable and TooLarge."""
         producer = await self._started()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self.patience.total_seconds()):
                 await producer.send_and_wait(
                     parcel.topic,
                     value=parcel.value,
@@ -82,7 +83,7 @@ class Outbox:
 
     async def _start(self, producer: AIOKafkaProducer) -> AIOKafkaProducer:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self.patience.total_seconds()):
                 await producer.start()
         except (KafkaError, TimeoutError) as fault:
             await _stop(producer)

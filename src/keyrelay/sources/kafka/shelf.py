@@ -5,7 +5,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from aiokafka.structs import TopicPartition
@@ -125,9 +125,7 @@ class Shelf:
         """Make due what waits for the secret, or for any, here and in the log."""
         self.wakes.wake(secret, now)
         woken = [
-            (now, number, replace(record, due=now))
-            if _waits_for(record, secret)
-            else (due, number, record)
+            (now if _waits_for(record, secret) else due, number, record)
             for due, number, record in self._later
         ]
         heapq.heapify(woken)
@@ -243,8 +241,6 @@ class Shelf:
     def _let_next(self, record: Record, now: datetime) -> None:
         self._elsewhere.discard(_id(record))
         following = self.lines.leave(record)
-        while following is not None and not self.positions.is_current(following.mark):
-            following = self.lines.leave(following)
         if following is not None:
             self.wait(following, now)
 
