@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 
 import structlog
 import typer
@@ -20,6 +19,7 @@ from keyrelay.crew import Crew
 from keyrelay.logs import configure_logs
 from keyrelay.settings import Settings
 from keyrelay.settlement import Bury, Done, TryAgain
+from keyrelay.stores.permanence import kept_for_good
 from keyrelay.watch.probes import OFF, Probes, open_probes
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -54,7 +54,11 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
         open_probes(address, _probes(crew, stop)) as place,
         progress(_words(crew), shown=shown),
     ):
-        started = partial(log.info, "worker started", probes=place, **about)
+
+        def started() -> None:
+            with kept_for_good():  # what there is by now, it has until its end
+                log.info("worker started", probes=place, **about)
+
         await crew.work(stop, grace, started)
         depth = await crew.backlog.depth()
     settled = crew.watch.metrics.settlements

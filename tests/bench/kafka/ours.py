@@ -22,6 +22,7 @@ from keyrelay.outcome import Delivered, Outcome
 from keyrelay.ports import Dispatcher
 from keyrelay.secret import OpenedSecret
 from keyrelay.settings import Settings, load_settings
+from keyrelay.stores.permanence import kept_for_good
 from tests.bench.kafka.gauge import Gauge, listen
 
 M = TypeVar("M", Mail, QueueMessages)
@@ -60,7 +61,12 @@ async def _work(settings: Settings, gauge: Gauge, *, null: bool) -> None:
         open_crew(settings, dispatchers, drain=False) as crew,
     ):
         grace = timedelta(seconds=settings.grace_seconds)
-        await crew.work(stop, grace, started=lambda: None)
+        await crew.work(stop, grace, _started)
+
+
+def _started() -> None:
+    with kept_for_good():  # as `keyrelay worker` does
+        pass
 
 
 @asynccontextmanager
