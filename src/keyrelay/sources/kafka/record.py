@@ -73,10 +73,13 @@ def read_published(fetched: Fetched, profile: str | None) -> Record:
     stands in the log.
     """
     raw = fetched.raw
-    place, at = Place(raw.topic, raw.partition, raw.offset), written_at(raw)
+    place = Place(raw.topic, raw.partition, raw.offset)
     event = unwrap(raw.value or b"", raw.headers)
-    raised_at, id_ = event.raised_at or at, event.id or _id_of(place)
-    origin = Origin(profile=profile, now=lambda: raised_at, new_id=lambda _: id_)
+    origin = Origin(
+        profile=profile,
+        now=lambda: event.raised_at or written_at(raw),
+        new_id=lambda _: event.id or _id_of(place),
+    )
     trigger = Trigger.parse(event.document, origin)
     if trigger.key is None and event.key is not None:
         trigger = replace(trigger, key=event.key)
