@@ -70,7 +70,7 @@ class KafkaQueue:
         arrival = Arrival(
             profile=trigger.profile,
             id=trigger.id,
-            life=known.arrival.life + 1 if known else 0,
+            life=known.arrival.life + 1 if known else 1,  # later than any first record
             done=letter.settlement.done,
         )
         await self._write(self._clerk.redriven(trigger, arrival))
