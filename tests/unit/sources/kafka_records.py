@@ -16,7 +16,8 @@ from keyrelay.sources.kafka.record import (
     Record,
     parked_headers,
 )
-from keyrelay.sources.kafka.shelf import Shelf, Taking
+from keyrelay.sources.kafka.shelf import Shelf
+from keyrelay.sources.kafka.taking import Taking
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.topics import Topics
 from keyrelay.sources.kafka.wakes import Wakes

@@ -215,10 +215,32 @@ async def test_what_could_not_be_moved_is_moved_later_and_never_lent_early(
     with pytest.raises(Unavailable):
         await queue.lease(UntilIdle())
     house.producer.fault = None
+    house.clock.time += timedelta(seconds=1)
 
     assert await queue.lease(UntilIdle()) is None
     assert house.story.events == ["write t.retry.10m"]
     assert positions_of(queue).uncommitted() == {SHORT: 1}
+
+
+async def test_what_cannot_be_moved_is_in_nobodys_way(
+    house: House, queue: KafkaQueue
+) -> None:
+    headers = parked(trigger("early"), due=NOON + timedelta(hours=1))
+    value = trigger("early").encode()
+    house.consumer.feed(raw(value, of=SHORT, headers=headers))
+    assert await queue.lease(UntilIdle()) is None
+    house.clock.time += timedelta(seconds=2)
+
+    house.producer.fault = KafkaConnectionError()
+    values = (b"{", trigger("t1").encode(), trigger("t2").encode())
+    lanes = [asyncio.create_task(queue.lease(asyncio.Event())) for _ in range(4)]
+    house.consumer.feed(*(raw(each, offset=n) for n, each in enumerate(values)))
+    ended = await asyncio.gather(*lanes, return_exceptions=True)
+
+    lent = [each for each in ended if isinstance(each, KafkaLease)]
+    assert [each.trigger.id for each in lent] == ["t1", "t2"]
+    assert {type(each) for each in ended} == {KafkaLease, Unavailable}
+    assert positions_of(queue).uncommitted() == {}
 
 
 async def test_what_no_topic_takes_waits_in_memory_and_is_not_released(

@@ -270,7 +270,7 @@ def test_what_somebody_else_attempts_is_looked_at_again_later(
 def test_what_could_not_be_lent_is_lent_next(shelf: Shelf, reader: Reader) -> None:
     reader.publish("t1", "t2", "t3")
 
-    shelf.put_back(shelf.take(2, NOON), NOON)
+    shelf.put_back(shelf.take(2, NOON).due, NOON)
 
     assert shelf.on_loan == 0
     assert due(shelf.take(5, NOON)) == ["t1", "t2", "t3"]
@@ -281,11 +281,12 @@ def test_what_could_not_be_moved_is_not_lent_before_it_is_due(
 ) -> None:
     reader.park("t1", SHORT, due=NOON + HOUR)
 
-    shelf.put_back(shelf.take(1, NOON + SECOND), NOON + SECOND)
+    shelf.keep(shelf.take(1, NOON + SECOND), NOON + SECOND)
 
-    again = shelf.take(1, NOON + SECOND)
+    assert not shelf.take(1, NOON + SECOND)
+    again = shelf.take(1, NOON + 2 * SECOND)
     assert (due(again), early(again)) == ([], ["t1"])
-    shelf.put_back(again, NOON + SECOND)
+    shelf.keep(again, NOON + 2 * SECOND)
     assert due(shelf.take(1, NOON + HOUR)) == ["t1"]
 
 
@@ -294,7 +295,7 @@ def test_what_is_no_trigger_is_found_out_again_after_it_was_put_back(
 ) -> None:
     reader.put(raw(b"{"), raw(b"[]", offset=1))
 
-    shelf.put_back(shelf.take(5, NOON), NOON)
+    shelf.keep(shelf.take(5, NOON), NOON)
 
     found = shelf.take(5, NOON).unreadable
     assert [each.fetched.raw.value for each in found] == [b"{", b"[]"]
@@ -408,7 +409,7 @@ def test_what_could_not_be_lent_stays_the_first_of_its_line(ordered: Shelf) -> N
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
 
-    ordered.put_back(ordered.take(5, NOON), NOON)
+    ordered.put_back(ordered.take(5, NOON).due, NOON)
 
     assert due(ordered.take(5, NOON)) == ["a1"]
 

@@ -31,7 +31,8 @@ from keyrelay.sources.kafka.record import (
     parked_as,
     parked_headers,
 )
-from keyrelay.sources.kafka.shelf import Shelf, Taking, Unreadable
+from keyrelay.sources.kafka.shelf import Shelf
+from keyrelay.sources.kafka.taking import Taking, Unreadable
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.trigger import Trigger
 from keyrelay.world import World
@@ -69,13 +70,23 @@ class Clerk:
     async def _claimed(self, taking: Taking) -> Sequence[Loan]:
         try:
             await self._pass_on(taking)
-            arrivals = [record.arrival for record in taking.due]
+        except Unavailable as fault:
+            self.shelf.keep(taking, self.world.now())
+            if not taking.due:
+                raise
+            # One topic that cannot be written is no reason for all others to stop.
+            log.error("nothing is moved", extra={"why": str(fault)})  # noqa: TRY400
+        return await self._lent(taking.due)
+
+    async def _lent(self, due: Sequence[Record]) -> Sequence[Loan]:
+        arrivals = [record.arrival for record in due]
+        try:
             verdicts = await self.claims.claim(arrivals) if arrivals else ()
         except Unavailable:
-            self.shelf.put_back(taking, self.world.now())
+            self.shelf.put_back(due, self.world.now())
             raise
         now = self.world.now()
-        judged = zip(taking.due, verdicts, strict=True)
+        judged = zip(due, verdicts, strict=True)
         loans = [self._loan(record, verdict, now) for record, verdict in judged]
         return [loan for loan in loans if loan is not None]
 

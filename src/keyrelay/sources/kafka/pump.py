@@ -91,8 +91,10 @@ class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
         except TimeoutError:
             # Whoever gets these partitions finds the claims of what is still on loan.
             log.info("partitions revoked while triggers are under way")
-        await self.commit()
-        self._let_go(revoked)
+        try:
+            await self.commit()
+        finally:
+            self._let_go(revoked)
 
     def make_room(self) -> None:
         """Go on reading where reading was stopped because too much was under way."""

@@ -13,33 +13,13 @@ from aiokafka.structs import TopicPartition
 from keyrelay.sources.kafka.lines import Lines
 from keyrelay.sources.kafka.positions import Mark, Positions
 from keyrelay.sources.kafka.record import Fetched, Record, read_parked, read_published
+from keyrelay.sources.kafka.taking import Taking, Unreadable
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.topics import Topics
 from keyrelay.sources.kafka.wakes import Wakes
 from keyrelay.trigger import MalformedTrigger
 
 _SOON = timedelta(milliseconds=50)  # what is due so soon is not put back for it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A record that is no trigger, and why."""
-
-    fetched: Fetched
-    reason: str
-
-
-@dataclass(slots=True)
-class Taking:
-    """What was taken off the shelf: triggers to be attempted, those that are to wait
-    on in another topic, and what is no trigger."""
-
-    due: list[Record] = field(default_factory=list)
-    early: list[Record] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.due) + len(self.early) + len(self.unreadable)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,12 +61,15 @@ class Shelf:
                 self._take_fresh(taking, partition, now)
         return taking
 
-    def put_back(self, taking: Taking, now: datetime) -> None:
-        """Take back what could not be lent, or not be moved, after all."""
-        for record in taking.due:
+    def put_back(self, records: Iterable[Record], now: datetime) -> None:
+        """Take back what could not be lent after all."""
+        for record in records:
             self.again(record, now)
+
+    def keep(self, taking: Taking, now: datetime) -> None:
+        """Take back what could not be moved, and look at it again later."""
         for record in taking.early:
-            self.wait(record, now)
+            self.wait(record, now + self.terms.pace.busy)
         for found in reversed(taking.unreadable):
             partition = found.fetched.mark.partition
             self._fresh.setdefault(partition, deque()).appendleft(found.fetched)
