@@ -27,9 +27,11 @@ from tests.bench.engine import Source, engine
 from tests.bench.measure import Measure, measuring
 from tests.bench.sheet import Sheet
 
-_FEW, _MANY = 100, 100_000
+FEW = 100
+STRIDE = 7919  # a prime: before all actions had their turn, none has it again
+
+_MANY = 100_000
 _ROUNDS = 8
-_STRIDE = 7919  # a prime: before all actions had their turn, none has it again
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -59,14 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--definitions",
         type=int,
         default=_MANY,
-        help=f"so many actions, secrets and policies each, beside {_FEW} ({_MANY})",
+        help=f"so many actions, secrets and policies each, beside {FEW} ({_MANY})",
     )
 
 
 def sheets(asked: argparse.Namespace) -> Iterator[Sheet]:
     starts, triggers = list[Measure](), list[Measure]()
     with tempfile.TemporaryDirectory(prefix="keyrelay-bench-") as folder:
-        for count in (_FEW, asked.definitions):
+        for count in (FEW, asked.definitions):
             with _console.status(f"{count:,} definitions …"):
                 house = _apart(_furnished, Path(folder) / str(count), count)
                 start, *rest = _apart(_measured, house, asked.triggers)
@@ -126,8 +128,8 @@ async def _measure(house: _House, triggers: int) -> list[Measure]:
             await catalog.refresh()
         stop = asyncio.Event()
         watching = asyncio.create_task(catalog.watch(stop))
-        for used in sorted({_FEW, house.count}):
-            name = house.name if used == _FEW else f"{house.name}, all in use"
+        for used in sorted({FEW, house.count}):
+            name = house.name if used == FEW else f"{house.name}, all in use"
             rounds = [_raws(used, triggers, number) for number in range(_ROUNDS)]
             work = partial(_work, store, catalog, house.profile)
             best.append(await _best_of(rounds, work, name))
@@ -162,7 +164,7 @@ def _raws(used: int, count: int, number: int) -> Sequence[bytes]:
     """Return a round's triggers, of so many actions, of which none is at hand."""
     return [
         (
-            f'{{"id":"t{one}","action":"{action_id(one * _STRIDE % used)}",'
+            f'{{"id":"t{one}","action":"{action_id(one * STRIDE % used)}",'
             '"data":[{"variable":"temperature","value":9.5,"unit":"C",'
             '"time":"2026-11-23T06:00:00Z","device":"door-17"}]}'
         ).encode()

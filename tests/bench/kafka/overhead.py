@@ -19,9 +19,9 @@ def overhead(stage: Stage, asked: argparse.Namespace) -> Sheet:
     count, topic = asked.waiting, _filled(stage, asked.waiting)
     nothing = partial(theirs, stage, topic, "nothing", count=count)
     measures = [
-        _measured(stage, ours(stage, topic, count=count, null=True), "keyrelay"),
-        _measured(stage, nothing(), _THEIRS),
-        _measured(
+        measured(stage, ours(stage, topic, count=count, null=True), "keyrelay"),
+        measured(stage, nothing(), _THEIRS),
+        measured(
             stage, nothing(at_once=PARTITIONS), f"{_THEIRS}, {PARTITIONS} consumers"
         ),
     ]
@@ -41,7 +41,7 @@ def overhead(stage: Stage, asked: argparse.Namespace) -> Sheet:
 def _backlog(stage: Stage, count: int) -> Measure:
     topic = _filled(stage, count)
     program = ours(stage, topic, count=count, null=True)
-    return _measured(stage, program, "keyrelay, a long backlog")
+    return measured(stage, program, "keyrelay, a long backlog")
 
 
 def _filled(stage: Stage, count: int) -> Topic:
@@ -51,7 +51,7 @@ def _filled(stage: Stage, count: int) -> Topic:
     return topic
 
 
-def _measured(stage: Stage, program: Program, name: str) -> Measure:
+def measured(stage: Stage, program: Program, name: str) -> Measure:
     """Measure from the first trigger handled to the last."""
     with working(program, stage.logs) as crew:
         (first,), (last,) = crew.hear(), crew.hear()

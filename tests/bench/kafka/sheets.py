@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from rich.console import Console
 
+from tests.bench.kafka.definitions import definitions
 from tests.bench.kafka.delivery import Load, mails, messages
 from tests.bench.kafka.neighbours import neighbours
 from tests.bench.kafka.overhead import overhead
@@ -46,7 +47,8 @@ def sheets(asked: argparse.Namespace) -> Iterator[Sheet]:
             "Consumer overhead …": lambda: overhead(stand, asked),
             "Kafka to mail …": lambda: mails(stand, load),
             "Kafka to SQS …": lambda: messages(stand, load),
-            "Neighbours …": lambda: neighbours(stand, asked.triggers),
+            "Neighbours …": lambda: neighbours(stand, 2 * asked.triggers),
+            "Definitions …": lambda: definitions(stand, asked),
         }
         for what, measure in measured.items():
             with _console.status(what):

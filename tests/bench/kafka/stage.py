@@ -4,7 +4,7 @@ import itertools
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.bench.certificate import certify
@@ -12,6 +12,8 @@ from tests.bench.kafka.topic import PARTITIONS, Topic
 from tests.faults.relay import ALLOW
 from tests.installed.home import Home
 from tests.services import cache, daemon, kafka, loopback, postgresql
+from tests.services.kafka import Kafka
+from tests.services.postgresql import PostgreSql
 from tests.services.service import Service
 from tests.sinks import smtp, sqs
 from tests.sinks.smtp import Address, SmtpSink
@@ -46,13 +48,12 @@ class Stage:
     """`actions` are ids by name: those of the sinks' servers, and `queue`."""
 
     broker: str
+    database: PostgreSql
     home: Home
     actions: Mapping[str, str]
     sinks: Sinks
     logs: Path
-    _numbers: Iterator[int] = field(
-        default_factory=lambda: itertools.count(1), init=False
-    )
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def topic(self) -> Topic:
         """Make a topic, and all that belongs to it."""
@@ -66,6 +67,13 @@ class Stage:
         where = f"kafka://{self.broker}?topic={topic.name}&group={topic.ours}"
         return self.home.under({"KEYRELAY_QUEUE": f"{where}&profile=default"})
 
+    def apart(self, name: str) -> "Stage":
+        """Return one on the same servers, of which nothing is set up yet."""
+        database = {"KEYRELAY_DATABASE": self.database.url(self.database.create())}
+        settings = {**self.home.settings, **database}
+        home = Home(path=self.logs / name, settings=settings)
+        return replace(self, home=home, actions={})
+
 
 @contextmanager
 def standing(*, lanes: int) -> Iterator[Stage]:
@@ -77,7 +85,7 @@ def standing(*, lanes: int) -> Iterator[Stage]:
         home = Home(
             path=folder / "home",
             settings={
-                "KEYRELAY_DATABASE": database,
+                "KEYRELAY_DATABASE": database.url(database.create()),
                 "KEYRELAY_LANES": str(lanes),
                 "KEYRELAY_LOG_FORMAT": "json",
                 "KEYRELAY_SMTP_PORTS": ",".join(
@@ -89,10 +97,17 @@ def standing(*, lanes: int) -> Iterator[Stage]:
             },
         )
         actions = _furnish(home, sinks)
-        yield Stage(broker=broker, home=home, actions=actions, sinks=sinks, logs=folder)
+        yield Stage(
+            broker=broker.bootstrap,
+            database=database,
+            home=home,
+            actions=actions,
+            sinks=sinks,
+            logs=folder,
+        )
 
 
-def _services(folder: Path, stack: ExitStack) -> tuple[str, str]:
+def _services(folder: Path, stack: ExitStack) -> tuple[Kafka, PostgreSql]:
     """Start the broker and the database; fetch what is missing."""
     log, store = folder / "kafka", folder / "postgresql"
     for each in (log, store):
@@ -104,7 +119,7 @@ def _services(folder: Path, stack: ExitStack) -> tuple[str, str]:
     database = stack.enter_context(
         postgresql.running(store, server=installed(postgresql))
     )
-    return broker.bootstrap, database.url(database.create())
+    return broker, database
 
 
 def installed(service: Service) -> Path:
