@@ -94,7 +94,11 @@ async def test_a_topic_that_nobody_made_does_not_exist(kafka: Kafka) -> None:
 async def first_of(topic: str, access: Access, group: str | None = None) -> bytes:
     """Return the first record, or the first that this group has not read."""
     consumer = AIOKafkaConsumer(
-        topic, group_id=group, auto_offset_reset="earliest", **access
+        topic,
+        group_id=group,
+        auto_offset_reset="earliest",
+        metadata_max_age_ms=1000,  # who leads is asked again soon after a return
+        **access,
     )
     async with consumer:
         record = await consumer.getone()

@@ -72,6 +72,12 @@ CASES: Sequence[Sequence[str]] = (
     ("audit", "verify", "--json"),
     ("key", "status", "--check"),
     ("key", "status", "--check", "--json"),
+    ("migrate", "--plan"),
+    ("migrate", "--yes", "--json"),
+    ("copy", "--from", "sqlite:////nowhere/keyrelay.db"),
+    ("copy", "--to", "postgresql://keyrelay@127.0.0.1:1/keyrelay", "--json"),
+    ("topics", "create", "--yes"),
+    ("topics", "check", "--json"),
 )
 ELSEWHERE = {("demo",)}  # it starts servers, and looks for its own canary
 ENDLESS = {("up",)}  # run only while the vault is sealed, where it ends at once
