@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure the memory over so many, too, such as 1000000",
     )
     kafka.add_argument(
-        "--lanes", type=int, default=128, help="attempts under way at once (128)"
+        "--lanes", type=int, default=256, help="attempts under way at once (256)"
     )
     kafka.add_argument(
         "--rate", type=float, default=100, help="triggers a second for p50, p99 (100)"
