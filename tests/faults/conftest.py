@@ -1,6 +1,7 @@
 """Fixtures: a relay to a sink that takes all it is given."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,22 @@ def shared_relay(tmp_path: Path, queue: SqsSink, place: Place) -> Relay:
     relay = to_queue(tmp_path / "home", queue, place.settings)
     create_topics(relay)
     return relay
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Have a line printed at the end, wherever the test ran."""
+    return partial(record_property, "told")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = [
+        str(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "told"
+    ]
+    if told:
+        terminalreporter.section("what came of it")
+        for line in told:
+            terminalreporter.write_line(line)

@@ -1,5 +1,7 @@
 """The database is away: work stops, loudly, and resumes by itself."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.faults.many_machines import Place
@@ -15,12 +17,11 @@ def test_half_a_minute_without_the_database_loses_nothing(
     place: Place,
     queue: SqsSink,
     postgresql: PostgreSql,
-    capsys: pytest.CaptureFixture[str],
+    tell: Callable[[str], None],
 ) -> None:
     reckoning = outlive(shared_relay, place, queue, postgresql.stop, postgresql.start)
 
-    with capsys.disabled():
-        print(f"\nhalf a minute without the database: {reckoning}")
+    tell(f"half a minute without the database: {reckoning}")
     assert reckoning.lost == set()
     assert reckoning.buried == set()
     assert reckoning.unrecorded == set()

@@ -1,6 +1,7 @@
 """Kills: a worker or a publisher that dies at any moment loses nothing."""
 
 import random
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ WITHIN = timedelta(seconds=60)
 
 @pytest.mark.timeout(240)
 def test_fifty_kills_of_the_worker_lose_nothing_and_repeat_only_what_is_recorded(
-    relay: Relay, sink: SmtpSink, capsys: pytest.CaptureFixture[str]
+    relay: Relay, sink: SmtpSink, tell: Callable[[str], None]
 ) -> None:
     accepted = [f"t{number}" for number in range(3000)]
     relay.publish(accepted)
@@ -27,8 +28,7 @@ def test_fifty_kills_of_the_worker_lose_nothing_and_repeat_only_what_is_recorded
     relay.home.run("worker", "--drain")
 
     reckoning = reckon(relay, sink.ledger, accepted)
-    with capsys.disabled():
-        print(f"\n{KILLS} kills, the last at {killed_at} mails: {reckoning}")
+    tell(f"{KILLS} kills, the last at {killed_at} mails: {reckoning}")
     assert killed_at < len(accepted), "the last kill must have met work"
     assert reckoning.lost == set()
     assert reckoning.unrecorded == set()

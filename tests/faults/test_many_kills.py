@@ -1,5 +1,6 @@
 """Many kills: workers that share a log die, leave and join, and nothing is lost."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -19,7 +20,7 @@ def test_a_hundred_thousand_triggers_outlive_kills_leaves_and_joins(
     shared_relay: Relay,
     place: Place,
     queue: SqsSink,
-    capsys: pytest.CaptureFixture[str],
+    tell: Callable[[str], None],
 ) -> None:
     accepted = [f"t{number}" for number in range(TRIGGERS)]
     place.publish(map(shared_relay.trigger, accepted))
@@ -29,8 +30,7 @@ def test_a_hundred_thousand_triggers_outlive_kills_leaves_and_joins(
     shared_relay.home.run("worker", "--drain")
 
     reckoning = reckon_at(place, queue.ledger, accepted)
-    with capsys.disabled():
-        print(f"\nthree workers, {kills} kills, {kills} leaves: {reckoning}")
+    tell(f"three workers, {kills} kills, {kills} leaves: {reckoning}")
     assert kills >= 8
     assert reckoning.lost == set()
     assert reckoning.buried == set()
