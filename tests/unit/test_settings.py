@@ -114,6 +114,7 @@ def test_everything_lies_in_the_data_directory_unless_told_otherwise(
         ("QUEUE", "kafka:queue", "kafka://host:9092"),
         ("QUEUE", "kafka://queue?topics=a", "topic, group, profile"),
         ("QUEUE", "kafka://me:hunter2@queue", "KEYRELAY_KAFKA_USERNAME"),
+        ("PROBES", "everywhere", "127.0.0.1:9464"),
         ("SQS_ENDPOINTS", "ftp://queue", "http://127.0.0.1:4566"),
         ("SQS_ENDPOINTS", "http://user@queue", "nothing else"),
         ("SQS_ENDPOINTS", "http://queue/path", "nothing else"),

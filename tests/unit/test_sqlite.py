@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keyrelay.ports import Unavailable
-from keyrelay.sqlite import open_engine, reading, writing
+from keyrelay.sqlite import _switch_to_wal, open_engine, reading, writing
 
 CANARY = "canary-5b2f"
 
@@ -187,3 +188,42 @@ async def test_an_error_does_not_print_what_was_written(engine: AsyncEngine) -> 
 
     assert CANARY not in str(refused.value)
     assert CANARY not in repr(refused.value)
+
+
+@pytest.fixture
+def holder(path: Path) -> Iterator[sqlite3.Connection]:
+    """Somebody who holds a new file for himself, so that nobody may switch it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        yield holder
+
+
+def test_a_new_file_is_switched_once_its_holder_lets_it_go(
+    path: Path, holder: sqlite3.Connection
+) -> None:
+    class Next(sqlite3.Connection):
+        """Is refused once; then the holder is gone."""
+
+        def execute(self, *statement: str) -> sqlite3.Cursor:  # type: ignore[override]
+            try:
+                return super().execute(*statement)
+            finally:
+                holder.close()
+
+    with closing(sqlite3.connect(path, timeout=0, factory=Next)) as connection:
+        _switch_to_wal(connection, timedelta(seconds=10))
+
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    assert mode == "wal"
+
+
+async def test_a_new_file_that_is_held_for_too_long_is_unavailable(
+    path: Path, holder: sqlite3.Connection
+) -> None:
+    engine = open_engine(path, patience=timedelta(milliseconds=30))
+
+    with pytest.raises(Unavailable, match="locked"):
+        await write(engine, "anything")
+
+    assert holder.in_transaction
+    await engine.dispose()
