@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from keyrelay.crew import Crew
+from keyrelay.crew import Supervisor
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs.client import Clients
@@ -24,7 +24,7 @@ from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.loading import read_revision
 from keyrelay.watch.lanes import Lanes
 from keyrelay.watch.outlook import Outlook, Part, Waiting
-from keyrelay.watch.watch import new_watch
+from keyrelay.watch.watch import Watch, new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World, real_world
 
@@ -37,6 +37,16 @@ class Dispatchers:
     queue: Dispatcher[QueueMessages]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProcess:
+    """A worker with its side tasks, and what can be seen of it from outside."""
+
+    supervisor: Supervisor
+    catalog: LiveCatalog
+    backlog: Backlog
+    watch: Watch
+
+
 @asynccontextmanager
 async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
     mail, messages = _smtp(settings), _sqs(settings)
@@ -47,21 +57,21 @@ async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
 
 
 @asynccontextmanager
-async def open_crew(
+async def open_worker(
     settings: Settings, dispatchers: Dispatchers, *, drain: bool
-) -> AsyncIterator[Crew]:
+) -> AsyncIterator[WorkerProcess]:
     """Open all that a worker needs. Raises Unavailable while the vault is sealed."""
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(open_store(settings))
         await store.vault.check()
         inbox = open_inbox(settings, store, work=True, drain=drain)
         queue = await opened.enter_async_context(inbox)
-        yield _crew(settings, dispatchers, store, queue)
+        yield _process(settings, dispatchers, store, queue)
 
 
-def _crew(
+def _process(
     settings: Settings, dispatchers: Dispatchers, store: Store, queue: TriggerQueue
-) -> Crew:
+) -> WorkerProcess:
     resumed: asyncio.Queue[str] = asyncio.Queue()
     world = store.ledger.world
     catalog = LiveCatalog(
@@ -92,13 +102,11 @@ def _crew(
         lanes=settings.lanes,
         world=world,
     )
-    return Crew(
-        worker=worker,
-        catalog=catalog,
-        waker=queue,
-        backlog=queue,
-        resumed=resumed,
-        watch=watch,
+    supervisor = Supervisor(
+        worker=worker, definitions=catalog, waker=queue, resumed=resumed
+    )
+    return WorkerProcess(
+        supervisor=supervisor, catalog=catalog, backlog=queue, watch=watch
     )
 
 

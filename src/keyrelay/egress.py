@@ -8,8 +8,6 @@ import ipaddress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from keyrelay.definition import InvalidDefinition
-
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -70,6 +68,10 @@ _CARRIERS = (
 )
 
 
+class InvalidNetwork(ValueError):
+    """The text names no network; the message says what one looks like."""
+
+
 @dataclass(frozen=True, slots=True)
 class Egress:
     """Public addresses are permitted, and networks that the operator names."""
@@ -96,7 +98,7 @@ class Egress:
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Read networks and addresses separated by commas, or raise InvalidDefinition."""
+    """Read networks and addresses separated by commas, or raise InvalidNetwork."""
     return tuple(_network(entry.strip()) for entry in text.split(",") if entry.strip())
 
 
@@ -104,7 +106,7 @@ def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError:
-        raise InvalidDefinition(
+        raise InvalidNetwork(
             f"{text!r} is not a network like 10.0.0.0/8 or an address like 127.0.0.1"
         ) from None
 

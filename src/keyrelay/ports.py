@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from keyrelay.audit import AuditRecord
 from keyrelay.backlog import Depth, Lag, Status
+from keyrelay.catalog import Catalog
 from keyrelay.claim import Arrival, Ending, Standing, Verdict
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.message import Mail, QueueMessages
@@ -121,6 +122,19 @@ class Standings(Protocol):
 
     async def status(self, profile: str, id_: str) -> Status | None:
         """Return the same for people, with its times."""
+
+
+class Definitions(Protocol):
+    """The catalog of all definitions, kept fresh while `watch` runs."""
+
+    def current(self) -> Catalog:
+        """Return the view as of the last refresh. Raises Unavailable if it is old."""
+
+    async def refresh(self) -> None:
+        """Read what has changed up to now; a fault lets the view grow old."""
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Refresh whenever a change is announced, and often, until `stop` is set."""
 
 
 class Vault(Protocol):

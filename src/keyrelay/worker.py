@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyrelay.audit import AttemptRecord, Report, Try
+from keyrelay.concurrency.periodic import insist
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.outcome import Deferred, Uncertain
 from keyrelay.ports import AuditLog, DeadLetters, Lease, Queue, Unavailable
@@ -129,11 +130,7 @@ class Worker:
 
     async def _insist(self, act: Callable[[], Awaitable[None]]) -> None:
         """Do what must come before anything else; until it is done, work stops."""
-        while True:
-            try:
-                return await act()
-            except Unavailable as fault:
-                await self._wait_out(fault)
+        await insist(act, Unavailable, self._wait_out)
 
     async def _wait_out(self, fault: Unavailable) -> None:
         log.error("work is stopped", extra={"reason": str(fault)})

@@ -15,8 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from keyrelay.app import open_crew, open_dispatchers
-from keyrelay.crew import Crew
+from keyrelay.app import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.opening import initialise
 from keyrelay.ports import Unavailable
 from keyrelay.settings import Settings
@@ -54,7 +53,7 @@ class Answer:
 class Answering:
     """A worker that answers at `place`."""
 
-    crew: Crew
+    process: WorkerProcess
     settings: Settings
     place: str
     stop: asyncio.Event
@@ -94,18 +93,22 @@ async def settings(tmp_path: Path) -> Settings:
 
 
 @asynccontextmanager
-async def answering(settings: Settings, address: str) -> AsyncIterator[Answering]:
+async def answering(
+    settings: Settings, address: str, *, chosen: bool = True
+) -> AsyncIterator[Answering]:
     """Give a worker that has its definitions, but does not work."""
     stop = asyncio.Event()
     async with (
         open_dispatchers(settings) as dispatchers,
-        open_crew(settings, dispatchers, drain=False) as crew,
+        open_worker(settings, dispatchers, drain=False) as process,
     ):
-        await crew.catalog.refresh()
-        watch = crew.watch
+        await process.catalog.refresh()
+        watch = process.watch
         probes = Probes(registry=watch.registry, outlook=watch.outlook, stop=stop)
-        async with open_probes(address, probes) as place:
-            worker = Answering(crew=crew, settings=settings, place=place, stop=stop)
+        async with open_probes(address, probes, chosen=chosen) as place:
+            worker = Answering(
+                process=process, settings=settings, place=place, stop=stop
+            )
             for part in watch.outlook.parts.values():
                 part.clock = worker.clock
             yield worker
@@ -133,7 +136,7 @@ async def test_a_worker_whose_vault_is_sealed_says_so_until_it_opens(
 ) -> None:
     key = worker.settings.key_path
     hidden = key.rename(key.with_name("hidden"))
-    worker.crew.catalog.vault.keyring._unwrapped.clear()  # as after minutes
+    worker.process.catalog.vault.keyring._unwrapped.clear()  # as after minutes
 
     status, parts = await worker.ready()
     hidden.rename(key)
@@ -150,7 +153,7 @@ async def test_a_worker_that_has_not_seen_its_definitions_is_not_ready(
     settings: Settings,
 ) -> None:
     async with answering(settings, ANYWHERE) as worker:
-        worker.crew.catalog._sight.confirmed_at = None
+        worker.process.catalog._sight.confirmed_at = None
 
         answered = await worker.ready()
 
@@ -164,7 +167,7 @@ async def test_a_worker_whose_queue_does_not_answer_is_not_ready(
     async def away() -> None:
         raise Unavailable("no broker answers at kafka-1:9092")
 
-    worker.crew.watch.outlook.parts["queue"].ask = away
+    worker.process.watch.outlook.parts["queue"].ask = away
 
     answered = await worker.ready()
     scraped = await worker.ask("/metrics")
@@ -191,7 +194,7 @@ async def test_a_worker_is_alive_whatever_else_is_away(worker: Answering) -> Non
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    for part in worker.crew.watch.outlook.parts.values():
+    for part in worker.process.watch.outlook.parts.values():
         part.ask = hang
 
     assert (await worker.ready())[0] == 503
@@ -211,7 +214,7 @@ async def test_nobody_is_asked_any_more_once_the_probes_are_closed(
             left.set()
 
     async with answering(settings, ANYWHERE) as worker:
-        worker.crew.watch.outlook.parts["queue"].ask = hang
+        worker.process.watch.outlook.parts["queue"].ask = hang
         await worker.ready()
 
     assert asked.is_set()
@@ -330,12 +333,10 @@ async def test_a_chosen_address_that_is_not_ours_ends_the_start(
 
 
 async def test_the_address_that_nobody_chose_may_be_taken(
-    settings: Settings, taken: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, taken: str
 ) -> None:
-    monkeypatch.setattr(Settings.model_fields["probes"], "default", taken)
-
     with capture_logs() as logged:
-        async with answering(settings, taken) as worker:
+        async with answering(settings, taken, chosen=False) as worker:
             assert worker.place == OFF
 
     assert [line["event"] for line in logged] == ["probes are off"]

@@ -1,7 +1,7 @@
-"""The crew: who keeps the view fresh, and wakes what waits for a secret."""
+"""The supervisor keeps the view fresh and wakes what waits for a secret."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -9,20 +9,15 @@ from pathlib import Path
 import pytest
 
 from keyrelay.audit import Report
-from keyrelay.backlog import Lag
-from keyrelay.crew import Crew
+from keyrelay.crew import Supervisor
 from keyrelay.ids import new_id
 from keyrelay.outcome import Delivered
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.watch.lanes import Lanes
-from keyrelay.watch.outlook import Outlook, Waiting
-from keyrelay.watch.watch import new_watch
 from keyrelay.worker import Worker
 from keyrelay.world import World
 from tests.contract.stores.ground import in_a_file
 from tests.contract.stores.house import House, open_house
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
-from tests.memory_queue import MemoryQueue, Shelf
 from tests.samples import NOON
 
 GRACE = timedelta(seconds=1)
@@ -62,10 +57,6 @@ async def deliver(_: Lease) -> Report:
     return Report(outcome=Delivered("taken"))
 
 
-async def nothing() -> Sequence[Lag]:
-    return ()
-
-
 async def breathe(_: timedelta) -> None:
     await asyncio.sleep(0)
 
@@ -76,7 +67,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield house
 
 
-def crew(house: House, bell: Bell, *resumed: str) -> Crew:
+def supervisor(house: House, bell: Bell, *resumed: str) -> Supervisor:
     story = Story()
     world = World(now=lambda: NOON, chance=lambda: 0.5, new_id=new_id, sleep=breathe)
     worker = Worker(
@@ -90,17 +81,11 @@ def crew(house: House, bell: Bell, *resumed: str) -> Crew:
     waiting: asyncio.Queue[str] = asyncio.Queue()
     for secret in resumed:
         waiting.put_nowait(secret)
-    return Crew(
+    return Supervisor(
         worker=worker,
-        catalog=house.catalog,
+        definitions=house.catalog,
         waker=bell,
-        backlog=MemoryQueue(world=world, shelf=Shelf()),
         resumed=waiting,
-        watch=new_watch(
-            lanes=Lanes(behind=Idle(), total=1),
-            outlook=Outlook(parts={}, waiting=Waiting(ask=nothing)),
-            paused=lambda: 0,
-        ),
     )
 
 
@@ -109,7 +94,9 @@ async def test_all_that_waits_may_try_when_work_begins(
     house: House, faults: int
 ) -> None:
     bell, stop = Bell(faults=faults), asyncio.Event()
-    working = asyncio.create_task(crew(house, bell).work(stop, GRACE, lambda: None))
+    working = asyncio.create_task(
+        supervisor(house, bell).work(stop, GRACE, lambda: None)
+    )
 
     await bell.rung.wait()
     stop.set()
@@ -123,7 +110,7 @@ async def test_what_waits_for_a_secret_is_woken_however_long_it_takes(
 ) -> None:
     bell, stop = Bell(), asyncio.Event()
     working = asyncio.create_task(
-        crew(house, bell, "one", "two").work(stop, GRACE, lambda: None)
+        supervisor(house, bell, "one", "two").work(stop, GRACE, lambda: None)
     )
     await bell.rung.wait()
     bell.faults = 2

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.egress import Egress, parse_networks
+from keyrelay.egress import Egress, InvalidNetwork, parse_networks
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.0", "172.15.255.255"]
 PUBLIC += ["172.32.0.1", "168.63.129.17", "198.20.0.1", "223.255.255.255", "11.0.0.0"]
@@ -199,5 +198,5 @@ def test_without_names_no_network_is_allowed(text: str) -> None:
     "text", ["10.0.0.1/8", "10/8", "localhost", "127.1", "10.0.0.0/33", "1.1.1.1;2"]
 )
 def test_nonsense_is_refused_with_what_was_expected(text: str) -> None:
-    with pytest.raises(InvalidDefinition, match="is not a network like"):
+    with pytest.raises(InvalidNetwork, match="is not a network like"):
         parse_networks(f"127.0.0.1, {text}")

@@ -11,11 +11,10 @@ from datetime import timedelta
 import structlog
 import typer
 
-from keyrelay.app import open_crew, open_dispatchers
+from keyrelay.app import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.cli.output import put
 from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
-from keyrelay.crew import Crew
 from keyrelay.logs import configure_logs
 from keyrelay.settings import Settings
 from keyrelay.settlement import Bury, Done, TryAgain
@@ -50,18 +49,22 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     address = OFF if drain else settings.probes
     async with (
         open_dispatchers(settings) as dispatchers,
-        open_crew(settings, dispatchers, drain=drain) as crew,
-        open_probes(address, _probes(crew, stop)) as place,
-        progress(_words(crew), shown=shown),
+        open_worker(settings, dispatchers, drain=drain) as process,
+        open_probes(
+            address,
+            _probes(process, stop),
+            chosen="probes" in settings.model_fields_set,
+        ) as place,
+        progress(_words(process), shown=shown),
     ):
 
         def started() -> None:
             with kept_for_good():  # what there is by now, it has until its end
                 log.info("worker started", probes=place, **about)
 
-        await crew.work(stop, grace, started)
-        depth = await crew.backlog.depth()
-    settled = crew.watch.metrics.settlements
+        await process.supervisor.work(stop, grace, started)
+        depth = await process.backlog.depth()
+    settled = process.watch.metrics.settlements
     done = {
         "delivered": settled[Done],
         "buried": settled[Bury],
@@ -85,13 +88,13 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop_or_exit, number)
 
 
-def _probes(crew: Crew, stop: asyncio.Event) -> Probes:
-    watch = crew.watch
+def _probes(process: WorkerProcess, stop: asyncio.Event) -> Probes:
+    watch = process.watch
     return Probes(registry=watch.registry, outlook=watch.outlook, stop=stop)
 
 
-def _words(crew: Crew) -> Callable[[], str]:
-    settled = crew.watch.metrics.settlements
+def _words(process: WorkerProcess) -> Callable[[], str]:
+    settled = process.watch.metrics.settlements
     return lambda: (
         f"{settled[Done]} delivered, {settled[Bury]} buried,"
         f" {settled[TryAgain]} to be tried again"

@@ -17,7 +17,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from keyrelay.ports import Unavailable
-from keyrelay.settings import Settings
 from keyrelay.watch.outlook import Outlook
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -65,17 +64,19 @@ class Probes:
 
 
 @asynccontextmanager
-async def open_probes(address: str, probes: Probes) -> AsyncIterator[str]:
+async def open_probes(
+    address: str, probes: Probes, *, chosen: bool
+) -> AsyncIterator[str]:
     """Answer at the address, as the setting has it; give where that is, or `off`.
 
-    Raises Unavailable if an address that was chosen cannot be had. The one that
-    nobody chose may be another worker's, and this one works without.
+    Raises Unavailable if an address that the operator has `chosen` cannot be had.
+    The default one may be another worker's, and this one works without.
     """
     runner = None
     try:
         runner = await _started(address, probes)
     except Unavailable as fault:
-        if address != Settings.model_fields["probes"].default:
+        if chosen:
             raise
         log.warning("probes are off", reason=str(fault))
     try:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import uvloop
 
-from keyrelay.app import Dispatchers, open_crew, open_dispatchers
+from keyrelay.app import Dispatchers, open_dispatchers, open_worker
 from keyrelay.logs import configure_logs
 from keyrelay.message import Mail, QueueMessages
 from keyrelay.outcome import Delivered, Outcome
@@ -58,10 +58,10 @@ async def _work(settings: Settings, gauge: Gauge, *, null: bool) -> None:
     opened = _null(gauge) if null else _noted(settings, gauge)
     async with (
         opened as dispatchers,
-        open_crew(settings, dispatchers, drain=False) as crew,
+        open_worker(settings, dispatchers, drain=False) as process,
     ):
         grace = timedelta(seconds=settings.grace_seconds)
-        await crew.work(stop, grace, _started)
+        await process.supervisor.work(stop, grace, _started)
 
 
 def _started() -> None:

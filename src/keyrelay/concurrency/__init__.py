@@ -1,0 +1,1 @@
+"""Concurrency: small libraries that know nothing of Keyrelay."""
