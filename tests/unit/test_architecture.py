@@ -30,9 +30,6 @@ PURE = {"concurrency", "network", "model", "ports", "engine"}
 MOVING = {
     "watch": "observability",
     "cli.demo": "demo",
-    "batching": "concurrency",
-    "sources.bell": "concurrency",
-    "stores.permanence": "concurrency",
     "egress": "network",
     "action": "model",
     "action_document": "model",

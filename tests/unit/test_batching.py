@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.batching import Batch, RunCut
+from keyrelay.concurrency.batching import Batch, RunCut
 
 
 class Refused(Exception):

@@ -6,7 +6,7 @@ from weakref import ref
 
 import pytest
 
-from keyrelay.stores.permanence import kept_for_good
+from keyrelay.concurrency.gc_freeze import kept_for_good
 
 
 class Knot:

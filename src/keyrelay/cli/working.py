@@ -15,10 +15,10 @@ from keyrelay.app import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.cli.output import put
 from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
+from keyrelay.concurrency.gc_freeze import kept_for_good
 from keyrelay.logs import configure_logs
 from keyrelay.settings import Settings
 from keyrelay.settlement import Bury, Done, TryAgain
-from keyrelay.stores.permanence import kept_for_good
 from keyrelay.watch.probes import OFF, Probes, open_probes
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import AuditRecord
 from keyrelay.audit_document import Document, document_of
-from keyrelay.batching import Batch
+from keyrelay.concurrency.batching import Batch
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
 from keyrelay.stores.audit_rows import Row, add_rows, text_of, unkept

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import Change
 from keyrelay.audit_document import printable
-from keyrelay.batching import Batch
+from keyrelay.concurrency.batching import Batch
 from keyrelay.data_point import MOST_POINTS
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.definition import parse_document, require_list

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.action import TARGET, Action
 from keyrelay.action_document import parse_action
 from keyrelay.catalog import Catalog
+from keyrelay.concurrency.gc_freeze import kept_for_good
 from keyrelay.definition import InvalidDefinition, parse_document
 from keyrelay.policy import Policy, PolicyIndex, index, parse_policy
 from keyrelay.ports import Unavailable
@@ -19,7 +20,6 @@ from keyrelay.rule import VERBS
 from keyrelay.secret import RESOURCE, SealedSecret
 from keyrelay.stores.audit_chain import Mac
 from keyrelay.stores.definitions import Noun
-from keyrelay.stores.permanence import kept_for_good
 from keyrelay.stores.rows import AnyRow, Place, places_in, rows_of
 from keyrelay.stores.secret_rows import sealed_of
 from keyrelay.stores.tables import actions, changes, installation, policies, secrets

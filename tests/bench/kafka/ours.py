@@ -16,13 +16,13 @@ from typing import Generic, TypeVar
 import uvloop
 
 from keyrelay.app import Dispatchers, open_dispatchers, open_worker
+from keyrelay.concurrency.gc_freeze import kept_for_good
 from keyrelay.logs import configure_logs
 from keyrelay.message import Mail, QueueMessages
 from keyrelay.outcome import Delivered, Outcome
 from keyrelay.ports import Dispatcher
 from keyrelay.secret import OpenedSecret
 from keyrelay.settings import Settings, load_settings
-from keyrelay.stores.permanence import kept_for_good
 from tests.bench.kafka.gauge import Gauge, listen
 
 M = TypeVar("M", Mail, QueueMessages)

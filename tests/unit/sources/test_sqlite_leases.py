@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keyrelay.backlog import Depth, State, Status
-from keyrelay.batching import Batch
+from keyrelay.concurrency.batching import Batch
 from keyrelay.ports import Unavailable
 from keyrelay.settlement import Done, TryAgain
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.concurrency.wakeup import Bell
 from keyrelay.ports import Unavailable
 from keyrelay.settlement import Done, Settlement
-from keyrelay.sources.bell import Bell
 from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings
 from keyrelay.sources.sqlite.ledger import Ledger

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from keyrelay.batching import Batch
+from keyrelay.concurrency.batching import Batch
 from keyrelay.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.batches import (
     LARGEST,

@@ -16,10 +16,10 @@ from typing import assert_never
 from aiokafka.structs import TopicPartition
 
 from keyrelay.claim import Arrival, Busy, Ending, Go, Hold, Known, Verdict, claimed
+from keyrelay.concurrency.wakeup import Bell
 from keyrelay.outcome import Fault
 from keyrelay.ports import Claims, Unavailable
 from keyrelay.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.sources.bell import Bell
 from keyrelay.sources.kafka.lease import Loan
 from keyrelay.sources.kafka.outbox import Outbox, Parcel, TooLarge
 from keyrelay.sources.kafka.positions import Mark

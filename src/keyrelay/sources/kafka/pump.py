@@ -11,7 +11,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.sources.bell import Bell
+from keyrelay.concurrency.wakeup import Bell
 from keyrelay.sources.kafka.record import Fetched, size_of, written_at
 from keyrelay.sources.kafka.shelf import Shelf
 from keyrelay.sources.kafka.terms import Terms

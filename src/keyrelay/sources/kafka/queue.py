@@ -14,12 +14,12 @@ from functools import partial
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from keyrelay.backlog import Depth, Lag, Status
-from keyrelay.batching import Batch
 from keyrelay.claim import Arrival, Ending, Hold
+from keyrelay.concurrency.batching import Batch
+from keyrelay.concurrency.wakeup import Bell
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.ports import Claims, Standings, Unavailable
 from keyrelay.settlement import Settlement
-from keyrelay.sources.bell import Bell
 from keyrelay.sources.kafka import inspection
 from keyrelay.sources.kafka.clerk import Clerk
 from keyrelay.sources.kafka.clients import Clients

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keyrelay.concurrency.wakeup import Bell
 from keyrelay.ports import Unavailable
 from keyrelay.settlement import Settlement, TryAgain
-from keyrelay.sources.bell import Bell
 from keyrelay.sources.sqlite.inspection import count_due, is_drained
 from keyrelay.sources.sqlite.lease import Holdings
 from keyrelay.sources.sqlite.ledger import Ledger, Settling

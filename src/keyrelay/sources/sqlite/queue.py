@@ -13,9 +13,9 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keyrelay.backlog import Depth, Lag, Status
-from keyrelay.batching import Batch
+from keyrelay.concurrency.batching import Batch
+from keyrelay.concurrency.wakeup import Bell
 from keyrelay.dead_letter import DeadLetter
-from keyrelay.sources.bell import Bell
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings, SqliteLease
