@@ -11,8 +11,8 @@ from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
-from keyrelay.egress import Egress, parse_networks
 from keyrelay.message import Mail, QueueMessages
+from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.opening import Store, open_inbox, open_store, secret_rules
 from keyrelay.pauses import Pauses
 from keyrelay.pipeline import Pipeline

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from keyrelay.egress import parse_networks
+from keyrelay.network.egress import parse_networks
 from keyrelay.sources.kafka.address import parse_address
 
 Port = Annotated[int, Field(ge=1, le=65535)]

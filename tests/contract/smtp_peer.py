@@ -18,9 +18,9 @@ from keyrelay.dispatchers.smtp.connect import Resolve
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
 from keyrelay.dispatchers.smtp.starttls import tls_context
-from keyrelay.egress import Egress, parse_networks
 from keyrelay.mailbox import parse_mailboxes
 from keyrelay.message import Mail, Stamp
+from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.placeholders import Template
 from keyrelay.secret import OpenedSecret, Secret, SecretType, SecretValue
 

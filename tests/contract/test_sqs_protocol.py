@@ -21,8 +21,8 @@ from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
 from keyrelay.dispatchers.sqs.wire import Unsent, open_wire
-from keyrelay.egress import Egress
 from keyrelay.message import QueueMessage, QueueMessages
+from keyrelay.network.egress import Egress
 from keyrelay.outcome import (
     Blame,
     Deferred,

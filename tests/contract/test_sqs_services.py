@@ -16,8 +16,8 @@ from keyrelay.credentials import SecretRules
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
-from keyrelay.egress import Egress
 from keyrelay.message import QueueMessage, QueueMessages
+from keyrelay.network.egress import Egress
 from keyrelay.outcome import Delivered, Fault, Rejected
 from keyrelay.secret import OpenedSecret, Secret, SecretType, SecretValue
 from tests.services.localstack import LocalStack

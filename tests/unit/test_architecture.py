@@ -30,7 +30,6 @@ PURE = {"concurrency", "network", "model", "ports", "engine"}
 MOVING = {
     "watch": "observability",
     "cli.demo": "demo",
-    "egress": "network",
     "action": "model",
     "action_document": "model",
     "audit": "model",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.egress import Egress, InvalidNetwork, parse_networks
+from keyrelay.network.egress import Egress, InvalidNetwork, parse_networks
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.0", "172.15.255.255"]
 PUBLIC += ["172.32.0.1", "168.63.129.17", "198.20.0.1", "223.255.255.255", "11.0.0.0"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyrelay.dispatchers.smtp.reply import Broken
-from keyrelay.egress import Egress
+from keyrelay.network.egress import Egress
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 

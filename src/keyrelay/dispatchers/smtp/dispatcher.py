@@ -17,8 +17,8 @@ from keyrelay.dispatchers.smtp.session import Session, Stale
 from keyrelay.dispatchers.smtp.sessions import Key, Sessions
 from keyrelay.dispatchers.smtp.starttls import StartTls
 from keyrelay.dispatchers.smtp.transaction import transact
-from keyrelay.egress import Egress
 from keyrelay.message import Mail
+from keyrelay.network.egress import Egress
 from keyrelay.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
 from keyrelay.secret import OpenedSecret, Secret, SecretType
 

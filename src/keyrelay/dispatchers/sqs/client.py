@@ -28,7 +28,7 @@ from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.sqs.batches import Entry
 from keyrelay.dispatchers.sqs.classify import Refusal
 from keyrelay.dispatchers.sqs.wire import Unanswered, Wire, open_wire
-from keyrelay.egress import Egress
+from keyrelay.network.egress import Egress
 from keyrelay.queue_url import QueueUrl
 
 _SERVICE = "sqs"

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.abc import AbstractCookieJar
 from yarl import URL
 
-from keyrelay.egress import Egress
+from keyrelay.network.egress import Egress
 
 _UNCONNECTED = (
     aiohttp.ClientConnectorError,  # name, route, address, TLS
