@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from keyrelay.databases.database import Database
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.sources.kafka.address import parse_address
@@ -13,7 +14,6 @@ from keyrelay.sources.kafka.queue import Memory, open_queue
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.unclaimed import Unclaimed
 from keyrelay.stores.claims import ClaimRecords, ClaimTerms, open_claims
-from keyrelay.stores.database import Database
 from keyrelay.stores.installation import find_profile
 from keyrelay.world import real_world
 

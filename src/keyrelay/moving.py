@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from keyrelay.databases.database import Database, is_there, open_database
+from keyrelay.databases.postgresql import ENDLESS
 from keyrelay.opening import make_current, vault_over
-from keyrelay.postgres import ENDLESS
 from keyrelay.settings import Settings
 from keyrelay.stores.audit_trail import AuditTrail, Verdict
 from keyrelay.stores.checkpoint import CheckpointFile
 from keyrelay.stores.copying import Copying, NotCopied
-from keyrelay.stores.database import Database, is_there, open_database
 from keyrelay.stores.installation import Installation, read_installation
 from keyrelay.stores.migrations import migrate
 from keyrelay.stores.schema import Age, age_of

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from keyrelay.catalog import Catalog
 from keyrelay.credentials import SecretRules
+from keyrelay.databases.database import Database, is_there, open_database
+from keyrelay.databases.sqlite import path_of
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.sqlite import path_of
 from keyrelay.stores.actions import ActionStore, action_store
 from keyrelay.stores.audit_log import Ledger, open_ledger
 from keyrelay.stores.audit_trail import AuditTrail
 from keyrelay.stores.changes import Journal
 from keyrelay.stores.checkpoint import CheckpointFile
-from keyrelay.stores.database import Database, is_there, open_database
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.installation import (
     Installation,

@@ -10,9 +10,9 @@ import uvloop
 from rich.console import Console
 
 from keyrelay.claim import Arrival, Ending, Go, Hold
+from keyrelay.databases.database import open_database
 from keyrelay.ports import Claims
 from keyrelay.stores.claims import ClaimTerms, open_claims
-from keyrelay.stores.database import open_database
 from keyrelay.stores.migrations import migrate
 from keyrelay.world import real_world
 from tests.bench.kafka.stage import installed

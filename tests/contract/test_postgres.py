@@ -12,8 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.ports import Unavailable
-from keyrelay.postgres import (
+from keyrelay.databases.postgresql import (
     Locked,
     announce,
     appending,
@@ -23,6 +22,7 @@ from keyrelay.postgres import (
     reading,
     writing,
 )
+from keyrelay.ports import Unavailable
 from tests.contract.silence import way_to
 from tests.services import loopback
 from tests.services.postgresql import PostgreSql

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from keyrelay.databases.sqlite import _switch_to_wal, open_engine, reading, writing
 from keyrelay.ports import Unavailable
-from keyrelay.sqlite import _switch_to_wal, open_engine, reading, writing
 
 CANARY = "canary-5b2f"
 

@@ -12,9 +12,9 @@ from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
-from keyrelay.postgres import ENDLESS, Locked
+from keyrelay.databases.database import Database, is_there, open_database
+from keyrelay.databases.postgresql import ENDLESS, Locked
 from keyrelay.settings import Settings
-from keyrelay.stores.database import Database, is_there, open_database
 from keyrelay.stores.migrations import Step, migrate, plan
 
 app = typer.Typer(rich_markup_mode=None)

@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.action import Action, Channel, QueueSqs, check_queue
 from keyrelay.action_document import parse_action
+from keyrelay.databases.database import Database
 from keyrelay.definition import InvalidDefinition
 from keyrelay.secret import SecretType
 from keyrelay.stores.changes import Journal
-from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import Noun
 from keyrelay.stores.documents import DocumentStore, Kind
 from keyrelay.stores.tables import actions, secrets

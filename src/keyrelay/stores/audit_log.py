@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.audit import AuditRecord
 from keyrelay.audit_document import Document, document_of
 from keyrelay.concurrency.batching import Batch
+from keyrelay.databases.database import Database
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
 from keyrelay.stores.audit_rows import Row, add_rows, text_of, unkept
 from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
-from keyrelay.stores.database import Database
 from keyrelay.stores.tables import audit_chains
 from keyrelay.vault.vault import Vault
 from keyrelay.world import World

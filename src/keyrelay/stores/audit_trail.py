@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit_document import Document, columns_of, decode
+from keyrelay.databases.database import Database
 from keyrelay.stores.audit_chain import (
     LABEL,
     Breach,
@@ -22,7 +23,6 @@ from keyrelay.stores.audit_chain import (
 )
 from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
-from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import NotFound
 from keyrelay.stores.tables import audit_chains, audit_records
 from keyrelay.vault.vault import Vault

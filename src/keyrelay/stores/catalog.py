@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from keyrelay.catalog import Catalog
+from keyrelay.databases.database import Database
 from keyrelay.ports import Unavailable
-from keyrelay.stores.database import Database
 from keyrelay.stores.loading import View, load, load_changes, read_revision
 from keyrelay.stores.versions import LABEL
 from keyrelay.vault.vault import Vault

@@ -9,8 +9,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import Change, ChangeRecord
+from keyrelay.databases.database import Database
 from keyrelay.stores.audit_log import Ledger, Recording
-from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import NotFound, Noun
 from keyrelay.stores.tables import changes, installation, profiles
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from keyrelay.stores.database import Database
+from keyrelay.databases.database import Database
 from keyrelay.stores.tables import Instant, claims, workers
 
 _c = claims.c

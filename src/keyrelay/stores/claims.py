@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from keyrelay.backlog import Status
 from keyrelay.claim import Arrival, Busy, Ending, Go, Owner, Standing, Verdict, judge
+from keyrelay.databases.database import Database
 from keyrelay.stores import claim_statements
 from keyrelay.stores.claim_rows import (
     ClaimRow,
@@ -21,7 +22,6 @@ from keyrelay.stores.claim_rows import (
 )
 from keyrelay.stores.claim_statements import Statements, statements_for
 from keyrelay.stores.claim_upkeep import ClaimUpkeep, Holdings
-from keyrelay.stores.database import Database
 from keyrelay.stores.presence import Presence, signed_on, time_of
 from keyrelay.stores.rows import Place
 from keyrelay.world import World

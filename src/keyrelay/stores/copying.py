@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, Select, Table, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.stores.database import Database
+from keyrelay.databases.database import Database
 from keyrelay.stores.tables import (
     audit_chains,
     audit_records,

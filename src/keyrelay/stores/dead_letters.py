@@ -12,12 +12,12 @@ from keyrelay.audit import Change
 from keyrelay.audit_document import printable
 from keyrelay.concurrency.batching import Batch
 from keyrelay.data_point import MOST_POINTS
+from keyrelay.databases.database import Database
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.definition import parse_document, require_list
 from keyrelay.outcome import Fault
 from keyrelay.settlement import Bury
 from keyrelay.stores.changes import Journal
-from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 from keyrelay.stores.tables import dead_letters
 from keyrelay.trigger import Trigger

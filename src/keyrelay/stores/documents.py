@@ -10,9 +10,9 @@ from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import Change
+from keyrelay.databases.database import Database
 from keyrelay.definition import InvalidDefinition, parse_document
 from keyrelay.stores.changes import Journal, Writing
-from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import Listing, NotFound, Noun, fold, keep_tags, listed
 from keyrelay.tags import Tagged
 

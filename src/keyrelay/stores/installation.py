@@ -8,9 +8,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.audit import Change, ChangeRecord
+from keyrelay.databases.database import Database
 from keyrelay.definition import InvalidDefinition, require_label
 from keyrelay.stores.audit_log import Ledger
-from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import NotFound
 from keyrelay.stores.tables import installation, profiles, wrapped_keys
 from keyrelay.stores.versions import LABEL, Versions

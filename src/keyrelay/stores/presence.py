@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.databases.database import Database
 from keyrelay.ports import Unavailable
-from keyrelay.stores.database import Database
 from keyrelay.stores.tables import Instant, workers
 from keyrelay.world import World
 

@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection, inspect, text
 
-from keyrelay.stores.database import Database
+from keyrelay.databases.database import Database
 
 NEWEST = "0002"  # the last of the migrations
 

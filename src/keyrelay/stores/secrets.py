@@ -16,10 +16,10 @@ from keyrelay.credentials import (
     parse_secret,
     parse_secret_edit,
 )
+from keyrelay.databases.database import Database
 from keyrelay.definition import InvalidDefinition, parse_document
 from keyrelay.secret import SealedSecret, Secret
 from keyrelay.stores.changes import Journal
-from keyrelay.stores.database import Database
 from keyrelay.stores.definitions import (
     EditedMeanwhile,
     InUse,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from keyrelay.databases.database import Database
 from keyrelay.ports import Unsealable
-from keyrelay.stores.database import Database
 from keyrelay.stores.rows import AnyRow, places_in, rows_of
 from keyrelay.stores.secret_rows import sealed_of
 from keyrelay.stores.tables import profiles, secrets

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keyrelay.claim import Arrival, Go, Hold
+from keyrelay.databases.database import open_database
 from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
-from keyrelay.stores.database import open_database
 from keyrelay.world import real_world
 from tests.contract.stores.claims import FIRST, ending
 

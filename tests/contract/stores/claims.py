@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay import ports
 from keyrelay.claim import Arrival, Ending, Hold, Standing
+from keyrelay.databases.database import Database, open_database
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
-from keyrelay.stores.database import Database, open_database
 from tests.contract.queues import a_world, forever
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import insert, text
 
 from keyrelay.credentials import SecretRules
+from keyrelay.databases.database import Database, open_database
 from keyrelay.ids import new_id
 from keyrelay.policy import Denial, Permit, decide
 from keyrelay.stores.actions import ActionStore, action_store
@@ -15,7 +16,6 @@ from keyrelay.stores.audit_log import Ledger, open_ledger
 from keyrelay.stores.audit_trail import AuditTrail
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.stores.changes import Journal
-from keyrelay.stores.database import Database, open_database
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.installation import (
     Installation,

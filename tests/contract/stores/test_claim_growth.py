@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import text
 
 from keyrelay.claim import Hold
+from keyrelay.databases.database import open_database
 from keyrelay.stores.claim_rows import encode, ending_row
 from keyrelay.stores.claim_statements import statements_for
-from keyrelay.stores.database import open_database
 from tests.contract.stores.claims import FIRST, ending
 from tests.contract.stores.ground import Ground, on_postgresql
 from tests.samples import NOON

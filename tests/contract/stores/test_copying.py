@@ -9,9 +9,9 @@ from shutil import copytree
 import pytest
 from sqlalchemy import select
 
+from keyrelay.databases.database import Database, open_database
 from keyrelay.stores.audit_trail import AuditTrail
 from keyrelay.stores.copying import Copying, NotCopied
-from keyrelay.stores.database import Database, open_database
 from keyrelay.stores.installation import read_installation
 from keyrelay.stores.soundness import examine
 from keyrelay.stores.tables import metadata, workers

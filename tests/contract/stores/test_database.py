@@ -9,8 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
+from keyrelay.databases.database import open_database
 from keyrelay.ports import Unavailable
-from keyrelay.stores.database import open_database
 from keyrelay.stores.migrations import migrate
 from keyrelay.stores.schema import DatabaseTooNew
 from keyrelay.stores.tables import metadata

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.databases.database import open_database
 from keyrelay.definition import InvalidDefinition
 from keyrelay.ports import Unavailable
-from keyrelay.stores.database import open_database
 from keyrelay.stores.definitions import NotFound
 from keyrelay.stores.installation import (
     Installation,

@@ -5,8 +5,8 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from keyrelay.databases.database import open_database
 from keyrelay.stores import migrations
-from keyrelay.stores.database import open_database
 from keyrelay.stores.migrations import migrate
 from keyrelay.stores.schema import NEWEST, is_current
 

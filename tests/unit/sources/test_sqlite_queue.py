@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from keyrelay.concurrency.wakeup import Bell
+from keyrelay.databases.sqlite import open_engine
 from keyrelay.ports import Unavailable
 from keyrelay.settlement import Done, Settlement
 from keyrelay.sources.sqlite.clerk import Clerk
@@ -17,7 +18,6 @@ from keyrelay.sources.sqlite.ledger import Ledger
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.sqlite import open_engine
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, a_world, trigger
 from tests.fakes import Clock
 

@@ -6,9 +6,9 @@ from sqlalchemy import bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keyrelay.backlog import Depth, State, Status
+from keyrelay.databases.sqlite import reading
 from keyrelay.sources.sqlite.rows import Settled, instant, ticks
 from keyrelay.sources.sqlite.schema import triggers
-from keyrelay.sqlite import reading
 
 _t = triggers.c
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Delete, Row, Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from keyrelay.databases.sqlite import writing
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.settlement import Settlement, TryAgain
 from keyrelay.sources.sqlite import statements
@@ -28,7 +29,6 @@ from keyrelay.sources.sqlite.rows import (
     ticks,
 )
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.sqlite import writing
 from keyrelay.trigger import MalformedTrigger, Trigger
 from keyrelay.world import World
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from keyrelay.backlog import Depth, Lag, Status
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Bell
+from keyrelay.databases.sqlite import open_engine
 from keyrelay.dead_letter import DeadLetter
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.clerk import Clerk
@@ -23,7 +24,6 @@ from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
 from keyrelay.sources.sqlite.schema import prepare
 from keyrelay.sources.sqlite.terms import STANDARD, Terms
-from keyrelay.sqlite import open_engine
 from keyrelay.trigger import Trigger
 from keyrelay.world import World
 

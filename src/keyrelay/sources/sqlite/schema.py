@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.sqlite import writing
+from keyrelay.databases.sqlite import writing
 
 VERSION = 1
 

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from keyrelay.stores.database import Database
+from keyrelay.databases.database import Database
 from keyrelay.stores.schema import DatabaseTooNew, read_version
 
 

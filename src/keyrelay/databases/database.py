@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from keyrelay import postgres, sqlite
+from keyrelay.databases import postgresql as postgres
+from keyrelay.databases import sqlite
 from keyrelay.ports import Unavailable
 
 
