@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from keyrelay.audit import AttemptRecord, AuditRecord
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.message import Mail, QueueMessages
-from keyrelay.outcome import Delivered, Outcome
-from keyrelay.policy import Permit
+from keyrelay.model.audit import AttemptRecord, AuditRecord
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.message import Mail, QueueMessages
+from keyrelay.model.outcome import Delivered, Outcome
+from keyrelay.model.policy.policy import Permit
+from keyrelay.model.secret import OpenedSecret, SecretValue
+from keyrelay.model.settlement import Settlement
+from keyrelay.model.trigger import Trigger
+from keyrelay.model.world import World
 from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.secret import OpenedSecret, SecretValue
-from keyrelay.settlement import Settlement
-from keyrelay.trigger import Trigger
-from keyrelay.world import World
 
 M = TypeVar("M", Mail, QueueMessages)
 T = TypeVar("T")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keyrelay.backlog import State, Status
-from keyrelay.claim import (
+from keyrelay.model.backlog import State, Status
+from keyrelay.model.claim import (
     SETTLED,
     Arrival,
     Busy,
@@ -18,8 +18,8 @@ from keyrelay.claim import (
     claimed,
     judge,
 )
+from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.world import World
 
 STATES = {
     Hold.CLAIMED: State.LEASED,

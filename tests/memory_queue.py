@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 from weakref import ref
 
-from keyrelay.backlog import Depth, Lag, State, Status
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.trigger import Trigger
-from keyrelay.world import World
+from keyrelay.model.backlog import Depth, Lag, State, Status
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.trigger import Trigger
+from keyrelay.model.world import World
 
 LEASE = timedelta(seconds=30)
 REMEMBERED = timedelta(days=7)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from keyrelay.action import Action
-from keyrelay.action_document import parse_action
-from keyrelay.catalog import Catalog
-from keyrelay.data_point import DataPoint
-from keyrelay.policy import Policy, index, parse_policy
-from keyrelay.secret import SealedSecret, Secret, SecretType
-from keyrelay.trigger import Lifetime, Origin, Trigger
+from keyrelay.model.action import Action
+from keyrelay.model.action_document import parse_action
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.data_point import DataPoint
+from keyrelay.model.policy.policy import Policy, index, parse_policy
+from keyrelay.model.secret import SealedSecret, Secret, SecretType
+from keyrelay.model.trigger import Lifetime, Origin, Trigger
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)

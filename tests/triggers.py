@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from keyrelay.data_point import MOST_POINTS
+from keyrelay.model.data_point import MOST_POINTS
 from tests.samples import MAIL_ACTION, OTHER_PROFILE, PROFILE
 
 SMALLEST = {"action": MAIL_ACTION}

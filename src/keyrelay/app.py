@@ -11,7 +11,8 @@ from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
-from keyrelay.message import Mail, QueueMessages
+from keyrelay.model.message import Mail, QueueMessages
+from keyrelay.model.world import World, real_world
 from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.opening import Store, open_inbox, open_store, secret_rules
 from keyrelay.pauses import Pauses
@@ -26,7 +27,6 @@ from keyrelay.watch.lanes import Lanes
 from keyrelay.watch.outlook import Outlook, Part, Waiting
 from keyrelay.watch.watch import Watch, new_watch
 from keyrelay.worker import Worker
-from keyrelay.world import World, real_world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from keyrelay.databases.database import Database
+from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.sources.kafka.address import parse_address
@@ -15,7 +16,6 @@ from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.unclaimed import Unclaimed
 from keyrelay.stores.claims import ClaimRecords, ClaimTerms, open_claims
 from keyrelay.stores.installation import find_profile
-from keyrelay.world import real_world
 
 
 def clients_of(settings: Settings) -> Clients:

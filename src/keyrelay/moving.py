@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.postgresql import ENDLESS
+from keyrelay.model.world import real_world
 from keyrelay.opening import make_current, vault_over
 from keyrelay.settings import Settings
 from keyrelay.stores.audit_trail import AuditTrail, Verdict
@@ -16,7 +17,6 @@ from keyrelay.stores.migrations import migrate
 from keyrelay.stores.schema import Age, age_of
 from keyrelay.stores.soundness import examine
 from keyrelay.vault.vault import Vault
-from keyrelay.world import real_world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

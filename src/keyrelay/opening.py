@@ -7,10 +7,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from keyrelay.catalog import Catalog
-from keyrelay.credentials import SecretRules
 from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.sqlite import path_of
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.credentials import SecretRules
+from keyrelay.model.world import World, real_world
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.sources.sqlite.queue import open_queue
@@ -37,7 +38,6 @@ from keyrelay.stores.versions import LABEL as VERSIONS
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring, new_keys
 from keyrelay.vault.providers import environment, file
 from keyrelay.vault.vault import Vault
-from keyrelay.world import World, real_world
 
 
 class NotInitialised(Exception):

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from keyrelay.outcome import Blame, Deferred, Outcome, Rejected, Uncertain
-from keyrelay.secret import Secret
+from keyrelay.model.outcome import Blame, Deferred, Outcome, Rejected, Uncertain
+from keyrelay.model.secret import Secret
 
 log = logging.getLogger(__name__)
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from keyrelay.action import Action
-from keyrelay.audit import NOTHING_USED, Evidence, Report
-from keyrelay.catalog import Catalog
-from keyrelay.message import Mail, Message, QueueMessages, compose, missing_facts
-from keyrelay.outcome import Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.action import Action
+from keyrelay.model.audit import NOTHING_USED, Evidence, Report
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.message import Mail, Message, QueueMessages, compose, missing_facts
+from keyrelay.model.outcome import Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.policy.policy import Denial, Permit, decide
+from keyrelay.model.secret import OpenedSecret, Secret
+from keyrelay.model.trigger import Trigger
 from keyrelay.pauses import Pauses
-from keyrelay.policy import Denial, Permit, decide
 from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
-from keyrelay.secret import OpenedSecret, Secret
-from keyrelay.trigger import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

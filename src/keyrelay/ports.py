@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from keyrelay.audit import AuditRecord
-from keyrelay.backlog import Depth, Lag, Status
-from keyrelay.catalog import Catalog
-from keyrelay.claim import Arrival, Ending, Standing, Verdict
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.message import Mail, QueueMessages
-from keyrelay.outcome import Outcome
-from keyrelay.policy import Permit
-from keyrelay.secret import OpenedSecret
-from keyrelay.settlement import Settlement
-from keyrelay.trigger import Trigger
+from keyrelay.model.audit import AuditRecord
+from keyrelay.model.backlog import Depth, Lag, Status
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.claim import Arrival, Ending, Standing, Verdict
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.message import Mail, QueueMessages
+from keyrelay.model.outcome import Outcome
+from keyrelay.model.policy.policy import Permit
+from keyrelay.model.secret import OpenedSecret
+from keyrelay.model.settlement import Settlement
+from keyrelay.model.trigger import Trigger
 
 M = TypeVar("M", Mail, QueueMessages, contravariant=True)
 

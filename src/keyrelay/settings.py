@@ -17,8 +17,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.secret import SecretValue
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.secret import SecretValue
 from keyrelay.setting_kinds import (
     Port,
     address,

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyrelay.audit import AttemptRecord, Report, Try
 from keyrelay.concurrency.periodic import insist
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.outcome import Deferred, Uncertain
+from keyrelay.model.audit import AttemptRecord, Report, Try
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.outcome import Deferred, Uncertain
+from keyrelay.model.settlement import Attempt, Bury, Settlement, settle
+from keyrelay.model.world import World
 from keyrelay.ports import AuditLog, DeadLetters, Lease, Queue, Unavailable
-from keyrelay.settlement import Attempt, Bury, Settlement, settle
-from keyrelay.world import World
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.model.secret import SealedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.tags import Tag
 from keyrelay.opening import Store
-from keyrelay.secret import SealedSecret, Secret, SecretType, SecretValue
 from keyrelay.stores.definitions import fold
 from keyrelay.stores.secret_rows import row_of
 from keyrelay.stores.tables import (
@@ -19,7 +20,6 @@ from keyrelay.stores.tables import (
     secrets,
 )
 from keyrelay.stores.versions import LABEL, Versions, read_versions
-from keyrelay.tags import Tag
 
 _VALUE = SecretValue(
     '{"smtp_server":"mail.example.com","smtp_port":587,'

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from keyrelay.action import TARGET
-from keyrelay.policy import Permit, Policy, decide, index, parse_policy
-from keyrelay.secret import SealedSecret, SecretValue
-from keyrelay.settlement import Done
+from keyrelay.model.action import TARGET
+from keyrelay.model.policy.policy import Permit, Policy, decide, index, parse_policy
+from keyrelay.model.secret import SealedSecret, SecretValue
+from keyrelay.model.settlement import Done
+from keyrelay.model.tags import Tag, Tagged
+from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.tags import Tag, Tagged
-from keyrelay.trigger import Lifetime, Trigger
 from keyrelay.vault.key import new_key
 from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey
 from keyrelay.vault.vault import Vault
-from keyrelay.world import real_world
 from tests.bench.measure import Measure, measuring
 from tests.samples import PROFILE, a_policy, a_secret, sealed
 

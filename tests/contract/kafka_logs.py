@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.claim import Arrival, Verdict
+from keyrelay.model.claim import Arrival, Verdict
+from keyrelay.model.world import World, real_world
 from keyrelay.ports import Lease
 from keyrelay.sources.kafka.address import Address
 from keyrelay.sources.kafka.clients import Clients
@@ -21,7 +22,6 @@ from keyrelay.sources.kafka.connection import Connection
 from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
 from keyrelay.sources.kafka.terms import Pace, Terms
 from keyrelay.sources.kafka.topics import Topics
-from keyrelay.world import World, real_world
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import PROFILE
 from tests.services.kafka import Kafka

@@ -4,10 +4,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from keyrelay.settlement import Done
+from keyrelay.model.settlement import Done
+from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.world import real_world
 from tests.contract.queues import trigger
 
 

@@ -9,16 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
-from keyrelay.data_point import DataPoint
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.outcome import Fault
-from keyrelay.placeholders import Fact
+from keyrelay.model.data_point import DataPoint
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.outcome import Fault
+from keyrelay.model.settlement import Bury, Settlement
+from keyrelay.model.templates import Fact
+from keyrelay.model.trigger import Trigger
+from keyrelay.model.world import World
 from keyrelay.ports import Inbox, Lease, Queue, Waker
-from keyrelay.settlement import Bury, Settlement
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.trigger import Trigger
-from keyrelay.world import World
 from tests.fakes import Clock
 from tests.memory_queue import MemoryQueue, Shelf
 from tests.samples import DAY, NOON, PROFILE, a_trigger

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import trustme
 
-from keyrelay.action import EmailSmtp, Recipients
-from keyrelay.credentials import SecretRules
 from keyrelay.dispatchers.smtp.connect import Resolve
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
 from keyrelay.dispatchers.smtp.starttls import tls_context
-from keyrelay.mailbox import parse_mailboxes
-from keyrelay.message import Mail, Stamp
+from keyrelay.model.action import EmailSmtp, Recipients
+from keyrelay.model.credentials import SecretRules
+from keyrelay.model.mailbox import parse_mailboxes
+from keyrelay.model.message import Mail, Stamp
+from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.templates import Template
 from keyrelay.network.egress import Egress, parse_networks
-from keyrelay.placeholders import Template
-from keyrelay.secret import OpenedSecret, Secret, SecretType, SecretValue
 
 HOST = "mail.example.com"
 USER = "us@example.com"

@@ -14,8 +14,9 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from keyrelay import __version__
-from keyrelay.claim import Arrival
-from keyrelay.outcome import Fault
+from keyrelay.model.claim import Arrival
+from keyrelay.model.outcome import Fault
+from keyrelay.model.trigger import Trigger
 from keyrelay.settings import Settings
 from keyrelay.sources.kafka.address import GROUP, TOPIC
 from keyrelay.sources.kafka.cloud_event import unwrap
@@ -29,7 +30,6 @@ from keyrelay.sources.kafka.record import (
     parked_headers,
 )
 from keyrelay.sources.kafka.topics import Topics
-from keyrelay.trigger import Trigger
 from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE, a_trigger
 
 DOCS = Path(__file__).parents[2] / "docs"

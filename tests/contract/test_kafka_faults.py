@@ -9,13 +9,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.data_point import DataPoint
-from keyrelay.placeholders import Fact
+from keyrelay.model.data_point import DataPoint
+from keyrelay.model.settlement import Done, Settlement, TryAgain
+from keyrelay.model.templates import Fact
+from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.settlement import Done, Settlement, TryAgain
 from keyrelay.sources.kafka.clients import Clients
 from keyrelay.sources.kafka.terms import Window
-from keyrelay.trigger import Trigger
 from tests.contract.kafka_logs import (
     PACE,
     TERMS,

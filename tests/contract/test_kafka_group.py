@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.settlement import Done, TryAgain
+from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.sources.kafka.terms import Terms
 from tests.contract.kafka_logs import PACE, TERMS, Member, a_log
 from tests.contract.queues import trigger

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.settlement import Done
-from keyrelay.trigger import LARGEST_TRIGGER
+from keyrelay.model.settlement import Done
+from keyrelay.model.trigger import LARGEST_TRIGGER
 from tests.contract.kafka_logs import TERMS, Header, Log, a_log, said
 from tests.contract.queues import trigger
 from tests.samples import MAIL_ACTION

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from keyrelay.backlog import State
-from keyrelay.outcome import Fault
+from keyrelay.model.backlog import State
+from keyrelay.model.outcome import Fault
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
 from tests.contract.kafka_logs import TERMS, Log, Member, a_log, said
 from tests.contract.queues import BURY, letter, trigger
 from tests.samples import DAY, MAIL_SECRET, PROFILE

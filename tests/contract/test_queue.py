@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.settlement import Done, Settlement, TryAgain
-from keyrelay.trigger import Origin, Trigger
+from keyrelay.model.settlement import Done, Settlement, TryAgain
+from keyrelay.model.trigger import Origin, Trigger
 from tests.contract.queues import (
     BURY,
     LEASE,

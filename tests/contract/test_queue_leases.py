@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.settlement import Done, TryAgain
+from keyrelay.model.settlement import Done, TryAgain
 from tests.contract.queues import (
     LEASE,
     PLACES,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.ports import Lease
-from keyrelay.settlement import Done, Settlement, TryAgain
 from tests.contract.queues import (
     BURY,
     LEASE,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import open_queue
-from keyrelay.world import real_world
 from tests.contract.queues import UntilIdle, trigger
 
 pytestmark = pytest.mark.timeout(60)

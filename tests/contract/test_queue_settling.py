@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.settlement import Done, Settlement, TryAgain
+from keyrelay.model.settlement import Done, Settlement, TryAgain
 from tests.contract.queues import (
     BURY,
     PLACES,

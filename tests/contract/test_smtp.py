@@ -11,8 +11,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher
-from keyrelay.outcome import Blame, Deferred, Delivered, Fault, Part, Rejected
-from keyrelay.secret import SecretType, SecretValue
+from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Part, Rejected
+from keyrelay.model.secret import SecretType, SecretValue
 from tests.contract.smtp_peer import (
     HOST,
     PASSWORD,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from keyrelay.dispatchers.smtp.limits import Limits
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,

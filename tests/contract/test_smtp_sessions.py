@@ -8,7 +8,14 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.dispatchers.smtp.limits import Limits, Reuse
-from keyrelay.outcome import Blame, Deferred, Delivered, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import (
+    Blame,
+    Deferred,
+    Delivered,
+    Outcome,
+    Rejected,
+    Uncertain,
+)
 from tests.contract.smtp_peer import (
     HANG_UP,
     HOST,

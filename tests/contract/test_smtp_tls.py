@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from keyrelay.definition import InvalidDefinition
 from keyrelay.dispatchers.smtp.connect import system_resolve
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.starttls import tls_context
-from keyrelay.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
 from tests.contract.certificates import self_signed
 from tests.contract.smtp_peer import (
     GIBBERISH,

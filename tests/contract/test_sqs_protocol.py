@@ -16,14 +16,13 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
-from keyrelay.credentials import SecretRules
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
 from keyrelay.dispatchers.sqs.wire import Unsent, open_wire
-from keyrelay.message import QueueMessage, QueueMessages
-from keyrelay.network.egress import Egress
-from keyrelay.outcome import (
+from keyrelay.model.credentials import SecretRules
+from keyrelay.model.message import QueueMessage, QueueMessages
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,
@@ -32,7 +31,8 @@ from keyrelay.outcome import (
     Rejected,
     Uncertain,
 )
-from keyrelay.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.network.egress import Egress
 from tests.contract.sqs_peer import (
     KEY,
     KEY_ID,

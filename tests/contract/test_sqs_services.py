@@ -12,14 +12,14 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from keyrelay.credentials import SecretRules
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
-from keyrelay.message import QueueMessage, QueueMessages
+from keyrelay.model.credentials import SecretRules
+from keyrelay.model.message import QueueMessage, QueueMessages
+from keyrelay.model.outcome import Delivered, Fault, Rejected
+from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
 from keyrelay.network.egress import Egress
-from keyrelay.outcome import Delivered, Fault, Rejected
-from keyrelay.secret import OpenedSecret, Secret, SecretType, SecretValue
 from tests.services.localstack import LocalStack
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.model.policy.policy import Permit, decide
 from keyrelay.opening import open_store, read_catalog
-from keyrelay.policy import Permit, decide
 from keyrelay.settings import load_settings
 from tests.e2e import leftovers
 from tests.installed import command

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 from jsonschema import Draft202012Validator
 
+from keyrelay.model.trigger import Trigger
 from keyrelay.sources.kafka.access import Access
 from keyrelay.sources.kafka.address import parse_address
 from keyrelay.sources.kafka.admin import open_administrator
@@ -21,7 +22,6 @@ from keyrelay.sources.kafka.cloud_event import unwrap
 from keyrelay.sources.kafka.connection import connection_to
 from keyrelay.sources.kafka.layout import Copies, wanted_topics
 from keyrelay.sources.kafka.topics import Topics
-from keyrelay.trigger import Trigger
 from tests.samples import ORIGIN
 from tests.services.kafka import Kafka
 

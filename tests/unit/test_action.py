@@ -3,9 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.action import Channel, QueueSqs, Routing, check_queue
-from keyrelay.definition import InvalidDefinition
-from keyrelay.placeholders import Template
+from keyrelay.model.action import Channel, QueueSqs, Routing, check_queue
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.templates import Template
 from tests.samples import MAIL_DOES, QUEUE_DOES, QUEUE_SECRET, an_action
 
 PLAIN = QueueSqs(secret=QUEUE_SECRET, batched=False)

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.action import Action, EmailSmtp, QueueSqs
-from keyrelay.action_document import LONGEST_BODY, parse_action
-from keyrelay.definition import InvalidDefinition
-from keyrelay.mailbox import Mailbox
-from keyrelay.placeholders import Template
-from keyrelay.settlement import STANDARD, Schedule
-from keyrelay.tags import Tag, Tagged
+from keyrelay.model.action import Action, EmailSmtp, QueueSqs
+from keyrelay.model.action_document import LONGEST_BODY, parse_action
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.mailbox import Mailbox
+from keyrelay.model.settlement import STANDARD, Schedule
+from keyrelay.model.tags import Tag, Tagged
+from keyrelay.model.templates import Template
 from tests.samples import (
     MAIL_ACTION,
     MAIL_DOES,

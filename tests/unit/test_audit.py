@@ -1,6 +1,6 @@
-from keyrelay.audit import Evidence, Report
-from keyrelay.outcome import Delivered
-from keyrelay.settlement import STANDARD
+from keyrelay.model.audit import Evidence, Report
+from keyrelay.model.outcome import Delivered
+from keyrelay.model.settlement import STANDARD
 
 
 def test_a_report_of_an_outcome_alone_claims_nothing_else() -> None:

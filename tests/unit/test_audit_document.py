@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.action import Channel
-from keyrelay.audit import AttemptRecord, Change, ChangeRecord, Evidence, Report, Try
-from keyrelay.audit_document import (
+from keyrelay.model.action import Channel
+from keyrelay.model.audit import (
+    AttemptRecord,
+    Change,
+    ChangeRecord,
+    Evidence,
+    Report,
+    Try,
+)
+from keyrelay.model.audit_document import (
     LONGEST,
     Columns,
     Document,
@@ -19,7 +26,7 @@ from keyrelay.audit_document import (
     encode,
     printable,
 )
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,
@@ -29,8 +36,8 @@ from keyrelay.outcome import (
     Rejected,
     Uncertain,
 )
-from keyrelay.placeholders import Fact
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.templates import Fact
 from keyrelay.stores.audit_rows import text_of
 from tests.samples import MAIL_ACTION, MAIL_SECRET, NOON, POLICY, PROFILE
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyrelay.claim import (
+from keyrelay.model.claim import (
     SETTLED,
     Arrival,
     Busy,

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from keyrelay.claim import SETTLED, Arrival, Busy, Ending, Go, Hold, Known
+from keyrelay.model.claim import SETTLED, Arrival, Busy, Ending, Go, Hold, Known
 from tests.fakes import Clock
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON, PROFILE

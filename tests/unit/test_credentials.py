@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.credentials import (
+from keyrelay.model.credentials import (
     SecretDraft,
     SecretRules,
     parse_secret,
@@ -14,9 +14,9 @@ from keyrelay.credentials import (
     smtp_credentials,
     sqs_credentials,
 )
-from keyrelay.definition import InvalidDefinition
-from keyrelay.secret import SecretType, SecretValue
-from keyrelay.tags import Tag
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.secret import SecretType, SecretValue
+from keyrelay.model.tags import Tag
 from tests.unit.vault.exposure import everything_said
 
 CANARY = "canary-7f3a"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.definition import (
+from keyrelay.model.documents import (
     InvalidDefinition,
     parse_document,
     refuse_unknown,

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyrelay.ids import is_id, new_id
+from keyrelay.model.ids import is_id, new_id
 from tests.samples import NOON
 
 

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from keyrelay.logs import configure_logs, report_loop_fault
-from keyrelay.secret import SecretValue
+from keyrelay.model.secret import SecretValue
 
 CANARY = "hunter2"
 

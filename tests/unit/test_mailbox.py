@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.mailbox import (
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.mailbox import (
     MOST_RECIPIENTS,
     Mailbox,
     is_header_text,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.data_point import DataPoint
-from keyrelay.message import (
+from keyrelay.model.data_point import DataPoint
+from keyrelay.model.message import (
     Mail,
     QueueMessage,
     QueueMessages,
@@ -14,9 +14,9 @@ from keyrelay.message import (
     compose,
     missing_facts,
 )
-from keyrelay.outcome import Fault, Rejected
-from keyrelay.placeholders import Fact
-from keyrelay.trigger import Trigger
+from keyrelay.model.outcome import Fault, Rejected
+from keyrelay.model.templates import Fact
+from keyrelay.model.trigger import Trigger
 from tests.samples import (
     MAIL_DOES,
     NOON,

@@ -2,7 +2,7 @@ from typing import get_args
 
 import pytest
 
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,

@@ -1,7 +1,7 @@
 import pytest
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.pattern import (
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.policy.pattern import (
     OfKind,
     Pattern,
     WithId,
@@ -11,7 +11,7 @@ from keyrelay.pattern import (
     patterns_of,
     words,
 )
-from keyrelay.tags import Tag, Tagged
+from keyrelay.model.tags import Tag, Tagged
 
 ID = "65f0c0ffee65f0c0ffee0001"
 KINDS = {"secrets": "secrets", "secret": "secrets"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,
@@ -17,8 +17,8 @@ from keyrelay.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.model.secret import Secret
 from keyrelay.pauses import Pauses
-from keyrelay.secret import Secret
 from tests.fakes import Clock
 from tests.samples import NOON, QUEUE_SECRET, a_secret
 

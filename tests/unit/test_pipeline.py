@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.action import Action, Channel
-from keyrelay.audit import Evidence, Report
-from keyrelay.catalog import Catalog
-from keyrelay.data_point import DataPoint
-from keyrelay.message import Mail, QueueMessages
-from keyrelay.outcome import (
+from keyrelay.model.action import Action, Channel
+from keyrelay.model.audit import Evidence, Report
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.data_point import DataPoint
+from keyrelay.model.message import Mail, QueueMessages
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,
@@ -18,13 +18,13 @@ from keyrelay.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.model.settlement import STANDARD, Attempt, Bury, settle
+from keyrelay.model.tags import Tagged
+from keyrelay.model.templates import Fact
+from keyrelay.model.trigger import Trigger
 from keyrelay.pauses import Pauses
 from keyrelay.pipeline import Pipeline
-from keyrelay.placeholders import Fact
 from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.settlement import STANDARD, Attempt, Bury, settle
-from keyrelay.tags import Tagged
-from keyrelay.trigger import Trigger
 from tests.fakes import Clock, FakeLease, FakeVault, Outbox
 from tests.samples import (
     ALLOW,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.placeholders import Fact, Facts, Template
+from keyrelay.model.templates import Fact, Facts, Template
 
 FACTS: Facts = {fact: f"<{fact.value.lower()}>" for fact in Fact}
 # Mostly made of what could be mistaken for a placeholder.

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from keyrelay.policy import (
+from keyrelay.model.policy.policy import (
     Allowance,
     Code,
     Denial,
@@ -14,8 +14,8 @@ from keyrelay.policy import (
     index,
     parse_policy,
 )
-from keyrelay.secret import SealedSecret, Secret, SecretType
-from keyrelay.tags import Tag, Tagged
+from keyrelay.model.secret import SealedSecret, Secret, SecretType
+from keyrelay.model.tags import Tag, Tagged
 
 Document = Mapping[str, object]
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -2,11 +2,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.pattern import OfKind
-from keyrelay.policy import Policy, parse_policy
-from keyrelay.rule import Effect, Permission
-from keyrelay.tags import Tag, Tagged
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.policy.pattern import OfKind
+from keyrelay.model.policy.policy import Policy, parse_policy
+from keyrelay.model.policy.rule import Effect, Permission
+from keyrelay.model.tags import Tag, Tagged
 
 Document = Mapping[str, object]
 ALLOW = {"effect": "allow", "action": ["access", "edit"], "resource": ["secret"]}

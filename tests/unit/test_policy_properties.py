@@ -10,9 +10,16 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from keyrelay.policy import Allowance, Code, Explanation, explain, index, parse_policy
-from keyrelay.policy import Policy as Parsed
-from keyrelay.tags import Tag, Tagged
+from keyrelay.model.policy.policy import (
+    Allowance,
+    Code,
+    Explanation,
+    explain,
+    index,
+    parse_policy,
+)
+from keyrelay.model.policy.policy import Policy as Parsed
+from keyrelay.model.tags import Tag, Tagged
 
 
 def numbered(number: int) -> str:

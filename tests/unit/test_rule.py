@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from keyrelay.policy import Denial, Policy, explain, index, parse_policy
-from keyrelay.tags import Tag, Tagged
+from keyrelay.model.policy.policy import Denial, Policy, explain, index, parse_policy
+from keyrelay.model.tags import Tag, Tagged
 
 
 def numbered(number: int) -> str:

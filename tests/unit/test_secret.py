@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from keyrelay.secret import OpenedSecret, SecretType, SecretValue
-from keyrelay.tags import Tag, Tagged
+from keyrelay.model.secret import OpenedSecret, SecretType, SecretValue
+from keyrelay.model.tags import Tag, Tagged
 from tests.samples import MAIL_SECRET, NOON, PROFILE, a_secret, sealed
 from tests.unit.vault.exposure import everything_said
 

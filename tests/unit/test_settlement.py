@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Deferred,
     Delivered,
     Fault,
@@ -14,7 +14,7 @@ from keyrelay.outcome import (
     Rejected,
     Uncertain,
 )
-from keyrelay.settlement import (
+from keyrelay.model.settlement import (
     LONGEST_HINT,
     SHORTEST_UNSPENT,
     STANDARD,

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.tags import Tag, parse_tags, tags_document
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.tags import Tag, parse_tags, tags_document
 
 WORDS = st.text("abcXYZ0129é-", min_size=1, max_size=5)
 PAIRS = st.lists(st.tuples(WORDS, WORDS), max_size=30, unique_by=lambda p: p[0].lower())

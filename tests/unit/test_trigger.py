@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.instant import wire_instant
-from keyrelay.placeholders import Fact
-from keyrelay.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
+from keyrelay.model.instant import wire_instant
+from keyrelay.model.templates import Fact
+from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.samples import DAY, MAIL_ACTION, NOON, ORIGIN, OTHER_PROFILE, PROFILE
 from tests.triggers import GOOD, JSON, ODD, REFUSED, SMALLEST
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from keyrelay.trigger import MalformedTrigger, Trigger
+from keyrelay.model.trigger import MalformedTrigger, Trigger
 from tests.samples import ORIGIN
 from tests.triggers import GOOD, ODD, REFUSED, SMALLEST
 

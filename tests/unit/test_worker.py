@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.audit import Report, Try
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.outcome import Deferred, Delivered, Fault, Rejected, Uncertain
+from keyrelay.model.audit import Report, Try
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.outcome import Deferred, Delivered, Fault, Rejected, Uncertain
+from keyrelay.model.settlement import Bury, Done, Schedule, TryAgain
+from keyrelay.model.trigger import Lifetime
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.settlement import Bury, Done, Schedule, TryAgain
-from keyrelay.trigger import Lifetime
 from keyrelay.worker import Worker
 from tests.fakes import Clock, FakeAuditLog, FakeDeadLetters, FakeLease, Story
 from tests.samples import MAIL_ACTION, NOON, PROFILE, a_trigger

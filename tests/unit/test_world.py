@@ -1,7 +1,7 @@
 from datetime import UTC, timedelta
 
-from keyrelay.ids import is_id
-from keyrelay.world import real_world
+from keyrelay.model.ids import is_id
+from keyrelay.model.world import real_world
 
 
 def test_the_real_world_knows_the_time_in_utc() -> None:

@@ -9,7 +9,7 @@ import typer
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.pages import Pages, list_all
-from keyrelay.definition import InvalidDefinition
+from keyrelay.model.documents import InvalidDefinition
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What triggers can ask for."

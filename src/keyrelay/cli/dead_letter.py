@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from keyrelay.backlog import State
 from keyrelay.cli.input import confirm
 from keyrelay.cli.letters import Chosen, Filters, whole_document_of
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
@@ -14,8 +13,9 @@ from keyrelay.cli.output import put_id, say, show
 from keyrelay.cli.pages import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.outcome import Fault
+from keyrelay.model.backlog import State
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.outcome import Fault
 from keyrelay.ports import TriggerQueue
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 

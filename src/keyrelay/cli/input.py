@@ -11,9 +11,9 @@ from pathlib import Path
 import typer
 
 from keyrelay.cli.refusals import Refused, WrongUsage
-from keyrelay.definition import InvalidDefinition, parse_document
-from keyrelay.secret import SecretType
-from keyrelay.tags import Tag
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.secret import SecretType
+from keyrelay.model.tags import Tag
 
 _LARGEST = 4 * 1024 * 1024  # bytes; more than any definition may have
 # Field by field, and whether it is shown while it is typed.

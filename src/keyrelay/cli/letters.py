@@ -9,9 +9,9 @@ from keyrelay.cli.output import Document, date
 from keyrelay.cli.pages import Pages
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.definition import parse_document
-from keyrelay.outcome import Fault
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.documents import parse_document
+from keyrelay.model.outcome import Fault
 from keyrelay.stores.dead_letters import DeadLetterQuery
 
 COLUMNS = ("trigger", "action", "fault", "attempts", "buried_at", "reason")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-from keyrelay.trigger import LARGEST_TRIGGER
+from keyrelay.model.trigger import LARGEST_TRIGGER
 
 _CHUNK = 64 * 1024
 _LONGEST = LARGEST_TRIGGER + 1  # what is cut there is refused for its length

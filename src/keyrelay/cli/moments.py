@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from keyrelay.definition import InvalidDefinition
+from keyrelay.model.documents import InvalidDefinition
 
 _UNITS = {
     "s": timedelta(seconds=1),

@@ -2,8 +2,8 @@
 
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
-from keyrelay.ids import is_id
-from keyrelay.secret import SealedSecret
+from keyrelay.model.ids import is_id
+from keyrelay.model.secret import SealedSecret
 from keyrelay.stores.definitions import MOST_LISTED, Listing, NotFound
 from keyrelay.stores.documents import D, DocumentStore, Kept
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from keyrelay.audit_document import printable
-from keyrelay.instant import wire_instant
+from keyrelay.model.audit_document import printable
+from keyrelay.model.instant import wire_instant
 
 Document = Mapping[str, object]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from keyrelay.cli.moments import parse_future
 from keyrelay.cli.refusals import WrongUsage
-from keyrelay.definition import InvalidDefinition, parse_document
+from keyrelay.model.documents import InvalidDefinition, parse_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

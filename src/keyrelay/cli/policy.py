@@ -12,8 +12,8 @@ from keyrelay.cli.output import Document, put, put_document
 from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
+from keyrelay.model.policy.policy import Allowance, Denial, Explanation, explain
 from keyrelay.opening import read_catalog
-from keyrelay.policy import Allowance, Denial, Explanation, explain
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Who may use which secret."

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from keyrelay.cli.lines import read_lines
 from keyrelay.cli.output import put, say
+from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
 from keyrelay.ports import Inbox
-from keyrelay.trigger import MalformedTrigger, Origin, Trigger
 
 _AT_ONCE = 256  # enough for the queue to keep many with one commit
 

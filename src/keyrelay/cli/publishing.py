@@ -14,8 +14,8 @@ from keyrelay.cli.progress import progress
 from keyrelay.cli.publisher import Count, Publisher
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
+from keyrelay.model.trigger import Origin
 from keyrelay.ports import Inbox
-from keyrelay.trigger import Origin
 
 
 def publish_one(

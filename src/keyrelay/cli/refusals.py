@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import typer
 
 from keyrelay.cli.exits import ExitCode
-from keyrelay.definition import InvalidDefinition
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.opening import NotInitialised
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.settings import InvalidSettings
@@ -19,7 +20,6 @@ from keyrelay.stores.copying import NotCopied
 from keyrelay.stores.definitions import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.installation import KeysExist
 from keyrelay.stores.schema import DatabaseTooNew, DatabaseTooOld
-from keyrelay.trigger import MalformedTrigger
 
 
 class Refused(Exception):

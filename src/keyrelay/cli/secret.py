@@ -11,9 +11,9 @@ from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
-from keyrelay.secret import SealedSecret, SecretType
+from keyrelay.model.secret import SealedSecret, SecretType
+from keyrelay.model.tags import tags_document
 from keyrelay.stores.definitions import Listing
-from keyrelay.tags import tags_document
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Secrets, without their values."

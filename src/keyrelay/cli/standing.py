@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keyrelay.backlog import Status
 from keyrelay.cli.letters import document_of as letter_document
 from keyrelay.cli.output import Document, date
 from keyrelay.cli.pages import Pages
 from keyrelay.cli.records import Sought
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
+from keyrelay.model.backlog import Status
 from keyrelay.stores.definitions import NotFound
 
 COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")

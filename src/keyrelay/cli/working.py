@@ -17,8 +17,8 @@ from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
 from keyrelay.concurrency.gc_freeze import kept_for_good
 from keyrelay.logs import configure_logs
+from keyrelay.model.settlement import Bury, Done, TryAgain
 from keyrelay.settings import Settings
-from keyrelay.settlement import Bury, Done, TryAgain
 from keyrelay.watch.probes import OFF, Probes, open_probes
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)

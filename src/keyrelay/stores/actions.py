@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.action import Action, Channel, QueueSqs, check_queue
-from keyrelay.action_document import parse_action
 from keyrelay.databases.database import Database
-from keyrelay.definition import InvalidDefinition
-from keyrelay.secret import SecretType
+from keyrelay.model.action import Action, Channel, QueueSqs, check_queue
+from keyrelay.model.action_document import parse_action
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.secret import SecretType
 from keyrelay.stores.changes import Journal
 from keyrelay.stores.definitions import Noun
 from keyrelay.stores.documents import DocumentStore, Kind

@@ -12,10 +12,11 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit import AuditRecord
-from keyrelay.audit_document import Document, document_of
 from keyrelay.concurrency.batching import Batch
 from keyrelay.databases.database import Database
+from keyrelay.model.audit import AuditRecord
+from keyrelay.model.audit_document import Document, document_of
+from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
 from keyrelay.stores.audit_rows import Row, add_rows, text_of, unkept
@@ -23,7 +24,6 @@ from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
 from keyrelay.stores.tables import audit_chains
 from keyrelay.vault.vault import Vault
-from keyrelay.world import World
 
 MOST_TOGETHER = 500
 CHECKPOINT_INTERVAL = timedelta(seconds=1)

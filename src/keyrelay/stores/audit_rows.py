@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Dialect, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit_document import Document, columns_of, encode
+from keyrelay.model.audit_document import Document, columns_of, encode
 from keyrelay.stores.audit_chain import Head
 from keyrelay.stores.tables import audit_records
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit_document import Document, columns_of, decode
 from keyrelay.databases.database import Database
+from keyrelay.model.audit_document import Document, columns_of, decode
 from keyrelay.stores.audit_chain import (
     LABEL,
     Breach,

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from keyrelay.catalog import Catalog
 from keyrelay.databases.database import Database
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.stores.loading import View, load, load_changes, read_revision
 from keyrelay.stores.versions import LABEL
 from keyrelay.vault.vault import Vault
-from keyrelay.world import World
 
 _PATIENCE = timedelta(seconds=1)  # before we try again to hear of changes
 # A permission that was revoked while the database does not answer cannot be seen:

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit import Change, ChangeRecord
 from keyrelay.databases.database import Database
+from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.stores.audit_log import Ledger, Recording
 from keyrelay.stores.definitions import NotFound, Noun
 from keyrelay.stores.tables import changes, installation, profiles

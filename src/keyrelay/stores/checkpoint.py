@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyrelay.definition import parse_document
+from keyrelay.model.documents import parse_document
 from keyrelay.stores.audit_chain import Head, Mac
 from keyrelay.vault.framing import frame
 

@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Row
 
-from keyrelay.backlog import State, Status
-from keyrelay.claim import Arrival, Ending, Go, Hold, Owner, Standing
+from keyrelay.model.backlog import State, Status
+from keyrelay.model.claim import Arrival, Ending, Go, Hold, Owner, Standing
 from keyrelay.stores.rows import Place
 
 ClaimRow = Row[tuple[object, ...]]

@@ -6,9 +6,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.backlog import Status
-from keyrelay.claim import Arrival, Busy, Ending, Go, Owner, Standing, Verdict, judge
 from keyrelay.databases.database import Database
+from keyrelay.model.backlog import Status
+from keyrelay.model.claim import (
+    Arrival,
+    Busy,
+    Ending,
+    Go,
+    Owner,
+    Standing,
+    Verdict,
+    judge,
+)
+from keyrelay.model.world import World
 from keyrelay.stores import claim_statements
 from keyrelay.stores.claim_rows import (
     ClaimRow,
@@ -24,7 +34,6 @@ from keyrelay.stores.claim_statements import Statements, statements_for
 from keyrelay.stores.claim_upkeep import ClaimUpkeep, Holdings
 from keyrelay.stores.presence import Presence, signed_on, time_of
 from keyrelay.stores.rows import Place
-from keyrelay.world import World
 
 _ONE = claim_statements.one()
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
+from keyrelay.model.world import World
 from keyrelay.stores.tables import (
     audit_chains,
     audit_records,
@@ -24,7 +25,6 @@ from keyrelay.stores.tables import (
     workers,
     wrapped_keys,
 )
-from keyrelay.world import World
 
 CHUNK = 1000  # rows, in one transaction of the target's
 

@@ -8,19 +8,19 @@ from datetime import datetime
 from sqlalchemy import Row, delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit import Change
-from keyrelay.audit_document import printable
 from keyrelay.concurrency.batching import Batch
-from keyrelay.data_point import MOST_POINTS
 from keyrelay.databases.database import Database
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.definition import parse_document, require_list
-from keyrelay.outcome import Fault
-from keyrelay.settlement import Bury
+from keyrelay.model.audit import Change
+from keyrelay.model.audit_document import printable
+from keyrelay.model.data_point import MOST_POINTS
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.documents import parse_document, require_list
+from keyrelay.model.outcome import Fault
+from keyrelay.model.settlement import Bury
+from keyrelay.model.trigger import Trigger
 from keyrelay.stores.changes import Journal
 from keyrelay.stores.definitions import EditedMeanwhile, NotFound
 from keyrelay.stores.tables import dead_letters
-from keyrelay.trigger import Trigger
 
 NOUN = "trigger"
 MOST_TOGETHER = 200

@@ -16,9 +16,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.definition import InvalidDefinition
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.tags import Tag, Tags
 from keyrelay.stores.tables import tags as tags_table
-from keyrelay.tags import Tag, Tags
 
 MOST_LISTED = 10_000
 

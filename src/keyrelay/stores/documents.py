@@ -9,12 +9,12 @@ from typing import Generic, Protocol, TypeVar
 from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit import Change
 from keyrelay.databases.database import Database
-from keyrelay.definition import InvalidDefinition, parse_document
+from keyrelay.model.audit import Change
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.tags import Tagged
 from keyrelay.stores.changes import Journal, Writing
 from keyrelay.stores.definitions import Listing, NotFound, Noun, fold, keep_tags, listed
-from keyrelay.tags import Tagged
 
 _ORDERS = {
     "name": "folded",

@@ -7,9 +7,9 @@ from sqlalchemy import Row, exists, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.audit import Change, ChangeRecord
 from keyrelay.databases.database import Database
-from keyrelay.definition import InvalidDefinition, require_label
+from keyrelay.model.audit import Change, ChangeRecord
+from keyrelay.model.documents import InvalidDefinition, require_label
 from keyrelay.stores.audit_log import Ledger
 from keyrelay.stores.definitions import NotFound
 from keyrelay.stores.tables import installation, profiles, wrapped_keys

@@ -9,15 +9,15 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.action import TARGET, Action
-from keyrelay.action_document import parse_action
-from keyrelay.catalog import Catalog
 from keyrelay.concurrency.gc_freeze import kept_for_good
-from keyrelay.definition import InvalidDefinition, parse_document
-from keyrelay.policy import Policy, PolicyIndex, index, parse_policy
+from keyrelay.model.action import TARGET, Action
+from keyrelay.model.action_document import parse_action
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.policy.policy import Policy, PolicyIndex, index, parse_policy
+from keyrelay.model.policy.rule import VERBS
+from keyrelay.model.secret import RESOURCE, SealedSecret
 from keyrelay.ports import Unavailable
-from keyrelay.rule import VERBS
-from keyrelay.secret import RESOURCE, SealedSecret
 from keyrelay.stores.audit_chain import Mac
 from keyrelay.stores.definitions import Noun
 from keyrelay.stores.rows import AnyRow, Place, places_in, rows_of

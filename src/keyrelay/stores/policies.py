@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.policy import Policy, parse_policy
+from keyrelay.model.policy.policy import Policy, parse_policy
 from keyrelay.stores.changes import Journal
 from keyrelay.stores.definitions import Noun
 from keyrelay.stores.documents import DocumentStore, Kind

@@ -11,9 +11,9 @@ from sqlalchemy import bindparam, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
+from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.stores.tables import Instant, workers
-from keyrelay.world import World
 
 LONGEST_HOST = 255
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import Row
 
-from keyrelay.definition import InvalidDefinition, parse_document
-from keyrelay.secret import SealedSecret, Secret, SecretType
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.secret import SealedSecret, Secret, SecretType
+from keyrelay.model.tags import parse_tags, tags_document
 from keyrelay.stores.definitions import fold
-from keyrelay.tags import parse_tags, tags_document
 
 
 def row_of(sealed: SealedSecret) -> Mapping[str, object]:

@@ -7,18 +7,18 @@ from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.action import QueueSqs, check_queue
-from keyrelay.action_document import parse_action
-from keyrelay.audit import Change
-from keyrelay.credentials import (
+from keyrelay.databases.database import Database
+from keyrelay.model.action import QueueSqs, check_queue
+from keyrelay.model.action_document import parse_action
+from keyrelay.model.audit import Change
+from keyrelay.model.credentials import (
     SecretEdit,
     SecretRules,
     parse_secret,
     parse_secret_edit,
 )
-from keyrelay.databases.database import Database
-from keyrelay.definition import InvalidDefinition, parse_document
-from keyrelay.secret import SealedSecret, Secret
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.stores.changes import Journal
 from keyrelay.stores.definitions import (
     EditedMeanwhile,

@@ -33,8 +33,8 @@ from itertools import chain
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from keyrelay.secret import Secret, SecretValue
-from keyrelay.tags import Tags
+from keyrelay.model.secret import Secret, SecretValue
+from keyrelay.model.tags import Tags
 from keyrelay.vault.flaw import Flaw
 from keyrelay.vault.framing import frame
 from keyrelay.vault.key import DataKey

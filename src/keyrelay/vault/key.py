@@ -8,7 +8,7 @@ from typing import NoReturn
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from keyrelay.ids import is_id
+from keyrelay.model.ids import is_id
 
 KEY_SIZE = 32
 

@@ -4,8 +4,8 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from keyrelay.policy import Permit
-from keyrelay.secret import OpenedSecret, SealedSecret, Secret, SecretValue
+from keyrelay.model.policy.policy import Permit
+from keyrelay.model.secret import OpenedSecret, SealedSecret, Secret, SecretValue
 from keyrelay.vault.envelope import parse, seal, unseal
 from keyrelay.vault.flaw import Flaw, unsealable
 from keyrelay.vault.key import DataKey

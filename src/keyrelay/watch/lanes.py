@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keyrelay.backlog import Lag
+from keyrelay.model.backlog import Lag
 from keyrelay.ports import Lease, Queue
 
 _LATELY = 60.0  # seconds

@@ -10,11 +10,18 @@ from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from keyrelay.action import Channel
-from keyrelay.audit import AttemptRecord, AuditRecord, Report
-from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.action import Channel
+from keyrelay.model.audit import AttemptRecord, AuditRecord, Report
+from keyrelay.model.outcome import (
+    Deferred,
+    Delivered,
+    Fault,
+    Outcome,
+    Rejected,
+    Uncertain,
+)
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.ports import AuditLog, Lease
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.watch.timings import Timings
 
 OUTCOMES: Mapping[type[Outcome], str] = {

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keyrelay.backlog import Lag
+from keyrelay.model.backlog import Lag
 from keyrelay.ports import Unavailable
 
 # Who asks more often is told the same; nobody can keep a database busy by asking.

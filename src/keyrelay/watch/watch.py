@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from keyrelay.audit import Report
+from keyrelay.model.audit import Report
 from keyrelay.ports import AuditLog, Lease
 from keyrelay.watch.gauges import Gauges
 from keyrelay.watch.lanes import Lanes

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keyrelay.claim import Arrival, Go, Hold
 from keyrelay.databases.database import open_database
+from keyrelay.model.claim import Arrival, Go, Hold
+from keyrelay.model.world import real_world
 from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
-from keyrelay.world import real_world
 from tests.contract.stores.claims import FIRST, ending
 
 ALL = [replace(FIRST, id=f"t{number}") for number in range(400)]

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay import ports
-from keyrelay.claim import Arrival, Ending, Hold, Standing
 from keyrelay.databases.database import Database, open_database
+from keyrelay.model.claim import Arrival, Ending, Hold, Standing
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
 from tests.contract.queues import a_world, forever

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import insert, text
 
-from keyrelay.credentials import SecretRules
 from keyrelay.databases.database import Database, open_database
-from keyrelay.ids import new_id
-from keyrelay.policy import Denial, Permit, decide
+from keyrelay.model.credentials import SecretRules
+from keyrelay.model.ids import new_id
+from keyrelay.model.policy.policy import Denial, Permit, decide
+from keyrelay.model.world import World
 from keyrelay.stores.actions import ActionStore, action_store
 from keyrelay.stores.audit_log import Ledger, open_ledger
 from keyrelay.stores.audit_trail import AuditTrail
@@ -32,7 +33,6 @@ from keyrelay.vault.key import Key
 from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey
 from keyrelay.vault.vault import Vault
-from keyrelay.world import World
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock
 from tests.samples import NOON, OTHER_PROFILE, PROFILE

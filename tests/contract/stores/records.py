@@ -1,9 +1,9 @@
 """Records: attempts to be recorded, and what a trail says of them."""
 
-from keyrelay.audit import AttemptRecord, Report, Try
-from keyrelay.ids import new_id
-from keyrelay.outcome import Delivered
-from keyrelay.settlement import Done
+from keyrelay.model.audit import AttemptRecord, Report, Try
+from keyrelay.model.ids import new_id
+from keyrelay.model.outcome import Delivered
+from keyrelay.model.settlement import Done
 from keyrelay.stores.audit_log import group_commits
 from tests.contract.stores.house import House
 from tests.samples import MAIL_ACTION, NOON, PROFILE

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from keyrelay.audit import Change
+from keyrelay.model.audit import Change
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit_chain import Head
 from keyrelay.stores.audit_log import CHECKPOINT_INTERVAL, group_commits

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from keyrelay.catalog import Catalog
-from keyrelay.policy import Denial, Permit, decide
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.stores.catalog import STALE, LiveCatalog
 from keyrelay.stores.definitions import Listing

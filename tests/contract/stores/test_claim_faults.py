@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.claim import Busy, Go, Hold, Known
+from keyrelay.model.claim import Busy, Go, Hold, Known
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import ClaimStore, ClaimTerms
 from tests.contract.stores.claims import (

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from keyrelay.claim import Hold
 from keyrelay.databases.database import open_database
+from keyrelay.model.claim import Hold
 from keyrelay.stores.claim_rows import encode, ending_row
 from keyrelay.stores.claim_statements import statements_for
 from tests.contract.stores.claims import FIRST, ending

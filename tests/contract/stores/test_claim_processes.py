@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE, Process
 
 import pytest
 
-from keyrelay.claim import Busy, Go
+from keyrelay.model.claim import Busy, Go
 from tests.contract.stores.claim_process import ALL
 from tests.contract.stores.claims import LEASE, DatabaseOffice
 from tests.contract.stores.ground import Ground

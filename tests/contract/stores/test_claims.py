@@ -8,8 +8,8 @@ from shutil import copytree
 
 import pytest
 
-from keyrelay.backlog import State
-from keyrelay.claim import Arrival, Busy, Go, Hold, Known
+from keyrelay.model.backlog import State
+from keyrelay.model.claim import Arrival, Busy, Go, Hold, Known
 from tests.contract.stores.claims import (
     FIRST,
     LEASE,

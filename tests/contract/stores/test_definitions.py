@@ -7,12 +7,12 @@ from typing import Protocol
 
 import pytest
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.policy import parse_policy
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.policy.policy import parse_policy
+from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit_trail import AuditQuery
 from keyrelay.stores.definitions import EditedMeanwhile, InUse, Listing, NotFound
-from keyrelay.tags import Tag
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import (
     ADA,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keyrelay.databases.database import open_database
-from keyrelay.definition import InvalidDefinition
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions import NotFound
 from keyrelay.stores.installation import (

@@ -8,10 +8,10 @@ from shutil import copytree
 
 import pytest
 
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.outcome import Fault
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.outcome import Fault
+from keyrelay.model.settlement import Bury
 from keyrelay.ports import AuditLog, DeadLetters, Unavailable
-from keyrelay.settlement import Bury
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.audit_trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials

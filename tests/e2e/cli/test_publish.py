@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from keyrelay.cli.lines import Splitter
 from keyrelay.cli.publisher import Publisher
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.ids import new_id
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.ids import new_id
+from keyrelay.model.trigger import LARGEST_TRIGGER, Origin, Trigger
 from keyrelay.ports import Unavailable
-from keyrelay.trigger import LARGEST_TRIGGER, Origin, Trigger
 from tests.e2e.cli.command import Keyrelay
 from tests.e2e.cli.definitions import create_action, create_secret
 from tests.samples import NOON, PROFILE

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.action import EmailSmtp, Recipients
 from keyrelay.dispatchers.smtp.compose import HeaderInjected, compose
 from keyrelay.dispatchers.smtp.limits import Reuse
-from keyrelay.mailbox import Mailbox, is_header_text
-from keyrelay.message import Mail, Stamp
-from keyrelay.placeholders import Template
+from keyrelay.model.action import EmailSmtp, Recipients
+from keyrelay.model.mailbox import Mailbox, is_header_text
+from keyrelay.model.message import Mail, Stamp
+from keyrelay.model.templates import Template
 
 AFFECTED = sys.version_info < (3, 11, 10)  # by CVE-2024-6923
 

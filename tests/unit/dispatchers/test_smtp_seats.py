@@ -8,7 +8,7 @@ import pytest
 
 from keyrelay.dispatchers.smtp.limits import Limits, Reuse
 from keyrelay.dispatchers.smtp.seats import Seats
-from keyrelay.outcome import Blame
+from keyrelay.model.outcome import Blame
 
 ONE = Limits(reuse=replace(Reuse(), sessions=1))
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.dispatchers.sqs.batches import LARGEST, Entry, pack, prepare, too_large
-from keyrelay.message import QueueMessage
-from keyrelay.outcome import Fault, Rejected
+from keyrelay.model.message import QueueMessage
+from keyrelay.model.outcome import Fault, Rejected
 
 MESSAGE = QueueMessage(
     part="0",

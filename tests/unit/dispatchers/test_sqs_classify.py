@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.dispatchers.sqs.classify import Refusal, classify, may_be_about_one
-from keyrelay.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
 
 BREATH = timedelta(seconds=2)
 

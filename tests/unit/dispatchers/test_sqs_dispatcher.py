@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.credentials import SecretRules, SqsCredentials
 from keyrelay.dispatchers.sqs.batches import LARGEST, Entry
 from keyrelay.dispatchers.sqs.classify import Refusal
 from keyrelay.dispatchers.sqs.client import Reply, Taken
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
-from keyrelay.message import QueueMessage, QueueMessages
-from keyrelay.outcome import (
+from keyrelay.model.credentials import SecretRules, SqsCredentials
+from keyrelay.model.message import QueueMessage, QueueMessages
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,
@@ -25,8 +25,8 @@ from keyrelay.outcome import (
     Rejected,
     Uncertain,
 )
-from keyrelay.queue_url import QueueUrl
-from keyrelay.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.queue_url import QueueUrl
+from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.dispatchers.sqs.verdict import combine
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,

@@ -9,7 +9,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.claim import Arrival, Ending, Verdict
+from keyrelay.model.claim import Arrival, Ending, Verdict
 from keyrelay.sources.kafka.address import Address
 from keyrelay.sources.kafka.clients import Clients
 from keyrelay.sources.kafka.connection import Connection

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.claim import Arrival
+from keyrelay.model.claim import Arrival
+from keyrelay.model.trigger import Trigger
 from keyrelay.sources.kafka.lines import Lines
 from keyrelay.sources.kafka.positions import Positions
 from keyrelay.sources.kafka.record import (
@@ -21,7 +22,6 @@ from keyrelay.sources.kafka.taking import Taking
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.topics import Topics
 from keyrelay.sources.kafka.wakes import Wakes
-from keyrelay.trigger import Trigger
 from tests.contract.queues import trigger
 from tests.samples import NOON, PROFILE
 

@@ -7,8 +7,8 @@ from typing import TypedDict
 import pytest
 import trustme
 
+from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
-from keyrelay.secret import SecretValue
 from keyrelay.settings import load_settings
 from keyrelay.sources.kafka.access import Access, InvalidAccess, password_of
 from keyrelay.sources.kafka.address import parse_address

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
+from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
-from keyrelay.settlement import Done, Settlement, TryAgain
 from keyrelay.sources.kafka.lease import KafkaLease
 from keyrelay.sources.kafka.queue import KafkaQueue
 from keyrelay.sources.kafka.terms import Terms

@@ -12,8 +12,8 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from keyrelay.sources.kafka.cloud_event import Headers, Unwrapped, unwrap
-from keyrelay.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.samples import MAIL_ACTION, NOON, ORIGIN
 
 TRIGGER: Mapping[str, object] = {"action": MAIL_ACTION, "data": {"value": "°C"}}

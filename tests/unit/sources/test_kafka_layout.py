@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.model.trigger import LARGEST_TRIGGER, Trigger
 from keyrelay.sources.kafka.admin import Cluster
 from keyrelay.sources.kafka.layout import (
     LARGEST_PUBLISHED,
@@ -19,7 +20,6 @@ from keyrelay.sources.kafka.layout import (
 )
 from keyrelay.sources.kafka.plan import Step, plan
 from keyrelay.sources.kafka.topics import Topics
-from keyrelay.trigger import LARGEST_TRIGGER, Trigger
 from tests.samples import MAIL_ACTION, ORIGIN
 
 TOPICS = Topics(main="t")

@@ -9,8 +9,8 @@ import pytest
 from aiokafka.errors import CommitFailedError, KafkaConnectionError
 from aiokafka.structs import TopicPartition
 
+from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Lease
-from keyrelay.settlement import Done, TryAgain
 from keyrelay.sources.kafka.queue import KafkaQueue
 from keyrelay.sources.kafka.terms import Pace, Terms, Window
 from tests.contract.kafka_logs import listening

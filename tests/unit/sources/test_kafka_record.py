@@ -8,7 +8,8 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyrelay.claim import Arrival
+from keyrelay.model.claim import Arrival
+from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.sources.kafka.positions import Mark
 from keyrelay.sources.kafka.record import (
     Fetched,
@@ -22,7 +23,6 @@ from keyrelay.sources.kafka.record import (
     size_of,
     written_at,
 )
-from keyrelay.trigger import MalformedTrigger, Trigger
 from tests.contract.queues import trigger
 from tests.samples import DAY, MAIL_ACTION, MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
 from tests.unit.sources.kafka_records import (

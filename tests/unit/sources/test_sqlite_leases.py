@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.backlog import Depth, State, Status
 from keyrelay.concurrency.batching import Batch
+from keyrelay.model.backlog import Depth, State, Status
+from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Unavailable
-from keyrelay.settlement import Done, TryAgain
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.rows import Loan
 from keyrelay.sources.sqlite.terms import Terms

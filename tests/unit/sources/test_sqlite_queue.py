@@ -10,8 +10,8 @@ import pytest
 
 from keyrelay.concurrency.wakeup import Bell
 from keyrelay.databases.sqlite import open_engine
+from keyrelay.model.settlement import Done, Settlement
 from keyrelay.ports import Unavailable
-from keyrelay.settlement import Done, Settlement
 from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings
 from keyrelay.sources.sqlite.ledger import Ledger

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from keyrelay.policy import Permit
-from keyrelay.secret import SealedSecret, Secret, SecretType, SecretValue
-from keyrelay.tags import Tag
+from keyrelay.model.policy.policy import Permit
+from keyrelay.model.secret import SealedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.tags import Tag
 from keyrelay.vault.key import DataKey, Key
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring, WrappedKey, new_keys
 from keyrelay.vault.local_key import LocalKey

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay import credentials
-from keyrelay.secret import Secret, SecretType, SecretValue
-from keyrelay.tags import Tag
+from keyrelay.model import credentials
+from keyrelay.model.secret import Secret, SecretType, SecretValue
+from keyrelay.model.tags import Tag
 from keyrelay.vault.envelope import (
     LARGEST_VALUE,
     Envelope,

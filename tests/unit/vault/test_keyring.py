@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.ids import is_id, new_id
+from keyrelay.model.ids import is_id, new_id
 from keyrelay.ports import Unavailable
 from keyrelay.vault.flaw import Flaw
 from keyrelay.vault.key import new_key

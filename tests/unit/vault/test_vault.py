@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from keyrelay.model.secret import Secret, SecretType
+from keyrelay.model.tags import Tag
 from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.secret import Secret, SecretType
-from keyrelay.tags import Tag
 from keyrelay.vault.envelope import seal
 from keyrelay.vault.flaw import Flaw
 from keyrelay.vault.key import DataKey

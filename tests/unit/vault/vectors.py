@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from keyrelay.secret import Secret, SecretType
-from keyrelay.tags import Tag, parse_tags, tags_document
+from keyrelay.model.secret import Secret, SecretType
+from keyrelay.model.tags import Tag, parse_tags, tags_document
 from keyrelay.vault.envelope import _context, _seal
 from keyrelay.vault.key import DataKey, Key
 from keyrelay.vault.keyring import Purpose

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.backlog import Lag
+from keyrelay.model.backlog import Lag
 from keyrelay.ports import Lease, Unavailable
 from keyrelay.watch.lanes import Lanes, Pace
 from tests.fakes import FakeLease

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 from prometheus_client import CollectorRegistry
 
-from keyrelay.action import Channel
-from keyrelay.audit import (
+from keyrelay.model.action import Channel
+from keyrelay.model.audit import (
     AttemptRecord,
     AuditRecord,
     Change,
@@ -18,9 +18,16 @@ from keyrelay.audit import (
     Report,
     Try,
 )
-from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import (
+    Deferred,
+    Delivered,
+    Fault,
+    Outcome,
+    Rejected,
+    Uncertain,
+)
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.watch.metrics import (
     OUTCOMES,
     SETTLEMENTS,

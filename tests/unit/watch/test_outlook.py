@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.backlog import Lag
+from keyrelay.model.backlog import Lag
 from keyrelay.ports import Unavailable
 from keyrelay.watch.outlook import FRESH, SILENCE, UNASKED, Outlook, Part, Waiting
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.backlog import Lag
+from keyrelay.model.backlog import Lag
 from keyrelay.ports import Lease, Unavailable
 from keyrelay.watch.lanes import Lanes
 from keyrelay.watch.outlook import Outlook, Part, Waiting

@@ -12,8 +12,8 @@ from keyrelay.cli.demo.catcher import Catcher
 from keyrelay.cli.demo.local_sqs import LocalQueue
 from keyrelay.cli.demo.shell import Shell
 from keyrelay.cli.demo.stage import Count, Stage
+from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import open_queue
-from keyrelay.world import real_world
 
 HOME = "home"
 

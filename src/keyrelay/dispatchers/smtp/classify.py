@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from keyrelay.dispatchers.smtp.reply import Broken, Phase, Reply
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Blame,
     Deferred,
     Delivered,

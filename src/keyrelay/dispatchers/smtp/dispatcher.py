@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from keyrelay.credentials import SecretRules, SmtpCredentials, smtp_credentials
-from keyrelay.definition import InvalidDefinition
 from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.smtp.compose import Envelope, HeaderInjected, compose
 from keyrelay.dispatchers.smtp.connect import Connector, Resolve, system_resolve
@@ -17,10 +15,12 @@ from keyrelay.dispatchers.smtp.session import Session, Stale
 from keyrelay.dispatchers.smtp.sessions import Key, Sessions
 from keyrelay.dispatchers.smtp.starttls import StartTls
 from keyrelay.dispatchers.smtp.transaction import transact
-from keyrelay.message import Mail
+from keyrelay.model.credentials import SecretRules, SmtpCredentials, smtp_credentials
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.message import Mail
+from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
+from keyrelay.model.secret import OpenedSecret, Secret, SecretType
 from keyrelay.network.egress import Egress
-from keyrelay.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
-from keyrelay.secret import OpenedSecret, Secret, SecretType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ counts as three failures, and locks accounts.
 from aiosmtplib.auth import auth_login_encode, auth_plain_encode
 from aiosmtplib.esmtp import parse_esmtp_extensions
 
-from keyrelay.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, Reply
 from keyrelay.dispatchers.smtp.session import Session
+from keyrelay.model.credentials import SmtpCredentials
 
 
 async def log_in(session: Session, name: bytes, credentials: SmtpCredentials) -> None:

@@ -5,7 +5,6 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from keyrelay.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.classify import refusal
 from keyrelay.dispatchers.smtp.connect import AddressRefused, Connector
 from keyrelay.dispatchers.smtp.limits import Limits
@@ -13,7 +12,8 @@ from keyrelay.dispatchers.smtp.login import log_in
 from keyrelay.dispatchers.smtp.reply import Broken, Refused
 from keyrelay.dispatchers.smtp.session import Session
 from keyrelay.dispatchers.smtp.starttls import StartTls, Unsafe
-from keyrelay.outcome import Blame, Deferred, Fault, Rejected
+from keyrelay.model.credentials import SmtpCredentials
+from keyrelay.model.outcome import Blame, Deferred, Fault, Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

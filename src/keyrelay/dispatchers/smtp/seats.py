@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from keyrelay.dispatchers.smtp.limits import Limits
-from keyrelay.outcome import Blame, Deferred
+from keyrelay.model.outcome import Blame, Deferred
 
 _CROWDED = Deferred(
     "all sessions of the secret are in use", timedelta(seconds=5), spends_attempt=False

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from keyrelay.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.opening import Opener
 from keyrelay.dispatchers.smtp.seats import Seats
 from keyrelay.dispatchers.smtp.session import Session
-from keyrelay.outcome import Deferred, Rejected
+from keyrelay.model.credentials import SmtpCredentials
+from keyrelay.model.outcome import Deferred, Rejected
 
 _FAREWELL = timedelta(seconds=2)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from aiosmtplib.protocol import SMTPProtocol
 
-from keyrelay.definition import InvalidDefinition
 from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, Reply, late
+from keyrelay.model.documents import InvalidDefinition
 
 _LINE = re.compile(rb"(\d{3})(?:([ -])(.*))?", re.DOTALL)
 _LONGEST_REPLY = 16 * 1024

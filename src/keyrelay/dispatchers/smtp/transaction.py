@@ -12,7 +12,7 @@ from keyrelay.dispatchers.smtp.classify import (
 from keyrelay.dispatchers.smtp.compose import Envelope
 from keyrelay.dispatchers.smtp.reply import Broken, Phase, Reply
 from keyrelay.dispatchers.smtp.session import Session
-from keyrelay.outcome import Outcome
+from keyrelay.model.outcome import Outcome
 
 
 async def transact(session: Session, envelope: Envelope) -> Outcome:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.message import QueueMessage
-from keyrelay.outcome import Fault, Rejected
+from keyrelay.model.message import QueueMessage
+from keyrelay.model.outcome import Fault, Rejected
 
 MOST = 10  # entries a call
 LARGEST = 1024 * 1024  # bytes: of one message, and of all in a call together

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from keyrelay.credentials import SqsCredentials
 from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.sqs.batches import Entry, pack
 from keyrelay.dispatchers.sqs.classify import Refusal, classify, may_be_about_one
 from keyrelay.dispatchers.sqs.client import Reply, Taken
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
-from keyrelay.outcome import Blame, Deferred, Delivered, Outcome, Uncertain
+from keyrelay.model.credentials import SqsCredentials
+from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Uncertain
 
 
 class QueueClient(Protocol):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
 
 _BREATH = timedelta(seconds=2)  # for a peer that asks for less without saying how
 

@@ -23,13 +23,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import get_cert_path
 from botocore.loaders import Loader
 
-from keyrelay.credentials import SqsCredentials
 from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.sqs.batches import Entry
 from keyrelay.dispatchers.sqs.classify import Refusal
 from keyrelay.dispatchers.sqs.wire import Unanswered, Wire, open_wire
+from keyrelay.model.credentials import SqsCredentials
+from keyrelay.model.queue_url import QueueUrl
 from keyrelay.network.egress import Egress
-from keyrelay.queue_url import QueueUrl
 
 _SERVICE = "sqs"
 _MODELS = (

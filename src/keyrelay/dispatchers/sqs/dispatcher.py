@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from keyrelay.credentials import SecretRules, SqsCredentials, sqs_credentials
-from keyrelay.definition import InvalidDefinition
 from keyrelay.dispatchers.sqs.lines import Line, Lines
 from keyrelay.dispatchers.sqs.verdict import combine
-from keyrelay.message import QueueMessage, QueueMessages
-from keyrelay.outcome import Deferred, Delivered, Fault, Outcome, Rejected
-from keyrelay.secret import OpenedSecret, SecretType
+from keyrelay.model.credentials import SecretRules, SqsCredentials, sqs_credentials
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.message import QueueMessage, QueueMessages
+from keyrelay.model.outcome import Deferred, Delivered, Fault, Outcome, Rejected
+from keyrelay.model.secret import OpenedSecret, SecretType
 
 _WAITS = Deferred("waits for the message before it in its group")
 

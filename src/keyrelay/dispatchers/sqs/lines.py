@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.batches import (
     LARGEST,
     MOST,
@@ -17,10 +16,11 @@ from keyrelay.dispatchers.sqs.batches import (
 )
 from keyrelay.dispatchers.sqs.calls import Calls, QueueClient, Sending
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
-from keyrelay.message import QueueMessage
-from keyrelay.outcome import Outcome, Rejected
-from keyrelay.queue_url import QueueUrl
-from keyrelay.secret import Secret
+from keyrelay.model.credentials import SqsCredentials
+from keyrelay.model.message import QueueMessage
+from keyrelay.model.outcome import Outcome, Rejected
+from keyrelay.model.queue_url import QueueUrl
+from keyrelay.model.secret import Secret
 
 _AT_ONCE = 4  # calls; a lost one holds back a quarter of the line, not all of it
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
 from keyrelay.private_file import NotPrivate, read_private
-from keyrelay.secret import SecretValue
 
 _LONGEST = 1024  # bytes of a password; one more is looked at
 _NEEDS = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import parse_qsl
 
-from keyrelay.definition import InvalidDefinition, require_label
+from keyrelay.model.documents import InvalidDefinition, require_label
 
 TOPIC = "keyrelay.triggers"
 GROUP = "keyrelay"

@@ -15,11 +15,22 @@ from typing import assert_never
 
 from aiokafka.structs import TopicPartition
 
-from keyrelay.claim import Arrival, Busy, Ending, Go, Hold, Known, Verdict, claimed
 from keyrelay.concurrency.wakeup import Bell
-from keyrelay.outcome import Fault
+from keyrelay.model.claim import (
+    Arrival,
+    Busy,
+    Ending,
+    Go,
+    Hold,
+    Known,
+    Verdict,
+    claimed,
+)
+from keyrelay.model.outcome import Fault
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.trigger import Trigger
+from keyrelay.model.world import World
 from keyrelay.ports import Claims, Unavailable
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.sources.kafka.lease import Loan
 from keyrelay.sources.kafka.outbox import Outbox, Parcel, TooLarge
 from keyrelay.sources.kafka.positions import Mark
@@ -34,8 +45,6 @@ from keyrelay.sources.kafka.record import (
 from keyrelay.sources.kafka.shelf import Shelf
 from keyrelay.sources.kafka.taking import Taking, Unreadable
 from keyrelay.sources.kafka.terms import Terms
-from keyrelay.trigger import Trigger
-from keyrelay.world import World
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyrelay.definition import (
+from keyrelay.model.documents import (
     InvalidDefinition,
     parse_document,
     require_object,
     require_text,
 )
-from keyrelay.instant import parse_instant
-from keyrelay.trigger import LARGEST_TRIGGER, MalformedTrigger
+from keyrelay.model.instant import parse_instant
+from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger
 from keyrelay.vault.framing import frame
 
 Headers = Sequence[tuple[str, bytes | None]]

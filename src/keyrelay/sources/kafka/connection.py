@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
-from keyrelay.secret import SecretValue
 from keyrelay.sources.kafka.access import Access, password_of
 from keyrelay.sources.kafka.address import Address
 

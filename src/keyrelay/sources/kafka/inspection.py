@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from keyrelay.backlog import Depth, Lag
+from keyrelay.model.backlog import Depth, Lag
 from keyrelay.sources.kafka.clients import Clients
 from keyrelay.sources.kafka.positions import Positions
 from keyrelay.sources.kafka.topics import Topics

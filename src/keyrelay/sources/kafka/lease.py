@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keyrelay.claim import Ending, Go
-from keyrelay.settlement import Settlement
+from keyrelay.model.claim import Ending, Go
+from keyrelay.model.settlement import Settlement
+from keyrelay.model.trigger import Trigger
 from keyrelay.sources.kafka.record import Record
-from keyrelay.trigger import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

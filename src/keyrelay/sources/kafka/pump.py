@@ -12,12 +12,12 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.concurrency.wakeup import Bell
+from keyrelay.model.world import World
 from keyrelay.sources.kafka.record import Fetched, size_of, written_at
 from keyrelay.sources.kafka.shelf import Shelf
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.undecodable import FLAW, read_around, stand_in
 from keyrelay.sources.kafka.watchdog import Watchdog
-from keyrelay.world import World
 
 log = logging.getLogger(__name__)
 

@@ -13,13 +13,15 @@ from functools import partial
 
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from keyrelay.backlog import Depth, Lag, Status
-from keyrelay.claim import Arrival, Ending, Hold
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Bell
-from keyrelay.dead_letter import DeadLetter
+from keyrelay.model.backlog import Depth, Lag, Status
+from keyrelay.model.claim import Arrival, Ending, Hold
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.settlement import Settlement
+from keyrelay.model.trigger import Trigger
+from keyrelay.model.world import World
 from keyrelay.ports import Claims, Standings, Unavailable
-from keyrelay.settlement import Settlement
 from keyrelay.sources.kafka import inspection
 from keyrelay.sources.kafka.clerk import Clerk
 from keyrelay.sources.kafka.clients import Clients
@@ -32,8 +34,6 @@ from keyrelay.sources.kafka.shelf import Shelf
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.topics import Topics
 from keyrelay.sources.kafka.wakes import Wakes
-from keyrelay.trigger import Trigger
-from keyrelay.world import World
 
 log = logging.getLogger(__name__)
 

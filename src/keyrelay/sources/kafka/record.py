@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 from aiokafka.structs import ConsumerRecord
 
-from keyrelay.claim import Arrival
-from keyrelay.ids import is_id
-from keyrelay.instant import parse_instant
+from keyrelay.model.claim import Arrival
+from keyrelay.model.ids import is_id
+from keyrelay.model.instant import parse_instant
+from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
 from keyrelay.sources.kafka.cloud_event import unwrap
 from keyrelay.sources.kafka.positions import Mark
-from keyrelay.trigger import MalformedTrigger, Origin, Trigger
 
 Headers = Sequence[tuple[str, bytes]]
 

@@ -5,8 +5,8 @@ Every record that arrives is attempted; after a crash or a rebalance some come a
 
 from collections.abc import Sequence
 
-from keyrelay.backlog import Status
-from keyrelay.claim import Arrival, Ending, Standing, Verdict, judge
+from keyrelay.model.backlog import Status
+from keyrelay.model.claim import Arrival, Ending, Standing, Verdict, judge
 
 
 class Unclaimed:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keyrelay.concurrency.wakeup import Bell
+from keyrelay.model.settlement import Settlement, TryAgain
+from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
-from keyrelay.settlement import Settlement, TryAgain
 from keyrelay.sources.sqlite.inspection import count_due, is_drained
 from keyrelay.sources.sqlite.lease import Holdings
 from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
-from keyrelay.trigger import Trigger
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.backlog import Depth, State, Status
 from keyrelay.databases.sqlite import reading
+from keyrelay.model.backlog import Depth, State, Status
 from keyrelay.sources.sqlite.rows import Settled, instant, ticks
 from keyrelay.sources.sqlite.schema import triggers
 

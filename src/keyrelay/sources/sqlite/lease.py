@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakSet
 
-from keyrelay.settlement import Settlement
+from keyrelay.model.settlement import Settlement
+from keyrelay.model.trigger import Trigger
 from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
-from keyrelay.trigger import Trigger
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,10 @@ from sqlalchemy import Delete, Row, Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keyrelay.databases.sqlite import writing
-from keyrelay.dead_letter import DeadLetter
-from keyrelay.settlement import Settlement, TryAgain
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.settlement import Settlement, TryAgain
+from keyrelay.model.trigger import MalformedTrigger, Trigger
+from keyrelay.model.world import World
 from keyrelay.sources.sqlite import statements
 from keyrelay.sources.sqlite.rows import (
     Columns,
@@ -29,8 +31,6 @@ from keyrelay.sources.sqlite.rows import (
     ticks,
 )
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.trigger import MalformedTrigger, Trigger
-from keyrelay.world import World
 
 log = logging.getLogger(__name__)
 

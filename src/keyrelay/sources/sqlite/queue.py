@@ -12,11 +12,13 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.backlog import Depth, Lag, Status
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Bell
 from keyrelay.databases.sqlite import open_engine
-from keyrelay.dead_letter import DeadLetter
+from keyrelay.model.backlog import Depth, Lag, Status
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.trigger import Trigger
+from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings, SqliteLease
@@ -24,8 +26,6 @@ from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
 from keyrelay.sources.sqlite.schema import prepare
 from keyrelay.sources.sqlite.terms import STANDARD, Terms
-from keyrelay.trigger import Trigger
-from keyrelay.world import World
 
 _MOST = 500  # of anything in one transaction
 

@@ -9,8 +9,8 @@ from typing import assert_never
 
 from sqlalchemy import Row
 
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.trigger import MalformedTrigger, Trigger
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.trigger import MalformedTrigger, Trigger
 
 Columns = dict[str, object]
 

@@ -11,15 +11,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from keyrelay.definition import (
+from keyrelay.model.documents import (
     InvalidDefinition,
     parse_document,
     refuse_unknown,
     require_text,
 )
-from keyrelay.queue_url import REGION, QueueUrl, parse_queue_url
-from keyrelay.secret import SecretType, SecretValue
-from keyrelay.tags import Tags, parse_tags
+from keyrelay.model.queue_url import REGION, QueueUrl, parse_queue_url
+from keyrelay.model.secret import SecretType, SecretValue
+from keyrelay.model.tags import Tags, parse_tags
 
 LONGEST_TEXT = 2048
 LARGEST_VALUE = 8 * 1024  # bytes

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from keyrelay.data_point import DataPoint, parse_points
-from keyrelay.definition import (
+from keyrelay.model.data_point import DataPoint, parse_points
+from keyrelay.model.documents import (
     InvalidDefinition,
     parse_document,
     refuse_unknown,
     require_text,
 )
-from keyrelay.ids import is_id
-from keyrelay.instant import parse_instant
+from keyrelay.model.ids import is_id
+from keyrelay.model.instant import parse_instant
 
 LARGEST_TRIGGER = 1024 * 1024  # bytes; what SQS takes for one message
 STANDARD_LIFETIME = timedelta(hours=24)

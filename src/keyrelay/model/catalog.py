@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyrelay.action import Action
-from keyrelay.policy import PolicyIndex, index
-from keyrelay.secret import SealedSecret
+from keyrelay.model.action import Action
+from keyrelay.model.policy.policy import PolicyIndex, index
+from keyrelay.model.secret import SealedSecret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

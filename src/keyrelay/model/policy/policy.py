@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, islice
 
-from keyrelay.action import TARGET
-from keyrelay.definition import (
+from keyrelay.model.action import TARGET
+from keyrelay.model.documents import (
     refuse_unknown,
     require_bool,
     require_label,
     require_list,
 )
-from keyrelay.pattern import Pattern, parse_pattern
-from keyrelay.rule import (
+from keyrelay.model.policy.pattern import Pattern, parse_pattern
+from keyrelay.model.policy.rule import (
     ACCESS,
     Effect,
     Permission,
@@ -30,8 +30,8 @@ from keyrelay.rule import (
     nearest_misses,
     parse_permission,
 )
-from keyrelay.secret import SealedSecret
-from keyrelay.tags import Tagged, parse_tags
+from keyrelay.model.secret import SealedSecret
+from keyrelay.model.tags import Tagged, parse_tags
 
 POLICY = "policy"  # the kind of thing a policy itself is
 LONGEST_NAME = 100

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from keyrelay.settlement import Bury
-from keyrelay.trigger import Lifetime, Trigger
+from keyrelay.model.settlement import Bury
+from keyrelay.model.trigger import Lifetime, Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

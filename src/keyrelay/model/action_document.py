@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from keyrelay.action import (
+from keyrelay.model.action import (
     TARGET,
     Action,
     Channel,
@@ -13,7 +13,7 @@ from keyrelay.action import (
     Recipients,
     Routing,
 )
-from keyrelay.definition import (
+from keyrelay.model.documents import (
     InvalidDefinition,
     refuse_unknown,
     require_bool,
@@ -22,11 +22,16 @@ from keyrelay.definition import (
     require_object,
     require_text,
 )
-from keyrelay.ids import is_id
-from keyrelay.mailbox import Mailbox, is_header_text, parse_mailbox, parse_mailboxes
-from keyrelay.placeholders import Template
-from keyrelay.settlement import STANDARD, Schedule
-from keyrelay.tags import Tagged, parse_tags
+from keyrelay.model.ids import is_id
+from keyrelay.model.mailbox import (
+    Mailbox,
+    is_header_text,
+    parse_mailbox,
+    parse_mailboxes,
+)
+from keyrelay.model.settlement import STANDARD, Schedule
+from keyrelay.model.tags import Tagged, parse_tags
+from keyrelay.model.templates import Template
 
 LONGEST_NAME = 100
 LONGEST_BODY = 256 * 1024

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
-from keyrelay.audit import AttemptRecord, AuditRecord, ChangeRecord
-from keyrelay.definition import InvalidDefinition, parse_document
-from keyrelay.outcome import Deferred, Delivered, Outcome, Part, Rejected, Uncertain
-from keyrelay.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.audit import AttemptRecord, AuditRecord, ChangeRecord
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.outcome import (
+    Deferred,
+    Delivered,
+    Outcome,
+    Part,
+    Rejected,
+    Uncertain,
+)
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 
 LONGEST = 1000  # characters of one text
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from keyrelay.definition import InvalidDefinition, require_text
+from keyrelay.model.documents import InvalidDefinition, require_text
 
 MOST_RECIPIENTS = 100
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from keyrelay.outcome import (
+from keyrelay.model.outcome import (
     Deferred,
     Delivered,
     Fault,

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from keyrelay.definition import InvalidDefinition
-from keyrelay.mailbox import Mailbox
-from keyrelay.placeholders import Template
-from keyrelay.settlement import Schedule
-from keyrelay.tags import Tagged
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.mailbox import Mailbox
+from keyrelay.model.settlement import Schedule
+from keyrelay.model.tags import Tagged
+from keyrelay.model.templates import Template
 
 TARGET = "action"  # what policies call an action
 

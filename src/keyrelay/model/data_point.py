@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyrelay.definition import (
+from keyrelay.model.documents import (
     InvalidDefinition,
     require_list,
     require_object,
     require_text,
 )
-from keyrelay.instant import parse_instant, wire_instant
-from keyrelay.placeholders import Fact, Facts
+from keyrelay.model.instant import parse_instant, wire_instant
+from keyrelay.model.templates import Fact, Facts
 
 MOST_POINTS = 1000
 

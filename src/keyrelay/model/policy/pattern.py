@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from keyrelay.definition import InvalidDefinition, require_label, require_list
-from keyrelay.ids import is_id
-from keyrelay.tags import LONGEST_TAG, Tag, Tagged
+from keyrelay.model.documents import InvalidDefinition, require_label, require_list
+from keyrelay.model.ids import is_id
+from keyrelay.model.tags import LONGEST_TAG, Tag, Tagged
 
 
 @dataclass(frozen=True, slots=True)

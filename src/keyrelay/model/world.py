@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from keyrelay.ids import new_id
+from keyrelay.model.ids import new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

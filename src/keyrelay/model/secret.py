@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NoReturn
 
-from keyrelay.tags import Tagged, Tags
+from keyrelay.model.tags import Tagged, Tags
 
 RESOURCE = "secrets"  # what policies call a secret
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from keyrelay.definition import InvalidDefinition
+from keyrelay.model.documents import InvalidDefinition
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 _HOST = re.compile(r"sqs\.([a-z0-9-]+)\.(amazonaws\.com|amazonaws\.com\.cn)")

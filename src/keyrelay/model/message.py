@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from keyrelay.action import Action, EmailSmtp, QueueSqs
-from keyrelay.data_point import DataPoint
-from keyrelay.mailbox import Mailbox, is_header_text
-from keyrelay.outcome import Fault, Rejected
-from keyrelay.placeholders import Fact, Facts, Template
-from keyrelay.trigger import Trigger
+from keyrelay.model.action import Action, EmailSmtp, QueueSqs
+from keyrelay.model.data_point import DataPoint
+from keyrelay.model.mailbox import Mailbox, is_header_text
+from keyrelay.model.outcome import Fault, Rejected
+from keyrelay.model.templates import Fact, Facts, Template
+from keyrelay.model.trigger import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,13 @@ from functools import cache
 from itertools import islice
 from typing import Self
 
-from keyrelay.definition import (
+from keyrelay.model.documents import (
     InvalidDefinition,
     refuse_unknown,
     require_list,
     require_object,
 )
-from keyrelay.pattern import (
+from keyrelay.model.policy.pattern import (
     Pattern,
     WithTargetsTag,
     parse_pattern,
@@ -22,8 +22,8 @@ from keyrelay.pattern import (
     tag_key,
     words,
 )
-from keyrelay.secret import RESOURCE
-from keyrelay.tags import Tagged
+from keyrelay.model.secret import RESOURCE
+from keyrelay.model.tags import Tagged
 
 ACCESS = "access"  # releases a secret's value
 VERBS = (ACCESS, "create", "edit", "delete")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyrelay.definition import (
+from keyrelay.model.documents import (
     InvalidDefinition,
     refuse_unknown,
     require_label,

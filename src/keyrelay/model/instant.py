@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from keyrelay.definition import InvalidDefinition, require_text
+from keyrelay.model.documents import InvalidDefinition, require_text
 
 
 def parse_instant(value: object, what: str) -> datetime | None:

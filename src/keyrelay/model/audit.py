@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keyrelay.action import Channel
-from keyrelay.outcome import Outcome
-from keyrelay.placeholders import Fact
-from keyrelay.settlement import STANDARD, Schedule, Settlement
+from keyrelay.model.action import Channel
+from keyrelay.model.outcome import Outcome
+from keyrelay.model.settlement import STANDARD, Schedule, Settlement
+from keyrelay.model.templates import Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
