@@ -5,18 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from keyrelay.crew import Supervisor
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.lines import Lines
+from keyrelay.engine.breaker import Pauses
+from keyrelay.engine.pipeline import Pipeline
+from keyrelay.engine.supervisor import Supervisor
+from keyrelay.engine.worker import Worker
 from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.world import World, real_world
 from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.opening import Store, open_inbox, open_store, secret_rules
-from keyrelay.pauses import Pauses
-from keyrelay.pipeline import Pipeline
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.stores.audit_log import group_commits
@@ -26,7 +27,6 @@ from keyrelay.stores.loading import read_revision
 from keyrelay.watch.lanes import Lanes
 from keyrelay.watch.outlook import Outlook, Part, Waiting
 from keyrelay.watch.watch import Watch, new_watch
-from keyrelay.worker import Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from keyrelay.engine.breaker import Pauses
+from keyrelay.engine.pipeline import Pipeline
+from keyrelay.engine.worker import Worker
 from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Origin, Trigger
 from keyrelay.opening import Store
-from keyrelay.pauses import Pauses
-from keyrelay.pipeline import Pipeline
 from keyrelay.stores.audit_log import group_commits
 from keyrelay.stores.catalog import LiveCatalog
 from keyrelay.stores.dead_letters import group_burials
-from keyrelay.worker import Worker
 
 LANES = 256
 

@@ -30,10 +30,6 @@ PURE = {"concurrency", "network", "model", "ports", "engine"}
 MOVING = {
     "watch": "observability",
     "cli.demo": "demo",
-    "worker": "engine",
-    "pipeline": "engine",
-    "pauses": "engine",
-    "crew": "engine",
     "private_file": "vault",
     "logs": "observability",
     "watch.gauges": "observability",
@@ -230,7 +226,7 @@ def test_one_broad_catch_stands_in_the_worker_alone() -> None:
         if caught(node) & broad
     ]
 
-    assert catchers == ["worker.py"]
+    assert catchers == ["engine/worker.py"]
 
 
 def test_a_secret_is_revealed_only_where_it_was_reviewed() -> None:

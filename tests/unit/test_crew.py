@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.crew import Supervisor
+from keyrelay.engine.supervisor import Supervisor
+from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import Report
 from keyrelay.model.ids import new_id
 from keyrelay.model.outcome import Delivered
 from keyrelay.model.world import World
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.worker import Worker
 from tests.contract.stores.ground import in_a_file
 from tests.contract.stores.house import House, open_house
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story

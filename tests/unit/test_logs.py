@@ -35,7 +35,9 @@ def test_a_line_is_json_with_its_data_beside_the_event() -> None:
     stream = io.StringIO()
     configure_logs("json", stream)
 
-    logging.getLogger("keyrelay.worker").error("stopped", extra={"reason": "disk"})
+    logging.getLogger("keyrelay.engine.worker").error(
+        "stopped", extra={"reason": "disk"}
+    )
 
     (line,) = written(stream)
     assert (line["event"], line["reason"], line["level"]) == (
@@ -43,7 +45,7 @@ def test_a_line_is_json_with_its_data_beside_the_event() -> None:
         "disk",
         "error",
     )
-    assert line["logger"] == "keyrelay.worker"
+    assert line["logger"] == "keyrelay.engine.worker"
 
 
 def test_our_own_line_tells_who_says_it_how_grave_it_is_and_when() -> None:

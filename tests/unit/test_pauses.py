@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.engine.breaker import Pauses
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -18,7 +19,6 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 from keyrelay.model.secret import Secret
-from keyrelay.pauses import Pauses
 from tests.fakes import Clock
 from tests.samples import NOON, QUEUE_SECRET, a_secret
 

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from keyrelay.engine.breaker import Pauses
+from keyrelay.engine.pipeline import Pipeline
 from keyrelay.model.action import Action, Channel
 from keyrelay.model.audit import Evidence, Report
 from keyrelay.model.catalog import Catalog
@@ -22,8 +24,6 @@ from keyrelay.model.settlement import STANDARD, Attempt, Bury, settle
 from keyrelay.model.tags import Tagged
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
-from keyrelay.pauses import Pauses
-from keyrelay.pipeline import Pipeline
 from keyrelay.ports import Unavailable, Unsealable
 from tests.fakes import Clock, FakeLease, FakeVault, Outbox
 from tests.samples import (

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import Report, Try
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Deferred, Delivered, Fault, Rejected, Uncertain
 from keyrelay.model.settlement import Bury, Done, Schedule, TryAgain
 from keyrelay.model.trigger import Lifetime
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.worker import Worker
 from tests.fakes import Clock, FakeAuditLog, FakeDeadLetters, FakeLease, Story
 from tests.samples import MAIL_ACTION, NOON, PROFILE, a_trigger
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from keyrelay.engine.breaker import Pauses
 from keyrelay.model.action import Action
 from keyrelay.model.audit import NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
@@ -13,7 +14,6 @@ from keyrelay.model.outcome import Delivered, Fault, Outcome, Rejected, Uncertai
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.model.secret import OpenedSecret, Secret
 from keyrelay.model.trigger import Trigger
-from keyrelay.pauses import Pauses
 from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
 
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from functools import partial
 
 from keyrelay.concurrency.periodic import insist
+from keyrelay.engine.worker import Worker
 from keyrelay.ports import Definitions, Unavailable, Waker
-from keyrelay.worker import Worker
 
 log = logging.getLogger(__name__)
 
