@@ -30,7 +30,6 @@ PURE = {"concurrency", "network", "model", "ports", "engine"}
 MOVING = {
     "watch": "observability",
     "cli.demo": "demo",
-    "private_file": "vault",
     "logs": "observability",
     "watch.gauges": "observability",
     "watch.lanes": "observability",

@@ -7,8 +7,8 @@ from types import FrameType
 
 import pytest
 
-from keyrelay import private_file
 from keyrelay.ports import Unavailable
+from keyrelay.vault import private_file
 from keyrelay.vault.flaw import Flaw
 from keyrelay.vault.local_key import key_text
 from keyrelay.vault.providers import environment, file

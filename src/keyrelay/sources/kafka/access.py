@@ -5,7 +5,7 @@ from pathlib import Path
 
 from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
-from keyrelay.private_file import NotPrivate, read_private
+from keyrelay.vault.private_file import NotPrivate, read_private
 
 _LONGEST = 1024  # bytes of a password; one more is looked at
 _NEEDS = (

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from keyrelay.private_file import NotPrivate, read_private
 from keyrelay.vault.flaw import Flaw, sealed
 from keyrelay.vault.key import Key, new_key
 from keyrelay.vault.local_key import LocalKey, key_text, parse_key
+from keyrelay.vault.private_file import NotPrivate, read_private
 
 _LONGEST = 1024  # bytes that are looked at; a key has far fewer
 
