@@ -20,10 +20,10 @@ from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.opening import Store, open_inbox, open_store, secret_rules
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.settings import Settings
-from keyrelay.stores.audit_log import group_commits
-from keyrelay.stores.catalog import LiveCatalog
+from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
-from keyrelay.stores.loading import read_revision
+from keyrelay.stores.definitions.live_catalog import LiveCatalog
+from keyrelay.stores.definitions.loading import read_revision
 from keyrelay.watch.lanes import Lanes
 from keyrelay.watch.outlook import Outlook, Part, Waiting
 from keyrelay.watch.watch import Watch, new_watch

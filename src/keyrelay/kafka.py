@@ -14,7 +14,7 @@ from keyrelay.sources.kafka.connection import connection_to
 from keyrelay.sources.kafka.queue import Memory, open_queue
 from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.unclaimed import Unclaimed
-from keyrelay.stores.claims import ClaimRecords, ClaimTerms, open_claims
+from keyrelay.stores.claims.claims import ClaimRecords, ClaimTerms, open_claims
 from keyrelay.stores.installation import find_profile
 
 

@@ -9,13 +9,13 @@ from keyrelay.databases.postgresql import ENDLESS
 from keyrelay.model.world import real_world
 from keyrelay.opening import make_current, vault_over
 from keyrelay.settings import Settings
-from keyrelay.stores.audit_trail import AuditTrail, Verdict
-from keyrelay.stores.checkpoint import CheckpointFile
+from keyrelay.stores.audit.checkpoint import CheckpointFile
+from keyrelay.stores.audit.trail import AuditTrail, Verdict
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import Installation, read_installation
-from keyrelay.stores.migrations import migrate
-from keyrelay.stores.schema import Age, age_of
-from keyrelay.stores.soundness import examine
+from keyrelay.stores.integrity import examine
+from keyrelay.stores.schema.age import Age, age_of
+from keyrelay.stores.schema.migrations import migrate
 from keyrelay.vault.vault import Vault
 
 

@@ -16,12 +16,16 @@ from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.sources.sqlite.terms import Terms
-from keyrelay.stores.actions import ActionStore, action_store
-from keyrelay.stores.audit_log import Ledger, open_ledger
-from keyrelay.stores.audit_trail import AuditTrail
-from keyrelay.stores.changes import Journal
-from keyrelay.stores.checkpoint import CheckpointFile
+from keyrelay.stores.audit.checkpoint import CheckpointFile
+from keyrelay.stores.audit.log import Ledger, open_ledger
+from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
+from keyrelay.stores.definitions.actions import ActionStore, action_store
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.loading import load
+from keyrelay.stores.definitions.policies import PolicyStore, policy_store
+from keyrelay.stores.definitions.secrets import SecretStore
+from keyrelay.stores.definitions.versions import LABEL as VERSIONS
 from keyrelay.stores.installation import (
     Installation,
     Profile,
@@ -30,11 +34,7 @@ from keyrelay.stores.installation import (
     list_profiles,
     read_installation,
 )
-from keyrelay.stores.loading import load
-from keyrelay.stores.policies import PolicyStore, policy_store
-from keyrelay.stores.schema import Age, DatabaseTooNew, DatabaseTooOld, age_of
-from keyrelay.stores.secrets import SecretStore
-from keyrelay.stores.versions import LABEL as VERSIONS
+from keyrelay.stores.schema.age import Age, DatabaseTooNew, DatabaseTooOld, age_of
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring, new_keys
 from keyrelay.vault.providers import environment, file
 from keyrelay.vault.vault import Vault
@@ -192,7 +192,7 @@ async def make_current(database: Database) -> None:
 
 async def _migrate(database: Database) -> None:
     # Here, because it takes longer to load than most commands take to run.
-    from keyrelay.stores.migrations import migrate
+    from keyrelay.stores.schema.migrations import migrate
 
     await migrate(database)
 

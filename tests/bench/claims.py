@@ -13,8 +13,8 @@ from keyrelay.databases.database import open_database
 from keyrelay.model.claim import Arrival, Ending, Go, Hold
 from keyrelay.model.world import real_world
 from keyrelay.ports import Claims
-from keyrelay.stores.claims import ClaimTerms, open_claims
-from keyrelay.stores.migrations import migrate
+from keyrelay.stores.claims.claims import ClaimTerms, open_claims
+from keyrelay.stores.schema.migrations import migrate
 from tests.bench.kafka.stage import installed
 from tests.bench.measure import Measure, measuring
 from tests.bench.sheet import Sheet

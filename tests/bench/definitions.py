@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.model.secret import SealedSecret, Secret, SecretType, SecretValue
 from keyrelay.model.tags import Tag
 from keyrelay.opening import Store
-from keyrelay.stores.definitions import fold
-from keyrelay.stores.secret_rows import row_of
-from keyrelay.stores.tables import (
+from keyrelay.stores.definitions.listing import fold
+from keyrelay.stores.definitions.secret_rows import row_of
+from keyrelay.stores.definitions.versions import LABEL, Versions, read_versions
+from keyrelay.stores.schema.tables import (
     actions,
     installation,
     policies,
     secret_versions,
     secrets,
 )
-from keyrelay.stores.versions import LABEL, Versions, read_versions
 
 _VALUE = SecretValue(
     '{"smtp_server":"mail.example.com","smtp_port":587,'

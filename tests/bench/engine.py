@@ -14,9 +14,9 @@ from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Origin, Trigger
 from keyrelay.opening import Store
-from keyrelay.stores.audit_log import group_commits
-from keyrelay.stores.catalog import LiveCatalog
+from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
+from keyrelay.stores.definitions.live_catalog import LiveCatalog
 
 LANES = 256
 

@@ -21,7 +21,7 @@ from keyrelay.logs import configure_logs
 from keyrelay.model.trigger import Origin
 from keyrelay.opening import Store, initialise, open_store
 from keyrelay.settings import Settings, load_settings
-from keyrelay.stores.catalog import LiveCatalog
+from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from tests.bench.definitions import action_id, fill
 from tests.bench.engine import Source, engine
 from tests.bench.measure import Measure, measuring

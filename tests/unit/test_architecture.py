@@ -69,7 +69,7 @@ REVEALERS = {
     "dispatchers/smtp/login.py",
     "dispatchers/sqs/client.py",
     "sources/kafka/connection.py",
-    "stores/secrets.py",
+    "stores/definitions/secrets.py",
     "vault/envelope.py",
     "vault/local_key.py",
 }

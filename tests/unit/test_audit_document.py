@@ -38,7 +38,7 @@ from keyrelay.model.outcome import (
 )
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.templates import Fact
-from keyrelay.stores.audit_rows import text_of
+from keyrelay.stores.audit.rows import text_of
 from tests.samples import MAIL_ACTION, MAIL_SECRET, NOON, POLICY, PROFILE
 
 ID = "f" * 24

@@ -9,8 +9,8 @@ from keyrelay.cli.output import show
 from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.records import Sought, document_of
 from keyrelay.cli.session import Session, perform
-from keyrelay.stores.audit_trail import Entry
-from keyrelay.stores.definitions import NotFound
+from keyrelay.stores.audit.trail import Entry
+from keyrelay.stores.definitions.listing import NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What was tried, how it ended."

@@ -12,9 +12,9 @@ from keyrelay.cli.pages import Fetch, Pages, list_all
 from keyrelay.cli.records import Sought, document_of, in_words
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import Session, perform
-from keyrelay.stores.audit_chain import Breach
-from keyrelay.stores.audit_trail import Verdict
-from keyrelay.stores.checkpoint import CheckpointFile
+from keyrelay.stores.audit.chain import Breach
+from keyrelay.stores.audit.checkpoint import CheckpointFile
+from keyrelay.stores.audit.trail import Verdict
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Who used or changed what."

@@ -17,7 +17,7 @@ from keyrelay.model.backlog import State
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.ports import TriggerQueue
-from keyrelay.stores.definitions import EditedMeanwhile, NotFound
+from keyrelay.stores.definitions.listing import EditedMeanwhile, NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What could not be delivered."

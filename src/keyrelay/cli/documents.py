@@ -12,8 +12,8 @@ from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pages import Fetch
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
-from keyrelay.stores.definitions import Listing
-from keyrelay.stores.documents import D, DocumentStore, Kept
+from keyrelay.stores.definitions.document_store import D, DocumentStore, Kept
+from keyrelay.stores.definitions.listing import Listing
 
 Active = Annotated[
     bool | None, typer.Option("--active/--inactive", help="Switch it on or off.")

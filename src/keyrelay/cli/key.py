@@ -17,7 +17,7 @@ from keyrelay.cli.output import (
 )
 from keyrelay.cli.session import Session, perform
 from keyrelay.ports import Unavailable
-from keyrelay.stores.soundness import examine
+from keyrelay.stores.integrity import examine
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Whether the vault opens."

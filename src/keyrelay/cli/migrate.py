@@ -15,7 +15,7 @@ from keyrelay.cli.session import run, settings_of
 from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.postgresql import ENDLESS, Locked
 from keyrelay.settings import Settings
-from keyrelay.stores.migrations import Step, migrate, plan
+from keyrelay.stores.schema.migrations import Step, migrate, plan
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -4,8 +4,8 @@ from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
 from keyrelay.model.ids import is_id
 from keyrelay.model.secret import SealedSecret
-from keyrelay.stores.definitions import MOST_LISTED, Listing, NotFound
-from keyrelay.stores.documents import D, DocumentStore, Kept
+from keyrelay.stores.definitions.document_store import D, DocumentStore, Kept
+from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, NotFound
 
 
 async def secret_called(session: Session, name: str) -> SealedSecret:

@@ -8,7 +8,7 @@ from keyrelay.cli.names import action_called
 from keyrelay.cli.output import Document
 from keyrelay.cli.pages import Fetch
 from keyrelay.cli.session import Session
-from keyrelay.stores.audit_trail import AuditQuery, Entry
+from keyrelay.stores.audit.trail import AuditQuery, Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

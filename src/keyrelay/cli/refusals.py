@@ -17,9 +17,9 @@ from keyrelay.sources.kafka.access import InvalidAccess
 from keyrelay.sources.kafka.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
 from keyrelay.stores.copying import NotCopied
-from keyrelay.stores.definitions import EditedMeanwhile, InUse, NotFound
+from keyrelay.stores.definitions.listing import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.installation import KeysExist
-from keyrelay.stores.schema import DatabaseTooNew, DatabaseTooOld
+from keyrelay.stores.schema.age import DatabaseTooNew, DatabaseTooOld
 
 
 class Refused(Exception):

@@ -13,7 +13,7 @@ from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.secret import SealedSecret, SecretType
 from keyrelay.model.tags import tags_document
-from keyrelay.stores.definitions import Listing
+from keyrelay.stores.definitions.listing import Listing
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Secrets, without their values."

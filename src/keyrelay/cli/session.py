@@ -20,7 +20,7 @@ from keyrelay.logs import configure_logs, report_loop_fault
 from keyrelay.opening import Store, open_inbox, open_store
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings, load_settings
-from keyrelay.stores.definitions import NotFound
+from keyrelay.stores.definitions.listing import NotFound
 from keyrelay.stores.installation import Profile, find_profile
 
 T = TypeVar("T")

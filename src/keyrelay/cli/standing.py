@@ -10,7 +10,7 @@ from keyrelay.cli.records import Sought
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
 from keyrelay.model.backlog import Status
-from keyrelay.stores.definitions import NotFound
+from keyrelay.stores.definitions.listing import NotFound
 
 COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
 

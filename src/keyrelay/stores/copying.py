@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
-from keyrelay.stores.tables import (
+from keyrelay.stores.schema.tables import (
     audit_chains,
     audit_records,
     installation,

@@ -18,9 +18,9 @@ from keyrelay.model.documents import parse_document, require_list
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
-from keyrelay.stores.changes import Journal
-from keyrelay.stores.definitions import EditedMeanwhile, NotFound
-from keyrelay.stores.tables import dead_letters
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.listing import EditedMeanwhile, NotFound
+from keyrelay.stores.schema.tables import dead_letters
 
 NOUN = "trigger"
 MOST_TOGETHER = 200

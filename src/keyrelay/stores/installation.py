@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.model.documents import InvalidDefinition, require_label
-from keyrelay.stores.audit_log import Ledger
-from keyrelay.stores.definitions import NotFound
-from keyrelay.stores.tables import installation, profiles, wrapped_keys
-from keyrelay.stores.versions import LABEL, Versions
+from keyrelay.stores.audit.log import Ledger
+from keyrelay.stores.definitions.listing import NotFound
+from keyrelay.stores.definitions.versions import LABEL, Versions
+from keyrelay.stores.schema.tables import installation, profiles, wrapped_keys
 from keyrelay.vault.keyring import Purpose, WrappedKey
 
 LONGEST_NAME = 100

@@ -9,7 +9,7 @@ from dataclasses import replace
 from keyrelay.databases.database import open_database
 from keyrelay.model.claim import Arrival, Go, Hold
 from keyrelay.model.world import real_world
-from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
+from keyrelay.stores.claims.claims import ClaimStore, ClaimTerms, open_claims
 from tests.contract.stores.claims import FIRST, ending
 
 ALL = [replace(FIRST, id=f"t{number}") for number in range(400)]

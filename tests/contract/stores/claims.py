@@ -13,7 +13,7 @@ from keyrelay import ports
 from keyrelay.databases.database import Database, open_database
 from keyrelay.model.claim import Arrival, Ending, Hold, Standing
 from keyrelay.ports import Unavailable
-from keyrelay.stores.claims import ClaimStore, ClaimTerms, open_claims
+from keyrelay.stores.claims.claims import ClaimStore, ClaimTerms, open_claims
 from tests.contract.queues import a_world, forever
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock

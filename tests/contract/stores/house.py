@@ -12,23 +12,23 @@ from keyrelay.model.credentials import SecretRules
 from keyrelay.model.ids import new_id
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.model.world import World
-from keyrelay.stores.actions import ActionStore, action_store
-from keyrelay.stores.audit_log import Ledger, open_ledger
-from keyrelay.stores.audit_trail import AuditTrail
-from keyrelay.stores.catalog import LiveCatalog
-from keyrelay.stores.changes import Journal
+from keyrelay.stores.audit.log import Ledger, open_ledger
+from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
+from keyrelay.stores.definitions.actions import ActionStore, action_store
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.live_catalog import LiveCatalog
+from keyrelay.stores.definitions.policies import PolicyStore, policy_store
+from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.installation import (
     Installation,
     Profile,
     found,
     read_installation,
 )
-from keyrelay.stores.migrations import migrate
-from keyrelay.stores.policies import PolicyStore, policy_store
-from keyrelay.stores.schema import is_current
-from keyrelay.stores.secrets import SecretStore
-from keyrelay.stores.tables import profiles
+from keyrelay.stores.schema.age import is_current
+from keyrelay.stores.schema.migrations import migrate
+from keyrelay.stores.schema.tables import profiles
 from keyrelay.vault.key import Key
 from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey

@@ -4,7 +4,7 @@ from keyrelay.model.audit import AttemptRecord, Report, Try
 from keyrelay.model.ids import new_id
 from keyrelay.model.outcome import Delivered
 from keyrelay.model.settlement import Done
-from keyrelay.stores.audit_log import group_commits
+from keyrelay.stores.audit.log import group_commits
 from tests.contract.stores.house import House
 from tests.samples import MAIL_ACTION, NOON, PROFILE
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.stores.audit_chain import (
+from keyrelay.stores.audit.chain import (
     Breach,
     Head,
     Link,

@@ -8,10 +8,10 @@ from structlog.testing import capture_logs
 
 from keyrelay.model.audit import Change
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit_chain import Head
-from keyrelay.stores.audit_log import CHECKPOINT_INTERVAL, group_commits
-from keyrelay.stores.checkpoint import LABEL
-from keyrelay.stores.definitions import Listing
+from keyrelay.stores.audit.chain import Head
+from keyrelay.stores.audit.checkpoint import LABEL
+from keyrelay.stores.audit.log import CHECKPOINT_INTERVAL, group_commits
+from keyrelay.stores.definitions.listing import Listing
 from tests.contract.stores.ground import Ground, on_sqlite
 from tests.contract.stores.house import ADA, House, mail_action, open_house
 from tests.contract.stores.records import attempt, record, triggers_of

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.stores.audit_log import group_commits
-from keyrelay.stores.audit_trail import AuditQuery, Verdict
-from keyrelay.stores.checkpoint import CheckpointFile
-from keyrelay.stores.definitions import NotFound
+from keyrelay.stores.audit.checkpoint import CheckpointFile
+from keyrelay.stores.audit.log import group_commits
+from keyrelay.stores.audit.trail import AuditQuery, Verdict
+from keyrelay.stores.definitions.listing import NotFound
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
 from tests.contract.stores.records import attempt, record

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.stores.catalog import STALE, LiveCatalog
-from keyrelay.stores.definitions import Listing
+from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.definitions.live_catalog import STALE, LiveCatalog
 from tests.contract.stores.ground import on_postgresql, on_sqlite
 from tests.contract.stores.house import (
     ADA,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.stores.audit_chain import Head
-from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
+from keyrelay.stores.audit.chain import Head
+from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
 
 
 def mac(message: bytes) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from keyrelay.model.claim import Busy, Go, Hold, Known
 from keyrelay.ports import Unavailable
-from keyrelay.stores.claims import ClaimStore, ClaimTerms
+from keyrelay.stores.claims.claims import ClaimStore, ClaimTerms
 from tests.contract.stores.claims import (
     FIRST,
     LEASE,

@@ -5,8 +5,8 @@ from sqlalchemy import text
 
 from keyrelay.databases.database import open_database
 from keyrelay.model.claim import Hold
-from keyrelay.stores.claim_rows import encode, ending_row
-from keyrelay.stores.claim_statements import statements_for
+from keyrelay.stores.claims.rows import encode, ending_row
+from keyrelay.stores.claims.statements import statements_for
 from tests.contract.stores.claims import FIRST, ending
 from tests.contract.stores.ground import Ground, on_postgresql
 from tests.samples import NOON

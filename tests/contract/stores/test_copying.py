@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from keyrelay.databases.database import Database, open_database
-from keyrelay.stores.audit_trail import AuditTrail
+from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import read_installation
-from keyrelay.stores.soundness import examine
-from keyrelay.stores.tables import metadata, workers
+from keyrelay.stores.integrity import examine
+from keyrelay.stores.schema.tables import metadata, workers
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import ADA, House, allow, mail_action, open_house
 from tests.contract.stores.records import attempt

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, inspect, text
 
 from keyrelay.databases.database import open_database
 from keyrelay.ports import Unavailable
-from keyrelay.stores.migrations import migrate
-from keyrelay.stores.schema import DatabaseTooNew
-from keyrelay.stores.tables import metadata
+from keyrelay.stores.schema.age import DatabaseTooNew
+from keyrelay.stores.schema.migrations import migrate
+from keyrelay.stores.schema.tables import metadata
 from tests.services.postgresql import PostgreSql
 
 

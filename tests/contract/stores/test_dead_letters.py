@@ -10,9 +10,9 @@ from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
-from keyrelay.stores.audit_trail import AuditQuery
+from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
-from keyrelay.stores.definitions import EditedMeanwhile, NotFound
+from keyrelay.stores.definitions.listing import EditedMeanwhile, NotFound
 from tests.contract.stores.house import ADA, House
 from tests.samples import (
     MAIL_ACTION,

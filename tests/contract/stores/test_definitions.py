@@ -11,8 +11,13 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import parse_policy
 from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
-from keyrelay.stores.audit_trail import AuditQuery
-from keyrelay.stores.definitions import EditedMeanwhile, InUse, Listing, NotFound
+from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.definitions.listing import (
+    EditedMeanwhile,
+    InUse,
+    Listing,
+    NotFound,
+)
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import (
     ADA,

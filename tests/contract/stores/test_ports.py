@@ -12,8 +12,8 @@ from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.ports import AuditLog, DeadLetters, Unavailable
-from keyrelay.stores.audit_log import group_commits
-from keyrelay.stores.audit_trail import AuditQuery
+from keyrelay.stores.audit.log import group_commits
+from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import House, open_house

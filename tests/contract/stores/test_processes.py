@@ -11,7 +11,7 @@ import pytest
 from keyrelay.databases import postgresql as postgres
 from keyrelay.databases.database import Database
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit_log import group_commits
+from keyrelay.stores.audit.log import group_commits
 from tests.contract.silence import Way, way_to
 from tests.contract.stores.ground import Ground, on_postgresql
 from tests.contract.stores.house import ADA, House, allow, open_house

@@ -6,9 +6,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from keyrelay.databases.database import open_database
-from keyrelay.stores import migrations
-from keyrelay.stores.migrations import migrate
-from keyrelay.stores.schema import NEWEST, is_current
+from keyrelay.stores.schema import migrations
+from keyrelay.stores.schema.age import NEWEST, is_current
+from keyrelay.stores.schema.migrations import migrate
 
 
 def test_the_newest_is_the_last_of_the_migrations() -> None:

@@ -18,12 +18,18 @@ from keyrelay.model.policy.policy import Policy, PolicyIndex, index, parse_polic
 from keyrelay.model.policy.rule import VERBS
 from keyrelay.model.secret import RESOURCE, SealedSecret
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit_chain import Mac
-from keyrelay.stores.definitions import Noun
+from keyrelay.stores.audit.chain import Mac
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.secret_rows import sealed_of
+from keyrelay.stores.definitions.versions import Versions, read_versions
 from keyrelay.stores.rows import AnyRow, Place, places_in, rows_of
-from keyrelay.stores.secret_rows import sealed_of
-from keyrelay.stores.tables import actions, changes, installation, policies, secrets
-from keyrelay.stores.versions import Versions, read_versions
+from keyrelay.stores.schema.tables import (
+    actions,
+    changes,
+    installation,
+    policies,
+    secrets,
+)
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from keyrelay.databases.database import Database
-from keyrelay.stores.tables import Instant, claims, workers
+from keyrelay.stores.schema.tables import Instant, claims, workers
 
 _c = claims.c
 _PLACE = {"profile": "VARCHAR", "id": "VARCHAR"}

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.secret import SealedSecret, Secret, SecretType
 from keyrelay.model.tags import parse_tags, tags_document
-from keyrelay.stores.definitions import fold
+from keyrelay.stores.definitions.listing import fold
 
 
 def row_of(sealed: SealedSecret) -> Mapping[str, object]:

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from keyrelay.databases.database import Database
 from keyrelay.ports import Unsealable
+from keyrelay.stores.definitions.secret_rows import sealed_of
+from keyrelay.stores.definitions.versions import LABEL, Versions, read_versions
 from keyrelay.stores.rows import AnyRow, places_in, rows_of
-from keyrelay.stores.secret_rows import sealed_of
-from keyrelay.stores.tables import profiles, secrets
-from keyrelay.stores.versions import LABEL, Versions, read_versions
+from keyrelay.stores.schema.tables import profiles, secrets
 from keyrelay.vault.vault import Vault
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import Tag, Tags
-from keyrelay.stores.tables import tags as tags_table
+from keyrelay.stores.schema.tables import tags as tags_table
 
 MOST_LISTED = 10_000
 

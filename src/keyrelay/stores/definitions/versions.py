@@ -12,8 +12,8 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit_chain import Mac
-from keyrelay.stores.tables import installation, secret_versions
+from keyrelay.stores.audit.chain import Mac
+from keyrelay.stores.schema.tables import installation, secret_versions
 from keyrelay.vault.framing import frame
 
 LABEL = "versions"  # the key that the vault authenticates them with

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
-from keyrelay.stores.audit_log import Ledger, Recording
-from keyrelay.stores.definitions import NotFound, Noun
-from keyrelay.stores.tables import changes, installation, profiles
+from keyrelay.stores.audit.log import Ledger, Recording
+from keyrelay.stores.definitions.listing import NotFound, Noun
+from keyrelay.stores.schema.tables import changes, installation, profiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

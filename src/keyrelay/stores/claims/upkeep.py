@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from keyrelay.ports import Unavailable
-from keyrelay.stores import claim_statements
-from keyrelay.stores.claim_rows import encode
-from keyrelay.stores.claim_statements import Statements
-from keyrelay.stores.presence import Presence
+from keyrelay.stores.claims import statements as claim_statements
+from keyrelay.stores.claims.heartbeat import Presence
+from keyrelay.stores.claims.rows import encode
+from keyrelay.stores.claims.statements import Statements
 from keyrelay.stores.rows import Place
 
 log = logging.getLogger(__name__)

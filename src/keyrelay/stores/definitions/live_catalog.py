@@ -11,8 +11,8 @@ from keyrelay.databases.database import Database
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.loading import View, load, load_changes, read_revision
-from keyrelay.stores.versions import LABEL
+from keyrelay.stores.definitions.loading import View, load, load_changes, read_revision
+from keyrelay.stores.definitions.versions import LABEL
 from keyrelay.vault.vault import Vault
 
 _PATIENCE = timedelta(seconds=1)  # before we try again to hear of changes

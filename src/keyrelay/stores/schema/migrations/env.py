@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from keyrelay.stores.tables import metadata
+from keyrelay.stores.schema.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyrelay.model.documents import parse_document
-from keyrelay.stores.audit_chain import Head, Mac
+from keyrelay.stores.audit.chain import Head, Mac
 from keyrelay.vault.framing import frame
 
 LABEL = "checkpoint"  # the key that the vault signs it with

@@ -19,8 +19,9 @@ from keyrelay.model.claim import (
     judge,
 )
 from keyrelay.model.world import World
-from keyrelay.stores import claim_statements
-from keyrelay.stores.claim_rows import (
+from keyrelay.stores.claims import statements as claim_statements
+from keyrelay.stores.claims.heartbeat import Presence, signed_on, time_of
+from keyrelay.stores.claims.rows import (
     ClaimRow,
     Told,
     claim_row,
@@ -30,9 +31,8 @@ from keyrelay.stores.claim_rows import (
     standing_of,
     status_of,
 )
-from keyrelay.stores.claim_statements import Statements, statements_for
-from keyrelay.stores.claim_upkeep import ClaimUpkeep, Holdings
-from keyrelay.stores.presence import Presence, signed_on, time_of
+from keyrelay.stores.claims.statements import Statements, statements_for
+from keyrelay.stores.claims.upkeep import ClaimUpkeep, Holdings
 from keyrelay.stores.rows import Place
 
 _ONE = claim_statements.one()

@@ -18,11 +18,11 @@ from keyrelay.model.audit import AuditRecord
 from keyrelay.model.audit_document import Document, document_of
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit_chain import LABEL, Head, Mac, Opening, advance, start
-from keyrelay.stores.audit_rows import Row, add_rows, text_of, unkept
-from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
-from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
-from keyrelay.stores.tables import audit_chains
+from keyrelay.stores.audit.chain import LABEL, Head, Mac, Opening, advance, start
+from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
+from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
+from keyrelay.stores.audit.rows import Row, add_rows, text_of, unkept
+from keyrelay.stores.schema.tables import audit_chains
 from keyrelay.vault.vault import Vault
 
 MOST_TOGETHER = 500

@@ -10,10 +10,10 @@ from keyrelay.model.action import Action, Channel, QueueSqs, check_queue
 from keyrelay.model.action_document import parse_action
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import SecretType
-from keyrelay.stores.changes import Journal
-from keyrelay.stores.definitions import Noun
-from keyrelay.stores.documents import DocumentStore, Kind
-from keyrelay.stores.tables import actions, secrets
+from keyrelay.stores.definitions.document_store import DocumentStore, Kind
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.schema.tables import actions, secrets
 
 ActionStore = DocumentStore[Action]
 

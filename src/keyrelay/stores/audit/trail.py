@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit_document import Document, columns_of, decode
-from keyrelay.stores.audit_chain import (
+from keyrelay.stores.audit.chain import (
     LABEL,
     Breach,
     Head,
@@ -21,10 +21,10 @@ from keyrelay.stores.audit_chain import (
     reach,
     start,
 )
-from keyrelay.stores.checkpoint import LABEL as CHECKPOINT
-from keyrelay.stores.checkpoint import CheckpointFile, CheckpointForged
-from keyrelay.stores.definitions import NotFound
-from keyrelay.stores.tables import audit_chains, audit_records
+from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
+from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
+from keyrelay.stores.definitions.listing import NotFound
+from keyrelay.stores.schema.tables import audit_chains, audit_records
 from keyrelay.vault.vault import Vault
 
 _CHUNK = 1000

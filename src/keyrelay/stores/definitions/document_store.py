@@ -13,8 +13,15 @@ from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.tags import Tagged
-from keyrelay.stores.changes import Journal, Writing
-from keyrelay.stores.definitions import Listing, NotFound, Noun, fold, keep_tags, listed
+from keyrelay.stores.definitions.journal import Journal, Writing
+from keyrelay.stores.definitions.listing import (
+    Listing,
+    NotFound,
+    Noun,
+    fold,
+    keep_tags,
+    listed,
+)
 
 _ORDERS = {
     "name": "folded",

@@ -10,8 +10,8 @@ from sqlalchemy import Dialect, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit_document import Document, columns_of, encode
-from keyrelay.stores.audit_chain import Head
-from keyrelay.stores.tables import audit_records
+from keyrelay.stores.audit.chain import Head
+from keyrelay.stores.schema.tables import audit_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from keyrelay.databases.database import Database
-from keyrelay.stores.schema import DatabaseTooNew, read_version
+from keyrelay.stores.schema.age import DatabaseTooNew, read_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ from keyrelay.model.credentials import (
 )
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.secret import SealedSecret, Secret
-from keyrelay.stores.changes import Journal
-from keyrelay.stores.definitions import (
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.listing import (
     EditedMeanwhile,
     InUse,
     Listing,
@@ -29,9 +29,9 @@ from keyrelay.stores.definitions import (
     keep_tags,
     listed,
 )
-from keyrelay.stores.secret_rows import row_of, sealed_of
-from keyrelay.stores.tables import actions, secret_versions, secrets
-from keyrelay.stores.versions import LABEL, keep_version
+from keyrelay.stores.definitions.secret_rows import row_of, sealed_of
+from keyrelay.stores.definitions.versions import LABEL, keep_version
+from keyrelay.stores.schema.tables import actions, secret_versions, secrets
 
 _ORDERS = {"key": "folded"}
 _MOST_NAMED = 3

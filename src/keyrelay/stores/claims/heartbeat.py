@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.tables import Instant, workers
+from keyrelay.stores.schema.tables import Instant, workers
 
 LONGEST_HOST = 255
 

@@ -6,10 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.policy.policy import Policy, parse_policy
-from keyrelay.stores.changes import Journal
-from keyrelay.stores.definitions import Noun
-from keyrelay.stores.documents import DocumentStore, Kind
-from keyrelay.stores.tables import policies
+from keyrelay.stores.definitions.document_store import DocumentStore, Kind
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.schema.tables import policies
 
 PolicyStore = DocumentStore[Policy]
 
