@@ -8,11 +8,11 @@ from keyrelay.databases.database import Database
 from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
-from keyrelay.sources.kafka.address import parse_address
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.connection import connection_to
+from keyrelay.sources.kafka.connecting.address import parse_address
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.connection import connection_to
+from keyrelay.sources.kafka.options import Terms
 from keyrelay.sources.kafka.queue import Memory, open_queue
-from keyrelay.sources.kafka.terms import Terms
 from keyrelay.sources.kafka.unclaimed import Unclaimed
 from keyrelay.stores.claims.claims import ClaimRecords, ClaimTerms, open_claims
 from keyrelay.stores.installation import find_profile

@@ -14,8 +14,8 @@ from keyrelay.model.credentials import SecretRules
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import open_queue
-from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.log import Ledger, open_ledger
 from keyrelay.stores.audit.trail import AuditTrail

@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from keyrelay.network.egress import parse_networks
-from keyrelay.sources.kafka.address import parse_address
+from keyrelay.sources.kafka.connecting.address import parse_address
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 

@@ -28,7 +28,7 @@ from keyrelay.setting_kinds import (
     queue_url,
     split,
 )
-from keyrelay.sources.kafka.access import Access
+from keyrelay.sources.kafka.connecting.access import Access
 
 _PREFIX = "KEYRELAY_"
 _NOT_SETTINGS = ("KEYRELAY_CONFIG", "KEYRELAY_TEST_")

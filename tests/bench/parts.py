@@ -14,8 +14,8 @@ from keyrelay.model.settlement import Done
 from keyrelay.model.tags import Tag, Tagged
 from keyrelay.model.trigger import Lifetime, Trigger
 from keyrelay.model.world import real_world
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
-from keyrelay.sources.sqlite.terms import Terms
 from keyrelay.vault.key import new_key
 from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey

@@ -16,12 +16,12 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from keyrelay.model.claim import Arrival, Verdict
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import Lease
-from keyrelay.sources.kafka.address import Address
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.connection import Connection
+from keyrelay.sources.kafka.connecting.address import Address
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.connection import Connection
+from keyrelay.sources.kafka.options import Pace, Terms
 from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
-from keyrelay.sources.kafka.terms import Pace, Terms
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.topics.names import Topics
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import PROFILE
 from tests.services.kafka import Kafka

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from keyrelay.model.settlement import Done
 from keyrelay.model.world import real_world
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
-from keyrelay.sources.sqlite.terms import Terms
 from tests.contract.queues import trigger
 
 

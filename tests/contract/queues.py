@@ -17,8 +17,8 @@ from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Inbox, Lease, Queue, Waker
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import open_queue
-from keyrelay.sources.sqlite.terms import Terms
 from tests.fakes import Clock
 from tests.memory_queue import MemoryQueue, Shelf
 from tests.samples import DAY, NOON, PROFILE, a_trigger

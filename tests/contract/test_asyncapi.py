@@ -18,18 +18,18 @@ from keyrelay.model.claim import Arrival
 from keyrelay.model.outcome import Fault
 from keyrelay.model.trigger import Trigger
 from keyrelay.settings import Settings
-from keyrelay.sources.kafka.address import GROUP, TOPIC
-from keyrelay.sources.kafka.cloud_event import unwrap
-from keyrelay.sources.kafka.layout import Copies, wanted_topics
-from keyrelay.sources.kafka.positions import Mark
-from keyrelay.sources.kafka.record import (
+from keyrelay.sources.kafka.buffer.positions import Mark
+from keyrelay.sources.kafka.connecting.address import GROUP, TOPIC
+from keyrelay.sources.kafka.records.cloud_event import unwrap
+from keyrelay.sources.kafka.records.record import (
     Headers,
     Place,
     Record,
     dead_headers,
     parked_headers,
 )
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.topics.layout import Copies, wanted_topics
+from keyrelay.sources.kafka.topics.names import Topics
 from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE, a_trigger
 
 DOCS = Path(__file__).parents[2] / "docs"

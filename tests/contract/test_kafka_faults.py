@@ -14,8 +14,8 @@ from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.terms import Window
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.options import Window
 from tests.contract.kafka_logs import (
     PACE,
     TERMS,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.model.settlement import Done, TryAgain
-from keyrelay.sources.kafka.terms import Terms
+from keyrelay.sources.kafka.options import Terms
 from tests.contract.kafka_logs import PACE, TERMS, Member, a_log
 from tests.contract.queues import trigger
 from tests.services.kafka import Kafka

@@ -14,14 +14,14 @@ from aiokafka.structs import ConsumerRecord
 from jsonschema import Draft202012Validator
 
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.kafka.access import Access
-from keyrelay.sources.kafka.address import parse_address
-from keyrelay.sources.kafka.admin import open_administrator
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.cloud_event import unwrap
-from keyrelay.sources.kafka.connection import connection_to
-from keyrelay.sources.kafka.layout import Copies, wanted_topics
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.connecting.access import Access
+from keyrelay.sources.kafka.connecting.address import parse_address
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.connection import connection_to
+from keyrelay.sources.kafka.records.cloud_event import unwrap
+from keyrelay.sources.kafka.topics.admin import open_administrator
+from keyrelay.sources.kafka.topics.layout import Copies, wanted_topics
+from keyrelay.sources.kafka.topics.names import Topics
 from tests.samples import ORIGIN
 from tests.services.kafka import Kafka
 

@@ -68,7 +68,7 @@ REVEALERS = {
     "dispatchers/smtp/dispatcher.py",
     "dispatchers/smtp/login.py",
     "dispatchers/sqs/client.py",
-    "sources/kafka/connection.py",
+    "sources/kafka/connecting/connection.py",
     "stores/definitions/secrets.py",
     "vault/envelope.py",
     "vault/local_key.py",

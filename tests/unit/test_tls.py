@@ -8,7 +8,7 @@ import pytest
 
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs import client
-from keyrelay.sources.kafka import connection
+from keyrelay.sources.kafka.connecting import connection
 
 
 def of_mail() -> ssl.SSLContext:

@@ -13,8 +13,8 @@ from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.opening import NotInitialised
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.settings import InvalidSettings
-from keyrelay.sources.kafka.access import InvalidAccess
-from keyrelay.sources.kafka.layout import RefusedByKafka
+from keyrelay.sources.kafka.connecting.access import InvalidAccess
+from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
 from keyrelay.stores.copying import NotCopied
 from keyrelay.stores.definitions.listing import EditedMeanwhile, InUse, NotFound

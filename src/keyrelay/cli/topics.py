@@ -15,11 +15,11 @@ from keyrelay.cli.output import Document, put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
 from keyrelay.kafka import clients_of
-from keyrelay.sources.kafka.admin import open_administrator
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.layout import Copies, Topic, wanted_topics
-from keyrelay.sources.kafka.plan import Plan, Planned, Step, carry_out, plan
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.topics.admin import open_administrator
+from keyrelay.sources.kafka.topics.layout import Copies, Topic, wanted_topics
+from keyrelay.sources.kafka.topics.names import Topics
+from keyrelay.sources.kafka.topics.plan import Plan, Planned, Step, carry_out, plan
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="The topics of Kafka."

@@ -9,7 +9,7 @@ import trustme
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from keyrelay.cli.session import run
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.topics.names import Topics
 from tests.e2e.cli.command import Keyrelay
 from tests.services.kafka import Kafka, Secured
 

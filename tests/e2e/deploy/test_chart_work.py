@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.settings import Settings, load_settings
-from keyrelay.sources.kafka.address import parse_address
+from keyrelay.sources.kafka.connecting.address import parse_address
 from tests.e2e.deploy.chart import Document, Release, variables
 
 DATABASE = "postgresql://keyrelay:hunter2@postgres/keyrelay"

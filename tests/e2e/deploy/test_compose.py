@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from keyrelay.settings import load_settings
-from keyrelay.sources.kafka.address import parse_address
+from keyrelay.sources.kafka.connecting.address import parse_address
 from tests.e2e.deploy.chart import Document
 from tests.services.compose import Compose
 

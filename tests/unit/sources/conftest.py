@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
-from keyrelay.sources.sqlite.terms import Terms
 from tests.contract.queues import a_world
 from tests.fakes import Clock
 from tests.samples import NOON

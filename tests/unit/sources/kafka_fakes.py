@@ -10,13 +10,13 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.model.claim import Arrival, Ending, Verdict
-from keyrelay.sources.kafka.address import Address
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.connection import Connection
-from keyrelay.sources.kafka.positions import Positions
-from keyrelay.sources.kafka.pump import Pump
+from keyrelay.sources.kafka.buffer.positions import Positions
+from keyrelay.sources.kafka.connecting.address import Address
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.connection import Connection
+from keyrelay.sources.kafka.options import Terms
 from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
-from keyrelay.sources.kafka.terms import Terms
+from keyrelay.sources.kafka.reading.consumer import Pump
 from tests.fakes import Clock, Story
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON, PROFILE

@@ -8,20 +8,20 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.kafka.lines import Lines
-from keyrelay.sources.kafka.positions import Positions
-from keyrelay.sources.kafka.record import (
+from keyrelay.sources.kafka.buffer.buffer import Shelf
+from keyrelay.sources.kafka.buffer.drawn import Taking
+from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.positions import Positions
+from keyrelay.sources.kafka.buffer.wakes import Wakes
+from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.records.record import (
     Fetched,
     Headers,
     Place,
     Record,
     parked_headers,
 )
-from keyrelay.sources.kafka.shelf import Shelf
-from keyrelay.sources.kafka.taking import Taking
-from keyrelay.sources.kafka.terms import Terms
-from keyrelay.sources.kafka.topics import Topics
-from keyrelay.sources.kafka.wakes import Wakes
+from keyrelay.sources.kafka.topics.names import Topics
 from tests.contract.queues import trigger
 from tests.samples import NOON, PROFILE
 

@@ -10,9 +10,13 @@ import trustme
 from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
 from keyrelay.settings import load_settings
-from keyrelay.sources.kafka.access import Access, InvalidAccess, password_of
-from keyrelay.sources.kafka.address import parse_address
-from keyrelay.sources.kafka.connection import Connection, connection_to, tls_context
+from keyrelay.sources.kafka.connecting.access import Access, InvalidAccess, password_of
+from keyrelay.sources.kafka.connecting.address import parse_address
+from keyrelay.sources.kafka.connecting.connection import (
+    Connection,
+    connection_to,
+    tls_context,
+)
 
 CANARY = "canary-7f3a"
 ADDRESS = parse_address("kafka://a,[::1]:9093")

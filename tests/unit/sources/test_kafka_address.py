@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.sources.kafka.address import Address, InvalidAddress, parse_address
+from keyrelay.sources.kafka.connecting.address import (
+    Address,
+    InvalidAddress,
+    parse_address,
+)
 
 
 def test_hosts_alone_are_enough() -> None:

@@ -14,9 +14,14 @@ from aiokafka.errors import (
 )
 
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.admin import Administrator
-from keyrelay.sources.kafka.layout import Copies, RefusedByKafka, Topic, wanted_topics
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.topics.admin import Administrator
+from keyrelay.sources.kafka.topics.layout import (
+    Copies,
+    RefusedByKafka,
+    Topic,
+    wanted_topics,
+)
+from keyrelay.sources.kafka.topics.names import Topics
 
 TOPIC = wanted_topics(Topics(main="t"), Copies(partitions=1, replication=1))[0]
 

@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.lease import KafkaLease
+from keyrelay.sources.kafka.options import Terms
 from keyrelay.sources.kafka.queue import KafkaQueue
-from keyrelay.sources.kafka.terms import Terms
 from tests.contract.queues import BURY, UntilIdle, trigger
 from tests.fakes import Story
 from tests.samples import MAIL_SECRET, NOON

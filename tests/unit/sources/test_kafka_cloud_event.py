@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
-from keyrelay.sources.kafka.cloud_event import Headers, Unwrapped, unwrap
+from keyrelay.sources.kafka.records.cloud_event import Headers, Unwrapped, unwrap
 from tests.samples import MAIL_ACTION, NOON, ORIGIN
 
 TRIGGER: Mapping[str, object] = {"action": MAIL_ACTION, "data": {"value": "°C"}}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.trigger import LARGEST_TRIGGER, Trigger
-from keyrelay.sources.kafka.admin import Cluster
-from keyrelay.sources.kafka.layout import (
+from keyrelay.sources.kafka.topics.admin import Cluster
+from keyrelay.sources.kafka.topics.layout import (
     LARGEST_PUBLISHED,
     LARGEST_RECORD,
     Copies,
@@ -18,8 +18,8 @@ from keyrelay.sources.kafka.layout import (
     deviations,
     wanted_topics,
 )
-from keyrelay.sources.kafka.plan import Step, plan
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.topics.names import Topics
+from keyrelay.sources.kafka.topics.plan import Step, plan
 from tests.samples import MAIL_ACTION, ORIGIN
 
 TOPICS = Topics(main="t")

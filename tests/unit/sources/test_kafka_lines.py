@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from keyrelay.sources.kafka.lines import Lines
-from keyrelay.sources.kafka.positions import Mark
-from keyrelay.sources.kafka.record import Record
+from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.positions import Mark
+from keyrelay.sources.kafka.records.record import Record
 from tests.contract.queues import trigger
 from tests.samples import OTHER_PROFILE
 from tests.unit.sources.kafka_records import MAIN, MAIN_TOO, a_record

@@ -14,7 +14,7 @@ from aiokafka.errors import (
 )
 
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.outbox import Outbox, Parcel, TooLarge
+from keyrelay.sources.kafka.connecting.producer import Outbox, Parcel, TooLarge
 
 pytestmark = pytest.mark.timeout(20)
 

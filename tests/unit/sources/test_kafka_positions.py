@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from keyrelay.sources.kafka.positions import Mark, Positions
+from keyrelay.sources.kafka.buffer.positions import Mark, Positions
 from tests.samples import NOON
 
 SECOND = timedelta(seconds=1)

@@ -11,8 +11,8 @@ from aiokafka.structs import TopicPartition
 
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Lease
+from keyrelay.sources.kafka.options import Pace, Terms, Window
 from keyrelay.sources.kafka.queue import KafkaQueue
-from keyrelay.sources.kafka.terms import Pace, Terms, Window
 from tests.contract.kafka_logs import listening
 from tests.contract.queues import SECOND, UntilIdle, trigger
 from tests.unit.sources.kafka_fakes import House, positions_of, pump_of

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import MalformedTrigger, Trigger
-from keyrelay.sources.kafka.positions import Mark
-from keyrelay.sources.kafka.record import (
+from keyrelay.sources.kafka.buffer.positions import Mark
+from keyrelay.sources.kafka.records.record import (
     Fetched,
     Place,
     Record,

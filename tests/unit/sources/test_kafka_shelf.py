@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.sources.kafka.record import Record
-from keyrelay.sources.kafka.shelf import Shelf
-from keyrelay.sources.kafka.terms import Pace, Terms, Window
+from keyrelay.sources.kafka.buffer.buffer import Shelf
+from keyrelay.sources.kafka.options import Pace, Terms, Window
+from keyrelay.sources.kafka.records.record import Record
 from tests.contract.queues import SECOND, trigger
 from tests.samples import MAIL_SECRET, NOON, QUEUE_SECRET
 from tests.unit.sources.kafka_records import (

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.sources.kafka.watchdog import Stalled, Watchdog
+from keyrelay.sources.kafka.reading.watchdog import Stalled, Watchdog
 from tests.contract.queues import SECOND
 from tests.samples import NOON
 

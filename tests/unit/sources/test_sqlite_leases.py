@@ -13,9 +13,9 @@ from keyrelay.concurrency.batching import Batch
 from keyrelay.model.backlog import Depth, State, Status
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Unavailable
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.rows import Loan
-from keyrelay.sources.sqlite.terms import Terms
 from tests.contract.queues import BURY, LEASE, SECOND, UntilIdle, a_world, trigger
 from tests.fakes import Clock
 from tests.samples import DAY, NOON, OTHER_PROFILE, PROFILE

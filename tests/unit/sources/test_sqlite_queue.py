@@ -12,12 +12,12 @@ from keyrelay.concurrency.wakeup import Bell
 from keyrelay.databases.sqlite import open_engine
 from keyrelay.model.settlement import Done, Settlement
 from keyrelay.ports import Unavailable
-from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings
-from keyrelay.sources.sqlite.ledger import Ledger
+from keyrelay.sources.sqlite.operations import Clerk
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
-from keyrelay.sources.sqlite.terms import Terms
+from keyrelay.sources.sqlite.writes import Ledger
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, a_world, trigger
 from tests.fakes import Clock
 

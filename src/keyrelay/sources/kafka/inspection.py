@@ -7,9 +7,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from keyrelay.model.backlog import Depth, Lag
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.positions import Positions
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.buffer.positions import Positions
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.topics.names import Topics
 
 
 async def depth(clients: Clients, topics: Topics) -> Depth:

@@ -7,7 +7,7 @@ from datetime import datetime
 from keyrelay.model.claim import Ending, Go
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.kafka.record import Record
+from keyrelay.sources.kafka.records.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,17 +23,17 @@ from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, Standings, Unavailable
 from keyrelay.sources.kafka import inspection
-from keyrelay.sources.kafka.clerk import Clerk
-from keyrelay.sources.kafka.clients import Clients
+from keyrelay.sources.kafka.buffer.buffer import Shelf
+from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.positions import Positions
+from keyrelay.sources.kafka.buffer.wakes import Wakes
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.producer import Outbox, Parcel, TooLarge
 from keyrelay.sources.kafka.lease import KafkaLease, Loan
-from keyrelay.sources.kafka.lines import Lines
-from keyrelay.sources.kafka.outbox import Outbox, Parcel, TooLarge
-from keyrelay.sources.kafka.positions import Positions
-from keyrelay.sources.kafka.reader import Reader
-from keyrelay.sources.kafka.shelf import Shelf
-from keyrelay.sources.kafka.terms import Terms
-from keyrelay.sources.kafka.topics import Topics
-from keyrelay.sources.kafka.wakes import Wakes
+from keyrelay.sources.kafka.lending import Clerk
+from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.reading.reader import Reader
+from keyrelay.sources.kafka.topics.names import Topics
 
 log = logging.getLogger(__name__)
 

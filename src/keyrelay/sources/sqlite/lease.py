@@ -8,8 +8,8 @@ from weakref import WeakSet
 
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
+from keyrelay.sources.sqlite.writes import Ledger, Settling
 
 log = logging.getLogger(__name__)
 

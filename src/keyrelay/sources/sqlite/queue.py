@@ -20,12 +20,12 @@ from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
-from keyrelay.sources.sqlite.clerk import Clerk
 from keyrelay.sources.sqlite.lease import Holdings, SqliteLease
-from keyrelay.sources.sqlite.ledger import Ledger, Settling
+from keyrelay.sources.sqlite.operations import Clerk
+from keyrelay.sources.sqlite.options import STANDARD, Terms
 from keyrelay.sources.sqlite.rows import Loan
 from keyrelay.sources.sqlite.schema import prepare
-from keyrelay.sources.sqlite.terms import STANDARD, Terms
+from keyrelay.sources.sqlite.writes import Ledger, Settling
 
 _MOST = 500  # of anything in one transaction
 

@@ -23,9 +23,9 @@ from aiokafka.errors import (
 )
 
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.diagnosis import diagnose
-from keyrelay.sources.kafka.layout import Copies, RefusedByKafka, Topic
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.diagnosis import diagnose
+from keyrelay.sources.kafka.topics.layout import Copies, RefusedByKafka, Topic
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from aiokafka.structs import TopicPartition
 
-from keyrelay.sources.kafka.record import Record
+from keyrelay.sources.kafka.records.record import Record
 
 Key = tuple[str, str]  # profile, key
 

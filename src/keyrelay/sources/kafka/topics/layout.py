@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyrelay.model.trigger import LARGEST_TRIGGER
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.topics.names import Topics
 
 # A trigger is kept as ASCII, in which one character can take six times the room.
 _ROOM_FOR_TRIGGER = 6 * LARGEST_TRIGGER

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.record import Headers
+from keyrelay.sources.kafka.records.record import Headers
 
 log = logging.getLogger(__name__)
 

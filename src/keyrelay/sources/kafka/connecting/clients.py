@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from keyrelay.sources.kafka.connection import Connection
-from keyrelay.sources.kafka.layout import LARGEST_RECORD
+from keyrelay.sources.kafka.connecting.connection import Connection
+from keyrelay.sources.kafka.topics.layout import LARGEST_RECORD
 
 _FETCH = 1024 * 1024
 _PATIENCE = 10_000  # milliseconds for a request

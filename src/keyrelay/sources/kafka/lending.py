@@ -31,10 +31,13 @@ from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, Unavailable
+from keyrelay.sources.kafka.buffer.buffer import Shelf
+from keyrelay.sources.kafka.buffer.drawn import Taking, Unreadable
+from keyrelay.sources.kafka.buffer.positions import Mark
+from keyrelay.sources.kafka.connecting.producer import Outbox, Parcel, TooLarge
 from keyrelay.sources.kafka.lease import Loan
-from keyrelay.sources.kafka.outbox import Outbox, Parcel, TooLarge
-from keyrelay.sources.kafka.positions import Mark
-from keyrelay.sources.kafka.record import (
+from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.records.record import (
     Headers,
     Place,
     Record,
@@ -42,9 +45,6 @@ from keyrelay.sources.kafka.record import (
     parked_as,
     parked_headers,
 )
-from keyrelay.sources.kafka.shelf import Shelf
-from keyrelay.sources.kafka.taking import Taking, Unreadable
-from keyrelay.sources.kafka.terms import Terms
 
 log = logging.getLogger(__name__)
 

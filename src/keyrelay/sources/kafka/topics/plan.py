@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyrelay.sources.kafka.admin import Administrator, Cluster
-from keyrelay.sources.kafka.layout import Deviation, Topic, deviations
+from keyrelay.sources.kafka.topics.admin import Administrator, Cluster
+from keyrelay.sources.kafka.topics.layout import Deviation, Topic, deviations
 
 
 class Step(StrEnum):

@@ -21,6 +21,7 @@ from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import statements
+from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.rows import (
     Columns,
     Loan,
@@ -30,7 +31,6 @@ from keyrelay.sources.sqlite.rows import (
     settled,
     ticks,
 )
-from keyrelay.sources.sqlite.terms import Terms
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from datetime import timedelta
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from keyrelay.sources.kafka.clerk import Clerk
-from keyrelay.sources.kafka.clients import Clients
-from keyrelay.sources.kafka.pump import Pump
-from keyrelay.sources.kafka.watchdog import Stalled, Watchdog
+from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.lending import Clerk
+from keyrelay.sources.kafka.reading.consumer import Pump
+from keyrelay.sources.kafka.reading.watchdog import Stalled, Watchdog
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keyrelay.sources.kafka.topics import Topics
+from keyrelay.sources.kafka.topics.names import Topics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

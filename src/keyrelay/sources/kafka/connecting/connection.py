@@ -7,8 +7,8 @@ from typing import TypedDict
 
 from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.access import Access, password_of
-from keyrelay.sources.kafka.address import Address
+from keyrelay.sources.kafka.connecting.access import Access, password_of
+from keyrelay.sources.kafka.connecting.address import Address
 
 _CLIENT = "keyrelay"
 

@@ -13,11 +13,11 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.concurrency.wakeup import Bell
 from keyrelay.model.world import World
-from keyrelay.sources.kafka.record import Fetched, size_of, written_at
-from keyrelay.sources.kafka.shelf import Shelf
-from keyrelay.sources.kafka.terms import Terms
-from keyrelay.sources.kafka.undecodable import FLAW, read_around, stand_in
-from keyrelay.sources.kafka.watchdog import Watchdog
+from keyrelay.sources.kafka.buffer.buffer import Shelf
+from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.reading.watchdog import Watchdog
+from keyrelay.sources.kafka.records.record import Fetched, size_of, written_at
+from keyrelay.sources.kafka.records.undecodable import FLAW, read_around, stand_in
 
 log = logging.getLogger(__name__)
 

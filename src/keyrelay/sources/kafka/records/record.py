@@ -17,8 +17,8 @@ from keyrelay.model.claim import Arrival
 from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
 from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
-from keyrelay.sources.kafka.cloud_event import unwrap
-from keyrelay.sources.kafka.positions import Mark
+from keyrelay.sources.kafka.buffer.positions import Mark
+from keyrelay.sources.kafka.records.cloud_event import unwrap
 
 Headers = Sequence[tuple[str, bytes]]
 

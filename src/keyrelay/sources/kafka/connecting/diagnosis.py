@@ -16,7 +16,7 @@ from aiokafka.errors import (
 )
 
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.connection import Connection
+from keyrelay.sources.kafka.connecting.connection import Connection
 
 _WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_, _IP_ADDRESS_MISMATCH
 _PATIENCE = 5_000  # milliseconds

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from keyrelay.sources.kafka.record import Fetched, Record
+from keyrelay.sources.kafka.records.record import Fetched, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

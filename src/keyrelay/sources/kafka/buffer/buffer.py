@@ -11,13 +11,18 @@ from datetime import datetime, timedelta
 from aiokafka.structs import TopicPartition
 
 from keyrelay.model.trigger import MalformedTrigger
-from keyrelay.sources.kafka.lines import Lines
-from keyrelay.sources.kafka.positions import Mark, Positions
-from keyrelay.sources.kafka.record import Fetched, Record, read_parked, read_published
-from keyrelay.sources.kafka.taking import Taking, Unreadable
-from keyrelay.sources.kafka.terms import Terms
-from keyrelay.sources.kafka.topics import Topics
-from keyrelay.sources.kafka.wakes import Wakes
+from keyrelay.sources.kafka.buffer.drawn import Taking, Unreadable
+from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.positions import Mark, Positions
+from keyrelay.sources.kafka.buffer.wakes import Wakes
+from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.records.record import (
+    Fetched,
+    Record,
+    read_parked,
+    read_published,
+)
+from keyrelay.sources.kafka.topics.names import Topics
 
 _SOON = timedelta(milliseconds=50)  # what is due so soon is not put back for it
 

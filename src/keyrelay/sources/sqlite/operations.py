@@ -11,8 +11,8 @@ from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite.inspection import count_due, is_drained
 from keyrelay.sources.sqlite.lease import Holdings
-from keyrelay.sources.sqlite.ledger import Ledger, Settling
 from keyrelay.sources.sqlite.rows import Loan
+from keyrelay.sources.sqlite.writes import Ledger, Settling
 
 log = logging.getLogger(__name__)
 
