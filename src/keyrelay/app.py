@@ -9,7 +9,7 @@ from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.lines import Lines
+from keyrelay.dispatchers.sqs.pool import Lines
 from keyrelay.engine.breaker import Pauses
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.supervisor import Supervisor

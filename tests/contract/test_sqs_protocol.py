@@ -18,7 +18,7 @@ from botocore.loaders import Loader
 
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.lines import Lines
+from keyrelay.dispatchers.sqs.pool import Lines
 from keyrelay.dispatchers.sqs.wire import Unsent, open_wire
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.message import QueueMessage, QueueMessages

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from keyrelay.dispatchers.sqs.client import Clients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.lines import Lines
+from keyrelay.dispatchers.sqs.pool import Lines
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.message import QueueMessage, QueueMessages
 from keyrelay.model.outcome import Delivered, Fault, Rejected

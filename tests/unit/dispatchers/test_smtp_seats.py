@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keyrelay.dispatchers.smtp.limits import Limits, Reuse
-from keyrelay.dispatchers.smtp.seats import Seats
+from keyrelay.dispatchers.smtp.slots import Seats
 from keyrelay.model.outcome import Blame
 
 ONE = Limits(reuse=replace(Reuse(), sessions=1))

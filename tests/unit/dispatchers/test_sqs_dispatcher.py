@@ -12,7 +12,7 @@ from keyrelay.dispatchers.sqs.batches import LARGEST, Entry
 from keyrelay.dispatchers.sqs.classify import Refusal
 from keyrelay.dispatchers.sqs.client import Reply, Taken
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.lines import Lines
+from keyrelay.dispatchers.sqs.pool import Lines
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
 from keyrelay.model.credentials import SecretRules, SqsCredentials
 from keyrelay.model.message import QueueMessage, QueueMessages

@@ -8,11 +8,11 @@ from datetime import datetime
 from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.smtp.compose import Envelope, HeaderInjected, compose
 from keyrelay.dispatchers.smtp.connect import Connector, Resolve, system_resolve
+from keyrelay.dispatchers.smtp.greeting import Opener
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
-from keyrelay.dispatchers.smtp.opening import Opener
+from keyrelay.dispatchers.smtp.pool import Key, Sessions
 from keyrelay.dispatchers.smtp.reply import Broken
 from keyrelay.dispatchers.smtp.session import Session, Stale
-from keyrelay.dispatchers.smtp.sessions import Key, Sessions
 from keyrelay.dispatchers.smtp.starttls import StartTls
 from keyrelay.dispatchers.smtp.transaction import transact
 from keyrelay.model.credentials import SecretRules, SmtpCredentials, smtp_credentials

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from keyrelay.dispatchers.sqs.lines import Line, Lines
+from keyrelay.dispatchers.sqs.pool import Line, Lines
 from keyrelay.dispatchers.sqs.verdict import combine
 from keyrelay.model.credentials import SecretRules, SqsCredentials, sqs_credentials
 from keyrelay.model.documents import InvalidDefinition

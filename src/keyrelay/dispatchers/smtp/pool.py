@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from keyrelay.dispatchers.smtp.opening import Opener
-from keyrelay.dispatchers.smtp.seats import Seats
+from keyrelay.dispatchers.smtp.greeting import Opener
 from keyrelay.dispatchers.smtp.session import Session
+from keyrelay.dispatchers.smtp.slots import Seats
 from keyrelay.model.credentials import SmtpCredentials
 from keyrelay.model.outcome import Deferred, Rejected
 
