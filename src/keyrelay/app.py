@@ -17,6 +17,9 @@ from keyrelay.engine.worker import Worker
 from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.world import World, real_world
 from keyrelay.network.egress import Egress, parse_networks
+from keyrelay.observability.lanes import Lanes
+from keyrelay.observability.observability import Watch, new_watch
+from keyrelay.observability.readiness import Outlook, Part, Waiting
 from keyrelay.opening import Store, open_inbox, open_store, secret_rules
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.settings import Settings
@@ -24,9 +27,6 @@ from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
-from keyrelay.watch.lanes import Lanes
-from keyrelay.watch.outlook import Outlook, Part, Waiting
-from keyrelay.watch.watch import Watch, new_watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from typing import TypeVar
 import uvloop
 from rich.console import Console
 
-from keyrelay.logs import configure_logs
 from keyrelay.model.trigger import Origin
+from keyrelay.observability.logs import configure_logs
 from keyrelay.opening import Store, initialise, open_store
 from keyrelay.settings import Settings, load_settings
 from keyrelay.stores.definitions.live_catalog import LiveCatalog

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from keyrelay.logs import configure_logs, report_loop_fault
 from keyrelay.model.secret import SecretValue
+from keyrelay.observability.logs import configure_logs, report_loop_fault
 
 CANARY = "hunter2"
 

@@ -16,7 +16,7 @@ import uvloop
 from keyrelay.cli.flags import Flags
 from keyrelay.cli.refusals import Refused
 from keyrelay.databases.database import Database
-from keyrelay.logs import configure_logs, report_loop_fault
+from keyrelay.observability.logs import configure_logs, report_loop_fault
 from keyrelay.opening import Store, open_inbox, open_store
 from keyrelay.ports import TriggerQueue
 from keyrelay.settings import Settings, load_settings

@@ -16,10 +16,10 @@ from keyrelay.cli.output import put
 from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
 from keyrelay.concurrency.gc_freeze import kept_for_good
-from keyrelay.logs import configure_logs
 from keyrelay.model.settlement import Bury, Done, TryAgain
+from keyrelay.observability.logs import configure_logs
+from keyrelay.observability.probes import OFF, Probes, open_probes
 from keyrelay.settings import Settings
-from keyrelay.watch.probes import OFF, Probes, open_probes
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 

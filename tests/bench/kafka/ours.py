@@ -17,10 +17,10 @@ import uvloop
 
 from keyrelay.app import Dispatchers, open_dispatchers, open_worker
 from keyrelay.concurrency.gc_freeze import kept_for_good
-from keyrelay.logs import configure_logs
 from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
+from keyrelay.observability.logs import configure_logs
 from keyrelay.ports import Dispatcher
 from keyrelay.settings import Settings, load_settings
 from tests.bench.kafka.gauge import Gauge, listen

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.backlog import Lag
+from keyrelay.observability.lanes import Lanes, Pace
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.watch.lanes import Lanes, Pace
 from tests.fakes import FakeLease
 from tests.samples import a_trigger
 

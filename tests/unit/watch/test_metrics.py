@@ -27,14 +27,14 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.ports import Lease, Unavailable
-from keyrelay.watch.metrics import (
+from keyrelay.observability.metrics import (
     OUTCOMES,
     SETTLEMENTS,
     MeteredAttempt,
     MeteredAuditLog,
     Metrics,
 )
+from keyrelay.ports import Lease, Unavailable
 from tests.fakes import FakeLease
 from tests.samples import DAY, MAIL_ACTION, NOON, PROFILE, a_trigger
 

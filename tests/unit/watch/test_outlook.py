@@ -8,8 +8,15 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.model.backlog import Lag
+from keyrelay.observability.readiness import (
+    FRESH,
+    SILENCE,
+    UNASKED,
+    Outlook,
+    Part,
+    Waiting,
+)
 from keyrelay.ports import Unavailable
-from keyrelay.watch.outlook import FRESH, SILENCE, UNASKED, Outlook, Part, Waiting
 
 MOMENT = timedelta(milliseconds=1)
 LAGS = (Lag(topic="queue", waiting=3, age=timedelta(seconds=9)),)

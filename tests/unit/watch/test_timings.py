@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
-from keyrelay.watch.timings import Timings
+from keyrelay.observability.histogram import Timings
 
 BOUNDS = (0.005, 0.1, 1, 60, 86400)
 seconds = st.one_of(st.sampled_from(BOUNDS), st.floats(0, 1e6))

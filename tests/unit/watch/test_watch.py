@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keyrelay import __version__
-from keyrelay.watch.watch import Watch
+from keyrelay.observability.observability import Watch
 from tests.unit.watch.watched import Queue, watch
 
 

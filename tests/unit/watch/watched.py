@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyrelay.model.backlog import Lag
+from keyrelay.observability.lanes import Lanes
+from keyrelay.observability.observability import Watch, new_watch
+from keyrelay.observability.readiness import Outlook, Part, Waiting
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.watch.lanes import Lanes
-from keyrelay.watch.outlook import Outlook, Part, Waiting
-from keyrelay.watch.watch import Watch, new_watch
 from tests.fakes import FakeLease
 from tests.samples import a_trigger
 

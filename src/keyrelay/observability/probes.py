@@ -16,8 +16,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from keyrelay.observability.readiness import Outlook
 from keyrelay.ports import Unavailable
-from keyrelay.watch.outlook import Outlook
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from keyrelay import __version__
-from keyrelay.watch.lanes import Lanes
-from keyrelay.watch.outlook import Outlook
+from keyrelay.observability.lanes import Lanes
+from keyrelay.observability.readiness import Outlook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from keyrelay.model.audit import Report
+from keyrelay.observability.gauges import Gauges
+from keyrelay.observability.lanes import Lanes
+from keyrelay.observability.metrics import MeteredAttempt, MeteredAuditLog, Metrics
+from keyrelay.observability.readiness import Outlook
 from keyrelay.ports import AuditLog, Lease
-from keyrelay.watch.gauges import Gauges
-from keyrelay.watch.lanes import Lanes
-from keyrelay.watch.metrics import MeteredAttempt, MeteredAuditLog, Metrics
-from keyrelay.watch.outlook import Outlook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,8 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.observability.histogram import Timings
 from keyrelay.ports import AuditLog, Lease
-from keyrelay.watch.timings import Timings
 
 OUTCOMES: Mapping[type[Outcome], str] = {
     Delivered: "delivered",

@@ -1,1 +1,0 @@
-"""Watch: what can be seen of a worker while it works."""
