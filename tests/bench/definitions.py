@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.app.store import Store
 from keyrelay.model.secret import SealedSecret, Secret, SecretType, SecretValue
 from keyrelay.model.tags import Tag
-from keyrelay.opening import Store
 from keyrelay.stores.definitions.listing import fold
 from keyrelay.stores.definitions.secret_rows import row_of
 from keyrelay.stores.definitions.versions import LABEL, Versions, read_versions

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from keyrelay.app.store import Store
 from keyrelay.engine.breaker import Pauses
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
@@ -13,7 +14,6 @@ from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Origin, Trigger
-from keyrelay.opening import Store
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog

@@ -17,10 +17,10 @@ from typing import TypeVar
 import uvloop
 from rich.console import Console
 
+from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.store import Store, initialise, open_store
 from keyrelay.model.trigger import Origin
 from keyrelay.observability.logs import configure_logs
-from keyrelay.opening import Store, initialise, open_store
-from keyrelay.settings import Settings, load_settings
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from tests.bench.definitions import action_id, fill
 from tests.bench.engine import Source, engine

@@ -14,10 +14,10 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from keyrelay import __version__
+from keyrelay.app.settings import Settings
 from keyrelay.model.claim import Arrival
 from keyrelay.model.outcome import Fault
 from keyrelay.model.trigger import Trigger
-from keyrelay.settings import Settings
 from keyrelay.sources.kafka.buffer.positions import Mark
 from keyrelay.sources.kafka.connecting.address import GROUP, TOPIC
 from keyrelay.sources.kafka.records.cloud_event import unwrap

@@ -15,12 +15,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from keyrelay.app import WorkerProcess, open_dispatchers, open_worker
+from keyrelay.app.settings import Settings
+from keyrelay.app.store import initialise
+from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.observability.probes import OFF, Probes, open_probes
 from keyrelay.observability.readiness import FRESH
-from keyrelay.opening import initialise
 from keyrelay.ports import Unavailable
-from keyrelay.settings import Settings
 
 ANYWHERE = "127.0.0.1:0"
 GRACE = timedelta(seconds=1)

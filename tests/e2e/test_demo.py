@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.app.settings import load_settings
+from keyrelay.app.store import open_store, read_catalog
 from keyrelay.model.policy.policy import Permit, decide
-from keyrelay.opening import open_store, read_catalog
-from keyrelay.settings import load_settings
 from tests.e2e import leftovers
 from tests.installed import command
 from tests.installed.home import KEYRELAY

@@ -30,11 +30,6 @@ PURE = {"concurrency", "network", "model", "ports", "engine"}
 MOVING = {
     "watch": "observability",
     "cli.demo": "demo",
-    "settings": "app",
-    "setting_kinds": "app",
-    "opening": "app",
-    "kafka": "app",
-    "moving": "app",
     "cli.demo.arrivals": "demo",
     "cli.demo.cast": "demo",
     "cli.demo.catcher": "demo",

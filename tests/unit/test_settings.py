@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.settings import InvalidSettings, Settings, load_settings
+from keyrelay.app.settings import InvalidSettings, Settings, load_settings
 
 CONFIG = Path(__file__).parents[2] / "config"
 

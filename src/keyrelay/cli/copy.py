@@ -8,15 +8,15 @@ import typer
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
+from keyrelay.app.setting_kinds import database_url
+from keyrelay.app.settings import Settings
+from keyrelay.app.transfer import Move, Moved, open_move
 from keyrelay.cli.audit import sentence_of
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, put_document, say, show_table
 from keyrelay.cli.progress import progress
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import run, settings_of
-from keyrelay.moving import Move, Moved, open_move
-from keyrelay.setting_kinds import database_url
-from keyrelay.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 

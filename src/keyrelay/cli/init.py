@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.app.store import Founding, initialise
 from keyrelay.cli.flags import Flags
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put, say
 from keyrelay.cli.session import actor, run, settings_of
-from keyrelay.opening import Founding, initialise
 
 app = typer.Typer(rich_markup_mode=None)
 

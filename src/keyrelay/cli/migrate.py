@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.app.settings import Settings
 from keyrelay.cli.input import confirm
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put, say, show_table
@@ -14,7 +15,6 @@ from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
 from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.postgresql import ENDLESS, Locked
-from keyrelay.settings import Settings
 from keyrelay.stores.schema.migrations import Step, migrate, plan
 
 app = typer.Typer(rich_markup_mode=None)

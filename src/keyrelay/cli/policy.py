@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.app.store import read_catalog
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.names import definition_called, secret_called
@@ -13,7 +14,6 @@ from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.policy.policy import Allowance, Denial, Explanation, explain
-from keyrelay.opening import read_catalog
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Who may use which secret."

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import typer
 
+from keyrelay.app.settings import InvalidSettings
+from keyrelay.app.store import NotInitialised
 from keyrelay.cli.exits import ExitCode
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
-from keyrelay.opening import NotInitialised
 from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.settings import InvalidSettings
 from keyrelay.sources.kafka.connecting.access import InvalidAccess
 from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema

@@ -13,13 +13,13 @@ from typing import TypeVar
 import typer
 import uvloop
 
+from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.cli.flags import Flags
 from keyrelay.cli.refusals import Refused
 from keyrelay.databases.database import Database
 from keyrelay.observability.logs import configure_logs, report_loop_fault
-from keyrelay.opening import Store, open_inbox, open_store
 from keyrelay.ports import TriggerQueue
-from keyrelay.settings import Settings, load_settings
 from keyrelay.stores.definitions.listing import NotFound
 from keyrelay.stores.installation import Profile, find_profile
 

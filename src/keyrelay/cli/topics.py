@@ -8,13 +8,13 @@ from typing import Annotated, assert_never
 
 import typer
 
+from keyrelay.app.kafka import clients_of
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.input import confirm
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
-from keyrelay.kafka import clients_of
 from keyrelay.sources.kafka.connecting.clients import Clients
 from keyrelay.sources.kafka.topics.admin import open_administrator
 from keyrelay.sources.kafka.topics.layout import Copies, Topic, wanted_topics

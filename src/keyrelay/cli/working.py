@@ -11,7 +11,8 @@ from datetime import timedelta
 import structlog
 import typer
 
-from keyrelay.app import WorkerProcess, open_dispatchers, open_worker
+from keyrelay.app.settings import Settings
+from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.cli.output import put
 from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
@@ -19,7 +20,6 @@ from keyrelay.concurrency.gc_freeze import kept_for_good
 from keyrelay.model.settlement import Bury, Done, TryAgain
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
-from keyrelay.settings import Settings
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 

@@ -4,8 +4,8 @@ import argparse
 
 import uvloop
 
-from keyrelay.opening import open_store
-from keyrelay.settings import Settings, load_settings
+from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.store import open_store
 from keyrelay.stores.installation import list_profiles
 from tests.bench.definitions import action_id, fill
 from tests.bench.kafka.crew import ours

@@ -15,14 +15,14 @@ from typing import Generic, TypeVar
 
 import uvloop
 
-from keyrelay.app import Dispatchers, open_dispatchers, open_worker
+from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.worker import Dispatchers, open_dispatchers, open_worker
 from keyrelay.concurrency.gc_freeze import kept_for_good
 from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.observability.logs import configure_logs
 from keyrelay.ports import Dispatcher
-from keyrelay.settings import Settings, load_settings
 from tests.bench.kafka.gauge import Gauge, listen
 
 M = TypeVar("M", Mail, QueueMessages)

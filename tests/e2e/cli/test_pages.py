@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.app.settings import load_settings
+from keyrelay.app.store import initialise, open_store
 from keyrelay.cli.output import Document
 from keyrelay.cli.pages import Pages
 from keyrelay.cli.session import Session
-from keyrelay.opening import initialise, open_store
-from keyrelay.settings import load_settings
 
 TOLD = [{"id": str(number)} for number in range(1200, 0, -1)]
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from keyrelay import __version__
-from keyrelay.settings import Settings
+from keyrelay.app.settings import Settings
 from tests.e2e.deploy import chart
 from tests.e2e.deploy.chart import CHART, INSTALLATIONS, Document
 from tests.services.helm import Helm, Refused

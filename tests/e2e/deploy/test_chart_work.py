@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.settings import Settings, load_settings
+from keyrelay.app.settings import Settings, load_settings
 from keyrelay.sources.kafka.connecting.address import parse_address
 from tests.e2e.deploy.chart import Document, Release, variables
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.settings import Settings
+from keyrelay.app.settings import Settings
 
 UNIT = Path(__file__).parents[3] / "deploy" / "keyrelay.service"
 

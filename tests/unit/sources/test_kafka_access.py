@@ -7,9 +7,9 @@ from typing import TypedDict
 import pytest
 import trustme
 
+from keyrelay.app.settings import load_settings
 from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
-from keyrelay.settings import load_settings
 from keyrelay.sources.kafka.connecting.access import Access, InvalidAccess, password_of
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.kafka.connecting.connection import (

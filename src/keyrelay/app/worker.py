@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from keyrelay.app.settings import Settings
+from keyrelay.app.store import Store, open_inbox, open_store, secret_rules
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs.client import Clients
@@ -20,9 +22,7 @@ from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Watch, new_watch
 from keyrelay.observability.readiness import Outlook, Part, Waiting
-from keyrelay.opening import Store, open_inbox, open_store, secret_rules
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
-from keyrelay.settings import Settings
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog

@@ -7,13 +7,13 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from keyrelay.app.settings import Settings
 from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.sqlite import path_of
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import TriggerQueue
-from keyrelay.settings import Settings
 from keyrelay.sources.sqlite.options import Terms
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.stores.audit.checkpoint import CheckpointFile
@@ -154,7 +154,7 @@ async def _open_log(
     settings: Settings, store: Store, *, work: bool, drain: bool
 ) -> AsyncIterator[TriggerQueue]:
     # Here, because the client library takes longer to load than most commands run.
-    from keyrelay.kafka import open_log
+    from keyrelay.app.kafka import open_log
 
     async with open_log(settings, store.database, work=work, drain=drain) as queue:
         yield queue

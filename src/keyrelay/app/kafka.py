@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from keyrelay.app.settings import Settings
 from keyrelay.databases.database import Database
 from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue
-from keyrelay.settings import Settings
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.kafka.connecting.clients import Clients
 from keyrelay.sources.kafka.connecting.connection import connection_to

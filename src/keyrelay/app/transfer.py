@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from keyrelay.app.settings import Settings
+from keyrelay.app.store import make_current, vault_over
 from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.postgresql import ENDLESS
 from keyrelay.model.world import real_world
-from keyrelay.opening import make_current, vault_over
-from keyrelay.settings import Settings
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.trail import AuditTrail, Verdict
 from keyrelay.stores.copying import Copying, NotCopied

@@ -17,9 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.secret import SecretValue
-from keyrelay.setting_kinds import (
+from keyrelay.app.setting_kinds import (
     Port,
     address,
     database_url,
@@ -28,6 +26,8 @@ from keyrelay.setting_kinds import (
     queue_url,
     split,
 )
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.secret import SecretValue
 from keyrelay.sources.kafka.connecting.access import Access
 
 _PREFIX = "KEYRELAY_"
