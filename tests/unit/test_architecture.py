@@ -30,24 +30,6 @@ PURE = {"concurrency", "network", "model", "ports", "engine"}
 MOVING = {
     "watch": "observability",
     "cli.demo": "demo",
-    "cli.demo.arrivals": "demo",
-    "cli.demo.cast": "demo",
-    "cli.demo.catcher": "demo",
-    "cli.demo.conclusion": "demo",
-    "cli.demo.findings": "demo",
-    "cli.demo.ledger": "demo",
-    "cli.demo.local_sqs": "demo",
-    "cli.demo.performance": "demo",
-    "cli.demo.play": "demo",
-    "cli.demo.preparing": "demo",
-    "cli.demo.settling": "demo",
-    "cli.demo.shell": "demo",
-    "cli.demo.showing": "demo",
-    "cli.demo.sqs_server": "demo",
-    "cli.demo.stage": "demo",
-    "cli.demo.story": "demo",
-    "cli.demo.traces": "demo",
-    "cli.demo.working": "demo",
 }
 # Each is a review point: what is revealed here must be gone when the call returns.
 REVEALERS = {

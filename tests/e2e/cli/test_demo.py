@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from keyrelay.cli.demo.cast import NUMBERS, Role, role, trigger, trigger_id
-from keyrelay.cli.demo.conclusion import conclude
-from keyrelay.cli.demo.ledger import Ledger, mailed, queued
-from keyrelay.cli.demo.stage import Count, Stage
-from keyrelay.cli.demo.traces import traces
+from keyrelay.demo.cast import NUMBERS, Role, role, trigger, trigger_id
+from keyrelay.demo.conclusion import conclude
+from keyrelay.demo.ledger import Ledger, mailed, queued
+from keyrelay.demo.stage import Count, Stage
+from keyrelay.demo.traces import traces
 from tests.samples import NOON
 
 VALUE = "hunter2/hunter2"

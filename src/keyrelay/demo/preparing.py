@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from keyrelay.cli.demo import cast
-from keyrelay.cli.demo.cast import NUMBERS, Document, Role, SecretPart, expected
-from keyrelay.cli.demo.play import Play
-from keyrelay.cli.demo.shell import Call
+from keyrelay.demo import cast
+from keyrelay.demo.cast import NUMBERS, Document, Role, SecretPart, expected
+from keyrelay.demo.play import Play
+from keyrelay.demo.shell import Call
 
 
 async def define(

@@ -74,7 +74,7 @@ async def serving(keys: KeyPair, name: str) -> AsyncIterator[LocalQueue]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "keyrelay.cli.demo.sqs_server",
+        "keyrelay.demo.sqs_server",
         # moto reads profiles, too.
         env={name: v for name, v in os.environ.items() if not name.startswith("AWS_")},
         stdin=PIPE,

@@ -5,18 +5,18 @@ from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 
-from keyrelay.cli.demo import cast
-from keyrelay.cli.demo.arrivals import Arrivals
-from keyrelay.cli.demo.catcher import Account, Catcher, catching
-from keyrelay.cli.demo.findings import collect
-from keyrelay.cli.demo.local_sqs import KeyPair, LocalQueue, serving
-from keyrelay.cli.demo.play import HOME, Play
-from keyrelay.cli.demo.preparing import define, publish
-from keyrelay.cli.demo.settling import balance
-from keyrelay.cli.demo.shell import Shell, environment
-from keyrelay.cli.demo.showing import show_arrivals, show_records, show_refusals
-from keyrelay.cli.demo.stage import Stage
-from keyrelay.cli.demo.working import work
+from keyrelay.demo import cast
+from keyrelay.demo.arrivals import Arrivals
+from keyrelay.demo.catcher import Account, Catcher, catching
+from keyrelay.demo.findings import collect
+from keyrelay.demo.local_sqs import KeyPair, LocalQueue, serving
+from keyrelay.demo.play import HOME, Play
+from keyrelay.demo.preparing import define, publish
+from keyrelay.demo.settling import balance
+from keyrelay.demo.shell import Shell, environment
+from keyrelay.demo.showing import show_arrivals, show_records, show_refusals
+from keyrelay.demo.stage import Stage
+from keyrelay.demo.working import work
 
 _PACE = timedelta(seconds=0.15)  # of the catcher, so that there is something to watch
 _CA_FILE = "catcher-ca.pem"

@@ -12,11 +12,11 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from keyrelay.cli.demo.conclusion import conclude
-from keyrelay.cli.demo.local_sqs import NoSqs
-from keyrelay.cli.demo.shell import UnexpectedAnswer
-from keyrelay.cli.demo.stage import Stage
-from keyrelay.cli.demo.story import tell
+from keyrelay.demo.conclusion import conclude
+from keyrelay.demo.local_sqs import NoSqs
+from keyrelay.demo.shell import UnexpectedAnswer
+from keyrelay.demo.stage import Stage
+from keyrelay.demo.story import tell
 
 _LONGEST = 240.0  # seconds; a busy machine needs some
 

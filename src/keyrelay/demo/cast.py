@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from keyrelay.cli.demo.catcher import Account
-from keyrelay.cli.demo.local_sqs import REGION, KeyPair, LocalQueue
+from keyrelay.demo.catcher import Account
+from keyrelay.demo.local_sqs import REGION, KeyPair, LocalQueue
 
 Document = Mapping[str, object]
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from keyrelay.cli.demo.arrivals import Arrivals
-from keyrelay.cli.demo.cast import Role, expected
-from keyrelay.cli.demo.catcher import Catcher
-from keyrelay.cli.demo.local_sqs import LocalQueue
-from keyrelay.cli.demo.shell import Shell
-from keyrelay.cli.demo.stage import Count, Stage
+from keyrelay.demo.arrivals import Arrivals
+from keyrelay.demo.cast import Role, expected
+from keyrelay.demo.catcher import Catcher
+from keyrelay.demo.local_sqs import LocalQueue
+from keyrelay.demo.shell import Shell
+from keyrelay.demo.stage import Count, Stage
 from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import open_queue
 

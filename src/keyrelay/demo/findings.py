@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from keyrelay.cli.demo.cast import NUMBERS, trigger_id
-from keyrelay.cli.demo.ledger import Ledger, mailed, queued
-from keyrelay.cli.demo.play import Play
+from keyrelay.demo.cast import NUMBERS, trigger_id
+from keyrelay.demo.ledger import Ledger, mailed, queued
+from keyrelay.demo.play import Play
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from keyrelay.cli.demo import cast
+from keyrelay.demo import cast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

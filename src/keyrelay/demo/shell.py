@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from keyrelay.cli.demo.stage import Stage
+from keyrelay.demo.stage import Stage
 
 _MOST_LINES = 12  # of a command's output
 _GRACE = 10.0  # seconds for a worker to stop in, when the story is cut short

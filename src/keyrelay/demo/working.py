@@ -2,8 +2,8 @@
 
 import signal
 
-from keyrelay.cli.demo.play import Play
-from keyrelay.cli.demo.shell import UnexpectedAnswer
+from keyrelay.demo.play import Play
+from keyrelay.demo.shell import UnexpectedAnswer
 
 _KILL_AFTER = 40  # arrivals
 _MOST_DRAINS = 5

@@ -1,4 +1,4 @@
-"""SQS server: `python -m keyrelay.cli.demo.sqs_server` speaks the real protocol.
+"""SQS server: `python -m keyrelay.demo.sqs_server` speaks the real protocol.
 
 It prints its origin in one line, and serves until its standard input is closed, so
 that it ends with whoever started it, however that ends.

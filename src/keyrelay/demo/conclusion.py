@@ -1,6 +1,6 @@
 """Conclusion: what was shown, in a few lines that a person remembers."""
 
-from keyrelay.cli.demo.stage import Stage
+from keyrelay.demo.stage import Stage
 
 _SHOWN = (
     "A hundred triggers came in; each became a mail, a message or a dead letter.",

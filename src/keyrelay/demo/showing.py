@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from keyrelay.cli.demo import cast
-from keyrelay.cli.demo.cast import Role, expected
-from keyrelay.cli.demo.findings import Findings
-from keyrelay.cli.demo.play import Play
-from keyrelay.cli.demo.shell import Call
-from keyrelay.cli.demo.traces import traces
+from keyrelay.demo import cast
+from keyrelay.demo.cast import Role, expected
+from keyrelay.demo.findings import Findings
+from keyrelay.demo.play import Play
+from keyrelay.demo.shell import Call
+from keyrelay.demo.traces import traces
 
 _SHOWN = 3  # of the messages
 

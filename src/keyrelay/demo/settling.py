@@ -1,8 +1,8 @@
 """Settling: the scene in which what was accepted is found again, every one of it."""
 
-from keyrelay.cli.demo.findings import Findings
-from keyrelay.cli.demo.play import Play
-from keyrelay.cli.demo.shell import Call
+from keyrelay.demo.findings import Findings
+from keyrelay.demo.play import Play
+from keyrelay.demo.shell import Call
 
 
 async def balance(play: Play, findings: Findings) -> None:
