@@ -26,11 +26,6 @@ ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 ADAPTERS = ROWS[3] - {"engine"} | ROWS[4]
 # Rooms whose modules know the standard library and Keyrelay alone.
 PURE = {"concurrency", "network", "model", "ports", "engine"}
-# Modules that are still on their way to a room.
-MOVING = {
-    "watch": "observability",
-    "cli.demo": "demo",
-}
 # Each is a review point: what is revealed here must be gone when the call returns.
 REVEALERS = {
     "model/credentials.py",
@@ -56,9 +51,7 @@ def dotted(module: Path) -> str:
 
 def room_of(name: str) -> str:
     """Return the room in which that dotted name stands, below `keyrelay`."""
-    while name not in MOVING and "." in name:
-        name = name.rpartition(".")[0]
-    return MOVING.get(name, name)
+    return name.partition(".")[0]
 
 
 def rooms_seen(module: Path) -> set[str]:

@@ -1,1 +1,1 @@
-"""app."""
+"""App: settings and assembly, the only room that knows every class."""

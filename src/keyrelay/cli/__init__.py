@@ -31,6 +31,7 @@ _COMMANDS = {
     "copy": "Copy: an installation, moved into another database.",
     "demo": "See it work here: mails, messages, a kill, nothing lost.",
 }
+_ELSEWHERE = {"demo": "keyrelay.demo.command"}
 _EXAMPLE = """\b
 Examples:
   keyrelay init
@@ -64,7 +65,8 @@ app = typer.Typer(
 
 
 def load(name: str) -> TyperCommand | TyperGroup:
-    module = importlib.import_module(f"keyrelay.cli.{name.replace('-', '_')}")
+    place = _ELSEWHERE.get(name, f"keyrelay.cli.{name.replace('-', '_')}")
+    module = importlib.import_module(place)
     command = typer.main.get_command(module.app)
     assert isinstance(command, TyperCommand | TyperGroup)
     return command

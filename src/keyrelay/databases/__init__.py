@@ -1,1 +1,1 @@
-"""databases."""
+"""Databases: SQLite and PostgreSQL, their connections and transactions."""

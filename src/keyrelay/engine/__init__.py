@@ -1,1 +1,1 @@
-"""engine."""
+"""Engine: what leases, attempts, records and settles triggers."""

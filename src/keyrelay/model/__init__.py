@@ -1,1 +1,1 @@
-"""model."""
+"""Model: values and pure decisions."""

@@ -1,1 +1,1 @@
-"""network."""
+"""Network: the addresses that may be connected to, and TLS."""

@@ -1,1 +1,1 @@
-"""observability."""
+"""Observability: logs, metrics, probes and readiness."""

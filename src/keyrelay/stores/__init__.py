@@ -1,1 +1,1 @@
-"""Stores: what is kept of definitions, attempts and dead letters."""
+"""Stores: what is kept of definitions, claims, attempts and dead letters."""

@@ -1,1 +1,1 @@
-"""The vault: what seals secrets, and opens one for a permit."""
+"""Vault: what seals secrets, and opens one for a permit."""

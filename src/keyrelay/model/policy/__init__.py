@@ -1,1 +1,1 @@
-"""policy."""
+"""Policy: patterns, rules and the decision about a secret."""

@@ -1,1 +1,1 @@
-"""audit."""
+"""Audit: the chained records of attempts and changes."""

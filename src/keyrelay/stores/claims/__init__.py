@@ -1,1 +1,1 @@
-"""claims."""
+"""Claims: which worker attempts which trigger, where several do."""

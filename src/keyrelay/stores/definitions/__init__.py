@@ -1,1 +1,1 @@
-"""definitions."""
+"""Definitions: secrets, actions and policies as the database keeps them."""

@@ -1,1 +1,1 @@
-"""schema."""
+"""Schema: the tables, and the migrations that make them."""

@@ -1,1 +1,1 @@
-"""buffer."""
+"""Buffer: what was fetched from Kafka and is not settled yet."""

@@ -1,1 +1,1 @@
-"""connecting."""
+"""Connecting: how Kafka's brokers are found, trusted and spoken to."""

@@ -1,1 +1,1 @@
-"""reading."""
+"""Reading: the consumer that fetches, commits and is watched."""
