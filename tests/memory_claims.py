@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keyrelay.model.backlog import State, Status
+from keyrelay.model.backlog import QueueStatus, TriggerState
 from keyrelay.model.claim import (
     SETTLED,
     Arrival,
     Busy,
+    ClaimState,
+    ClaimStatus,
     Ending,
     Go,
-    Hold,
+    Judgement,
     Owner,
-    Standing,
-    Verdict,
     claimed,
     judge,
 )
@@ -22,17 +22,17 @@ from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 
 STATES = {
-    Hold.CLAIMED: State.LEASED,
-    Hold.PARKED: State.WAITING,
-    Hold.DONE: State.DONE,
-    Hold.BURIED: State.BURIED,
+    ClaimStatus.CLAIMED: TriggerState.LEASED,
+    ClaimStatus.PARKED: TriggerState.WAITING,
+    ClaimStatus.DONE: TriggerState.DONE,
+    ClaimStatus.BURIED: TriggerState.BURIED,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     arrival: Arrival
-    hold: Hold
+    status: ClaimStatus
     owner: "MemoryClaims"
     claimed_at: datetime
     settled_at: datetime | None = None
@@ -54,7 +54,7 @@ class MemoryClaims:
     book: Book
     down: bool = False
 
-    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         self._be_there()
         return [self.claim_one(arrival) for arrival in arrivals]
 
@@ -62,34 +62,34 @@ class MemoryClaims:
         self._be_there()
         return [self.end_one(ending) for ending in endings]
 
-    async def standing(self, profile: str, id_: str) -> Standing | None:
+    async def state(self, profile: str, id_: str) -> ClaimState | None:
         self._be_there()
         entry = self.book.entries.get((profile, id_))
         return None if entry is None else self._seen(entry)
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         self._be_there()
         entry = self.book.entries.get((profile, id_))
         if entry is None:
             return None
-        return Status(
-            state=STATES[entry.hold],
+        return QueueStatus(
+            state=STATES[entry.status],
             attempts=entry.arrival.attempts,
             accepted_at=entry.claimed_at,
             due=None,
             settled_at=entry.settled_at,
         )
 
-    def claim_one(self, arrival: Arrival) -> Verdict:
+    def claim_one(self, arrival: Arrival) -> Judgement:
         place = (arrival.profile, arrival.id)
         entry = self.book.entries.get(place)
-        if entry and entry.hold is Hold.CLAIMED and entry.owner is self:
+        if entry and entry.status is ClaimStatus.CLAIMED and entry.owner is self:
             return Busy()  # no answer of ours is ever lost
         verdict = judge(arrival, None if entry is None else self._seen(entry))
         if isinstance(verdict, Go):
             self.book.entries[place] = Entry(
                 arrival=claimed(arrival, verdict),
-                hold=Hold.CLAIMED,
+                status=ClaimStatus.CLAIMED,
                 owner=self,
                 claimed_at=self._begun(arrival, entry),
             )
@@ -99,15 +99,19 @@ class MemoryClaims:
         before = ending.claimed
         place = (before.profile, before.id)
         entry = self.book.entries.get(place)
-        if entry is None or entry.owner is not self or entry.hold is not Hold.CLAIMED:
+        if (
+            entry is None
+            or entry.owner is not self
+            or entry.status is not ClaimStatus.CLAIMED
+        ):
             return False
         now = entry.arrival
-        if (now.life, now.turn) != (before.life, before.turn):
+        if (now.generation, now.sequence) != (before.generation, before.sequence):
             return False
-        settled_at = self.world.now() if ending.hold in SETTLED else None
+        settled_at = self.world.now() if ending.status in SETTLED else None
         self.book.entries[place] = Entry(
             arrival=ending.then,
-            hold=ending.hold,
+            status=ending.status,
             owner=self,
             claimed_at=entry.claimed_at,
             settled_at=settled_at,
@@ -116,15 +120,15 @@ class MemoryClaims:
 
     def _begun(self, arrival: Arrival, entry: Entry | None) -> datetime:
         """Return when the trigger was first claimed in this life."""
-        if entry is None or entry.arrival.life < arrival.life:
+        if entry is None or entry.arrival.generation < arrival.generation:
             return self.world.now()
         return entry.claimed_at
 
-    def _seen(self, entry: Entry) -> Standing:
+    def _seen(self, entry: Entry) -> ClaimState:
         owner = Owner.OURS if entry.owner is self else Owner.ALIVE
         if entry.owner in self.book.dead:
             owner = Owner.DEAD
-        return Standing(arrival=entry.arrival, hold=entry.hold, owner=owner)
+        return ClaimState(arrival=entry.arrival, status=entry.status, owner=owner)
 
     def _be_there(self) -> None:
         if self.down:

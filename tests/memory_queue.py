@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 from weakref import ref
 
-from keyrelay.model.backlog import Depth, Lag, State, Status
+from keyrelay.model.backlog import Depth, Lag, QueueStatus, TriggerState
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
@@ -142,11 +142,11 @@ class MemoryQueue:
                 row.due, row.waits_for = self.world.now(), None
         self.shelf.ring()
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         row = self.shelf.rows.get((profile, id_))
         if row is None:
             return None
-        return Status(
+        return QueueStatus(
             state=self._state(row),
             attempts=row.attempts,
             accepted_at=row.trigger.lifetime.raised_at,
@@ -159,9 +159,9 @@ class MemoryQueue:
         states = [self._state(row) for row in self.shelf.rows.values()]
         due = [r.due for r in self.shelf.rows.values() if r.due <= now]
         return Depth(
-            waiting=states.count(State.WAITING),
+            waiting=states.count(TriggerState.WAITING),
             due=len(due),
-            leased=states.count(State.LEASED),
+            leased=states.count(TriggerState.LEASED),
             age=now - min(due, default=now),
         )
 
@@ -169,14 +169,14 @@ class MemoryQueue:
         depth = await self.depth()
         return (Lag(topic="queue", waiting=depth.due, age=depth.age),)
 
-    def _state(self, row: Row) -> State:
+    def _state(self, row: Row) -> TriggerState:
         match row.settlement:
             case Done():
-                return State.DONE
+                return TriggerState.DONE
             case Bury():
-                return State.BURIED
+                return TriggerState.BURIED
             case _:
-                return State.LEASED if row.is_held() else State.WAITING
+                return TriggerState.LEASED if row.is_held() else TriggerState.WAITING
 
     def _put(self, row: Row) -> bool:
         key = (row.trigger.profile, row.trigger.id)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from keyrelay.model.audit import AuditRecord
-from keyrelay.model.backlog import Depth, Lag, Status
+from keyrelay.model.backlog import Depth, Lag, QueueStatus
 from keyrelay.model.catalog import Catalog
-from keyrelay.model.claim import Arrival, Ending, Standing, Verdict
+from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import Outcome
@@ -84,7 +84,7 @@ class Waker(Protocol):
 class Backlog(Protocol):
     """What can be seen of a queue from outside. Each raises Unavailable."""
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where a trigger stands; None, it is not known."""
 
     async def depth(self) -> Depth:
@@ -104,7 +104,7 @@ class Claims(Protocol):
     Each is durable on return, and raises Unavailable.
     """
 
-    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         """Claim all that `claim.judge` lets go, in one statement.
 
         No trigger may stand twice among them, and none that this process attempts.
@@ -114,13 +114,13 @@ class Claims(Protocol):
         """End claims; say of each whether it was still ours, or changed nothing."""
 
 
-class Standings(Protocol):
+class ClaimStates(Protocol):
     """What can be seen of claims. Each raises Unavailable."""
 
-    async def standing(self, profile: str, id_: str) -> Standing | None:
+    async def state(self, profile: str, id_: str) -> ClaimState | None:
         """Return what is written about a trigger; None, nothing is."""
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return the same for people, with its times."""
 
 

@@ -10,10 +10,10 @@ import uvloop
 from rich.console import Console
 
 from keyrelay.databases.database import open_database
-from keyrelay.model.claim import Arrival, Ending, Go, Hold
+from keyrelay.model.claim import Arrival, ClaimStatus, Ending, Go
 from keyrelay.model.world import real_world
 from keyrelay.ports import Claims
-from keyrelay.stores.claims.claims import ClaimTerms, open_claims
+from keyrelay.stores.claims.claims import ClaimOptions, open_claims
 from keyrelay.stores.schema.migrations import migrate
 from tests.bench.kafka.stage import installed
 from tests.bench.measure import Measure, measuring
@@ -39,7 +39,7 @@ def sheets(asked: argparse.Namespace) -> Iterator[Sheet]:
 async def _measure(name: str, url: str, count: int, report: Report) -> None:
     async with open_database(url) as database:
         await migrate(database)
-        async with open_claims(database, real_world(), ClaimTerms()) as claims:
+        async with open_claims(database, real_world(), ClaimOptions()) as claims:
             await _claim(claims, 50, _arrivals("first", 200))
             for together in _TOGETHER:
                 arrivals = _arrivals(str(together), count)
@@ -59,7 +59,7 @@ def _arrivals(name: str, count: int) -> list[Arrival]:
 
 
 def _done(arrival: Arrival) -> Ending:
-    return Ending(claimed=arrival, hold=Hold.DONE, then=arrival)
+    return Ending(claimed=arrival, status=ClaimStatus.DONE, then=arrival)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from keyrelay.app.store import Store
-from keyrelay.engine.breaker import Pauses
+from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
 from keyrelay.model.message import Mail, QueueMessages
@@ -57,20 +57,20 @@ class Source:
 
 
 def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
-    world = store.ledger.world
-    pauses = Pauses(share=LANES, now=world.now, wake=lambda _: None)
+    world = store.audit_log.world
+    breaker = Breaker(share=LANES, now=world.now, wake=lambda _: None)
     pipeline = Pipeline(
         catalog=catalog.current,
         vault=store.vault,
         mail=Null(),
         queue=Null(),
-        pauses=pauses,
+        breaker=breaker,
         now=world.now,
     )
     return Worker(
         queue=source,
         attempt=pipeline.attempt,
-        audit=group_commits(store.ledger),
+        audit=group_commits(store.audit_log),
         dead_letters=group_burials(store.dead_letters),
         lanes=LANES,
         world=world,

@@ -14,7 +14,7 @@ from keyrelay.model.settlement import Done
 from keyrelay.model.tags import Tag, Tagged
 from keyrelay.model.trigger import Lifetime, Trigger
 from keyrelay.model.world import real_world
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.vault.key import new_key
 from keyrelay.vault.keyring import Keyring, new_keys
@@ -32,7 +32,7 @@ _VALUE = SecretValue('{"smtp_server":"mail.example.com","password":"hunter2"}')
 
 async def queue(count: int, report: Report) -> None:
     """Accept and settle that many, handed in by as many lanes as a worker has."""
-    terms = Terms(drain=True)
+    terms = SqliteOptions(drain=True)
     with tempfile.TemporaryDirectory() as folder:
         async with open_queue(Path(folder) / "queue.db", real_world(), terms) as opened:
             with measuring("queue: accept, lease, settle", count, report):

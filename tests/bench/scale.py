@@ -121,7 +121,7 @@ async def _measure(house: _House, triggers: int) -> list[Measure]:
         catalog = LiveCatalog(
             database=store.database,
             vault=store.vault,
-            world=store.ledger.world,
+            world=store.audit_log.world,
             replaced=lambda _: None,
         )
         with measuring(house.name, 1, starts.append):
@@ -154,7 +154,7 @@ async def _best_of(
 async def _work(
     store: Store, catalog: LiveCatalog, profile: str, raws: Iterator[bytes]
 ) -> None:
-    world = store.ledger.world
+    world = store.audit_log.world
     origin = Origin(profile=profile, now=world.now, new_id=world.new_id)
     worker = engine(store, catalog, Source(raws, origin))
     await worker.run(asyncio.Event(), timedelta(seconds=1))

@@ -13,13 +13,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.model.claim import Arrival, Verdict
+from keyrelay.model.claim import Arrival, Judgement
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import Lease
 from keyrelay.sources.kafka.connecting.address import Address
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
-from keyrelay.sources.kafka.options import Pace, Terms
+from keyrelay.sources.kafka.options import Intervals, KafkaOptions
 from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
 from keyrelay.sources.kafka.topics.names import Topics
 from tests.memory_claims import Book, MemoryClaims
@@ -27,14 +27,14 @@ from tests.samples import PROFILE
 from tests.services.kafka import Kafka
 
 MINUTE = timedelta(minutes=1)
-PACE = Pace(
+PACE = Intervals(
     look=timedelta(seconds=0.02),
     commit=timedelta(seconds=0.05),
     busy=timedelta(seconds=0.1),
     leaving=timedelta(seconds=0.5),
     stall=timedelta(days=1),
 )
-TERMS = Terms(pace=PACE)
+TERMS = KafkaOptions(pace=PACE)
 
 Header = tuple[str, bytes | None]
 
@@ -61,7 +61,7 @@ class WatchedClaims(MemoryClaims):
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         verdicts = await MemoryClaims.claim(self, arrivals)
         self.asked.set()
         return verdicts
@@ -87,7 +87,7 @@ class Member:
 class Log:
     """`open` is how a queue is opened; each call is another member."""
 
-    clients: Clients
+    clients: KafkaClients
     topics: Topics
     partitions: int = 1
     clock: Ahead = field(default_factory=Ahead)
@@ -95,10 +95,10 @@ class Log:
 
     @asynccontextmanager
     async def member(
-        self, terms: Terms = TERMS, clients: Clients | None = None
+        self, terms: KafkaOptions = TERMS, clients: KafkaClients | None = None
     ) -> AsyncIterator[Member]:
         claims = WatchedClaims(world=self.clock.world(), book=self.book)
-        memory = Memory(claims=claims, standings=claims)
+        memory = Memory(claims=claims, states=claims)
         opened = open_queue(
             clients or self.clients, memory, self.clock.world(), terms, PROFILE
         )
@@ -176,17 +176,17 @@ class Log:
 
 
 @asynccontextmanager
-async def a_producer(clients: Clients) -> AsyncIterator[AIOKafkaProducer]:
+async def a_producer(clients: KafkaClients) -> AsyncIterator[AIOKafkaProducer]:
     async with clients.producer() as producer:
         yield producer
 
 
-def clients_at(bootstrap: str, topic: str) -> Clients:
+def clients_at(bootstrap: str, topic: str) -> KafkaClients:
     address = Address(brokers=(bootstrap,), topic=topic, group=topic, profile=None)
     connection = Connection(
         address=address, tls=None, mechanism=None, username=None, password=None
     )
-    return Clients(connection=connection)
+    return KafkaClients(connection=connection)
 
 
 _numbers_of_logs = itertools.count(1)

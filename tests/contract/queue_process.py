@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keyrelay.model.settlement import Done
 from keyrelay.model.world import real_world
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from tests.contract.queues import trigger
 
@@ -19,7 +19,7 @@ async def accept(path: Path) -> None:
 
 
 async def drain(path: Path) -> None:
-    async with open_queue(path, real_world(), Terms(drain=True)) as queue:
+    async with open_queue(path, real_world(), SqliteOptions(drain=True)) as queue:
         first = await queue.lease(asyncio.Event())
         assert first is not None
         print(first.trigger.id, flush=True)

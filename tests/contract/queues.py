@@ -17,7 +17,7 @@ from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Inbox, Lease, Queue, Waker
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
 from tests.fakes import Clock
 from tests.memory_queue import MemoryQueue, Shelf
@@ -104,7 +104,7 @@ def in_sqlite(folder: Path) -> Place:
     async def open_(
         *, ordered: bool = False, drain: bool = False, stalled: bool = False
     ) -> AsyncIterator[OpenQueue]:
-        terms = Terms(ordered=ordered, drain=drain, lease=LEASE)
+        terms = SqliteOptions(ordered=ordered, drain=drain, lease=LEASE)
         its_world = replace(world, sleep=forever) if stalled else world
         async with open_queue(folder / "queue.db", its_world, terms) as queue:
             place.upkeep.append(0 if stalled else 3)

@@ -14,7 +14,7 @@ from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.options import Window
 from tests.contract.kafka_logs import (
     PACE,
@@ -213,11 +213,11 @@ class Deaf(AIOKafkaConsumer):  # type: ignore[misc] # it ships no types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstDeaf(Clients):
+class FirstDeaf(KafkaClients):
     made: list[AIOKafkaConsumer] = field(default_factory=list)
 
     def consumer(self) -> AIOKafkaConsumer:
-        consumer = Clients.consumer(self)
+        consumer = KafkaClients.consumer(self)
         if not self.made:
             consumer.__class__ = Deaf
         self.made.append(consumer)

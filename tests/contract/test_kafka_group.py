@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.model.settlement import Done, TryAgain
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.options import KafkaOptions
 from tests.contract.kafka_logs import PACE, TERMS, Member, a_log
 from tests.contract.queues import trigger
 from tests.services.kafka import Kafka
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(60)
 HOUR = timedelta(hours=1)
 ORDERED = replace(TERMS, ordered=True)
 # Who comes back to what somebody else attempts does so once in an hour.
-PATIENT = Terms(pace=replace(PACE, busy=HOUR))
+PATIENT = KafkaOptions(pace=replace(PACE, busy=HOUR))
 
 
 @dataclass

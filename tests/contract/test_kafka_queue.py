@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from keyrelay.model.backlog import State
+from keyrelay.model.backlog import TriggerState
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
@@ -143,7 +143,7 @@ async def test_a_buried_trigger_stands_in_the_dead_letter_topic(log: Log) -> Non
     }
     assert (record.value, record.key) == (trigger(key="k").encode(), b"k")
     assert status is not None
-    assert status.state is State.BURIED
+    assert status.state is TriggerState.BURIED
     assert await log.committed() == {log.topics.main: 1}
 
 

@@ -103,13 +103,17 @@ async def answering(
         open_worker(settings, dispatchers, drain=False) as process,
     ):
         await process.catalog.refresh()
-        watch = process.watch
-        probes = Probes(registry=watch.registry, outlook=watch.outlook, stop=stop)
+        observability = process.observability
+        probes = Probes(
+            registry=observability.registry,
+            readiness=observability.readiness,
+            stop=stop,
+        )
         async with open_probes(address, probes, chosen=chosen) as place:
             worker = Answering(
                 process=process, settings=settings, place=place, stop=stop
             )
-            for part in watch.outlook.parts.values():
+            for part in observability.readiness.parts.values():
                 part.clock = worker.clock
             yield worker
 
@@ -167,7 +171,7 @@ async def test_a_worker_whose_queue_does_not_answer_is_not_ready(
     async def away() -> None:
         raise Unavailable("no broker answers at kafka-1:9092")
 
-    worker.process.watch.outlook.parts["queue"].ask = away
+    worker.process.observability.readiness.parts["queue"].ask = away
 
     answered = await worker.ready()
     scraped = await worker.ask("/metrics")
@@ -194,7 +198,7 @@ async def test_a_worker_is_alive_whatever_else_is_away(worker: Answering) -> Non
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    for part in worker.process.watch.outlook.parts.values():
+    for part in worker.process.observability.readiness.parts.values():
         part.ask = hang
 
     assert (await worker.ready())[0] == 503
@@ -214,7 +218,7 @@ async def test_nobody_is_asked_any_more_once_the_probes_are_closed(
             left.set()
 
     async with answering(settings, ANYWHERE) as worker:
-        worker.process.watch.outlook.parts["queue"].ask = hang
+        worker.process.observability.readiness.parts["queue"].ask = hang
         await worker.ready()
 
     assert asked.is_set()

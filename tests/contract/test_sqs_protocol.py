@@ -16,9 +16,9 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
-from keyrelay.dispatchers.sqs.client import Clients
+from keyrelay.dispatchers.sqs.client import SqsClients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import Lines
+from keyrelay.dispatchers.sqs.pool import ClientPool
 from keyrelay.dispatchers.sqs.wire import Unsent, open_wire
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.message import QueueMessage, QueueMessages
@@ -69,10 +69,12 @@ async def fresh_dispatcher(peer: Peer) -> AsyncIterator[SqsDispatcher]:
 
 def dispatcher_for(endpoint: str, patience: timedelta = PATIENCE) -> SqsDispatcher:
     rules = SecretRules(smtp_ports=(), sqs_endpoints=(endpoint,), tags_required=True)
-    clients = Clients(
+    clients = SqsClients(
         egress=Egress(), trusted=frozenset(rules.sqs_endpoints), patience=patience
     )
-    return SqsDispatcher(rules=rules, lines=Lines(make=clients.make, now=lambda: NOON))
+    return SqsDispatcher(
+        rules=rules, lines=ClientPool(make=clients.make, now=lambda: NOON)
+    )
 
 
 def opened(url: str, *, version: int = 1, key: str = KEY) -> OpenedSecret:

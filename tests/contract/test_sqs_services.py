@@ -12,9 +12,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from keyrelay.dispatchers.sqs.client import Clients
+from keyrelay.dispatchers.sqs.client import SqsClients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import Lines
+from keyrelay.dispatchers.sqs.pool import ClientPool
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.message import QueueMessage, QueueMessages
 from keyrelay.model.outcome import Delivered, Fault, Rejected
@@ -103,8 +103,8 @@ on_each_service = pytest.mark.parametrize(
 async def fresh_dispatcher(service: Service) -> AsyncIterator[SqsDispatcher]:
     endpoints = (service.endpoint,)
     rules = SecretRules(smtp_ports=(), sqs_endpoints=endpoints, tags_required=True)
-    clients = Clients(egress=Egress(), trusted=frozenset(endpoints))
-    lines = Lines(make=clients.make, now=lambda: NOON)
+    clients = SqsClients(egress=Egress(), trusted=frozenset(endpoints))
+    lines = ClientPool(make=clients.make, now=lambda: NOON)
     dispatcher = SqsDispatcher(rules=rules, lines=lines)
     yield dispatcher
     await dispatcher.close()

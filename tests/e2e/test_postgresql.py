@@ -126,10 +126,13 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
     unasked = older.attempt("migrate")
     still = older.read("migrate", "--plan")
 
-    assert planned.splitlines()[1].startswith("0002      Claims: ")
+    assert [line.split(":")[0] for line in planned.splitlines()[1:3]] == [
+        "0002      Claims",
+        "0003      Claim words",
+    ]
     assert (unasked.code, "give --yes" in unasked.err) == (2, True)
     assert isinstance(still, list)
-    assert [step["revision"] for step in still] == ["0002"]
+    assert [step["revision"] for step in still] == ["0002", "0003"]
 
     done = older.run("migrate", "--yes")
 

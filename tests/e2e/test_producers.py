@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from keyrelay.model.trigger import Trigger
 from keyrelay.sources.kafka.connecting.access import Access
 from keyrelay.sources.kafka.connecting.address import parse_address
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
 from keyrelay.sources.kafka.records.cloud_event import unwrap
 from keyrelay.sources.kafka.topics.admin import open_administrator
@@ -50,7 +50,7 @@ def adapted(code: str, kafka: Kafka, topic: str) -> str:
 async def topic_for(kafka: Kafka, name: str) -> AsyncIterator[AIOKafkaConsumer]:
     """Make the topic and read it from its beginning."""
     address = parse_address(f"kafka://{kafka.bootstrap}?topic={name}")
-    clients = Clients(connection=connection_to(address, Access()))
+    clients = KafkaClients(connection=connection_to(address, Access()))
     copies = Copies(partitions=1, replication=1)
     async with open_administrator(clients) as administrator:
         await administrator.create(wanted_topics(Topics(main=name), copies)[:1])

@@ -9,19 +9,19 @@ from keyrelay.databases.database import Database
 from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue
 from keyrelay.sources.kafka.connecting.address import parse_address
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import Memory, open_queue
 from keyrelay.sources.kafka.unclaimed import Unclaimed
-from keyrelay.stores.claims.claims import ClaimRecords, ClaimTerms, open_claims
+from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claims
 from keyrelay.stores.installation import find_profile
 
 
-def clients_of(settings: Settings) -> Clients:
+def clients_of(settings: Settings) -> KafkaClients:
     """Return what speaks to Kafka. Raises Unavailable."""
     address = parse_address(settings.queue_url)
-    return Clients(connection=connection_to(address, settings.kafka_access))
+    return KafkaClients(connection=connection_to(address, settings.kafka_access))
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def open_log(
     clients = clients_of(settings)
     name = clients.connection.address.profile
     profile = None if name is None else (await find_profile(database, name)).id
-    terms = Terms(ordered=settings.ordering == "key", drain=drain)
+    terms = KafkaOptions(ordered=settings.ordering == "key", drain=drain)
     async with (
         _memory(settings, database, work=work) as memory,
         open_queue(clients, memory, real_world(), terms, profile) as queue,
@@ -49,12 +49,12 @@ async def _memory(
 ) -> AsyncIterator[Memory]:
     world, window = real_world(), timedelta(hours=settings.deduplication_hours)
     if not window:
-        yield Memory(claims=Unclaimed(), standings=Unclaimed())
+        yield Memory(claims=Unclaimed(), states=Unclaimed())
         return
     records = ClaimRecords(database=database, world=world)
     if not work:
-        yield Memory(claims=Unclaimed(), standings=records)
+        yield Memory(claims=Unclaimed(), states=records)
         return
-    terms = ClaimTerms(lease=timedelta(seconds=settings.lease_seconds), window=window)
+    terms = ClaimOptions(lease=timedelta(seconds=settings.lease_seconds), window=window)
     async with open_claims(database, world, terms) as claims:
-        yield Memory(claims=claims, standings=records)
+        yield Memory(claims=claims, states=records)

@@ -14,10 +14,10 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import TriggerQueue
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.stores.audit.checkpoint import CheckpointFile
-from keyrelay.stores.audit.log import Ledger, open_ledger
+from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.actions import ActionStore, action_store
@@ -50,14 +50,14 @@ class Store:
 
     database: Database
     vault: Vault
-    ledger: Ledger
-    definitions: "Definitions"
+    audit_log: ChainedLog
+    definitions: "DefinitionStores"
     trail: AuditTrail
     dead_letters: DeadLetterStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Definitions:
+class DefinitionStores:
     """What administrators write."""
 
     secrets: SecretStore
@@ -97,7 +97,7 @@ async def initialise(settings: Settings, actor: str) -> Founding:
         profile = (
             known[0]
             if known
-            else await create_profile(store.ledger, settings.profile, actor)
+            else await create_profile(store.audit_log, settings.profile, actor)
         )
     return Founding(
         founded=False, key_file=None, profile=profile, profile_created=not known
@@ -120,8 +120,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
             raise _not_initialised()
         vault = vault_over(settings, installed, world)
         checkpoint = settings.checkpoint_path
-        async with open_ledger(database, vault, world, checkpoint) as ledger:
-            yield _store(settings, database, ledger)
+        async with open_audit_log(database, vault, world, checkpoint) as audit_log:
+            yield _store(settings, database, audit_log)
 
 
 @asynccontextmanager
@@ -140,7 +140,7 @@ async def open_inbox(
 
 @asynccontextmanager
 async def _open_file(settings: Settings, *, drain: bool) -> AsyncIterator[TriggerQueue]:
-    terms = Terms(
+    terms = SqliteOptions(
         ordered=settings.ordering == "key",
         drain=drain,
         lease=timedelta(seconds=settings.lease_seconds),
@@ -210,8 +210,10 @@ async def _found(settings: Settings, database: Database, actor: str) -> Founding
     keys = await new_keys(_first_key(settings), store_id, world.now, world.new_id)
     installed = Installation(store=store_id, keys=keys)
     vault = vault_over(settings, installed, world)
-    async with open_ledger(database, vault, world, settings.checkpoint_path) as ledger:
-        await found(ledger, installed, profile, actor)
+    async with open_audit_log(
+        database, vault, world, settings.checkpoint_path
+    ) as audit_log:
+        await found(audit_log, installed, profile, actor)
     return Founding(
         founded=True, key_file=key_file, profile=profile, profile_created=True
     )
@@ -243,13 +245,13 @@ def _key_provider(settings: Settings) -> Callable[[], KeyEncryptionKey]:
     return partial(file.load, settings.key_path)
 
 
-def _store(settings: Settings, database: Database, ledger: Ledger) -> Store:
-    journal = Journal(ledger=ledger)
+def _store(settings: Settings, database: Database, audit_log: ChainedLog) -> Store:
+    journal = Journal(audit_log=audit_log)
     return Store(
         database=database,
-        vault=ledger.vault,
-        ledger=ledger,
-        definitions=Definitions(
+        vault=audit_log.vault,
+        audit_log=audit_log,
+        definitions=DefinitionStores(
             secrets=SecretStore(
                 database=database, journal=journal, rules=secret_rules(settings)
             ),
@@ -258,7 +260,7 @@ def _store(settings: Settings, database: Database, ledger: Ledger) -> Store:
         ),
         trail=AuditTrail(
             database=database,
-            vault=ledger.vault,
+            vault=audit_log.vault,
             checkpoint=CheckpointFile(settings.checkpoint_path),
         ),
         dead_letters=DeadLetterStore(database=database, journal=journal),

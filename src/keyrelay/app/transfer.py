@@ -10,7 +10,7 @@ from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.postgresql import ENDLESS
 from keyrelay.model.world import real_world
 from keyrelay.stores.audit.checkpoint import CheckpointFile
-from keyrelay.stores.audit.trail import AuditTrail, Verdict
+from keyrelay.stores.audit.trail import AuditTrail, Verification
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import Installation, read_installation
 from keyrelay.stores.integrity import examine
@@ -20,21 +20,21 @@ from keyrelay.vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class Transferred:
     """What is in the target now, and whether it is as it was.
 
     `begun` is whether it can be worked on: not if the trail broke on the way.
     """
 
     rows: Mapping[str, int]
-    verdict: Verdict
+    verdict: Verification
     begun: bool
     secrets: int = 0
     flaws: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Transfer:
     """`complete` is whether an earlier one came to its end."""
 
     copying: Copying
@@ -43,22 +43,22 @@ class Move:
     rows: Mapping[str, int]
     complete: bool
 
-    async def run(self) -> Moved:
+    async def run(self) -> Transferred:
         """Copy what is missing. Raises NotCopied and Unavailable."""
         copying = self.copying
-        standing = None if self.complete else await copying.copy()
+        found = None if self.complete else await copying.copy()
         verdict = await self._trail(copying.target).verify()
         broken = verdict.breach
         if broken and broken != (await self._trail(copying.source).verify()).breach:
-            return Moved(rows=self.rows, verdict=verdict, begun=False)
+            return Transferred(rows=self.rows, verdict=verdict, begun=False)
         # Last, for it is what others look for before they begin to work.
-        if standing is not None:
-            await copying.finish(standing)
+        if found is not None:
+            await copying.finish(found)
         flaws = [
             secret.flaw is not None
             async for secret in examine(copying.target, self.vault)
         ]
-        return Moved(
+        return Transferred(
             rows=self.rows,
             verdict=verdict,
             begun=True,
@@ -73,9 +73,9 @@ class Move:
 
 
 @asynccontextmanager
-async def open_move(
+async def open_transfer(
     settings: Settings, source: str, target: str
-) -> AsyncIterator[Move]:
+) -> AsyncIterator[Transfer]:
     """Look at both databases. Raises NotCopied, Unavailable and what `open_store` does.
 
     The key is that of the settings: what it does not open cannot be proved.
@@ -91,7 +91,7 @@ async def open_move(
         installed = await _installed(copying.source)
         vault = vault_over(settings, installed, copying.world)
         await vault.check()
-        yield Move(
+        yield Transfer(
             copying=copying,
             vault=vault,
             checkpoint=CheckpointFile(settings.checkpoint_path),

@@ -9,10 +9,10 @@ from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, open_inbox, open_store, secret_rules
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.starttls import tls_context
-from keyrelay.dispatchers.sqs.client import Clients
+from keyrelay.dispatchers.sqs.client import SqsClients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import Lines
-from keyrelay.engine.breaker import Pauses
+from keyrelay.dispatchers.sqs.pool import ClientPool
+from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
@@ -20,8 +20,8 @@ from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.world import World, real_world
 from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.observability.lanes import Lanes
-from keyrelay.observability.observability import Watch, new_watch
-from keyrelay.observability.readiness import Outlook, Part, Waiting
+from keyrelay.observability.observability import Observability, new_observability
+from keyrelay.observability.readiness import Component, Readiness, Waiting
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
@@ -44,7 +44,7 @@ class WorkerProcess:
     supervisor: Supervisor
     catalog: LiveCatalog
     backlog: Backlog
-    watch: Watch
+    observability: Observability
 
 
 @asynccontextmanager
@@ -73,31 +73,31 @@ def _process(
     settings: Settings, dispatchers: Dispatchers, store: Store, queue: TriggerQueue
 ) -> WorkerProcess:
     resumed: asyncio.Queue[str] = asyncio.Queue()
-    world = store.ledger.world
+    world = store.audit_log.world
     catalog = LiveCatalog(
         database=store.database,
         vault=store.vault,
         world=world,
         replaced=resumed.put_nowait,
     )
-    pauses = _pauses(settings, world, resumed)
+    breaker = _breaker(settings, world, resumed)
     pipeline = Pipeline(
         catalog=catalog.current,
         vault=store.vault,
         mail=dispatchers.mail,
         queue=dispatchers.queue,
-        pauses=pauses,
+        breaker=breaker,
         now=world.now,
     )
-    watch = new_watch(
+    observability = new_observability(
         lanes=Lanes(behind=queue, total=settings.lanes),
-        outlook=_outlook(store, catalog, queue),
-        paused=pauses.paused,
+        readiness=_readiness(store, catalog, queue),
+        paused=breaker.paused,
     )
     worker = Worker(
-        queue=watch.lanes,
-        attempt=watch.timed(pipeline.attempt),
-        audit=watch.counted(group_commits(store.ledger)),
+        queue=observability.lanes,
+        attempt=observability.timed(pipeline.attempt),
+        audit=observability.counted(group_commits(store.audit_log)),
         dead_letters=group_burials(store.dead_letters),
         lanes=settings.lanes,
         world=world,
@@ -106,7 +106,10 @@ def _process(
         worker=worker, definitions=catalog, waker=queue, resumed=resumed
     )
     return WorkerProcess(
-        supervisor=supervisor, catalog=catalog, backlog=queue, watch=watch
+        supervisor=supervisor,
+        catalog=catalog,
+        backlog=queue,
+        observability=observability,
     )
 
 
@@ -120,20 +123,20 @@ def _smtp(settings: Settings) -> SmtpDispatcher:
 
 
 def _sqs(settings: Settings) -> SqsDispatcher:
-    clients = Clients(
+    clients = SqsClients(
         egress=_egress(settings), trusted=frozenset(settings.sqs_endpoints)
     )
-    lines = Lines(make=clients.make, now=real_world().now)
+    lines = ClientPool(make=clients.make, now=real_world().now)
     return SqsDispatcher(rules=secret_rules(settings), lines=lines)
 
 
-def _pauses(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Pauses:
+def _breaker(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Breaker:
     # A slow server may take most of the lanes, never all of them.
     share = max(1, settings.lanes * 3 // 4)
-    return Pauses(share=share, now=world.now, wake=resumed.put_nowait)
+    return Breaker(share=share, now=world.now, wake=resumed.put_nowait)
 
 
-def _outlook(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Outlook:
+def _readiness(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readiness:
     waiting = Waiting(ask=backlog.lags)
 
     async def definitions() -> None:
@@ -149,8 +152,8 @@ def _outlook(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Outlook:
         "database": database,
         "queue": waiting.look,
     }
-    parts = {name: Part(ask=ask) for name, ask in asked.items()}
-    return Outlook(parts=parts, waiting=waiting)
+    parts = {name: Component(ask=ask) for name, ask in asked.items()}
+    return Readiness(parts=parts, waiting=waiting)
 
 
 def _egress(settings: Settings) -> Egress:

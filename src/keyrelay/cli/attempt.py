@@ -9,7 +9,7 @@ from keyrelay.cli.output import show
 from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.records import Sought, document_of
 from keyrelay.cli.session import Session, perform
-from keyrelay.stores.audit.trail import Entry
+from keyrelay.stores.audit.trail import TrailEntry
 from keyrelay.stores.definitions.listing import NotFound
 
 app = typer.Typer(
@@ -51,7 +51,7 @@ def show_(
 ) -> None:
     """Show one attempt's record."""
 
-    async def work(session: Session) -> Entry:
+    async def work(session: Session) -> TrailEntry:
         entry = await session.store.trail.get(session.profile.id, attempt)
         if entry.document.get("kind") != KIND:
             raise NotFound(KIND, attempt)

@@ -14,14 +14,14 @@ from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.stores.audit.chain import Breach
 from keyrelay.stores.audit.checkpoint import CheckpointFile
-from keyrelay.stores.audit.trail import Verdict
+from keyrelay.stores.audit.trail import Verification
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Who used or changed what."
 )
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     ATTEMPT = "attempt"
     CHANGE = "change"
 
@@ -36,7 +36,7 @@ Examples:
 def list_(
     ctx: typer.Context,
     *,
-    kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
+    kind: Annotated[RecordKind | None, typer.Option(help="Only of this kind.")] = None,
     trigger: Annotated[
         str | None, typer.Option(help="Only about this trigger.")
     ] = None,
@@ -120,7 +120,7 @@ def sentence_of(breach: Breach) -> str:
     return f"the audit trail is broken{where and f' at {where}'}: {breach.what}"
 
 
-def _document(verdict: Verdict) -> Document:
+def _document(verdict: Verification) -> Document:
     breach = verdict.breach
     return {
         "records": verdict.records,

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from keyrelay.app.setting_kinds import database_url
 from keyrelay.app.settings import Settings
-from keyrelay.app.transfer import Move, Moved, open_move
+from keyrelay.app.transfer import Transfer, Transferred, open_transfer
 from keyrelay.cli.audit import sentence_of
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, put_document, say, show_table
@@ -64,15 +64,17 @@ def copy_(
         raise FoundBroken(f"as in the source, {sentence_of(moved.verdict.breach)}")
 
 
-async def _move(settings: Settings, source: str, target: str, *, shown: bool) -> Moved:
-    async with open_move(settings, source, target) as move:
+async def _move(
+    settings: Settings, source: str, target: str, *, shown: bool
+) -> Transferred:
+    async with open_transfer(settings, source, target) as move:
         if move.complete:
             say("keyrelay: it was copied before, and is only looked at")
         async with progress(_words(move), shown=shown and sys.stderr.isatty()):
             return await move.run()
 
 
-def _words(move: Move) -> Callable[[], str]:
+def _words(move: Transfer) -> Callable[[], str]:
     rows, done = sum(move.rows.values()), move.copying.done
     return lambda: f"{done.total()} of {rows} rows"
 
@@ -92,7 +94,7 @@ def _url(given: str | None, settings: Settings) -> str:
     return given
 
 
-def _document(moved: Moved) -> Document:
+def _document(moved: Transferred) -> Document:
     return {
         "rows": {**moved.rows},
         "records": moved.verdict.records,
@@ -103,7 +105,7 @@ def _document(moved: Moved) -> Document:
     }
 
 
-def _tell(moved: Moved) -> None:
+def _tell(moved: Transferred) -> None:
     show_table(
         [{"table": name, "rows": str(rows)} for name, rows in moved.rows.items()],
         ("table", "rows"),

@@ -13,7 +13,7 @@ from keyrelay.cli.output import put_id, say, show
 from keyrelay.cli.pages import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
-from keyrelay.model.backlog import State
+from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.ports import TriggerQueue
@@ -144,7 +144,7 @@ async def _require_settled(queue: TriggerQueue, letter: DeadLetter) -> None:
     trigger = letter.trigger
     known = await queue.status(trigger.profile, trigger.id)
     # Its lease may be about to bury it: its letter is kept first, and this is it.
-    if known is not None and known.state in (State.LEASED, State.BURIED):
+    if known is not None and known.state in (TriggerState.LEASED, TriggerState.BURIED):
         raise EditedMeanwhile(f"trigger {trigger.id} is being attempted: look again")
 
 

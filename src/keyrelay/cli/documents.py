@@ -12,7 +12,7 @@ from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pages import Fetch
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
-from keyrelay.stores.definitions.document_store import D, DocumentStore, Kept
+from keyrelay.stores.definitions.document_store import D, DocumentStore, StoredDocument
 from keyrelay.stores.definitions.listing import Listing
 
 Active = Annotated[
@@ -34,7 +34,7 @@ class Documents(Generic[D]):
     def create(self, ctx: typer.Context, file: str, *, as_json: bool) -> None:
         document = read_document(file)
 
-        async def work(session: Session) -> Kept:
+        async def work(session: Session) -> StoredDocument:
             store = self.store(session)
             return await store.create(session.profile.id, document, session.actor)
 
@@ -46,7 +46,7 @@ class Documents(Generic[D]):
         if not changes:
             raise WrongUsage("say what to change, with --file or a switch; see --help")
 
-        async def work(session: Session) -> Kept:
+        async def work(session: Session) -> StoredDocument:
             store = self.store(session)
             id_ = (await definition_called(session, store, name)).id
             return await store.edit(session.profile.id, id_, changes, session.actor)
@@ -78,7 +78,7 @@ class Documents(Generic[D]):
 
         return fetch
 
-    def document(self, kept: Kept) -> Document:
+    def document(self, kept: StoredDocument) -> Document:
         return {
             "id": kept.id,
             **self.absent,
@@ -87,7 +87,7 @@ class Documents(Generic[D]):
             "updated_at": date(kept.updated_at),
         }
 
-    def _answer(self, kept: Kept, *, as_json: bool) -> None:
+    def _answer(self, kept: StoredDocument, *, as_json: bool) -> None:
         if as_json:
             put_document(self.document(kept))
         else:

@@ -25,7 +25,7 @@ app = typer.Typer(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Status:
+class _KeyStatus:
     """`broken` are the secrets that do not open; None, nobody looked."""
 
     sealed: str | None
@@ -67,7 +67,7 @@ def status(
         raise typer.Exit(ExitCode.BROKEN)
 
 
-async def _look(session: Session, *, check: bool) -> _Status:
+async def _look(session: Session, *, check: bool) -> _KeyStatus:
     store = session.store
     sealed: str | None = None
     try:
@@ -89,7 +89,7 @@ async def _look(session: Session, *, check: bool) -> _Status:
                     }
                 )
     looked = check and sealed is None
-    return _Status(
+    return _KeyStatus(
         sealed=sealed,
         keys=_keys(session),
         broken=broken if looked else None,
@@ -98,7 +98,7 @@ async def _look(session: Session, *, check: bool) -> _Status:
 
 
 def _keys(session: Session) -> list[Document]:
-    now = session.store.ledger.world.now()
+    now = session.store.audit_log.world.now()
     return [
         {
             "id": key.id,
@@ -111,7 +111,7 @@ def _keys(session: Session) -> list[Document]:
     ]
 
 
-def _document(found: _Status) -> Document:
+def _document(found: _KeyStatus) -> Document:
     document: dict[str, object] = {
         "sealed": found.sealed is not None,
         "reason": found.sealed,
@@ -122,7 +122,7 @@ def _document(found: _Status) -> Document:
     return {**document, "examined": found.examined, "broken": found.broken}
 
 
-def _tell(found: _Status) -> None:
+def _tell(found: _KeyStatus) -> None:
     put(found.sealed or "the vault is open")
     show_table(found.keys, ("id", "purpose", "wrapped_by", "created_at", "age_days"))
     if found.broken is None:

@@ -32,7 +32,7 @@ class Filters:
     async def _fetch(
         self, session: Session, page: int, amount: int
     ) -> Sequence[Document]:
-        now = session.store.ledger.world.now()
+        now = session.store.audit_log.world.now()
         query = DeadLetterQuery(
             action=await action_called(session, self.action),
             fault=self.fault,

@@ -15,7 +15,7 @@ from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
 from keyrelay.databases.database import Database, is_there, open_database
 from keyrelay.databases.postgresql import ENDLESS, Locked
-from keyrelay.stores.schema.migrations import Step, migrate, plan
+from keyrelay.stores.schema.migrations import MigrationStep, migrate, plan
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -60,7 +60,7 @@ def migrate_(
         put("the tables are up to date now")
 
 
-async def _plan(settings: Settings) -> Sequence[Step]:
+async def _plan(settings: Settings) -> Sequence[MigrationStep]:
     if not is_there(settings.database_url):
         raise Refused("there is no database yet; run `keyrelay init` first")
     async with open_database(settings.database_url) as database:
@@ -83,7 +83,7 @@ async def _insist(database: Database) -> None:
     return await migrate(database)
 
 
-def _show(steps: Sequence[Step], *, as_json: bool) -> None:
+def _show(steps: Sequence[MigrationStep], *, as_json: bool) -> None:
     documents = [{"revision": step.revision, "what": step.what} for step in steps]
     if as_json:
         put(json.dumps(documents, indent=2))

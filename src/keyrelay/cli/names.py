@@ -4,7 +4,7 @@ from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
 from keyrelay.model.ids import is_id
 from keyrelay.model.secret import SealedSecret
-from keyrelay.stores.definitions.document_store import D, DocumentStore, Kept
+from keyrelay.stores.definitions.document_store import D, DocumentStore, StoredDocument
 from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, NotFound
 
 
@@ -23,7 +23,7 @@ async def secret_called(session: Session, name: str) -> SealedSecret:
 
 async def definition_called(
     session: Session, store: DocumentStore[D], name: str
-) -> Kept:
+) -> StoredDocument:
     """Return the definition of that id or unique name. Raises NotFound or Refused."""
     profile, noun = session.profile.id, store.kind.noun
     if is_id(name):

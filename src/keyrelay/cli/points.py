@@ -30,7 +30,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class PointOptions:
     """What was measured, as it was written; `data` is JSON for all of it."""
 
     variable: str | None
@@ -61,7 +61,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class TriggerHead:
     """A trigger without its data, as it was written."""
 
     action: str | None
@@ -74,7 +74,9 @@ class Head:
         return not any((self.action, self.id, self.key, self.deadline))
 
 
-def trigger_document(head: Head, action: str, reading: Reading, now: datetime) -> bytes:
+def trigger_document(
+    head: TriggerHead, action: str, reading: PointOptions, now: datetime
+) -> bytes:
     """Return the JSON of a trigger of the action with that id.
 
     Raises WrongUsage or InvalidDefinition.

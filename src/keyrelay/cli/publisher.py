@@ -23,7 +23,7 @@ class Published:
 
 
 @dataclass(slots=True, kw_only=True)
-class Count:
+class PublishCount:
     accepted: int = 0
     known: int = 0
     refused: int = 0
@@ -51,7 +51,7 @@ class Publisher:
     inbox: Inbox
     origin: Origin
     as_json: bool
-    count: Count = field(default_factory=Count)
+    count: PublishCount = field(default_factory=PublishCount)
 
     async def publish(self, line: int, raw: bytes) -> Published:
         """Return once the trigger would survive a power cut. Raises Unavailable."""

@@ -9,9 +9,9 @@ import typer
 
 from keyrelay.cli.names import action_called
 from keyrelay.cli.output import say
-from keyrelay.cli.points import Head, Reading, trigger_document
+from keyrelay.cli.points import PointOptions, TriggerHead, trigger_document
 from keyrelay.cli.progress import progress
-from keyrelay.cli.publisher import Count, Publisher
+from keyrelay.cli.publisher import PublishCount, Publisher
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.trigger import Origin
@@ -19,10 +19,10 @@ from keyrelay.ports import Inbox
 
 
 def publish_one(
-    ctx: typer.Context, head: Head, reading: Reading, *, as_json: bool
+    ctx: typer.Context, head: TriggerHead, reading: PointOptions, *, as_json: bool
 ) -> None:
     async def work(session: Session) -> None:
-        now = session.store.ledger.world.now()
+        now = session.store.audit_log.world.now()
         action = await action_called(session, head.action)
         if action is None:
             raise WrongUsage("give --action and what was measured, or --file")
@@ -42,7 +42,7 @@ def publish_one(
 def publish_file(ctx: typer.Context, file: str, *, as_json: bool) -> None:
     with _opened(file) as descriptor:
 
-        async def work(session: Session) -> Count:
+        async def work(session: Session) -> PublishCount:
             async with session.queue() as queue:
                 publisher = _publisher(session, queue, as_json=as_json)
                 await _publish_lines(publisher, descriptor)
@@ -66,7 +66,7 @@ async def _publish_lines(publisher: Publisher, descriptor: int) -> None:
 
 
 def _publisher(session: Session, inbox: Inbox, *, as_json: bool) -> Publisher:
-    world = session.store.ledger.world
+    world = session.store.audit_log.world
     origin = Origin(profile=session.profile.id, now=world.now, new_id=world.new_id)
     return Publisher(inbox=inbox, origin=origin, as_json=as_json)
 

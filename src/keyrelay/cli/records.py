@@ -8,7 +8,7 @@ from keyrelay.cli.names import action_called
 from keyrelay.cli.output import Document
 from keyrelay.cli.pages import Fetch
 from keyrelay.cli.session import Session
-from keyrelay.stores.audit.trail import AuditQuery, Entry
+from keyrelay.stores.audit.trail import AuditQuery, TrailEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Sought:
 
     def fetch(self) -> Fetch:
         async def fetch(session: Session, page: int, amount: int) -> list[Document]:
-            now = session.store.ledger.world.now()
+            now = session.store.audit_log.world.now()
             query = AuditQuery(
                 kind=self.kind,
                 trigger=self.trigger,
@@ -37,7 +37,7 @@ class Sought:
         return fetch
 
 
-def document_of(entry: Entry) -> Document:
+def document_of(entry: TrailEntry) -> Document:
     return {**entry.document, "id": entry.id, "chain": entry.chain, "seq": entry.seq}
 
 

@@ -9,7 +9,7 @@ from keyrelay.cli.pages import Pages
 from keyrelay.cli.records import Sought
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
-from keyrelay.model.backlog import Status
+from keyrelay.model.backlog import QueueStatus
 from keyrelay.stores.definitions.listing import NotFound
 
 COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
@@ -18,7 +18,7 @@ _MOST = 1000  # attempts that are shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class TriggerStatus:
     """`attempts` are records, the oldest first."""
 
     fields: Document
@@ -38,7 +38,7 @@ class Standing:
         return {**self.fields, "dead_letter": letter, "attempt_records": attempts}
 
 
-async def standing(session: Session, trigger: str) -> Standing:
+async def standing(session: Session, trigger: str) -> TriggerStatus:
     """Return where it stands. Raises NotFound, or Refused where nobody can know.
 
     The queue forgets a trigger some days after it was settled, the audit trail never.
@@ -52,7 +52,7 @@ async def standing(session: Session, trigger: str) -> Standing:
     letter = await _letter(session, trigger)
     if status is None and letter is None and not attempts:
         raise _unknown(session, trigger)
-    return Standing(
+    return TriggerStatus(
         fields={"id": trigger, **_state(status)},
         letter=letter,
         attempts=attempts[::-1],
@@ -68,7 +68,7 @@ def _unknown(session: Session, trigger: str) -> Exception:
     return NotFound("trigger", trigger)
 
 
-def _state(status: Status | None) -> Document:
+def _state(status: QueueStatus | None) -> Document:
     if status is None:
         return {"state": "forgotten"}
     return {

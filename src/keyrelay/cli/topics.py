@@ -15,11 +15,11 @@ from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.topics.admin import open_administrator
 from keyrelay.sources.kafka.topics.layout import Copies, Topic, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
-from keyrelay.sources.kafka.topics.plan import Plan, Planned, Step, carry_out, plan
+from keyrelay.sources.kafka.topics.plan import Plan, Planned, TopicStep, carry_out, plan
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="The topics of Kafka."
@@ -74,7 +74,7 @@ def create(
     clients = _clients(ctx)
     wanted = _wanted(clients, partitions, replication)
     planned = run(_look(clients, wanted, grow=grow))
-    changes = [each for each in planned if each.step is not Step.LEAVE]
+    changes = [each for each in planned if each.step is not TopicStep.LEAVE]
     if only_plan or not as_json:
         _show(planned, as_json=as_json)
     if only_plan:
@@ -114,7 +114,7 @@ def check(
         put(f"{len(planned)} topics are there and as they must be")
 
 
-def _clients(ctx: typer.Context) -> Clients:
+def _clients(ctx: typer.Context) -> KafkaClients:
     settings = settings_of(ctx)
     # What the client library logs of a failure, our one sentence says.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -126,18 +126,20 @@ def _clients(ctx: typer.Context) -> Clients:
     return clients_of(settings)
 
 
-def _wanted(clients: Clients, partitions: int, replication: int) -> Sequence[Topic]:
+def _wanted(
+    clients: KafkaClients, partitions: int, replication: int
+) -> Sequence[Topic]:
     named = Topics(main=clients.connection.address.topic)
     copies = Copies(partitions=partitions, replication=replication)
     return wanted_topics(named, copies)
 
 
-async def _look(clients: Clients, wanted: Sequence[Topic], *, grow: bool) -> Plan:
+async def _look(clients: KafkaClients, wanted: Sequence[Topic], *, grow: bool) -> Plan:
     async with open_administrator(clients) as administrator:
         cluster = await administrator.look([topic.name for topic in wanted])
     planned = plan(wanted, cluster, grow=grow)
     copies, brokers = wanted[0].copies.replication, cluster.brokers
-    if any(each.step is Step.CREATE for each in planned) and brokers < copies:
+    if any(each.step is TopicStep.CREATE for each in planned) and brokers < copies:
         raise Refused(
             f"{copies} copies need as many brokers, and there"
             f" {'is' if brokers == 1 else 'are'} {brokers}; give --replication"
@@ -146,7 +148,7 @@ async def _look(clients: Clients, wanted: Sequence[Topic], *, grow: bool) -> Pla
     return planned
 
 
-async def _carry_out(clients: Clients, planned: Plan) -> Plan:
+async def _carry_out(clients: KafkaClients, planned: Plan) -> Plan:
     """Return how it is afterwards."""
     wanted = [each.wanted for each in planned]
     async with open_administrator(clients) as administrator:
@@ -157,12 +159,12 @@ async def _carry_out(clients: Clients, planned: Plan) -> Plan:
 
 def _agree(changes: Plan, *, yes: bool) -> None:
     steps = [each.step for each in changes]
-    if Step.GROW in steps:
+    if TopicStep.GROW in steps:
         say(_MOVED)
     if not yes:
         confirm(
-            f"Create {steps.count(Step.CREATE)} topics and add partitions to"
-            f" {steps.count(Step.GROW)}?"
+            f"Create {steps.count(TopicStep.CREATE)} topics and add partitions to"
+            f" {steps.count(TopicStep.GROW)}?"
         )
 
 
@@ -206,11 +208,11 @@ def _row(planned: Planned) -> Document:
 
 def _words(planned: Planned) -> str:
     match planned.step:
-        case Step.CREATE:
+        case TopicStep.CREATE:
             return "create"
-        case Step.GROW:
+        case TopicStep.GROW:
             return f"add partitions, to {planned.wanted.copies.partitions}"
-        case Step.LEAVE:
+        case TopicStep.LEAVE:
             return "differs" if planned.deviations else "as it must be"
         case _:
             assert_never(planned.step)

@@ -7,7 +7,7 @@ import typer
 from keyrelay.cli import publish_options as given
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put_document, show, show_table
-from keyrelay.cli.points import Head, Place, Reading
+from keyrelay.cli.points import Place, PointOptions, TriggerHead
 from keyrelay.cli.publishing import publish_file, publish_one
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import perform
@@ -54,8 +54,10 @@ def publish(
 ) -> None:
     """Put triggers into the queue, and print the id of each that is safe there."""
     place = Place(device=device, device_name=device_name, time=time, location=location)
-    reading = Reading(variable=variable, value=value, unit=unit, place=place, data=data)
-    head = Head(action=action, id=id_, key=trigger_key, deadline=deadline)
+    reading = PointOptions(
+        variable=variable, value=value, unit=unit, place=place, data=data
+    )
+    head = TriggerHead(action=action, id=id_, key=trigger_key, deadline=deadline)
     if file is None:
         publish_one(ctx, head, reading, as_json=as_json)
     elif head.is_empty and reading.is_empty:

@@ -16,7 +16,7 @@ from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.cli.output import put
 from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
-from keyrelay.concurrency.gc_freeze import kept_for_good
+from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.settlement import Bury, Done, TryAgain
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
@@ -59,12 +59,12 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     ):
 
         def started() -> None:
-            with kept_for_good():  # what there is by now, it has until its end
+            with frozen_for_good():  # what there is by now, it has until its end
                 log.info("worker started", probes=place, **about)
 
         await process.supervisor.work(stop, grace, started)
         depth = await process.backlog.depth()
-    settled = process.watch.metrics.settlements
+    settled = process.observability.metrics.settlements
     done = {
         "delivered": settled[Done],
         "buried": settled[Bury],
@@ -89,12 +89,14 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def _probes(process: WorkerProcess, stop: asyncio.Event) -> Probes:
-    watch = process.watch
-    return Probes(registry=watch.registry, outlook=watch.outlook, stop=stop)
+    observability = process.observability
+    return Probes(
+        registry=observability.registry, readiness=observability.readiness, stop=stop
+    )
 
 
 def _words(process: WorkerProcess) -> Callable[[], str]:
-    settled = process.watch.metrics.settlements
+    settled = process.observability.metrics.settlements
     return lambda: (
         f"{settled[Done]} delivered, {settled[Bury]} buried,"
         f" {settled[TryAgain]} to be tried again"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def kept_for_good() -> Iterator[None]:
+def frozen_for_good() -> Iterator[None]:
     """Have Python's cycle collector never visit what is made in the block.
 
     A large view is millions of objects, none of them in a cycle. While they are made

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Bell:
+class Wakeup:
     """Who found no work while `rung` stood still may sleep and misses nothing."""
 
     rung: int = 0

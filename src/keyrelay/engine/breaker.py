@@ -72,7 +72,7 @@ class _UnderWay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pauses:
+class Breaker:
     """`share` is how many attempts slow peers may have under way, all together;
     `wake` is called with a secret's id when what waits for it may go on."""
 
@@ -125,9 +125,9 @@ class Pauses:
     def paused(self) -> int:
         """Return how many secrets are paused, but for those nobody comes for."""
         now = self.now()
-        pauses = (health.pause for health in self._healths.values())
+        breaker = (health.pause for health in self._healths.values())
         return sum(
-            pause is not None and now < pause.probe_at + _LONGEST for pause in pauses
+            pause is not None and now < pause.probe_at + _LONGEST for pause in breaker
         )
 
     def _slow(self, now: datetime) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from keyrelay.engine.breaker import Pauses
+from keyrelay.engine.breaker import Breaker
 from keyrelay.model.action import Action
 from keyrelay.model.audit import NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
@@ -25,7 +25,7 @@ class Pipeline:
     vault: Vault
     mail: Dispatcher[Mail]
     queue: Dispatcher[QueueMessages]
-    pauses: Pauses
+    breaker: Breaker
     now: Callable[[], datetime]
 
     async def attempt(self, lease: Lease) -> Report:
@@ -51,7 +51,7 @@ class Pipeline:
         message = compose(action, trigger, lease.done)
         if isinstance(message, Rejected):
             return Report(outcome=message, evidence=evidence)
-        held = self.pauses.held(sealed.secret)
+        held = self.breaker.held(sealed.secret)
         if held is not None:
             return Report(outcome=held, schedule=action.schedule, held=True)
         return Report(
@@ -76,9 +76,9 @@ class Pipeline:
             opened = await self.vault.open(permit)
         except Unsealable as fault:
             return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
-        with self.pauses.attempt(secret):
+        with self.breaker.attempt(secret):
             outcome = await self._hand_over(message, opened)
-        return self.pauses.observe(secret, outcome)
+        return self.breaker.observe(secret, outcome)
 
     async def _hand_over(self, message: Message, opened: OpenedSecret) -> Outcome:
         match message:

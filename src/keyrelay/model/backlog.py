@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 
-class State(StrEnum):
+class TriggerState(StrEnum):
     WAITING = "waiting"
     LEASED = "leased"
     DONE = "done"
@@ -13,11 +13,11 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class QueueStatus:
     """Where a trigger stands. `due` is empty behind another of its key, and once
     it is settled; `attempts` counts the one under way."""
 
-    state: State
+    state: TriggerState
     attempts: int
     accepted_at: datetime
     due: datetime | None

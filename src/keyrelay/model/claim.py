@@ -1,16 +1,16 @@
 """Claims: who may attempt a trigger of which a log may bring more than one record.
 
 A log lends nothing: after a crash, a rebalance or a producer's retry the same trigger
-arrives again. Whoever wants to attempt it claims it first. A trigger's records are
-told apart by `life`, which counts its redrives, and `turn`, which counts how often it
-was put back into the log to be tried again; only the latest one counts.
+arrives again. A worker claims a trigger before it attempts it. A trigger's records are
+told apart by `generation`, which counts its redrives, and `sequence`, which counts how
+often it was put back into the log to be tried again; only the latest one counts.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
-class Hold(StrEnum):
+class ClaimStatus(StrEnum):
     """What stands written about a trigger."""
 
     CLAIMED = "claimed"  # somebody attempts it, or died while doing so
@@ -19,7 +19,7 @@ class Hold(StrEnum):
     BURIED = "buried"
 
 
-SETTLED = frozenset({Hold.DONE, Hold.BURIED})
+SETTLED = frozenset({ClaimStatus.DONE, ClaimStatus.BURIED})
 
 
 class Owner(StrEnum):
@@ -39,22 +39,22 @@ class Arrival:
 
     profile: str
     id: str
-    life: int = 0
-    turn: int = 0
+    generation: int = 0
+    sequence: int = 0
     attempts: int = 0
     cut: bool = False
     done: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ClaimState:
     """What is written about a trigger: the last record that counted, and its hold.
 
     Of what is claimed, `arrival.attempts` counts the one under way.
     """
 
     arrival: Arrival
-    hold: Hold
+    status: ClaimStatus
     owner: Owner
 
 
@@ -77,7 +77,7 @@ class Busy:
     """Somebody who lives attempts it: look again later."""
 
 
-Verdict = Go | Known | Busy
+Judgement = Go | Known | Busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +85,26 @@ class Ending:
     """What becomes of a claim: `hold`, and what is known of the trigger `then`."""
 
     claimed: Arrival
-    hold: Hold
+    status: ClaimStatus
     then: Arrival
 
 
-def judge(arrival: Arrival, standing: Standing | None) -> Verdict:
+def judge(arrival: Arrival, state: ClaimState | None) -> Judgement:
     """Decide what an arriving record is good for.
 
     That we attempt the trigger at this moment is for the caller to know: what stands
     here as ours was claimed by a call of which we never heard the end.
     """
-    if standing is None:
+    if state is None:
         return _go(arrival)
-    known = standing.arrival
-    if standing.hold in SETTLED:
-        return _go(arrival) if arrival.life > known.life else Known()
-    if (arrival.life, arrival.turn) < (known.life, known.turn):
+    known = state.arrival
+    if state.status in SETTLED:
+        return _go(arrival) if arrival.generation > known.generation else Known()
+    if (arrival.generation, arrival.sequence) < (known.generation, known.sequence):
         return Known()
-    if standing.hold is Hold.CLAIMED and standing.owner is Owner.ALIVE:
+    if state.status is ClaimStatus.CLAIMED and state.owner is Owner.ALIVE:
         return Busy()
-    return _go(_joined(arrival, _left(standing, arrival)))
+    return _go(_joined(arrival, _left(state, arrival)))
 
 
 def claimed(arrival: Arrival, go: Go) -> Arrival:
@@ -116,12 +116,12 @@ def _go(arrival: Arrival) -> Go:
     return Go(number=arrival.attempts + 1, cut=arrival.cut, done=arrival.done)
 
 
-def _left(standing: Standing, arrival: Arrival) -> Arrival:
+def _left(state: ClaimState, arrival: Arrival) -> Arrival:
     """Return what is known of the attempts so far, of which none is under way."""
-    known = standing.arrival
-    if standing.hold is Hold.PARKED:
+    known = state.arrival
+    if state.status is ClaimStatus.PARKED:
         return known
-    if standing.owner is Owner.OURS:
+    if state.owner is Owner.OURS:
         return replace(known, attempts=known.attempts - 1)
     return replace(known, cut=not _tells_of(arrival, known))
 
@@ -132,13 +132,15 @@ def _tells_of(arrival: Arrival, known: Arrival) -> bool:
     Whoever died between putting it back and writing so leaves such a record. One that
     counts fewer attempts is older: that of somebody else, whose claim was taken over.
     """
-    follows = arrival.life == known.life and arrival.turn > known.turn
+    follows = (
+        arrival.generation == known.generation and arrival.sequence > known.sequence
+    )
     return follows and arrival.attempts >= known.attempts
 
 
 def _joined(arrival: Arrival, known: Arrival) -> Arrival:
     """Return the record with what it does not say itself; a new life counts anew."""
-    new = arrival.life > known.life
+    new = arrival.generation > known.generation
     return replace(
         arrival,
         attempts=arrival.attempts if new else max(arrival.attempts, known.attempts),

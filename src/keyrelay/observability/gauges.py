@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from keyrelay import __version__
 from keyrelay.observability.lanes import Lanes
-from keyrelay.observability.readiness import Outlook
+from keyrelay.observability.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,7 +16,7 @@ class Gauges:
     """A collector: what it says of topics and parts is as old as the last look."""
 
     lanes: Lanes
-    outlook: Outlook
+    readiness: Readiness
     paused: Callable[[], int]
 
     def collect(self) -> Iterator[Metric]:
@@ -37,8 +37,8 @@ class Gauges:
             "Whether what a worker cannot do without answers: 1, it does.",
             labels=["part"],
         )
-        faults = self.outlook.faults()
-        for name in self.outlook.parts:
+        faults = self.readiness.faults()
+        for name in self.readiness.parts:
             family.add_metric([name], name not in faults)
         return family
 
@@ -50,7 +50,7 @@ class Gauges:
             "How long the lanes need for what waits, at their pace of the last minute.",
         )
         pace = self.lanes.pace()
-        for each in self.outlook.waiting.lags:
+        for each in self.readiness.waiting.lags:
             lag.add_metric([each.topic], each.waiting)
             age.add_metric([each.topic], each.age.total_seconds())
             drain.add_metric([each.topic], pace.time_for(each).total_seconds())

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 
 @dataclass(slots=True)
-class Timings:
+class Histogram:
     """`bounds` are the buckets' upper ones, in seconds and in order."""
 
     bounds: tuple[float, ...]

@@ -16,7 +16,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class _LineLogger:
     """What our own loggers write with: a line at a time, each at once."""
 
     stream: TextIO
@@ -52,7 +52,7 @@ def configure_logs(
     structlog.configure(
         processors=[*steps, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=partial(_Lines, stream),
+        logger_factory=partial(_LineLogger, stream),
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

@@ -21,7 +21,7 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.observability.histogram import Timings
+from keyrelay.observability.histogram import Histogram
 from keyrelay.ports import AuditLog, Lease
 
 OUTCOMES: Mapping[type[Outcome], str] = {
@@ -61,15 +61,15 @@ class Metrics:
     dead_letters: dict[Fault, int] = field(
         default_factory=lambda: dict.fromkeys(Fault, 0), init=False
     )
-    attempt_seconds: Mapping[Channel | None, Timings] = field(
-        default_factory=lambda: {channel: Timings(_ATTEMPT) for channel in CHANNELS},
+    attempt_seconds: Mapping[Channel | None, Histogram] = field(
+        default_factory=lambda: {channel: Histogram(_ATTEMPT) for channel in CHANNELS},
         init=False,
     )
-    delivery_seconds: Timings = field(
-        default_factory=lambda: Timings(_DELIVERY), init=False
+    delivery_seconds: Histogram = field(
+        default_factory=lambda: Histogram(_DELIVERY), init=False
     )
-    append_seconds: Timings = field(
-        default_factory=lambda: Timings(_APPEND), init=False
+    append_seconds: Histogram = field(
+        default_factory=lambda: Histogram(_APPEND), init=False
     )
 
     def count(self, record: AttemptRecord) -> None:
@@ -178,7 +178,7 @@ def _word(channel: Channel | None) -> str:
 
 
 def _filled(
-    family: HistogramMetricFamily, labels: list[str], timings: Timings
+    family: HistogramMetricFamily, labels: list[str], timings: Histogram
 ) -> HistogramMetricFamily:
     family.add_metric(labels, timings.buckets(), timings.sum)
     return family

@@ -9,16 +9,16 @@ from keyrelay.model.audit import Report
 from keyrelay.observability.gauges import Gauges
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.metrics import MeteredAttempt, MeteredAuditLog, Metrics
-from keyrelay.observability.readiness import Outlook
+from keyrelay.observability.readiness import Readiness
 from keyrelay.ports import AuditLog, Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Observability:
     """`registry` holds all that Prometheus may collect; there is no other."""
 
     lanes: Lanes
-    outlook: Outlook
+    readiness: Readiness
     metrics: Metrics
     registry: CollectorRegistry
 
@@ -32,16 +32,18 @@ class Watch:
         return MeteredAttempt(behind=attempt, metrics=self.metrics).attempt
 
 
-def new_watch(lanes: Lanes, outlook: Outlook, paused: Callable[[], int]) -> Watch:
+def new_observability(
+    lanes: Lanes, readiness: Readiness, paused: Callable[[], int]
+) -> Observability:
     metrics = Metrics()
     # `auto_describe`: a scrape may name what it wants, and two may not share a name.
     registry = CollectorRegistry(auto_describe=True)
     registry.register(metrics)
-    registry.register(Gauges(lanes=lanes, outlook=outlook, paused=paused))
+    registry.register(Gauges(lanes=lanes, readiness=readiness, paused=paused))
     ProcessCollector(registry=registry)
-    return Watch(
+    return Observability(
         lanes=lanes,
-        outlook=outlook,
+        readiness=readiness,
         metrics=metrics,
         registry=registry,
     )

@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from keyrelay.observability.readiness import Outlook
+from keyrelay.observability.readiness import Readiness
 from keyrelay.ports import Unavailable
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class Probes:
     """`stop` is the worker's own: once it is set, nothing more is begun."""
 
     registry: CollectorRegistry
-    outlook: Outlook
+    readiness: Readiness
     stop: asyncio.Event
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -50,16 +50,16 @@ class Probes:
                 return await self._metrics(request)
 
     async def _ready(self) -> web.Response:
-        await self.outlook.look()
-        said = dict.fromkeys(("worker", *self.outlook.parts), "ready")
-        said |= self.outlook.faults()
+        await self.readiness.look()
+        said = dict.fromkeys(("worker", *self.readiness.parts), "ready")
+        said |= self.readiness.faults()
         if self.stop.is_set():
             said["worker"] = _STOPPING
         ready = set(said.values()) == {"ready"}
         return _said(200 if ready else 503, {"ready": ready, "parts": said})
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        await self.outlook.look()
+        await self.readiness.look()
         return await make_aiohttp_handler(self.registry)(request)
 
 
@@ -84,7 +84,7 @@ async def open_probes(
     finally:
         if runner is not None:
             await runner.cleanup()
-        await probes.outlook.close()
+        await probes.readiness.close()
 
 
 async def _started(address: str, probes: Probes) -> web.AppRunner | None:

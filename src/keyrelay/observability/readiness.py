@@ -19,7 +19,7 @@ UNASKED = "it has not answered yet"
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class Component:
     """One thing that a worker needs; `ask` returns or raises Unavailable."""
 
     ask: Callable[[], Awaitable[object]]
@@ -81,10 +81,10 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Readiness:
     """The parts by name, and what waits. It looks when somebody wants to know."""
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, Component]
     waiting: Waiting
     patience: timedelta = PATIENCE
 

@@ -56,10 +56,10 @@ class Copying:
         async with self.source.reading() as connection:
             return await count(connection)
 
-    async def copy(self) -> "Standing":
+    async def copy(self) -> "TargetState":
         """Bring over all but the installation's row. Raises NotCopied, Unavailable."""
         async with self.source.reading() as source:
-            standing = await _standing_of(source)
+            found = await _found_at(source)
             await self._clear()
             for table in _ANEW:
                 await self._add(source, select(table), table)
@@ -73,18 +73,18 @@ class Copying:
                     f"{odd} has {there[odd]} rows in the source and {here[odd]} in the"
                     " target: copy into an empty database, and one at a time"
                 )
-        return standing
+        return found
 
-    async def finish(self, standing: "Standing") -> None:
+    async def finish(self, found: "TargetState") -> None:
         """Let the target be worked on. Raises NotCopied and Unavailable."""
         async with self.source.reading() as source:
-            if await _standing_of(source) != standing:
+            if await _found_at(source) != found:
                 raise NotCopied(
                     "somebody has worked on the source meanwhile: stop all workers, and"
                     " copy again"
                 )
         async with self.target.writing() as target:
-            row = standing.installation
+            row = found.installation
             await target.execute(insert(installation).values(row))
 
     async def _refuse_workers(self) -> None:
@@ -145,7 +145,7 @@ class Copying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class TargetState:
     """By what it is seen that somebody has worked on a database."""
 
     installation: Mapping[str, object]
@@ -161,10 +161,10 @@ async def count(connection: AsyncConnection) -> Mapping[str, int]:
     return {name: number or 0 for name, number in rows.items()}
 
 
-async def _standing_of(connection: AsyncConnection) -> Standing:
+async def _found_at(connection: AsyncConnection) -> TargetState:
     row = (await connection.execute(select(installation))).mappings().one()
     heads = await connection.execute(select(audit_chains.c.id, audit_chains.c.head_seq))
-    return Standing(
+    return TargetState(
         installation=dict(row),
         chains=frozenset((chain, seq) for chain, seq in heads),
     )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.model.documents import InvalidDefinition, require_label
-from keyrelay.stores.audit.log import Ledger
+from keyrelay.stores.audit.log import ChainedLog
 from keyrelay.stores.definitions.listing import NotFound
 from keyrelay.stores.definitions.versions import LABEL, Versions
 from keyrelay.stores.schema.tables import installation, profiles, wrapped_keys
@@ -47,15 +47,15 @@ async def read_installation(database: Database) -> Installation | None:
 
 
 async def found(
-    ledger: Ledger, founded: Installation, profile: Profile, actor: str
+    audit_log: ChainedLog, founded: Installation, profile: Profile, actor: str
 ) -> None:
     """Keep the first keys and the first profile. Raises KeysExist, Unavailable.
 
     The ledger's vault is the one that these very keys make.
     """
-    mac = await ledger.vault.authenticator(LABEL)
+    mac = await audit_log.vault.authenticator(LABEL)
     versions = Versions(store=founded.store, generation=0, of={})
-    async with ledger.recording() as recording:
+    async with audit_log.recording() as recording:
         connection = recording.connection
         if await _is_founded(connection):
             raise KeysExist("this database holds keys already: nothing was changed")
@@ -71,18 +71,18 @@ async def found(
         rows = [asdict(key) for key in founded.keys]
         await connection.execute(insert(wrapped_keys), rows)
         await _insert_profile(connection, profile)
-        recording.append(_created(ledger, profile, actor, "profile", profile.id))
+        recording.append(_created(audit_log, profile, actor, "profile", profile.id))
         for key in founded.keys:
-            recording.append(_created(ledger, profile, actor, "key", key.id))
+            recording.append(_created(audit_log, profile, actor, "key", key.id))
 
 
-async def create_profile(ledger: Ledger, name: str, actor: str) -> Profile:
+async def create_profile(audit_log: ChainedLog, name: str, actor: str) -> Profile:
     """Raises InvalidDefinition if the name is taken, or Unavailable."""
     require_label(name, "a profile's name", longest=LONGEST_NAME)
-    profile = Profile(id=ledger.world.new_id(ledger.world.now()), name=name)
-    async with ledger.recording() as recording:
+    profile = Profile(id=audit_log.world.new_id(audit_log.world.now()), name=name)
+    async with audit_log.recording() as recording:
         await _insert_profile(recording.connection, profile)
-        recording.append(_created(ledger, profile, actor, "profile", profile.id))
+        recording.append(_created(audit_log, profile, actor, "profile", profile.id))
     return profile
 
 
@@ -117,11 +117,11 @@ async def _insert_profile(connection: AsyncConnection, profile: Profile) -> None
 
 
 def _created(
-    ledger: Ledger, profile: Profile, actor: str, noun: str, subject: str
+    audit_log: ChainedLog, profile: Profile, actor: str, noun: str, subject: str
 ) -> ChangeRecord:
-    now = ledger.world.now()
+    now = audit_log.world.now()
     return ChangeRecord(
-        id=ledger.world.new_id(now),
+        id=audit_log.world.new_id(now),
         actor=actor,
         profile=profile.id,
         subject=subject,

@@ -15,7 +15,7 @@ from keyrelay.vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Soundness:
+class SecretIntegrity:
     """Whether a secret opens; `flaw` is None, or says why not."""
 
     profile: str
@@ -24,7 +24,7 @@ class Soundness:
     flaw: str | None
 
 
-async def examine(database: Database, vault: Vault) -> AsyncIterator[Soundness]:
+async def examine(database: Database, vault: Vault) -> AsyncIterator[SecretIntegrity]:
     """Open every secret of every profile. Raises Unavailable."""
     mac = await vault.authenticator(LABEL)
     async with database.reading() as connection:
@@ -35,10 +35,12 @@ async def examine(database: Database, vault: Vault) -> AsyncIterator[Soundness]:
         async for row in rows_of(connection, secrets, list(unseen)):
             profile = names.get(unseen.pop(row.id), row.profile)
             flaw = await _flaw(row, versions, vault)
-            yield Soundness(profile=profile, id=row.id, key=row.key, flaw=flaw)
+            yield SecretIntegrity(profile=profile, id=row.id, key=row.key, flaw=flaw)
     for id_, profile in unseen.items():
         flaw = "its row cannot be read"
-        yield Soundness(profile=names.get(profile, profile), id=id_, key="", flaw=flaw)
+        yield SecretIntegrity(
+            profile=names.get(profile, profile), id=id_, key="", flaw=flaw
+        )
 
 
 async def _flaw(row: AnyRow, versions: Versions, vault: Vault) -> str | None:

@@ -44,7 +44,7 @@ class WrappedKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Unwrapped:
+class _UnwrappedKeys:
     data_key: DataKey
     at: datetime
 
@@ -62,7 +62,7 @@ class Keyring:
     provider: Callable[[], KeyEncryptionKey] = field(repr=False)
     now: Callable[[], datetime]
     lifetime: timedelta = timedelta(minutes=5)
-    _unwrapped: dict[str, _Unwrapped] = field(default_factory=dict, init=False)
+    _unwrapped: dict[str, _UnwrappedKeys] = field(default_factory=dict, init=False)
 
     async def newest(self, purpose: Purpose) -> DataKey:
         """Return the key to use for what is new. Raises Unavailable while sealed."""
@@ -88,7 +88,7 @@ class Keyring:
         if known is not None:
             return known.data_key
         key = await self._unwrap(wrapped)
-        opened = _Unwrapped(data_key=DataKey(id=wrapped.id, key=key), at=self.now())
+        opened = _UnwrappedKeys(data_key=DataKey(id=wrapped.id, key=key), at=self.now())
         self._unwrapped[wrapped.id] = opened
         return opened.data_key
 

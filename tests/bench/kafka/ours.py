@@ -17,7 +17,7 @@ import uvloop
 
 from keyrelay.app.settings import Settings, load_settings
 from keyrelay.app.worker import Dispatchers, open_dispatchers, open_worker
-from keyrelay.concurrency.gc_freeze import kept_for_good
+from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
@@ -65,7 +65,7 @@ async def _work(settings: Settings, gauge: Gauge, *, null: bool) -> None:
 
 
 def _started() -> None:
-    with kept_for_good():  # as `keyrelay worker` does
+    with frozen_for_good():  # as `keyrelay worker` does
         pass
 
 

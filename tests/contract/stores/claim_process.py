@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keyrelay.databases.database import open_database
-from keyrelay.model.claim import Arrival, Go, Hold
+from keyrelay.model.claim import Arrival, ClaimStatus, Go
 from keyrelay.model.world import real_world
-from keyrelay.stores.claims.claims import ClaimStore, ClaimTerms, open_claims
+from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore, open_claims
 from tests.contract.stores.claims import FIRST, ending
 
 ALL = [replace(FIRST, id=f"t{number}") for number in range(400)]
@@ -20,7 +20,7 @@ async def race(claims: ClaimStore) -> None:
     some = random.sample(ALL, len(ALL))
     for first in range(0, len(some), 50):
         ours = await claim(claims, some[first : first + 50])
-        ended = await claims.end([ending(each, Hold.DONE) for each in ours])
+        ended = await claims.end([ending(each, ClaimStatus.DONE) for each in ours])
         assert all(ended)
 
 
@@ -39,7 +39,7 @@ async def claim(claims: ClaimStore, some: Sequence[Arrival]) -> list[Arrival]:
 async def main(task: str, url: str) -> None:
     async with (
         open_database(url) as database,
-        open_claims(database, real_world(), ClaimTerms()) as claims,
+        open_claims(database, real_world(), ClaimOptions()) as claims,
     ):
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)

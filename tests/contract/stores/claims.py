@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay import ports
 from keyrelay.databases.database import Database, open_database
-from keyrelay.model.claim import Arrival, Ending, Hold, Standing
+from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending
 from keyrelay.ports import Unavailable
-from keyrelay.stores.claims.claims import ClaimStore, ClaimTerms, open_claims
+from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore, open_claims
 from tests.contract.queues import a_world, forever
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock
@@ -21,13 +21,13 @@ from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON, PROFILE
 
 LEASE = timedelta(seconds=30)
-TERMS = ClaimTerms(lease=LEASE)
+TERMS = ClaimOptions(lease=LEASE)
 FIRST = Arrival(profile=PROFILE, id="t1")
 
 _EXPIRE = text("UPDATE workers SET alive_until = alive_until - CAST(:by AS interval)")
 
 
-class Claims(ports.Claims, ports.Standings, Protocol):
+class Claims(ports.Claims, ports.ClaimStates, Protocol):
     """What a worker writes of triggers, and what he sees."""
 
 
@@ -92,7 +92,7 @@ class DatabaseOffice:
     """`wires` are those of the workers that are open, in the order of their coming."""
 
     ground: Ground
-    terms: ClaimTerms = TERMS
+    terms: ClaimOptions = TERMS
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
     upkeep: list[int] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
@@ -135,16 +135,20 @@ def _steps(by: timedelta, longest: timedelta) -> Iterator[timedelta]:
         by -= longest
 
 
-def ending(arrival: Arrival, hold: Hold, then: Arrival | None = None) -> Ending:
-    return Ending(claimed=arrival, hold=hold, then=then or arrival)
+def ending(
+    arrival: Arrival, status: ClaimStatus, then: Arrival | None = None
+) -> Ending:
+    return Ending(claimed=arrival, status=status, then=then or arrival)
 
 
-async def settle(claims: Claims, arrival: Arrival, hold: Hold = Hold.DONE) -> None:
+async def settle(
+    claims: Claims, arrival: Arrival, status: ClaimStatus = ClaimStatus.DONE
+) -> None:
     await claims.claim([arrival])
-    assert await claims.end([ending(arrival, hold)]) == [True]
+    assert await claims.end([ending(arrival, status)]) == [True]
 
 
-async def known(claims: Claims, arrival: Arrival = FIRST) -> Standing:
-    standing = await claims.standing(arrival.profile, arrival.id)
-    assert standing is not None
-    return standing
+async def known(claims: Claims, arrival: Arrival = FIRST) -> ClaimState:
+    state = await claims.state(arrival.profile, arrival.id)
+    assert state is not None
+    return state

@@ -12,7 +12,7 @@ from keyrelay.model.credentials import SecretRules
 from keyrelay.model.ids import new_id
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.model.world import World
-from keyrelay.stores.audit.log import Ledger, open_ledger
+from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.actions import ActionStore, action_store
@@ -90,13 +90,13 @@ def allow(name: str = "actions may use secrets") -> dict[str, object]:
 class House:
     database: Database
     clock: Clock
-    ledger: Ledger
+    audit_log: ChainedLog
     catalog: LiveCatalog
     replaced: list[str]
 
     @property
     def journal(self) -> Journal:
-        return Journal(ledger=self.ledger, changed=self.catalog.refresh)
+        return Journal(audit_log=self.audit_log, changed=self.catalog.refresh)
 
     @property
     def secrets(self) -> SecretStore:
@@ -118,8 +118,8 @@ class House:
     def trail(self) -> AuditTrail:
         return AuditTrail(
             database=self.database,
-            vault=self.ledger.vault,
-            checkpoint=self.ledger.checkpoint,
+            vault=self.audit_log.vault,
+            checkpoint=self.audit_log.checkpoint,
         )
 
     async def break_in(self, *statements: str) -> None:
@@ -193,10 +193,10 @@ async def open_house(
             )
         )
         checkpoint = ground.folder / "audit.checkpoint"
-        async with open_ledger(database, vault, world, checkpoint) as ledger:
+        async with open_audit_log(database, vault, world, checkpoint) as audit_log:
             if before is None:
-                await found(ledger, installed, Profile(id=PROFILE, name="main"), ADA)
-                async with ledger.recording() as recording:
+                await found(audit_log, installed, Profile(id=PROFILE, name="main"), ADA)
+                async with audit_log.recording() as recording:
                     await recording.connection.execute(
                         insert(profiles).values(id=OTHER_PROFILE, name="other")
                     )
@@ -208,7 +208,7 @@ async def open_house(
             yield House(
                 database=database,
                 clock=clock,
-                ledger=ledger,
+                audit_log=audit_log,
                 catalog=catalog,
                 replaced=told.secrets,
             )

@@ -28,7 +28,7 @@ def attempt(trigger: str, profile: str = PROFILE) -> AttemptRecord:
 
 async def record(house: House, *triggers: str) -> None:
     for trigger in triggers:
-        await group_commits(house.ledger).append(attempt(trigger))
+        await group_commits(house.audit_log).append(attempt(trigger))
 
 
 async def triggers_of(house: House) -> list[str]:

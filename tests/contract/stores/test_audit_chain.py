@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keyrelay.stores.audit.chain import (
     Breach,
-    Head,
+    ChainHead,
     Link,
     Opening,
     advance,
@@ -46,13 +46,13 @@ ELSEWHERE = chain(Opening(chain=OTHER, number=2, after=None), DOCUMENTS)
 def test_an_untouched_chain_is_followed_to_its_end() -> None:
     head = follow(mac, START, LINKS)
 
-    assert head == Head(chain=CHAIN, seq=5, mac=LINKS[-1].mac)
+    assert head == ChainHead(chain=CHAIN, seq=5, mac=LINKS[-1].mac)
 
 
 def test_a_chain_can_be_followed_piece_by_piece() -> None:
     middle = follow(mac, START, LINKS[:2])
 
-    assert isinstance(middle, Head)
+    assert isinstance(middle, ChainHead)
     assert follow(mac, middle, LINKS[2:]) == follow(mac, START, LINKS)
 
 
@@ -132,7 +132,7 @@ def test_no_bit_of_a_seal_may_change(number: int, position: int, bit: int) -> No
     [
         replace(OPENING, chain=OTHER),
         replace(OPENING, number=2),
-        replace(OPENING, after=Head(chain=OTHER, seq=1, mac=b"x")),
+        replace(OPENING, after=ChainHead(chain=OTHER, seq=1, mac=b"x")),
     ],
     ids=["chain", "number", "after"],
 )
@@ -143,7 +143,7 @@ def test_a_chain_begins_only_where_it_began(opening: Opening) -> None:
     assert breach.seq == 1
 
 
-HEAD = Head(chain=CHAIN, seq=5, mac=b"five")
+HEAD = ChainHead(chain=CHAIN, seq=5, mac=b"five")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,9 @@ HEAD = Head(chain=CHAIN, seq=5, mac=b"five")
     ],
     ids=["there", "further", "one short", "cut off", "another"],
 )
-def test_a_chain_must_reach_what_is_known_of_it(known: Head, what: str | None) -> None:
+def test_a_chain_must_reach_what_is_known_of_it(
+    known: ChainHead, what: str | None
+) -> None:
     breach = reach(HEAD, known)
 
     assert (breach and breach.what) == what

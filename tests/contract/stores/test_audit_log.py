@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from keyrelay.model.audit import Change
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit.chain import Head
+from keyrelay.stores.audit.chain import ChainHead
 from keyrelay.stores.audit.checkpoint import LABEL
 from keyrelay.stores.audit.log import CHECKPOINT_INTERVAL, group_commits
 from keyrelay.stores.definitions.listing import Listing
@@ -18,9 +18,9 @@ from tests.contract.stores.records import attempt, record, triggers_of
 from tests.samples import PROFILE
 
 
-async def checkpoint(house: House) -> tuple[Head, ...] | None:
-    mac = await house.ledger.vault.authenticator(LABEL)
-    return house.ledger.checkpoint.read(mac)
+async def checkpoint(house: House) -> tuple[ChainHead, ...] | None:
+    mac = await house.audit_log.vault.authenticator(LABEL)
+    return house.audit_log.checkpoint.read(mac)
 
 
 async def test_on_return_another_process_sees_the_record(
@@ -32,7 +32,7 @@ async def test_on_return_another_process_sees_the_record(
 
 
 async def test_records_of_many_lanes_are_all_kept_in_one_chain(house: House) -> None:
-    log = group_commits(house.ledger)
+    log = group_commits(house.audit_log)
 
     await asyncio.gather(*[log.append(attempt(f"t{n:03}")) for n in range(100)])
 
@@ -158,7 +158,7 @@ async def test_on_a_full_disk_appending_is_unavailable_and_then_goes_on(
     house: House,
 ) -> None:
     await record(house, "t1")
-    log = group_commits(house.ledger)
+    log = group_commits(house.audit_log)
     await house.break_in("PRAGMA max_page_count = 1")
 
     ended = await asyncio.gather(
@@ -206,11 +206,11 @@ async def test_a_checkpoint_that_cannot_be_written_is_told_and_stops_nothing(
     house: House,
 ) -> None:
     await house.clock.until_asleep()
-    house.ledger.checkpoint.path.write_text("forged")
+    house.audit_log.checkpoint.path.write_text("forged")
 
     with capture_logs() as lines:
         await record(house, "t1")
-        await house.ledger.keep_checkpoint()
+        await house.audit_log.keep_checkpoint()
 
     assert [line["event"] for line in lines] == [
         "attempt settled",

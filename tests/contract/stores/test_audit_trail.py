@@ -7,7 +7,7 @@ import pytest
 
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.log import group_commits
-from keyrelay.stores.audit.trail import AuditQuery, Verdict
+from keyrelay.stores.audit.trail import AuditQuery, Verification
 from keyrelay.stores.definitions.listing import NotFound
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
@@ -26,7 +26,7 @@ async def three_chains(ground: Ground) -> None:
             await record(house, *triggers)
 
 
-async def verdict_after(ground: Ground, *statements: str) -> Verdict:
+async def verdict_after(ground: Ground, *statements: str) -> Verification:
     await three_chains(ground)
     async with open_house(ground) as house:
         await house.break_in(*statements)
@@ -34,7 +34,9 @@ async def verdict_after(ground: Ground, *statements: str) -> Verdict:
 
 
 async def test_an_untouched_trail_is_whole(ground: Ground) -> None:
-    assert await verdict_after(ground) == Verdict(records=12, chains=3, breach=None)
+    assert await verdict_after(ground) == Verification(
+        records=12, chains=3, breach=None
+    )
 
 
 def remove(chain: str, seq: int) -> str:
@@ -195,7 +197,7 @@ async def test_an_end_that_was_cut_off_and_written_over_is_missed(
 async def test_a_trail_without_its_checkpoint_is_not_whole(ground: Ground) -> None:
     await three_chains(ground)
     async with open_house(ground) as house:
-        house.ledger.checkpoint.path.unlink()
+        house.audit_log.checkpoint.path.unlink()
 
         breach = (await house.trail.verify()).breach
 
@@ -206,7 +208,7 @@ async def test_a_trail_without_its_checkpoint_is_not_whole(ground: Ground) -> No
 async def test_a_trail_can_be_followed_without_any_checkpoint(ground: Ground) -> None:
     await three_chains(ground)
     async with open_house(ground) as house:
-        house.ledger.checkpoint.path.unlink()
+        house.audit_log.checkpoint.path.unlink()
 
         assert (await house.trail.verify(())).breach is None
 
@@ -216,7 +218,7 @@ async def test_a_cut_off_end_shows_in_the_checkpoint_of_whoever_wrote_it(
 ) -> None:
     await three_chains(ground)
     async with open_house(ground) as house:
-        ours = house.ledger.checkpoint
+        ours = house.audit_log.checkpoint
         theirs = CheckpointFile(ours.path.rename(tmp_path / "worker-2.checkpoint"))
         await house.break_in(*cut(THIRD, 1))
 
@@ -231,7 +233,7 @@ async def test_a_cut_off_end_shows_in_the_checkpoint_of_whoever_wrote_it(
 async def test_a_forged_checkpoint_is_a_breach(ground: Ground) -> None:
     await three_chains(ground)
     async with open_house(ground) as house:
-        house.ledger.checkpoint.path.write_text('{"heads": [], "mac": "00"}')
+        house.audit_log.checkpoint.path.write_text('{"heads": [], "mac": "00"}')
 
         breach = (await house.trail.verify()).breach
 
@@ -240,7 +242,9 @@ async def test_a_forged_checkpoint_is_a_breach(ground: Ground) -> None:
 
 
 async def test_a_trail_longer_than_one_reading_is_verified(house: House) -> None:
-    await house.ledger.keep_records([attempt(f"t{number}") for number in range(1100)])
+    await house.audit_log.keep_records(
+        [attempt(f"t{number}") for number in range(1100)]
+    )
     await house.break_in(edit("document", "'{}'", FIRST, 1050))
 
     breach = (await house.trail.verify()).breach
@@ -282,7 +286,7 @@ async def test_a_record_is_shown_by_its_id(house: House) -> None:
 
 async def test_records_do_not_cross_profiles(house: House) -> None:
     theirs = attempt("theirs", OTHER_PROFILE)
-    await group_commits(house.ledger).append(theirs)
+    await group_commits(house.audit_log).append(theirs)
 
     assert await house.trail.list(PROFILE, AuditQuery(trigger="theirs")) == ()
     with pytest.raises(NotFound, match="there is no audit record"):

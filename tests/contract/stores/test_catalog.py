@@ -140,7 +140,7 @@ async def reopened(house: House) -> AsyncIterator[Catalog]:
     """Give what a process sees that begins now."""
     catalog = LiveCatalog(
         database=house.database,
-        vault=house.ledger.vault,
+        vault=house.audit_log.vault,
         world=house.clock.world(),
         replaced=lambda _: None,
     )
@@ -246,7 +246,7 @@ async def test_a_row_that_is_put_back_does_not_open(
 
     async with reopened(neighbour) as sealed:
         with pytest.raises(Unsealable):
-            await house.ledger.vault.verify(sealed.secrets[PROFILE, secret])
+            await house.audit_log.vault.verify(sealed.secrets[PROFILE, secret])
 
 
 async def test_a_deleted_secret_that_is_put_back_is_left_out(

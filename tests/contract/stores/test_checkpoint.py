@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.stores.audit.chain import Head
+from keyrelay.stores.audit.chain import ChainHead
 from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
 
 
@@ -13,8 +13,8 @@ def mac(message: bytes) -> bytes:
     return hmac.digest(b"key", message, "sha256")
 
 
-def head(chain: str, seq: int) -> Head:
-    return Head(chain=chain, seq=seq, mac=f"{chain}{seq}".encode())
+def head(chain: str, seq: int) -> ChainHead:
+    return ChainHead(chain=chain, seq=seq, mac=f"{chain}{seq}".encode())
 
 
 @pytest.fixture

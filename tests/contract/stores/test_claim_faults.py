@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.model.claim import Busy, Go, Hold, Known
+from keyrelay.model.claim import Busy, ClaimStatus, Go, Known
 from keyrelay.ports import Unavailable
-from keyrelay.stores.claims.claims import ClaimStore, ClaimTerms
+from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore
 from tests.contract.stores.claims import (
     FIRST,
     LEASE,
@@ -75,7 +75,7 @@ async def test_while_the_database_is_away_nothing_is_claimed(
     with pytest.raises(Unavailable):
         await claims.claim([FIRST])
     with pytest.raises(Unavailable):
-        await claims.end([ending(FIRST, Hold.DONE)])
+        await claims.end([ending(FIRST, ClaimStatus.DONE)])
 
     office.wires[0].cut.clear()
     assert await claims.claim([FIRST]) == [GO]
@@ -91,7 +91,7 @@ async def test_after_an_outage_nobody_takes_from_the_living(
     assert await others.claim([FIRST]) == [Busy()]
     await office.pass_time(2 * LEASE)
     assert await others.claim([FIRST]) == [Busy()]
-    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+    assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [True]
 
 
 async def test_who_came_right_after_an_outage_does_not_take_from_the_living_either(
@@ -195,7 +195,7 @@ async def test_after_a_restart_of_the_server_nobody_takes_from_the_living(
     await office.expire(2 * LEASE)
 
     assert await others.claim([FIRST]) == [Busy()]
-    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+    assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [True]
 
 
 # The process is asleep
@@ -309,7 +309,7 @@ async def test_who_asks_in_vain_keeps_what_it_holds(
     await office.pass_time(LEASE / 3)
 
     assert await others.claim([FIRST, other]) == [Busy(), GO]
-    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+    assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [True]
 
 
 async def test_what_was_taken_over_unheard_still_says_that_it_was_cut(
@@ -333,10 +333,10 @@ async def test_an_end_that_was_not_heard_has_happened(
     await claims.claim([FIRST])
     office.wires[0].cut.add("back")
     with pytest.raises(Unavailable):
-        await claims.end([ending(FIRST, Hold.DONE)])
+        await claims.end([ending(FIRST, ClaimStatus.DONE)])
     office.wires[0].cut.clear()
 
-    assert await claims.end([ending(FIRST, Hold.DONE)]) == [False]
+    assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [False]
     assert await others.claim([FIRST]) == [Known()]
 
 
@@ -349,7 +349,9 @@ async def test_what_somebody_writes_this_moment_is_not_waited_for(
 ) -> None:
     parked, free = replace(FIRST, id="t1"), replace(FIRST, id="t2")
     await claims.claim([parked, free])
-    await claims.end([ending(parked, Hold.PARKED), ending(free, Hold.PARKED)])
+    await claims.end(
+        [ending(parked, ClaimStatus.PARKED), ending(free, ClaimStatus.PARKED)]
+    )
 
     async with office.wires[0].appending() as connection:
         await connection.exec_driver_sql(
@@ -374,19 +376,19 @@ async def test_what_another_forgets_this_moment_is_left_to_it(
             "SELECT FROM claims WHERE id = 't1' FOR UPDATE"
         )
         await pass_days(office, DAY + 2 * MINUTE)
-        seen = [await claims.standing(PROFILE, id_) for id_ in ("t1", "t2")]
+        seen = [await claims.state(PROFILE, id_) for id_ in ("t1", "t2")]
 
-    assert [standing is None for standing in seen] == [False, True]
+    assert [state is None for state in seen] == [False, True]
 
 
 # Forgetting
 
 
-@pytest.mark.parametrize("hold", [Hold.DONE, Hold.BURIED])
+@pytest.mark.parametrize("status", [ClaimStatus.DONE, ClaimStatus.BURIED])
 async def test_what_was_settled_longer_ago_than_the_window_is_forgotten(
-    office: DatabaseOffice, claims: ClaimStore, hold: Hold
+    office: DatabaseOffice, claims: ClaimStore, status: ClaimStatus
 ) -> None:
-    await settle(claims, FIRST, hold)
+    await settle(claims, FIRST, status)
 
     await pass_days(office, DAY - 2 * MINUTE)
     before = await claims.claim([FIRST])
@@ -401,7 +403,7 @@ async def test_more_than_one_step_is_forgotten_at_once(
 ) -> None:
     many = [replace(FIRST, id=f"t{number}") for number in range(2500)]
     await claims.claim(many)
-    await claims.end([ending(each, Hold.DONE) for each in many])
+    await claims.end([ending(each, ClaimStatus.DONE) for each in many])
 
     await pass_days(office, DAY + 2 * MINUTE)
 
@@ -410,17 +412,17 @@ async def test_more_than_one_step_is_forgotten_at_once(
         assert left.scalar_one() == 0
 
 
-@pytest.mark.parametrize("hold", [None, Hold.PARKED])
+@pytest.mark.parametrize("status", [None, ClaimStatus.PARKED])
 async def test_what_is_not_settled_is_never_forgotten(
-    office: DatabaseOffice, claims: ClaimStore, hold: Hold | None
+    office: DatabaseOffice, claims: ClaimStore, status: ClaimStatus | None
 ) -> None:
     await claims.claim([FIRST])
-    if hold is not None:
-        await claims.end([ending(FIRST, hold)])
+    if status is not None:
+        await claims.end([ending(FIRST, status)])
 
     await pass_days(office, 3 * DAY)
 
-    assert (await known(claims)).hold is hold or Hold.CLAIMED
+    assert (await known(claims)).status is status or ClaimStatus.CLAIMED
 
 
 async def test_after_days_away_nothing_is_forgotten_before_the_log_was_read(
@@ -488,4 +490,4 @@ async def pass_days(office: DatabaseOffice, time: timedelta) -> None:
 @pytest.mark.parametrize("terms", ["lease", "window"])
 def test_there_are_no_claims_without_a_lease_and_a_window(terms: str) -> None:
     with pytest.raises(ValueError, match="claims need a lease and a window"):
-        ClaimTerms(**{terms: timedelta()})
+        ClaimOptions(**{terms: timedelta()})

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from keyrelay.databases.database import open_database
-from keyrelay.model.claim import Hold
+from keyrelay.model.claim import ClaimStatus
 from keyrelay.stores.claims.rows import encode, ending_row
 from keyrelay.stores.claims.statements import statements_for
 from tests.contract.stores.claims import FIRST, ending
@@ -14,7 +14,7 @@ from tests.samples import NOON
 pytestmark = pytest.mark.timeout(60)
 
 _GROW = text("""
-INSERT INTO claims (profile, id, life, turn, hold, attempts, cut, done, claimed_at)
+INSERT INTO claims (profile, id, generation, sequence, status, attempts, cut, done, claimed_at)
 SELECT 'p', 'of another ' || number, 0, 0, 'parked', 0, false, '[]', now()
 FROM generate_series(1, 100000) AS number
 """)
@@ -30,7 +30,7 @@ async def test_what_was_prepared_while_there_were_few_does_not_read_all_of_many(
     told = {
         "ours": "1" * 24,
         "now": NOON,
-        "rows": encode([ending_row(ending(FIRST, Hold.DONE))]),
+        "rows": encode([ending_row(ending(FIRST, ClaimStatus.DONE))]),
     }
     async with open_database(ground.url) as database, database.appending() as it:
         statements = statements_for(database)

@@ -8,8 +8,8 @@ from shutil import copytree
 
 import pytest
 
-from keyrelay.model.backlog import State
-from keyrelay.model.claim import Arrival, Busy, Go, Hold, Known
+from keyrelay.model.backlog import TriggerState
+from keyrelay.model.claim import Arrival, Busy, ClaimStatus, Go, Known
 from tests.contract.stores.claims import (
     FIRST,
     LEASE,
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.timeout(60)
 GO = Go(number=1, cut=False, done=frozenset())
 PARTS = frozenset({"ada@example.com", 'bob "the builder"@example.com', "é\u2028\0"})
 # Tried twice, of which one was cut, and put back with parts done.
-AGAIN = replace(FIRST, turn=1, attempts=2, cut=True, done=PARTS)
-REDRIVEN = replace(FIRST, life=1)
+AGAIN = replace(FIRST, sequence=1, attempts=2, cut=True, done=PARTS)
+REDRIVEN = replace(FIRST, generation=1)
 
 
 def arrivals(count: int) -> list[Arrival]:
@@ -95,18 +95,18 @@ async def test_of_two_workers_at_once_one_claims_each(
     assert all(pair in [(GO, Busy()), (Busy(), GO)] for pair in pairs)
 
 
-@pytest.mark.parametrize("hold", [Hold.DONE, Hold.BURIED])
+@pytest.mark.parametrize("status", [ClaimStatus.DONE, ClaimStatus.BURIED])
 async def test_what_was_settled_is_known_to_all(
-    claims: Claims, others: Claims, hold: Hold
+    claims: Claims, others: Claims, status: ClaimStatus
 ) -> None:
-    await settle(claims, FIRST, hold)
+    await settle(claims, FIRST, status)
 
     assert await claims.claim([FIRST]) == [Known()]
     assert await others.claim([AGAIN]) == [Known()]
 
 
 async def test_what_was_redriven_begins_anew(claims: Claims, others: Claims) -> None:
-    await settle(claims, AGAIN, Hold.BURIED)
+    await settle(claims, AGAIN, ClaimStatus.BURIED)
 
     assert await others.claim([REDRIVEN]) == [GO]
     assert await claims.claim([AGAIN]) == [Known()]
@@ -116,7 +116,7 @@ async def test_what_was_put_back_goes_on_where_it_was_left(
     claims: Claims, others: Claims
 ) -> None:
     await claims.claim([FIRST])
-    await claims.end([ending(FIRST, Hold.PARKED, AGAIN)])
+    await claims.end([ending(FIRST, ClaimStatus.PARKED, AGAIN)])
 
     assert await others.claim([FIRST]) == [Known()]
     assert await others.claim([AGAIN]) == [Go(number=3, cut=True, done=PARTS)]
@@ -126,7 +126,7 @@ async def test_what_was_given_back_unattempted_is_as_it_was(
     claims: Claims, others: Claims
 ) -> None:
     await claims.claim([AGAIN])
-    await claims.end([ending(AGAIN, Hold.PARKED)])
+    await claims.end([ending(AGAIN, ClaimStatus.PARKED)])
 
     assert await others.claim([AGAIN]) == [Go(number=3, cut=True, done=PARTS)]
 
@@ -169,34 +169,34 @@ async def test_who_was_taken_for_dead_changes_nothing_any_more(
         await office.pass_time(2 * LEASE)
         await claims.claim([FIRST])
 
-        assert await dead.end([ending(FIRST, Hold.DONE)]) == [False]
+        assert await dead.end([ending(FIRST, ClaimStatus.DONE)]) == [False]
 
-    assert (await known(claims)).hold is Hold.CLAIMED
-    assert await claims.end([ending(FIRST, Hold.DONE)]) == [True]
+    assert (await known(claims)).status is ClaimStatus.CLAIMED
+    assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [True]
 
 
 async def test_a_claim_ends_once(claims: Claims) -> None:
     await claims.claim([FIRST])
-    await claims.end([ending(FIRST, Hold.DONE)])
+    await claims.end([ending(FIRST, ClaimStatus.DONE)])
 
-    assert await claims.end([ending(FIRST, Hold.BURIED)]) == [False]
-    assert (await known(claims)).hold is Hold.DONE
+    assert await claims.end([ending(FIRST, ClaimStatus.BURIED)]) == [False]
+    assert (await known(claims)).status is ClaimStatus.DONE
 
 
 @pytest.mark.parametrize(
-    ("hold", "later"),
-    [(Hold.PARKED, AGAIN), (Hold.BURIED, REDRIVEN)],
+    ("status", "later"),
+    [(ClaimStatus.PARKED, AGAIN), (ClaimStatus.BURIED, REDRIVEN)],
     ids=["put back", "redriven"],
 )
 async def test_the_end_of_an_earlier_claim_is_not_that_of_a_later_one(
-    claims: Claims, hold: Hold, later: Arrival
+    claims: Claims, status: ClaimStatus, later: Arrival
 ) -> None:
     await claims.claim([FIRST])
-    await claims.end([ending(FIRST, hold)])
+    await claims.end([ending(FIRST, status)])
     await claims.claim([later])
 
-    assert await claims.end([ending(FIRST, Hold.DONE)]) == [False]
-    assert (await known(claims)).hold is Hold.CLAIMED
+    assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [False]
+    assert (await known(claims)).status is ClaimStatus.CLAIMED
 
 
 async def test_a_batch_is_judged_one_by_one(
@@ -207,7 +207,9 @@ async def test_a_batch_is_judged_one_by_one(
         await gone.claim([cut])
         await settle(gone, done)
     await others.claim([busy, waiting])
-    await others.end([ending(waiting, Hold.PARKED, replace(waiting, turn=1))])
+    await others.end(
+        [ending(waiting, ClaimStatus.PARKED, replace(waiting, sequence=1))]
+    )
 
     verdicts = await claims.claim([waiting, cut, busy, done, new])
 
@@ -220,7 +222,7 @@ async def test_claims_end_one_by_one(claims: Claims, others: Claims) -> None:
     await claims.claim([ours])
     await others.claim([theirs])
 
-    all_three = [ending(each, Hold.DONE) for each in (nobodys, theirs, ours)]
+    all_three = [ending(each, ClaimStatus.DONE) for each in (nobodys, theirs, ours)]
 
     assert await claims.end(all_three) == [False, False, True]
 
@@ -229,7 +231,10 @@ async def test_many_are_claimed_and_ended_together(claims: Claims) -> None:
     some = arrivals(500)
 
     assert await claims.claim(some) == [GO] * 500
-    assert await claims.end([ending(each, Hold.DONE) for each in some]) == [True] * 500
+    assert (
+        await claims.end([ending(each, ClaimStatus.DONE) for each in some])
+        == [True] * 500
+    )
     assert await claims.claim(some) == [Known()] * 500
 
 
@@ -242,53 +247,57 @@ async def test_claims_do_not_cross_profiles(claims: Claims, others: Claims) -> N
     elsewhere = replace(FIRST, profile=OTHER_PROFILE)
     await settle(claims, FIRST)
 
-    assert await claims.standing(OTHER_PROFILE, "t1") is None
+    assert await claims.state(OTHER_PROFILE, "t1") is None
     assert await claims.claim([elsewhere]) == [GO]
     assert await others.claim([elsewhere, FIRST]) == [Busy(), Known()]
     assert await others.claim([FIRST]) == [Known()]
-    assert await claims.end([ending(elsewhere, Hold.BURIED)]) == [True]
-    assert (await known(claims)).hold is Hold.DONE
+    assert await claims.end([ending(elsewhere, ClaimStatus.BURIED)]) == [True]
+    assert (await known(claims)).status is ClaimStatus.DONE
 
 
 async def test_what_stands_written_is_seen(claims: Claims, others: Claims) -> None:
     await claims.claim([AGAIN])
 
-    standing = await known(others)
+    state = await known(others)
 
     counted = replace(AGAIN, attempts=3)
-    assert (standing.arrival, standing.hold) == (counted, Hold.CLAIMED)
-    assert await others.standing(FIRST.profile, "t2") is None
+    assert (state.arrival, state.status) == (counted, ClaimStatus.CLAIMED)
+    assert await others.state(FIRST.profile, "t2") is None
 
 
 async def test_people_see_where_a_trigger_stands_and_since_when(
     office: Office, claims: Claims, others: Claims
 ) -> None:
-    seen: list[tuple[State, int]] = []
+    seen: list[tuple[TriggerState, int]] = []
 
     async def look() -> None:
         status = await others.status(FIRST.profile, FIRST.id)
         assert status is not None
         seen.append((status.state, status.attempts))
         assert status.accepted_at == NOON
-        settled = status.state is State.DONE
+        settled = status.state is TriggerState.DONE
         assert status.settled_at == (NOON + LEASE if settled else None)
 
     await claims.claim([FIRST])
     await look()
-    await claims.end([ending(FIRST, Hold.PARKED, AGAIN)])
+    await claims.end([ending(FIRST, ClaimStatus.PARKED, AGAIN)])
     await look()
     await office.pass_time(LEASE)
     await settle(claims, AGAIN)
     await look()
 
-    assert seen == [(State.LEASED, 1), (State.WAITING, 2), (State.DONE, 2)]
+    assert seen == [
+        (TriggerState.LEASED, 1),
+        (TriggerState.WAITING, 2),
+        (TriggerState.DONE, 2),
+    ]
     assert await others.status(FIRST.profile, "t2") is None
 
 
 async def test_a_redriven_trigger_begins_when_it_is_claimed_anew(
     office: Office, claims: Claims
 ) -> None:
-    await settle(claims, FIRST, Hold.BURIED)
+    await settle(claims, FIRST, ClaimStatus.BURIED)
     await office.pass_time(LEASE)
     await claims.claim([REDRIVEN])
 
@@ -299,9 +308,9 @@ async def test_a_redriven_trigger_begins_when_it_is_claimed_anew(
 
 
 async def test_people_see_that_a_trigger_was_buried(claims: Claims) -> None:
-    await settle(claims, FIRST, Hold.BURIED)
+    await settle(claims, FIRST, ClaimStatus.BURIED)
 
     status = await claims.status(FIRST.profile, FIRST.id)
 
     assert status is not None
-    assert (status.state, status.settled_at) == (State.BURIED, NOON)
+    assert (status.state, status.settled_at) == (TriggerState.BURIED, NOON)

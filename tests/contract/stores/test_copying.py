@@ -49,7 +49,7 @@ async def copying(house: House, target: Database) -> Copying:
 
 
 def a_copying(house: House, target: Database) -> Copying:
-    return Copying(source=house.database, target=target, world=house.ledger.world)
+    return Copying(source=house.database, target=target, world=house.audit_log.world)
 
 
 async def furnish(house: House) -> None:
@@ -57,7 +57,7 @@ async def furnish(house: House) -> None:
     await house.new_secret("another")
     await house.actions.create(PROFILE, mail_action(secret), ADA)
     await house.policies.create(PROFILE, allow(), ADA)
-    await house.ledger.keep_records([attempt(f"t{n}") for n in range(1500)])
+    await house.audit_log.keep_records([attempt(f"t{n}") for n in range(1500)])
     await bury(house, letter(), letter("t2"))
 
 
@@ -85,10 +85,10 @@ async def test_all_is_copied_as_it_is_and_can_be_worked_on(
 ) -> None:
     await finished(copying)
 
-    target, vault = copying.target, house.ledger.vault
+    target, vault = copying.target, house.audit_log.vault
     assert await everything(target) == await everything(house.database)
     assert [each.flaw async for each in examine(target, vault)] == [None, None]
-    checkpoint = house.ledger.checkpoint
+    checkpoint = house.audit_log.checkpoint
     trail = AuditTrail(database=target, vault=vault, checkpoint=checkpoint)
     assert (await trail.verify()).breach is None
 
@@ -132,11 +132,11 @@ async def test_what_was_cut_short_goes_on_when_it_is_begun_again(
 async def test_a_source_that_is_worked_on_meanwhile_is_not_left_behind(
     house: House, copying: Copying
 ) -> None:
-    standing = await copying.copy()
+    found = await copying.copy()
     await house.policies.create(PROFILE, allow("made since"), ADA)
 
     with pytest.raises(NotCopied, match="worked on the source meanwhile"):
-        await copying.finish(standing)
+        await copying.finish(found)
 
     assert await read_installation(copying.target) is None
     await finished(copying)

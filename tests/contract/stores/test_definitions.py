@@ -80,7 +80,7 @@ async def last_record(house: House) -> Mapping[str, object]:
 
 async def until_writing(house: House) -> None:
     """Return once it has looked, and waits for the right to write."""
-    while not house.ledger._progress.turn.locked():  # noqa: ASYNC110 - tells nobody
+    while not house.audit_log._progress.turn.locked():  # noqa: ASYNC110 - tells nobody
         await asyncio.sleep(0)
 
 
@@ -419,7 +419,7 @@ async def test_a_secret_is_kept_sealed_with_what_may_be_known_of_it(
     assert sealed.secret.version == 1
     assert sealed.secret.tags == (Tag("site", "north"),)
     assert sealed.value_length == 101
-    await house.ledger.vault.verify(sealed)
+    await house.audit_log.vault.verify(sealed)
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ async def test_each_edit_of_a_secret_is_a_new_version_that_opens(
     assert (after.created_at, after.updated_at) == (NOON, NOON + SECOND)
     assert after.envelope != before.envelope
     assert await house.secrets.get(PROFILE, id_) == after
-    await house.ledger.vault.verify(after)
+    await house.audit_log.vault.verify(after)
     detail = f"smtp-main: {' and '.join(sorted(changes))}, version 2"
     assert (await last_record(house))["detail"] == detail
 

@@ -34,7 +34,7 @@ async def test_what_was_founded_is_read_back(house: House) -> None:
     installation = await installed(house)
 
     assert installation.store == STORE
-    assert installation.keys == house.ledger.vault.keyring.wrapped
+    assert installation.keys == house.audit_log.vault.keyring.wrapped
 
 
 async def test_an_empty_database_holds_no_installation(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ async def test_where_keys_exist_none_are_made(
     another = replace(before, store="2" * 24)
 
     with pytest.raises(KeysExist, match="nothing was changed"):
-        await found(house.ledger, another, Profile(id="c" * 24, name="c"), ADA)
+        await found(house.audit_log, another, Profile(id="c" * 24, name="c"), ADA)
 
     assert await house.look("SELECT * FROM wrapped_keys") == keys
     assert await house.look("SELECT count(*) FROM audit_records") == records
@@ -73,7 +73,7 @@ async def test_the_founding_is_recorded(house: House) -> None:
 
 
 async def test_a_profile_is_made_and_found_by_its_name(house: House) -> None:
-    profile = await create_profile(house.ledger, "plant two", ADA)
+    profile = await create_profile(house.audit_log, "plant two", ADA)
 
     assert await find_profile(house.database, "plant two") == profile
     names = [each.name for each in await list_profiles(house.database)]
@@ -82,7 +82,7 @@ async def test_a_profile_is_made_and_found_by_its_name(house: House) -> None:
 
 async def test_a_profile_is_made_once(house: House) -> None:
     with pytest.raises(InvalidDefinition, match="'main' is there already"):
-        await create_profile(house.ledger, "main", ADA)
+        await create_profile(house.audit_log, "main", ADA)
 
 
 async def test_a_profile_that_is_not_there_is_not_found(house: House) -> None:

@@ -71,7 +71,7 @@ def real(house: House, neighbour: House, go_down: Callable[[], None]) -> Kept:
         return sorted(letter.trigger.id for letter in listed)
 
     return Kept(
-        audit=group_commits(house.ledger),
+        audit=group_commits(house.audit_log),
         dead_letters=group_burials(house.dead_letters),
         records=records,
         letters=letters,

@@ -23,7 +23,7 @@ from tests.services.postgresql import PostgreSql
 async def test_two_that_record_and_change_at_once_lose_nothing(
     house: House, neighbour: House
 ) -> None:
-    logs = [group_commits(each.ledger) for each in (house, neighbour)]
+    logs = [group_commits(each.audit_log) for each in (house, neighbour)]
 
     await asyncio.gather(
         *[log.append(attempt(f"t{n}")) for log in logs for n in range(40)],
@@ -95,7 +95,7 @@ async def on_a_way(
         url = ground.url.replace(f":{postgresql.port}/", f":{way.port}/")
         patience = timedelta(seconds=0.5)
         database = Database(engine=postgres.open_engine(url, patience))
-        yield replace(house, ledger=replace(house.ledger, database=database)), way
+        yield replace(house, audit_log=replace(house.audit_log, database=database)), way
         await database.engine.dispose()
 
 
@@ -105,14 +105,14 @@ async def test_a_record_whose_commit_was_not_heard_of_is_kept_once(
 ) -> None:
     unheard = attempt("t1")
     async with on_a_way(house, ground, postgresql) as (cut_off, way):
-        await cut_off.ledger.keep_records([attempt("opens the chain")])
+        await cut_off.audit_log.keep_records([attempt("opens the chain")])
         way.unanswered = b"COMMIT"
         with pytest.raises(Unavailable):
-            await cut_off.ledger.keep_records([unheard])
+            await cut_off.audit_log.keep_records([unheard])
         way.speak_again()
 
-        await cut_off.ledger.keep_records([unheard])
-        await cut_off.ledger.keep_records([attempt("t2")])
+        await cut_off.audit_log.keep_records([unheard])
+        await cut_off.audit_log.keep_records([attempt("t2")])
 
     assert sorted(await triggers_of(house)) == ["opens the chain", "t1", "t2"]
     assert (await house.trail.verify()).breach is None

@@ -10,7 +10,7 @@ from keyrelay.dispatchers.smtp.classify import (
     refusal,
     unclear,
 )
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, Reply
+from keyrelay.dispatchers.smtp.reply import Broken, Phase, SmtpReply
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -22,7 +22,7 @@ from keyrelay.model.outcome import (
 )
 
 MINUTE = timedelta(minutes=1)
-OK = Reply(250, "2.1.5 Ok")
+OK = SmtpReply(250, "2.1.5 Ok")
 CONNECT, AUTH, MAIL, RCPT, DATA, BODY = Phase
 
 LATER = [
@@ -91,7 +91,7 @@ NEVER = [
 def test_a_refusal_that_means_later(
     code: int, text: str, phase: Phase, wait: timedelta, blame: Blame | None
 ) -> None:
-    assert refusal(Reply(code, text), phase) == Deferred(
+    assert refusal(SmtpReply(code, text), phase) == Deferred(
         f"the server answered {phase} with {code} {text}",
         wait,
         blame=blame or Blame.PEER,
@@ -102,7 +102,7 @@ def test_a_refusal_that_means_later(
 def test_a_refusal_that_means_never(
     code: int, text: str, phase: Phase, fault: Fault
 ) -> None:
-    assert refusal(Reply(code, text), phase) == Rejected(
+    assert refusal(SmtpReply(code, text), phase) == Rejected(
         f"the server answered {phase} with {code} {text}", fault
     )
 
@@ -123,7 +123,7 @@ def test_a_refusal_that_means_never(
 def test_a_refused_credential_is_nobodys_attempt(
     code: int, text: str, phase: Phase
 ) -> None:
-    assert refusal(Reply(code, text), phase) == Deferred(
+    assert refusal(SmtpReply(code, text), phase) == Deferred(
         f"the server answered {phase} with {code} {text}",
         spends_attempt=False,
         blame=Blame.CREDENTIAL,
@@ -134,7 +134,7 @@ def test_a_refused_credential_is_nobodys_attempt(
 def test_every_refusal_is_deferred_or_rejected(
     code: int, text: str, phase: Phase
 ) -> None:
-    outcome = refusal(Reply(code, text), phase)
+    outcome = refusal(SmtpReply(code, text), phase)
 
     assert outcome.parts == ()
     assert isinstance(outcome, Deferred) or phase is not Phase.CONNECT
@@ -142,15 +142,15 @@ def test_every_refusal_is_deferred_or_rejected(
 
 @given(st.integers(400, 499), st.sampled_from(Phase))
 def test_without_an_enhanced_status_a_4_is_never_final(code: int, phase: Phase) -> None:
-    assert isinstance(refusal(Reply(code, "no"), phase), Deferred)
+    assert isinstance(refusal(SmtpReply(code, "no"), phase), Deferred)
 
 
 def test_the_gravest_of_several_deferrals_speaks_for_all() -> None:
     outcome = nobody_took_it(
         {
-            "a@x": Reply(450, "4.2.0 busy"),
-            "b@x": Reply(451, "4.3.0 no disk"),
-            "c@x": Reply(450, "4.2.0 busy"),
+            "a@x": SmtpReply(450, "4.2.0 busy"),
+            "b@x": SmtpReply(451, "4.3.0 no disk"),
+            "c@x": SmtpReply(450, "4.2.0 busy"),
         }
     )
 
@@ -160,8 +160,8 @@ def test_the_gravest_of_several_deferrals_speaks_for_all() -> None:
 
 
 def test_who_was_taken_is_settled_by_the_final_reply_alone() -> None:
-    answers = {"a@x": OK, "b@x": Reply(550, "5.1.1 no")}
-    final = Reply(250, "queued")
+    answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
+    final = SmtpReply(250, "queued")
 
     assert concluded(answers, final) == Delivered(
         "queued",
@@ -180,18 +180,18 @@ def test_who_was_taken_is_settled_by_the_final_reply_alone() -> None:
 
 
 def test_after_a_message_refused_for_good_a_redrive_tries_everybody() -> None:
-    answers = {"a@x": OK, "b@x": Reply(550, "5.1.1 no")}
+    answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
 
-    outcome = concluded(answers, Reply(554, "5.6.0 no"))
+    outcome = concluded(answers, SmtpReply(554, "5.6.0 no"))
 
     assert isinstance(outcome, Rejected)
     assert [part.settled for part in outcome.parts] == [False, False]
 
 
 def test_after_a_message_refused_for_now_only_the_taken_are_left() -> None:
-    answers = {"a@x": OK, "b@x": Reply(550, "5.1.1 no")}
+    answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
 
-    outcome = concluded(answers, Reply(451, "4.3.0 no"))
+    outcome = concluded(answers, SmtpReply(451, "4.3.0 no"))
 
     assert isinstance(outcome, Deferred)
     assert [part.settled for part in outcome.parts] == [False, True]

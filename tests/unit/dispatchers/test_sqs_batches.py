@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.sqs.batches import LARGEST, Entry, pack, prepare, too_large
+from keyrelay.dispatchers.sqs.batches import (
+    LARGEST,
+    BatchEntry,
+    pack,
+    prepare,
+    too_large,
+)
 from keyrelay.model.message import QueueMessage
 from keyrelay.model.outcome import Fault, Rejected
 
@@ -22,9 +28,9 @@ MESSAGE = QueueMessage(
 )
 
 
-def prepared(message: QueueMessage, *, fifo: bool = False) -> Entry:
+def prepared(message: QueueMessage, *, fifo: bool = False) -> BatchEntry:
     entry = prepare(message, fifo=fifo)
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, BatchEntry)
     return entry
 
 
@@ -165,7 +171,7 @@ def test_an_empty_deduplication_id_is_refused_for_it_would_swallow_messages() ->
 
 
 def test_a_message_larger_than_the_queue_takes_is_refused() -> None:
-    entry = Entry(fields={}, size=1025)
+    entry = BatchEntry(fields={}, size=1025)
 
     assert too_large(entry, 1025) is None
     answer = too_large(entry, 1024)

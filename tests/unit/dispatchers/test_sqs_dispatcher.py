@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.sqs.batches import LARGEST, Entry
+from keyrelay.dispatchers.sqs.batches import LARGEST, BatchEntry
 from keyrelay.dispatchers.sqs.classify import Refusal
 from keyrelay.dispatchers.sqs.client import Reply, Taken
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import Lines
+from keyrelay.dispatchers.sqs.pool import ClientPool
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
 from keyrelay.model.credentials import SecretRules, SqsCredentials
 from keyrelay.model.message import QueueMessage, QueueMessages
@@ -58,7 +58,7 @@ class Peer:
     closed: bool = False
 
     async def send(
-        self, entries: Sequence[Entry], credentials: SqsCredentials
+        self, entries: Sequence[BatchEntry], credentials: SqsCredentials
     ) -> Reply | Refusal:
         assert credentials.access_key_id == "AKIA1"
         bodies = [str(entry.fields["MessageBody"]) for entry in entries]
@@ -119,7 +119,7 @@ class World:
 
 
 def dispatcher_to(world: World, most: int = 64) -> SqsDispatcher:
-    lines = Lines(make=world.make, now=world.clock, most=most)
+    lines = ClientPool(make=world.make, now=world.clock, most=most)
     return SqsDispatcher(rules=RULES, lines=lines)
 
 
@@ -248,7 +248,7 @@ async def test_a_message_that_the_reply_forgets_is_uncertain() -> None:
     @dataclass(slots=True)
     class Forgetful(Peer):
         async def send(
-            self, entries: Sequence[Entry], credentials: SqsCredentials
+            self, entries: Sequence[BatchEntry], credentials: SqsCredentials
         ) -> Reply | Refusal:
             return {0: Taken("id"), None: Taken("whose?"), 7: Taken("whose?")}
 

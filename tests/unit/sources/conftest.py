@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from tests.contract.queues import a_world
 from tests.fakes import Clock
 from tests.samples import NOON
 
-IMPATIENT = Terms(patience=timedelta())
+IMPATIENT = SqliteOptions(patience=timedelta())
 
 
 @pytest.fixture

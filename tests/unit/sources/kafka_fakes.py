@@ -9,14 +9,14 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.model.claim import Arrival, Ending, Verdict
+from keyrelay.model.claim import Arrival, Ending, Judgement
 from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.connecting.address import Address
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
-from keyrelay.sources.kafka.reading.consumer import Pump
+from keyrelay.sources.kafka.reading.consumer import Consumer
 from tests.fakes import Clock, Story
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON, PROFILE
@@ -174,7 +174,7 @@ class FakeConsumer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FakeClients(Clients):
+class FakeClients(KafkaClients):
     of: "House"
 
     def consumer(self) -> FakeConsumer:
@@ -193,7 +193,7 @@ class TellingClaims(MemoryClaims):
     story: Story
     calls: int | None = None
 
-    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         self.down = self.down or self.calls == 0
         self.calls = None if self.calls is None else self.calls - 1
         verdicts = await MemoryClaims.claim(self, arrivals)
@@ -203,7 +203,7 @@ class TellingClaims(MemoryClaims):
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         ended = await MemoryClaims.end(self, endings)
         for each in endings:
-            self.story.tell(f"end {each.claimed.id}: {each.hold}")
+            self.story.tell(f"end {each.claimed.id}: {each.status}")
         return ended
 
 
@@ -229,13 +229,13 @@ class House:
 
     @asynccontextmanager
     async def queue(
-        self, *partitions: TopicPartition, terms: Terms | None = None
+        self, *partitions: TopicPartition, terms: KafkaOptions | None = None
     ) -> AsyncIterator[KafkaQueue]:
         """Open a queue that has joined its group, and has these partitions."""
         clients = FakeClients(connection=CONNECTION, of=self)
-        memory = Memory(claims=self.claims, standings=self.claims)
+        memory = Memory(claims=self.claims, states=self.claims)
         opened = open_queue(
-            clients, memory, self.clock.world(), terms or Terms(), PROFILE
+            clients, memory, self.clock.world(), terms or KafkaOptions(), PROFILE
         )
         async with opened as queue:
             queue._read()
@@ -249,7 +249,7 @@ def positions_of(queue: KafkaQueue) -> Positions:
     return queue._clerk.shelf.positions
 
 
-def pump_of(queue: KafkaQueue) -> Pump:
+def pump_of(queue: KafkaQueue) -> Consumer:
     pump = queue._reader.pump
     assert pump is not None
     return pump

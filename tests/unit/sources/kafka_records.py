@@ -8,12 +8,12 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.kafka.buffer.buffer import Shelf
-from keyrelay.sources.kafka.buffer.drawn import Taking
-from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.buffer.drawn import Drawn
+from keyrelay.sources.kafka.buffer.key_order import KeyOrder
 from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.buffer.wakes import Wakes
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.records.record import (
     Fetched,
     Headers,
@@ -62,11 +62,11 @@ def raw(
 
 
 def parked(
-    of: Trigger, *, due: datetime, waits_for: str | None = None, turn: int = 1
+    of: Trigger, *, due: datetime, waits_for: str | None = None, sequence: int = 1
 ) -> Headers:
     """Return the headers with which a worker puts a trigger back."""
     record = a_record(of, waits_for=waits_for)
-    arrival = replace(record.arrival, turn=turn, attempts=turn)
+    arrival = replace(record.arrival, sequence=sequence, attempts=sequence)
     return parked_headers(replace(record, arrival=arrival), due, "451 later")
 
 
@@ -84,14 +84,14 @@ def a_record(
     )
 
 
-def a_shelf(*, ordered: bool = False, terms: Terms | None = None) -> Shelf:
-    return Shelf(
+def a_shelf(*, ordered: bool = False, terms: KafkaOptions | None = None) -> Buffer:
+    return Buffer(
         topics=TOPICS,
         positions=Positions(),
         wakes=Wakes(),
-        lines=Lines(ordered=ordered),
+        lines=KeyOrder(ordered=ordered),
         profile=PROFILE,
-        terms=terms or Terms(),
+        terms=terms or KafkaOptions(),
     )
 
 
@@ -99,7 +99,7 @@ def a_shelf(*, ordered: bool = False, terms: Terms | None = None) -> Shelf:
 class Reader:
     """Puts records on a shelf as the pump does."""
 
-    shelf: Shelf
+    shelf: Buffer
 
     def put(self, *raws: ConsumerRecord, at: datetime = NOON) -> None:
         for each in raws:
@@ -136,9 +136,9 @@ class Reader:
         self.shelf.forget(partitions, now)
 
 
-def due(taking: Taking) -> list[str]:
+def due(taking: Drawn) -> list[str]:
     return [record.trigger.id for record in taking.due]
 
 
-def early(taking: Taking) -> list[str]:
+def early(taking: Drawn) -> list[str]:
     return [record.trigger.id for record in taking.early]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
-from keyrelay.sources.kafka.records.cloud_event import Headers, Unwrapped, unwrap
+from keyrelay.sources.kafka.records.cloud_event import Headers, UnwrappedEvent, unwrap
 from tests.samples import MAIL_ACTION, NOON, ORIGIN
 
 TRIGGER: Mapping[str, object] = {"action": MAIL_ACTION, "data": {"value": "°C"}}
@@ -35,11 +35,11 @@ STRUCTURED: Mapping[str, bytes] = {"content-type": b"application/cloudevents+jso
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
-def binary(headers: Mapping[str, bytes | None], value: bytes = PLAIN) -> Unwrapped:
+def binary(headers: Mapping[str, bytes | None], value: bytes = PLAIN) -> UnwrappedEvent:
     return unwrap(value, list({**BINARY, **headers}.items()))
 
 
-def structured(event: Mapping[str, object]) -> Unwrapped:
+def structured(event: Mapping[str, object]) -> UnwrappedEvent:
     return unwrap(json.dumps({**EVENT, **event}).encode(), list(STRUCTURED.items()))
 
 
@@ -55,7 +55,9 @@ def structured(event: Mapping[str, object]) -> Unwrapped:
     ],
 )
 def test_what_is_no_event_is_passed_on_as_it_is(headers: Headers) -> None:
-    assert unwrap(b"whatever \xff", headers) == Unwrapped(document=b"whatever \xff")
+    assert unwrap(b"whatever \xff", headers) == UnwrappedEvent(
+        document=b"whatever \xff"
+    )
 
 
 def test_in_binary_mode_the_value_is_the_trigger() -> None:

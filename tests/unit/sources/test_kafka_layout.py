@@ -19,7 +19,7 @@ from keyrelay.sources.kafka.topics.layout import (
     wanted_topics,
 )
 from keyrelay.sources.kafka.topics.names import Topics
-from keyrelay.sources.kafka.topics.plan import Step, plan
+from keyrelay.sources.kafka.topics.plan import TopicStep, plan
 from tests.samples import MAIL_ACTION, ORIGIN
 
 TOPICS = Topics(main="t")
@@ -104,16 +104,16 @@ def test_fewer_partitions_and_copies_deviate() -> None:
 @pytest.mark.parametrize(
     ("partitions", "grow", "step"),
     [
-        (None, False, Step.CREATE),
-        (None, True, Step.CREATE),
-        (11, False, Step.LEAVE),
-        (11, True, Step.GROW),
-        (12, True, Step.LEAVE),
-        (13, True, Step.LEAVE),
+        (None, False, TopicStep.CREATE),
+        (None, True, TopicStep.CREATE),
+        (11, False, TopicStep.LEAVE),
+        (11, True, TopicStep.GROW),
+        (12, True, TopicStep.LEAVE),
+        (13, True, TopicStep.LEAVE),
     ],
 )
 def test_what_is_missing_is_made_and_only_what_is_told_to_grow_grows(
-    *, partitions: int | None, grow: bool, step: Step
+    *, partitions: int | None, grow: bool, step: TopicStep
 ) -> None:
     there = (
         {}

@@ -69,8 +69,8 @@ def without(name: str) -> list[tuple[str, bytes]]:
 
 
 @given(
-    life=COUNTS,
-    turn=COUNTS,
+    generation=COUNTS,
+    sequence=COUNTS,
     attempts=COUNTS,
     cut=st.booleans(),
     done=st.frozensets(st.text(st.characters(exclude_characters="\0", codec="utf-8"))),
@@ -78,8 +78,8 @@ def without(name: str) -> list[tuple[str, bytes]]:
     waits_for=st.sampled_from([None, MAIL_SECRET]),
 )
 def test_what_is_put_back_is_read_back(
-    life: int,
-    turn: int,
+    generation: int,
+    sequence: int,
     attempts: int,
     done: frozenset[str],
     due: datetime,
@@ -90,8 +90,8 @@ def test_what_is_put_back_is_read_back(
     arrival = Arrival(
         profile=PROFILE,
         id="t1",
-        life=life,
-        turn=turn,
+        generation=generation,
+        sequence=sequence,
         attempts=attempts,
         cut=cut,
         done=done,
@@ -160,7 +160,7 @@ def test_garbage_in_a_header_is_read_safely_or_refused(
         return
     assert read.due is not None
     assert read.due.tzinfo is UTC
-    assert 0 <= read.arrival.life < 2**31
+    assert 0 <= read.arrival.generation < 2**31
     assert 0 <= read.arrival.attempts < 2**31
     assert "\0" not in "".join(read.arrival.done).encode().decode()
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.model.backlog import Depth, State, Status
+from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Unavailable
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
-from keyrelay.sources.sqlite.rows import Loan
+from keyrelay.sources.sqlite.rows import SqliteLoan
 from tests.contract.queues import BURY, LEASE, SECOND, UntilIdle, a_world, trigger
 from tests.fakes import Clock
 from tests.samples import DAY, NOON, OTHER_PROFILE, PROFILE
@@ -99,7 +99,7 @@ async def test_what_cannot_be_settled_yet_is_still_renewed(
     await held.settle(Done())
     status = await queue.status(PROFILE, trigger().id)
     assert status is not None
-    assert status.state is State.DONE
+    assert status.state is TriggerState.DONE
 
 
 async def _forever(_: timedelta) -> None:
@@ -163,7 +163,9 @@ async def test_what_is_accepted_before_a_lane_has_fallen_asleep_wakes_it(
 ) -> None:
     clerk = queue._clerk
 
-    async def lend_and_then_accept(asked: Sequence[None]) -> Sequence[Loan | None]:
+    async def lend_and_then_accept(
+        asked: Sequence[None],
+    ) -> Sequence[SqliteLoan | None]:
         loans = await clerk.lend(asked)
         await clerk.accept([trigger()])
         return loans
@@ -187,16 +189,20 @@ async def test_a_trigger_can_be_followed(queue: SqliteQueue, clock: Clock) -> No
         await lease.settle(settlement)
         seen.append(await queue.status(PROFILE, "t1"))
 
-    at = Status(
-        state=State.WAITING, attempts=0, accepted_at=NOON, due=NOON, settled_at=None
+    at = QueueStatus(
+        state=TriggerState.WAITING,
+        attempts=0,
+        accepted_at=NOON,
+        due=NOON,
+        settled_at=None,
     )
     day1, day2 = NOON + DAY, NOON + 2 * DAY
     assert seen == [
         at,
-        replace(at, state=State.LEASED, attempts=1, due=day1 + LEASE),
+        replace(at, state=TriggerState.LEASED, attempts=1, due=day1 + LEASE),
         replace(at, attempts=1, due=day2),
-        replace(at, state=State.LEASED, attempts=2, due=day2 + LEASE),
-        replace(at, state=State.BURIED, attempts=2, due=None, settled_at=day2),
+        replace(at, state=TriggerState.LEASED, attempts=2, due=day2 + LEASE),
+        replace(at, state=TriggerState.BURIED, attempts=2, due=None, settled_at=day2),
     ]
 
 
@@ -209,7 +215,7 @@ async def test_a_delivered_trigger_is_done(queue: SqliteQueue) -> None:
     status = await queue.status(PROFILE, "t1")
 
     assert status is not None
-    assert status.state == State.DONE
+    assert status.state == TriggerState.DONE
 
 
 async def test_another_profiles_trigger_is_not_seen(queue: SqliteQueue) -> None:
@@ -221,7 +227,7 @@ async def test_another_profiles_trigger_is_not_seen(queue: SqliteQueue) -> None:
 async def test_depth_tells_waiting_due_and_leased_apart(
     path: Path, clock: Clock
 ) -> None:
-    async with open_queue(path, a_world(clock), Terms(ordered=True)) as queue:
+    async with open_queue(path, a_world(clock), SqliteOptions(ordered=True)) as queue:
         empty = await queue.depth()
         for id_, key in (("t1", None), ("t2", "boiler"), ("t3", "boiler")):
             await queue.accept(trigger(id_, key=key))
@@ -240,4 +246,4 @@ async def test_depth_tells_waiting_due_and_leased_apart(
 )
 def test_impossible_terms_are_refused(look: timedelta, lease: timedelta) -> None:
     with pytest.raises(ValueError, match="0 < look < lease"):
-        Terms(look=look, lease=lease)
+        SqliteOptions(look=look, lease=lease)

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.concurrency.wakeup import Bell
+from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import open_engine
 from keyrelay.model.settlement import Done, Settlement
 from keyrelay.ports import Unavailable
-from keyrelay.sources.sqlite.lease import Holdings
-from keyrelay.sources.sqlite.operations import Clerk
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.lease import HeldLeases
+from keyrelay.sources.sqlite.operations import Operations
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
-from keyrelay.sources.sqlite.writes import Ledger
+from keyrelay.sources.sqlite.writes import Writes
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, a_world, trigger
 from tests.fakes import Clock
 
@@ -84,7 +84,7 @@ async def test_a_settled_trigger_leaves_no_data_behind(
 async def test_a_trigger_that_cannot_be_read_is_kept_and_harms_no_other(
     path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
-    async with open_queue(path, a_world(clock), Terms(drain=True)) as queue:
+    async with open_queue(path, a_world(clock), SqliteOptions(drain=True)) as queue:
         await queue.accept(trigger("damaged"))
         await queue.accept(trigger("good"))
         beside = sqlite3.connect(path, isolation_level=None)
@@ -172,8 +172,8 @@ async def test_waiting_lanes_wake_to_learn_that_the_file_cannot_be_read(
     path: Path, clock: Clock
 ) -> None:
     engine = open_engine(path / "nowhere")
-    ledger = Ledger(engine=engine, world=a_world(clock), terms=Terms())
-    clerk = Clerk(ledger=ledger, bell=Bell(), holdings=Holdings(ledger=ledger))
+    ledger = Writes(engine=engine, world=a_world(clock), terms=SqliteOptions())
+    clerk = Operations(ledger=ledger, bell=Wakeup(), holdings=HeldLeases(ledger=ledger))
     upkeep = asyncio.create_task(clerk.keep_up())
     stop = Stop()
     sleeper = asyncio.create_task(clerk.bell.sleep(stop))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, Reply
+from keyrelay.dispatchers.smtp.reply import Broken, Phase, SmtpReply
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -48,7 +48,7 @@ _TOO_BIG = frozenset({"2.3", "3.4"})
 _RECIPIENTS_OWN = frozenset({"1", "2"})  # addresses and mailboxes
 
 
-def refusal(reply: Reply, phase: Phase) -> Deferred | Rejected:
+def refusal(reply: SmtpReply, phase: Phase) -> Deferred | Rejected:
     """Return what one refusing reply to `phase` means."""
     reason = f"the server answered {phase} with {reply}"
     words = _ADDRESS.sub(" ", reply.text)
@@ -67,7 +67,7 @@ def refusal(reply: Reply, phase: Phase) -> Deferred | Rejected:
     return Deferred(reason, not_before, blame=blame)
 
 
-def nobody_took_it(answers: Mapping[str, Reply]) -> Deferred | Rejected:
+def nobody_took_it(answers: Mapping[str, SmtpReply]) -> Deferred | Rejected:
     """Return the outcome when every recipient was refused."""
     verdicts = [refusal(answer, Phase.RCPT) for answer in answers.values()]
     later = [verdict for verdict in verdicts if isinstance(verdict, Deferred)]
@@ -77,7 +77,7 @@ def nobody_took_it(answers: Mapping[str, Reply]) -> Deferred | Rejected:
 
 
 def refused_as_a_whole(
-    answers: Mapping[str, Reply], reply: Reply, phase: Phase
+    answers: Mapping[str, SmtpReply], reply: SmtpReply, phase: Phase
 ) -> Deferred | Rejected:
     """Return the outcome when recipients were taken, then the message was not."""
     verdict = refusal(reply, phase)
@@ -87,7 +87,7 @@ def refused_as_a_whole(
     return replace(verdict, parts=parts)
 
 
-def concluded(answers: Mapping[str, Reply], final: Reply) -> Outcome:
+def concluded(answers: Mapping[str, SmtpReply], final: SmtpReply) -> Outcome:
     """Return the outcome once the message itself has a clear reply."""
     if final.refuses:
         return refused_as_a_whole(answers, final, Phase.BODY)
@@ -98,12 +98,12 @@ def concluded(answers: Mapping[str, Reply], final: Reply) -> Outcome:
     return Delivered(final.text, _parts(answers, final))
 
 
-def unclear(answers: Mapping[str, Reply], fact: Broken) -> Uncertain:
+def unclear(answers: Mapping[str, SmtpReply], fact: Broken) -> Uncertain:
     """Return the outcome when nobody knows whether those who were taken have it."""
     return Uncertain(str(fact), _parts(answers, None))
 
 
-def _status(reply: Reply) -> tuple[str, str, str]:
+def _status(reply: SmtpReply) -> tuple[str, str, str]:
     found = _ENHANCED.match(reply.text)
     return (found[1], found[2], found[3]) if found else (str(reply.code)[0], "", "")
 
@@ -116,7 +116,9 @@ def _wait(words: str) -> timedelta | None:
     return timedelta(**{unit: int(found[1])})
 
 
-def _never(reply: Reply, phase: Phase, status: str, reason: str) -> Deferred | Rejected:
+def _never(
+    reply: SmtpReply, phase: Phase, status: str, reason: str
+) -> Deferred | Rejected:
     if phase is Phase.AUTH or reply.code in _CREDENTIAL_CODES:
         # It is about who we are: to this message nothing has happened.
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
@@ -126,7 +128,7 @@ def _never(reply: Reply, phase: Phase, status: str, reason: str) -> Deferred | R
     return Rejected(reason, Fault.DEFINITION if understood else Fault.SYSTEM)
 
 
-def _blame(reply: Reply, phase: Phase, subject: str) -> Blame:
+def _blame(reply: SmtpReply, phase: Phase, subject: str) -> Blame:
     """Tell from a reply that says "later" whether the next message meets the same."""
     if phase in (Phase.CONNECT, Phase.AUTH) or reply.code in _BUSY_CODES:
         return Blame.PEER
@@ -141,7 +143,9 @@ def _gravest(deferrals: list[Deferred]) -> Deferred:
     return max(deferrals, key=lambda one: (weight.index(one.blame), one.not_before))
 
 
-def _parts(answers: Mapping[str, Reply], final: Reply | None) -> tuple[Part, ...]:
+def _parts(
+    answers: Mapping[str, SmtpReply], final: SmtpReply | None
+) -> tuple[Part, ...]:
     """Return each recipient with its own refusal, or with the `final` reply of all."""
     return tuple(
         Part(address, str(final or answer), settled=final is not None and final.takes)

@@ -21,7 +21,7 @@ class HeaderInjected(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class ComposedMail:
     """What MAIL, RCPT and DATA are given; `content` has CRLF for every line end."""
 
     sender: str
@@ -29,7 +29,7 @@ class Envelope:
     content: bytes
 
 
-def compose(mail: Mail) -> Envelope:
+def compose(mail: Mail) -> ComposedMail:
     """Return `mail` with the same headers on every attempt, or raise HeaderInjected.
 
     The headers name all To and Cc, also those who have had it; Bcc is in none.
@@ -47,7 +47,7 @@ def compose(mail: Mail) -> Envelope:
     content = normalize_message_line_endings(block + message.as_bytes())
     if _header_names(content) != Counter([*addressed, *message.keys()]):
         raise HeaderInjected
-    return Envelope(
+    return ComposedMail(
         sender=mail.form.sender.address,
         recipients=mail.recipients,
         content=content,

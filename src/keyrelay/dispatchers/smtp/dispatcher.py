@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyrelay.dispatchers.scrub import scrub
-from keyrelay.dispatchers.smtp.compose import Envelope, HeaderInjected, compose
+from keyrelay.dispatchers.smtp.compose import ComposedMail, HeaderInjected, compose
 from keyrelay.dispatchers.smtp.connect import Connector, Resolve, system_resolve
 from keyrelay.dispatchers.smtp.greeting import Opener
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
-from keyrelay.dispatchers.smtp.pool import Key, Sessions
+from keyrelay.dispatchers.smtp.pool import PoolKey, SessionPool
 from keyrelay.dispatchers.smtp.reply import Broken
-from keyrelay.dispatchers.smtp.session import Session, Stale
+from keyrelay.dispatchers.smtp.session import SmtpSession, Stale
 from keyrelay.dispatchers.smtp.starttls import StartTls
 from keyrelay.dispatchers.smtp.transaction import transact
 from keyrelay.model.credentials import SecretRules, SmtpCredentials, smtp_credentials
@@ -28,7 +28,7 @@ class SmtpDispatcher:
     """Sends mails (ports.Dispatcher); `smtp_dispatcher` puts one together."""
 
     rules: SecretRules
-    sessions: Sessions
+    sessions: SessionPool
 
     async def dispatch(self, message: Mail, secret: OpenedSecret) -> Outcome:
         """Try once. No text of the outcome holds what is in the secret."""
@@ -52,9 +52,9 @@ class SmtpDispatcher:
         await self.sessions.close()
 
     async def _attempt(
-        self, secret: Secret, credentials: SmtpCredentials, envelope: Envelope
+        self, secret: Secret, credentials: SmtpCredentials, envelope: ComposedMail
     ) -> Outcome:
-        key = Key(
+        key = PoolKey(
             secret=secret.id,
             version=secret.version,
             host=credentials.smtp_server,
@@ -64,16 +64,16 @@ class SmtpDispatcher:
 
     async def _send(
         self,
-        key: Key,
+        key: PoolKey,
         credentials: SmtpCredentials,
-        envelope: Envelope,
+        envelope: ComposedMail,
         *,
         fresh: bool,
     ) -> Outcome:
         lending = self.sessions.lend(key, credentials, fresh=fresh)
         try:
             async with lending as lent:
-                if isinstance(lent, Session):
+                if isinstance(lent, SmtpSession):
                     return await transact(lent, envelope)
                 return lent
         except Stale:
@@ -98,7 +98,7 @@ def smtp_dispatcher(
         starttls=StartTls(context=tls, within=limits.command),
         limits=limits,
     )
-    return SmtpDispatcher(rules=rules, sessions=Sessions(opener=opener, now=now))
+    return SmtpDispatcher(rules=rules, sessions=SessionPool(opener=opener, now=now))
 
 
 def _scrubbed(outcome: Outcome, values: Collection[str]) -> Outcome:

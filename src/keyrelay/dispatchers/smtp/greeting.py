@@ -10,7 +10,7 @@ from keyrelay.dispatchers.smtp.connect import AddressRefused, Connector
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.login import log_in
 from keyrelay.dispatchers.smtp.reply import Broken, Refused
-from keyrelay.dispatchers.smtp.session import Session
+from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.dispatchers.smtp.starttls import StartTls, Unsafe
 from keyrelay.model.credentials import SmtpCredentials
 from keyrelay.model.outcome import Blame, Deferred, Fault, Rejected
@@ -22,7 +22,9 @@ class Opener:
     starttls: StartTls
     limits: Limits
 
-    async def open(self, credentials: SmtpCredentials) -> Session | Deferred | Rejected:
+    async def open(
+        self, credentials: SmtpCredentials
+    ) -> SmtpSession | Deferred | Rejected:
         """Connect, verify, log in; in this order, or not at all.
 
         A server without STARTTLS or with a certificate that does not verify is
@@ -41,14 +43,14 @@ class Opener:
         except TimeoutError:
             return Deferred("opening a session took too long", blame=Blame.PEER)
 
-    async def _open(self, credentials: SmtpCredentials) -> Session:
+    async def _open(self, credentials: SmtpCredentials) -> SmtpSession:
         host = credentials.smtp_server
         line = await self.connector.connect(host, credentials.smtp_port)
         name, lost = _our_name(line), asyncio.Event()
         protocol = await self.starttls.secure(
             line, host.removesuffix("."), name, lambda _: lost.set()
         )
-        session = Session(protocol=protocol, limits=self.limits, lost=lost)
+        session = SmtpSession(protocol=protocol, limits=self.limits, lost=lost)
         with ExitStack() as unless_open:
             unless_open.callback(session.quit)
             await log_in(session, name, credentials)

@@ -7,12 +7,14 @@ counts as three failures, and locks accounts.
 from aiosmtplib.auth import auth_login_encode, auth_plain_encode
 from aiosmtplib.esmtp import parse_esmtp_extensions
 
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, Reply
-from keyrelay.dispatchers.smtp.session import Session
+from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, SmtpReply
+from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.model.credentials import SmtpCredentials
 
 
-async def log_in(session: Session, name: bytes, credentials: SmtpCredentials) -> None:
+async def log_in(
+    session: SmtpSession, name: bytes, credentials: SmtpCredentials
+) -> None:
     """Say EHLO as `name`, then AUTH; raises Refused or Broken."""
     greeting = await session.command("EHLO", name)
     if greeting.refuses:
@@ -28,12 +30,12 @@ async def log_in(session: Session, name: bytes, credentials: SmtpCredentials) ->
         raise Refused(reply, Phase.AUTH)
 
 
-async def _plain(session: Session, credentials: SmtpCredentials) -> Reply:
+async def _plain(session: SmtpSession, credentials: SmtpCredentials) -> SmtpReply:
     answer = auth_plain_encode(credentials.username, credentials.password.reveal())
     return await session.command("AUTH", b"PLAIN", answer)
 
 
-async def _login(session: Session, credentials: SmtpCredentials) -> Reply:
+async def _login(session: SmtpSession, credentials: SmtpCredentials) -> SmtpReply:
     user, password = auth_login_encode(
         credentials.username, credentials.password.reveal()
     )

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from keyrelay.dispatchers.smtp.greeting import Opener
-from keyrelay.dispatchers.smtp.session import Session
-from keyrelay.dispatchers.smtp.slots import Seats
+from keyrelay.dispatchers.smtp.session import SmtpSession
+from keyrelay.dispatchers.smtp.slots import Slots
 from keyrelay.model.credentials import SmtpCredentials
 from keyrelay.model.outcome import Deferred, Rejected
 
@@ -17,7 +17,7 @@ _FAREWELL = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class PoolKey:
     """Whose a session is. The TLS policy is the same for all of one dispatcher."""
 
     secret: str
@@ -27,8 +27,8 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
-    session: Session
+class _PooledSession:
+    session: SmtpSession
     opened_at: datetime
     rests_since: datetime
 
@@ -37,23 +37,23 @@ class _Kept:
 class _Room:
     """Where callers with one key meet; `opening` ends with what went wrong, if so."""
 
-    seats: Seats
+    seats: Slots
     opening: asyncio.Future[Deferred | Rejected | None] | None = None
     failures: list[Deferred | Rejected] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
-class Sessions:
+class SessionPool:
     """Lends sessions, none for another key than the one it was opened for."""
 
     opener: Opener
     now: Callable[[], datetime]
     # A room lives as long as somebody is in it.
-    _rooms: WeakValueDictionary[Key, _Room] = field(
+    _rooms: WeakValueDictionary[PoolKey, _Room] = field(
         default_factory=WeakValueDictionary, init=False
     )
     # For each secret the newest key that was seen, and the sessions that rest.
-    _shelves: dict[str, tuple[Key, list[_Kept]]] = field(
+    _shelves: dict[str, tuple[PoolKey, list[_PooledSession]]] = field(
         default_factory=dict, init=False
     )
     _sweeping: asyncio.TimerHandle | None = field(default=None, init=False)
@@ -61,14 +61,14 @@ class Sessions:
 
     @asynccontextmanager
     async def lend(
-        self, key: Key, credentials: SmtpCredentials, *, fresh: bool = False
-    ) -> AsyncIterator[Session | Deferred | Rejected]:
+        self, key: PoolKey, credentials: SmtpCredentials, *, fresh: bool = False
+    ) -> AsyncIterator[SmtpSession | Deferred | Rejected]:
         """Lend a session (`fresh`: a new one), or give what stands in its way.
 
         The session is kept if the block ends without an exception, else cut off.
         """
         room = self._rooms.setdefault(
-            key, _Room(seats=Seats(limits=self.opener.limits))
+            key, _Room(seats=Slots(limits=self.opener.limits))
         )
         known = len(room.failures)
         if (crowded := await room.seats.take()) is not None:
@@ -81,7 +81,7 @@ class Sessions:
             if fresh:
                 self._end(key.secret)
             kept = await self._find(key, room, credentials, fresh=fresh)
-            if not isinstance(kept, _Kept):
+            if not isinstance(kept, _PooledSession):
                 yield kept
                 return
             with ExitStack() as unless_kept:
@@ -101,8 +101,8 @@ class Sessions:
         await asyncio.gather(*(session.gone(_FAREWELL) for session in ended))
 
     async def _find(
-        self, key: Key, room: _Room, credentials: SmtpCredentials, *, fresh: bool
-    ) -> _Kept | Deferred | Rejected:
+        self, key: PoolKey, room: _Room, credentials: SmtpCredentials, *, fresh: bool
+    ) -> _PooledSession | Deferred | Rejected:
         while fresh or (kept := await self._rested(key)) is None:
             if room.opening is None:
                 return await self._open(room, credentials)
@@ -115,21 +115,23 @@ class Sessions:
 
     async def _open(
         self, room: _Room, credentials: SmtpCredentials
-    ) -> _Kept | Deferred | Rejected:
+    ) -> _PooledSession | Deferred | Rejected:
         failure: Deferred | Rejected | None = None
         opening = room.opening = asyncio.get_running_loop().create_future()
         try:
             opened = await self.opener.open(credentials)
-            if not isinstance(opened, Session):
+            if not isinstance(opened, SmtpSession):
                 failure = opened
                 room.failures.append(opened)
                 return opened
         finally:
             room.opening = None
             opening.set_result(failure)
-        return _Kept(session=opened, opened_at=self.now(), rests_since=self.now())
+        return _PooledSession(
+            session=opened, opened_at=self.now(), rests_since=self.now()
+        )
 
-    async def _rested(self, key: Key) -> _Kept | None:
+    async def _rested(self, key: PoolKey) -> _PooledSession | None:
         """Return a session that can begin an envelope, the last used first."""
         shelf = self._shelf(key)
         while shelf:
@@ -145,8 +147,10 @@ class Sessions:
                 return kept
         return None
 
-    def _keep(self, key: Key, session: Session, opened_at: datetime) -> None:
-        kept = _Kept(session=session, opened_at=opened_at, rests_since=self.now())
+    def _keep(self, key: PoolKey, session: SmtpSession, opened_at: datetime) -> None:
+        kept = _PooledSession(
+            session=session, opened_at=opened_at, rests_since=self.now()
+        )
         shelf = self._shelf(key)
         if shelf is None or self._closed or self._has_served(kept):
             session.quit()
@@ -154,7 +158,7 @@ class Sessions:
             shelf.append(kept)
             self._arm()
 
-    def _shelf(self, key: Key) -> list[_Kept] | None:
+    def _shelf(self, key: PoolKey) -> list[_PooledSession] | None:
         """Return where `key` has its sessions, and end those of an older version.
 
         None, the key itself is of an older version: its sessions are not kept.
@@ -166,7 +170,7 @@ class Sessions:
             self._end(key.secret)
         return self._shelves.setdefault(key.secret, (key, []))[1]
 
-    def _has_served(self, kept: _Kept) -> bool:
+    def _has_served(self, kept: _PooledSession) -> bool:
         reuse, now = self.opener.limits.reuse, self.now()
         return (
             kept.session.envelopes >= reuse.messages

@@ -17,7 +17,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SmtpReply:
     """A readable reply. `text` is the peer's: scrub it before it is written down."""
 
     code: int
@@ -47,7 +47,7 @@ class Broken(Exception):
 class Refused(Exception):
     """The server refused to open a session; `reply` is how it said so."""
 
-    def __init__(self, reply: Reply, phase: Phase) -> None:
+    def __init__(self, reply: SmtpReply, phase: Phase) -> None:
         super().__init__(reply, phase)
         self.reply = reply
         self.phase = phase

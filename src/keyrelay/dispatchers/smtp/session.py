@@ -13,7 +13,7 @@ from aiosmtplib import (
 from aiosmtplib.protocol import SMTPProtocol
 
 from keyrelay.dispatchers.smtp.limits import Limits
-from keyrelay.dispatchers.smtp.reply import Broken, Reply, late
+from keyrelay.dispatchers.smtp.reply import Broken, SmtpReply, late
 
 
 class Stale(Exception):
@@ -21,7 +21,7 @@ class Stale(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class SmtpSession:
     """`offers` is what EHLO listed; `envelopes` counts those begun."""
 
     protocol: SMTPProtocol
@@ -35,14 +35,14 @@ class Session:
     def alive(self) -> bool:
         return self.protocol.is_connected
 
-    async def command(self, name: str, *words: bytes, expects: int = 2) -> Reply:
+    async def command(self, name: str, *words: bytes, expects: int = 2) -> SmtpReply:
         """Say `name` and `words`; return a reply that begins with `expects`, 4 or 5.
 
         Whatever else comes, or nothing, raises Broken.
         """
         return await self.say(name, name.encode(), *words, expects=expects)
 
-    async def say(self, what: str, *words: bytes, expects: int = 2) -> Reply:
+    async def say(self, what: str, *words: bytes, expects: int = 2) -> SmtpReply:
         """As `command`, for lines that begin with something not to be repeated."""
         within = self.limits.command
         try:
@@ -55,9 +55,9 @@ class Session:
             raise Broken(f"the server hung up on {what}") from None
         except SMTPResponseException:
             raise Broken(f"the server's answer to {what} is unreadable") from None
-        return self._readable(Reply(code, text), what, expects)
+        return self._readable(SmtpReply(code, text), what, expects)
 
-    async def begin(self, sender: str, size: int) -> Reply:
+    async def begin(self, sender: str, size: int) -> SmtpReply:
         """Say MAIL. Raises Stale if the session had ended before it was asked."""
         rested = self.envelopes > 0
         self.envelopes += 1
@@ -84,7 +84,7 @@ class Session:
         except SMTPServerDisconnected:
             raise Broken("the server hung up before the message") from None
 
-    async def verdict(self) -> Reply:
+    async def verdict(self) -> SmtpReply:
         """Return the reply to what was sent; Broken, nobody knows."""
         within = self.limits.body
         try:
@@ -95,7 +95,7 @@ class Session:
             raise Broken("the server hung up after the message") from None
         except SMTPResponseException:
             raise Broken("the server's answer to the message is unreadable") from None
-        reply = self._readable(Reply(code, text), "the message", expects=2)
+        reply = self._readable(SmtpReply(code, text), "the message", expects=2)
         self.mid_envelope = False
         return reply
 
@@ -136,7 +136,7 @@ class Session:
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
 
-    def _readable(self, reply: Reply, what: str, expects: int) -> Reply:
+    def _readable(self, reply: SmtpReply, what: str, expects: int) -> SmtpReply:
         if reply.closes:
             self.close()
         if reply.code // 100 != expects and not reply.refuses:

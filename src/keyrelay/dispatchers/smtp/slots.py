@@ -22,7 +22,7 @@ def _now() -> float:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Seats:
+class Slots:
     """As many as a secret may have sessions. Where none is given back for a while, a
     mute server has them all: whoever waited on would only keep a lane from others."""
 

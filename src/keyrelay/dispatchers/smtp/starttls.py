@@ -18,7 +18,7 @@ from pathlib import Path
 
 from aiosmtplib.protocol import SMTPProtocol
 
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, Reply, late
+from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, SmtpReply, late
 from keyrelay.model.documents import InvalidDefinition
 
 _LINE = re.compile(rb"(\d{3})(?:([ -])(.*))?", re.DOTALL)
@@ -80,7 +80,7 @@ class StartTls:
             while_plain.pop_all()
         return await self._shake_hands(line, host, lost)
 
-    async def _ask(self, line: socket.socket, command: bytes) -> Reply:
+    async def _ask(self, line: socket.socket, command: bytes) -> SmtpReply:
         what = command.partition(b" ")[0].decode() or "the connection"
         try:
             async with asyncio.timeout(self.within.total_seconds()):
@@ -122,7 +122,7 @@ class StartTls:
         return protocol
 
 
-async def _exchange(line: socket.socket, command: bytes) -> Reply:
+async def _exchange(line: socket.socket, command: bytes) -> SmtpReply:
     loop = asyncio.get_running_loop()
     if command:
         await loop.sock_sendall(line, command + b"\r\n")
@@ -137,7 +137,7 @@ async def _exchange(line: socket.socket, command: bytes) -> Reply:
     return reply
 
 
-def _parse(received: bytes) -> Reply | None:
+def _parse(received: bytes) -> SmtpReply | None:
     """Return the reply once it is complete; raise Unsafe if more follows it."""
     *lines, rest = received.split(b"\n")
     texts = []
@@ -149,7 +149,7 @@ def _parse(received: bytes) -> Reply | None:
         if found[2] != b"-":
             if rest or number < len(lines):
                 raise Unsafe("somebody spoke out of turn before the TLS handshake")
-            return Reply(int(found[1]), "\n".join(texts))
+            return SmtpReply(int(found[1]), "\n".join(texts))
     return None
 
 

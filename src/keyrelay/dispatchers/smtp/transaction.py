@@ -9,13 +9,13 @@ from keyrelay.dispatchers.smtp.classify import (
     refused_as_a_whole,
     unclear,
 )
-from keyrelay.dispatchers.smtp.compose import Envelope
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, Reply
-from keyrelay.dispatchers.smtp.session import Session
+from keyrelay.dispatchers.smtp.compose import ComposedMail
+from keyrelay.dispatchers.smtp.reply import Broken, Phase, SmtpReply
+from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.model.outcome import Outcome
 
 
-async def transact(session: Session, envelope: Envelope) -> Outcome:
+async def transact(session: SmtpSession, envelope: ComposedMail) -> Outcome:
     """Hand over `envelope`.
 
     Raises Broken or Stale, and then certainly nobody has it.
@@ -38,12 +38,14 @@ async def transact(session: Session, envelope: Envelope) -> Outcome:
     return concluded(answers, final)
 
 
-async def _offer(session: Session, envelope: Envelope) -> dict[str, Reply] | Outcome:
+async def _offer(
+    session: SmtpSession, envelope: ComposedMail
+) -> dict[str, SmtpReply] | Outcome:
     """Return the recipients' replies once the server waits for the message."""
     reply = await session.begin(envelope.sender, len(envelope.content))
     if reply.refuses:
         return refusal(reply, Phase.MAIL)
-    answers: dict[str, Reply] = {}
+    answers: dict[str, SmtpReply] = {}
     for address in envelope.recipients:
         reply = await session.command("RCPT", f"TO:<{address}>".encode())
         if reply.closes:

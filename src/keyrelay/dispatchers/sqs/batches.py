@@ -23,14 +23,14 @@ _ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class BatchEntry:
     """One message as SQS takes it. `fields` lack the id, which is the call's."""
 
     fields: Mapping[str, object]
     size: int
 
 
-def prepare(message: QueueMessage, *, fifo: bool) -> Entry | Rejected:
+def prepare(message: QueueMessage, *, fifo: bool) -> BatchEntry | Rejected:
     """Make ready what SQS would take, and refuse what it would refuse.
 
     Attributes without a value are left out, for SQS has no empty ones. On a
@@ -53,10 +53,10 @@ def prepare(message: QueueMessage, *, fifo: bool) -> Entry | Rejected:
             name: {"DataType": "String", "StringValue": text}
             for name, text in attributes
         }
-    return Entry(fields=fields, size=_size(message.body, attributes))
+    return BatchEntry(fields=fields, size=_size(message.body, attributes))
 
 
-def too_large(entry: Entry, largest: int) -> Rejected | None:
+def too_large(entry: BatchEntry, largest: int) -> Rejected | None:
     if entry.size <= largest:
         return None
     return Rejected(

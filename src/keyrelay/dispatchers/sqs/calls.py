@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from keyrelay.dispatchers.scrub import scrub
-from keyrelay.dispatchers.sqs.batches import Entry, pack
+from keyrelay.dispatchers.sqs.batches import BatchEntry, pack
 from keyrelay.dispatchers.sqs.classify import Refusal, classify, may_be_about_one
 from keyrelay.dispatchers.sqs.client import Reply, Taken
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
@@ -16,7 +16,7 @@ from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Uncertai
 
 class QueueClient(Protocol):
     async def send(
-        self, entries: Sequence[Entry], credentials: SqsCredentials
+        self, entries: Sequence[BatchEntry], credentials: SqsCredentials
     ) -> Reply | Refusal:
         """Send in one call. Raises Unsent or Unanswered."""
 
@@ -30,7 +30,7 @@ class QueueClient(Protocol):
 class Sending:
     """An entry, and the key of whoever sends it."""
 
-    entry: Entry
+    entry: BatchEntry
     credentials: SqsCredentials
 
 

@@ -24,7 +24,7 @@ from botocore.httpsession import get_cert_path
 from botocore.loaders import Loader
 
 from keyrelay.dispatchers.scrub import scrub
-from keyrelay.dispatchers.sqs.batches import Entry
+from keyrelay.dispatchers.sqs.batches import BatchEntry
 from keyrelay.dispatchers.sqs.classify import Refusal
 from keyrelay.dispatchers.sqs.wire import Unanswered, Wire, open_wire
 from keyrelay.model.credentials import SqsCredentials
@@ -68,7 +68,7 @@ class Client:
     lent: list[AioCredentials] = field(default_factory=list)
 
     async def send(
-        self, entries: Sequence[Entry], credentials: SqsCredentials
+        self, entries: Sequence[BatchEntry], credentials: SqsCredentials
     ) -> Reply | Refusal:
         """Send in one call. Raises Unsent or Unanswered."""
         listed = [{"Id": str(n), **entry.fields} for n, entry in enumerate(entries)]
@@ -117,7 +117,7 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clients:
+class SqsClients:
     """Makes clients; to any address for `trusted` endpoints, else where egress goes."""
 
     egress: Egress

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from keyrelay.dispatchers.sqs.pool import Line, Lines
+from keyrelay.dispatchers.sqs.pool import ClientPool, Line
 from keyrelay.dispatchers.sqs.verdict import combine
 from keyrelay.model.credentials import SecretRules, SqsCredentials, sqs_credentials
 from keyrelay.model.documents import InvalidDefinition
@@ -26,7 +26,7 @@ class SqsDispatcher:
     """
 
     rules: SecretRules
-    lines: Lines
+    lines: ClientPool
     _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(
         default_factory=WeakValueDictionary, init=False
     )

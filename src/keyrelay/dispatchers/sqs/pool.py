@@ -66,14 +66,14 @@ class Line:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _PooledClient:
     line: Line
     used_at: datetime
     users: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
+class ClientPool:
     """Opens lines and closes those that nobody has used for `idle`, or all but `most`.
 
     An idle one holds neither key nor connection, so none is closed before another
@@ -84,7 +84,7 @@ class Lines:
     now: Callable[[], datetime]
     most: int = 64
     idle: timedelta = timedelta(minutes=5)
-    _kept: dict[Key, _Kept] = field(default_factory=dict, init=False)
+    _kept: dict[Key, _PooledClient] = field(default_factory=dict, init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     @asynccontextmanager
@@ -103,7 +103,7 @@ class Lines:
                 _, kept = self._kept.popitem()
                 await kept.line.close()
 
-    async def _taken(self, key: Key, queue: QueueUrl) -> _Kept:
+    async def _taken(self, key: Key, queue: QueueUrl) -> _PooledClient:
         async with self._turn:
             kept = self._kept.get(key)
             if kept is None:
@@ -113,11 +113,11 @@ class Lines:
             kept.users += 1
         return kept
 
-    async def _open(self, queue: QueueUrl) -> _Kept:
+    async def _open(self, queue: QueueUrl) -> _PooledClient:
         client = await self.make(queue)
         run = Calls(client).run
         batch = Batch(run=run, most=MOST, at_once=_AT_ONCE)
-        return _Kept(Line(queue, client, batch), self.now())
+        return _PooledClient(Line(queue, client, batch), self.now())
 
     async def _make_room(self) -> None:
         unused = [key for key, kept in self._kept.items() if kept.users == 0]

@@ -53,7 +53,7 @@ class Request(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class HttpReply:
     """In the shape that botocore parses."""
 
     status_code: int
@@ -83,7 +83,7 @@ class Wire:
     async def close(self) -> None:
         await self.session.close()
 
-    async def send(self, request: Request) -> Reply:
+    async def send(self, request: Request) -> HttpReply:
         """Raises Unsent or Unanswered."""
         try:
             async with self.session.request(
@@ -99,7 +99,9 @@ class Wire:
             raise Unsent(str(fault)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise Unanswered(f"no reply came: {type(fault).__name__}") from None
-        return Reply(status_code=response.status, headers=response.headers, body=body)
+        return HttpReply(
+            status_code=response.status, headers=response.headers, body=body
+        )
 
 
 def open_wire(egress: Egress | None, tls: ssl.SSLContext, patience: timedelta) -> Wire:

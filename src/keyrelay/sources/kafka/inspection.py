@@ -8,11 +8,11 @@ from aiokafka.structs import TopicPartition
 
 from keyrelay.model.backlog import Depth, Lag
 from keyrelay.sources.kafka.buffer.positions import Positions
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.topics.names import Topics
 
 
-async def depth(clients: Clients, topics: Topics) -> Depth:
+async def depth(clients: KafkaClients, topics: Topics) -> Depth:
     """Return what no reader of the group has settled. Raises KafkaError.
 
     How old it is, is for each reader to say of its own partitions.

@@ -11,7 +11,7 @@ from keyrelay.sources.kafka.records.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loan:
+class KafkaLoan:
     """A record and what its claim said; a wake after `lent_at` is for it, too."""
 
     record: Record
@@ -24,7 +24,7 @@ class KafkaLease:
     """`ending` is kept once it stands in the log: it must not be written twice only
     because the database did not answer."""
 
-    loan: Loan
+    loan: KafkaLoan
     ending: Ending | None = field(default=None, init=False)
     _settle: Callable[["KafkaLease", Settlement], Awaitable[None]]
 

@@ -15,15 +15,15 @@ from typing import assert_never
 
 from aiokafka.structs import TopicPartition
 
-from keyrelay.concurrency.wakeup import Bell
+from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.model.claim import (
     Arrival,
     Busy,
+    ClaimStatus,
     Ending,
     Go,
-    Hold,
+    Judgement,
     Known,
-    Verdict,
     claimed,
 )
 from keyrelay.model.outcome import Fault
@@ -31,12 +31,16 @@ from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, Unavailable
-from keyrelay.sources.kafka.buffer.buffer import Shelf
-from keyrelay.sources.kafka.buffer.drawn import Taking, Unreadable
+from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.buffer.drawn import Drawn, Unreadable
 from keyrelay.sources.kafka.buffer.positions import Mark
-from keyrelay.sources.kafka.connecting.producer import Outbox, Parcel, TooLarge
-from keyrelay.sources.kafka.lease import Loan
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.connecting.producer import (
+    OutgoingRecord,
+    Producer,
+    TooLarge,
+)
+from keyrelay.sources.kafka.lease import KafkaLoan
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.records.record import (
     Headers,
     Place,
@@ -53,16 +57,16 @@ _NOWHERE = Mark(TopicPartition("", 0), -1, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clerk:
-    shelf: Shelf
+class Lending:
+    shelf: Buffer
     claims: Claims
-    outbox: Outbox
-    bell: Bell
-    terms: Terms
+    outbox: Producer
+    bell: Wakeup
+    terms: KafkaOptions
     world: World
 
-    async def lend(self, asked: Sequence[None]) -> Sequence[Loan | None]:
-        loans: list[Loan] = []
+    async def lend(self, asked: Sequence[None]) -> Sequence[KafkaLoan | None]:
+        loans: list[KafkaLoan] = []
         while len(loans) < len(asked):
             most = len(asked) - len(loans)
             taking = self.shelf.take(most, self.world.now())
@@ -76,7 +80,7 @@ class Clerk:
                 raise
         return [*loans, *[None] * (len(asked) - len(loans))]
 
-    async def _claimed(self, taking: Taking) -> Sequence[Loan]:
+    async def _claimed(self, taking: Drawn) -> Sequence[KafkaLoan]:
         try:
             await self._pass_on(taking)
         except Unavailable as fault:
@@ -87,7 +91,7 @@ class Clerk:
             log.error("nothing is moved", extra={"why": str(fault)})  # noqa: TRY400
         return await self._lent(taking.due)
 
-    async def _lent(self, due: Sequence[Record]) -> Sequence[Loan]:
+    async def _lent(self, due: Sequence[Record]) -> Sequence[KafkaLoan]:
         arrivals = [record.arrival for record in due]
         try:
             verdicts = await self.claims.claim(arrivals) if arrivals else ()
@@ -99,10 +103,12 @@ class Clerk:
         loans = [self._loan(record, verdict, now) for record, verdict in judged]
         return [loan for loan in loans if loan is not None]
 
-    def _loan(self, record: Record, verdict: Verdict, now: datetime) -> Loan | None:
+    def _loan(
+        self, record: Record, verdict: Judgement, now: datetime
+    ) -> KafkaLoan | None:
         match verdict:
             case Go():
-                return Loan(record=record, claim=verdict, lent_at=now)
+                return KafkaLoan(record=record, claim=verdict, lent_at=now)
             case Known():
                 self._release(record)
                 return None
@@ -112,7 +118,7 @@ class Clerk:
             case _:
                 assert_never(verdict)
 
-    async def _pass_on(self, taking: Taking) -> None:
+    async def _pass_on(self, taking: Drawn) -> None:
         """Put where it belongs what is no trigger, and what has to wait on."""
         moves = [
             *(self._refuse(taking, found) for found in taking.unreadable),
@@ -122,7 +128,7 @@ class Clerk:
             if fault is not None:
                 raise fault
 
-    async def _refuse(self, taking: Taking, found: Unreadable) -> None:
+    async def _refuse(self, taking: Drawn, found: Unreadable) -> None:
         raw = found.fetched.raw
         place = Place(raw.topic, raw.partition, raw.offset)
         log.error("not a trigger", extra={"origin": str(place), "why": found.reason})
@@ -131,7 +137,7 @@ class Clerk:
         taking.unreadable.remove(found)
         self.shelf.positions.done(found.fetched.mark)
 
-    async def _wait_on(self, taking: Taking, record: Record) -> None:
+    async def _wait_on(self, taking: Drawn, record: Record) -> None:
         assert record.due is not None
         try:
             await self._park(record, record.due, "not due yet")
@@ -142,7 +148,7 @@ class Clerk:
             self.shelf.positions.done(record.mark)
         taking.early.remove(record)
 
-    async def put_away(self, loan: Loan, settlement: Settlement) -> Ending:
+    async def put_away(self, loan: KafkaLoan, settlement: Settlement) -> Ending:
         """Write what settling leaves in the log; return how the claim ends.
 
         Raises Unavailable.
@@ -150,18 +156,18 @@ class Clerk:
         record = loan.record
         match settlement:
             case Done():
-                return _ended(loan, Hold.DONE)
+                return _ended(loan, ClaimStatus.DONE)
             case Bury(reason=reason, fault=fault):
                 trigger, attempts = record.trigger, loan.claim.number
                 said = dead_headers(record.origin, reason, fault, attempts)
                 await self._bury(_key(record), trigger.encode(), said)
-                return _ended(loan, Hold.BURIED)
+                return _ended(loan, ClaimStatus.BURIED)
             case TryAgain():
                 return await self._put_back(loan, settlement)
             case _:
                 assert_never(settlement)
 
-    def redriven(self, trigger: Trigger, arrival: Arrival) -> Parcel:
+    def redriven(self, trigger: Trigger, arrival: Arrival) -> OutgoingRecord:
         """Return the record that brings a buried trigger back."""
         now = self.world.now()
         record = Record(
@@ -178,33 +184,36 @@ class Clerk:
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         return await self.claims.end(endings)
 
-    def let_go(self, loan: Loan, ending: Ending, settlement: Settlement) -> None:
+    def let_go(self, loan: KafkaLoan, ending: Ending, settlement: Settlement) -> None:
         """Release the offset, now that nothing depends on the record any more."""
-        if isinstance(settlement, TryAgain) and ending.then.turn == ending.claimed.turn:
+        if (
+            isinstance(settlement, TryAgain)
+            and ending.then.sequence == ending.claimed.sequence
+        ):
             again = parked_as(loan.record, ending.then, settlement.waits_for)
             self.shelf.again(again, self._due(loan, settlement))
             return
         self._release(loan.record)
 
-    async def _put_back(self, loan: Loan, again: TryAgain) -> Ending:
+    async def _put_back(self, loan: KafkaLoan, again: TryAgain) -> Ending:
         record, before = loan.record, loan.record.arrival
         then = replace(
             before,
-            turn=before.turn + 1,
+            sequence=before.sequence + 1,
             attempts=loan.claim.number - (0 if again.spent else 1),
             cut=loan.claim.cut,
             done=again.done,
         )
         parked = parked_as(record, then, again.waits_for)
-        in_place = replace(then, turn=before.turn)
+        in_place = replace(then, sequence=before.sequence)
         if self.shelf.may_stay(record, again.waits_for):
-            return Ending(claimed=before, hold=Hold.PARKED, then=in_place)
+            return Ending(claimed=before, status=ClaimStatus.PARKED, then=in_place)
         try:
             await self._park(parked, self._due(loan, again), again.reason)
         except TooLarge as fault:
             self._stay(fault)
-            return Ending(claimed=before, hold=Hold.PARKED, then=in_place)
-        return Ending(claimed=before, hold=Hold.PARKED, then=then)
+            return Ending(claimed=before, status=ClaimStatus.PARKED, then=in_place)
+        return Ending(claimed=before, status=ClaimStatus.PARKED, then=then)
 
     async def _park(self, record: Record, due: datetime, reason: str) -> None:
         await self.outbox.send(self._parcel(record, due, reason))
@@ -212,24 +221,24 @@ class Clerk:
     def _stay(self, fault: TooLarge) -> None:
         log.error("it waits in memory", extra={"why": str(fault)})
 
-    def _parcel(self, record: Record, due: datetime, reason: str) -> Parcel:
+    def _parcel(self, record: Record, due: datetime, reason: str) -> OutgoingRecord:
         topics = self.shelf.topics
         wait = due - self.world.now()
         topic = topics.held if record.waits_for else topics.retry_for(wait)
         headers = parked_headers(record, due, reason)
-        return Parcel(topic, _key(record), record.trigger.encode(), headers)
+        return OutgoingRecord(topic, _key(record), record.trigger.encode(), headers)
 
     async def _bury(
         self, key: bytes | None, value: bytes, said: Headers, foreign: Headers = ()
     ) -> None:
         topic = self.shelf.topics.dead
         try:
-            await self.outbox.send(Parcel(topic, key, value, [*foreign, *said]))
+            await self.outbox.send(OutgoingRecord(topic, key, value, [*foreign, *said]))
         except TooLarge:
             # Where it came from it can still be read, for as long as that is kept.
-            await self.outbox.send(Parcel(topic, None, b"", said))
+            await self.outbox.send(OutgoingRecord(topic, None, b"", said))
 
-    def _due(self, loan: Loan, again: TryAgain) -> datetime:
+    def _due(self, loan: KafkaLoan, again: TryAgain) -> datetime:
         if self.shelf.wakes.woke(again.waits_for, since=loan.lent_at):
             return self.world.now()
         return self.world.now() + again.after
@@ -243,9 +252,9 @@ class Clerk:
             self.bell.ring(1)
 
 
-def _ended(loan: Loan, hold: Hold) -> Ending:
+def _ended(loan: KafkaLoan, status: ClaimStatus) -> Ending:
     arrival = loan.record.arrival
-    return Ending(claimed=arrival, hold=hold, then=claimed(arrival, loan.claim))
+    return Ending(claimed=arrival, status=status, then=claimed(arrival, loan.claim))
 
 
 def _key(record: Record) -> bytes | None:

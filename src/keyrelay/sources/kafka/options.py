@@ -26,7 +26,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Intervals:
     """How often something is looked at, and how long it is waited for.
 
     `look` is for what comes due, `commit` for offsets, `busy` for what somebody else
@@ -44,11 +44,11 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class KafkaOptions:
     """`ordered` keeps triggers of the same key in line; with `drain` there are no
     more leases once nothing is due or leased."""
 
     ordered: bool = False
     drain: bool = False
     window: Window = field(default_factory=Window)
-    pace: Pace = field(default_factory=Pace)
+    pace: Intervals = field(default_factory=Intervals)

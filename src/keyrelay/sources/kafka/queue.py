@@ -14,24 +14,28 @@ from functools import partial
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.concurrency.wakeup import Bell
-from keyrelay.model.backlog import Depth, Lag, Status
-from keyrelay.model.claim import Arrival, Ending, Hold
+from keyrelay.concurrency.wakeup import Wakeup
+from keyrelay.model.backlog import Depth, Lag, QueueStatus
+from keyrelay.model.claim import Arrival, ClaimStatus, Ending
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
-from keyrelay.ports import Claims, Standings, Unavailable
+from keyrelay.ports import Claims, ClaimStates, Unavailable
 from keyrelay.sources.kafka import inspection
-from keyrelay.sources.kafka.buffer.buffer import Shelf
-from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.buffer.key_order import KeyOrder
 from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.buffer.wakes import Wakes
-from keyrelay.sources.kafka.connecting.clients import Clients
-from keyrelay.sources.kafka.connecting.producer import Outbox, Parcel, TooLarge
-from keyrelay.sources.kafka.lease import KafkaLease, Loan
-from keyrelay.sources.kafka.lending import Clerk
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
+from keyrelay.sources.kafka.connecting.producer import (
+    OutgoingRecord,
+    Producer,
+    TooLarge,
+)
+from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
+from keyrelay.sources.kafka.lending import Lending
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.reading.reader import Reader
 from keyrelay.sources.kafka.topics.names import Topics
 
@@ -46,31 +50,33 @@ class KafkaQueue:
     """ports.TriggerQueue. It joins its group with the first lease that is asked for."""
 
     _reader: Reader
-    _standings: Standings
-    _loans: Batch[None, Loan | None]
+    _states: ClaimStates
+    _loans: Batch[None, KafkaLoan | None]
     _ends: Batch[Ending, bool]
     _drained: Batch[None, bool]
     _reading: asyncio.Task[None] | None = field(default=None, init=False)
 
     @property
-    def _clerk(self) -> Clerk:
+    def _clerk(self) -> Lending:
         return self._reader.clerk
 
     async def accept(self, trigger: Trigger) -> bool:
         key = None if trigger.key is None else trigger.key.encode()
         topic = self._clerk.shelf.topics.main
-        await self._write(Parcel(topic, key, trigger.encode()))
+        await self._write(OutgoingRecord(topic, key, trigger.encode()))
         return True
 
     async def redrive(self, letter: DeadLetter) -> bool:
         trigger = letter.redriven(self._clerk.world.now())
-        known = await self._standings.standing(trigger.profile, trigger.id)
-        if known is not None and known.hold is not Hold.BURIED:
+        known = await self._states.state(trigger.profile, trigger.id)
+        if known is not None and known.status is not ClaimStatus.BURIED:
             return False
         arrival = Arrival(
             profile=trigger.profile,
             id=trigger.id,
-            life=known.arrival.life + 1 if known else 1,  # later than any first record
+            generation=known.arrival.generation + 1
+            if known
+            else 1,  # later than any first record
             done=letter.settlement.done,
         )
         await self._write(self._clerk.redriven(trigger, arrival))
@@ -96,9 +102,9 @@ class KafkaQueue:
     async def wake_all(self) -> None:
         self._clerk.wake(None)
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where a trigger stands; None, nobody has taken it from the log yet."""
-        return await self._standings.status(profile, id_)
+        return await self._states.status(profile, id_)
 
     async def depth(self) -> Depth:
         if (pump := self._reader.pump) is not None:
@@ -142,7 +148,7 @@ class KafkaQueue:
             log.warning("lease lost", extra={"trigger": lease.trigger.id})
         clerk.let_go(loan, lease.ending, settlement)
 
-    async def _write(self, parcel: Parcel) -> None:
+    async def _write(self, parcel: OutgoingRecord) -> None:
         try:
             await self._clerk.outbox.send(parcel)
         except TooLarge as fault:
@@ -154,26 +160,30 @@ class Memory:
     """What is known of triggers that were claimed, and what claims them."""
 
     claims: Claims
-    standings: Standings
+    states: ClaimStates
 
 
 @asynccontextmanager
 async def open_queue(
-    clients: Clients, memory: Memory, world: World, terms: Terms, profile: str | None
+    clients: KafkaClients,
+    memory: Memory,
+    world: World,
+    terms: KafkaOptions,
+    profile: str | None,
 ) -> AsyncIterator[KafkaQueue]:
     """Open both ends of the log; whoever names no profile is of `profile`, if given."""
-    clerk = Clerk(
+    clerk = Lending(
         shelf=_shelf(clients, terms, profile),
         claims=memory.claims,
-        outbox=Outbox(make=clients.producer),
-        bell=Bell(),
+        outbox=Producer(make=clients.producer),
+        bell=Wakeup(),
         terms=terms,
         world=world,
     )
     reader = Reader(clients=clients, clerk=clerk)
     queue = KafkaQueue(
         _reader=reader,
-        _standings=memory.standings,
+        _states=memory.states,
         _loans=Batch(run=partial(_lend, reader), most=_MOST),
         _ends=Batch(run=clerk.end, most=_MOST),
         _drained=Batch(run=partial(_drained, reader), most=_MOST),
@@ -184,18 +194,18 @@ async def open_queue(
         await queue.close()
 
 
-def _shelf(clients: Clients, terms: Terms, profile: str | None) -> Shelf:
-    return Shelf(
+def _shelf(clients: KafkaClients, terms: KafkaOptions, profile: str | None) -> Buffer:
+    return Buffer(
         topics=Topics(main=clients.connection.address.topic),
         positions=Positions(),
         wakes=Wakes(),
-        lines=Lines(ordered=terms.ordered),
+        lines=KeyOrder(ordered=terms.ordered),
         profile=profile,
         terms=terms,
     )
 
 
-async def _lend(reader: Reader, asked: Sequence[None]) -> Sequence[Loan | None]:
+async def _lend(reader: Reader, asked: Sequence[None]) -> Sequence[KafkaLoan | None]:
     loans = await reader.clerk.lend(asked)
     if reader.pump is not None:
         reader.pump.make_room()
@@ -211,7 +221,7 @@ async def _drained(reader: Reader, asked: Sequence[None]) -> Sequence[bool]:
     return [not _is_busy(clerk)] * len(asked)
 
 
-def _is_busy(clerk: Clerk) -> bool:
+def _is_busy(clerk: Lending) -> bool:
     return bool(clerk.shelf.on_loan or clerk.shelf.due(clerk.world.now()))
 
 

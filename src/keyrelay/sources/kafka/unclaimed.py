@@ -5,21 +5,21 @@ Every record that arrives is attempted; after a crash or a rebalance some come a
 
 from collections.abc import Sequence
 
-from keyrelay.model.backlog import Status
-from keyrelay.model.claim import Arrival, Ending, Standing, Verdict, judge
+from keyrelay.model.backlog import QueueStatus
+from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement, judge
 
 
 class Unclaimed:
     """ports.Claims and ports.Standings, of which nothing is written."""
 
-    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         return [judge(arrival, None) for arrival in arrivals]
 
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         return [True] * len(endings)
 
-    async def standing(self, profile: str, id_: str) -> Standing | None:
+    async def state(self, profile: str, id_: str) -> ClaimState | None:
         return None
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return None

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keyrelay.databases.sqlite import reading
-from keyrelay.model.backlog import Depth, State, Status
+from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
 from keyrelay.sources.sqlite.rows import Settled, instant, ticks
 from keyrelay.sources.sqlite.schema import triggers
 
@@ -35,13 +35,13 @@ _BUSY = select(
 )
 
 
-async def status(engine: AsyncEngine, profile: str, id_: str) -> Status | None:
+async def status(engine: AsyncEngine, profile: str, id_: str) -> QueueStatus | None:
     async with reading(engine) as connection:
         found = await connection.execute(_STATUS, {"profile": profile, "id": id_})
         row = found.one_or_none()
     if row is None:
         return None
-    return Status(
+    return QueueStatus(
         state=_state(row.settlement, row.token),
         attempts=row.attempts,
         accepted_at=instant(row.accepted_at),
@@ -79,7 +79,7 @@ async def is_drained(engine: AsyncEngine, now: datetime) -> bool:
         return not busy.scalar_one()
 
 
-def _state(settlement: str | None, token: str | None) -> State:
+def _state(settlement: str | None, token: str | None) -> TriggerState:
     if settlement is None:
-        return State.WAITING if token is None else State.LEASED
-    return State.DONE if settlement == Settled.DONE else State.BURIED
+        return TriggerState.WAITING if token is None else TriggerState.LEASED
+    return TriggerState.DONE if settlement == Settled.DONE else TriggerState.BURIED

@@ -8,20 +8,20 @@ from weakref import WeakSet
 
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.sqlite.rows import Loan
-from keyrelay.sources.sqlite.writes import Ledger, Settling
+from keyrelay.sources.sqlite.rows import SqliteLoan
+from keyrelay.sources.sqlite.writes import Settling, Writes
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Holdings:
+class HeldLeases:
     """The leases that are renewed: those that somebody still holds on to.
 
     A lane that died has let go of its lease, which then expires.
     """
 
-    ledger: Ledger
+    ledger: Writes
     _leases: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
     _settling: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
     _renewed_at: datetime = field(init=False)
@@ -66,8 +66,8 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True, eq=False)
 class SqliteLease:
-    loan: Loan
-    _holdings: Holdings
+    loan: SqliteLoan
+    _holdings: HeldLeases
     _settle: Callable[[Settling], Awaitable[bool]]
 
     @property
@@ -94,6 +94,6 @@ class SqliteLease:
             report_lost(self.loan)
 
 
-def report_lost(loan: Loan) -> None:
+def report_lost(loan: SqliteLoan) -> None:
     what = {"profile": loan.trigger.profile, "trigger": loan.trigger.id}
     log.warning("lease lost", extra=what | {"number": loan.number})

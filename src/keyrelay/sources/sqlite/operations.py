@@ -5,30 +5,30 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keyrelay.concurrency.wakeup import Bell
+from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite.inspection import count_due, is_drained
-from keyrelay.sources.sqlite.lease import Holdings
-from keyrelay.sources.sqlite.rows import Loan
-from keyrelay.sources.sqlite.writes import Ledger, Settling
+from keyrelay.sources.sqlite.lease import HeldLeases
+from keyrelay.sources.sqlite.rows import SqliteLoan
+from keyrelay.sources.sqlite.writes import Settling, Writes
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clerk:
-    ledger: Ledger
-    bell: Bell
-    holdings: Holdings
+class Operations:
+    ledger: Writes
+    bell: Wakeup
+    holdings: HeldLeases
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
         new = await self.ledger.accept(triggers)
         self.bell.ring(sum(new))
         return new
 
-    async def lend(self, asked: Sequence[None]) -> Sequence[Loan | None]:
+    async def lend(self, asked: Sequence[None]) -> Sequence[SqliteLoan | None]:
         await self.holdings.renew_if_late()
         loans = await self.ledger.lend(len(asked))
         return [*loans, *[None] * (len(asked) - len(loans))]
@@ -84,6 +84,6 @@ class Clerk:
             except Unavailable:
                 continue  # the lanes say it, and nothing is lost by waiting
 
-    def _may_free(self, loan: Loan, settlement: Settlement) -> bool:
+    def _may_free(self, loan: SqliteLoan, settlement: Settlement) -> bool:
         in_line = self.ledger.terms.ordered and loan.trigger.key is not None
         return in_line or isinstance(settlement, TryAgain)

@@ -7,7 +7,7 @@ from keyrelay.databases.sqlite import PATIENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class SqliteOptions:
     """`ordered` keeps triggers of the same key in line; with `drain` there are no
     more leases once nothing is due or leased. The `lease` is renewed while its
     holder lives; `look` is how often the work of other processes is looked for."""
@@ -29,4 +29,4 @@ class Terms:
         return self.lease / 3
 
 
-STANDARD = Terms()
+STANDARD = SqliteOptions()

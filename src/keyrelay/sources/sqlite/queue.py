@@ -13,26 +13,26 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.concurrency.wakeup import Bell
+from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import open_engine
-from keyrelay.model.backlog import Depth, Lag, Status
+from keyrelay.model.backlog import Depth, Lag, QueueStatus
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
-from keyrelay.sources.sqlite.lease import Holdings, SqliteLease
-from keyrelay.sources.sqlite.operations import Clerk
-from keyrelay.sources.sqlite.options import STANDARD, Terms
-from keyrelay.sources.sqlite.rows import Loan
+from keyrelay.sources.sqlite.lease import HeldLeases, SqliteLease
+from keyrelay.sources.sqlite.operations import Operations
+from keyrelay.sources.sqlite.options import STANDARD, SqliteOptions
+from keyrelay.sources.sqlite.rows import SqliteLoan
 from keyrelay.sources.sqlite.schema import prepare
-from keyrelay.sources.sqlite.writes import Ledger, Settling
+from keyrelay.sources.sqlite.writes import Settling, Writes
 
 _MOST = 500  # of anything in one transaction
 
 
 @asynccontextmanager
 async def open_queue(
-    path: Path, world: World, terms: Terms = STANDARD
+    path: Path, world: World, terms: SqliteOptions = STANDARD
 ) -> AsyncIterator["SqliteQueue"]:
     """Open the queue's file, made if it is not there.
 
@@ -52,10 +52,10 @@ async def open_queue(
 class SqliteQueue:
     """ports.TriggerQueue."""
 
-    _clerk: Clerk
+    _clerk: Operations
     _upkeep: asyncio.Task[None]
     _accepts: Batch[Trigger, bool]
-    _loans: Batch[None, Loan | None]
+    _loans: Batch[None, SqliteLoan | None]
     _settles: Batch[Settling, bool]
 
     async def accept(self, trigger: Trigger) -> bool:
@@ -87,7 +87,7 @@ class SqliteQueue:
     async def wake_all(self) -> None:
         self._clerk.bell.ring(await self._clerk.ledger.wake_all())
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where a trigger stands; None, it is not known. Raises Unavailable."""
         return await inspection.status(self._clerk.ledger.engine, profile, id_)
 
@@ -108,7 +108,7 @@ class SqliteQueue:
         for group in (self._accepts, self._loans, self._settles):
             await group.close()
 
-    def _hold(self, loan: Loan) -> SqliteLease:
+    def _hold(self, loan: SqliteLoan) -> SqliteLease:
         holdings = self._clerk.holdings
         lease = SqliteLease(loan=loan, _holdings=holdings, _settle=self._settles.submit)
         holdings.add(lease)
@@ -117,10 +117,10 @@ class SqliteQueue:
 
 @asynccontextmanager
 async def _staffed(
-    engine: AsyncEngine, world: World, terms: Terms
+    engine: AsyncEngine, world: World, terms: SqliteOptions
 ) -> AsyncIterator[SqliteQueue]:
-    ledger = Ledger(engine=engine, world=world, terms=terms)
-    clerk = Clerk(ledger=ledger, bell=Bell(), holdings=Holdings(ledger=ledger))
+    ledger = Writes(engine=engine, world=world, terms=terms)
+    clerk = Operations(ledger=ledger, bell=Wakeup(), holdings=HeldLeases(ledger=ledger))
     queue = SqliteQueue(
         _clerk=clerk,
         _upkeep=asyncio.create_task(clerk.keep_up()),

@@ -25,7 +25,7 @@ class Settled(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loan:
+class SqliteLoan:
     """A row on loan. `counted` is less than the count of any wake that came later."""
 
     token: str
@@ -60,7 +60,7 @@ def accepted(
     }
 
 
-def settled(loan: Loan, settlement: Settlement, at: datetime) -> Columns:
+def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
     """Return what changes in the row of a loan, named for the statement `SETTLE`."""
     match settlement:
         case Done():
@@ -78,7 +78,7 @@ def settled(loan: Loan, settlement: Settlement, at: datetime) -> Columns:
             assert_never(settlement)
 
 
-def loan(row: Row[*tuple[object, ...]], counted: int) -> Loan:
+def loan(row: Row[*tuple[object, ...]], counted: int) -> SqliteLoan:
     """Read a row of `LEND`, or raise MalformedTrigger, whatever stands in it."""
     # SQLite keeps any type in any column, if somebody puts it there.
     body = row.body if isinstance(row.body, bytes) else b""
@@ -86,7 +86,7 @@ def loan(row: Row[*tuple[object, ...]], counted: int) -> Loan:
         trigger, done = Trigger.decode(body), frozenset(json.loads(row.done))
     except (ValueError, TypeError):
         raise MalformedTrigger("it is not what was written") from None
-    return Loan(
+    return SqliteLoan(
         token=row.token,
         trigger=trigger,
         number=row.attempts,
@@ -105,7 +105,7 @@ def parked(row: Row[*tuple[object, ...]], at: datetime) -> Columns:
     }
 
 
-def _ended(loan: Loan, kind: Settled, at: datetime) -> Columns:
+def _ended(loan: SqliteLoan, kind: Settled, at: datetime) -> Columns:
     return _columns(loan.token) | {"ended_at": ticks(at), "kind": kind.value}
 
 

@@ -21,10 +21,10 @@ from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import statements
-from keyrelay.sources.sqlite.options import Terms
+from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.rows import (
     Columns,
-    Loan,
+    SqliteLoan,
     accepted,
     loan,
     parked,
@@ -35,19 +35,19 @@ from keyrelay.sources.sqlite.rows import (
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-Settling = tuple[Loan, Settlement]
+Settling = tuple[SqliteLoan, Settlement]
 
 # What touches many rows does so in steps: a writer must not keep others waiting.
 _STEP = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Writes:
     """Loans and wakes are counted together, so that one is before the other."""
 
     engine: AsyncEngine
     world: World
-    terms: Terms
+    terms: SqliteOptions
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _count: Iterator[int] = field(default_factory=itertools.count, init=False)
     _wakes: dict[str, int] = field(default_factory=dict, init=False)
@@ -74,7 +74,7 @@ class Ledger:
             await _advance(connection, filter(self._in_line, [trigger]), now)
         return bool(new)
 
-    async def lend(self, most: int) -> Sequence[Loan]:
+    async def lend(self, most: int) -> Sequence[SqliteLoan]:
         """Lend what has been due for longest."""
         number = next(self._count)
         async with self._writing() as connection:
@@ -133,7 +133,7 @@ class Ledger:
     def _in_line(self, trigger: Trigger) -> bool:
         return self.terms.ordered and trigger.key is not None
 
-    def _seen(self, settlement: Settlement, loan: Loan) -> Settlement:
+    def _seen(self, settlement: Settlement, loan: SqliteLoan) -> Settlement:
         """Return the settlement; without its wait if the secret was replaced since."""
         match settlement:
             case TryAgain(waits_for=str(secret)) if (
@@ -172,7 +172,7 @@ async def _advance(
         await connection.execute(statements.ADVANCE, rows)
 
 
-def _read(row: Row[*tuple[object, ...]], counted: int) -> Loan | None:
+def _read(row: Row[*tuple[object, ...]], counted: int) -> SqliteLoan | None:
     """Return a loan; None for what was damaged, or written by a newer Keyrelay."""
     try:
         return loan(row, counted)

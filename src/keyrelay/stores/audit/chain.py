@@ -21,7 +21,7 @@ Mac = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class ChainHead:
     """How far a chain has got; 0, its first record is still to come."""
 
     chain: str
@@ -35,7 +35,7 @@ class Opening:
 
     chain: str
     number: int
-    after: Head | None
+    after: ChainHead | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,8 @@ class Breach:
     what: str
 
 
-def start(mac: Mac, opening: Opening) -> Head:
-    after = opening.after or Head(chain="", seq=0, mac=b"")
+def start(mac: Mac, opening: Opening) -> ChainHead:
+    after = opening.after or ChainHead(chain="", seq=0, mac=b"")
     message = frame(
         _OPENING,
         opening.chain,
@@ -68,17 +68,17 @@ def start(mac: Mac, opening: Opening) -> Head:
         str(after.seq),
         after.mac.hex(),
     )
-    return Head(chain=opening.chain, seq=0, mac=mac(message))
+    return ChainHead(chain=opening.chain, seq=0, mac=mac(message))
 
 
-def advance(mac: Mac, head: Head, document: str) -> Head:
+def advance(mac: Mac, head: ChainHead, document: str) -> ChainHead:
     """Seal the document as the chain's next."""
     seq = head.seq + 1
     message = frame(_RECORD, head.chain, str(seq), head.mac.hex(), document)
-    return Head(chain=head.chain, seq=seq, mac=mac(message))
+    return ChainHead(chain=head.chain, seq=seq, mac=mac(message))
 
 
-def follow(mac: Mac, head: Head, links: Iterable[Link]) -> Head | Breach:
+def follow(mac: Mac, head: ChainHead, links: Iterable[Link]) -> ChainHead | Breach:
     """Go along the links that come after `head`, to the last or the first broken."""
     for link in links:
         if link.seq != head.seq + 1:
@@ -94,7 +94,7 @@ def follow(mac: Mac, head: Head, links: Iterable[Link]) -> Head | Breach:
     return head
 
 
-def reach(head: Head, known: Head) -> Breach | None:
+def reach(head: ChainHead, known: ChainHead) -> Breach | None:
     """Check that a chain which ends with `head` has got as far as is known."""
     if head.seq < known.seq:
         return _gap(head, known.seq)
@@ -108,7 +108,7 @@ def reach(head: Head, known: Head) -> Breach | None:
     return None
 
 
-def _gap(head: Head, last: int) -> Breach:
+def _gap(head: ChainHead, last: int) -> Breach:
     first = head.seq + 1
     which = f"record {first} is" if first == last else f"records {first} to {last} are"
     return Breach(chain=head.chain, seq=first, id=None, what=f"{which} missing")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyrelay.model.documents import parse_document
-from keyrelay.stores.audit.chain import Head, Mac
+from keyrelay.stores.audit.chain import ChainHead, Mac
 from keyrelay.vault.framing import frame
 
 LABEL = "checkpoint"  # the key that the vault signs it with
@@ -31,7 +31,7 @@ class CheckpointFile:
 
     path: Path
 
-    def read(self, mac: Mac) -> tuple[Head, ...] | None:
+    def read(self, mac: Mac) -> tuple[ChainHead, ...] | None:
         """Return the heads; None, there is no file. Raises CheckpointForged."""
         try:
             text = self.path.read_text("ascii", "replace")
@@ -42,7 +42,7 @@ class CheckpointFile:
             raise CheckpointForged(f"{self.path} was altered: keep it as evidence")
         return found[0]
 
-    def advance(self, mac: Mac, head: Head, after: Head | None) -> None:
+    def advance(self, mac: Mac, head: ChainHead, after: ChainHead | None) -> None:
         """Note the head of a chain that began after another; durable on return.
 
         Raises CheckpointForged, and then leaves the file alone.
@@ -78,14 +78,14 @@ class CheckpointFile:
             os.close(folder)
 
 
-def _encode(mac: Mac, heads: tuple[Head, ...]) -> str:
+def _encode(mac: Mac, heads: tuple[ChainHead, ...]) -> str:
     listed = [
         {"chain": head.chain, "seq": head.seq, "mac": head.mac.hex()} for head in heads
     ]
     return json.dumps({"heads": listed, "mac": mac(_message(heads)).hex()}) + "\n"
 
 
-def _decode(text: str) -> tuple[tuple[Head, ...], bytes] | None:
+def _decode(text: str) -> tuple[tuple[ChainHead, ...], bytes] | None:
     try:
         match parse_document(text):
             case {"heads": list(heads), "mac": str(mac)}:
@@ -96,15 +96,15 @@ def _decode(text: str) -> tuple[tuple[Head, ...], bytes] | None:
         return None
 
 
-def _head(document: object) -> Head:
+def _head(document: object) -> ChainHead:
     match document:
         case {"chain": str(chain), "seq": int(seq), "mac": str(mac)}:
-            return Head(chain=chain, seq=seq, mac=bytes.fromhex(mac))
+            return ChainHead(chain=chain, seq=seq, mac=bytes.fromhex(mac))
         case _:
             raise ValueError
 
 
-def _message(heads: Iterable[Head]) -> bytes:
+def _message(heads: Iterable[ChainHead]) -> bytes:
     return frame(
         _CONTEXT,
         *(text for h in heads for text in (h.chain, str(h.seq), h.mac.hex())),

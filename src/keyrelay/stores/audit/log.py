@@ -18,7 +18,7 @@ from keyrelay.model.audit import AuditRecord
 from keyrelay.model.audit_document import Document, document_of
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit.chain import LABEL, Head, Mac, Opening, advance, start
+from keyrelay.stores.audit.chain import LABEL, ChainHead, Mac, Opening, advance, start
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
 from keyrelay.stores.audit.rows import Row, add_rows, text_of, unkept
@@ -36,18 +36,18 @@ _EVENTS = {"attempt": "attempt settled", "change": "definition changed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _ChainPosition:
     """Where our chain is, and where the one before it was when ours began."""
 
-    head: Head
-    after: Head | None
+    head: ChainHead
+    after: ChainHead | None
 
 
 @dataclass(slots=True)
-class _Progress:
+class _ChainState:
     """What a ledger knows of its chain; no place, the next record opens a chain."""
 
-    place: _Place | None = None
+    place: _ChainPosition | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,14 +64,14 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ledger:
+class ChainedLog:
     """This process's chain of records, opened with the first of them."""
 
     database: Database
     vault: Vault
     world: World
     checkpoint: CheckpointFile
-    _progress: _Progress = field(default_factory=_Progress, init=False)
+    _progress: _ChainState = field(default_factory=_ChainState, init=False)
 
     def recording(self) -> AbstractAsyncContextManager[Recording]:
         """Hold the right to write. On leaving, all is kept or nothing.
@@ -138,8 +138,8 @@ class Ledger:
             await self.world.sleep(CHECKPOINT_INTERVAL)
 
     async def _keep(
-        self, mac: Mac, place: _Place | None, recording: Recording
-    ) -> _Place | None:
+        self, mac: Mac, place: _ChainPosition | None, recording: Recording
+    ) -> _ChainPosition | None:
         """Return our place after the records; None, all of them were kept before."""
         connection = recording.connection
         if place is not None:
@@ -167,32 +167,35 @@ class GroupedAuditLog:
 
 
 @asynccontextmanager
-async def open_ledger(
+async def open_audit_log(
     database: Database, vault: Vault, world: World, checkpoint: Path
-) -> AsyncIterator[Ledger]:
+) -> AsyncIterator[ChainedLog]:
     """Give the ledger; while it is open, its checkpoint is at most a second old."""
-    ledger = Ledger(
+    audit_log = ChainedLog(
         database=database,
         vault=vault,
         world=world,
         checkpoint=CheckpointFile(checkpoint),
     )
-    keeping = asyncio.create_task(ledger.keep_checkpoints())
+    keeping = asyncio.create_task(audit_log.keep_checkpoints())
     try:
-        yield ledger
+        yield audit_log
     finally:
         keeping.cancel()
         await asyncio.wait([keeping])
-        await ledger.keep_checkpoint()
+        await audit_log.keep_checkpoint()
 
 
-def group_commits(ledger: Ledger) -> GroupedAuditLog:
-    return GroupedAuditLog(Batch(run=ledger.keep_records, most=MOST_TOGETHER))
+def group_commits(audit_log: ChainedLog) -> GroupedAuditLog:
+    return GroupedAuditLog(Batch(run=audit_log.keep_records, most=MOST_TOGETHER))
 
 
 async def _append(
-    connection: AsyncConnection, mac: Mac, place: _Place, documents: Sequence[Document]
-) -> _Place:
+    connection: AsyncConnection,
+    mac: Mac,
+    place: _ChainPosition,
+    documents: Sequence[Document],
+) -> _ChainPosition:
     head, rows = place.head, list[Row]()
     for document in documents:
         text = text_of(document)
@@ -204,15 +207,17 @@ async def _append(
         .where(audit_chains.c.id == head.chain)
         .values(head_seq=head.seq, head_mac=head.mac)
     )
-    return _Place(head=head, after=place.after)
+    return _ChainPosition(head=head, after=place.after)
 
 
-async def _open_chain(connection: AsyncConnection, mac: Mac, chain: str) -> _Place:
+async def _open_chain(
+    connection: AsyncConnection, mac: Mac, chain: str
+) -> _ChainPosition:
     newest = select(audit_chains).order_by(audit_chains.c.number.desc()).limit(1)
     before = (await connection.execute(newest)).one_or_none()
     after = None
     if before is not None:
-        after = Head(chain=before.id, seq=before.head_seq, mac=before.head_mac)
+        after = ChainHead(chain=before.id, seq=before.head_seq, mac=before.head_mac)
     number = before.number + 1 if before else 1
     head = start(mac, Opening(chain=chain, number=number, after=after))
     await connection.execute(
@@ -225,4 +230,4 @@ async def _open_chain(connection: AsyncConnection, mac: Mac, chain: str) -> _Pla
             head_mac=head.mac,
         )
     )
-    return _Place(head=head, after=after)
+    return _ChainPosition(head=head, after=after)

@@ -10,7 +10,7 @@ from sqlalchemy import Dialect, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit_document import Document, columns_of, encode
-from keyrelay.stores.audit.chain import Head
+from keyrelay.stores.audit.chain import ChainHead
 from keyrelay.stores.schema.tables import audit_records
 
 
@@ -18,7 +18,7 @@ from keyrelay.stores.schema.tables import audit_records
 class Row:
     """A record's document, as text and taken apart, and where its chain has got to."""
 
-    head: Head
+    head: ChainHead
     document: Document
     text: str
 

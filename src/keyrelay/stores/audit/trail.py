@@ -13,7 +13,7 @@ from keyrelay.model.audit_document import Document, columns_of, decode
 from keyrelay.stores.audit.chain import (
     LABEL,
     Breach,
-    Head,
+    ChainHead,
     Link,
     Mac,
     Opening,
@@ -46,7 +46,7 @@ class AuditQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TrailEntry:
     """A record and its place; of one that was made unreadable, the place alone."""
 
     chain: str
@@ -56,7 +56,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verification:
     """`breach` is the first that was found, in the order of chains and records."""
 
     records: int
@@ -72,12 +72,12 @@ class AuditTrail:
     vault: Vault
     checkpoint: CheckpointFile
 
-    async def list(self, profile: str, query: AuditQuery) -> tuple[Entry, ...]:
+    async def list(self, profile: str, query: AuditQuery) -> tuple[TrailEntry, ...]:
         async with self.database.reading() as connection:
             rows = await connection.execute(_listed(profile, query))
             return tuple(_entry(row) for row in rows)
 
-    async def get(self, profile: str, id_: str) -> Entry:
+    async def get(self, profile: str, id_: str) -> TrailEntry:
         """Return the record, or raise NotFound."""
         wanted = select(audit_records).where(
             _RECORDS.profile == profile, _RECORDS.id == id_
@@ -90,7 +90,7 @@ class AuditTrail:
 
     async def verify(
         self, checkpoints: Sequence[CheckpointFile] | None = None
-    ) -> Verdict:
+    ) -> Verification:
         """Follow every chain, then compare with the checkpoints; None, with our own.
 
         Raises OSError too.
@@ -102,7 +102,7 @@ class AuditTrail:
         try:
             known = await asyncio.to_thread(_heads_in, files, signature)
         except CheckpointForged as fault:
-            return Verdict(records=0, chains=0, breach=_breach("", str(fault)))
+            return Verification(records=0, chains=0, breach=_breach("", str(fault)))
         async with self.database.reading() as connection:
             return await _verify(connection, mac, known)
 
@@ -124,12 +124,12 @@ def _listed(profile: str, query: AuditQuery) -> Select[tuple[object, ...]]:
     return statement.order_by(*newest).limit(query.amount).offset(skipped)
 
 
-def _entry(row: Row[tuple[object, ...]]) -> Entry:
+def _entry(row: Row[tuple[object, ...]]) -> TrailEntry:
     document = decode(row.document) or {"kind": row.kind, "id": row.id}
-    return Entry(chain=row.chain, seq=row.seq, id=row.id, document=document)
+    return TrailEntry(chain=row.chain, seq=row.seq, id=row.id, document=document)
 
 
-def _heads_in(files: Sequence[CheckpointFile], mac: Mac) -> Sequence[Head] | None:
+def _heads_in(files: Sequence[CheckpointFile], mac: Mac) -> Sequence[ChainHead] | None:
     """Return the heads in all the files; None, one of them is missing."""
     found = [file.read(mac) for file in files]
     if None in found:
@@ -138,8 +138,8 @@ def _heads_in(files: Sequence[CheckpointFile], mac: Mac) -> Sequence[Head] | Non
 
 
 async def _verify(
-    connection: AsyncConnection, mac: Mac, known: Sequence[Head] | None
-) -> Verdict:
+    connection: AsyncConnection, mac: Mac, known: Sequence[ChainHead] | None
+) -> Verification:
     ordered = select(audit_chains).order_by(audit_chains.c.number)
     chains = (await connection.execute(ordered)).all()
     records = 0
@@ -150,9 +150,9 @@ async def _verify(
             before = chains[number - 2] if number > 1 else None
             breach = await _chain_breach(connection, mac, chain, before)
         if breach is not None:
-            return Verdict(records=records, chains=number - 1, breach=breach)
+            return Verification(records=records, chains=number - 1, breach=breach)
         records += chain.head_seq
-    return Verdict(
+    return Verification(
         records=records,
         chains=len(chains),
         breach=await _stray(connection, {chain.id for chain in chains})
@@ -163,7 +163,9 @@ async def _verify(
 async def _chain_breach(
     connection: AsyncConnection, mac: Mac, chain: _Chain, before: _Chain | None
 ) -> Breach | None:
-    after = before and Head(chain=before.id, seq=chain.after_seq, mac=chain.after_mac)
+    after = before and ChainHead(
+        chain=before.id, seq=chain.after_seq, mac=chain.after_mac
+    )
     if after is not None and (breach := await _check(connection, after)) is not None:
         return breach
     head = start(mac, Opening(chain=chain.id, number=chain.number, after=after))
@@ -180,7 +182,7 @@ async def _chain_breach(
                     row.seq,
                     row.id,
                 )
-    kept = Head(chain=chain.id, seq=chain.head_seq, mac=chain.head_mac)
+    kept = ChainHead(chain=chain.id, seq=chain.head_seq, mac=chain.head_mac)
     return reach(head, kept) or reach(kept, head)
 
 
@@ -202,7 +204,7 @@ async def _chunks(
         last = rows[-1].seq
 
 
-async def _check(connection: AsyncConnection, head: Head) -> Breach | None:
+async def _check(connection: AsyncConnection, head: ChainHead) -> Breach | None:
     """Look whether the record that is known to have been written is there."""
     found = await connection.scalar(
         select(_RECORDS.mac).where(
@@ -210,14 +212,14 @@ async def _check(connection: AsyncConnection, head: Head) -> Breach | None:
         )
     )
     if found is not None:
-        return reach(Head(chain=head.chain, seq=head.seq, mac=found), head)
+        return reach(ChainHead(chain=head.chain, seq=head.seq, mac=found), head)
     last = await connection.scalar(
         select(_RECORDS.seq)
         .where(_RECORDS.chain == head.chain)
         .order_by(_RECORDS.seq.desc())
         .limit(1)
     )
-    return reach(Head(chain=head.chain, seq=last or 0, mac=b""), head)
+    return reach(ChainHead(chain=head.chain, seq=last or 0, mac=b""), head)
 
 
 async def _stray(connection: AsyncConnection, known: Collection[str]) -> Breach | None:
@@ -239,7 +241,7 @@ async def _stray(connection: AsyncConnection, known: Collection[str]) -> Breach 
 
 
 async def _unreached(
-    connection: AsyncConnection, known: Sequence[Head] | None, *, some: bool
+    connection: AsyncConnection, known: Sequence[ChainHead] | None, *, some: bool
 ) -> Breach | None:
     if known is None:
         return _breach("", "the checkpoint file is missing") if some else None

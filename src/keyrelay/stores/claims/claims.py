@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyrelay.databases.database import Database
-from keyrelay.model.backlog import Status
+from keyrelay.model.backlog import QueueStatus
 from keyrelay.model.claim import (
     Arrival,
     Busy,
+    ClaimState,
     Ending,
     Go,
+    Judgement,
     Owner,
-    Standing,
-    Verdict,
     judge,
 )
 from keyrelay.model.world import World
 from keyrelay.stores.claims import statements as claim_statements
-from keyrelay.stores.claims.heartbeat import Presence, signed_on, time_of
+from keyrelay.stores.claims.heartbeat import Heartbeat, signed_on, time_of
 from keyrelay.stores.claims.rows import (
     ClaimRow,
     Told,
@@ -28,18 +28,18 @@ from keyrelay.stores.claims.rows import (
     encode,
     ending_row,
     place_of,
-    standing_of,
+    state_of,
     status_of,
 )
 from keyrelay.stores.claims.statements import Statements, statements_for
-from keyrelay.stores.claims.upkeep import ClaimUpkeep, Holdings
+from keyrelay.stores.claims.upkeep import ClaimUpkeep, HeldClaims
 from keyrelay.stores.rows import Place
 
 _ONE = claim_statements.one()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimTerms:
+class ClaimOptions:
     """A worker that does not tell for a `lease` that it lives is dead; what was settled
     longer ago than the `window` is forgotten."""
 
@@ -58,14 +58,14 @@ class ClaimRecords:
     database: Database
     world: World
 
-    async def standing(self, profile: str, id_: str) -> Standing | None:
+    async def state(self, profile: str, id_: str) -> ClaimState | None:
         """Return what is written about a trigger. Raises Unavailable."""
         row = await self._read((profile, id_))
         if row is None:
             return None
-        return standing_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
+        return state_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where it stands; None, nobody claimed it. Raises Unavailable."""
         row = await self._read((profile, id_))
         return None if row is None else status_of(row)
@@ -83,12 +83,12 @@ class ClaimStore:
     """ports.Claims and ports.Standings."""
 
     records: ClaimRecords
-    _presence: Presence
+    _presence: Heartbeat
     _statements: Statements
-    _holdings: Holdings
+    _holdings: HeldClaims
     _upkeep: asyncio.Task[None]
 
-    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         """Claim all that `claim.judge` lets go. Raises Unavailable."""
         if self._upkeep.done():
             self._upkeep.result()  # without it, we seem dead: its fault is ours
@@ -112,13 +112,15 @@ class ClaimStore:
         self._holdings.held.difference_update(places)
         return [place in ended for place in places]
 
-    async def standing(self, profile: str, id_: str) -> Standing | None:
-        return await self.records.standing(profile, id_)
+    async def state(self, profile: str, id_: str) -> ClaimState | None:
+        return await self.records.state(profile, id_)
 
-    async def status(self, profile: str, id_: str) -> Status | None:
+    async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return await self.records.status(profile, id_)
 
-    async def _judged(self, asked: Mapping[Place, Arrival]) -> Mapping[Place, Verdict]:
+    async def _judged(
+        self, asked: Mapping[Place, Arrival]
+    ) -> Mapping[Place, Judgement]:
         if not asked:
             return {}
         verdicts = await self._claim_new(asked)
@@ -127,7 +129,9 @@ class ClaimStore:
             verdicts |= await self._claim_known(known)
         return verdicts
 
-    async def _claim_new(self, asked: Mapping[Place, Arrival]) -> dict[Place, Verdict]:
+    async def _claim_new(
+        self, asked: Mapping[Place, Arrival]
+    ) -> dict[Place, Judgement]:
         firsts = {place: judge(arrival, None) for place, arrival in asked.items()}
         told = self._told(_taken(asked, firsts))
         async with self.records.database.stating() as connection:
@@ -136,13 +140,13 @@ class ClaimStore:
 
     async def _claim_known(
         self, asked: Mapping[Place, Arrival]
-    ) -> Mapping[Place, Verdict]:
+    ) -> Mapping[Place, Judgement]:
         database, world = self.records.database, self.records.world
         async with database.appending() as connection:
             now = await time_of(database, connection, world)
             wanted = {"now": now, "rows": encode(asked)}
-            found = await connection.execute(self._statements.standings, wanted)
-            known = {(row.profile, row.id): self._standing(row) for row in found}
+            found = await connection.execute(self._statements.states, wanted)
+            known = {(row.profile, row.id): self._state(row) for row in found}
             verdicts = {place: judge(asked[place], known[place]) for place in known}
             if taken := _taken(asked, verdicts):
                 await connection.execute(self._statements.take, self._told(taken))
@@ -153,28 +157,28 @@ class ClaimStore:
         now = self.records.world.now()
         return {"ours": self._presence.id, "now": now, "rows": encode(rows)}
 
-    def _standing(self, row: ClaimRow) -> Standing:
+    def _state(self, row: ClaimRow) -> ClaimState:
         if row.owner == self._presence.id:
-            return standing_of(row, Owner.OURS)
+            return state_of(row, Owner.OURS)
         seems_dead = not row.alive
         # Whoever signed off has no row, and is gone for certain.
         dead = seems_dead and (row.alive is None or self._presence.knows_the_dead())
-        return standing_of(row, Owner.DEAD if dead else Owner.ALIVE)
+        return state_of(row, Owner.DEAD if dead else Owner.ALIVE)
 
 
 @asynccontextmanager
 async def open_claims(
-    database: Database, world: World, terms: ClaimTerms
+    database: Database, world: World, terms: ClaimOptions
 ) -> AsyncIterator[ClaimStore]:
     """Give claims as a worker makes them, who lives for as long as they are open.
 
     What is claimed and not ended when they close goes to others at once. Raises
     Unavailable.
     """
-    statements, holdings = statements_for(database), Holdings()
-    async with signed_on(database, world, terms.lease) as presence:
+    statements, holdings = statements_for(database), HeldClaims()
+    async with signed_on(database, world, terms.lease) as heartbeat:
         keeping = ClaimUpkeep(
-            presence=presence,
+            heartbeat=heartbeat,
             holdings=holdings,
             statements=statements,
             window=terms.window,
@@ -183,7 +187,7 @@ async def open_claims(
         try:
             yield ClaimStore(
                 records=ClaimRecords(database=database, world=world),
-                _presence=presence,
+                _presence=heartbeat,
                 _statements=statements,
                 _holdings=holdings,
                 _upkeep=upkeep,
@@ -194,7 +198,7 @@ async def open_claims(
 
 
 def _taken(
-    asked: Mapping[Place, Arrival], verdicts: Mapping[Place, Verdict]
+    asked: Mapping[Place, Arrival], verdicts: Mapping[Place, Judgement]
 ) -> list[Told]:
     return [
         claim_row(asked[place], said)

@@ -37,7 +37,7 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Presence:
+class Heartbeat:
     """Ours. `id` is new in each process: of what an earlier one began we know nothing.
 
     Whoever has not told for a whole lease that he lives is dead, unless nobody could
@@ -108,10 +108,10 @@ class Presence:
 @asynccontextmanager
 async def signed_on(
     database: Database, world: World, lease: timedelta
-) -> AsyncIterator[Presence]:
+) -> AsyncIterator[Heartbeat]:
     """Be there for as long as this is open. Raises Unavailable."""
     now = world.now()
-    presence = Presence(
+    heartbeat = Heartbeat(
         database=database,
         world=world,
         lease=lease,
@@ -119,11 +119,11 @@ async def signed_on(
         host=socket.gethostname()[:LONGEST_HOST],
         _contact=Contact(heard=now - lease, since=now),
     )
-    await presence.tell()
+    await heartbeat.tell()
     try:
-        yield presence
+        yield heartbeat
     finally:
-        await presence.leave()
+        await heartbeat.leave()
 
 
 async def time_of(

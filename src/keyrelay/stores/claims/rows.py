@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Row
 
-from keyrelay.model.backlog import State, Status
-from keyrelay.model.claim import Arrival, Ending, Go, Hold, Owner, Standing
+from keyrelay.model.backlog import QueueStatus, TriggerState
+from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending, Go, Owner
 from keyrelay.stores.rows import Place
 
 ClaimRow = Row[tuple[object, ...]]
@@ -16,10 +16,10 @@ Told = tuple[str | int | bool, ...]  # of which the first two are the place
 
 _NONE_DONE = "[]"
 _STATES = {
-    Hold.CLAIMED: State.LEASED,
-    Hold.PARKED: State.WAITING,
-    Hold.DONE: State.DONE,
-    Hold.BURIED: State.BURIED,
+    ClaimStatus.CLAIMED: TriggerState.LEASED,
+    ClaimStatus.PARKED: TriggerState.WAITING,
+    ClaimStatus.DONE: TriggerState.DONE,
+    ClaimStatus.BURIED: TriggerState.BURIED,
 }
 
 
@@ -35,8 +35,8 @@ def claim_row(arrival: Arrival, go: Go) -> Told:
     return (
         arrival.profile,
         arrival.id,
-        arrival.life,
-        arrival.turn,
+        arrival.generation,
+        arrival.sequence,
         go.number,
         go.cut,
         _text_of(go.done),
@@ -48,11 +48,11 @@ def ending_row(ending: Ending) -> Told:
     return (
         before.profile,
         before.id,
-        before.life,
-        before.turn,
-        ending.hold,
-        then.life,
-        then.turn,
+        before.generation,
+        before.sequence,
+        ending.status,
+        then.generation,
+        then.sequence,
         then.attempts,
         then.cut,
         _text_of(then.done),
@@ -63,25 +63,25 @@ def place_of(arrival: Arrival) -> Place:
     return arrival.profile, arrival.id
 
 
-def standing_of(row: ClaimRow, owner: Owner) -> Standing:
+def state_of(row: ClaimRow, owner: Owner) -> ClaimState:
     arrival = Arrival(
         profile=row.profile,
         id=row.id,
-        life=row.life,
-        turn=row.turn,
+        generation=row.generation,
+        sequence=row.sequence,
         attempts=row.attempts,
         cut=row.cut,
         done=_parts_of(row.done),
     )
-    return Standing(arrival=arrival, hold=Hold(row.hold), owner=owner)
+    return ClaimState(arrival=arrival, status=ClaimStatus(row.status), owner=owner)
 
 
-def status_of(row: ClaimRow) -> Status:
+def status_of(row: ClaimRow) -> QueueStatus:
     """Return what is known of the trigger; it was accepted before it was claimed."""
     claimed_at: datetime = row.claimed_at
     settled_at: datetime | None = row.settled_at
-    return Status(
-        state=_STATES[Hold(row.hold)],
+    return QueueStatus(
+        state=_STATES[ClaimStatus(row.status)],
         attempts=row.attempts,
         accepted_at=claimed_at,
         due=None,

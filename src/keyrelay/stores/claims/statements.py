@@ -27,15 +27,15 @@ from keyrelay.stores.schema.tables import Instant, claims, workers
 
 _c = claims.c
 _PLACE = {"profile": "VARCHAR", "id": "VARCHAR"}
-_TURN = {"life": "INTEGER", "turn": "INTEGER"}
+_SEQUENCE = {"generation": "INTEGER", "sequence": "INTEGER"}
 _TRIED = {"attempts": "INTEGER", "cut": "BOOLEAN", "done": "VARCHAR"}
-_CLAIMED_TURN = {"claimed_life": "INTEGER", "claimed_turn": "INTEGER"}
+_CLAIMED_SEQUENCE = {"claimed_generation": "INTEGER", "claimed_sequence": "INTEGER"}
 
 _CLAIM = """
 INSERT INTO claims
-  (profile, id, life, turn, attempts, cut, done, hold, owner, claimed_at)
+  (profile, id, generation, sequence, attempts, cut, done, status, owner, claimed_at)
 SELECT
-  profile, id, life, turn, attempts, cut, done, 'claimed', :ours, :now
+  profile, id, generation, sequence, attempts, cut, done, 'claimed', :ours, :now
 FROM ({rows}) AS rows
 WHERE true -- or SQLite takes what follows for the condition of a join
 ON CONFLICT (profile, id) DO NOTHING
@@ -44,16 +44,19 @@ RETURNING profile, id
 
 _TAKE = """
 UPDATE claims
-SET life = rows.life, turn = rows.turn, attempts = rows.attempts, cut = rows.cut,
-  done = rows.done, hold = 'claimed', owner = :ours, settled_at = NULL,
-  claimed_at = CASE WHEN claims.life < rows.life THEN :now ELSE claims.claimed_at END
+SET generation = rows.generation, sequence = rows.sequence,
+  attempts = rows.attempts, cut = rows.cut,
+  done = rows.done, status = 'claimed', owner = :ours, settled_at = NULL,
+  claimed_at = CASE
+    WHEN claims.generation < rows.generation THEN :now ELSE claims.claimed_at
+  END
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
 """
 
 _GIVE_BACK = """
 UPDATE claims
-SET attempts = attempts - 1, hold = 'parked', owner = NULL
+SET attempts = attempts - 1, status = 'parked', owner = NULL
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
   AND claims.owner = :ours
@@ -61,13 +64,15 @@ WHERE claims.profile = rows.profile AND claims.id = rows.id
 
 _END = """
 UPDATE claims
-SET life = rows.life, turn = rows.turn, attempts = rows.attempts, cut = rows.cut,
-  done = rows.done, hold = rows.hold, owner = NULL,
-  settled_at = CASE WHEN rows.hold IN ('done', 'buried') THEN :now END
+SET generation = rows.generation, sequence = rows.sequence,
+  attempts = rows.attempts, cut = rows.cut,
+  done = rows.done, status = rows.status, owner = NULL,
+  settled_at = CASE WHEN rows.status IN ('done', 'buried') THEN :now END
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
   AND claims.owner = :ours
-  AND claims.life = rows.claimed_life AND claims.turn = rows.claimed_turn
+  AND claims.generation = rows.claimed_generation
+  AND claims.sequence = rows.claimed_sequence
 RETURNING claims.profile, claims.id
 """
 
@@ -81,18 +86,18 @@ class Statements:
     """
 
     claim: TextClause
-    standings: Select[tuple[object, ...]]
+    states: Select[tuple[object, ...]]
     take: TextClause
     give_back: TextClause
     end: TextClause
 
 
 def statements_for(database: Database) -> Statements:
-    tried = _rows(database, _PLACE | _TURN | _TRIED)
-    ended = _PLACE | _CLAIMED_TURN | {"hold": "VARCHAR"} | _TURN | _TRIED
+    tried = _rows(database, _PLACE | _SEQUENCE | _TRIED)
+    ended = _PLACE | _CLAIMED_SEQUENCE | {"status": "VARCHAR"} | _SEQUENCE | _TRIED
     return Statements(
         claim=_writing(_CLAIM, tried),
-        standings=_standings(_rows(database, _PLACE)),
+        states=_states(_rows(database, _PLACE)),
         take=_writing(_TAKE, tried),
         give_back=_writing(_GIVE_BACK, _rows(database, _PLACE)),
         end=_writing(_END, _rows(database, ended)),
@@ -102,7 +107,7 @@ def statements_for(database: Database) -> Statements:
 def one() -> Select[tuple[object, ...]]:
     """Return the standing at `profile` and `id`."""
     at = and_(_c.profile == bindparam("profile"), _c.id == bindparam("id"))
-    return _standing(claims).where(at)
+    return _state(claims).where(at)
 
 
 def forget() -> Delete:
@@ -124,15 +129,15 @@ def _writing(words: str, rows: str) -> TextClause:
     return text(words.format(rows=rows)).bindparams(*said)
 
 
-def _standings(rows: str) -> Select[tuple[object, ...]]:
+def _states(rows: str) -> Select[tuple[object, ...]]:
     given = text(rows).bindparams(bindparam("rows", type_=String))
     wanted = given.columns(_c.profile, _c.id).subquery("wanted")
     at = and_(_c.profile == wanted.c.profile, _c.id == wanted.c.id)
-    joined = _standing(wanted.join(claims, at))
+    joined = _state(wanted.join(claims, at))
     return joined.with_for_update(of=claims, skip_locked=True)
 
 
-def _standing(at: FromClause) -> Select[tuple[object, ...]]:
+def _state(at: FromClause) -> Select[tuple[object, ...]]:
     """Return the claims, and whether their owner is `alive`; null, it is gone."""
     now = bindparam("now", type_=Instant)
     alive = (workers.c.alive_until > now).label("alive")

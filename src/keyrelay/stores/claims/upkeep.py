@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import statements as claim_statements
-from keyrelay.stores.claims.heartbeat import Presence
+from keyrelay.stores.claims.heartbeat import Heartbeat
 from keyrelay.stores.claims.rows import encode
 from keyrelay.stores.claims.statements import Statements
 from keyrelay.stores.rows import Place
@@ -23,7 +23,7 @@ _FORGET = claim_statements.forget()
 
 
 @dataclass(slots=True)
-class Holdings:
+class HeldClaims:
     """`held` is what we were told is ours; `strays` may be ours without our knowing,
     for the end of the call that claimed them was never heard."""
 
@@ -46,8 +46,8 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimUpkeep:
-    presence: Presence
-    holdings: Holdings
+    heartbeat: Heartbeat
+    holdings: HeldClaims
     statements: Statements
     window: timedelta
 
@@ -57,29 +57,29 @@ class ClaimUpkeep:
             group.create_task(self._forget())
 
     async def _tell(self) -> None:
-        presence = self.presence
-        pause = presence.renewal
+        heartbeat = self.heartbeat
+        pause = heartbeat.renewal
         while True:
-            await presence.world.sleep(pause)
-            pause = presence.renewal
+            await heartbeat.world.sleep(pause)
+            pause = heartbeat.renewal
             try:
-                await presence.tell()
+                await heartbeat.tell()
                 await self._give_back()
             except Unavailable as fault:
                 log.warning("claims not renewed", extra={"why": str(fault)})
-                pause = presence.retry
+                pause = heartbeat.retry
 
     async def _give_back(self) -> None:
         """Leave to others what we may have claimed: we do not attempt it."""
         async with self.holdings.turn:
             if strays := list(self.holdings.strays):
-                asked = {"ours": self.presence.id, "rows": encode(strays)}
-                async with self.presence.database.appending() as connection:
+                asked = {"ours": self.heartbeat.id, "rows": encode(strays)}
+                async with self.heartbeat.database.appending() as connection:
                     await connection.execute(self.statements.give_back, asked)
                 self.holdings.strays.clear()
 
     async def _forget(self) -> None:
-        world = self.presence.world
+        world = self.heartbeat.world
         # Not at once: if all were away for longer than the window, what they had
         # settled before may come once more, and must find its claim.
         await world.sleep(self.window / 24)
@@ -91,10 +91,10 @@ class ClaimUpkeep:
             await world.sleep(_FORGETTING)
 
     async def _forget_once(self) -> None:
-        await self.presence.forget(self.window)
-        before = self.presence.world.now() - self.window
+        await self.heartbeat.forget(self.window)
+        before = self.heartbeat.world.now() - self.window
         step = _STEP
         while step == _STEP:
-            async with self.presence.database.appending() as connection:
+            async with self.heartbeat.database.appending() as connection:
                 asked = {"before": before, "most": _STEP}
                 step = (await connection.execute(_FORGET, asked)).rowcount

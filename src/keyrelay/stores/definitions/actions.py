@@ -10,7 +10,7 @@ from keyrelay.model.action import Action, Channel, QueueSqs, check_queue
 from keyrelay.model.action_document import parse_action
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import SecretType
-from keyrelay.stores.definitions.document_store import DocumentStore, Kind
+from keyrelay.stores.definitions.document_store import DocumentKind, DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.schema.tables import actions, secrets
@@ -24,7 +24,7 @@ def action_store(database: Database, journal: Journal) -> ActionStore:
     return DocumentStore(
         database=database,
         journal=journal,
-        kind=Kind(
+        kind=DocumentKind(
             noun=Noun.ACTION,
             table=actions,
             parse=parse_action,

@@ -46,7 +46,7 @@ Document = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredDocument:
     """A definition as it was sent, with what the store knows of it."""
 
     id: str
@@ -56,7 +56,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind(Generic[D]):
+class DocumentKind(Generic[D]):
     """What tells one noun's definitions from another's.
 
     `columns` are those that only its table has, `check` refuses what refers to
@@ -76,14 +76,16 @@ class DocumentStore(Generic[D]):
 
     database: Database
     journal: Journal
-    kind: Kind[D]
+    kind: DocumentKind[D]
 
-    async def create(self, profile: str, document: Document, actor: str) -> Kept:
-        world = self.journal.ledger.world
+    async def create(
+        self, profile: str, document: Document, actor: str
+    ) -> StoredDocument:
+        world = self.journal.audit_log.world
         id_ = world.new_id(world.now())
         definition = self.kind.parse(document, id_, profile)
         async with self.journal.writing(profile, actor) as writing:
-            kept = Kept(
+            kept = StoredDocument(
                 id=id_, document=document, created_at=writing.at, updated_at=writing.at
             )
             await self.kind.check(writing.connection, definition)
@@ -94,7 +96,9 @@ class DocumentStore(Generic[D]):
             await self._note(writing, definition, Change.CREATED, definition.name)
         return kept
 
-    async def edit(self, profile: str, id_: str, changes: Document, actor: str) -> Kept:
+    async def edit(
+        self, profile: str, id_: str, changes: Document, actor: str
+    ) -> StoredDocument:
         """Replace the fields given, each as a whole. Raises NotFound."""
         if not changes:
             raise InvalidDefinition("an edit gives at least one field")
@@ -103,7 +107,7 @@ class DocumentStore(Generic[D]):
             document = {**before.document, **changes}
             definition = self.kind.parse(document, id_, profile)
             await self.kind.check(writing.connection, definition)
-            kept = Kept(
+            kept = StoredDocument(
                 id=id_,
                 document=document,
                 created_at=before.created_at,
@@ -129,19 +133,21 @@ class DocumentStore(Generic[D]):
             name = str(before.document.get("name", ""))
             await writing.note(self.kind.noun, id_, Change.DELETED, name)
 
-    async def get(self, profile: str, id_: str) -> Kept:
+    async def get(self, profile: str, id_: str) -> StoredDocument:
         """Raises NotFound."""
         async with self.database.reading() as connection:
             return await self._find(connection, profile, id_)
 
-    async def list(self, profile: str, listing: Listing) -> tuple[Kept, ...]:
+    async def list(self, profile: str, listing: Listing) -> tuple[StoredDocument, ...]:
         table = self.kind.table
         things = select(table).where(table.c.profile == profile)
         wanted = listed(things, table, self.kind.noun, listing, _ORDERS)
         async with self.database.reading() as connection:
             return tuple(_kept(row) for row in await connection.execute(wanted))
 
-    async def _find(self, connection: AsyncConnection, profile: str, id_: str) -> Kept:
+    async def _find(
+        self, connection: AsyncConnection, profile: str, id_: str
+    ) -> StoredDocument:
         table = self.kind.table
         wanted = select(table).where(table.c.profile == profile, table.c.id == id_)
         row = (await connection.execute(wanted)).one_or_none()
@@ -149,7 +155,7 @@ class DocumentStore(Generic[D]):
             raise NotFound(self.kind.noun, id_)
         return _kept(row)
 
-    def _row(self, definition: D, kept: Kept) -> dict[str, object]:
+    def _row(self, definition: D, kept: StoredDocument) -> dict[str, object]:
         return {
             "name": definition.name,
             "folded": fold(definition.name),
@@ -168,8 +174,8 @@ class DocumentStore(Generic[D]):
         await writing.note(self.kind.noun, id_, change, detail)
 
 
-def _kept(row: Row[tuple[object, ...]]) -> Kept:
-    return Kept(
+def _kept(row: Row[tuple[object, ...]]) -> StoredDocument:
+    return StoredDocument(
         id=row.id,
         document=_document(row.document),
         created_at=row.created_at,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
-from keyrelay.stores.audit.log import Ledger, Recording
+from keyrelay.stores.audit.log import ChainedLog, Recording
 from keyrelay.stores.definitions.listing import NotFound, Noun
 from keyrelay.stores.schema.tables import changes, installation, profiles
 
@@ -68,17 +68,17 @@ async def _nobody() -> None: ...
 class Journal:
     """`changed` is called after each change, so that this process sees it at once."""
 
-    ledger: Ledger
+    audit_log: ChainedLog
     changed: Callable[[], Awaitable[None]] = _nobody
 
     @asynccontextmanager
     async def writing(self, profile: str, actor: str) -> AsyncIterator[Writing]:
         """All is kept on leaving, or nothing. Raises Unavailable or NotFound."""
-        world = self.ledger.world
-        async with self.ledger.recording() as recording:
+        world = self.audit_log.world
+        async with self.audit_log.recording() as recording:
             await _require(recording.connection, profile)
             yield Writing(
-                database=self.ledger.database,
+                database=self.audit_log.database,
                 recording=recording,
                 profile=profile,
                 actor=actor,

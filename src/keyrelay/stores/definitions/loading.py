@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.concurrency.gc_freeze import kept_for_good
+from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.action import TARGET, Action
 from keyrelay.model.action_document import parse_action
 from keyrelay.model.catalog import Catalog
@@ -82,7 +82,7 @@ async def load(connection: AsyncConnection, mac: Mac) -> View:
     revision = await read_revision(connection)
     view = replace(View(), revision=revision)
     many = sum(map(len, places.values())) > _MANY
-    with kept_for_good() if many else nullcontext():
+    with frozen_for_good() if many else nullcontext():
         return await _loaded(connection, mac, view, places)
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.policy.policy import Policy, parse_policy
-from keyrelay.stores.definitions.document_store import DocumentStore, Kind
+from keyrelay.stores.definitions.document_store import DocumentKind, DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.schema.tables import policies
@@ -18,7 +18,7 @@ def policy_store(database: Database, journal: Journal) -> PolicyStore:
     return DocumentStore(
         database=database,
         journal=journal,
-        kind=Kind(
+        kind=DocumentKind(
             noun=Noun.POLICY,
             table=policies,
             parse=parse_policy,

@@ -49,7 +49,7 @@ class SecretStore:
         self, profile: str, document: Mapping[str, object], actor: str
     ) -> SealedSecret:
         draft = parse_secret(document, self.rules)
-        world, vault = self.journal.ledger.world, self.journal.ledger.vault
+        world, vault = self.journal.audit_log.world, self.journal.audit_log.vault
         now = world.now()
         secret = Secret(
             id=world.new_id(now),
@@ -86,7 +86,7 @@ class SecretStore:
         before = await self.get(profile, id_)
         edit = parse_secret_edit(changes, before.secret.type, self.rules)
         after = await self._resealed(before, edit)
-        mac = await self.journal.ledger.vault.authenticator(LABEL)
+        mac = await self.journal.audit_log.vault.authenticator(LABEL)
         secret = after.secret
         async with self.journal.writing(profile, actor) as writing:
             connection = writing.connection
@@ -109,7 +109,7 @@ class SecretStore:
 
     async def delete(self, profile: str, id_: str, actor: str) -> None:
         """Raises NotFound, or InUse while an action refers to it."""
-        mac = await self.journal.ledger.vault.authenticator(LABEL)
+        mac = await self.journal.audit_log.vault.authenticator(LABEL)
         async with self.journal.writing(profile, actor) as writing:
             connection = writing.connection
             key = await connection.scalar(
@@ -142,7 +142,7 @@ class SecretStore:
 
     async def _resealed(self, before: SealedSecret, edit: SecretEdit) -> SealedSecret:
         """Seal as a new version: an old row must not open again, whatever changed."""
-        vault, world = self.journal.ledger.vault, self.journal.ledger.world
+        vault, world = self.journal.audit_log.vault, self.journal.audit_log.world
         tags = before.secret.tags if edit.tags is None else edit.tags
         version = before.secret.version + 1
         secret = replace(before.secret, version=version, tags=tags)

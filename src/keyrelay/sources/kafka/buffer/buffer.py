@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from aiokafka.structs import TopicPartition
 
 from keyrelay.model.trigger import MalformedTrigger
-from keyrelay.sources.kafka.buffer.drawn import Taking, Unreadable
-from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.drawn import Drawn, Unreadable
+from keyrelay.sources.kafka.buffer.key_order import KeyOrder
 from keyrelay.sources.kafka.buffer.positions import Mark, Positions
 from keyrelay.sources.kafka.buffer.wakes import Wakes
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.records.record import (
     Fetched,
     Record,
@@ -28,15 +28,15 @@ _SOON = timedelta(milliseconds=50)  # what is due so soon is not put back for it
 
 
 @dataclass(slots=True, kw_only=True)
-class Shelf:
+class Buffer:
     """`profile` is that of triggers which name none."""
 
     topics: Topics
     positions: Positions
     wakes: Wakes
-    lines: Lines
+    lines: KeyOrder
     profile: str | None
-    terms: Terms
+    terms: KafkaOptions
     _fresh: dict[TopicPartition, deque[Fetched]] = field(
         default_factory=dict, init=False
     )
@@ -57,9 +57,9 @@ class Shelf:
     def put(self, partition: TopicPartition, fetched: Iterable[Fetched]) -> None:
         self._fresh.setdefault(partition, deque()).extend(fetched)
 
-    def take(self, most: int, now: datetime) -> Taking:
+    def take(self, most: int, now: datetime) -> Drawn:
         """Take what may be lent, at most so many; one of each partition in turn."""
-        taking = Taking()
+        taking = Drawn()
         self._take_later(taking, most, now)
         while len(taking) < most and (partitions := self._open(now)):
             for partition in partitions[: most - len(taking)]:
@@ -71,7 +71,7 @@ class Shelf:
         for record in records:
             self.again(record, now)
 
-    def keep(self, taking: Taking, now: datetime) -> None:
+    def keep(self, taking: Drawn, now: datetime) -> None:
         """Take back what could not be moved, and look at it again later."""
         for record in taking.early:
             self.wait(record, now + self.terms.pace.busy)
@@ -137,7 +137,7 @@ class Shelf:
             else:
                 self.wait(record, due)
 
-    def _take_later(self, taking: Taking, most: int, now: datetime) -> None:
+    def _take_later(self, taking: Drawn, most: int, now: datetime) -> None:
         while self._later and self._later[0][0] <= now and len(taking) < most:
             _, _, record = heapq.heappop(self._later)
             if self.positions.is_current(record.mark):
@@ -146,7 +146,7 @@ class Shelf:
                 self._let_next(record, now)
 
     def _take_fresh(
-        self, taking: Taking, partition: TopicPartition, now: datetime
+        self, taking: Drawn, partition: TopicPartition, now: datetime
     ) -> None:
         waiting = self._fresh.pop(partition)
         fetched = waiting.popleft()
@@ -162,13 +162,13 @@ class Shelf:
             return
         self._sort(taking, record, now)
 
-    def _sort(self, taking: Taking, record: Record, now: datetime) -> None:
+    def _sort(self, taking: Drawn, record: Record, now: datetime) -> None:
         if not self._is_due(record, now):
             self._set_aside(taking, record)
         elif self.lines.join(record):
             self._offer(taking, record)
 
-    def _set_aside(self, taking: Taking, record: Record) -> None:
+    def _set_aside(self, taking: Drawn, record: Record) -> None:
         """Let it wait here, where a wake finds it, if there is room; or in the log."""
         partition = record.mark.partition
         if partition.topic == self.topics.held and self._has_room(partition):
@@ -177,7 +177,7 @@ class Shelf:
         else:
             taking.early.append(record)
 
-    def _offer(self, taking: Taking, record: Record) -> None:
+    def _offer(self, taking: Drawn, record: Record) -> None:
         if _id(record) in self._in_hand:  # another record of what is on loan
             self._behind.setdefault(_id(record), []).append(record)
         else:

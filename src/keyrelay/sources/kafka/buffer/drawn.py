@@ -14,7 +14,7 @@ class Unreadable:
 
 
 @dataclass(slots=True)
-class Taking:
+class Drawn:
     """What was taken off the shelf: triggers to be attempted, those that are to wait
     on in another topic, and what is no trigger."""
 

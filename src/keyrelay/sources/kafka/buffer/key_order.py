@@ -12,7 +12,7 @@ Key = tuple[str, str]  # profile, key
 
 
 @dataclass(slots=True)
-class Lines:
+class KeyOrder:
     """Whoever is first in a line stays so until it leaves, however often tried."""
 
     ordered: bool

@@ -30,7 +30,7 @@ class _Open:
 
 
 @dataclass(slots=True)
-class _Progress:
+class _PartitionProgress:
     """`taken` are offsets from the first that is not done; `open` are the sizes and
     times of those among them that are not."""
 
@@ -54,7 +54,9 @@ class _Progress:
 class Positions:
     """Those of the partitions that are assigned to us."""
 
-    _of: dict[TopicPartition, _Progress] = field(default_factory=dict, init=False)
+    _of: dict[TopicPartition, _PartitionProgress] = field(
+        default_factory=dict, init=False
+    )
     _bytes: Counter[str] = field(default_factory=Counter, init=False)
     _epochs: Iterator[int] = field(default_factory=itertools.count, init=False)
 
@@ -80,7 +82,7 @@ class Positions:
         if progress is None or offset < progress.next:
             # Read back, it is not the log of which the offsets so far were.
             self.revoke(partition)
-            progress = _Progress(next(self._epochs), offset, offset)
+            progress = _PartitionProgress(next(self._epochs), offset, offset)
             self._of[partition] = progress
         progress.taken.append(offset)
         progress.open[offset] = _Open(size, taken_at, written_at)

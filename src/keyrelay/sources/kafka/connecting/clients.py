@@ -15,7 +15,7 @@ _PATIENCE = 10_000  # milliseconds for a request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clients:
+class KafkaClients:
     connection: Connection
 
     def consumer(self) -> AIOKafkaConsumer:

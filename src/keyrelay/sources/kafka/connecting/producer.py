@@ -26,7 +26,7 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class OutgoingRecord:
     """A record to be written; records with the same key come to the same partition."""
 
     topic: str
@@ -36,7 +36,7 @@ class Parcel:
 
 
 @dataclass(slots=True, kw_only=True)
-class Outbox:
+class Producer:
     """Makes its producer with the first record, and another after one that failed:
     of a producer whose batch was given up nobody knows what comes next."""
 
@@ -45,7 +45,7 @@ class Outbox:
     _producer: AIOKafkaProducer | None = field(default=None, init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
-    async def send(self, parcel: Parcel) -> None:
+    async def send(self, parcel: OutgoingRecord) -> None:
         """Return once the record is durable. Raises Unavailable and TooLarge."""
         producer = await self._started()
         try:
@@ -111,7 +111,7 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         log.warning("a producer is left without an answer")
 
 
-def _not_taken(parcel: Parcel, why: str) -> Unavailable:
+def _not_taken(parcel: OutgoingRecord, why: str) -> Unavailable:
     return Unavailable(
         f"Kafka did not take a record for {parcel.topic} {why}:"
         " check the brokers and `keyrelay topics check`"

@@ -11,10 +11,10 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.concurrency.wakeup import Bell
+from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.model.world import World
-from keyrelay.sources.kafka.buffer.buffer import Shelf
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.reading.watchdog import Watchdog
 from keyrelay.sources.kafka.records.record import Fetched, size_of, written_at
 from keyrelay.sources.kafka.records.undecodable import FLAW, read_around, stand_in
@@ -26,13 +26,13 @@ _QUESTION = 5.0  # seconds; what is not answered in that time is not known
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Pump(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
     """One consumer's life; it also hears which partitions come and go."""
 
     consumer: AIOKafkaConsumer
-    shelf: Shelf
-    bell: Bell
-    terms: Terms
+    shelf: Buffer
+    bell: Wakeup
+    terms: KafkaOptions
     world: World
     watchdog: Watchdog
     _paused: set[TopicPartition] = field(default_factory=set, init=False)

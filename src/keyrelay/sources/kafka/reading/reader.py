@@ -13,9 +13,9 @@ from datetime import timedelta
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from keyrelay.sources.kafka.connecting.clients import Clients
-from keyrelay.sources.kafka.lending import Clerk
-from keyrelay.sources.kafka.reading.consumer import Pump
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
+from keyrelay.sources.kafka.lending import Lending
+from keyrelay.sources.kafka.reading.consumer import Consumer
 from keyrelay.sources.kafka.reading.watchdog import Stalled, Watchdog
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ class TopicsMissing(Exception):
 class Reader:
     """`pump` is the one at work; None, there is none at this moment."""
 
-    clients: Clients
-    clerk: Clerk
-    pump: Pump | None = field(default=None, init=False)
+    clients: KafkaClients
+    clerk: Lending
+    pump: Consumer | None = field(default=None, init=False)
     _said: str = field(default="", init=False)
 
     async def run(self) -> None:
@@ -76,10 +76,10 @@ class Reader:
                 f"{', '.join(sorted(missing))}: run `keyrelay topics create`"
             )
 
-    def _pump(self, consumer: AIOKafkaConsumer) -> Pump:
+    def _pump(self, consumer: AIOKafkaConsumer) -> Consumer:
         clerk = self.clerk
         now = clerk.world.now()
-        return Pump(
+        return Consumer(
             consumer=consumer,
             shelf=clerk.shelf,
             bell=clerk.bell,

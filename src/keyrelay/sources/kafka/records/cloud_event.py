@@ -41,7 +41,7 @@ _JSON = re.compile(r"[^/]+/([^/]+\+)?json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unwrapped:
+class UnwrappedEvent:
     """`document` is the trigger's JSON. What it leaves out is the event's: `id`, the
     instant it was `raised_at`, `key`."""
 
@@ -51,20 +51,20 @@ class Unwrapped:
     key: str | None = None
 
 
-def unwrap(value: bytes, headers: Headers) -> Unwrapped:
+def unwrap(value: bytes, headers: Headers) -> UnwrappedEvent:
     """Take the trigger out of a record, or raise MalformedTrigger.
 
     A record that is no CloudEvent holds the trigger itself.
     """
     if not headers:
-        return Unwrapped(document=value)
+        return UnwrappedEvent(document=value)
     try:
         return _unwrap(value, headers)
     except InvalidDefinition as fault:
         raise MalformedTrigger(str(fault)) from None
 
 
-def _unwrap(value: bytes, headers: Headers) -> Unwrapped:
+def _unwrap(value: bytes, headers: Headers) -> UnwrappedEvent:
     # HTTP's spelling is let through, for what bridges write.
     read = [(name.lower(), said) for name, said in headers if name.lower() in _READ]
     said = dict(read)
@@ -73,7 +73,7 @@ def _unwrap(value: bytes, headers: Headers) -> Unwrapped:
     media_type = content_type.partition(";")[0].strip().lower()
     structured = media_type.startswith(_EVENT)
     if not structured and _MARKS.isdisjoint(said):
-        return Unwrapped(document=value)
+        return UnwrappedEvent(document=value)
     if len({name for name, _ in read}) != len(read):
         raise InvalidDefinition("a header of the CloudEvent stands twice")
     if structured:
@@ -82,7 +82,7 @@ def _unwrap(value: bytes, headers: Headers) -> Unwrapped:
     return _event(_attributes(said), value)
 
 
-def _structured(value: bytes, media_type: str) -> Unwrapped:
+def _structured(value: bytes, media_type: str) -> UnwrappedEvent:
     if media_type != f"{_EVENT}+json":
         raise InvalidDefinition(
             f"a CloudEvent's content-type is {_EVENT}+json: one event, in JSON"
@@ -96,13 +96,13 @@ def _structured(value: bytes, media_type: str) -> Unwrapped:
     return _event(event, _data(event))
 
 
-def _event(attributes: Mapping[str, object], document: bytes) -> Unwrapped:
+def _event(attributes: Mapping[str, object], document: bytes) -> UnwrappedEvent:
     for name in _REQUIRED:
         require_text(attributes.get(name), f"a CloudEvent's {name}", longest=_LONGEST)
     if attributes["specversion"] != "1.0":
         raise InvalidDefinition("a CloudEvent's specversion must be 1.0")
     key = attributes.get("partitionkey")
-    return Unwrapped(
+    return UnwrappedEvent(
         document=document,
         id=_id(str(attributes["source"]), str(attributes["id"])),
         raised_at=parse_instant(attributes.get("time"), "a CloudEvent's time"),

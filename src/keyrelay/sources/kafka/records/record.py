@@ -103,8 +103,8 @@ def read_parked(fetched: Fetched) -> Record:
             arrival=Arrival(
                 profile=trigger.profile,
                 id=trigger.id,
-                life=_count(said["life"]),
-                turn=_count(said["turn"]),
+                generation=_count(said["life"]),
+                sequence=_count(said["turn"]),
                 attempts=_count(said["attempts"]),
                 cut=said["cut"] == b"true",
                 done=_parts(said["done"]),
@@ -122,8 +122,8 @@ def read_parked(fetched: Fetched) -> Record:
 def parked_headers(record: Record, due: datetime, reason: str) -> Headers:
     arrival = record.arrival
     said = {
-        "life": str(arrival.life),
-        "turn": str(arrival.turn),
+        "life": str(arrival.generation),
+        "turn": str(arrival.sequence),
         "attempts": str(arrival.attempts),
         "cut": json.dumps(arrival.cut),
         "done": json.dumps(sorted(arrival.done)),

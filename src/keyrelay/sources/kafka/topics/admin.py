@@ -23,7 +23,7 @@ from aiokafka.errors import (
 )
 
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.connecting.clients import Clients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.diagnosis import diagnose
 from keyrelay.sources.kafka.topics.layout import Copies, RefusedByKafka, Topic
 
@@ -131,14 +131,16 @@ class Administrator:
 
 
 @asynccontextmanager
-async def open_administrator(clients: Clients) -> AsyncIterator[Administrator]:
+async def open_administrator(clients: KafkaClients) -> AsyncIterator[Administrator]:
     """Connect. Raises Unavailable, which says what to change."""
     async with AsyncExitStack() as opened:
         client = await _started(clients, opened)
         yield Administrator(client=client)
 
 
-async def _started(clients: Clients, opened: AsyncExitStack) -> AIOKafkaAdminClient:
+async def _started(
+    clients: KafkaClients, opened: AsyncExitStack
+) -> AIOKafkaAdminClient:
     try:
         return await opened.enter_async_context(clients.administrating())
     except (KafkaConnectionError, ValueError):  # the latter from a false SCRAM server

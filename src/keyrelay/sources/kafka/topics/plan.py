@@ -13,7 +13,7 @@ from keyrelay.sources.kafka.topics.admin import Administrator, Cluster
 from keyrelay.sources.kafka.topics.layout import Deviation, Topic, deviations
 
 
-class Step(StrEnum):
+class TopicStep(StrEnum):
     """What is done about a topic."""
 
     CREATE = "create"
@@ -27,7 +27,7 @@ class Planned:
 
     wanted: Topic
     found: Topic | None
-    step: Step
+    step: TopicStep
 
     @property
     def deviations(self) -> Sequence[Deviation]:
@@ -52,16 +52,16 @@ def plan(wanted: Sequence[Topic], cluster: Cluster, *, grow: bool) -> Plan:
 
 async def carry_out(planned: Plan, administrator: Administrator) -> None:
     """Do it. Raises Unavailable and RefusedByKafka; to repeat it does no harm."""
-    missing = [each.wanted for each in planned if each.step is Step.CREATE]
-    small = [each.wanted for each in planned if each.step is Step.GROW]
+    missing = [each.wanted for each in planned if each.step is TopicStep.CREATE]
+    small = [each.wanted for each in planned if each.step is TopicStep.GROW]
     if missing:
         await administrator.create(missing)
     if small:
         await administrator.grow(small)
 
 
-def _step(wanted: Topic, found: Topic | None, *, grow: bool) -> Step:
+def _step(wanted: Topic, found: Topic | None, *, grow: bool) -> TopicStep:
     if found is None:
-        return Step.CREATE
+        return TopicStep.CREATE
     fewer = found.copies.partitions < wanted.copies.partitions
-    return Step.GROW if grow and fewer else Step.LEAVE
+    return TopicStep.GROW if grow and fewer else TopicStep.LEAVE

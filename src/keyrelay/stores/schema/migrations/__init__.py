@@ -15,14 +15,14 @@ from keyrelay.stores.schema.age import DatabaseTooNew, read_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class MigrationStep:
     """One migration, and in words what it does."""
 
     revision: str
     what: str
 
 
-async def plan(database: Database) -> Sequence[Step]:
+async def plan(database: Database) -> Sequence[MigrationStep]:
     """Return what `migrate` would run, in this order.
 
     Raises Unavailable or DatabaseTooNew.
@@ -34,7 +34,8 @@ async def plan(database: Database) -> Sequence[Step]:
     except CommandError:
         raise _too_new() from None
     return [
-        Step(revision=script.revision, what=script.doc) for script in newest_first[::-1]
+        MigrationStep(revision=script.revision, what=script.doc)
+        for script in newest_first[::-1]
     ]
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from keyrelay.model.backlog import Lag
 from keyrelay.observability.lanes import Lanes
-from keyrelay.observability.observability import Watch, new_watch
-from keyrelay.observability.readiness import Outlook, Part, Waiting
+from keyrelay.observability.observability import Observability, new_observability
+from keyrelay.observability.readiness import Component, Readiness, Waiting
 from keyrelay.ports import Lease, Unavailable
 from tests.fakes import FakeLease
 from tests.samples import a_trigger
@@ -38,11 +38,11 @@ async def sealed() -> None:
     raise Unavailable("the vault is sealed")
 
 
-def watch(queue: Queue, paused: int = 0) -> Watch:
+def observability(queue: Queue, paused: int = 0) -> Observability:
     waiting = Waiting(ask=queue.lags)
-    parts = {"vault": Part(ask=sealed), "queue": Part(ask=waiting.look)}
-    return new_watch(
+    parts = {"vault": Component(ask=sealed), "queue": Component(ask=waiting.look)}
+    return new_observability(
         lanes=Lanes(behind=queue, total=8),
-        outlook=Outlook(parts=parts, waiting=waiting),
+        readiness=Readiness(parts=parts, waiting=waiting),
         paused=lambda: paused,
     )

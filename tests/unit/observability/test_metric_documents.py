@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client import Metric
 
-from tests.unit.watch.watched import Queue, watch
+from tests.unit.observability.observed import Queue, observability
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "metrics.md"
@@ -30,8 +30,8 @@ class Alert:
 @pytest.fixture
 async def families() -> Sequence[Metric]:
     """Every metric of ours, as a worker shows it that has looked around."""
-    seen = watch(Queue())
-    await seen.outlook.look()
+    seen = observability(Queue())
+    await seen.readiness.look()
     return [
         family
         for family in seen.registry.collect()

@@ -12,8 +12,8 @@ from keyrelay.observability.readiness import (
     FRESH,
     SILENCE,
     UNASKED,
-    Outlook,
-    Part,
+    Component,
+    Readiness,
     Waiting,
 )
 from keyrelay.ports import Unavailable
@@ -50,65 +50,65 @@ class World:
         self.time += time.total_seconds()
 
 
-def over(world: World) -> Outlook:
+def over(world: World) -> Readiness:
     waiting = Waiting(ask=world.lags)
-    parts = {"queue": Part(ask=waiting.look, clock=world.clock)}
-    return Outlook(parts=parts, waiting=waiting, patience=MOMENT)
+    parts = {"queue": Component(ask=waiting.look, clock=world.clock)}
+    return Readiness(parts=parts, waiting=waiting, patience=MOMENT)
 
 
 async def test_before_anybody_looked_nothing_is_taken_for_ready() -> None:
-    outlook = over(World())
+    readiness = over(World())
 
-    assert outlook.faults() == {"queue": UNASKED}
-    assert outlook.waiting.lags == ()
+    assert readiness.faults() == {"queue": UNASKED}
+    assert readiness.waiting.lags == ()
 
 
 async def test_what_answers_is_ready_and_its_answer_known() -> None:
-    outlook = over(World())
+    readiness = over(World())
 
-    await outlook.look()
+    await readiness.look()
 
-    assert outlook.faults() == {}
-    assert outlook.waiting.lags == LAGS
+    assert readiness.faults() == {}
+    assert readiness.waiting.lags == LAGS
 
 
 async def test_what_does_not_answer_says_why_until_it_does() -> None:
     world = World(fault=Unavailable("the queue's disk is full"))
-    outlook = over(world)
+    readiness = over(world)
 
-    await outlook.look()
-    full = outlook.faults()
+    await readiness.look()
+    full = readiness.faults()
     world.fault = None
     world.pass_by(FRESH)
-    await outlook.look()
+    await readiness.look()
 
     assert full == {"queue": "the queue's disk is full"}
-    assert outlook.faults() == {}
+    assert readiness.faults() == {}
 
 
 async def test_an_old_lag_is_not_shown_as_if_it_were_todays() -> None:
     world = World()
-    outlook = over(world)
-    await outlook.look()
+    readiness = over(world)
+    await readiness.look()
 
     world.fault = Unavailable("gone")
     world.pass_by(FRESH)
-    await outlook.look()
+    await readiness.look()
 
-    assert outlook.waiting.lags == ()
+    assert readiness.waiting.lags == ()
 
 
 async def test_whoever_asks_often_is_told_the_same() -> None:
     world = World()
-    outlook = over(world)
+    readiness = over(world)
 
     for _ in range(100):
-        await outlook.look()
+        await readiness.look()
     world.pass_by(FRESH - MOMENT)
-    await outlook.look()
+    await readiness.look()
     within = world.asked
     world.pass_by(MOMENT)
-    await outlook.look()
+    await readiness.look()
 
     assert within == 1
     assert world.asked == 2
@@ -116,28 +116,28 @@ async def test_whoever_asks_often_is_told_the_same() -> None:
 
 async def test_many_who_ask_at_once_ask_once() -> None:
     world = World(hangs=True)
-    outlook = over(world)
+    readiness = over(world)
 
-    looking = [asyncio.create_task(outlook.look()) for _ in range(10)]
+    looking = [asyncio.create_task(readiness.look()) for _ in range(10)]
     await asyncio.sleep(0)
     world.answered.set()
     await asyncio.gather(*looking)
 
     assert world.asked == 1
-    assert outlook.faults() == {}
+    assert readiness.faults() == {}
 
 
 async def test_a_part_that_hangs_keeps_nobody_and_is_asked_once() -> None:
     world = World(hangs=True)
-    outlook = over(world)
+    readiness = over(world)
 
-    await outlook.look()
+    await readiness.look()
     world.pass_by(FRESH)
-    await outlook.look()
-    at_first = outlook.faults()
+    await readiness.look()
+    at_first = readiness.faults()
     world.pass_by(SILENCE)
-    in_the_end = outlook.faults()
-    await outlook.close()
+    in_the_end = readiness.faults()
+    await readiness.close()
 
     assert world.asked == 1
     assert at_first == {"queue": UNASKED}
@@ -146,17 +146,17 @@ async def test_a_part_that_hangs_keeps_nobody_and_is_asked_once() -> None:
 
 async def test_a_part_that_was_ready_stays_so_through_a_slow_answer() -> None:
     world = World()
-    outlook = over(world)
-    await outlook.look()
+    readiness = over(world)
+    await readiness.look()
 
     world.hangs = True
     world.pass_by(FRESH)
-    await outlook.look()
+    await readiness.look()
     world.pass_by(SILENCE)
-    slow = outlook.faults()
+    slow = readiness.faults()
     world.pass_by(MOMENT)
-    silent = outlook.faults()
-    await outlook.close()
+    silent = readiness.faults()
+    await readiness.close()
 
     assert slow == {}
     assert set(silent) == {"queue"}
@@ -166,14 +166,14 @@ async def test_what_fails_as_nobody_foresaw_is_not_ready(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World(fault=KeyError("canary-71c3"))
-    outlook = over(world)
+    readiness = over(world)
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: told.append(context["message"])
     )
 
-    await outlook.look()
+    await readiness.look()
 
-    assert outlook.faults() == {"queue": "it failed unexpectedly; the log says how"}
+    assert readiness.faults() == {"queue": "it failed unexpectedly; the log says how"}
     assert told == ["Task exception was never retrieved"]
     assert caplog.text == ""

@@ -14,15 +14,19 @@ from aiokafka.errors import (
 )
 
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.connecting.producer import Outbox, Parcel, TooLarge
+from keyrelay.sources.kafka.connecting.producer import (
+    OutgoingRecord,
+    Producer,
+    TooLarge,
+)
 
 pytestmark = pytest.mark.timeout(20)
 
-PARCEL = Parcel("t", b"key", b"value", [("name", b"text")])
+PARCEL = OutgoingRecord("t", b"key", b"value", [("name", b"text")])
 
 
 @dataclass(kw_only=True)
-class Producer:
+class FakeProducer:
     """Fails as it is told to; `silent`, it never answers."""
 
     start_fault: KafkaError | None = None
@@ -54,14 +58,14 @@ class Producer:
         self.sent.append(topic)
 
 
-def outbox(*producers: Producer) -> Outbox:
+def outbox(*producers: FakeProducer) -> Producer:
     """Return an outbox that makes these, one after the other."""
     following = iter(producers)
-    return Outbox(make=lambda: next(following), patience=timedelta(seconds=0.01))
+    return Producer(make=lambda: next(following), patience=timedelta(seconds=0.01))
 
 
 async def test_one_producer_sends_all() -> None:
-    producer = Producer()
+    producer = FakeProducer()
     box = outbox(producer)
 
     await asyncio.gather(*(box.send(PARCEL) for _ in range(3)))
@@ -79,7 +83,7 @@ async def test_one_producer_sends_all() -> None:
 async def test_after_a_record_was_given_up_another_producer_takes_over(
     fault: KafkaError, raised: type[Exception]
 ) -> None:
-    first, second = Producer(fault=fault), Producer()
+    first, second = FakeProducer(fault=fault), FakeProducer()
     box = outbox(first, second)
 
     failed = await asyncio.gather(
@@ -93,7 +97,7 @@ async def test_after_a_record_was_given_up_another_producer_takes_over(
 
 
 async def test_brokers_that_cannot_be_reached_are_asked_again() -> None:
-    first, second = Producer(start_fault=KafkaConnectionError()), Producer()
+    first, second = FakeProducer(start_fault=KafkaConnectionError()), FakeProducer()
     box = outbox(first, second)
 
     with pytest.raises(Unavailable, match="KEYRELAY_QUEUE"):
@@ -105,7 +109,7 @@ async def test_brokers_that_cannot_be_reached_are_asked_again() -> None:
 
 
 async def test_a_silent_producer_is_waited_for_no_longer_and_kept() -> None:
-    only = Producer(silent=True)
+    only = FakeProducer(silent=True)
     box = outbox(only)
 
     with pytest.raises(Unavailable, match="in time"):

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.sources.kafka.buffer.buffer import Shelf
-from keyrelay.sources.kafka.options import Pace, Terms, Window
+from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.options import Intervals, KafkaOptions, Window
 from keyrelay.sources.kafka.records.record import Record
 from tests.contract.queues import SECOND, trigger
 from tests.samples import MAIL_SECRET, NOON, QUEUE_SECRET
@@ -28,16 +28,16 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def shelf() -> Shelf:
+def shelf() -> Buffer:
     return a_shelf()
 
 
 @pytest.fixture
-def reader(shelf: Shelf) -> Reader:
+def reader(shelf: Buffer) -> Reader:
     return Reader(shelf)
 
 
-def take_one(shelf: Shelf, after: timedelta = timedelta()) -> Record:
+def take_one(shelf: Buffer, after: timedelta = timedelta()) -> Record:
     (record,) = shelf.take(1, NOON + after).due
     return record
 
@@ -45,7 +45,7 @@ def take_one(shelf: Shelf, after: timedelta = timedelta()) -> Record:
 # Partitions
 
 
-def test_every_partition_is_asked_in_turn(shelf: Shelf, reader: Reader) -> None:
+def test_every_partition_is_asked_in_turn(shelf: Buffer, reader: Reader) -> None:
     reader.publish("a1", "a2", "a3", of=MAIN)
     reader.publish("b1", "b2", of=MAIN_TOO)
 
@@ -54,7 +54,7 @@ def test_every_partition_is_asked_in_turn(shelf: Shelf, reader: Reader) -> None:
 
 
 def test_lanes_that_ask_alone_get_from_every_partition_too(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.publish("a1", "a2", "a3", of=MAIN)
     reader.publish("b1", "b2", "b3", of=MAIN_TOO)
@@ -65,7 +65,7 @@ def test_lanes_that_ask_alone_get_from_every_partition_too(
 
 
 def test_retries_get_their_turn_beside_whatever_was_published(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.publish("a1", "a2", "a3")
     reader.park("retried", SHORT, due=NOON + SECOND)
@@ -73,14 +73,14 @@ def test_retries_get_their_turn_beside_whatever_was_published(
     assert due(shelf.take(2, NOON + SECOND)) == ["a1", "retried"]
 
 
-def test_no_more_is_taken_than_was_asked_for(shelf: Shelf, reader: Reader) -> None:
+def test_no_more_is_taken_than_was_asked_for(shelf: Buffer, reader: Reader) -> None:
     reader.publish("a1", "a2", "a3")
 
     assert due(shelf.take(2, NOON)) == ["a1", "a2"]
     assert shelf.on_loan == 2
 
 
-def test_with_nothing_on_it_nothing_is_taken(shelf: Shelf) -> None:
+def test_with_nothing_on_it_nothing_is_taken(shelf: Buffer) -> None:
     assert not shelf.take(5, NOON)
 
 
@@ -88,7 +88,7 @@ def test_with_nothing_on_it_nothing_is_taken(shelf: Shelf) -> None:
 
 
 def test_a_retry_that_is_not_due_holds_nothing_else_up(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("long", LONG, due=NOON + 10 * MINUTE)
     reader.park("short", SHORT, due=NOON + SECOND)
@@ -100,7 +100,7 @@ def test_a_retry_that_is_not_due_holds_nothing_else_up(
 
 
 def test_who_is_to_wait_longer_than_its_topic_waits_on_elsewhere(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("t1", SHORT, due=NOON + 90 * SECOND)
 
@@ -111,7 +111,7 @@ def test_who_is_to_wait_longer_than_its_topic_waits_on_elsewhere(
 
 
 def test_what_is_due_in_a_moment_is_not_put_back_for_it(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("t1", SHORT, due=NOON + SECOND * 1.04)
 
@@ -119,14 +119,14 @@ def test_what_is_due_in_a_moment_is_not_put_back_for_it(
 
 
 def test_a_retry_that_stands_longer_than_it_had_to_is_taken(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("t1", LONG, due=NOON + 10 * MINUTE)
 
     assert due(shelf.take(5, NOON + HOUR)) == ["t1"]
 
 
-def test_it_says_about_how_many_could_be_lent(shelf: Shelf, reader: Reader) -> None:
+def test_it_says_about_how_many_could_be_lent(shelf: Buffer, reader: Reader) -> None:
     reader.publish("a", "b")
     reader.park("c", LONG, due=NOON + 10 * MINUTE)
     for record in shelf.take(2, NOON).due:
@@ -141,7 +141,7 @@ def test_it_says_about_how_many_could_be_lent(shelf: Shelf, reader: Reader) -> N
 
 
 def test_what_waits_for_a_secret_waits_here_while_there_is_room(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("t1", HELD, due=NOON + HOUR, waits_for=MAIL_SECRET)
 
@@ -151,7 +151,7 @@ def test_what_waits_for_a_secret_waits_here_while_there_is_room(
 
 
 def test_a_wake_makes_due_what_waits_for_that_secret(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("mail", HELD, due=NOON + HOUR, waits_for=MAIL_SECRET)
     reader.park("queue", HELD, due=NOON + HOUR, waits_for=QUEUE_SECRET, offset=1)
@@ -163,7 +163,7 @@ def test_a_wake_makes_due_what_waits_for_that_secret(
 
 
 def test_a_wake_without_a_secret_makes_due_all_that_waits_for_any(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("mail", HELD, due=NOON + HOUR, waits_for=MAIL_SECRET)
     reader.park("queue", HELD, due=NOON + HOUR, waits_for=QUEUE_SECRET, offset=1)
@@ -176,7 +176,7 @@ def test_a_wake_without_a_secret_makes_due_all_that_waits_for_any(
 
 
 def test_what_was_put_back_before_a_wake_goes_on_though_it_is_read_after_it(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     shelf.wake(MAIL_SECRET, NOON + SECOND)
     reader.park("t1", HELD, due=NOON + HOUR, waits_for=MAIL_SECRET)
@@ -185,7 +185,7 @@ def test_what_was_put_back_before_a_wake_goes_on_though_it_is_read_after_it(
 
 
 def test_what_was_put_back_after_a_wake_waits_for_the_next(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     shelf.wake(MAIL_SECRET, NOON - SECOND)
     reader.park("t1", HELD, due=NOON + HOUR, waits_for=MAIL_SECRET)
@@ -199,7 +199,7 @@ def test_what_was_put_back_after_a_wake_waits_for_the_next(
 def test_without_room_what_waits_for_a_secret_goes_back_to_the_log_in_its_turn() -> (
     None
 ):
-    shelf = a_shelf(terms=Terms(window=Window(records=4)))
+    shelf = a_shelf(terms=KafkaOptions(window=Window(records=4)))
     reader = Reader(shelf)
     for offset, id_ in enumerate(("t1", "t2")):
         due_ = NOON + HOUR
@@ -212,7 +212,7 @@ def test_without_room_what_waits_for_a_secret_goes_back_to_the_log_in_its_turn()
 
 
 def test_without_room_a_wake_opens_what_stands_in_the_log() -> None:
-    shelf = a_shelf(terms=Terms(window=Window(records=4)))
+    shelf = a_shelf(terms=KafkaOptions(window=Window(records=4)))
     reader = Reader(shelf)
     for offset, secret in enumerate((QUEUE_SECRET, MAIL_SECRET)):
         due_ = NOON + HOUR
@@ -239,7 +239,7 @@ def test_what_waits_has_room_of_its_own() -> None:
 
 
 def test_another_record_of_what_is_on_loan_waits_until_it_is_back(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.publish("t1", "t1")
 
@@ -252,7 +252,7 @@ def test_another_record_of_what_is_on_loan_waits_until_it_is_back(
 
 
 def test_what_somebody_else_attempts_is_looked_at_again_later(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.publish("t1")
 
@@ -267,7 +267,7 @@ def test_what_somebody_else_attempts_is_looked_at_again_later(
 # What could not be lent
 
 
-def test_what_could_not_be_lent_is_lent_next(shelf: Shelf, reader: Reader) -> None:
+def test_what_could_not_be_lent_is_lent_next(shelf: Buffer, reader: Reader) -> None:
     reader.publish("t1", "t2", "t3")
 
     shelf.put_back(shelf.take(2, NOON).due, NOON)
@@ -277,7 +277,7 @@ def test_what_could_not_be_lent_is_lent_next(shelf: Shelf, reader: Reader) -> No
 
 
 def test_what_could_not_be_moved_is_not_lent_before_it_is_due(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.park("t1", SHORT, due=NOON + HOUR)
 
@@ -291,7 +291,7 @@ def test_what_could_not_be_moved_is_not_lent_before_it_is_due(
 
 
 def test_what_is_no_trigger_is_found_out_again_after_it_was_put_back(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.put(raw(b"{"), raw(b"[]", offset=1))
 
@@ -304,7 +304,7 @@ def test_what_is_no_trigger_is_found_out_again_after_it_was_put_back(
 # What is no trigger
 
 
-def test_what_is_no_trigger_stops_nothing_else(shelf: Shelf, reader: Reader) -> None:
+def test_what_is_no_trigger_stops_nothing_else(shelf: Buffer, reader: Reader) -> None:
     reader.put(raw(b"not JSON"), raw(trigger("t1").encode(), offset=1))
 
     taking = shelf.take(5, NOON)
@@ -318,7 +318,7 @@ def test_what_is_no_trigger_stops_nothing_else(shelf: Shelf, reader: Reader) -> 
 # Partitions that are lost
 
 
-def test_what_is_no_longer_ours_is_never_lent(shelf: Shelf, reader: Reader) -> None:
+def test_what_is_no_longer_ours_is_never_lent(shelf: Buffer, reader: Reader) -> None:
     reader.publish("t1", "t2", of=MAIN)
     reader.publish("u1", of=MAIN_TOO)
     shelf.again(take_one(shelf), NOON)
@@ -329,7 +329,7 @@ def test_what_is_no_longer_ours_is_never_lent(shelf: Shelf, reader: Reader) -> N
 
 
 def test_a_stale_record_is_passed_over_wherever_it_stands(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.publish("t1", "t2", of=MAIN)
     shelf.again(take_one(shelf), NOON)
@@ -340,7 +340,7 @@ def test_a_stale_record_is_passed_over_wherever_it_stands(
 
 
 def test_what_is_read_again_waits_for_the_loan_that_is_still_out(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.publish("t1")
     late = take_one(shelf)
@@ -355,7 +355,7 @@ def test_what_is_read_again_waits_for_the_loan_that_is_still_out(
 
 
 async def test_a_revocation_waits_for_what_is_on_loan(
-    shelf: Shelf, reader: Reader
+    shelf: Buffer, reader: Reader
 ) -> None:
     reader.publish("t1", of=MAIN)
     reader.publish("u1", of=MAIN_TOO)
@@ -375,11 +375,13 @@ async def test_a_revocation_waits_for_what_is_on_loan(
 
 
 @pytest.fixture
-def ordered() -> Shelf:
-    return a_shelf(ordered=True, terms=Terms(ordered=True, pace=Pace(busy=SECOND)))
+def ordered() -> Buffer:
+    return a_shelf(
+        ordered=True, terms=KafkaOptions(ordered=True, pace=Intervals(busy=SECOND))
+    )
 
 
-def test_triggers_of_a_key_are_lent_one_after_the_other(ordered: Shelf) -> None:
+def test_triggers_of_a_key_are_lent_one_after_the_other(ordered: Buffer) -> None:
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
     reader.publish("b1", key="b", at=2)
@@ -392,7 +394,7 @@ def test_triggers_of_a_key_are_lent_one_after_the_other(ordered: Shelf) -> None:
     assert due(ordered.take(5, NOON)) == ["a2"]
 
 
-def test_a_retried_trigger_stays_the_first_of_its_line(ordered: Shelf) -> None:
+def test_a_retried_trigger_stays_the_first_of_its_line(ordered: Buffer) -> None:
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
     reader.publish("b1", "b2", key="b", at=2)
@@ -405,7 +407,7 @@ def test_a_retried_trigger_stays_the_first_of_its_line(ordered: Shelf) -> None:
     assert due(ordered.take(5, NOON + MINUTE)) == ["a1"]
 
 
-def test_what_could_not_be_lent_stays_the_first_of_its_line(ordered: Shelf) -> None:
+def test_what_could_not_be_lent_stays_the_first_of_its_line(ordered: Buffer) -> None:
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
 
@@ -415,7 +417,7 @@ def test_what_could_not_be_lent_stays_the_first_of_its_line(ordered: Shelf) -> N
 
 
 def test_after_a_revocation_nobody_is_lent_before_who_was_to_be_tried_again(
-    ordered: Shelf,
+    ordered: Buffer,
 ) -> None:
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
@@ -427,7 +429,7 @@ def test_after_a_revocation_nobody_is_lent_before_who_was_to_be_tried_again(
     assert not ordered.take(5, NOON + MINUTE)
 
 
-def test_between_revocation_and_return_a_line_keeps_its_order(ordered: Shelf) -> None:
+def test_between_revocation_and_return_a_line_keeps_its_order(ordered: Buffer) -> None:
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
     late = take_one(ordered)
@@ -445,7 +447,7 @@ def test_between_revocation_and_return_a_line_keeps_its_order(ordered: Shelf) ->
 
 
 def test_a_late_retry_gives_way_to_the_record_that_was_read_again(
-    ordered: Shelf,
+    ordered: Buffer,
 ) -> None:
     reader = Reader(ordered)
     reader.publish("a1", "a2", key="a")
@@ -461,7 +463,7 @@ def test_a_late_retry_gives_way_to_the_record_that_was_read_again(
 
 
 def test_of_two_partitions_a_line_goes_on_with_the_one_that_stays(
-    ordered: Shelf,
+    ordered: Buffer,
 ) -> None:
     reader = Reader(ordered)
     reader.publish("a1", of=MAIN, key="a")
@@ -475,7 +477,7 @@ def test_of_two_partitions_a_line_goes_on_with_the_one_that_stays(
 
 
 def test_keyed_triggers_parked_before_order_was_asked_for_join_their_line_when_due(
-    ordered: Shelf,
+    ordered: Buffer,
 ) -> None:
     reader = Reader(ordered)
     reader.park("a1", HELD, due=NOON + HOUR, waits_for=MAIL_SECRET, key="a")

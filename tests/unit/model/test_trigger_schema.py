@@ -13,7 +13,7 @@ from keyrelay.model.trigger import MalformedTrigger, Trigger
 from tests.samples import ORIGIN
 from tests.triggers import GOOD, ODD, REFUSED, SMALLEST
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 SCHEMA = json.loads((DOCS / "trigger.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 # What no schema can say, and one thing that Python's `$` does not say.

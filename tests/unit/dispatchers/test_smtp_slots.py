@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keyrelay.dispatchers.smtp.limits import Limits, Reuse
-from keyrelay.dispatchers.smtp.slots import Seats
+from keyrelay.dispatchers.smtp.slots import Slots
 from keyrelay.model.outcome import Blame
 
 ONE = Limits(reuse=replace(Reuse(), sessions=1))
@@ -31,7 +31,7 @@ async def settled() -> None:
 
 
 async def test_a_free_seat_is_taken_at_once(passes: Pass) -> None:
-    seats = Seats(limits=ONE)
+    seats = Slots(limits=ONE)
     passes(100)
 
     assert await seats.take() is None
@@ -40,7 +40,7 @@ async def test_a_free_seat_is_taken_at_once(passes: Pass) -> None:
 async def test_who_waits_goes_on_waiting_while_seats_are_given_back(
     passes: Pass,
 ) -> None:
-    seats = Seats(limits=ONE)
+    seats = Slots(limits=ONE)
     await seats.take()
     waiting = {asyncio.create_task(seats.take()) for _ in range(5)}
     await settled()
@@ -56,7 +56,7 @@ async def test_who_waits_goes_on_waiting_while_seats_are_given_back(
 
 
 async def test_nobody_waits_where_no_seat_is_given_back(passes: Pass) -> None:
-    seats = Seats(limits=ONE)
+    seats = Slots(limits=ONE)
     await seats.take()
     waiting = [asyncio.create_task(seats.take()) for _ in range(3)]
     await settled()
@@ -69,7 +69,7 @@ async def test_nobody_waits_where_no_seat_is_given_back(passes: Pass) -> None:
 
 async def test_nobody_waits_longer_than_a_turn(passes: Pass) -> None:
     # There are always more of them than seats.
-    seats = Seats(limits=replace(ONE, turn=ONE.still * 2))
+    seats = Slots(limits=replace(ONE, turn=ONE.still * 2))
     await seats.take()
     waiting = [asyncio.create_task(seats.take()) for _ in range(5)]
     await settled()
@@ -87,7 +87,7 @@ async def test_nobody_waits_longer_than_a_turn(passes: Pass) -> None:
 async def test_a_seat_that_was_given_back_makes_others_worth_waiting_for(
     passes: Pass,
 ) -> None:
-    seats = Seats(limits=ONE)
+    seats = Slots(limits=ONE)
     await seats.take()
     passes(ONE.still.total_seconds())
     assert await seats.take() is not None

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from keyrelay.sources.kafka.buffer.key_order import Lines
+from keyrelay.sources.kafka.buffer.key_order import KeyOrder
 from keyrelay.sources.kafka.buffer.positions import Mark
 from keyrelay.sources.kafka.records.record import Record
 from tests.contract.queues import trigger
@@ -17,7 +17,7 @@ def of(id_: str, key: str | None = "k", mark: Mark | None = None) -> Record:
 
 
 def test_the_first_of_a_key_is_first_and_the_others_follow_in_order() -> None:
-    lines = Lines(ordered=True)
+    lines = KeyOrder(ordered=True)
     a, b, c = of("a"), of("b"), of("c")
 
     assert [lines.join(each) for each in (a, b, c)] == [True, False, False]
@@ -29,7 +29,7 @@ def test_the_first_of_a_key_is_first_and_the_others_follow_in_order() -> None:
 
 
 def test_who_comes_back_is_still_the_first() -> None:
-    lines = Lines(ordered=True)
+    lines = KeyOrder(ordered=True)
     a, b = of("a"), of("b")
     lines.join(a)
     lines.join(b)
@@ -41,7 +41,7 @@ def test_who_comes_back_is_still_the_first() -> None:
 
 
 def test_nobody_leaves_in_the_place_of_another() -> None:
-    lines = Lines(ordered=True)
+    lines = KeyOrder(ordered=True)
     a, b = of("a"), of("b")
     lines.join(a)
 
@@ -50,25 +50,25 @@ def test_nobody_leaves_in_the_place_of_another() -> None:
 
 
 def test_who_is_not_in_line_leaves_none() -> None:
-    assert Lines(ordered=True).leave(of("a")) is None
+    assert KeyOrder(ordered=True).leave(of("a")) is None
 
 
 def test_other_keys_and_other_profiles_are_other_lines() -> None:
-    lines = Lines(ordered=True)
+    lines = KeyOrder(ordered=True)
     theirs = replace(of("a"), trigger=trigger("a", "k", OTHER_PROFILE))
 
     assert all(map(lines.join, (of("a"), of("b", "other"), theirs)))
 
 
 def test_without_a_key_or_without_order_nobody_waits() -> None:
-    assert all(map(Lines(ordered=True).join, (of("a", None), of("b", None))))
-    unordered = Lines(ordered=False)
+    assert all(map(KeyOrder(ordered=True).join, (of("a", None), of("b", None))))
+    unordered = KeyOrder(ordered=False)
     assert all(map(unordered.join, (of("a"), of("b"))))
     assert unordered.leave(of("a")) is None
 
 
 def test_those_of_a_lost_partition_no_longer_wait_behind_others() -> None:
-    lines = Lines(ordered=True)
+    lines = KeyOrder(ordered=True)
     a, b = of("a"), of("b")
     c = of("c", mark=Mark(MAIN_TOO, 0, 0))
     for each in (a, b, c):

@@ -7,7 +7,7 @@ import pytest
 
 from keyrelay.app.settings import InvalidSettings, Settings, load_settings
 
-CONFIG = Path(__file__).parents[2] / "config"
+CONFIG = Path(__file__).parents[3] / "config"
 
 
 @pytest.fixture(autouse=True)

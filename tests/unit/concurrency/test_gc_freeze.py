@@ -6,7 +6,7 @@ from weakref import ref
 
 import pytest
 
-from keyrelay.concurrency.gc_freeze import kept_for_good
+from keyrelay.concurrency.gc_freeze import frozen_for_good
 
 
 class Knot:
@@ -24,14 +24,14 @@ def collector_as_before() -> Iterator[None]:
 
 
 def test_what_is_made_in_the_block_is_never_visited() -> None:
-    with kept_for_good():
+    with frozen_for_good():
         knot = Knot()
 
     assert not any(each is knot for each in gc.get_objects())
 
 
 def test_nothing_is_collected_in_the_block_and_all_else_after_it() -> None:
-    with kept_for_good():
+    with frozen_for_good():
         assert not gc.isenabled()
 
     after = ref(Knot())
@@ -43,14 +43,14 @@ def test_nothing_is_collected_in_the_block_and_all_else_after_it() -> None:
 def test_what_was_garbage_before_is_not_kept_for_good() -> None:
     before = ref(Knot())
 
-    with kept_for_good():
+    with frozen_for_good():
         pass
 
     assert before() is None
 
 
 def test_what_is_replaced_later_is_freed_all_the_same() -> None:
-    with kept_for_good():
+    with frozen_for_good():
         kept = {"definition": Knot()}
     freed = ref(kept["definition"])
 
@@ -61,7 +61,7 @@ def test_what_is_replaced_later_is_freed_all_the_same() -> None:
 
 
 def test_a_block_that_fails_leaves_the_collector_running() -> None:
-    with pytest.raises(LookupError), kept_for_good():
+    with pytest.raises(LookupError), frozen_for_good():
         raise LookupError
 
     assert gc.isenabled()
@@ -70,7 +70,7 @@ def test_a_block_that_fails_leaves_the_collector_running() -> None:
 def test_a_collector_that_was_off_stays_off() -> None:
     gc.disable()
 
-    with kept_for_good():
+    with frozen_for_good():
         pass
 
     assert not gc.isenabled()

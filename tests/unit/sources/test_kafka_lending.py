@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.lease import KafkaLease
-from keyrelay.sources.kafka.options import Terms
+from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import KafkaQueue
 from tests.contract.queues import BURY, UntilIdle, trigger
 from tests.fakes import Story
@@ -295,7 +295,7 @@ async def test_a_wake_during_the_attempt_is_for_it_too(
 
 async def test_an_ordered_trigger_waits_in_its_place_and_is_not_released() -> None:
     house = House()
-    async with house.queue(MAIN, terms=Terms(ordered=True)) as queue:
+    async with house.queue(MAIN, terms=KafkaOptions(ordered=True)) as queue:
         house.consumer.feed(raw(trigger(key="k").encode()))
         lease = await queue.lease(asyncio.Event())
         assert lease is not None

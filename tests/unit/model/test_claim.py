@@ -8,12 +8,12 @@ from keyrelay.model.claim import (
     SETTLED,
     Arrival,
     Busy,
+    ClaimState,
+    ClaimStatus,
     Go,
-    Hold,
+    Judgement,
     Known,
     Owner,
-    Standing,
-    Verdict,
     claimed,
     judge,
 )
@@ -21,19 +21,21 @@ from tests.samples import PROFILE
 
 FIRST = Arrival(profile=PROFILE, id="t1")
 # Tried twice, of which one was cut, and put back with one part done.
-SECOND = replace(FIRST, turn=1, attempts=2, cut=True, done=frozenset({"a"}))
+SECOND = replace(FIRST, sequence=1, attempts=2, cut=True, done=frozenset({"a"}))
 # Buried and redriven.
-REDRIVEN = replace(FIRST, life=1, done=frozenset({"a"}))
+REDRIVEN = replace(FIRST, generation=1, done=frozenset({"a"}))
 
 
-def standing(arrival: Arrival, hold: Hold, owner: Owner = Owner.ALIVE) -> Standing:
-    return Standing(arrival=arrival, hold=hold, owner=owner)
+def state(
+    arrival: Arrival, status: ClaimStatus, owner: Owner = Owner.ALIVE
+) -> ClaimState:
+    return ClaimState(arrival=arrival, status=status, owner=owner)
 
 
-def under_way(arrival: Arrival, owner: Owner) -> Standing:
+def under_way(arrival: Arrival, owner: Owner) -> ClaimState:
     """The record as it is claimed for the first time."""
     counted = replace(arrival, attempts=arrival.attempts + 1)
-    return standing(counted, Hold.CLAIMED, owner)
+    return state(counted, ClaimStatus.CLAIMED, owner)
 
 
 def go(number: int, *done: str, cut: bool = False) -> Go:
@@ -46,38 +48,40 @@ def go(number: int, *done: str, cut: bool = False) -> Go:
     ids=["first", "put back", "redriven"],
 )
 def test_a_record_of_which_nothing_is_known_goes_as_it_says(
-    arrival: Arrival, verdict: Verdict
+    arrival: Arrival, verdict: Judgement
 ) -> None:
     assert judge(arrival, None) == verdict
 
 
-@pytest.mark.parametrize("hold", sorted(SETTLED))
+@pytest.mark.parametrize("status", sorted(SETTLED))
 @pytest.mark.parametrize("owner", Owner)
 @pytest.mark.parametrize("arrival", [FIRST, SECOND], ids=["older", "later"])
 def test_what_was_settled_is_known_to_every_record_of_that_life(
-    hold: Hold, owner: Owner, arrival: Arrival
+    status: ClaimStatus, owner: Owner, arrival: Arrival
 ) -> None:
-    assert judge(arrival, standing(FIRST, hold, owner)) == Known()
-    assert judge(arrival, standing(SECOND, hold, owner)) == Known()
-    assert judge(arrival, standing(REDRIVEN, hold, owner)) == Known()
+    assert judge(arrival, state(FIRST, status, owner)) == Known()
+    assert judge(arrival, state(SECOND, status, owner)) == Known()
+    assert judge(arrival, state(REDRIVEN, status, owner)) == Known()
 
 
-@pytest.mark.parametrize("hold", sorted(SETTLED))
-def test_what_was_redriven_since_it_was_settled_begins_anew(hold: Hold) -> None:
-    assert judge(REDRIVEN, standing(SECOND, hold)) == go(1, "a")
+@pytest.mark.parametrize("status", sorted(SETTLED))
+def test_what_was_redriven_since_it_was_settled_begins_anew(
+    status: ClaimStatus,
+) -> None:
+    assert judge(REDRIVEN, state(SECOND, status)) == go(1, "a")
 
 
-@pytest.mark.parametrize("hold", [Hold.CLAIMED, Hold.PARKED])
+@pytest.mark.parametrize("status", [ClaimStatus.CLAIMED, ClaimStatus.PARKED])
 @pytest.mark.parametrize("owner", Owner)
 @pytest.mark.parametrize(
     ("arrival", "known"),
-    [(FIRST, SECOND), (SECOND, replace(SECOND, turn=2)), (SECOND, REDRIVEN)],
+    [(FIRST, SECOND), (SECOND, replace(SECOND, sequence=2)), (SECOND, REDRIVEN)],
     ids=["first", "put back", "of an earlier life"],
 )
 def test_an_older_record_is_done_with(
-    hold: Hold, owner: Owner, arrival: Arrival, known: Arrival
+    status: ClaimStatus, owner: Owner, arrival: Arrival, known: Arrival
 ) -> None:
-    assert judge(arrival, standing(known, hold, owner)) == Known()
+    assert judge(arrival, state(known, status, owner)) == Known()
 
 
 @pytest.mark.parametrize("arrival", [FIRST, SECOND, REDRIVEN])
@@ -99,15 +103,15 @@ def test_nothing_goes_beside_a_living_attempt(arrival: Arrival) -> None:
             go(3, "a", "b", cut=True),
         ),
         # What stands written is of before a backup was restored.
-        (replace(SECOND, turn=2, attempts=5), FIRST, go(6, "a", cut=True)),
+        (replace(SECOND, sequence=2, attempts=5), FIRST, go(6, "a", cut=True)),
         (REDRIVEN, replace(SECOND, cut=False), go(1, "a")),
     ],
     ids=["the same", "given back", "its twin", "later", "redriven"],
 )
 def test_what_waits_goes_with_all_that_is_known_of_it(
-    owner: Owner, arrival: Arrival, known: Arrival, verdict: Verdict
+    owner: Owner, arrival: Arrival, known: Arrival, verdict: Judgement
 ) -> None:
-    assert judge(arrival, standing(known, Hold.PARKED, owner)) == verdict
+    assert judge(arrival, state(known, ClaimStatus.PARKED, owner)) == verdict
 
 
 @pytest.mark.parametrize(
@@ -122,22 +126,22 @@ def test_an_attempt_whose_owner_died_is_cut_and_counts(
 
 
 def test_who_put_it_back_and_died_was_not_cut() -> None:
-    put_back = replace(FIRST, turn=1, attempts=1, done=frozenset({"a"}))
+    put_back = replace(FIRST, sequence=1, attempts=1, done=frozenset({"a"}))
 
     assert judge(put_back, under_way(FIRST, Owner.DEAD)) == go(2, "a")
 
 
 def test_a_record_put_back_by_one_does_not_hide_that_another_was_cut() -> None:
-    put_back = replace(FIRST, turn=1, attempts=1, done=frozenset({"a"}))
+    put_back = replace(FIRST, sequence=1, attempts=1, done=frozenset({"a"}))
     taken_over = replace(FIRST, attempts=2, cut=True)
 
-    verdict = judge(put_back, standing(taken_over, Hold.CLAIMED, Owner.DEAD))
+    verdict = judge(put_back, state(taken_over, ClaimStatus.CLAIMED, Owner.DEAD))
 
     assert verdict == go(3, "a", cut=True)
 
 
 def test_where_it_cannot_be_told_who_put_it_back_the_attempt_counts_as_cut() -> None:
-    unspent = replace(FIRST, turn=1)
+    unspent = replace(FIRST, sequence=1)
 
     verdict = judge(unspent, under_way(FIRST, Owner.DEAD))
 
@@ -148,7 +152,7 @@ def test_where_it_cannot_be_told_who_put_it_back_the_attempt_counts_as_cut() -> 
 def test_a_new_life_says_that_the_last_attempt_of_the_old_one_was_cut(
     tried: int,
 ) -> None:
-    redriven = replace(REDRIVEN, turn=tried, attempts=tried)
+    redriven = replace(REDRIVEN, sequence=tried, attempts=tried)
 
     verdict = judge(redriven, under_way(FIRST, Owner.DEAD))
 
@@ -156,7 +160,7 @@ def test_a_new_life_says_that_the_last_attempt_of_the_old_one_was_cut(
 
 
 def test_a_twin_of_the_record_does_not_tell_how_its_attempt_ended() -> None:
-    put_back = replace(FIRST, turn=1, attempts=1)
+    put_back = replace(FIRST, sequence=1, attempts=1)
     twin = replace(put_back, attempts=2)
 
     assert judge(twin, under_way(put_back, Owner.DEAD)) == go(3, cut=True)
@@ -172,7 +176,7 @@ def test_what_we_claimed_unheard_is_still_the_attempt_it_was(arrival: Arrival) -
 def test_what_we_claimed_unheard_of_a_cut_one_says_so() -> None:
     taken_over = replace(FIRST, attempts=2, cut=True)
 
-    verdict = judge(FIRST, standing(taken_over, Hold.CLAIMED, Owner.OURS))
+    verdict = judge(FIRST, state(taken_over, ClaimStatus.CLAIMED, Owner.OURS))
 
     assert verdict == go(2, cut=True)
 

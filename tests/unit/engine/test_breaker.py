@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.engine.breaker import Pauses
+from keyrelay.engine.breaker import Breaker
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -50,23 +50,23 @@ class Ward:
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
     woken: list[str] = field(default_factory=list)
     share: int = 2
-    pauses: Pauses = field(init=False)
+    breaker: Breaker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pauses = Pauses(
+        self.breaker = Breaker(
             share=self.share, now=self.clock.now, wake=self.woken.append
         )
 
     def goes(self, secret: Secret) -> bool:
-        return self.pauses.held(secret) is None
+        return self.breaker.held(secret) is None
 
     def observe(self, outcome: Outcome, *, times: int = 1) -> None:
         for _ in range(times):
-            self.pauses.observe(OLD, outcome)
+            self.breaker.observe(OLD, outcome)
 
     def wait(self) -> timedelta:
         """Return how long the next trigger is to wait."""
-        held = self.pauses.held(OLD)
+        held = self.breaker.held(OLD)
         return timedelta() if held is None else held.not_before
 
     def length(self) -> timedelta:
@@ -89,7 +89,7 @@ def test_a_secret_that_nothing_is_known_of_goes(ward: Ward) -> None:
 
 
 def test_a_refused_credential_waits_unspent_for_its_replacement(ward: Ward) -> None:
-    outcome = ward.pauses.observe(OLD, REFUSED)
+    outcome = ward.breaker.observe(OLD, REFUSED)
 
     assert isinstance(outcome, Deferred)
     assert not outcome.spends_attempt
@@ -99,7 +99,7 @@ def test_a_refused_credential_waits_unspent_for_its_replacement(ward: Ward) -> N
 def test_the_peers_longer_hint_is_kept(ward: Ward) -> None:
     patient = Deferred("535 in an hour", 60 * MINUTE, blame=Blame.CREDENTIAL)
 
-    outcome = ward.pauses.observe(OLD, patient)
+    outcome = ward.breaker.observe(OLD, patient)
 
     assert isinstance(outcome, Deferred)
     assert outcome.not_before == 60 * MINUTE
@@ -108,7 +108,7 @@ def test_the_peers_longer_hint_is_kept(ward: Ward) -> None:
 def test_a_refused_credential_holds_its_triggers_back(ward: Ward) -> None:
     ward.observe(REFUSED)
 
-    assert ward.pauses.held(OLD) == Deferred(
+    assert ward.breaker.held(OLD) == Deferred(
         "secret key-5 is paused: 535 no", MINUTE, spends_attempt=False, waits_for=OLD.id
     )
 
@@ -157,7 +157,7 @@ def test_stragglers_do_not_lengthen_a_pause(ward: Ward) -> None:
     ward.observe(REFUSED)
     ward.clock.advance(30 * SECOND)
 
-    late = ward.pauses.observe(OLD, REFUSED)
+    late = ward.breaker.observe(OLD, REFUSED)
 
     assert isinstance(late, Deferred)
     assert (late.not_before, late.waits_for) == (MINUTE, OLD.id)
@@ -226,7 +226,7 @@ def test_a_replaced_secret_starts_afresh(ward: Ward) -> None:
     ward.observe(REFUSED)
     assert ward.goes(NEW)
 
-    again = ward.pauses.observe(NEW, REFUSED)
+    again = ward.breaker.observe(NEW, REFUSED)
 
     assert isinstance(again, Deferred)
     assert again.not_before == MINUTE
@@ -239,7 +239,7 @@ def test_an_old_version_says_nothing_of_the_new_one(
     assert ward.goes(NEW)
 
     for _ in range(9):
-        assert ward.pauses.observe(OLD, outcome) == outcome
+        assert ward.breaker.observe(OLD, outcome) == outcome
 
     assert ward.goes(NEW)
     assert ward.woken == []
@@ -247,7 +247,7 @@ def test_an_old_version_says_nothing_of_the_new_one(
 
 
 def test_an_old_version_does_not_lift_the_pause_of_the_new_one(ward: Ward) -> None:
-    ward.pauses.observe(NEW, REFUSED)
+    ward.breaker.observe(NEW, REFUSED)
 
     ward.observe(DELIVERED)
 
@@ -257,7 +257,7 @@ def test_an_old_version_does_not_lift_the_pause_of_the_new_one(ward: Ward) -> No
 def test_an_attempt_with_the_old_version_may_end_after_the_replacement(
     ward: Ward,
 ) -> None:
-    with ward.pauses.attempt(OLD):
+    with ward.breaker.attempt(OLD):
         assert ward.goes(NEW)
 
     assert ward.goes(NEW)
@@ -280,7 +280,7 @@ def test_a_peer_that_fails_five_times_in_a_row_is_left_alone(
 
 
 def test_a_failure_is_returned_as_it_was(ward: Ward) -> None:
-    outcomes = [ward.pauses.observe(OLD, DOWN) for _ in range(6)]
+    outcomes = [ward.breaker.observe(OLD, DOWN) for _ in range(6)]
 
     assert outcomes == [DOWN] * 6
 
@@ -337,10 +337,10 @@ def test_a_slow_peer_gets_its_share_of_the_lanes(ward: Ward) -> None:
     with ExitStack() as under_way:
         for _ in range(ward.share):
             assert ward.goes(OLD)
-            under_way.enter_context(ward.pauses.attempt(OLD))
+            under_way.enter_context(ward.breaker.attempt(OLD))
         ward.clock.advance(2 * SECOND)
 
-        assert ward.pauses.held(OLD) == Deferred(
+        assert ward.breaker.held(OLD) == Deferred(
             "the server of key-5 is slow",
             5 * SECOND,
             spends_attempt=False,
@@ -355,7 +355,7 @@ def test_slow_peers_share_one_share(ward: Ward) -> None:
     with ExitStack() as under_way:
         for number in range(ward.share):
             secret = OLD if number else OTHER
-            under_way.enter_context(ward.pauses.attempt(secret))
+            under_way.enter_context(ward.breaker.attempt(secret))
         ward.clock.advance(2 * SECOND)
 
         assert not ward.goes(OLD)
@@ -364,7 +364,7 @@ def test_slow_peers_share_one_share(ward: Ward) -> None:
 
 def test_a_clock_that_is_set_back_makes_no_pause_longer(ward: Ward) -> None:
     ward.clock.advance(1000 * MINUTE)
-    ward.pauses.observe(OLD, Deferred("535", blame=Blame.CREDENTIAL))
+    ward.breaker.observe(OLD, Deferred("535", blame=Blame.CREDENTIAL))
     assert not ward.goes(OLD)
 
     ward.clock.time -= 500 * MINUTE
@@ -379,12 +379,12 @@ def test_a_quick_peer_gets_all_lanes(ward: Ward) -> None:
     with ExitStack() as under_way:
         for _ in range(9):
             assert ward.goes(OLD)
-            under_way.enter_context(ward.pauses.attempt(OLD))
+            under_way.enter_context(ward.breaker.attempt(OLD))
             ward.clock.advance(SECOND / 9)
 
 
 def test_one_slow_attempt_alone_holds_nobody_back(ward: Ward) -> None:
-    with ward.pauses.attempt(OLD):
+    with ward.breaker.attempt(OLD):
         ward.clock.advance(MINUTE)
 
         assert ward.goes(OLD)
@@ -392,7 +392,7 @@ def test_one_slow_attempt_alone_holds_nobody_back(ward: Ward) -> None:
 
 def test_an_attempt_that_fails_is_no_longer_under_way(ward: Ward) -> None:
     for _ in range(9):
-        with pytest.raises(RuntimeError), ward.pauses.attempt(OLD):
+        with pytest.raises(RuntimeError), ward.breaker.attempt(OLD):
             raise RuntimeError
     ward.clock.advance(MINUTE)
 
@@ -445,7 +445,7 @@ def test_a_pause_always_lets_a_probe_go_within_a_quarter_of_an_hour(
         if ward.goes(OLD):
             ward.observe(outcome)
 
-    held = ward.pauses.held(OLD)
+    held = ward.breaker.held(OLD)
     if held is not None:
         assert timedelta() < held.not_before <= QUARTER
         ward.clock.advance(held.not_before)
@@ -473,14 +473,14 @@ def test_a_dead_credential_is_tried_no_more_than_a_few_times_an_hour(
 
 
 def test_paused_secrets_are_counted_from_their_pause_to_its_end(ward: Ward) -> None:
-    before = ward.pauses.paused()
+    before = ward.breaker.paused()
     ward.observe(REFUSED)
-    ward.pauses.observe(OTHER, REFUSED)
-    both = ward.pauses.paused()
+    ward.breaker.observe(OTHER, REFUSED)
+    both = ward.breaker.paused()
     ward.length()
     ward.observe(DELIVERED)
 
-    assert (before, both, ward.pauses.paused()) == (0, 2, 1)
+    assert (before, both, ward.breaker.paused()) == (0, 2, 1)
 
 
 def test_a_paused_secret_that_nobody_comes_for_is_not_counted_for_ever(
@@ -489,11 +489,11 @@ def test_a_paused_secret_that_nobody_comes_for_is_not_counted_for_ever(
     ward.observe(REFUSED)
 
     ward.clock.advance(MINUTE + QUARTER - SECOND)
-    for_long = ward.pauses.paused()
+    for_long = ward.breaker.paused()
     ward.clock.advance(SECOND)
 
     assert for_long == 1
-    assert ward.pauses.paused() == 0
+    assert ward.breaker.paused() == 0
 
 
 def test_a_few_come_back_for_the_probe_and_all_others_much_later(ward: Ward) -> None:

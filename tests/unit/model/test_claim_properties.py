@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from keyrelay.model.claim import SETTLED, Arrival, Busy, Ending, Go, Hold, Known
+from keyrelay.model.claim import SETTLED, Arrival, Busy, ClaimStatus, Ending, Go, Known
 from tests.fakes import Clock
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON, PROFILE
@@ -21,7 +21,7 @@ from tests.samples import NOON, PROFILE
 IDS = ("t1", "t2")
 ENDS = ("done", "bury", "again", "unspent", "given back")
 End = Literal["done", "bury", "again", "unspent", "given back"]
-HOLDS = {"done": Hold.DONE, "bury": Hold.BURIED}
+HOLDS = {"done": ClaimStatus.DONE, "bury": ClaimStatus.BURIED}
 
 
 @dataclass(eq=False)
@@ -78,9 +78,9 @@ class Log(RuleBasedStateMachine):
     @rule(id_=st.sampled_from(IDS))
     def redrive(self, id_: str) -> None:
         entry = self.book.entries.get((PROFILE, id_))
-        if entry is not None and entry.hold is Hold.BURIED:
-            life = entry.arrival.life + 1
-            redriven = Arrival(profile=PROFILE, id=id_, life=life)
+        if entry is not None and entry.status is ClaimStatus.BURIED:
+            generation = entry.arrival.generation + 1
+            redriven = Arrival(profile=PROFILE, id=id_, generation=generation)
             self.records.append(Record(redriven))
 
     @precondition(lambda self: self.waiting())
@@ -126,8 +126,8 @@ class Log(RuleBasedStateMachine):
         assert not self.under_way()
         for record in self.records:
             entry = self.book.entries[PROFILE, record.arrival.id]
-            assert entry.hold in SETTLED
-            assert entry.arrival.life >= record.arrival.life
+            assert entry.status in SETTLED
+            assert entry.arrival.generation >= record.arrival.generation
 
     # How it happens
 
@@ -154,7 +154,7 @@ class Log(RuleBasedStateMachine):
         if attempt.ending is None:
             attempt.ending = ending(attempt, end, part)
             attempt.begun = end != "given back"
-        elif attempt.ending.then.turn > attempt.record.arrival.turn and (
+        elif attempt.ending.then.sequence > attempt.record.arrival.sequence and (
             not attempt.put_back
         ):
             self.records.append(Record(attempt.ending.then))
@@ -164,7 +164,7 @@ class Log(RuleBasedStateMachine):
             worker.attempts.remove(attempt)
             # What is given back, or somebody else's now, is left where it is.
             attempt.record.released = attempt.put_back or (
-                attempt.written and attempt.ending.hold in SETTLED
+                attempt.written and attempt.ending.status in SETTLED
             )
 
     # What must hold
@@ -182,16 +182,18 @@ class Log(RuleBasedStateMachine):
             attempt.record.arrival,
             self.attempts[attempt.record.arrival.id],
         )
-        of_life = [a for a in before if a.record.arrival.life == arrival.life]
+        of_life = [
+            a for a in before if a.record.arrival.generation == arrival.generation
+        ]
         told = [a.ending.then for a in of_life if a.written and a.ending]
         assert not self.living(arrival.id)
         for other in before:
             other.lost = True
-        assert all(a.record.arrival.life <= arrival.life for a in before)
+        assert all(a.record.arrival.generation <= arrival.generation for a in before)
         assert not any(a.written and is_settled(a) for a in of_life)
         assert attempt.go.cut or all(a.is_told for a in of_life)
         assert all(then.done <= attempt.go.done for then in told)
-        assert all(then.turn <= arrival.turn for then in told)
+        assert all(then.sequence <= arrival.sequence for then in told)
         assert all(then.attempts < attempt.go.number for then in told)
         assert attempt.go.number <= 1 + len(of_life)
         before.append(attempt)
@@ -199,7 +201,7 @@ class Log(RuleBasedStateMachine):
 
 
 def is_settled(attempt: Attempt) -> bool:
-    return attempt.ending is not None and attempt.ending.hold in SETTLED
+    return attempt.ending is not None and attempt.ending.status in SETTLED
 
 
 def ending(attempt: Attempt, end: End, part: str) -> Ending:
@@ -207,13 +209,13 @@ def ending(attempt: Attempt, end: End, part: str) -> Ending:
     unspent = end in ("unspent", "given back")
     then = replace(
         arrival,
-        turn=arrival.turn + (end in ("again", "unspent")),
+        sequence=arrival.sequence + (end in ("again", "unspent")),
         attempts=go.number - unspent,
         cut=go.cut,
         done=go.done if end == "given back" else go.done | {part},
     )
-    hold = HOLDS.get(end, Hold.PARKED)
-    return Ending(claimed=arrival, hold=hold, then=then)
+    status = HOLDS.get(end, ClaimStatus.PARKED)
+    return Ending(claimed=arrival, status=status, then=then)
 
 
 TestLog = Log.TestCase

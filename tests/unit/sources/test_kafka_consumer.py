@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Lease
-from keyrelay.sources.kafka.options import Pace, Terms, Window
+from keyrelay.sources.kafka.options import Intervals, KafkaOptions, Window
 from keyrelay.sources.kafka.queue import KafkaQueue
 from tests.contract.kafka_logs import listening
 from tests.contract.queues import SECOND, UntilIdle, trigger
@@ -28,8 +28,8 @@ from tests.unit.sources.kafka_records import (
 pytestmark = pytest.mark.timeout(20)
 
 ALL = (MAIN, MAIN_TOO, LONG)
-SMALL = Terms(window=Window(records=2))
-DRAIN = Terms(drain=True)
+SMALL = KafkaOptions(window=Window(records=2))
+DRAIN = KafkaOptions(drain=True)
 
 
 @pytest.fixture
@@ -119,7 +119,10 @@ async def test_partitions_leave_once_what_is_on_loan_of_them_is_back(
 
 
 async def test_partitions_do_not_wait_for_ever_for_what_is_on_loan() -> None:
-    house, hasty = House(), Terms(pace=Pace(leaving=timedelta(seconds=0.01)))
+    house, hasty = (
+        House(),
+        KafkaOptions(pace=Intervals(leaving=timedelta(seconds=0.01))),
+    )
     async with house.queue(MAIN, terms=hasty) as queue:
         publish(house, "t1")
         late = await lease(queue)
@@ -181,7 +184,7 @@ async def test_an_old_trigger_stops_only_its_own_partition() -> None:
 
 
 async def test_what_waits_for_its_time_does_not_stop_what_was_published() -> None:
-    house, few = House(), Terms(window=Window(bytes=20_000))
+    house, few = House(), KafkaOptions(window=Window(bytes=20_000))
     async with house.queue(*ALL, terms=few) as queue:
         due = house.clock.time + timedelta(hours=1)
         headers = parked(trigger("w"), due=due)
@@ -277,7 +280,7 @@ async def test_a_queue_is_not_drained_while_there_is_more_than_it_has_room_for()
     None
 ):
     house = House()
-    terms = Terms(drain=True, ordered=True, window=Window(records=2))
+    terms = KafkaOptions(drain=True, ordered=True, window=Window(records=2))
     async with house.queue(MAIN, terms=terms) as queue:
         for offset, id_ in enumerate(("t1", "t2", "t3")):
             value = trigger(id_, "k").encode()

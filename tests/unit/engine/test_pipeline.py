@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.engine.breaker import Pauses
+from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.model.action import Action, Channel
 from keyrelay.model.audit import Evidence, Report
@@ -74,7 +74,7 @@ class Bench:
             vault=self.vault,
             mail=self.mail,
             queue=self.queue,
-            pauses=Pauses(share=2, now=self.clock.now, wake=lambda _: None),
+            breaker=Breaker(share=2, now=self.clock.now, wake=lambda _: None),
             now=self.clock.now,
         )
 
@@ -425,26 +425,26 @@ async def test_denial_comes_before_a_pause(bench: Bench) -> None:
 
 
 async def test_a_slow_server_is_known_by_what_is_under_way(bench: Bench) -> None:
-    pauses = bench.pipeline.pauses
+    breaker = bench.pipeline.breaker
     secret = bench.catalog.secrets[PROFILE, MAIL_SECRET].secret
     seen: list[bool] = []
 
     def slow() -> Outcome:
-        with pauses.attempt(secret):
+        with breaker.attempt(secret):
             bench.clock.advance(2 * SECOND)
-            seen.append(pauses.held(secret) is not None)
+            seen.append(breaker.held(secret) is not None)
         return Delivered("at last")
 
     bench.mail.answer = slow
     await bench.attempt()
 
     assert seen == [True]
-    assert pauses.held(secret) is None
+    assert breaker.held(secret) is None
 
 
 async def test_a_slow_server_holds_the_next_trigger_back(bench: Bench) -> None:
     secret = bench.catalog.secrets[PROFILE, MAIL_SECRET].secret
-    with bench.pipeline.pauses.attempt(secret), bench.pipeline.pauses.attempt(secret):
+    with bench.pipeline.breaker.attempt(secret), bench.pipeline.breaker.attempt(secret):
         bench.clock.advance(2 * SECOND)
 
         report = await bench.attempt()

@@ -7,11 +7,11 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keyrelay import __version__
-from keyrelay.observability.observability import Watch
-from tests.unit.watch.watched import Queue, watch
+from keyrelay.observability.observability import Observability
+from tests.unit.observability.observed import Queue, observability
 
 
-def read(seen: Watch, name: str) -> Mapping[str, float]:
+def read(seen: Observability, name: str) -> Mapping[str, float]:
     """Return a metric's values, by the one label it has or by nothing."""
     text = generate_latest(seen.registry).decode()
     return {
@@ -23,9 +23,9 @@ def read(seen: Watch, name: str) -> Mapping[str, float]:
 
 
 async def test_each_topic_says_what_waits_for_how_long_and_until_when() -> None:
-    seen = watch(Queue())
+    seen = observability(Queue())
 
-    await seen.outlook.look()
+    await seen.readiness.look()
 
     assert read(seen, "lag") == {"triggers": 120, "retry-1m": 0}
     assert read(seen, "oldest_age_seconds") == {"triggers": 2.5, "retry-1m": 0}
@@ -34,9 +34,9 @@ async def test_each_topic_says_what_waits_for_how_long_and_until_when() -> None:
 
 
 async def test_a_queue_that_is_away_says_nothing_rather_than_something_old() -> None:
-    seen = watch(Queue(away=True))
+    seen = observability(Queue(away=True))
 
-    await seen.outlook.look()
+    await seen.readiness.look()
 
     assert read(seen, "lag") == {}
     assert read(seen, "time_to_drain_seconds") == {}
@@ -44,7 +44,7 @@ async def test_a_queue_that_is_away_says_nothing_rather_than_something_old() -> 
 
 
 async def test_lanes_are_shown_and_how_many_of_them_work() -> None:
-    seen = watch(Queue())
+    seen = observability(Queue())
 
     await asyncio.create_task(seen.lanes.lease(asyncio.Event()))
 
@@ -53,22 +53,22 @@ async def test_lanes_are_shown_and_how_many_of_them_work() -> None:
 
 
 async def test_parts_that_do_not_answer_and_secrets_that_are_paused_are_shown() -> None:
-    seen = watch(Queue(), paused=3)
+    seen = observability(Queue(), paused=3)
 
-    await seen.outlook.look()
+    await seen.readiness.look()
 
     assert read(seen, "part_ready") == {"vault": 0, "queue": 1}
     assert read(seen, "secrets_paused") == {"": 3}
 
 
 def test_what_runs_is_told_and_what_it_takes_of_the_machine() -> None:
-    seen = watch(Queue())
+    seen = observability(Queue())
 
     assert any(key.endswith(__version__) for key in read(seen, "build_info"))
     assert seen.registry.get_sample_value("process_resident_memory_bytes")
 
 
 def test_two_watches_do_not_know_each_other() -> None:
-    one, other = watch(Queue()), watch(Queue())
+    one, other = observability(Queue()), observability(Queue())
 
     assert one.registry is not other.registry
