@@ -14,7 +14,8 @@ from tests.samples import NOON
 pytestmark = pytest.mark.timeout(60)
 
 _GROW = text("""
-INSERT INTO claims (profile, id, generation, sequence, status, attempts, cut, done, claimed_at)
+INSERT INTO claims
+  (profile, id, generation, sequence, status, attempts, cut, done, claimed_at)
 SELECT 'p', 'of another ' || number, 0, 0, 'parked', 0, false, '[]', now()
 FROM generate_series(1, 100000) AS number
 """)
