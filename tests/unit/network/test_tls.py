@@ -1,4 +1,4 @@
-"""TLS: what the surroundings cannot talk our connections into."""
+"""TLS: what no environment variable, file or old server can weaken."""
 
 import ssl
 from collections.abc import Callable
@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
+import keyrelay
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs import client
+from keyrelay.network.tls import (
+    UnreadableCertificates,
+    bundle_context,
+    system_context,
+)
 from keyrelay.sources.kafka.connecting import connection
 
 
@@ -49,3 +55,29 @@ def test_names_and_certificates_are_checked_and_old_versions_refused(
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.get_ca_certs() or context.cert_store_stats()["x509_ca"]
+
+
+@pytest.mark.parametrize("make", [system_context, bundle_context])
+@pytest.mark.parametrize("content", [None, b"", b"not PEM"], ids=repr)
+def test_a_file_that_holds_no_certificates_is_refused(
+    tmp_path: Path,
+    make: Callable[[Path], ssl.SSLContext],
+    content: bytes | None,
+) -> None:
+    file = tmp_path / "authorities.pem"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(UnreadableCertificates):
+        make(file)
+
+
+def test_client_contexts_are_made_in_one_place() -> None:
+    sources = Path(keyrelay.__file__).parent
+    makers = [
+        str(path.relative_to(sources))
+        for path in sources.rglob("*.py")
+        if "ssl.SSLContext(" in path.read_text()
+    ]
+
+    assert makers == ["network/tls.py"]

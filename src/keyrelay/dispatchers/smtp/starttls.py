@@ -20,6 +20,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, SmtpReply, late
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.network.tls import UnreadableCertificates, system_context
 
 _LINE = re.compile(rb"(\d{3})(?:([ -])(.*))?", re.DOTALL)
 _LONGEST_REPLY = 16 * 1024
@@ -34,21 +35,16 @@ class Unsafe(Exception):
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Trust what the system trusts, and what is in `ca_file`."""
-    # Not create_default_context, which heeds SSLKEYLOGFILE: whoever can read that
-    # file reads our sessions.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            raise InvalidDefinition(
-                "KEYRELAY_SMTP_CA_FILE must name a file of certificates (PEM):"
-                f" {error.strerror or error}"
-            ) from None
-    return context
+    """Trust what the system trusts, and what is in `ca_file`. Raises InvalidDefinition.
+
+    See network/tls.py.
+    """
+    try:
+        return system_context(ca_file)
+    except UnreadableCertificates as fault:
+        raise InvalidDefinition(
+            f"KEYRELAY_SMTP_CA_FILE must name a file of certificates (PEM): {fault}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

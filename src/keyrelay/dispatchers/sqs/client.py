@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aioboto3
@@ -30,6 +31,7 @@ from keyrelay.dispatchers.sqs.wire import Unanswered, Wire, open_wire
 from keyrelay.model.credentials import SqsCredentials
 from keyrelay.model.queue_url import QueueUrl
 from keyrelay.network.egress import Egress
+from keyrelay.network.tls import bundle_context
 
 _SERVICE = "sqs"
 _MODELS = (
@@ -164,10 +166,7 @@ def _prepare() -> tuple[Any, ssl.SSLContext]:
         loader.load_service_model(service, kind)
     loader.load_data("endpoints")
     loader.load_data("partitions")
-    # Not create_default_context, which heeds SSLKEYLOGFILE.
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    tls.load_verify_locations(get_cert_path(verify=True))
+    tls = bundle_context(Path(get_cert_path(verify=True)))
     return aioboto3.Session(botocore_session=session), tls
 
 

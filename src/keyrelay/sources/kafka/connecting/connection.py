@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from keyrelay.model.secret import SecretValue
+from keyrelay.network.tls import UnreadableCertificates, system_context
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.connecting.access import Access, password_of
 from keyrelay.sources.kafka.connecting.address import Address
@@ -66,18 +67,9 @@ def connection_to(address: Address, access: Access) -> Connection:
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Trust what the system trusts, and what is in `ca_file`. Raises Unavailable."""
-    # Not create_default_context, which heeds SSLKEYLOGFILE: whoever can read that
-    # file reads our sessions. The host name is checked of itself.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is None:
-        return context
     try:
-        context.load_verify_locations(ca_file)
-    except OSError as error:  # ssl.SSLError is one
+        return system_context(ca_file)
+    except UnreadableCertificates as fault:
         raise Unavailable(
-            "KEYRELAY_KAFKA_CA_FILE must name a file of certificates (PEM):"
-            f" {error.strerror or error}"
+            f"KEYRELAY_KAFKA_CA_FILE must name a file of certificates (PEM): {fault}"
         ) from None
-    return context
