@@ -1,4 +1,4 @@
-"""Hardening: a process whose memory ends up in no core file and no debugger."""
+"""Hardening: keeps the memory of this process out of core files and debuggers."""
 
 import ctypes
 import os
@@ -10,10 +10,11 @@ _PR_SET_DUMPABLE = 4  # linux/prctl.h
 def harden(platform: str) -> None:
     """Refuse core files, and on Linux tracing by processes of the same user.
 
-    Called once, before any key is read; `platform` is sys.platform.
+    Call it once, before any key is read; `platform` is sys.platform. Raises OSError
+    if the kernel refuses. See prctl(2), PR_SET_DUMPABLE, and core(5).
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The limit does not bind a kernel that pipes core files to a program.
+    # A kernel that pipes core files to a program ignores this limit: core(5).
     if platform == "linux":
         _set_dumpable(0)
 

@@ -16,9 +16,10 @@ _SHA256 = SHA256()
 
 
 class Key:
-    """Like a SecretValue it cannot be printed, compared, hashed, copied or pickled.
+    """32 bytes that cannot be printed, compared, hashed, copied or pickled.
 
-    It encrypts and authenticates nothing itself: each use derives its own key.
+    The key itself encrypts and authenticates nothing: each use derives a key of its
+    own with HKDF-SHA256 (RFC 5869). Raises ValueError for another length.
     """
 
     __slots__ = ("_material",)
@@ -29,12 +30,15 @@ class Key:
         self._material = material
 
     def derive(self, label: str, salt: bytes | None = None) -> bytes:
-        """Return the 32 bytes that HKDF-SHA256 makes for this label and salt."""
+        """Return 32 bytes of HKDF-SHA256: the label is RFC 5869's info, in UTF-8.
+
+        Without a salt, HKDF takes 32 zero bytes.
+        """
         (derived,) = self.derive_each((label,), salt)
         return derived
 
     def derive_each(self, labels: Iterable[str], salt: bytes | None) -> list[bytes]:
-        """Return what `derive` returns for each label; the salt is worked in once."""
+        """Return what `derive` returns for each label, by a single HKDF-Extract."""
         extracted = HKDF.extract(_SHA256, salt, self._material)
         return [
             HKDFExpand(_SHA256, KEY_SIZE, label.encode()).derive(extracted)
@@ -42,7 +46,10 @@ class Key:
         ]
 
     def reveal(self) -> bytes:
-        """Return the key itself, to be wrapped or written to its file."""
+        """Return the 32 bytes themselves, to be wrapped or written to the key file.
+
+        Every call site of this is a review point.
+        """
         return self._material
 
     def __repr__(self) -> str:
@@ -60,17 +67,21 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataKey:
-    """A key that seals values, and the id by which envelopes refer to it."""
+    """A key of the keyring, and the id by which envelopes refer to it.
+
+    Raises ValueError unless the id has 24 lower-case hexadecimal digits.
+    """
 
     id: str
     key: Key
 
     def __post_init__(self) -> None:
-        # Of any other length it would be cut or padded into an envelope's header,
-        # which then refers to no key at all.
+        # An id of another length would be cut or padded in an envelope's header,
+        # and that envelope would refer to no key.
         if not is_id(self.id):
             raise ValueError("a data key's id has 24 hexadecimal digits")
 
 
 def new_key() -> Key:
+    """Return a key of the operating system's randomness."""
     return Key(os.urandom(KEY_SIZE))

@@ -1,4 +1,9 @@
-"""Keyring: the data keys, kept wrapped, and unwrapped for minutes when needed."""
+"""Keyring: the data keys, stored wrapped and held unwrapped for a few minutes.
+
+A data key is 32 random bytes. `KeyEncryptionKey.wrap` binds it to its place by
+Frame("keyrelay/data-key/1", store id, data key id, purpose); `envelope.py` defines
+Frame, and `local_key.py` draws what a wrapped key looks like.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,20 +26,29 @@ class Purpose(StrEnum):
 
 
 class KeyEncryptionKey(Protocol):
+    """What wraps data keys; a provider makes one from where the operator keeps it."""
+
     @property
     def id(self) -> str:
-        """Its public name, kept beside what it wrapped."""
+        """Return its public fingerprint, which is stored beside what it wrapped."""
 
     async def wrap(self, data_key: Key, context: bytes) -> bytes:
-        """Encrypt the data key, bound to the context. Raises Unavailable."""
+        """Encrypt the data key and authenticate the context. Raises Unavailable."""
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> Key:
-        """Return what `wrap` was given with that context. Raises Unavailable."""
+        """Return the data key that was wrapped with this context. Raises Unavailable.
+
+        A key that was altered, or wrapped with another context, raises Unavailable
+        as well: without its data keys the whole vault is sealed.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedKey:
-    """A data key as it is kept; `provider_key` is the id of what wrapped it."""
+    """A data key as it is stored; `provider_key` is KeyEncryptionKey.id of its wrapper.
+
+    The database keeps one row for each.
+    """
 
     id: str
     purpose: Purpose
@@ -51,10 +65,11 @@ class _UnwrappedKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """The newest key of a purpose is used for what is new, any opens what is old.
+    """The newest key of a purpose seals; every key of that purpose opens.
 
-    `provider` is asked for the key-encryption key whenever a data key is unwrapped,
-    so that a vault which was sealed opens once the right one is in place.
+    `provider` is called whenever a data key is unwrapped, so that a sealed vault opens
+    once the right key-encryption key is in place. An unwrapped key is forgotten after
+    `lifetime`.
     """
 
     store_id: str
@@ -65,7 +80,7 @@ class Keyring:
     _unwrapped: dict[str, _UnwrappedKeys] = field(default_factory=dict, init=False)
 
     async def newest(self, purpose: Purpose) -> DataKey:
-        """Return the key to use for what is new. Raises Unavailable while sealed."""
+        """Return the key that seals new values. Raises Unavailable while sealed."""
         keys = [key for key in self.wrapped if key.purpose is purpose]
         if not keys:
             raise sealed(
@@ -76,7 +91,10 @@ class Keyring:
         return await self._open(max(keys, key=lambda key: (key.created_at, key.id)))
 
     async def find(self, id_: str, purpose: Purpose) -> DataKey | None:
-        """Return that key, None if there is none. Raises Unavailable while sealed."""
+        """Return the key of that id; None, the store has none for this purpose.
+
+        Raises Unavailable while the vault is sealed.
+        """
         for wrapped in self.wrapped:
             if wrapped.id == id_ and wrapped.purpose is purpose:
                 return await self._open(wrapped)
@@ -117,7 +135,10 @@ async def new_keys(
     now: Callable[[], datetime],
     new_id: Callable[[datetime], str],
 ) -> tuple[WrappedKey, ...]:
-    """Return the first keys of a new store, one for each purpose."""
+    """Return the first keys of a new store, one for each purpose.
+
+    Raises Unavailable if the provider cannot wrap them.
+    """
     return tuple(
         [
             await _new_key(provider, store_id, purpose, now(), new_id)

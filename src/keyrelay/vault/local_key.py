@@ -4,12 +4,17 @@ As text, which is one line a person can keep in a safe:
 
     KEYRELAY-KEY-1-<43 characters of base64url, 32 bytes>
 
-What it wraps:
+A wrapped data key has 61 bytes:
 
       at  size
        0     1   version       1
-       1    12   nonce         random; one key wraps a few data keys in its life
+       1    12   nonce         random; one key wraps only a few data keys
       13    48   ciphertext    AES-256-GCM of the data key's 32 bytes, and its tag
+
+The AES key is HKDF-SHA256 (RFC 5869) of this key, without a salt, with the info
+"keyrelay/local-key/1/wrapping", 32 bytes. The associated data is the context, which
+`keyring.py` makes. This key's public id is the first 8 bytes of HKDF with the info
+"keyrelay/local-key/1/identity", as 16 hexadecimal digits.
 """
 
 import base64
@@ -34,14 +39,17 @@ _WRAPPING = "keyrelay/local-key/1/wrapping"
 
 @dataclass(frozen=True, slots=True)
 class LocalKey:
+    """keyring.KeyEncryptionKey for a key in this process: file and environment."""
+
     key: Key
 
     @property
     def id(self) -> str:
-        """A public fingerprint, from which nothing about the key can be learned."""
+        """Return 16 hexadecimal digits, which reveal nothing of the key."""
         return self.key.derive(_IDENTITY)[:8].hex()
 
     async def wrap(self, data_key: Key, context: bytes) -> bytes:
+        """Return the 61 bytes that the module's docstring draws."""
         nonce = os.urandom(_NONCE_SIZE)
         box = self._cipher().encrypt(nonce, data_key.reveal(), context)
         return _VERSION + nonce + box
@@ -51,7 +59,7 @@ class LocalKey:
         if len(wrapped) != _WRAPPED_SIZE or wrapped[:1] != _VERSION:
             raise sealed(
                 Flaw.UNSUPPORTED_FORMAT,
-                "its wrapped data key is not of this version's making; "
+                "its wrapped data key has a format that this version does not know; "
                 "run the version of Keyrelay that wrote it, or restore a backup",
             )
         nonce, box = wrapped[1 : 1 + _NONCE_SIZE], wrapped[1 + _NONCE_SIZE :]
@@ -68,14 +76,18 @@ class LocalKey:
 
 
 def key_text(key: Key) -> str:
+    """Return the line of a key file, without a line end."""
     return _PREFIX + base64.urlsafe_b64encode(key.reveal()).decode().rstrip("=")
 
 
 def parse_key(text: str) -> Key | None:
-    """Read a key's one spelling; None for all else, so that no error quotes it."""
+    """Return the key that `key_text` writes so; None for any other text.
+
+    None and no exception, whose traceback could quote the text.
+    """
     match = _TEXT.fullmatch(text)
     if match is None:
         return None
     key = Key(base64.urlsafe_b64decode(match[1] + "="))
-    # The last character has two bits to spare: three other spellings decode alike.
+    # The last character has two unused bits: four texts decode to one key.
     return key if key_text(key) == text else None

@@ -1,4 +1,8 @@
-"""Private file: what only its owner can read, and nobody can put in its place."""
+"""Private file: read only if it is a regular file that no other user can read.
+
+It must belong to the user that runs Keyrelay, have mode 0400 or 0600, and be no
+symbolic link.
+"""
 
 import errno
 import os
@@ -9,14 +13,16 @@ _MODES = frozenset({0o400, 0o600})
 
 
 class NotPrivate(Exception):
-    """What is there is not to be trusted, or not to be read; the message says how to
-    mend it, and quotes nothing of what it holds."""
+    """The file cannot be trusted, or cannot be read; the message says how to mend it.
+
+    It quotes nothing of the file's contents.
+    """
 
 
 def read_private(path: Path, noun: str, longest: int) -> bytes:
-    """Return the first `longest` bytes of the `noun` at that path.
+    """Return the first `longest` bytes of the file at that path.
 
-    Raises FileNotFoundError or NotPrivate.
+    `noun` is what messages call the file. Raises FileNotFoundError or NotPrivate.
     """
     try:
         return _read(path, noun, longest)
@@ -28,11 +34,11 @@ def read_private(path: Path, noun: str, longest: int) -> bytes:
 
 
 def _read(path: Path, noun: str, longest: int) -> bytes:
-    # O_NONBLOCK: a named pipe in the file's place must not hold us up.
+    # O_NONBLOCK: opening a named pipe must not block.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags)
     try:
-        # Asked of what was opened: the path may point elsewhere by now.
+        # Of the opened file and not of the path, which may name another one by now.
         refusal = _refusal(path, noun, os.fstat(descriptor), os.geteuid())
         if refusal is not None:
             raise NotPrivate(refusal)

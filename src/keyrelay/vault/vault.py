@@ -1,4 +1,9 @@
-"""Vault: seals any value, opens one for a permit, authenticates what is in clear."""
+"""Vault: seals values, opens one for a permit, authenticates what is in clear.
+
+What is stored in clear carries HMAC-SHA256 (RFC 2104) under a key of its own label:
+HKDF-SHA256 (RFC 5869) of the newest data key of purpose `integrity`, without a salt,
+with "keyrelay/authentication/1/" and the label as info, 32 bytes.
+"""
 
 import hmac
 from collections.abc import Callable
@@ -16,27 +21,35 @@ _AUTHENTICATION = "keyrelay/authentication/1/"
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """Each method raises Unavailable while the vault is sealed, and changes nothing.
+    """ports.Vault, and what commands need of it besides.
 
-    Keys are kept for minutes, values never: each opening decrypts anew.
+    While the vault is sealed, each method raises Unavailable and changes nothing.
+    Data keys are held for minutes, values never: each opening decrypts again.
     """
 
     keyring: Keyring
 
     async def check(self) -> None:
-        """Return if the vault can seal, open what it seals, and authenticate."""
+        """Return if the vault can seal, open what it seals, and authenticate.
+
+        Raises Unavailable otherwise.
+        """
         for purpose in Purpose:
             await self.keyring.newest(purpose)
 
     async def seal(self, secret: Secret, value: SecretValue) -> bytes:
-        """Return the value's envelope, which opens as this very secret only."""
+        """Return the value's envelope, which opens as exactly this secret only.
+
+        Raises Unavailable, and ValueError for a value that is too large.
+        """
         key = await self.keyring.newest(Purpose.SECRETS)
         return seal(key, self.keyring.store_id, secret, value)
 
     async def reseal(self, sealed: SealedSecret, changed: Secret) -> bytes:
         """Return an envelope of the same value under a new version and new tags.
 
-        Nothing of the value is handed out. Raises Unavailable or Unsealable.
+        The caller never sees the value. Raises Unavailable or Unsealable, and
+        ValueError if anything but version and tags differs.
         """
         value = await self._value(sealed)
         return await self.seal(_same(sealed.secret, changed), value)
@@ -47,13 +60,13 @@ class Vault:
         return OpenedSecret(secret=permit.sealed.secret, value=value)
 
     async def verify(self, sealed: SealedSecret) -> None:
-        """Raise what `open` would raise; nothing of the value is handed out."""
+        """Raise what `open` would raise, without handing out the value."""
         await self._value(sealed)
 
     async def authenticator(self, label: str) -> Callable[[bytes], bytes]:
-        """Return HMAC-SHA256 under a key that only this label leads to.
+        """Return HMAC-SHA256 under a key that is derived for this label alone.
 
-        It holds that key: ask for another one soon, as the keyring does.
+        The function holds that key: do not keep it longer than the keyring would.
         """
         return authenticator(await self.keyring.newest(Purpose.INTEGRITY), label)
 
@@ -71,9 +84,10 @@ class Vault:
 
 
 def authenticator(integrity: DataKey, label: str) -> Callable[[bytes], bytes]:
+    """Return the HMAC-SHA256 of this data key and label: bytes to their 32-byte MAC."""
     key = integrity.key.derive(_AUTHENTICATION + label)
 
-    # A closure and no partial, whose repr would show the key.
+    # Not functools.partial, whose repr would show the key.
     def authenticate(message: bytes) -> bytes:
         return hmac.digest(key, message, "sha256")
 
@@ -81,7 +95,7 @@ def authenticator(integrity: DataKey, label: str) -> Callable[[bytes], bytes]:
 
 
 def _same(secret: Secret, changed: Secret) -> Secret:
-    # A value must not wander to where another policy would release it.
+    # Under another id or key, another policy would release the value.
     if replace(secret, version=changed.version, tags=changed.tags) != changed:
         raise ValueError("only the version and the tags of a sealed value may change")
     return changed

@@ -61,14 +61,14 @@ class Clock:
 
 
 @dataclass(slots=True)
-class Hook:
-    """Where the key-encryption key hangs; `taken` counts how often it was asked for."""
+class Provider:
+    """Gives the key-encryption key, and counts how often it was `asked`."""
 
     key: KeyEncryptionKey
-    taken: int = 0
+    asked: int = 0
 
     def __call__(self) -> KeyEncryptionKey:
-        self.taken += 1
+        self.asked += 1
         return self.key
 
 

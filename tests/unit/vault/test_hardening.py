@@ -41,6 +41,6 @@ def test_elsewhere_than_on_linux_only_core_files_are_refused() -> None:
     assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
 
 
-def test_a_kernel_that_refuses_is_not_passed_over() -> None:
+def test_a_kernel_that_refuses_raises_an_error() -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         _set_dumpable(7)

@@ -13,19 +13,26 @@ from keyrelay.vault.key import new_key
 from keyrelay.vault.keyring import Keyring, Purpose, WrappedKey, new_keys
 from keyrelay.vault.local_key import key_text
 from keyrelay.vault.providers import environment, file
-from tests.unit.vault.samples import NOON, STORE, Clock, Hook, local_key, wrapped_keys
+from tests.unit.vault.samples import (
+    NOON,
+    STORE,
+    Clock,
+    Provider,
+    local_key,
+    wrapped_keys,
+)
 
 RIGHT, WRONG = local_key(1), local_key(2)
 MINUTES = timedelta(minutes=5)
 
 
 async def keyring(
-    hook: Hook | None = None, clock: Clock | None = None, store_id: str = STORE
+    provider: Provider | None = None, clock: Clock | None = None, store_id: str = STORE
 ) -> Keyring:
     return Keyring(
         store_id=store_id,
         wrapped=await wrapped_keys(RIGHT),
-        provider=hook or Hook(RIGHT),
+        provider=provider or Provider(RIGHT),
         now=clock or Clock(),
     )
 
@@ -54,7 +61,7 @@ async def test_the_newest_key_is_used_and_any_is_found() -> None:
     new = await new_keys(RIGHT, STORE, lambda: NOON + timedelta(days=1), new_id)
     for wrapped in (old + new, new + old):
         ring = Keyring(
-            store_id=STORE, wrapped=wrapped, provider=Hook(RIGHT), now=Clock()
+            store_id=STORE, wrapped=wrapped, provider=Provider(RIGHT), now=Clock()
         )
 
         newest = await ring.newest(Purpose.SECRETS)
@@ -75,20 +82,20 @@ async def test_a_key_is_found_for_its_own_purpose_only() -> None:
 
 
 async def test_a_keyring_without_keys_is_sealed() -> None:
-    ring = Keyring(store_id=STORE, wrapped=(), provider=Hook(RIGHT), now=Clock())
+    ring = Keyring(store_id=STORE, wrapped=(), provider=Provider(RIGHT), now=Clock())
 
     with pytest.raises(Unavailable, match=r"data key missing.*keyrelay init"):
         await ring.newest(Purpose.SECRETS)
 
 
 async def test_a_wrong_key_keeps_it_sealed_and_the_right_one_unseals_it() -> None:
-    hook = Hook(WRONG)
-    ring = await keyring(hook)
+    provider = Provider(WRONG)
+    ring = await keyring(provider)
     before = tuple(ring.wrapped)
 
     with pytest.raises(Unavailable, match=Flaw.WRONG_KEY) as refusal:
         await ring.newest(Purpose.SECRETS)
-    hook.key = RIGHT
+    provider.key = RIGHT
     unsealed = await ring.newest(Purpose.SECRETS)
 
     assert RIGHT.id in str(refusal.value)
@@ -159,31 +166,31 @@ async def test_a_wrapped_key_is_good_for_its_store_only() -> None:
 
 
 async def test_a_key_is_kept_unwrapped_for_five_minutes_and_no_longer() -> None:
-    hook, clock = Hook(RIGHT), Clock()
-    ring = await keyring(hook, clock)
+    provider, clock = Provider(RIGHT), Clock()
+    ring = await keyring(provider, clock)
 
     await ring.newest(Purpose.SECRETS)
     clock.advance(MINUTES - timedelta(microseconds=1))
     await ring.newest(Purpose.SECRETS)
-    kept = hook.taken
+    kept = provider.asked
     clock.advance(timedelta(microseconds=1))
     await ring.newest(Purpose.SECRETS)
 
-    assert (kept, hook.taken) == (1, 2)
+    assert (kept, provider.asked) == (1, 2)
 
 
 async def test_a_clock_set_back_does_not_keep_a_key_for_longer() -> None:
-    hook, clock = Hook(RIGHT), Clock()
-    ring = await keyring(hook, clock)
+    provider, clock = Provider(RIGHT), Clock()
+    ring = await keyring(provider, clock)
 
     await ring.newest(Purpose.SECRETS)
     clock.advance(timedelta(seconds=-1))
     await ring.newest(Purpose.SECRETS)
 
-    assert hook.taken == 2
+    assert provider.asked == 2
 
 
-async def test_a_key_nobody_asks_for_again_is_forgotten_with_the_others() -> None:
+async def test_a_key_that_is_not_asked_for_again_is_forgotten_with_the_others() -> None:
     clock = Clock()
     ring = await keyring(clock=clock)
 
@@ -196,11 +203,11 @@ async def test_a_key_nobody_asks_for_again_is_forgotten_with_the_others() -> Non
 
 
 async def test_the_vault_seals_itself_minutes_after_its_key_was_taken_away() -> None:
-    hook, clock = Hook(RIGHT), Clock()
-    ring = await keyring(hook, clock)
+    provider, clock = Provider(RIGHT), Clock()
+    ring = await keyring(provider, clock)
     await ring.newest(Purpose.SECRETS)
 
-    hook.key = WRONG
+    provider.key = WRONG
     assert await ring.newest(Purpose.SECRETS)
     clock.advance(MINUTES)
 
@@ -218,7 +225,7 @@ async def test_a_keyring_shows_no_key() -> None:
     assert key.key.reveal().hex() not in shown
 
 
-async def test_a_keyring_does_not_show_whom_it_asks_for_its_key() -> None:
+async def test_a_keyring_does_not_show_its_provider() -> None:
     text = key_text(new_key())
     ring = Keyring(
         store_id="store",

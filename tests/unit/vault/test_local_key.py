@@ -128,7 +128,9 @@ def test_a_local_key_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize(("_", "vector"), vectors.read("wrapped_keys"))
-async def test_a_key_wrapped_long_ago_unwraps(_: str, vector: vectors.Vector) -> None:
+async def test_a_key_wrapped_by_an_older_version_unwraps(
+    _: str, vector: vectors.Vector
+) -> None:
     key = parse_key(vector["key_file"])
     assert key is not None
     provider = LocalKey(key)

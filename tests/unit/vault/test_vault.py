@@ -18,7 +18,7 @@ from tests.unit.vault.samples import (
     CANARY,
     ELSEWHERE,
     SECRET,
-    Hook,
+    Provider,
     local_key,
     permit,
     sealed_secret,
@@ -176,7 +176,7 @@ def altered(envelope: bytes) -> bytes:
         (altered, Flaw.TAMPERED),
     ],
 )
-async def test_the_one_failure_says_which_way_for_the_operator(
+async def test_the_failure_tells_the_operator_which_flaw_it_was(
     forge: Callable[[bytes], bytes], flaw: Flaw, use: Use
 ) -> None:
     one = await vault()
@@ -215,12 +215,12 @@ def _later(wrapped: WrappedKey) -> WrappedKey:
 
 
 async def test_a_sealed_vault_refuses_everything_until_its_key_is_back() -> None:
-    hook = Hook(local_key(1))
-    whole = await vault(hook.key)
-    one = Vault(replace(whole.keyring, provider=hook))
+    provider = Provider(local_key(1))
+    whole = await vault(provider.key)
+    one = Vault(replace(whole.keyring, provider=provider))
     envelope = await whole.seal(SECRET, value())
 
-    hook.key = local_key(2)
+    provider.key = local_key(2)
     attempts: list[Callable[[], Awaitable[object]]] = [
         one.check,
         lambda: one.seal(SECRET, value()),
@@ -232,7 +232,7 @@ async def test_a_sealed_vault_refuses_everything_until_its_key_is_back() -> None
         with pytest.raises(Unavailable, match=r"sealed \(wrong key\)") as no:
             await attempt()
         assert CANARY not in everything_said(no.value)
-    hook.key = local_key(1)
+    provider.key = local_key(1)
 
     await one.check()
     assert (await one.open(permit(envelope))).value.reveal() == CANARY
@@ -296,7 +296,7 @@ async def test_an_authenticator_shows_no_key() -> None:
 
 
 @pytest.mark.parametrize(("_", "vector"), vectors.read("authenticators"))
-def test_what_was_authenticated_long_ago_still_is(
+def test_authenticators_are_computed_as_by_an_older_version(
     _: str, vector: vectors.Vector
 ) -> None:
     key = vectors.data_key({"data_key_id": "0" * 24, **vector})

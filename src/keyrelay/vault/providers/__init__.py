@@ -1,1 +1,1 @@
-"""Providers: where the key-encryption key comes from, one file a place."""
+"""Providers: where the key-encryption key comes from, one file for each source."""

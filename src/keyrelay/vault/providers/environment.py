@@ -1,4 +1,4 @@
-"""Environment: the key-encryption key as KEYRELAY_KEY gives it."""
+"""Environment: the key-encryption key in the variable KEYRELAY_KEY."""
 
 from keyrelay.vault.flaw import Flaw, sealed
 from keyrelay.vault.local_key import LocalKey, parse_key

@@ -8,14 +8,14 @@ from keyrelay.vault.key import Key, new_key
 from keyrelay.vault.local_key import LocalKey, key_text, parse_key
 from keyrelay.vault.private_file import NotPrivate, read_private
 
-_LONGEST = 1024  # bytes that are looked at; a key has far fewer
+_LONGEST = 1024  # bytes that are read; a key has far fewer
 
 
 def create(path: Path) -> LocalKey:
-    """Write a new key that would survive a power cut, and return it as `load` does.
+    """Write a new key, durable on return, and return it as `load` does.
 
-    Raises FileExistsError, and leaves alone what is there; or another OSError,
-    and leaves nothing there.
+    Raises FileExistsError and leaves an existing file untouched; raises another
+    OSError if writing fails, and leaves no file behind.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
@@ -42,7 +42,7 @@ def load(path: Path) -> LocalKey:
 
 
 def _read(path: Path) -> Key | None:
-    # A function of its own, that no traceback may show the text among its locals.
+    # A function of its own, so that no traceback shows the text among its locals.
     try:
         text = read_private(path, "key file", _LONGEST).decode("latin-1")
     except FileNotFoundError:
@@ -55,13 +55,13 @@ def _read(path: Path) -> Key | None:
 
 
 def _write(descriptor: int, key: Key) -> None:
-    os.fchmod(descriptor, 0o600)  # whatever the umask took away
+    os.fchmod(descriptor, 0o600)  # os.open applied the umask
     os.write(descriptor, f"{key_text(key)}\n".encode())
     os.fsync(descriptor)
 
 
 def _sync_directory(path: Path) -> None:
-    # Without it a power cut may take the file's name, and with it the key.
+    # Otherwise a power cut may remove the file's name, and the key is lost.
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
