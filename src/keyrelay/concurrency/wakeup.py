@@ -1,4 +1,4 @@
-"""The bell: wakes as many of those who wait as there is work for."""
+"""Wakeup: wakes as many waiting tasks as there is work for."""
 
 import asyncio
 from collections import deque
@@ -7,32 +7,38 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Wakeup:
-    """Who found no work while `rung` stood still may sleep and misses nothing."""
+    """Tasks that wait for work, woken in the order in which they came.
 
-    rung: int = 0
-    _sleepers: deque[asyncio.Event] = field(default_factory=deque, init=False)
+    `count` is how often `wake` was called. A task that reads it, finds no work and sees
+    it unchanged may `wait`, and misses no work that was announced in between.
+    """
+
+    count: int = 0
+    _tasks: deque[asyncio.Event] = field(default_factory=deque, init=False)
 
     @property
-    def sleepers(self) -> int:
-        return len(self._sleepers)
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return len(self._tasks)
 
-    def ring(self, times: int) -> None:
-        self.rung += 1
-        for _ in range(min(times, len(self._sleepers))):
-            self._sleepers.popleft().set()
+    def wake(self, most: int) -> None:
+        """Wake the first `most` of the tasks that wait, or all if there are fewer."""
+        self.count += 1
+        for _ in range(min(most, len(self._tasks))):
+            self._tasks.popleft().set()
 
-    def ring_all(self) -> None:
-        self.ring(len(self._sleepers))
+    def wake_all(self) -> None:
+        self.wake(len(self._tasks))
 
-    async def sleep(self, until: asyncio.Event) -> None:
+    async def wait(self, until: asyncio.Event) -> None:
         """Return when woken or once `until` is set."""
-        called = asyncio.Event()
-        self._sleepers.append(called)
-        waits = [asyncio.create_task(event.wait()) for event in (called, until)]
+        woken = asyncio.Event()
+        self._tasks.append(woken)
+        waits = [asyncio.create_task(event.wait()) for event in (woken, until)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-            if not called.is_set():
-                self._sleepers.remove(called)
+            if not woken.is_set():
+                self._tasks.remove(woken)

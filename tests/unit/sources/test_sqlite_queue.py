@@ -176,7 +176,7 @@ async def test_waiting_lanes_wake_to_learn_that_the_file_cannot_be_read(
     clerk = Operations(ledger=ledger, bell=Wakeup(), holdings=HeldLeases(ledger=ledger))
     upkeep = asyncio.create_task(clerk.keep_up())
     stop = Stop()
-    sleeper = asyncio.create_task(clerk.bell.sleep(stop))
+    sleeper = asyncio.create_task(clerk.bell.wait(stop))
     await stop.awaited.wait()
     await clock.until_asleep(3)
 

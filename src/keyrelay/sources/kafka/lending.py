@@ -179,7 +179,7 @@ class Lending:
         """Make due what waits for the secret, or for any."""
         now = self.world.now()
         self.shelf.wake(secret, now)
-        self.bell.ring_all()
+        self.bell.wake_all()
 
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         return await self.claims.end(endings)
@@ -247,9 +247,9 @@ class Lending:
         self.shelf.positions.done(record.mark)
         self.shelf.finish(record, self.world.now())
         if self.terms.drain:
-            self.bell.ring_all()
+            self.bell.wake_all()
         elif self.shelf.lines.is_in_line(record):
-            self.bell.ring(1)
+            self.bell.wake(1)
 
 
 def _ended(loan: KafkaLoan, status: ClaimStatus) -> Ending:

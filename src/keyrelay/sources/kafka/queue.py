@@ -86,14 +86,14 @@ class KafkaQueue:
         bell = self._clerk.bell
         while not until.is_set():
             self._read()
-            rung = bell.rung
+            rung = bell.count
             loan = await self._loans.submit(None)
             if loan is not None:
                 return KafkaLease(loan=loan, _settle=self._settle)
             if self._clerk.terms.drain and await self._drained.submit(None):
                 return None
-            if bell.rung == rung:
-                await bell.sleep(until)
+            if bell.count == rung:
+                await bell.wait(until)
         return None
 
     async def wake(self, secret: str) -> None:

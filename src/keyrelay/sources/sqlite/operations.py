@@ -25,7 +25,7 @@ class Operations:
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
         new = await self.ledger.accept(triggers)
-        self.bell.ring(sum(new))
+        self.bell.wake(sum(new))
         return new
 
     async def lend(self, asked: Sequence[None]) -> Sequence[SqliteLoan | None]:
@@ -36,8 +36,8 @@ class Operations:
     async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
         held = await self.ledger.settle(settlings)
         if self.ledger.terms.drain:
-            self.bell.ring_all()
-        self.bell.ring(sum(self._may_free(loan, end) for loan, end in settlings))
+            self.bell.wake_all()
+        self.bell.wake(sum(self._may_free(loan, end) for loan, end in settlings))
         return held
 
     async def is_drained(self) -> bool:
@@ -57,15 +57,15 @@ class Operations:
         world, terms = self.ledger.world, self.ledger.terms
         while True:
             await world.sleep(terms.look)
-            if not self.bell.sleepers:
+            if not self.bell.waiting:
                 continue
             try:
                 due = await count_due(
-                    self.ledger.engine, world.now(), self.bell.sleepers
+                    self.ledger.engine, world.now(), self.bell.waiting
                 )
             except Unavailable:
-                due = self.bell.sleepers  # they find out, and say it
-            self.bell.ring(self.bell.sleepers if terms.drain else due)
+                due = self.bell.waiting  # they find out, and say it
+            self.bell.wake(self.bell.waiting if terms.drain else due)
 
     async def _renew(self) -> None:
         while True:

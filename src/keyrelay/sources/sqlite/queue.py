@@ -63,7 +63,7 @@ class SqliteQueue:
 
     async def redrive(self, letter: DeadLetter) -> bool:
         redriven = await self._clerk.ledger.redrive(letter)
-        self._clerk.bell.ring(1)
+        self._clerk.bell.wake(1)
         return redriven
 
     async def lease(self, until: asyncio.Event) -> SqliteLease | None:
@@ -71,21 +71,21 @@ class SqliteQueue:
         while not until.is_set():
             if self._upkeep.done():
                 self._upkeep.result()  # without it, leases end: its fault is ours
-            rung = bell.rung
+            rung = bell.count
             loan = await self._loans.submit(None)
             if loan is not None:
                 return self._hold(loan)
             if await self._clerk.is_drained():
                 return None
-            if bell.rung == rung:
-                await bell.sleep(until)
+            if bell.count == rung:
+                await bell.wait(until)
         return None
 
     async def wake(self, secret: str) -> None:
-        self._clerk.bell.ring(await self._clerk.ledger.wake(secret))
+        self._clerk.bell.wake(await self._clerk.ledger.wake(secret))
 
     async def wake_all(self) -> None:
-        self._clerk.bell.ring(await self._clerk.ledger.wake_all())
+        self._clerk.bell.wake(await self._clerk.ledger.wake_all())
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where a trigger stands; None, it is not known. Raises Unavailable."""

@@ -130,13 +130,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         noted = self._noted(partition, stand_in(partition, offset, now), now)
         self.shelf.put(partition, [replace(noted, flaw=FLAW)])
         self.watchdog.moved(now)
-        self.bell.ring(1)
+        self.bell.wake(1)
 
     def _put(self, partition: TopicPartition, raws: Iterable[ConsumerRecord]) -> None:
         now = self.world.now()
         fetched = [self._noted(partition, raw, now) for raw in raws]
         self.shelf.put(partition, fetched)
-        self.bell.ring(len(fetched))
+        self.bell.wake(len(fetched))
 
     def _noted(
         self, partition: TopicPartition, raw: ConsumerRecord, now: datetime
@@ -173,9 +173,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         while True:
             await self.world.sleep(self.terms.pace.look)
             if self.terms.drain:
-                self.bell.ring_all()
-            elif self.bell.sleepers:
-                self.bell.ring(self.shelf.due(self.world.now()))
+                self.bell.wake_all()
+            elif self.bell.waiting:
+                self.bell.wake(self.shelf.due(self.world.now()))
 
     async def _commit_on(self) -> None:
         while True:
