@@ -32,9 +32,11 @@ _VALUE = SecretValue('{"smtp_server":"mail.example.com","password":"hunter2"}')
 
 async def queue(count: int, report: Report) -> None:
     """Accept and settle that many, handed in by as many lanes as a worker has."""
-    terms = SqliteOptions(drain=True)
+    options = SqliteOptions(drain=True)
     with tempfile.TemporaryDirectory() as folder:
-        async with open_queue(Path(folder) / "queue.db", real_world(), terms) as opened:
+        async with open_queue(
+            Path(folder) / "queue.db", real_world(), options
+        ) as opened:
             with measuring("queue: accept, lease, settle", count, report):
                 with measuring("queue: accept", count, report):
                     await _accept(opened, count)

@@ -104,9 +104,9 @@ def in_sqlite(folder: Path) -> Place:
     async def open_(
         *, ordered: bool = False, drain: bool = False, stalled: bool = False
     ) -> AsyncIterator[OpenQueue]:
-        terms = SqliteOptions(ordered=ordered, drain=drain, lease=LEASE)
+        options = SqliteOptions(ordered=ordered, drain=drain, lease=LEASE)
         its_world = replace(world, sleep=forever) if stalled else world
-        async with open_queue(folder / "queue.db", its_world, terms) as queue:
+        async with open_queue(folder / "queue.db", its_world, options) as queue:
             place.upkeep.append(0 if stalled else 3)
             await clock.until_asleep(sum(place.upkeep))
             yield queue

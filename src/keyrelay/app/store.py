@@ -140,12 +140,12 @@ async def open_inbox(
 
 @asynccontextmanager
 async def _open_file(settings: Settings, *, drain: bool) -> AsyncIterator[TriggerQueue]:
-    terms = SqliteOptions(
+    options = SqliteOptions(
         ordered=settings.ordering == "key",
         drain=drain,
         lease=timedelta(seconds=settings.lease_seconds),
     )
-    async with open_queue(path_of(settings.queue_url), real_world(), terms) as queue:
+    async with open_queue(path_of(settings.queue_url), real_world(), options) as queue:
         yield queue
 
 

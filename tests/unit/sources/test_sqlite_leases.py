@@ -161,13 +161,13 @@ async def test_a_lease_that_could_not_be_settled_is_kept_alive(
 async def test_what_is_accepted_before_a_lane_has_fallen_asleep_wakes_it(
     queue: SqliteQueue,
 ) -> None:
-    clerk = queue._clerk
+    operations = queue._operations
 
     async def lend_and_then_accept(
         asked: Sequence[None],
     ) -> Sequence[SqliteLoan | None]:
-        loans = await clerk.lend(asked)
-        await clerk.accept([trigger()])
+        loans = await operations.lend(asked)
+        await operations.accept([trigger()])
         return loans
 
     hurried = replace(queue, _loans=Batch(run=lend_and_then_accept, most=1))
@@ -240,10 +240,10 @@ async def test_depth_tells_waiting_due_and_leased_apart(
 
 
 @pytest.mark.parametrize(
-    ("look", "lease"),
+    ("poll", "lease"),
     [(timedelta(), LEASE), (LEASE, LEASE), (-SECOND, timedelta())],
-    ids=["look at once", "look too late", "no lease"],
+    ids=["polls without a pause", "polls too late", "no lease"],
 )
-def test_impossible_terms_are_refused(look: timedelta, lease: timedelta) -> None:
-    with pytest.raises(ValueError, match="0 < look < lease"):
-        SqliteOptions(look=look, lease=lease)
+def test_impossible_options_are_refused(poll: timedelta, lease: timedelta) -> None:
+    with pytest.raises(ValueError, match="0 < poll < lease"):
+        SqliteOptions(poll=poll, lease=lease)

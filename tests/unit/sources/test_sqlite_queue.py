@@ -172,17 +172,19 @@ async def test_waiting_lanes_wake_to_learn_that_the_file_cannot_be_read(
     path: Path, clock: Clock
 ) -> None:
     engine = open_engine(path / "nowhere")
-    ledger = Writes(engine=engine, world=a_world(clock), terms=SqliteOptions())
-    clerk = Operations(ledger=ledger, bell=Wakeup(), holdings=HeldLeases(ledger=ledger))
-    upkeep = asyncio.create_task(clerk.keep_up())
+    writes = Writes(engine=engine, world=a_world(clock), options=SqliteOptions())
+    operations = Operations(
+        writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes)
+    )
+    upkeep = asyncio.create_task(operations.run_upkeep())
     stop = Stop()
-    sleeper = asyncio.create_task(clerk.bell.wait(stop))
+    waiting = asyncio.create_task(operations.wakeup.wait(stop))
     await stop.awaited.wait()
     await clock.until_asleep(3)
 
     clock.advance(SECOND)
 
-    await sleeper
+    await waiting
     assert not stop.is_set()
     upkeep.cancel()
     await asyncio.wait([upkeep])

@@ -1,4 +1,4 @@
-"""Inspection: what can be seen of the queue without changing it."""
+"""Inspection: what can be read of the queue without changing it."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keyrelay.databases.sqlite import reading
 from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
-from keyrelay.sources.sqlite.rows import Settled, instant, ticks
+from keyrelay.sources.sqlite.rows import Settled, to_instant, to_microseconds
 from keyrelay.sources.sqlite.schema import triggers
 
 _t = triggers.c
@@ -44,14 +44,14 @@ async def status(engine: AsyncEngine, profile: str, id_: str) -> QueueStatus | N
     return QueueStatus(
         state=_state(row.settlement, row.token),
         attempts=row.attempts,
-        accepted_at=instant(row.accepted_at),
-        due=None if row.due is None else instant(row.due),
-        settled_at=None if row.settled_at is None else instant(row.settled_at),
+        accepted_at=to_instant(row.accepted_at),
+        due=None if row.due is None else to_instant(row.due),
+        settled_at=None if row.settled_at is None else to_instant(row.settled_at),
     )
 
 
 async def depth(engine: AsyncEngine, now: datetime) -> Depth:
-    at = {"now": ticks(now)}
+    at = {"now": to_microseconds(now)}
     async with reading(engine) as connection:
         due, first = (await connection.execute(_DUE, at)).one()
         leased = (await connection.execute(_LEASED)).scalar_one()
@@ -61,21 +61,23 @@ async def depth(engine: AsyncEngine, now: datetime) -> Depth:
         waiting=timed + blocked - leased,
         due=due,
         leased=leased,
-        age=timedelta() if first is None else now - instant(first),
+        age=timedelta() if first is None else now - to_instant(first),
     )
 
 
 async def count_due(engine: AsyncEngine, now: datetime, most: int) -> int:
-    """Return how many are due, counting no further than `most`."""
+    """Return how many triggers are due, at most `most`."""
     async with reading(engine) as connection:
-        found = await connection.execute(_SOME_DUE, {"now": ticks(now), "most": most})
+        found = await connection.execute(
+            _SOME_DUE, {"now": to_microseconds(now), "most": most}
+        )
         return int(found.scalar_one())
 
 
 async def is_drained(engine: AsyncEngine, now: datetime) -> bool:
-    """Whether nothing is due or leased by anyone."""
+    """Return whether nothing is due, and nothing leased by any process."""
     async with reading(engine) as connection:
-        busy = await connection.execute(_BUSY, {"now": ticks(now)})
+        busy = await connection.execute(_BUSY, {"now": to_microseconds(now)})
         return not busy.scalar_one()
 
 

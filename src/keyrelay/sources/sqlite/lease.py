@@ -1,4 +1,4 @@
-"""Leases: what this process holds of the queue, and how it keeps it alive."""
+"""Leases: the triggers that this process holds, and how their leases are renewed."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -16,24 +16,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class HeldLeases:
-    """The leases that are renewed: those that somebody still holds on to.
+    """The leases that are renewed: those that a lane still refers to.
 
-    A lane that died has let go of its lease, which then expires.
+    They are kept by weak references, so that the lease of a lane that died expires.
     """
 
-    ledger: Writes
+    writes: Writes
     _leases: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
     _settling: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
     _renewed_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
-        self._renewed_at = self.ledger.world.now()
+        self._renewed_at = self.writes.world.now()
 
     def add(self, lease: "SqliteLease") -> None:
         self._leases.add(lease)
 
     def settling(self, lease: "SqliteLease") -> None:
-        """Renew it until it is settled; but whether it is lost, it finds out itself."""
+        """Go on renewing the lease; whether it is lost, its settlement will tell."""
         self._settling.add(lease)
 
     def discard(self, lease: "SqliteLease") -> None:
@@ -41,33 +41,35 @@ class HeldLeases:
         self._settling.discard(lease)
 
     async def renew(self) -> None:
-        """Extend all leases; let go, loudly, of those that are lost."""
-        at = self.ledger.world.now()
-        held = list(self._leases)
-        tokens = [lease.loan.token for lease in held]
-        alive = await self.ledger.renew(tokens) if held else ()
-        # Only now: after a renewal that failed nothing is lent before the next one.
+        """Extend all leases; drop and report those that are lost."""
+        at = self.writes.world.now()
+        leases = list(self._leases)
+        tokens = [lease.loan.token for lease in leases]
+        alive = await self.writes.renew(tokens) if leases else ()
+        # Set only now: after a renewal that failed, nothing is lent before the next.
         self._renewed_at = at
-        # What is being settled, or was meanwhile, is not there to be renewed.
-        for lease in (self._leases - self._settling).intersection(held):
+        # A lease that is being settled, or was settled meanwhile, is not lost.
+        for lease in (self._leases - self._settling).intersection(leases):
             if lease.loan.token not in alive:
                 self.discard(lease)
                 report_lost(lease.loan)
 
     async def renew_if_late(self) -> None:
-        """Renew before anything is lent, if the process was asleep for too long.
+        """Renew before anything is lent, if the last renewal is too long ago.
 
-        Otherwise the first to find our expired leases would be we ourselves.
+        A process that was suspended would otherwise lend its own leases again.
         """
-        ledger = self.ledger
-        if ledger.world.now() - self._renewed_at > 2 * ledger.terms.renewal:
+        since = self.writes.world.now() - self._renewed_at
+        if since > 2 * self.writes.options.renewal:
             await self.renew()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True, eq=False)
 class SqliteLease:
+    """ports.Lease."""
+
     loan: SqliteLoan
-    _holdings: HeldLeases
+    _leases: HeldLeases
     _settle: Callable[[Settling], Awaitable[bool]]
 
     @property
@@ -87,9 +89,9 @@ class SqliteLease:
         return self.loan.done
 
     async def settle(self, settlement: Settlement) -> None:
-        self._holdings.settling(self)
+        self._leases.settling(self)
         held = await self._settle((self.loan, settlement))
-        self._holdings.discard(self)
+        self._leases.discard(self)
         if not held:
             report_lost(self.loan)
 

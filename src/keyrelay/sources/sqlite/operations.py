@@ -1,4 +1,8 @@
-"""The clerk: does for a group of callers what each asked, then wakes who waits."""
+"""Operations: what concurrent callers ask of the queue, and its upkeep.
+
+Each operation serves a whole batch of callers in one transaction, and then wakes as
+many waiting lanes as there may be work for.
+"""
 
 import asyncio
 import logging
@@ -19,71 +23,75 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    ledger: Writes
-    bell: Wakeup
-    holdings: HeldLeases
+    """What a queue does for its callers; each method raises Unavailable."""
+
+    writes: Writes
+    wakeup: Wakeup
+    leases: HeldLeases
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
-        new = await self.ledger.accept(triggers)
-        self.bell.wake(sum(new))
+        new = await self.writes.accept(triggers)
+        self.wakeup.wake(sum(new))
         return new
 
     async def lend(self, asked: Sequence[None]) -> Sequence[SqliteLoan | None]:
-        await self.holdings.renew_if_late()
-        loans = await self.ledger.lend(len(asked))
+        await self.leases.renew_if_late()
+        loans = await self.writes.lend(len(asked))
         return [*loans, *[None] * (len(asked) - len(loans))]
 
     async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
-        held = await self.ledger.settle(settlings)
-        if self.ledger.terms.drain:
-            self.bell.wake_all()
-        self.bell.wake(sum(self._may_free(loan, end) for loan, end in settlings))
+        held = await self.writes.settle(settlings)
+        if self.writes.options.drain:
+            self.wakeup.wake_all()
+        self.wakeup.wake(sum(self._may_free(loan, end) for loan, end in settlings))
         return held
 
     async def is_drained(self) -> bool:
-        """Whether this is the end: it is asked for, and there is nothing to do."""
-        terms, now = self.ledger.terms, self.ledger.world.now()
-        return terms.drain and await is_drained(self.ledger.engine, now)
+        """Return whether the queue is to be drained and nothing is due or leased."""
+        now = self.writes.world.now()
+        return self.writes.options.drain and await is_drained(self.writes.engine, now)
 
-    async def keep_up(self) -> None:
-        """Do, for as long as the queue is open, what nobody asks for."""
+    async def run_upkeep(self) -> None:
+        """Poll, renew leases and forget old triggers until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._look_around())
+            group.create_task(self._poll())
             group.create_task(self._renew())
             group.create_task(self._forget())
 
-    async def _look_around(self) -> None:
-        """Find what came due, and what other processes accepted or gave back."""
-        world, terms = self.ledger.world, self.ledger.terms
+    async def _poll(self) -> None:
+        """Wake lanes for what came due, and for what other processes accepted."""
+        world, options = self.writes.world, self.writes.options
         while True:
-            await world.sleep(terms.look)
-            if not self.bell.waiting:
+            await world.sleep(options.poll)
+            if not self.wakeup.waiting:
                 continue
             try:
                 due = await count_due(
-                    self.ledger.engine, world.now(), self.bell.waiting
+                    self.writes.engine, world.now(), self.wakeup.waiting
                 )
             except Unavailable:
-                due = self.bell.waiting  # they find out, and say it
-            self.bell.wake(self.bell.waiting if terms.drain else due)
+                due = self.wakeup.waiting  # each lane asks and gets the fault
+            self.wakeup.wake(self.wakeup.waiting if options.drain else due)
 
     async def _renew(self) -> None:
         while True:
-            await self.ledger.world.sleep(self.ledger.terms.renewal)
+            await self.writes.world.sleep(self.writes.options.renewal)
             try:
-                await self.holdings.renew()
+                await self.leases.renew()
             except Unavailable as fault:
                 log.warning("leases are not renewed", extra={"reason": str(fault)})
 
     async def _forget(self) -> None:
-        # Beside the renewals: after a long pause there may be much to forget.
+        # A task of its own: after a long pause there may be much to forget, and
+        # renewals must not wait for it.
         while True:
-            await self.ledger.world.sleep(self.ledger.terms.renewal)
+            await self.writes.world.sleep(self.writes.options.renewal)
             try:
-                await self.ledger.forget()
+                await self.writes.forget()
             except Unavailable:
-                continue  # the lanes say it, and nothing is lost by waiting
+                continue  # the lanes report the fault, and nothing is lost by waiting
 
     def _may_free(self, loan: SqliteLoan, settlement: Settlement) -> bool:
-        in_line = self.ledger.terms.ordered and loan.trigger.key is not None
-        return in_line or isinstance(settlement, TryAgain)
+        """Return whether a trigger may be due now that this loan has ended."""
+        ordered = self.writes.is_ordered(loan.trigger)
+        return ordered or isinstance(settlement, TryAgain)

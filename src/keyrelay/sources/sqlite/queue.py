@@ -1,7 +1,7 @@
-"""The embedded queue: one SQLite file, into which triggers go and out of which leases.
+"""Embedded queue: triggers in one SQLite file, for the processes of one machine.
 
-What concurrent callers want is done together: accepts, leases and settlements are
-each one transaction for all who came while the one before was written.
+Accepts, leases and settlements are each done in batches: one transaction serves all
+callers that came while the transaction before was written.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from keyrelay.sources.sqlite.rows import SqliteLoan
 from keyrelay.sources.sqlite.schema import prepare
 from keyrelay.sources.sqlite.writes import Settling, Writes
 
-_MOST = 500  # of anything in one transaction
+_BATCH = 500  # callers in one transaction
 
 
 @asynccontextmanager
 async def open_queue(
-    path: Path, world: World, terms: SqliteOptions = STANDARD
+    path: Path, world: World, options: SqliteOptions = STANDARD
 ) -> AsyncIterator["SqliteQueue"]:
-    """Open the queue's file, made if it is not there.
+    """Open the queue's file, which is made if it is not there.
 
-    What is leased and not settled when it closes goes back in time. Raises
+    A lease that is not settled when the queue closes expires in time. Raises
     UnknownSchema and Unavailable.
     """
-    engine = open_engine(path, terms.patience)
+    engine = open_engine(path, options.patience)
     try:
         await prepare(engine)
-        async with _staffed(engine, world, terms) as queue:
+        async with _running(engine, world, options) as queue:
             yield queue
     finally:
         await engine.dispose()
@@ -52,7 +52,7 @@ async def open_queue(
 class SqliteQueue:
     """ports.TriggerQueue."""
 
-    _clerk: Operations
+    _operations: Operations
     _upkeep: asyncio.Task[None]
     _accepts: Batch[Trigger, bool]
     _loans: Batch[None, SqliteLoan | None]
@@ -62,42 +62,42 @@ class SqliteQueue:
         return await self._accepts.submit(trigger)
 
     async def redrive(self, letter: DeadLetter) -> bool:
-        redriven = await self._clerk.ledger.redrive(letter)
-        self._clerk.bell.wake(1)
+        redriven = await self._operations.writes.redrive(letter)
+        self._operations.wakeup.wake(1)
         return redriven
 
     async def lease(self, until: asyncio.Event) -> SqliteLease | None:
-        bell = self._clerk.bell
+        wakeup = self._operations.wakeup
         while not until.is_set():
             if self._upkeep.done():
-                self._upkeep.result()  # without it, leases end: its fault is ours
-            rung = bell.count
+                self._upkeep.result()  # leases would expire: its fault ends the lane
+            count = wakeup.count
             loan = await self._loans.submit(None)
             if loan is not None:
                 return self._hold(loan)
-            if await self._clerk.is_drained():
+            if await self._operations.is_drained():
                 return None
-            if bell.count == rung:
-                await bell.wait(until)
+            if wakeup.count == count:
+                await wakeup.wait(until)
         return None
 
     async def wake(self, secret: str) -> None:
-        self._clerk.bell.wake(await self._clerk.ledger.wake(secret))
+        self._operations.wakeup.wake(await self._operations.writes.wake(secret))
 
     async def wake_all(self) -> None:
-        self._clerk.bell.wake(await self._clerk.ledger.wake_all())
+        self._operations.wakeup.wake(await self._operations.writes.wake_all())
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        """Return where a trigger stands; None, it is not known. Raises Unavailable."""
-        return await inspection.status(self._clerk.ledger.engine, profile, id_)
+        """Return a trigger's status; None, it is not known. Raises Unavailable."""
+        return await inspection.status(self._operations.writes.engine, profile, id_)
 
     async def depth(self) -> Depth:
         """Return how much there is to do. Raises Unavailable."""
-        ledger = self._clerk.ledger
-        return await inspection.depth(ledger.engine, ledger.world.now())
+        writes = self._operations.writes
+        return await inspection.depth(writes.engine, writes.world.now())
 
     async def lags(self) -> Sequence[Lag]:
-        """Return what is due as the one topic there is. Raises Unavailable."""
+        """Return what is due as the lag of a single topic. Raises Unavailable."""
         depth = await self.depth()
         return (Lag(topic="queue", waiting=depth.due, age=depth.age),)
 
@@ -105,28 +105,30 @@ class SqliteQueue:
         """Return once nothing is written any more."""
         self._upkeep.cancel()
         await asyncio.wait([self._upkeep])
-        for group in (self._accepts, self._loans, self._settles):
-            await group.close()
+        for batch in (self._accepts, self._loans, self._settles):
+            await batch.close()
 
     def _hold(self, loan: SqliteLoan) -> SqliteLease:
-        holdings = self._clerk.holdings
-        lease = SqliteLease(loan=loan, _holdings=holdings, _settle=self._settles.submit)
-        holdings.add(lease)
+        leases = self._operations.leases
+        lease = SqliteLease(loan=loan, _leases=leases, _settle=self._settles.submit)
+        leases.add(lease)
         return lease
 
 
 @asynccontextmanager
-async def _staffed(
-    engine: AsyncEngine, world: World, terms: SqliteOptions
+async def _running(
+    engine: AsyncEngine, world: World, options: SqliteOptions
 ) -> AsyncIterator[SqliteQueue]:
-    ledger = Writes(engine=engine, world=world, terms=terms)
-    clerk = Operations(ledger=ledger, bell=Wakeup(), holdings=HeldLeases(ledger=ledger))
+    writes = Writes(engine=engine, world=world, options=options)
+    operations = Operations(
+        writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes)
+    )
     queue = SqliteQueue(
-        _clerk=clerk,
-        _upkeep=asyncio.create_task(clerk.keep_up()),
-        _accepts=Batch(run=clerk.accept, most=_MOST),
-        _loans=Batch(run=clerk.lend, most=_MOST),
-        _settles=Batch(run=clerk.settle, most=_MOST),
+        _operations=operations,
+        _upkeep=asyncio.create_task(operations.run_upkeep()),
+        _accepts=Batch(run=operations.accept, most=_BATCH),
+        _loans=Batch(run=operations.lend, most=_BATCH),
+        _settles=Batch(run=operations.settle, most=_BATCH),
     )
     try:
         yield queue

@@ -1,4 +1,4 @@
-"""Rows: triggers, leases and settlements as the table has them, and back."""
+"""Rows: how triggers, loans and settlements are written in the table and read."""
 
 import json
 from collections.abc import Collection
@@ -15,7 +15,7 @@ from keyrelay.model.trigger import MalformedTrigger, Trigger
 Columns = dict[str, object]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 _PARKED = timedelta(hours=1)
 
 
@@ -26,22 +26,22 @@ class Settled(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteLoan:
-    """A row on loan. `counted` is less than the count of any wake that came later."""
+    """A row on loan. `order` is less than that of any wake that came later."""
 
     token: str
     trigger: Trigger
     number: int
     repeats: bool
     done: frozenset[str]
-    counted: int
+    order: int
 
 
-def ticks(instant: datetime) -> int:
-    return (instant - _EPOCH) // _TICK
+def to_microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
 
 
-def instant(ticks: int) -> datetime:
-    return _EPOCH + ticks * _TICK
+def to_instant(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
 
 
 def accepted(
@@ -52,16 +52,16 @@ def accepted(
         "id": trigger.id,
         "key": trigger.key,
         "body": trigger.encode(),
-        "due": None if blocked else ticks(at),
+        "due": None if blocked else to_microseconds(at),
         "attempts": 0,
         "cut": False,
         "done": _encode_parts(done),
-        "accepted_at": ticks(at),
+        "accepted_at": to_microseconds(at),
     }
 
 
 def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
-    """Return what changes in the row of a loan, named for the statement `SETTLE`."""
+    """Return the parameters of the statement `SETTLE` for a loan."""
     match settlement:
         case Done():
             return _ended(loan, Settled.DONE, at)
@@ -69,7 +69,7 @@ def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
             return _ended(loan, Settled.BURIED, at)
         case TryAgain():
             return _columns(loan.token) | {
-                "again_at": ticks(at + settlement.after),
+                "again_at": to_microseconds(at + settlement.after),
                 "unspent": 0 if settlement.spent else 1,
                 "parts": _encode_parts(settlement.done),
                 "secret": settlement.waits_for,
@@ -78,9 +78,9 @@ def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
             assert_never(settlement)
 
 
-def loan(row: Row[*tuple[object, ...]], counted: int) -> SqliteLoan:
-    """Read a row of `LEND`, or raise MalformedTrigger, whatever stands in it."""
-    # SQLite keeps any type in any column, if somebody puts it there.
+def loan(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan:
+    """Return the loan in a row of `LEND`. Raises MalformedTrigger, and nothing else."""
+    # SQLite keeps a value of any type in any column.
     body = row.body if isinstance(row.body, bytes) else b""
     try:
         trigger, done = Trigger.decode(body), frozenset(json.loads(row.done))
@@ -92,21 +92,21 @@ def loan(row: Row[*tuple[object, ...]], counted: int) -> SqliteLoan:
         number=row.attempts,
         repeats=row.cut,
         done=done,
-        counted=counted,
+        order=order,
     )
 
 
 def parked(row: Row[*tuple[object, ...]], at: datetime) -> Columns:
-    """Return what changes in a row that cannot be read: it is kept for later."""
+    """Return the parameters of `SETTLE` for an unreadable row: it is due later."""
     return _columns(row.token) | {
-        "again_at": ticks(at + _PARKED),
+        "again_at": to_microseconds(at + _PARKED),
         "unspent": 1,
         "parts": row.done,
     }
 
 
 def _ended(loan: SqliteLoan, kind: Settled, at: datetime) -> Columns:
-    return _columns(loan.token) | {"ended_at": ticks(at), "kind": kind.value}
+    return _columns(loan.token) | {"ended_at": to_microseconds(at), "kind": kind.value}
 
 
 def _columns(token: str) -> Columns:

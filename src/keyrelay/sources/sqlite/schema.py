@@ -1,10 +1,10 @@
-"""Schema: the queue's one table, and the check that we know it.
+"""Schema: the queue's one table, and the check of its version.
 
-`due` is when a trigger may be leased, and nothing else needs to be asked: a lease
-moves it to the lease's end and writes its `token` beside it, so that new, retried
-and expired triggers are found alike. It is empty while an earlier trigger of the
-same key is unsettled, and once the trigger is settled. A token that is still there
-when a trigger is leased belonged to a lease that was cut.
+`due` is when a trigger may be leased, and the only condition for it. A lease moves
+`due` to the end of the lease and writes its `token`, so that one query finds new,
+retried and expired triggers. `due` is empty while an earlier trigger of the same key
+is unsettled, and once the trigger is settled. A row that has a token when it is leased
+had a lease that ended unsettled.
 
 Instants are microseconds since 1970, which compare and index as integers.
 """
@@ -48,8 +48,8 @@ triggers = Table(
     UniqueConstraint("profile", "id"),
 )
 
-# Each holds only the rows that are looked for, so that what a lease costs depends
-# neither on what is settled nor on what is not yet due.
+# Partial indexes: each holds only the rows that are searched for, so that the cost of
+# a lease depends neither on settled triggers nor on those that are not due.
 Index("triggers_due", triggers.c.due, sqlite_where=triggers.c.due.is_not(None))
 Index(
     "triggers_leased",
@@ -81,7 +81,7 @@ Index(
 
 
 class UnknownSchema(Exception):
-    """The queue's file was written by a newer Keyrelay; only that can read it."""
+    """The queue's file was written by a newer Keyrelay and can be read only by it."""
 
 
 async def prepare(engine: AsyncEngine) -> None:

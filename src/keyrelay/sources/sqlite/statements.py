@@ -1,4 +1,4 @@
-"""Statements: what the queue asks of its file, each in its own words."""
+"""Statements: every SQL statement that changes the queue."""
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,14 +19,15 @@ from keyrelay.sources.sqlite.schema import triggers
 
 _t = triggers.c
 
-# Returns what was not known before.
+# Returns the triggers that were not known before.
 ACCEPT = (
     insert(triggers)
     .on_conflict_do_nothing(index_elements=[_t.profile, _t.id])
     .returning(_t.profile, _t.id)
 )
 
-# The text of the token is unique: no other lease of the same moment has the row.
+# The token is unique: `group` is a new id for each call, and no two rows of one call
+# have the same sequence.
 LEND = (
     update(triggers)
     .where(
@@ -58,7 +59,7 @@ RENEW = (
 
 HELD = select(_t.token).where(_t.token.in_(bindparam("tokens", expanding=True)))
 
-# Whoever has lost the lease finds no row with its token, and changes nothing.
+# The token is the guard: a lease that was lost finds no row, and changes nothing.
 SETTLE = (
     update(triggers)
     .where(_t.token == bindparam("held"))
@@ -74,9 +75,9 @@ SETTLE = (
     )
 )
 
-# Makes the first in the line of a key due, if it is not already. This is asked
-# whenever a line changes, in the same transaction, so that no crash can leave a
-# line without a first.
+# Makes the first unsettled trigger of a key due, if it is not already. It runs in the
+# transaction of every change to the key's triggers, so that no crash can leave a key
+# of which no trigger is ever due.
 ADVANCE = (
     update(triggers)
     .where(
@@ -93,7 +94,7 @@ ADVANCE = (
     .values(due=bindparam("now"))
 )
 
-# In steps, here and below: a writer must not keep the others waiting for long.
+# From here on statements take `most` rows: a writer must not keep others waiting.
 
 
 def _wake(waiting: ColumnElement[bool]) -> Update:
