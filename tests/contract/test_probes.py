@@ -157,7 +157,7 @@ async def test_a_worker_that_has_not_seen_its_definitions_is_not_ready(
     settings: Settings,
 ) -> None:
     async with answering(settings, ANYWHERE) as worker:
-        worker.process.catalog._sight.confirmed_at = None
+        worker.process.catalog._state.confirmed_at = None
 
         answered = await worker.ready()
 

@@ -10,7 +10,7 @@ from keyrelay.cli.pages import Pages, list_all
 from keyrelay.cli.records import Sought, document_of
 from keyrelay.cli.session import Session, perform
 from keyrelay.stores.audit.trail import TrailEntry
-from keyrelay.stores.definitions.listing import NotFound
+from keyrelay.stores.refusals import NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What was tried, how it ended."

@@ -17,7 +17,7 @@ from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.ports import TriggerQueue
-from keyrelay.stores.definitions.listing import EditedMeanwhile, NotFound
+from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What could not be delivered."

@@ -5,7 +5,8 @@ from keyrelay.cli.session import Session
 from keyrelay.model.ids import is_id
 from keyrelay.model.secret import SealedSecret
 from keyrelay.stores.definitions.document_store import D, DocumentStore, StoredDocument
-from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, NotFound
+from keyrelay.stores.definitions.listing import MOST_LISTED, Listing
+from keyrelay.stores.refusals import NotFound
 
 
 async def secret_called(session: Session, name: str) -> SealedSecret:

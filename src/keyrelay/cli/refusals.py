@@ -17,8 +17,8 @@ from keyrelay.sources.kafka.connecting.access import InvalidAccess
 from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
 from keyrelay.stores.copying import NotCopied
-from keyrelay.stores.definitions.listing import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.installation import KeysExist
+from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.schema.age import DatabaseTooNew, DatabaseTooOld
 
 

@@ -20,8 +20,8 @@ from keyrelay.cli.refusals import Refused
 from keyrelay.databases.database import Database
 from keyrelay.observability.logs import configure_logs, report_loop_fault
 from keyrelay.ports import TriggerQueue
-from keyrelay.stores.definitions.listing import NotFound
 from keyrelay.stores.installation import Profile, find_profile
+from keyrelay.stores.refusals import NotFound
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from keyrelay.cli.records import Sought
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session
 from keyrelay.model.backlog import QueueStatus
-from keyrelay.stores.definitions.listing import NotFound
+from keyrelay.stores.refusals import NotFound
 
 COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
 

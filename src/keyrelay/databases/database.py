@@ -28,8 +28,8 @@ class Database:
         return self.engine.dialect.name == "postgresql"
 
     @property
-    def glance(self) -> timedelta:
-        """How often to look for changes that nobody has told us of."""
+    def poll_interval(self) -> timedelta:
+        """How often to look for changes that came without a signal."""
         return timedelta(seconds=1 if self.is_shared else 0.25)
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -79,16 +79,16 @@ class Database:
             await postgres.announce(connection)
 
     @asynccontextmanager
-    async def hearing(self, heard: asyncio.Event) -> AsyncIterator[asyncio.Event]:
-        """Set `heard` at each announcement; what is given is set when none can come.
+    async def listening(self, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+        """Set `changed` at each signal; the event given is set when none can come.
 
         Raises Unavailable.
         """
         if not self.is_shared:
             yield asyncio.Event()
             return
-        async with postgres.listening(self.engine, heard.set) as deaf:
-            yield deaf
+        async with postgres.listening(self.engine, changed.set) as lost:
+            yield lost
 
 
 def is_there(url: str) -> bool:

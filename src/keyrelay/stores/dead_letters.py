@@ -19,7 +19,7 @@ from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.definitions.journal import Journal
-from keyrelay.stores.definitions.listing import EditedMeanwhile, NotFound
+from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from keyrelay.stores.schema.tables import dead_letters
 
 NOUN = "trigger"

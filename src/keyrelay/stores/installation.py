@@ -11,8 +11,8 @@ from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.model.documents import InvalidDefinition, require_label
 from keyrelay.stores.audit.log import ChainedLog
-from keyrelay.stores.definitions.listing import NotFound
 from keyrelay.stores.definitions.versions import LABEL, Versions
+from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.tables import installation, profiles, wrapped_keys
 from keyrelay.vault.keyring import Purpose, WrappedKey
 

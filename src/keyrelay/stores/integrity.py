@@ -9,7 +9,7 @@ from keyrelay.databases.database import Database
 from keyrelay.ports import Unsealable
 from keyrelay.stores.definitions.secret_rows import sealed_of
 from keyrelay.stores.definitions.versions import LABEL, Versions, read_versions
-from keyrelay.stores.rows import AnyRow, places_in, rows_of
+from keyrelay.stores.rows import AnyRow, ids_in, rows_of
 from keyrelay.stores.schema.tables import profiles, secrets
 from keyrelay.vault.vault import Vault
 
@@ -31,7 +31,7 @@ async def examine(database: Database, vault: Vault) -> AsyncIterator[SecretInteg
         rows = await connection.execute(select(profiles.c.id, profiles.c.name))
         names = {row.id: row.name for row in rows}
         versions = await read_versions(connection, mac)
-        unseen = {id_: profile for profile, id_ in await places_in(connection, secrets)}
+        unseen = {id_: profile for profile, id_ in await ids_in(connection, secrets)}
         async for row in rows_of(connection, secrets, list(unseen)):
             profile = names.get(unseen.pop(row.id), row.profile)
             flaw = await _flaw(row, versions, vault)

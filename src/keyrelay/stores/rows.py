@@ -1,20 +1,20 @@
-"""Rows: read so that one which nobody of ours wrote harms none but itself."""
+"""Rows: read so that one unreadable row does not prevent reading the others."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 
-import structlog
 from sqlalchemy import Row, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
-CHUNK = 500  # the loop is ours for one chunk at a time
+CHUNK = 500  # rows, between which other tasks get their turn
 
-Place = tuple[str, str]  # profile, id
+ScopedId = tuple[str, str]  # profile, id: an id is unique in its profile alone
 AnyRow = Row[tuple[object, ...]]
 
 
-async def places_in(connection: AsyncConnection, table: Table) -> list[Place]:
+async def ids_in(connection: AsyncConnection, table: Table) -> list[ScopedId]:
     rows = await connection.execute(select(table.c.profile, table.c.id))
     return [(row.profile, row.id) for row in rows]
 
@@ -28,6 +28,11 @@ async def rows_of(
             yield row
 
 
+def log_left_out(noun: str, id_: str, reason: str) -> None:
+    extra = {"noun": noun, "id": id_, "reason": reason}
+    log.error("definition left out", extra=extra)
+
+
 async def _read(
     connection: AsyncConnection, table: Table, ids: Sequence[str]
 ) -> Sequence[AnyRow]:
@@ -35,10 +40,9 @@ async def _read(
         wanted = select(table).where(table.c.id.in_(ids))
         return (await connection.execute(wanted)).all()
     except (ValueError, TypeError):
-        # SQLite keeps a text in a column of numbers, if somebody puts it there.
+        # SQLite keeps text in a column of numbers if a row was edited by hand.
         if len(ids) == 1:
-            what = {"noun": table.name, "id": ids[0]}
-            log.error("definition left out", why="unreadable", **what)  # noqa: TRY400
+            log_left_out(table.name, ids[0], "unreadable")
             return []
         alone = [await _read(connection, table, [id_]) for id_ in ids]
         return [row for rows in alone for row in rows]

@@ -8,7 +8,7 @@ import pytest
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.audit.trail import AuditQuery, Verification
-from keyrelay.stores.definitions.listing import NotFound
+from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
 from tests.contract.stores.records import attempt, record

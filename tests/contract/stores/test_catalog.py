@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.policy.policy import Denial, Permit, decide
@@ -250,20 +249,19 @@ async def test_a_row_that_is_put_back_does_not_open(
 
 
 async def test_a_deleted_secret_that_is_put_back_is_left_out(
-    house: House, neighbour: House
+    house: House, neighbour: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = await house.new_secret()
     await house.break_in("CREATE TABLE stolen AS SELECT * FROM secrets")
     await house.secrets.delete(PROFILE, secret, ADA)
     await house.break_in("INSERT INTO secrets SELECT * FROM stolen")
 
-    with capture_logs() as lines:
-        async with reopened(neighbour) as catalog:
-            assert catalog.secrets == {}
+    async with reopened(neighbour) as catalog:
+        assert catalog.secrets == {}
 
-    (line,) = lines
-    assert (line["event"], line["id"]) == ("definition left out", secret)
-    assert "put back" in line["why"]
+    (line,) = caplog.records
+    assert (line.message, line.__dict__["id"]) == ("definition left out", secret)
+    assert "put back" in line.__dict__["reason"]
     assert await house.secrets.list(PROFILE, Listing()) == ()
 
 
@@ -321,9 +319,9 @@ async def test_versions_that_are_put_back_all_together_are_not_believed(
 
 @pytest.mark.parametrize("broken", ["'{'", "'5'", "x'ff'", "'{}'"])
 async def test_a_definition_that_was_broken_harms_only_itself(
-    house: House, neighbour: House, broken: str
+    house: House, neighbour: House, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
-    await break_one_action(house, neighbour, f"document = {broken}")
+    await break_one_action(house, neighbour, f"document = {broken}", caplog)
 
 
 @on_sqlite
@@ -331,46 +329,46 @@ async def test_a_definition_that_was_broken_harms_only_itself(
     "change", ["document = 5", "created_at = 'soon'", "created_at = 5"]
 )
 async def test_a_definition_of_values_of_another_type_harms_only_itself(
-    house: House, neighbour: House, change: str
+    house: House, neighbour: House, caplog: pytest.LogCaptureFixture, change: str
 ) -> None:
-    await break_one_action(house, neighbour, change)
+    await break_one_action(house, neighbour, change, caplog)
 
 
-async def break_one_action(house: House, neighbour: House, change: str) -> None:
+async def break_one_action(
+    house: House, neighbour: House, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Break one of two, and see that the other one is still there."""
     secret, action, _ = await furnish(house)
     bad = await house.actions.create(PROFILE, mail_action(secret, "bad"), ADA)
     await house.break_in(f"UPDATE actions SET {change} WHERE name = 'bad'")  # noqa: S608
 
-    with capture_logs() as lines:
-        async with reopened(neighbour) as catalog:
-            assert set(catalog.actions) == {(PROFILE, action)}
-            assert (PROFILE, secret) in catalog.secrets
+    async with reopened(neighbour) as catalog:
+        assert set(catalog.actions) == {(PROFILE, action)}
+        assert (PROFILE, secret) in catalog.secrets
 
-    assert [(line["event"], line["id"]) for line in lines] == [
+    assert [(line.message, line.__dict__["id"]) for line in caplog.records] == [
         ("definition left out", bad.id)
     ]
 
 
 async def test_a_policy_that_was_broken_denies_its_profile_everything(
-    house: House, neighbour: House
+    house: House, neighbour: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret, action, _ = await furnish(house)
     deny = {**allow(), "name": "never"}
     await house.policies.create(PROFILE, deny, ADA)
     await house.break_in("UPDATE policies SET document = '{' WHERE name = 'never'")
 
-    with capture_logs() as lines:
-        async with reopened(neighbour) as catalog:
-            verdict = decide(
-                catalog.policies_of(PROFILE),
-                catalog.actions[PROFILE, action].tagged,
-                catalog.secrets[PROFILE, secret],
-            )
+    async with reopened(neighbour) as catalog:
+        verdict = decide(
+            catalog.policies_of(PROFILE),
+            catalog.actions[PROFILE, action].tagged,
+            catalog.secrets[PROFILE, secret],
+        )
 
     assert isinstance(verdict, Denial)
     assert "unreadable" in verdict.reason
-    assert [line["event"] for line in lines] == [
+    assert [line.message for line in caplog.records] == [
         "policy unreadable: its profile is denied every secret"
     ]
 
@@ -437,17 +435,16 @@ async def test_a_clock_that_is_set_back_makes_no_view_young(house: House) -> Non
 
 
 async def test_while_the_database_does_not_answer_the_last_view_serves_a_moment(
-    house: House,
+    house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret, action, _ = await furnish(house)
     await house.break_in("ALTER TABLE installation RENAME TO gone")
     await house.break_in("CREATE TABLE installation AS SELECT * FROM gone WHERE false")
 
-    with capture_logs() as lines:
-        await house.catalog.refresh()
-        await house.catalog.refresh()
+    await house.catalog.refresh()
+    await house.catalog.refresh()
 
-    assert [line["event"] for line in lines] == ["definitions not refreshed"]
+    assert [line.message for line in caplog.records] == ["definitions not refreshed"]
     assert isinstance(await house.verdict(action, secret), Permit)
     house.clock.time += STALE + MOMENT
     with pytest.raises(Unavailable, match="keyrelay init"):

@@ -12,7 +12,7 @@ from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
-from keyrelay.stores.definitions.listing import EditedMeanwhile, NotFound
+from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from tests.contract.stores.house import ADA, House
 from tests.samples import (
     MAIL_ACTION,

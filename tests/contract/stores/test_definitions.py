@@ -12,12 +12,8 @@ from keyrelay.model.policy.policy import parse_policy
 from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.trail import AuditQuery
-from keyrelay.stores.definitions.listing import (
-    EditedMeanwhile,
-    InUse,
-    Listing,
-    NotFound,
-)
+from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import (
     ADA,

@@ -8,7 +8,6 @@ import pytest
 from keyrelay.databases.database import open_database
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.ports import Unavailable
-from keyrelay.stores.definitions.listing import NotFound
 from keyrelay.stores.installation import (
     Installation,
     KeysExist,
@@ -19,6 +18,7 @@ from keyrelay.stores.installation import (
     list_profiles,
     read_installation,
 )
+from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.migrations import migrate
 from tests.contract.stores.house import ADA, STORE, House
 from tests.samples import PROFILE

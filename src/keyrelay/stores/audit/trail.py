@@ -23,7 +23,7 @@ from keyrelay.stores.audit.chain import (
 )
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
-from keyrelay.stores.definitions.listing import NotFound
+from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.tables import audit_chains, audit_records
 from keyrelay.vault.vault import Vault
 

@@ -33,7 +33,7 @@ from keyrelay.stores.claims.rows import (
 )
 from keyrelay.stores.claims.statements import Statements, statements_for
 from keyrelay.stores.claims.upkeep import ClaimUpkeep, HeldClaims
-from keyrelay.stores.rows import Place
+from keyrelay.stores.rows import ScopedId
 
 _ONE = claim_statements.one()
 
@@ -70,7 +70,7 @@ class ClaimRecords:
         row = await self._read((profile, id_))
         return None if row is None else status_of(row)
 
-    async def _read(self, place: Place) -> ClaimRow | None:
+    async def _read(self, place: ScopedId) -> ClaimRow | None:
         profile, id_ = place
         async with self.database.reading() as connection:
             now = await time_of(self.database, connection, self.world)
@@ -119,8 +119,8 @@ class ClaimStore:
         return await self.records.status(profile, id_)
 
     async def _judged(
-        self, asked: Mapping[Place, Arrival]
-    ) -> Mapping[Place, Judgement]:
+        self, asked: Mapping[ScopedId, Arrival]
+    ) -> Mapping[ScopedId, Judgement]:
         if not asked:
             return {}
         verdicts = await self._claim_new(asked)
@@ -130,8 +130,8 @@ class ClaimStore:
         return verdicts
 
     async def _claim_new(
-        self, asked: Mapping[Place, Arrival]
-    ) -> dict[Place, Judgement]:
+        self, asked: Mapping[ScopedId, Arrival]
+    ) -> dict[ScopedId, Judgement]:
         firsts = {place: judge(arrival, None) for place, arrival in asked.items()}
         told = self._told(_taken(asked, firsts))
         async with self.records.database.stating() as connection:
@@ -139,8 +139,8 @@ class ClaimStore:
             return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
 
     async def _claim_known(
-        self, asked: Mapping[Place, Arrival]
-    ) -> Mapping[Place, Judgement]:
+        self, asked: Mapping[ScopedId, Arrival]
+    ) -> Mapping[ScopedId, Judgement]:
         database, world = self.records.database, self.records.world
         async with database.appending() as connection:
             now = await time_of(database, connection, world)
@@ -198,7 +198,7 @@ async def open_claims(
 
 
 def _taken(
-    asked: Mapping[Place, Arrival], verdicts: Mapping[Place, Judgement]
+    asked: Mapping[ScopedId, Arrival], verdicts: Mapping[ScopedId, Judgement]
 ) -> list[Told]:
     return [
         claim_row(asked[place], said)

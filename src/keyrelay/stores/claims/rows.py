@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from keyrelay.model.backlog import QueueStatus, TriggerState
 from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending, Go, Owner
-from keyrelay.stores.rows import Place
+from keyrelay.stores.rows import ScopedId
 
 ClaimRow = Row[tuple[object, ...]]
 Told = tuple[str | int | bool, ...]  # of which the first two are the place
@@ -59,7 +59,7 @@ def ending_row(ending: Ending) -> Told:
     )
 
 
-def place_of(arrival: Arrival) -> Place:
+def place_of(arrival: Arrival) -> ScopedId:
     return arrival.profile, arrival.id
 
 

@@ -12,7 +12,7 @@ from keyrelay.stores.claims import statements as claim_statements
 from keyrelay.stores.claims.heartbeat import Heartbeat
 from keyrelay.stores.claims.rows import encode
 from keyrelay.stores.claims.statements import Statements
-from keyrelay.stores.rows import Place
+from keyrelay.stores.rows import ScopedId
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ class HeldClaims:
     """`held` is what we were told is ours; `strays` may be ours without our knowing,
     for the end of the call that claimed them was never heard."""
 
-    held: set[Place] = field(default_factory=set)
-    strays: set[Place] = field(default_factory=set)
+    held: set[ScopedId] = field(default_factory=set)
+    strays: set[ScopedId] = field(default_factory=set)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @asynccontextmanager
-    async def asking(self, places: Collection[Place]) -> AsyncIterator[None]:
+    async def asking(self, places: Collection[ScopedId]) -> AsyncIterator[None]:
         async with self.turn:  # what is just being given back is so before we ask
             self.strays.difference_update(places)
         heard = False

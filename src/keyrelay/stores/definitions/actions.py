@@ -1,4 +1,4 @@
-"""Actions: kept as they were sent, and checked against the secrets they refer to."""
+"""Actions: stored as they were sent, checked against the secrets they refer to."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from keyrelay.stores.schema.tables import actions, secrets
 
 ActionStore = DocumentStore[Action]
 
-_NEEDS = {Channel.EMAIL: SecretType.SMTP, Channel.SQS: SecretType.AWS_SQS}
+_SECRET_TYPES = {Channel.EMAIL: SecretType.SMTP, Channel.SQS: SecretType.AWS_SQS}
 
 
 def action_store(database: Database, journal: Journal) -> ActionStore:
@@ -39,14 +39,14 @@ def _columns(action: Action) -> Mapping[str, object]:
 
 
 async def _check(connection: AsyncConnection, action: Action) -> None:
-    """Refuse what could never be delivered, or raise InvalidDefinition."""
+    """Raise InvalidDefinition for an action that could never be delivered."""
     wanted = select(secrets.c.type, secrets.c.fifo).where(
         secrets.c.profile == action.tagged.profile, secrets.c.id == action.does.secret
     )
     secret = (await connection.execute(wanted)).one_or_none()
     if secret is None:
         raise InvalidDefinition(f"there is no secret {action.does.secret}")
-    needed = _NEEDS[action.channel]
+    needed = _SECRET_TYPES[action.channel]
     if secret.type != needed:
         raise InvalidDefinition(
             f"an {action.channel} action needs a secret of type {needed},"

@@ -16,12 +16,12 @@ from keyrelay.model.tags import Tagged
 from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import (
     Listing,
-    NotFound,
     Noun,
     fold,
     keep_tags,
     listed,
 )
+from keyrelay.stores.refusals import NotFound
 
 _ORDERS = {
     "name": "folded",

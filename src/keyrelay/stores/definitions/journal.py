@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.stores.audit.log import ChainedLog, Recording
-from keyrelay.stores.definitions.listing import NotFound, Noun
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.tables import changes, installation, profiles
 
 

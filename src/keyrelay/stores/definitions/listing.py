@@ -29,21 +29,6 @@ class Noun(StrEnum):
     POLICY = "policy"
 
 
-class NotFound(Exception):
-    """There is no such thing in this profile."""
-
-    def __init__(self, noun: str, id_: str) -> None:
-        super().__init__(f"there is no {noun} {id_}")
-
-
-class InUse(Exception):
-    """Something else refers to it; the message names what."""
-
-
-class EditedMeanwhile(Exception):
-    """Somebody else was faster: look at it as it is now, then decide again."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """Which things, in which order. In `name`, a `*` stands for any text."""

@@ -1,11 +1,10 @@
-"""Live catalog: the view of all definitions, never older than a moment."""
+"""Live catalog: the view of all definitions, kept up to date while it is used."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-import structlog
 
 from keyrelay.databases.database import Database
 from keyrelay.model.catalog import Catalog
@@ -15,106 +14,113 @@ from keyrelay.stores.definitions.loading import View, load, load_changes, read_r
 from keyrelay.stores.definitions.versions import LABEL
 from keyrelay.vault.vault import Vault
 
-_PATIENCE = timedelta(seconds=1)  # before we try again to hear of changes
-# A permission that was revoked while the database does not answer cannot be seen:
-# a view that nobody has confirmed for longer authorises nothing.
+_LISTEN_AGAIN = timedelta(seconds=1)  # after the connection was lost
+# A permission that is revoked while the database does not answer stays unseen: a view
+# that was not confirmed for longer than this authorises nothing.
 STALE = timedelta(seconds=5)
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Sight:
-    """The last view, when it was last known to be the newest, and why no longer."""
+class _CatalogState:
+    """The last view, when it was last confirmed, and what prevents it since."""
 
     view: View = field(default_factory=View)
     catalog: Catalog = field(default_factory=lambda: View().catalog)
     confirmed_at: datetime | None = None
     fault: str | None = None
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveCatalog:
-    """`replaced` is told each secret that has a new version since the first view."""
+    """`replaced` is called with the id of each secret that gets a new version.
+
+    The secrets of the first view are not reported.
+    """
 
     database: Database
     vault: Vault
     world: World
     replaced: Callable[[str], None]
-    _sight: _Sight = field(default_factory=_Sight, init=False)
+    _state: _CatalogState = field(default_factory=_CatalogState, init=False)
 
     def current(self) -> Catalog:
-        """Return the view as of the last refresh. Raises Unavailable if that is old."""
-        sight = self._sight
-        at = sight.confirmed_at
-        # A clock that was set back must not make an old view young.
+        """Return the catalog. Raises Unavailable unless it was confirmed lately."""
+        state = self._state
+        at = state.confirmed_at
+        # A clock that was set back must not make an old view seem new.
         if at is None or not timedelta() <= self.world.now() - at <= STALE:
-            raise Unavailable(sight.fault or "the definitions were not read yet")
-        return sight.catalog
+            raise Unavailable(state.fault or "the definitions were not read yet")
+        return state.catalog
 
     async def refresh(self) -> None:
-        """See what has changed up to now; what stands in the way ages the view."""
-        sight = self._sight
-        async with sight.turn:
+        """Bring the view up to date; if the database fails, the view grows old."""
+        state = self._state
+        async with state.lock:
             try:
                 at = await self._confirm()
             except Unavailable as fault:
-                if sight.fault is None:
-                    log.warning("definitions not refreshed", why=str(fault))
-                sight.fault = str(fault)
+                if state.fault is None:
+                    extra = {"reason": str(fault)}
+                    log.warning("definitions not refreshed", extra=extra)
+                state.fault = str(fault)
                 return
-            sight.confirmed_at, sight.fault = at, None
+            state.confirmed_at, state.fault = at, None
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Refresh whenever a change is heard of, and often, until `stop` is set."""
-        heard = asyncio.Event()
+        """Refresh at each change signal and at each poll, until `stop` is set."""
+        changed = asyncio.Event()
         stopping = asyncio.create_task(stop.wait())
-        hearing = asyncio.create_task(self._hear(heard))
+        listening = asyncio.create_task(self._listen(changed))
         try:
             while not stopping.done():
-                # Before we look: what is heard while we do may have come too late.
-                heard.clear()
+                # Cleared before the refresh: a signal that arrives while it reads may
+                # be about a change that it does not see.
+                changed.clear()
                 await self.refresh()
-                looking = asyncio.ensure_future(self.world.sleep(self.database.glance))
-                told = asyncio.create_task(heard.wait())
+                pause = self.world.sleep(self.database.poll_interval)
+                poll = asyncio.ensure_future(pause)
+                signal = asyncio.create_task(changed.wait())
                 await asyncio.wait(
-                    [stopping, looking, told], return_when="FIRST_COMPLETED"
+                    [stopping, poll, signal], return_when="FIRST_COMPLETED"
                 )
-                looking.cancel()
-                told.cancel()
+                poll.cancel()
+                signal.cancel()
         finally:
             stopping.cancel()
-            hearing.cancel()
-            await asyncio.wait([hearing])
+            listening.cancel()
+            await asyncio.wait([listening])
 
-    async def _hear(self, heard: asyncio.Event) -> None:
-        told: str | None = None
+    async def _listen(self, changed: asyncio.Event) -> None:
+        logged = False
         while True:
             try:
-                async with self.database.hearing(heard) as deaf:
-                    heard.set()  # for what was announced before
-                    told = None
-                    await deaf.wait()
+                async with self.database.listening(changed) as lost:
+                    changed.set()  # for what was signalled before
+                    logged = False
+                    await lost.wait()
             except Unavailable as fault:
-                if told is None:
-                    told = str(fault)
-                    log.warning("changes are not heard of at once", why=told)
-            await self.world.sleep(_PATIENCE)
+                if not logged:
+                    extra = {"reason": str(fault)}
+                    log.warning("changes are not heard of at once", extra=extra)
+                    logged = True
+            await self.world.sleep(_LISTEN_AGAIN)
 
     async def _confirm(self) -> datetime:
-        """Return when the view was the newest: before it was read, not after."""
+        """Return a time at which the view was the newest: before it was read."""
         at = self.world.now()
-        if await self._look():
-            # All definitions take a while to read, and may be old news by then.
+        if await self._update():
+            # To read all definitions takes a while, in which they may have changed.
             at = self.world.now()
-            await self._look()
+            await self._update()
         return at
 
-    async def _look(self) -> bool:
-        """Tell whether the view has moved."""
-        sight = self._sight
-        view = sight.view
+    async def _update(self) -> bool:
+        """Read what has changed; return whether anything has."""
+        state = self._state
+        view = state.view
         async with self.database.reading() as connection:
             revision = await read_revision(connection)
             if revision == view.revision:
@@ -129,9 +135,9 @@ class LiveCatalog:
             new = await (
                 load(connection, mac) if first else load_changes(connection, mac, view)
             )
-        sight.view, sight.catalog = new, new.catalog
+        state.view, state.catalog = new, new.catalog
         if not first and new.secrets is not view.secrets:
-            for place, sealed in new.secrets.items():
-                if sealed is not view.secrets.get(place):
+            for scoped, sealed in new.secrets.items():
+                if sealed is not view.secrets.get(scoped):
                     self.replaced(sealed.secret.id)
         return True

@@ -1,11 +1,11 @@
-"""Loading: definitions from the database into a view, all of them or what changed."""
+"""Loading: reads definitions into a view, all of them or those that have changed."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,7 +22,7 @@ from keyrelay.stores.audit.chain import Mac
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.secret_rows import sealed_of
 from keyrelay.stores.definitions.versions import Versions, read_versions
-from keyrelay.stores.rows import AnyRow, Place, places_in, rows_of
+from keyrelay.stores.rows import AnyRow, ScopedId, ids_in, log_left_out, rows_of
 from keyrelay.stores.schema.tables import (
     actions,
     changes,
@@ -31,13 +31,13 @@ from keyrelay.stores.schema.tables import (
     secrets,
 )
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _TABLES = {Noun.SECRET: secrets, Noun.ACTION: actions, Noun.POLICY: policies}
 _NOUNS = {noun.value: noun for noun in Noun}
-_MANY = 10_000  # definitions; fewer are no burden to Python's cycle collector
+_MANY = 10_000  # definitions; fewer do not slow the garbage collector down noticeably
 # Stands in for a policy that cannot be read.
 _DENY_ALL = {
     "name": "unreadable",
@@ -48,13 +48,16 @@ _DENY_ALL = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """All definitions as of one revision; `versions` are those of the secrets."""
+    """All definitions as of one revision.
+
+    `versions` are those of the secrets, `indexes` the policies of each profile.
+    """
 
     revision: int = -1
     versions: Versions | None = None
-    actions: Mapping[Place, Action] = field(default_factory=dict)
-    secrets: Mapping[Place, SealedSecret] = field(default_factory=dict)
-    policies: Mapping[Place, Policy] = field(default_factory=dict)
+    actions: Mapping[ScopedId, Action] = field(default_factory=dict)
+    secrets: Mapping[ScopedId, SealedSecret] = field(default_factory=dict)
+    policies: Mapping[ScopedId, Policy] = field(default_factory=dict)
     indexes: Mapping[str, PolicyIndex] = field(default_factory=dict)
 
     @property
@@ -75,75 +78,73 @@ async def read_revision(connection: AsyncConnection) -> int:
 
 
 async def load(connection: AsyncConnection, mac: Mac) -> View:
-    """Read everything. Raises Unavailable."""
-    places = {
-        noun: await places_in(connection, table) for noun, table in _TABLES.items()
-    }
+    """Read all definitions. Raises Unavailable."""
+    ids = {noun: await ids_in(connection, table) for noun, table in _TABLES.items()}
     revision = await read_revision(connection)
     view = replace(View(), revision=revision)
-    many = sum(map(len, places.values())) > _MANY
+    many = sum(map(len, ids.values())) > _MANY
     with frozen_for_good() if many else nullcontext():
-        return await _loaded(connection, mac, view, places)
+        return await _loaded(connection, mac, view, ids)
 
 
 async def load_changes(connection: AsyncConnection, mac: Mac, view: View) -> View:
-    """Read what has changed since the view. Raises Unavailable."""
+    """Read the definitions changed since the view. Raises Unavailable."""
     since = select(changes).where(changes.c.revision > view.revision)
-    places: dict[Noun, list[Place]] = {noun: [] for noun in Noun}
+    ids: dict[Noun, list[ScopedId]] = {noun: [] for noun in Noun}
     for change in await connection.execute(since):
-        # A newer Keyrelay beside us may know more nouns; they are none of ours.
+        # A newer Keyrelay on the same database may know more nouns: skip those.
         if (noun := _NOUNS.get(change.noun)) is not None:
-            places[noun].append((change.profile, change.subject))
+            ids[noun].append((change.profile, change.subject))
     revision = await read_revision(connection)
-    return await _loaded(connection, mac, replace(view, revision=revision), places)
+    return await _loaded(connection, mac, replace(view, revision=revision), ids)
 
 
 async def _loaded(
     connection: AsyncConnection,
     mac: Mac,
     view: View,
-    places: Mapping[Noun, Sequence[Place]],
+    ids: Mapping[Noun, Sequence[ScopedId]],
 ) -> View:
-    """Return the view with what is at these places read anew."""
-    versions = await _versions(connection, mac, view, places[Noun.SECRET])
-    read = _Reading(connection=connection, places=places)
-    of_policies = await read.anew(Noun.POLICY, view.policies, _policy)
+    """Return the view with the definitions of these ids read again."""
+    versions = await _versions(connection, mac, view, ids[Noun.SECRET])
+    changed = _ChangedRows(connection=connection, ids=ids)
+    new_policies = await changed.reload(Noun.POLICY, view.policies, _policy)
     return View(
         revision=view.revision,
         versions=versions,
-        actions=await read.anew(Noun.ACTION, view.actions, _action),
-        secrets=await read.anew(Noun.SECRET, view.secrets, _sealed_by(versions)),
-        policies=of_policies,
-        indexes=_indexed(view, of_policies),
+        actions=await changed.reload(Noun.ACTION, view.actions, _action),
+        secrets=await changed.reload(Noun.SECRET, view.secrets, _sealed_by(versions)),
+        policies=new_policies,
+        indexes=_indexed(view, new_policies),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _ChangedRows:
     connection: AsyncConnection
-    places: Mapping[Noun, Sequence[Place]]
+    ids: Mapping[Noun, Sequence[ScopedId]]
 
-    async def anew(
-        self, noun: Noun, old: Mapping[Place, T], parse: Callable[[AnyRow], T]
-    ) -> Mapping[Place, T]:
-        """Return the old ones, those changed read anew or, if need be, left out."""
-        changed = dict.fromkeys(self.places[noun])
+    async def reload(
+        self, noun: Noun, old: Mapping[ScopedId, T], parse: Callable[[AnyRow], T]
+    ) -> Mapping[ScopedId, T]:
+        """Return `old` with the changed rows read again, less those not readable."""
+        changed = dict.fromkeys(self.ids[noun])
         if not changed:
             return old
         new = dict(old)
-        for place in changed:
-            new.pop(place, None)
+        for scoped in changed:
+            new.pop(scoped, None)
         ids = [id_ for _, id_ in changed]
         async for row in rows_of(self.connection, _TABLES[noun], ids):
             try:
                 new[row.profile, row.id] = parse(row)
             except ValueError as fault:
-                log.error("definition left out", noun=noun, id=row.id, why=str(fault))  # noqa: TRY400
+                log_left_out(noun, row.id, str(fault))
         return new
 
 
 async def _versions(
-    connection: AsyncConnection, mac: Mac, view: View, changed: Sequence[Place]
+    connection: AsyncConnection, mac: Mac, view: View, changed: Sequence[ScopedId]
 ) -> Versions:
     if view.versions is not None and not changed:
         return view.versions
@@ -167,37 +168,36 @@ def _sealed_by(versions: Versions) -> Callable[[AnyRow], SealedSecret]:
 
 
 def _action(row: AnyRow) -> Action:
-    return parse_action(_document(row), row.id, row.profile)
+    return parse_action(_document_of(row), row.id, row.profile)
 
 
 def _policy(row: AnyRow) -> Policy:
     try:
-        return parse_policy(_document(row), row.id, row.profile)
+        return parse_policy(_document_of(row), row.id, row.profile)
     except InvalidDefinition as fault:
-        # It may have denied something, and nobody knows what.
-        log.error(  # noqa: TRY400 - the document's own words
+        # What it denied is unknown, so everything is denied.
+        log.error(  # noqa: TRY400 - the message says it all
             "policy unreadable: its profile is denied every secret",
-            id=row.id,
-            why=str(fault),
+            extra={"id": row.id, "reason": str(fault)},
         )
         return parse_policy(_DENY_ALL, row.id, row.profile)
 
 
-def _document(row: AnyRow) -> Mapping[str, object]:
+def _document_of(row: AnyRow) -> Mapping[str, object]:
     return parse_document(str(row.document))
 
 
-def _indexed(view: View, new: Mapping[Place, Policy]) -> Mapping[str, PolicyIndex]:
-    """Index anew the profiles in which a policy has changed."""
+def _indexed(view: View, new: Mapping[ScopedId, Policy]) -> Mapping[str, PolicyIndex]:
+    """Build new indexes for the profiles in which a policy has changed."""
     old = view.policies
     if new is old:
         return view.indexes
-    touched: dict[str, list[Policy]] = {
-        place[0]: []
-        for place in old.keys() | new.keys()
-        if old.get(place) is not new.get(place)
+    stale: dict[str, list[Policy]] = {
+        scoped[0]: []
+        for scoped in old.keys() | new.keys()
+        if old.get(scoped) is not new.get(scoped)
     }
     for (profile, _), policy in new.items():
-        if profile in touched:
-            touched[profile].append(policy)
-    return {**view.indexes, **{name: index(those) for name, those in touched.items()}}
+        if profile in stale:
+            stale[profile].append(policy)
+    return {**view.indexes, **{name: index(those) for name, those in stale.items()}}

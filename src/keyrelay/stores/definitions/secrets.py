@@ -1,4 +1,4 @@
-"""Secrets: kept sealed; their values can be replaced, never read back."""
+"""Secrets: stored sealed; their values can be replaced, never read back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,25 +21,26 @@ from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import (
-    EditedMeanwhile,
-    InUse,
     Listing,
-    NotFound,
     Noun,
     keep_tags,
     listed,
 )
 from keyrelay.stores.definitions.secret_rows import row_of, sealed_of
 from keyrelay.stores.definitions.versions import LABEL, keep_version
+from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.schema.tables import actions, secret_versions, secrets
 
-_ORDERS = {"key": "folded"}
-_MOST_NAMED = 3
+_SORTS = {"key": "folded"}
+_MOST_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretStore:
-    """Each method raises Unavailable; what writes raises InvalidDefinition, too."""
+    """The secrets of all profiles.
+
+    Each method raises Unavailable; those that write raise InvalidDefinition, too.
+    """
 
     database: Database
     journal: Journal
@@ -90,13 +91,14 @@ class SecretStore:
         secret = after.secret
         async with self.journal.writing(profile, actor) as writing:
             connection = writing.connection
-            # Sealed outside the transaction, so that no writer waits for a key.
-            if await _version(connection, id_) != before.secret.version:
+            # The value was sealed before the transaction, so that no other writer
+            # waits for a key: the row may have changed in between.
+            if await _version_of(connection, id_) != before.secret.version:
                 raise EditedMeanwhile(
                     f"secret {id_} was edited by somebody else: look again"
                 )
             if after.fifo and not before.fifo:
-                await _check_actions(connection, profile, id_)
+                await _check_fifo_fits(connection, profile, id_)
             await connection.execute(
                 update(secrets).where(secrets.c.id == id_).values(row_of(after))
             )
@@ -127,7 +129,7 @@ class SecretStore:
 
     async def get(self, profile: str, id_: str) -> SealedSecret:
         """Raises NotFound."""
-        wanted = _of(profile).where(secrets.c.id == id_)
+        wanted = _secrets_of(profile).where(secrets.c.id == id_)
         async with self.database.reading() as connection:
             row = (await connection.execute(wanted)).one_or_none()
         if row is None:
@@ -135,13 +137,13 @@ class SecretStore:
         return sealed_of(row, row.version)
 
     async def list(self, profile: str, listing: Listing) -> tuple[SealedSecret, ...]:
-        wanted = listed(_of(profile), secrets, Noun.SECRET, listing, _ORDERS)
+        wanted = listed(_secrets_of(profile), secrets, Noun.SECRET, listing, _SORTS)
         async with self.database.reading() as connection:
             rows = await connection.execute(wanted)
             return tuple(sealed_of(row, row.version) for row in rows)
 
     async def _resealed(self, before: SealedSecret, edit: SecretEdit) -> SealedSecret:
-        """Seal as a new version: an old row must not open again, whatever changed."""
+        """Seal as a new version, so that no older row opens, whatever has changed."""
         vault, world = self.journal.audit_log.vault, self.journal.audit_log.world
         tags = before.secret.tags if edit.tags is None else edit.tags
         version = before.secret.version + 1
@@ -157,7 +159,7 @@ class SecretStore:
         )
 
 
-def _of(profile: str) -> Select[tuple[object, ...]]:
+def _secrets_of(profile: str) -> Select[tuple[object, ...]]:
     return (
         select(secrets, secret_versions.c.version)
         .join(secret_versions, secret_versions.c.secret == secrets.c.id)
@@ -172,7 +174,7 @@ async def _insert(connection: AsyncConnection, sealed: SealedSecret) -> None:
         raise InvalidDefinition("Secret key already exists") from None
 
 
-async def _version(connection: AsyncConnection, id_: str) -> int | None:
+async def _version_of(connection: AsyncConnection, id_: str) -> int | None:
     version: int | None = await connection.scalar(
         select(secret_versions.c.version).where(secret_versions.c.secret == id_)
     )
@@ -184,19 +186,19 @@ async def _refuse_in_use(connection: AsyncConnection, profile: str, id_: str) ->
         select(actions.c.name)
         .where(actions.c.profile == profile, actions.c.secret == id_)
         .order_by(actions.c.folded)
-        .limit(_MOST_NAMED + 1)
+        .limit(_MOST_LISTED + 1)
     )
     names = [repr(name) for name in await connection.scalars(referring)]
     if names:
-        more = " and others" if len(names) > _MOST_NAMED else ""
+        more = " and others" if len(names) > _MOST_LISTED else ""
         raise InUse(
-            f"actions use this secret: {', '.join(names[:_MOST_NAMED])}{more};"
+            f"actions use this secret: {', '.join(names[:_MOST_LISTED])}{more};"
             " edit or delete them first"
         )
 
 
-async def _check_actions(connection: AsyncConnection, profile: str, id_: str) -> None:
-    """Refuse to turn a queue into a FIFO one under actions that do not fit it."""
+async def _check_fifo_fits(connection: AsyncConnection, profile: str, id_: str) -> None:
+    """Refuse a FIFO queue in place of a standard one if an action does not fit it."""
     referring = select(actions.c.id, actions.c.name, actions.c.document).where(
         actions.c.profile == profile, actions.c.secret == id_
     )
