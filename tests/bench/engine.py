@@ -58,7 +58,7 @@ class Source:
 
 def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
     world = store.audit_log.world
-    breaker = Breaker(share=LANES, now=world.now, wake=lambda _: None)
+    breaker = Breaker(slow_limit=LANES, now=world.now, wake=lambda _: None)
     pipeline = Pipeline(
         catalog=catalog.current,
         vault=store.vault,

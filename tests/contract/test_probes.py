@@ -19,7 +19,7 @@ from keyrelay.app.settings import Settings
 from keyrelay.app.store import initialise
 from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.observability.probes import OFF, Probes, open_probes
-from keyrelay.observability.readiness import FRESH
+from keyrelay.observability.readiness import FRESH_FOR
 from keyrelay.ports import Unavailable
 
 ANYWHERE = "127.0.0.1:0"
@@ -75,8 +75,8 @@ class Answering:
             )
 
     async def ready(self) -> tuple[int, object]:
-        """Return the answer of a look that is not the one before."""
-        self.clock.time += FRESH.total_seconds()
+        """Return the answer of a probe whose checks are due again."""
+        self.clock.time += FRESH_FOR.total_seconds()
         answer = await self.ask("/readyz")
         return answer.status, answer.document["parts"]
 
@@ -96,7 +96,7 @@ async def settings(tmp_path: Path) -> Settings:
 async def answering(
     settings: Settings, address: str, *, chosen: bool = True
 ) -> AsyncIterator[Answering]:
-    """Give a worker that has its definitions, but does not work."""
+    """Yield a worker that has its definitions and runs no lanes."""
     stop = asyncio.Event()
     async with (
         open_dispatchers(settings) as dispatchers,
@@ -113,8 +113,8 @@ async def answering(
             worker = Answering(
                 process=process, settings=settings, place=place, stop=stop
             )
-            for part in observability.readiness.parts.values():
-                part.clock = worker.clock
+            for component in observability.readiness.components.values():
+                component.clock = worker.clock
             yield worker
 
 
@@ -126,7 +126,7 @@ async def worker(settings: Settings) -> AsyncIterator[Answering]:
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    """An address that somebody else has."""
+    """An address that another process has."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
@@ -168,10 +168,10 @@ async def test_a_worker_that_has_not_seen_its_definitions_is_not_ready(
 async def test_a_worker_whose_queue_does_not_answer_is_not_ready(
     worker: Answering,
 ) -> None:
-    async def away() -> None:
+    async def unavailable() -> None:
         raise Unavailable("no broker answers at kafka-1:9092")
 
-    worker.process.observability.readiness.parts["queue"].ask = away
+    worker.process.observability.readiness.components["queue"].check = unavailable
 
     answered = await worker.ready()
     scraped = await worker.ask("/metrics")
@@ -194,18 +194,18 @@ async def test_a_worker_that_stops_is_not_ready_and_alive_still(
     assert (alive.status, alive.document) == (200, {"alive": True})
 
 
-async def test_a_worker_is_alive_whatever_else_is_away(worker: Answering) -> None:
+async def test_a_worker_is_alive_whatever_does_not_answer(worker: Answering) -> None:
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    for part in worker.process.observability.readiness.parts.values():
-        part.ask = hang
+    for component in worker.process.observability.readiness.components.values():
+        component.check = hang
 
     assert (await worker.ready())[0] == 503
     assert (await worker.ask("/healthz")).status == 200
 
 
-async def test_nobody_is_asked_any_more_once_the_probes_are_closed(
+async def test_closing_the_probes_cancels_the_checks_under_way(
     settings: Settings,
 ) -> None:
     asked, left = asyncio.Event(), asyncio.Event()
@@ -218,7 +218,7 @@ async def test_nobody_is_asked_any_more_once_the_probes_are_closed(
             left.set()
 
     async with answering(settings, ANYWHERE) as worker:
-        worker.process.observability.readiness.parts["queue"].ask = hang
+        worker.process.observability.readiness.components["queue"].check = hang
         await worker.ready()
 
     assert asked.is_set()
@@ -238,7 +238,7 @@ async def test_metrics_are_what_prometheus_reads(worker: Answering) -> None:
     assert families["keyrelay_lag"].samples[0].labels == {"topic": "queue"}
 
 
-async def test_openmetrics_and_gzip_are_given_to_who_asks(worker: Answering) -> None:
+async def test_openmetrics_and_gzip_are_given_on_request(worker: Answering) -> None:
     accept = "application/openmetrics-text; version=1.0.0"
     headers = {"Accept": accept, "Accept-Encoding": "gzip"}
 
@@ -286,7 +286,7 @@ async def test_only_what_reads_is_answered(worker: Answering, method: str) -> No
     assert set(answer.document) == {"error"}
 
 
-async def test_no_answer_tells_what_it_was_made_with(worker: Answering) -> None:
+async def test_no_answer_tells_the_versions_of_the_server(worker: Answering) -> None:
     for path in ("/metrics", "/healthz", "/readyz", "/"):
         answer = await worker.ask(path)
 
@@ -336,9 +336,7 @@ async def test_a_chosen_address_that_is_not_ours_ends_the_start(
             pass
 
 
-async def test_the_address_that_nobody_chose_may_be_taken(
-    settings: Settings, taken: str
-) -> None:
+async def test_the_default_address_may_be_taken(settings: Settings, taken: str) -> None:
     with capture_logs() as logged:
         async with answering(settings, taken, chosen=False) as worker:
             assert worker.place == OFF

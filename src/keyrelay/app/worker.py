@@ -21,7 +21,7 @@ from keyrelay.model.world import World, real_world
 from keyrelay.network.egress import Egress, parse_networks
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
-from keyrelay.observability.readiness import Component, Readiness, Waiting
+from keyrelay.observability.readiness import Component, QueueLag, Readiness
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
@@ -132,12 +132,12 @@ def _sqs(settings: Settings) -> SqsDispatcher:
 
 def _breaker(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Breaker:
     # A slow server may take most of the lanes, never all of them.
-    share = max(1, settings.lanes * 3 // 4)
-    return Breaker(share=share, now=world.now, wake=resumed.put_nowait)
+    slow_limit = max(1, settings.lanes * 3 // 4)
+    return Breaker(slow_limit=slow_limit, now=world.now, wake=resumed.put_nowait)
 
 
 def _readiness(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readiness:
-    waiting = Waiting(ask=backlog.lags)
+    queue_lag = QueueLag(read=backlog.lags)
 
     async def definitions() -> None:
         catalog.current()
@@ -146,14 +146,14 @@ def _readiness(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readines
         async with store.database.reading() as connection:
             await read_revision(connection)
 
-    asked = {
+    checks = {
         "vault": store.vault.check,
         "definitions": definitions,
         "database": database,
-        "queue": waiting.look,
+        "queue": queue_lag.refresh,
     }
-    parts = {name: Component(ask=ask) for name, ask in asked.items()}
-    return Readiness(parts=parts, waiting=waiting)
+    components = {name: Component(check=check) for name, check in checks.items()}
+    return Readiness(components=components, queue_lag=queue_lag)
 
 
 def _egress(settings: Settings) -> Egress:

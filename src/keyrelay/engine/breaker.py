@@ -1,9 +1,20 @@
-"""Pauses: secrets that are better left alone for a while, and why.
+"""Circuit breaker: pauses a secret whose credential or peer fails, and probes it.
 
-A refused credential pauses its version of the secret until the secret is replaced;
-a dead or busy peer is left alone after a few failures; a slow one may not take
-every lane. What is held back was no attempt. Now and then one trigger goes ahead
-as the probe that ends a pause.
+Each secret has a circuit, for its newest version:
+
+    closed      attempts go; failures of the peer in a row are counted
+    open        the secret is paused: its triggers are held back
+    half-open   the pause is over: one attempt goes as the probe, others are held back
+
+A refused credential opens the circuit at once, and five failures of the peer in a row
+open it. A replaced secret begins with a closed one. A probe that the peer answers
+closes the circuit; one that fails opens it for twice as long, up to 15 minutes. A
+probe that does not return within one more pause is followed by another.
+
+Beside the circuits stands a bulkhead: attempts at slow peers may occupy only so many
+lanes, all together. What is held back was no attempt, and spends none.
+
+Michael Nygard, "Release It!" (2007): Circuit Breaker and Bulkheads.
 """
 
 import logging
@@ -18,39 +29,42 @@ from keyrelay.model.secret import Secret
 
 log = logging.getLogger(__name__)
 
-_TOLERATED = 5  # failures of a peer in a row
-_FIRST = {Blame.PEER: timedelta(seconds=5), Blame.CREDENTIAL: timedelta(minutes=1)}
+_THRESHOLD = 5  # failures of a peer in a row that open its circuit
+_SHORTEST = {Blame.PEER: timedelta(seconds=5), Blame.CREDENTIAL: timedelta(minutes=1)}
 _LONGEST = timedelta(minutes=15)
-_EXPECTED = 3  # for each probe, of which one may be gone by then
-_AFTER = timedelta(minutes=1)  # at the least, for those who are not
-_SLOW = timedelta(seconds=1)
-_CROWD_WAIT = timedelta(seconds=5)
-
-_Begun = tuple[str, datetime]  # with which secret, and when
+# Triggers that are told to come back for one probe: the first is the probe, and the
+# others are there in case that it was settled or leased elsewhere by then.
+_CANDIDATES = 3
+_BEHIND_PROBE = timedelta(minutes=1)  # how much later all others come back, at least
+_SLOW_AFTER = timedelta(seconds=1)
+_SLOW_WAIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pause:
-    """`probe_at` moves ahead while a probe is under way, so that it stays alone;
-    `expected` are the triggers that come back then to be the next one."""
+    """Why and since when a circuit is open, and when its next probe is due.
+
+    While a probe is under way, `probe_at` lies one more `length` ahead, so that the
+    probe stays alone. `candidates` counts the triggers that were told to come then.
+    """
 
     reason: str
     since: datetime
     length: timedelta
     probe_at: datetime
-    expected: int = 0
+    candidates: int = 0
 
     def holds(self, now: datetime) -> bool:
         # A clock that was set back must not make a pause longer.
         return self.since <= now < self.probe_at
 
-    def is_probing(self, now: datetime) -> bool:
+    def is_half_open(self, now: datetime) -> bool:
         return now >= self.since + self.length
 
 
 @dataclass(slots=True)
-class _Health:
-    """What is known of one version of one secret, in this process."""
+class _Circuit:
+    """What this process knows of one version of a secret; closed without a pause."""
 
     version: int
     failures: int = 0
@@ -58,114 +72,133 @@ class _Health:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _UnderWay:
-    """An attempt among `all` that are under way, for as long as it is."""
+class _InFlight:
+    """An attempt, which stands in `attempts` until it ends."""
 
-    all: dict[object, _Begun]
-    begun: _Begun
+    attempts: dict["_InFlight", None]
+    secret: str
+    started_at: datetime
 
     def __enter__(self) -> None:
-        self.all[self] = self.begun
+        self.attempts[self] = None
 
     def __exit__(self, *_: object) -> None:
-        del self.all[self]
+        del self.attempts[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
-    """`share` is how many attempts slow peers may have under way, all together;
-    `wake` is called with a secret's id when what waits for it may go on."""
+    """The circuits of all secrets, and the bulkhead for slow peers.
 
-    share: int
+    `slow_limit` is how many attempts at slow peers may be in flight, all together.
+    `wake` is called with the id of a secret whose held triggers may go on.
+    """
+
+    slow_limit: int
     now: Callable[[], datetime]
     wake: Callable[[str], None]
-    _healths: dict[str, _Health] = field(default_factory=dict, init=False)
-    _under_way: dict[object, _Begun] = field(default_factory=dict, init=False)
+    _circuits: dict[str, _Circuit] = field(default_factory=dict, init=False)
+    _in_flight: dict[_InFlight, None] = field(default_factory=dict, init=False)
 
-    def held(self, secret: Secret) -> Deferred | None:
-        """Return why a trigger must wait; None, it may go, perhaps as the probe."""
-        health, now = self._health(secret), self.now()
-        pause = health.pause
+    def admit(self, secret: Secret) -> Deferred | None:
+        """Return why and how long a trigger is held back; None, it goes.
+
+        In a half-open circuit, the trigger that goes is the probe.
+        """
+        circuit, now = self._circuit_of(secret), self.now()
+        pause = circuit.pause
         if pause is not None and pause.holds(now):
             reason = f"secret {secret.key} is paused: {pause.reason}"
-            return _wait(reason, self._appointment(health, pause, now), secret)
+            return _held(reason, self._wait_for_probe(circuit, pause, now), secret)
         if pause is not None:
             since, probe_at = min(pause.since, now), now + pause.length
-            health.pause = replace(pause, since=since, probe_at=probe_at, expected=0)
+            circuit.pause = replace(pause, since=since, probe_at=probe_at, candidates=0)
             return None
         slow = self._slow(now)
-        if len(slow) >= self.share and secret.id in slow:
-            return _wait(f"the server of {secret.key} is slow", _CROWD_WAIT, secret)
+        if len(slow) >= self.slow_limit and secret.id in slow:
+            return _held(f"the server of {secret.key} is slow", _SLOW_WAIT, secret)
         return None
 
     def attempt(self, secret: Secret) -> AbstractContextManager[None]:
-        """Count an attempt as under way."""
-        return _UnderWay(self._under_way, (secret.id, self.now()))
+        """Count an attempt as in flight while the block runs."""
+        return _InFlight(self._in_flight, secret.id, self.now())
 
     def observe(self, secret: Secret, outcome: Outcome) -> Outcome:
-        """Learn from an attempt; return its outcome, waiting for the secret if so."""
-        health = self._health(secret)
-        if health is not self._healths[secret.id]:  # of an earlier version
+        """Open or close the circuit after an attempt; return the attempt's outcome.
+
+        The outcome of a refused credential waits for the secret, as long as the pause.
+        """
+        circuit = self._circuit_of(secret)
+        if circuit is not self._circuits[secret.id]:  # of an earlier version
             return outcome
         match outcome:
             case Deferred(blame=Blame.CREDENTIAL):
-                length = self._pause(secret, health, Blame.CREDENTIAL, outcome.reason)
+                length = self._trip(secret, circuit, Blame.CREDENTIAL, outcome.reason)
                 wait = max(length, outcome.not_before)
                 return replace(outcome, not_before=wait, waits_for=secret.id)
             case Deferred(blame=Blame.PEER) | Uncertain():
-                health.failures += 1
-                if health.failures >= _TOLERATED:
-                    self._pause(secret, health, Blame.PEER, outcome.reason)
+                circuit.failures += 1
+                if circuit.failures >= _THRESHOLD:
+                    self._trip(secret, circuit, Blame.PEER, outcome.reason)
             case Rejected(parts=()) | Deferred(parts=()):
-                self._pass_on(health)
+                self._release_probe(circuit)
             case _:
-                self._lift(secret, health)
+                self._close(secret, circuit)
         return outcome
 
     def paused(self) -> int:
-        """Return how many secrets are paused, but for those nobody comes for."""
+        """Return how many secrets are paused.
+
+        A pause whose probe has been due for 15 minutes is not counted: no trigger uses
+        that secret any more.
+        """
         now = self.now()
-        breaker = (health.pause for health in self._healths.values())
+        pauses = (circuit.pause for circuit in self._circuits.values())
         return sum(
-            pause is not None and now < pause.probe_at + _LONGEST for pause in breaker
+            pause is not None and now < pause.probe_at + _LONGEST for pause in pauses
         )
 
     def _slow(self, now: datetime) -> list[str]:
-        """Return whose attempts have been under way for long, one entry for each."""
-        # In the order of their beginning: none after the first that is not is slow,
-        # and where no peer is, no more than one is looked at.
-        begun = takewhile(lambda each: now - each[1] > _SLOW, self._under_way.values())
-        return [id_ for id_, _ in begun]
+        """Return the secrets of the attempts that are slow, one entry for each."""
+        # In the order in which they started: behind the first that is not slow, none
+        # is, so that where no peer is slow, only one attempt is looked at.
+        slow = takewhile(
+            lambda attempt: now - attempt.started_at > _SLOW_AFTER, self._in_flight
+        )
+        return [attempt.secret for attempt in slow]
 
-    def _health(self, secret: Secret) -> _Health:
-        known = self._healths.get(secret.id)
+    def _circuit_of(self, secret: Secret) -> _Circuit:
+        known = self._circuits.get(secret.id)
         if known is None or known.version < secret.version:
-            known = self._healths[secret.id] = _Health(secret.version)
+            known = self._circuits[secret.id] = _Circuit(secret.version)
         # An attempt that began before the secret was replaced says nothing of now.
-        return known if known.version == secret.version else _Health(secret.version)
+        return known if known.version == secret.version else _Circuit(secret.version)
 
-    def _appointment(self, health: _Health, pause: _Pause, now: datetime) -> timedelta:
-        """Return when to come back: a few for the probe, all others much later.
-
-        If the probe goes well they are woken; if not, they would all have come for
-        nothing.
-        """
-        soon = pause.probe_at - now
-        if pause.expected < _EXPECTED:
-            health.pause = replace(pause, expected=pause.expected + 1)
-            return soon
-        return min(soon + max(_AFTER, 4 * pause.length), _LONGEST)
-
-    def _pause(
-        self, secret: Secret, health: _Health, blame: Blame, reason: str
+    def _wait_for_probe(
+        self, circuit: _Circuit, pause: _Pause, now: datetime
     ) -> timedelta:
-        now, pause = self.now(), health.pause
-        if pause is not None and not pause.is_probing(now):
-            # It was under way when the pause began: no news, and no longer a pause.
+        """Return how long a held trigger waits: few until the probe, others longer.
+
+        A probe that succeeds wakes the others; after one that fails, they would all
+        have come for nothing.
+        """
+        until_probe = pause.probe_at - now
+        if pause.candidates < _CANDIDATES:
+            circuit.pause = replace(pause, candidates=pause.candidates + 1)
+            return until_probe
+        return min(until_probe + max(_BEHIND_PROBE, 4 * pause.length), _LONGEST)
+
+    def _trip(
+        self, secret: Secret, circuit: _Circuit, blame: Blame, reason: str
+    ) -> timedelta:
+        """Open the circuit, after a failed probe for twice as long; return how long."""
+        now, pause = self.now(), circuit.pause
+        if pause is not None and not pause.is_half_open(now):
+            # It was in flight when the circuit opened: no news, and no longer pause.
             return pause.length
         doubled = pause.length * 2 if pause else timedelta()
-        length = min(max(doubled, _FIRST[blame]), _LONGEST)
-        health.pause = _Pause(
+        length = min(max(doubled, _SHORTEST[blame]), _LONGEST)
+        circuit.pause = _Pause(
             reason=reason, since=now, length=length, probe_at=now + length
         )
         log.warning(
@@ -174,19 +207,19 @@ class Breaker:
         )
         return length
 
-    def _pass_on(self, health: _Health) -> None:
-        """Let the next one be the probe: of this one the peer said nothing."""
-        now, pause = self.now(), health.pause
-        if pause is not None and pause.is_probing(now):
-            health.pause = replace(pause, probe_at=now)
+    def _release_probe(self, circuit: _Circuit) -> None:
+        """Let the next trigger be the probe: this attempt never reached the peer."""
+        now, pause = self.now(), circuit.pause
+        if pause is not None and pause.is_half_open(now):
+            circuit.pause = replace(pause, probe_at=now)
 
-    def _lift(self, secret: Secret, health: _Health) -> None:
-        health.failures = 0
-        if health.pause is not None:
-            health.pause = None
+    def _close(self, secret: Secret, circuit: _Circuit) -> None:
+        circuit.failures = 0
+        if circuit.pause is not None:
+            circuit.pause = None
             log.warning("secret resumed", extra={"secret": secret.id})
             self.wake(secret.id)
 
 
-def _wait(reason: str, wait: timedelta, secret: Secret) -> Deferred:
+def _held(reason: str, wait: timedelta, secret: Secret) -> Deferred:
     return Deferred(reason, not_before=wait, spends_attempt=False, waits_for=secret.id)

@@ -19,7 +19,7 @@ from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """Raises Unavailable while catalog or vault do not answer; nothing is sent then."""
+    """Raises Unavailable while catalog or vault do not answer; then nothing is sent."""
 
     catalog: Callable[[], Catalog]
     vault: Vault
@@ -51,7 +51,7 @@ class Pipeline:
         message = compose(action, trigger, lease.done)
         if isinstance(message, Rejected):
             return Report(outcome=message, evidence=evidence)
-        held = self.breaker.held(sealed.secret)
+        held = self.breaker.admit(sealed.secret)
         if held is not None:
             return Report(outcome=held, schedule=action.schedule, held=True)
         return Report(
@@ -66,7 +66,7 @@ class Pipeline:
         if self.now() > lease.trigger.lifetime.deadline:
             return Rejected("its deadline passed before an attempt", Fault.SYSTEM)
         if lease.number > action.schedule.attempts:
-            # Whatever cuts attempts short must not do so for ever.
+            # What ends every attempt early (a crash, say) must not repeat for ever.
             return Uncertain("its attempts were cut short, the last one too")
         return None
 

@@ -1,4 +1,4 @@
-"""Supervisor: runs the worker beside the tasks that keep its view current."""
+"""Supervisor: runs the worker beside the tasks that refresh its catalog and wake."""
 
 import asyncio
 import logging
@@ -13,12 +13,15 @@ from keyrelay.ports import Definitions, Unavailable, Waker
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = timedelta(seconds=1)
+_RETRY_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervisor:
-    """`resumed` yields the id of each secret that was replaced or is paused no more."""
+    """`resumed` receives the id of each secret that was replaced or is paused no more.
+
+    Its waiting triggers are made due then.
+    """
 
     worker: Worker
     definitions: Definitions
@@ -28,7 +31,10 @@ class Supervisor:
     async def work(
         self, stop: asyncio.Event, grace: timedelta, started: Callable[[], None]
     ) -> None:
-        """Work until `stop` is set, or until the queue is drained; then finish."""
+        """Work until `stop` is set or the queue is drained, then as Worker.run says.
+
+        `started` is called once the catalog has been read for the first time.
+        """
         await self.definitions.refresh()
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -41,15 +47,15 @@ class Supervisor:
 
     async def _wake(self) -> None:
         # A new process knows neither which secrets were replaced while no worker ran
-        # nor which were paused: every waiting trigger may try.
-        await self._insist(self.waker.wake_all)
+        # nor which were paused: every waiting trigger becomes due.
+        await self._retry(self.waker.wake_all)
         while True:
             secret = await self.resumed.get()
-            await self._insist(partial(self.waker.wake, secret))
+            await self._retry(partial(self.waker.wake, secret))
 
-    async def _insist(self, wake: Callable[[], Awaitable[None]]) -> None:
-        await insist(wake, Unavailable, self._wait_out)
+    async def _retry(self, wake: Callable[[], Awaitable[None]]) -> None:
+        await insist(wake, Unavailable, self._pause)
 
-    async def _wait_out(self, fault: Unavailable) -> None:
+    async def _pause(self, fault: Unavailable) -> None:
         log.warning("nothing is woken", extra={"reason": str(fault)})
-        await self.worker.world.sleep(_PATIENCE)
+        await self.worker.world.sleep(_RETRY_AFTER)

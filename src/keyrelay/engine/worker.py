@@ -17,11 +17,16 @@ from keyrelay.ports import AuditLog, DeadLetters, Lease, Queue, Unavailable
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = timedelta(seconds=1)  # between two looks at what is unavailable
+_RETRY_AFTER = timedelta(seconds=1)  # between two tries of what is unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
+    """`lanes` identical loops: lease, attempt, record, settle, one trigger at a time.
+
+    Whatever is unavailable is tried again every second, and the lane waits for it.
+    """
+
     queue: Queue
     attempt: Callable[[Lease], Awaitable[Report]]
     audit: AuditLog
@@ -32,15 +37,15 @@ class Worker:
     async def run(self, stop: asyncio.Event, grace: timedelta) -> None:
         """Work until `stop` is set or the queue is drained.
 
-        What has been started is then finished; what takes longer than `grace` is
-        cut short, and its lease goes back.
+        Attempts under way are then finished. Those that take longer than `grace` are
+        cancelled, and their leases go back to the queue unsettled.
         """
         try:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
                 lanes = [group.create_task(self._lane(stop)) for _ in range(self.lanes)]
                 ending = group.create_task(_end(stop, grace, limit))
                 for lane in asyncio.as_completed(lanes):
-                    await lane  # a group does not mind a cancelled lane; we do
+                    await lane  # a TaskGroup ignores a cancelled task: raise it here
                 ending.cancel()
         except TimeoutError:
             log.warning("grace is over; unfinished leases go back")
@@ -54,33 +59,33 @@ class Worker:
             try:
                 return await self.queue.lease(until=stop)
             except Unavailable as fault:
-                await self._wait_out(fault)
+                await self._pause(fault)
         return None
 
     async def _work(self, lease: Lease) -> None:
         started_at = self.world.now()
         report = await self._report_of(lease)
         settlement = self._settlement_of(lease, report)
-        # Recorded before it is settled: after a crash between the two we repeat
-        # an attempt we know about, and never lose one we do not.
-        # What was held back and waits on was no attempt, but no burial goes unrecorded.
+        # Recorded before it is settled: after a crash between the two, an attempt that
+        # is on record is repeated, and none that is not on record is lost.
+        # What was held back was no attempt and leaves no record, unless it is buried.
         if not report.held or isinstance(settlement, Bury):
             record = self._record_of(lease, report, settlement, started_at)
-            await self._insist(lambda: self.audit.append(record))
-        # The letter before the settlement, for the same reason.
+            await self._retry(lambda: self.audit.append(record))
+        # The dead letter is written before the settlement, for the same reason.
         if isinstance(settlement, Bury):
             letter = self._letter_of(lease, settlement)
-            await self._insist(lambda: self.dead_letters.bury(letter))
-        await self._insist(lambda: lease.settle(settlement))
+            await self._retry(lambda: self.dead_letters.bury(letter))
+        await self._retry(lambda: lease.settle(settlement))
 
     async def _report_of(self, lease: Lease) -> Report:
         try:
             return await self.attempt(lease)
         except Unavailable as fault:
-            waits = Deferred(str(fault), not_before=_PATIENCE, spends_attempt=False)
+            waits = Deferred(str(fault), not_before=_RETRY_AFTER, spends_attempt=False)
             return Report(outcome=waits, held=True)
         except Exception as error:  # noqa: BLE001 - the one catch-all: a bug of ours
-            # Frames only: the error's own words may quote what must stay inside.
+            # Frames only: the error's message may quote a secret.
             frames = traceback.format_tb(error.__traceback__)
             what = {"error": type(error).__name__, "frames": frames}
             log.error("attempt failed", extra={"trigger": lease.trigger.id, **what})  # noqa: TRY400
@@ -128,13 +133,13 @@ class Worker:
             buried_at=self.world.now(),
         )
 
-    async def _insist(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Do what must come before anything else; until it is done, work stops."""
-        await insist(act, Unavailable, self._wait_out)
+    async def _retry(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Return once `act` has succeeded; until then this lane does nothing else."""
+        await insist(act, Unavailable, self._pause)
 
-    async def _wait_out(self, fault: Unavailable) -> None:
+    async def _pause(self, fault: Unavailable) -> None:
         log.error("work is stopped", extra={"reason": str(fault)})
-        await self.world.sleep(_PATIENCE)
+        await self.world.sleep(_RETRY_AFTER)
 
 
 async def _end(stop: asyncio.Event, grace: timedelta, limit: asyncio.Timeout) -> None:

@@ -1,4 +1,4 @@
-"""Gauges: how a worker stands at the moment it is asked, for Prometheus to collect."""
+"""Gauges: a worker's state at the moment of a scrape, for Prometheus to collect."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -13,32 +13,37 @@ from keyrelay.observability.readiness import Readiness
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Gauges:
-    """A collector: what it says of topics and parts is as old as the last look."""
+    """prometheus_client's Collector.
+
+    What it says of topics and components is as old as the last Readiness.refresh.
+    """
 
     lanes: Lanes
     readiness: Readiness
     paused: Callable[[], int]
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge("lanes", "Attempts there can be at once.", self.lanes.total)
+        yield _gauge(
+            "lanes", "Attempts that can be under way at once.", self.lanes.total
+        )
         yield _gauge("lanes_busy", "Lanes that hold a trigger.", self.lanes.busy)
-        yield _gauge("secrets_paused", "Secrets that are left alone.", self.paused())
-        yield self._parts()
+        yield _gauge("secrets_paused", "Secrets that are paused.", self.paused())
+        yield self._components()
         yield from self._topics()
         yield InfoMetricFamily(
             "keyrelay_build",
-            "What runs.",
+            "The version of Keyrelay and of Python.",
             {"version": __version__, "python": platform.python_version()},
         )
 
-    def _parts(self) -> Metric:
+    def _components(self) -> Metric:
         family = GaugeMetricFamily(
             "keyrelay_part_ready",
-            "Whether what a worker cannot do without answers: 1, it does.",
+            "Whether what a worker needs answers: 1, it does; 0, it does not.",
             labels=["part"],
         )
         faults = self.readiness.faults()
-        for name in self.readiness.parts:
+        for name in self.readiness.components:
             family.add_metric([name], name not in faults)
         return family
 
@@ -50,10 +55,10 @@ class Gauges:
             "How long the lanes need for what waits, at their pace of the last minute.",
         )
         pace = self.lanes.pace()
-        for each in self.readiness.waiting.lags:
+        for each in self.readiness.queue_lag.lags:
             lag.add_metric([each.topic], each.waiting)
             age.add_metric([each.topic], each.age.total_seconds())
-            drain.add_metric([each.topic], pace.time_for(each).total_seconds())
+            drain.add_metric([each.topic], pace.time_to_drain(each).total_seconds())
         yield from (lag, age, drain)
 
 

@@ -1,7 +1,7 @@
-"""Timings: how often something took how long, for who counts in one event loop.
+"""Histogram: how often something took how long, counted within one event loop.
 
-prometheus_client's histogram takes locks and walks through its buckets, which costs
-five times as much; at the rate of a worker that is a tenth of what a trigger costs.
+prometheus_client's histogram takes locks and searches its buckets one by one, which
+costs five times as much: a tenth of what a worker spends on a trigger.
 """
 
 from bisect import bisect_left
@@ -12,7 +12,7 @@ from itertools import accumulate
 
 @dataclass(slots=True)
 class Histogram:
-    """`bounds` are the buckets' upper ones, in seconds and in order."""
+    """`bounds` are the upper bounds of the buckets, in seconds, ascending."""
 
     bounds: tuple[float, ...]
     sum: float = field(default=0, init=False)
@@ -26,6 +26,9 @@ class Histogram:
         self.sum += seconds
 
     def buckets(self) -> Sequence[tuple[str, int]]:
-        """Return each bound, as Prometheus writes it, and how often it was kept."""
+        """Return each upper bound as Prometheus writes it, with its cumulative count.
+
+        The last one is `+Inf`, which counts all observations.
+        """
         bounds = [*(str(float(bound)) for bound in self.bounds), "+Inf"]
         return [*zip(bounds, accumulate(self._counts), strict=True)]

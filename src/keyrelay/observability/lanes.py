@@ -1,4 +1,4 @@
-"""Lanes: which of them hold a trigger, and how fast they have let go of late."""
+"""Lanes: how many of them hold a trigger, and how fast they settle."""
 
 import asyncio
 import math
@@ -11,92 +11,107 @@ from datetime import timedelta
 from keyrelay.model.backlog import Lag
 from keyrelay.ports import Lease, Queue
 
-_LATELY = 60.0  # seconds
+_WINDOW = 60.0  # seconds over which the pace is measured
 _LONGEST = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How many triggers the `lanes` let go of, and for how long they held them all
-    in all. What a lane lets go of is settled: done, buried or to be tried again."""
+    """How many triggers the `lanes` settled, and for how long they held triggers.
+
+    `held` is the sum over all lanes, with the triggers that are held at this moment.
+    """
 
     lanes: int
-    let_go: int
+    settled: int
     held: timedelta
 
-    def time_for(self, lag: Lag) -> timedelta:
-        """Estimate how long the lanes, all at work, need for what waits: never
-        infinite, for who let go of none counts as if he were about to. He needs no
-        less than he has taken already, and no less than what waits has waited.
+    def time_to_drain(self, lag: Lag) -> timedelta:
+        """Estimate how long all lanes together need for what waits, a year at most.
+
+        Lanes that have settled nothing yet count as one settlement, so that the
+        estimate is finite; it is then not shorter than what waits has waited.
         """
-        each = self.held / (max(self.let_go, 1) * self.lanes)
-        # In seconds, which do not overflow.
+        each = self.held / (max(self.settled, 1) * self.lanes)
+        # Multiplied as seconds: a timedelta would overflow.
         wait = timedelta(
             seconds=min(each.total_seconds() * lag.waiting, _LONGEST.total_seconds())
         )
-        return wait if self.let_go or not lag.waiting else max(wait, lag.age)
+        return wait if self.settled or not lag.waiting else max(wait, lag.age)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Mark:
+class _Sample:
+    """The totals at one moment, in seconds of the clock."""
+
     at: float
-    let_go: int
+    settled: int
     held: float
 
 
-_FIRST = _Mark(at=-math.inf, let_go=0, held=0)
+_FIRST = _Sample(at=-math.inf, settled=0, held=0)
 
 
 @dataclass(slots=True)
-class _Sum:
-    let_go: int = 0
+class _Totals:
+    settled: int = 0
     held: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
-    """ports.Queue for the lanes of one worker: it notes who borrows from `behind`."""
+    """ports.Queue for the lanes of one worker, which notes what each of them holds.
+
+    `behind` is the queue that lends; `clock` is in seconds.
+    """
 
     behind: Queue
     total: int
     clock: Callable[[], float] = time.monotonic
-    _holders: dict[asyncio.Task[object] | None, float] = field(
+    _held_since: dict[asyncio.Task[object] | None, float] = field(
         default_factory=dict, init=False
     )
-    _sum: _Sum = field(default_factory=_Sum, init=False)
-    _marks: deque[_Mark] = field(default_factory=lambda: deque((_FIRST,)), init=False)
+    _totals: _Totals = field(default_factory=_Totals, init=False)
+    _samples: deque[_Sample] = field(
+        default_factory=lambda: deque((_FIRST,)), init=False
+    )
 
     async def lease(self, until: asyncio.Event) -> Lease | None:
-        # A lane is a task, holds one trigger at most, and comes back when it is
-        # settled: whoever asks here has none.
+        # A lane is a task and holds one trigger at most: a lane that asks for another
+        # has settled the one before.
         lane = asyncio.current_task()
-        since = self._holders.pop(lane, None)
+        since = self._held_since.pop(lane, None)
         if since is not None:
-            self._sum.let_go += 1
-            self._sum.held += self.clock() - since
+            self._totals.settled += 1
+            self._totals.held += self.clock() - since
         lease = await self.behind.lease(until)
         if lease is not None:
-            self._holders[lane] = self.clock()
+            self._held_since[lane] = self.clock()
         return lease
 
     @property
     def busy(self) -> int:
-        return len(self._holders)
+        """Return how many lanes hold a trigger."""
+        return len(self._held_since)
 
     def pace(self) -> Pace:
-        """Return the pace of the last minute, or since somebody asked before it."""
-        now, marks = self._mark(), self._marks
-        marks.append(now)
-        while marks[1].at <= now.at - _LATELY:
-            marks.popleft()
-        then = marks[0]
+        """Return the pace of the last minute, or since the call before that minute.
+
+        Each call takes a sample; scrapes call it often enough.
+        """
+        now, samples = self._sample(), self._samples
+        samples.append(now)
+        while samples[1].at <= now.at - _WINDOW:
+            samples.popleft()
+        then = samples[0]
         return Pace(
             lanes=self.total,
-            let_go=now.let_go - then.let_go,
+            settled=now.settled - then.settled,
             held=timedelta(seconds=now.held - then.held),
         )
 
-    def _mark(self) -> _Mark:
+    def _sample(self) -> _Sample:
         now = self.clock()
-        under_way = sum(now - since for since in self._holders.values())
-        return _Mark(at=now, let_go=self._sum.let_go, held=self._sum.held + under_way)
+        under_way = sum(now - since for since in self._held_since.values())
+        held = self._totals.held + under_way
+        return _Sample(at=now, settled=self._totals.settled, held=held)

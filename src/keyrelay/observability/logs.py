@@ -1,4 +1,19 @@
-"""Logs: one line an event, a constant event with data beside it."""
+"""Logs: one line for each event, a constant text with its data beside it.
+
+Which logger: the engine and the rooms below it (concurrency, network, model, ports)
+import no third-party library and use the standard library's, with data in `extra`:
+
+    log = logging.getLogger(__name__)
+    log.warning("secret paused", extra={"secret": secret.id, "reason": reason})
+
+Adapters, services, the app and the faces use structlog's, with data as keywords:
+
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+    log.warning("probes are off", reason=str(fault))
+
+Both end in the same stream and format. The key for a cause is `reason`, everywhere.
+Ids are logged, never documents, values or messages of unforeseen exceptions.
+"""
 
 import asyncio
 import json
@@ -10,21 +25,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TextIO
 
-import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 @dataclass(frozen=True, slots=True)
 class _LineLogger:
-    """What our own loggers write with: a line at a time, each at once."""
+    """Writes structlog's rendered lines, and flushes each."""
 
     stream: TextIO
     name: str
 
     def info(self, line: str) -> None:
-        # As with the standard library's handlers: a disk that is full of log lines
-        # must not stop what they tell of.
+        # As the standard library's handlers do: a full disk must not stop the work.
         with suppress(OSError, ValueError):
             self.stream.write(f"{line}\n")
             self.stream.flush()
@@ -35,9 +48,10 @@ class _LineLogger:
 def configure_logs(
     log_format: str, stream: TextIO = sys.stderr, level: int = logging.INFO
 ) -> None:
-    """Send all log lines to `stream`, as JSON or, on a terminal, as text.
+    """Send all log lines to `stream`.
 
-    Ours from `level` up, those of libraries once they warn.
+    `log_format` is `json`, `text`, or `auto`: text on a terminal, otherwise JSON.
+    Keyrelay's lines appear from `level` up, those of libraries from WARNING.
     """
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
     steps: list[Processor] = [
@@ -47,8 +61,8 @@ def configure_logs(
         _keep_frames_only,
     ]
     renderer = _text() if as_text else _as_json
-    # Rendered without the standard library, whose records take four times as long
-    # to make as all the rest of a line: there is one for each attempt.
+    # structlog writes past the standard library, whose records take four times as long
+    # as all the rest of a line: there is a line for each attempt.
     structlog.configure(
         processors=[*steps, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -69,7 +83,10 @@ def configure_logs(
 
 
 def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """Log what nobody awaited; asyncio's own words quote the exception's."""
+    """asyncio's exception handler: log a task's error that was never awaited.
+
+    asyncio's own handler would print the exception's message, which may hold a secret.
+    """
     error = context.get("exception")
     given = error if isinstance(error, BaseException) else None
     structlog.get_logger(__name__).error(str(context["message"]), exc_info=given)
@@ -80,27 +97,17 @@ def _text() -> Processor:
     return structlog.dev.ConsoleRenderer(exception_formatter=plain)
 
 
-def _as_json(_: WrappedLogger, __: str, event: EventDict) -> str:
-    # Most lines hold nothing but plain ASCII. Where something else may stand, it is
-    # escaped, so that it neither hides nor turns the line round.
-    line = _quickly(event)
-    return line if line.isascii() and "\x7f" not in line else _JSON.encode(event)
-
-
+# Everything but printable ASCII is escaped, so that no character hides or reorders a
+# line. What JSON has no type for is shown by its repr, which no secret has.
 _JSON = json.JSONEncoder(default=repr)
-_NOT_QUICKLY = "\x7f"
 
 
-def _quickly(event: EventDict) -> str:
-    try:
-        encoded = msgspec.json.encode(event, enc_hook=repr)
-    except UnicodeEncodeError:  # a lone surrogate
-        return _NOT_QUICKLY
-    return msgspec.json.format(encoded, indent=0).decode()
+def _as_json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return _JSON.encode(event)
 
 
 def _keep_frames_only(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace an exception by its type and frames: its words may quote a secret."""
+    """Replace an exception by its type and frames: its message may quote a secret."""
     given = event.pop("exc_info", None)
     found = sys.exc_info() if given is True else given
     error = found[1] if isinstance(found, tuple) else found

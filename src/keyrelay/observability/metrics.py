@@ -1,7 +1,7 @@
 """Metrics: what a worker counts and times, for Prometheus to collect.
 
-No label holds an id or a name that somebody may choose, so that the number of series
-does not grow with the number of definitions, triggers or profiles.
+No label holds an id or a freely chosen name, so that the number of series does not
+grow with the number of definitions, triggers or profiles.
 """
 
 import time
@@ -35,7 +35,7 @@ SETTLEMENTS: Mapping[type[Settlement], str] = {
     TryAgain: "try_again",
     Bury: "bury",
 }
-# None: the attempt ended before it was known how its action acts.
+# None: the attempt ended before the channel of its action was known.
 CHANNELS = (*Channel, None)
 
 _ATTEMPT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -49,8 +49,11 @@ def _no_attempts() -> dict[tuple[type[Outcome], Channel | None], int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Metrics:
-    """A collector of plain numbers. Each series there can be is there from the start,
-    so that a rate is known from the first event on."""
+    """prometheus_client's Collector over plain numbers.
+
+    Every possible series exists from the start, so that a rate is known from the first
+    event on.
+    """
 
     attempts: dict[tuple[type[Outcome], Channel | None], int] = field(
         default_factory=_no_attempts, init=False
@@ -73,6 +76,7 @@ class Metrics:
     )
 
     def count(self, record: AttemptRecord) -> None:
+        """Count a recorded attempt, its settlement and its dead letter."""
         report, settlement = record.report, record.settlement
         self.attempts[type(report.outcome), report.evidence.channel] += 1
         self.settlements[type(settlement)] += 1
@@ -86,12 +90,12 @@ class Metrics:
         yield self._attempt_seconds()
         delivery = HistogramMetricFamily(
             "keyrelay_delivery_seconds",
-            "From a trigger's raising to its delivery, with all its retries.",
+            "From a trigger's raised_at to its delivery, with all its retries.",
         )
         yield _filled(delivery, [], self.delivery_seconds)
         append = HistogramMetricFamily(
             "keyrelay_audit_append_seconds",
-            "How long a lane waits until its record would survive a power cut.",
+            "How long a lane waits until its audit record is durable.",
         )
         yield _filled(append, [], self.append_seconds)
 
@@ -116,7 +120,7 @@ class Metrics:
     def _dead_letters(self) -> Metric:
         family = CounterMetricFamily(
             "keyrelay_dead_letters",
-            "Triggers buried, by who must change something.",
+            "Triggers buried, by fault: definition, trigger or system.",
             labels=["fault"],
         )
         for fault, count in self.dead_letters.items():
@@ -129,14 +133,14 @@ class Metrics:
             "How long an attempt took, from the decision to the peer's answer.",
             labels=["channel"],
         )
-        for channel, timings in self.attempt_seconds.items():
-            _filled(family, [_word(channel)], timings)
+        for channel, histogram in self.attempt_seconds.items():
+            _filled(family, [_word(channel)], histogram)
         return family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeteredAuditLog:
-    """An audit log that counts what the one behind it keeps, and how long it takes."""
+    """ports.AuditLog that counts what `behind` appends, and times it."""
 
     behind: AuditLog
     metrics: Metrics
@@ -152,7 +156,7 @@ class MeteredAuditLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeteredAttempt:
-    """An attempt that is timed; what was held back was none."""
+    """Pipeline.attempt, timed; a trigger that was held back is not counted."""
 
     behind: Callable[[Lease], Awaitable[Report]]
     metrics: Metrics
@@ -168,7 +172,7 @@ class MeteredAttempt:
         self.metrics.attempt_seconds[channel].observe(self.clock() - began)
         if channel is not None and isinstance(report.outcome, Delivered):
             waited = self.now() - lease.trigger.lifetime.raised_at.timestamp()
-            # A producer's clock may be ahead of ours, and a sum must not shrink.
+            # A producer's clock may be ahead of this one, and a sum must not shrink.
             self.metrics.delivery_seconds.observe(max(waited, 0))
         return report
 
@@ -178,7 +182,7 @@ def _word(channel: Channel | None) -> str:
 
 
 def _filled(
-    family: HistogramMetricFamily, labels: list[str], timings: Histogram
+    family: HistogramMetricFamily, labels: list[str], histogram: Histogram
 ) -> HistogramMetricFamily:
-    family.add_metric(labels, timings.buckets(), timings.sum)
+    family.add_metric(labels, histogram.buckets(), histogram.sum)
     return family

@@ -1,4 +1,4 @@
-"""Watch: what is seen of a worker by whoever watches it."""
+"""Observability: a worker's metrics and readiness, put together for its probes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ from keyrelay.ports import AuditLog, Lease
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observability:
-    """`registry` holds all that Prometheus may collect; there is no other."""
+    """`registry` holds all that Prometheus may collect.
+
+    prometheus_client's process-wide registry is not used.
+    """
 
     lanes: Lanes
     readiness: Readiness
@@ -23,20 +26,23 @@ class Observability:
     registry: CollectorRegistry
 
     def counted(self, log: AuditLog) -> AuditLog:
+        """Return the audit log, whose records are counted and timed from now on."""
         return MeteredAuditLog(behind=log, metrics=self.metrics)
 
     def timed(
         self,
         attempt: Callable[[Lease], Awaitable[Report]],
     ) -> Callable[[Lease], Awaitable[Report]]:
+        """Return the attempt, which is timed from now on."""
         return MeteredAttempt(behind=attempt, metrics=self.metrics).attempt
 
 
 def new_observability(
     lanes: Lanes, readiness: Readiness, paused: Callable[[], int]
 ) -> Observability:
+    """`paused` returns how many secrets are paused."""
     metrics = Metrics()
-    # `auto_describe`: a scrape may name what it wants, and two may not share a name.
+    # `auto_describe` refuses two metrics of one name, and lets a scrape ask by name.
     registry = CollectorRegistry(auto_describe=True)
     registry.register(metrics)
     registry.register(Gauges(lanes=lanes, readiness=readiness, paused=paused))

@@ -1,8 +1,9 @@
 """Probes: a worker's answers to /metrics, /healthz and /readyz, and to nothing else.
 
-/healthz says that the event loop turns, which is all that a restart can mend: a lane
-that dies ends the process anyway, and a database that is away comes back to a worker
-that waits sooner than to one that starts. /readyz says whether work can go on now.
+/healthz answers 200 while the event loop runs, for only a blocked loop is mended by a
+restart: a lane that dies ends the process by itself, and when a database comes back, a
+waiting worker resumes sooner than a starting one. /readyz answers 200 or 503: whether
+work can go on now, with the reason for each part that is not ready.
 """
 
 import asyncio
@@ -28,38 +29,39 @@ _METHODS = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """`stop` is the worker's own: once it is set, nothing more is begun."""
+    """`stop` is the worker's: once it is set, /readyz says that it is stopping."""
 
     registry: CollectorRegistry
     readiness: Readiness
     stop: asyncio.Event
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET and HEAD on the three paths; 404 and 405 for all else."""
         if request.path not in ("/metrics", "/healthz", "/readyz"):
-            return _said(404, {"error": "there are /metrics, /healthz and /readyz"})
+            return _response(404, {"error": "there are /metrics, /healthz and /readyz"})
         if request.method not in _METHODS:
-            refused = _said(405, {"error": "only GET and HEAD are answered"})
+            refused = _response(405, {"error": "only GET and HEAD are answered"})
             refused.headers["Allow"] = ", ".join(_METHODS)
             return refused
         match request.path:
             case "/healthz":
-                return _said(200, {"alive": True})
+                return _response(200, {"alive": True})
             case "/readyz":
                 return await self._ready()
             case _:
                 return await self._metrics(request)
 
     async def _ready(self) -> web.Response:
-        await self.readiness.look()
-        said = dict.fromkeys(("worker", *self.readiness.parts), "ready")
-        said |= self.readiness.faults()
+        await self.readiness.refresh()
+        states = dict.fromkeys(("worker", *self.readiness.components), "ready")
+        states |= self.readiness.faults()
         if self.stop.is_set():
-            said["worker"] = _STOPPING
-        ready = set(said.values()) == {"ready"}
-        return _said(200 if ready else 503, {"ready": ready, "parts": said})
+            states["worker"] = _STOPPING
+        ready = set(states.values()) == {"ready"}
+        return _response(200 if ready else 503, {"ready": ready, "parts": states})
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        await self.readiness.look()
+        await self.readiness.refresh()
         return await make_aiohttp_handler(self.registry)(request)
 
 
@@ -67,10 +69,10 @@ class Probes:
 async def open_probes(
     address: str, probes: Probes, *, chosen: bool
 ) -> AsyncIterator[str]:
-    """Answer at the address, as the setting has it; give where that is, or `off`.
+    """Answer at the `address`, `host:port` or `off`; yield where that is, or `off`.
 
-    Raises Unavailable if an address that the operator has `chosen` cannot be had.
-    The default one may be another worker's, and this one works without.
+    Raises Unavailable if an address that the operator has `chosen` cannot be bound.
+    The default one may be in use by another worker; then this one has no probes.
     """
     runner = None
     try:
@@ -80,7 +82,7 @@ async def open_probes(
             raise
         log.warning("probes are off", reason=str(fault))
     try:
-        yield OFF if runner is None else _place(runner)
+        yield OFF if runner is None else _bound_to(runner)
     finally:
         if runner is not None:
             await runner.cleanup()
@@ -92,7 +94,7 @@ async def _started(address: str, probes: Probes) -> web.AppRunner | None:
         return None
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", probes.answer)
-    app.on_response_prepare.append(_name_nothing)
+    app.on_response_prepare.append(_hide_versions)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     host, _, port = address.rpartition(":")
@@ -108,16 +110,16 @@ async def _started(address: str, probes: Probes) -> web.AppRunner | None:
     return runner
 
 
-async def _name_nothing(_: web.Request, response: web.StreamResponse) -> None:
-    # aiohttp would name itself and Python, with their versions.
+async def _hide_versions(_: web.Request, response: web.StreamResponse) -> None:
+    # aiohttp would send its own and Python's version.
     response.headers["Server"] = "keyrelay"
     response.headers["Cache-Control"] = "no-store"
 
 
-def _place(runner: web.AppRunner) -> str:
+def _bound_to(runner: web.AppRunner) -> str:
     host, port, *_ = runner.addresses[0]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _said(status: int, document: Mapping[str, object]) -> web.Response:
+def _response(status: int, document: Mapping[str, object]) -> web.Response:
     return web.json_response(document, status=status)

@@ -1,4 +1,4 @@
-"""Outlook: whether all that a worker needs answers, and what waits for it."""
+"""Readiness: whether all that a worker needs answers, and what waits in its queue."""
 
 import asyncio
 import time
@@ -9,72 +9,77 @@ from datetime import timedelta
 from keyrelay.model.backlog import Lag
 from keyrelay.ports import Unavailable
 
-# Who asks more often is told the same; nobody can keep a database busy by asking.
-FRESH = timedelta(seconds=2)
-# Kubernetes gives up on a probe after a second.
-PATIENCE = timedelta(seconds=0.7)
-# No answer for longer is no answer. A catalog goes stale after as long.
-SILENCE = timedelta(seconds=5)
-UNASKED = "it has not answered yet"
+# An answer is kept for as long, so that frequent probes do not load the database.
+FRESH_FOR = timedelta(seconds=2)
+# Kubernetes gives up on a probe after one second (`timeoutSeconds`).
+TIMEOUT = timedelta(seconds=0.7)
+# A check that takes longer has failed. A catalog goes stale after as long.
+SILENT_AFTER = timedelta(seconds=5)
+UNCHECKED = "it has not answered yet"
 
 
 @dataclass(slots=True, kw_only=True)
 class Component:
-    """One thing that a worker needs; `ask` returns or raises Unavailable."""
+    """One thing that a worker needs; `check` returns or raises Unavailable.
 
-    ask: Callable[[], Awaitable[object]]
+    At most one check runs at a time, and no more than one in FRESH_FOR. `clock` is in
+    seconds.
+    """
+
+    check: Callable[[], Awaitable[object]]
     clock: Callable[[], float] = time.monotonic
-    _fault: str | None = field(default=UNASKED, init=False)
-    _asked_at: float | None = field(default=None, init=False)
-    _asking: asyncio.Task[None] | None = field(default=None, init=False)
+    _fault: str | None = field(default=UNCHECKED, init=False)
+    _checked_at: float | None = field(default=None, init=False)
+    _checking: asyncio.Task[None] | None = field(default=None, init=False)
 
     def fault(self) -> str | None:
-        """Return why it is not ready, in a sentence; None, it is."""
-        asked = self._asked_at
-        if self._asking is not None and asked is not None:
-            silent = self.clock() - asked
-            if silent > SILENCE.total_seconds():
+        """Return why it is not ready, in a sentence; None, it is ready."""
+        started = self._checked_at
+        if self._checking is not None and started is not None:
+            silent = self.clock() - started
+            if silent > SILENT_AFTER.total_seconds():
                 return f"it has not answered for {silent:.0f} seconds"
         return self._fault
 
-    def inquire(self) -> asyncio.Task[None] | None:
-        """Ask again, unless that is under way or was done a moment ago."""
-        if self._asking is None and self._is_due():
-            self._asked_at = self.clock()
-            self._asking = asyncio.create_task(self._inquire())
-        return self._asking
+    def start_check(self) -> asyncio.Task[None] | None:
+        """Start a check if one is due; return the one under way, if any."""
+        if self._checking is None and self._is_due():
+            self._checked_at = self.clock()
+            self._checking = asyncio.create_task(self._check())
+        return self._checking
 
     async def close(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait([self._asking])
+        """Cancel the check that is under way."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.wait([self._checking])
 
     def _is_due(self) -> bool:
-        asked = self._asked_at
-        return asked is None or self.clock() - asked >= FRESH.total_seconds()
+        last = self._checked_at
+        return last is None or self.clock() - last >= FRESH_FOR.total_seconds()
 
-    async def _inquire(self) -> None:
+    async def _check(self) -> None:
         fault: str | None = "it failed unexpectedly; the log says how"
         try:
-            await self.ask()
+            await self.check()
             fault = None
         except Unavailable as unavailable:
             fault = str(unavailable)
         finally:
-            self._fault, self._asking = fault, None
+            self._fault, self._checking = fault, None
 
 
 @dataclass(slots=True, kw_only=True)
-class Waiting:
-    """What waits in the queue; nothing is said of it when it could not be asked."""
+class QueueLag:
+    """What waits in the queue, topic by topic; empty when the queue did not answer."""
 
-    ask: Callable[[], Awaitable[Sequence[Lag]]]
+    read: Callable[[], Awaitable[Sequence[Lag]]]
     lags: Sequence[Lag] = ()
 
-    async def look(self) -> None:
-        """Ask the queue. Raises Unavailable."""
+    async def refresh(self) -> None:
+        """Read the lags from the queue. Raises Unavailable."""
         try:
-            self.lags = await self.ask()
+            self.lags = await self.read()
         except Unavailable:
             self.lags = ()
             raise
@@ -82,24 +87,28 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """The parts by name, and what waits. It looks when somebody wants to know."""
+    """What a worker needs, by name, and what waits in its queue.
 
-    parts: Mapping[str, Component]
-    waiting: Waiting
-    patience: timedelta = PATIENCE
+    Nothing is checked by itself: a probe calls `refresh` and then reads.
+    """
 
-    async def look(self) -> None:
-        """Bring up to date what answers at once; what does not is left to go on."""
-        asking = [part.inquire() for part in self.parts.values()]
-        under_way = [task for task in asking if task is not None]
+    components: Mapping[str, Component]
+    queue_lag: QueueLag
+    timeout: timedelta = TIMEOUT
+
+    async def refresh(self) -> None:
+        """Check all components at once; after `timeout`, leave slow checks running."""
+        checks = [component.start_check() for component in self.components.values()]
+        under_way = [check for check in checks if check is not None]
         if under_way:
-            await asyncio.wait(under_way, timeout=self.patience.total_seconds())
+            await asyncio.wait(under_way, timeout=self.timeout.total_seconds())
 
     def faults(self) -> Mapping[str, str]:
-        """Return what is not ready, and why."""
-        found = {name: part.fault() for name, part in self.parts.items()}
-        return {name: fault for name, fault in found.items() if fault is not None}
+        """Return what is not ready, by name, each with a sentence that says why."""
+        faults = {name: each.fault() for name, each in self.components.items()}
+        return {name: fault for name, fault in faults.items() if fault is not None}
 
     async def close(self) -> None:
-        for part in self.parts.values():
-            await part.close()
+        """Cancel the checks that are under way."""
+        for component in self.components.values():
+            await component.close()

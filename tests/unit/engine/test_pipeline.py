@@ -59,7 +59,7 @@ PASSWORDS = {MAIL_SECRET: "hunter2", QUEUE_SECRET: "wJalr"}
 
 @dataclass
 class Bench:
-    """A pipeline and all that it touches."""
+    """A pipeline with its collaborators."""
 
     catalog: Catalog = field(default_factory=a_catalog)
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
@@ -74,7 +74,7 @@ class Bench:
             vault=self.vault,
             mail=self.mail,
             queue=self.queue,
-            breaker=Breaker(share=2, now=self.clock.now, wake=lambda _: None),
+            breaker=Breaker(slow_limit=2, now=self.clock.now, wake=lambda _: None),
             now=self.clock.now,
         )
 
@@ -342,7 +342,7 @@ async def test_other_secrets_are_not_affected_by_one_that_does_not_open(
     assert report.outcome == Delivered("taken")
 
 
-async def test_a_vault_that_does_not_answer_is_nobodys_attempt(bench: Bench) -> None:
+async def test_a_vault_that_does_not_answer_spends_no_attempt(bench: Bench) -> None:
     bench.vault.broken = Unavailable("the vault is sealed")
 
     with pytest.raises(Unavailable, match="the vault is sealed"):
@@ -351,7 +351,7 @@ async def test_a_vault_that_does_not_answer_is_nobodys_attempt(bench: Bench) -> 
     assert bench.mail.sent == []
 
 
-async def test_a_catalog_that_does_not_answer_is_nobodys_attempt(
+async def test_a_catalog_that_does_not_answer_spends_no_attempt(
     bench: Bench,
 ) -> None:
     def unavailable() -> Catalog:
@@ -365,7 +365,7 @@ async def test_a_catalog_that_does_not_answer_is_nobodys_attempt(
     assert bench.nothing_happened()
 
 
-# Definitions change while it works
+# Definitions that change during the work
 
 
 async def test_a_policy_that_is_deleted_stops_the_next_trigger(bench: Bench) -> None:
@@ -424,7 +424,7 @@ async def test_denial_comes_before_a_pause(bench: Bench) -> None:
     assert not report.held
 
 
-async def test_a_slow_server_is_known_by_what_is_under_way(bench: Bench) -> None:
+async def test_a_server_is_slow_by_its_attempts_in_flight(bench: Bench) -> None:
     breaker = bench.pipeline.breaker
     secret = bench.catalog.secrets[PROFILE, MAIL_SECRET].secret
     seen: list[bool] = []
@@ -432,14 +432,14 @@ async def test_a_slow_server_is_known_by_what_is_under_way(bench: Bench) -> None
     def slow() -> Outcome:
         with breaker.attempt(secret):
             bench.clock.advance(2 * SECOND)
-            seen.append(breaker.held(secret) is not None)
+            seen.append(breaker.admit(secret) is not None)
         return Delivered("at last")
 
     bench.mail.answer = slow
     await bench.attempt()
 
     assert seen == [True]
-    assert breaker.held(secret) is None
+    assert breaker.admit(secret) is None
 
 
 async def test_a_slow_server_holds_the_next_trigger_back(bench: Bench) -> None:

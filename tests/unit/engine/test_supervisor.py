@@ -32,25 +32,25 @@ class Idle:
 
 
 @dataclass
-class Bell:
-    """Writes down who was woken; it does not answer the first `faults` times."""
+class FakeWaker:
+    """Records which secrets were woken; the first `faults` calls raise Unavailable."""
 
     faults: int = 0
     woken: list[str] = field(default_factory=list)
-    rung: asyncio.Event = field(default_factory=asyncio.Event)
+    woke: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wake(self, secret: str) -> None:
-        await self._ring(secret)
+        await self._record(secret)
 
     async def wake_all(self) -> None:
-        await self._ring("all")
+        await self._record("all")
 
-    async def _ring(self, whom: str) -> None:
+    async def _record(self, secret: str) -> None:
         if self.faults:
             self.faults -= 1
             raise Unavailable("the queue does not answer")
-        self.woken.append(whom)
-        self.rung.set()
+        self.woken.append(secret)
+        self.woke.set()
 
 
 async def deliver(_: Lease) -> Report:
@@ -67,7 +67,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield house
 
 
-def supervisor(house: House, bell: Bell, *resumed: str) -> Supervisor:
+def supervisor(house: House, waker: FakeWaker, *resumed: str) -> Supervisor:
     story = Story()
     world = World(now=lambda: NOON, chance=lambda: 0.5, new_id=new_id, sleep=breathe)
     worker = Worker(
@@ -84,7 +84,7 @@ def supervisor(house: House, bell: Bell, *resumed: str) -> Supervisor:
     return Supervisor(
         worker=worker,
         definitions=house.catalog,
-        waker=bell,
+        waker=waker,
         resumed=waiting,
     )
 
@@ -93,32 +93,32 @@ def supervisor(house: House, bell: Bell, *resumed: str) -> Supervisor:
 async def test_all_that_waits_may_try_when_work_begins(
     house: House, faults: int
 ) -> None:
-    bell, stop = Bell(faults=faults), asyncio.Event()
+    waker, stop = FakeWaker(faults=faults), asyncio.Event()
     working = asyncio.create_task(
-        supervisor(house, bell).work(stop, GRACE, lambda: None)
+        supervisor(house, waker).work(stop, GRACE, lambda: None)
     )
 
-    await bell.rung.wait()
+    await waker.woke.wait()
     stop.set()
     await working
 
-    assert bell.woken == ["all"]
+    assert waker.woken == ["all"]
 
 
 async def test_what_waits_for_a_secret_is_woken_however_long_it_takes(
     house: House,
 ) -> None:
-    bell, stop = Bell(), asyncio.Event()
+    waker, stop = FakeWaker(), asyncio.Event()
     working = asyncio.create_task(
-        supervisor(house, bell, "one", "two").work(stop, GRACE, lambda: None)
+        supervisor(house, waker, "one", "two").work(stop, GRACE, lambda: None)
     )
-    await bell.rung.wait()
-    bell.faults = 2
+    await waker.woke.wait()
+    waker.faults = 2
 
-    while len(bell.woken) < 3:
-        bell.rung.clear()
-        await bell.rung.wait()
+    while len(waker.woken) < 3:
+        waker.woke.clear()
+        await waker.woke.wait()
     stop.set()
     await working
 
-    assert bell.woken == ["all", "one", "two"]
+    assert waker.woken == ["all", "one", "two"]

@@ -28,7 +28,7 @@ HELD = Report(
 
 
 @dataclass
-class Script:
+class ScriptedQueue:
     """A queue that lends what it was given; then it is drained, or waits."""
 
     leases: list[FakeLease]
@@ -46,8 +46,8 @@ class Script:
 
 
 @dataclass
-class Shop:
-    """A worker and all that it touches."""
+class Harness:
+    """A worker with its collaborators."""
 
     ids: str = "a"
     lanes: int = 1
@@ -55,7 +55,7 @@ class Shop:
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     report: Callable[[], Awaitable[Report]] | None = None
-    queue: Script = field(init=False)
+    queue: ScriptedQueue = field(init=False)
     audit: FakeAuditLog = field(init=False)
     dead_letters: FakeDeadLetters = field(init=False)
     leases: dict[str, FakeLease] = field(init=False)
@@ -65,7 +65,7 @@ class Shop:
             id_: FakeLease(trigger=a_trigger(id_=id_), story=self.story)
             for id_ in self.ids
         }
-        self.queue = Script([*self.leases.values()])
+        self.queue = ScriptedQueue([*self.leases.values()])
         self.audit = FakeAuditLog(self.story)
         self.dead_letters = FakeDeadLetters(self.story)
 
@@ -97,41 +97,41 @@ def always(report: Report) -> Callable[[], Awaitable[Report]]:
     return answer
 
 
-# The order of things
+# The order of record, dead letter and settlement
 
 
 async def test_every_attempt_is_recorded_before_it_is_settled() -> None:
-    shop = Shop("ab")
+    harness = Harness("ab")
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.story.events == [
+    assert harness.story.events == [
         *("attempt a", "record a", "settle a"),
         *("attempt b", "record b", "settle b"),
     ]
-    assert shop.settlements() == [Done(), Done()]
+    assert harness.settlements() == [Done(), Done()]
 
 
 async def test_a_letter_is_written_before_its_trigger_is_settled() -> None:
-    shop = Shop("a", report=always(REJECTED))
+    harness = Harness("a", report=always(REJECTED))
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.story.events == ["attempt a", "record a", "bury a", "settle a"]
+    assert harness.story.events == ["attempt a", "record a", "bury a", "settle a"]
 
 
 async def test_a_record_says_all_about_the_attempt() -> None:
-    shop = Shop("a")
-    shop.leases["a"].number, shop.leases["a"].repeats = 3, True
+    harness = Harness("a")
+    harness.leases["a"].number, harness.leases["a"].repeats = 3, True
 
     async def slow() -> Report:
-        shop.clock.advance(SECOND)
+        harness.clock.advance(SECOND)
         return DELIVERED
 
-    shop.report = slow
-    await shop.run()
+    harness.report = slow
+    await harness.run()
 
-    (record,) = shop.audit.records
+    (record,) = harness.audit.records
     assert record.tried == Try(
         profile=PROFILE,
         trigger="a",
@@ -145,18 +145,18 @@ async def test_a_record_says_all_about_the_attempt() -> None:
 
 
 async def test_a_letter_says_all_about_the_burial() -> None:
-    shop = Shop("a", report=always(REJECTED))
-    shop.leases["a"].number, shop.leases["a"].done = 3, frozenset({"0"})
+    harness = Harness("a", report=always(REJECTED))
+    harness.leases["a"].number, harness.leases["a"].done = 3, frozenset({"0"})
 
-    await shop.run()
+    await harness.run()
 
     burial = Bury(
         reason="no such action", fault=Fault.DEFINITION, done=frozenset({"0"})
     )
-    assert shop.settlements() == [burial]
-    assert shop.dead_letters.letters == [
+    assert harness.settlements() == [burial]
+    assert harness.dead_letters.letters == [
         DeadLetter(
-            trigger=shop.leases["a"].trigger,
+            trigger=harness.leases["a"].trigger,
             settlement=burial,
             attempts=3,
             buried_at=NOON,
@@ -167,61 +167,66 @@ async def test_a_letter_says_all_about_the_burial() -> None:
 async def test_the_schedule_is_the_reports_and_the_jitter_the_worlds() -> None:
     schedule = Schedule(attempts=3, first=8 * SECOND, longest=60 * SECOND)
     report = Report(outcome=Uncertain("silence"), schedule=schedule)
-    shop = Shop("a", report=always(report))
-    shop.leases["a"].number, shop.clock.chance = 2, 0.25
+    harness = Harness("a", report=always(report))
+    harness.leases["a"].number, harness.clock.chance = 2, 0.25
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.settlements() == [TryAgain(after=4 * SECOND)]
+    assert harness.settlements() == [TryAgain(after=4 * SECOND)]
 
 
 async def test_a_trigger_that_was_tried_too_often_is_buried() -> None:
-    shop = Shop("a", report=always(Report(outcome=Uncertain("silence"))))
-    shop.leases["a"].number = 11
+    harness = Harness("a", report=always(Report(outcome=Uncertain("silence"))))
+    harness.leases["a"].number = 11
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.settlements() == [Bury(reason="silence", fault=Fault.SYSTEM)]
+    assert harness.settlements() == [Bury(reason="silence", fault=Fault.SYSTEM)]
 
 
 # What is held back
 
 
 async def test_what_is_held_back_leaves_no_record() -> None:
-    shop = Shop("a", report=always(HELD))
+    harness = Harness("a", report=always(HELD))
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.story.events == ["attempt a", "settle a"]
-    assert shop.settlements() == [
+    assert harness.story.events == ["attempt a", "settle a"]
+    assert harness.settlements() == [
         TryAgain(after=1.125 * SECOND, spent=False, waits_for="s")
     ]
 
 
 async def test_what_is_held_back_beyond_its_deadline_is_recorded_and_buried() -> None:
-    shop = Shop("a", report=always(HELD))
+    harness = Harness("a", report=always(HELD))
     lifetime = Lifetime(raised_at=NOON, deadline=NOON + SECOND / 2)
-    shop.leases["a"].trigger = replace(shop.leases["a"].trigger, lifetime=lifetime)
+    harness.leases["a"].trigger = replace(
+        harness.leases["a"].trigger, lifetime=lifetime
+    )
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.story.events == ["attempt a", "record a", "bury a", "settle a"]
-    assert shop.audit.records[0].settlement == shop.dead_letters.letters[0].settlement
+    assert harness.story.events == ["attempt a", "record a", "bury a", "settle a"]
+    assert (
+        harness.audit.records[0].settlement
+        == harness.dead_letters.letters[0].settlement
+    )
 
 
 async def test_what_is_unavailable_during_an_attempt_spends_none() -> None:
     async def unavailable() -> Report:
         raise Unavailable("the vault is sealed")
 
-    shop = Shop("a", report=unavailable)
+    harness = Harness("a", report=unavailable)
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.story.events == ["attempt a", "settle a"]
-    assert shop.settlements() == [TryAgain(after=1.125 * SECOND, spent=False)]
+    assert harness.story.events == ["attempt a", "settle a"]
+    assert harness.settlements() == [TryAgain(after=1.125 * SECOND, spent=False)]
 
 
-# What is unavailable stops work, loudly, and work goes on by itself
+# What is unavailable stops the work with a log line, until it answers again
 
 
 def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -235,102 +240,102 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_nothing_is_settled_while_the_audit_log_is_unavailable(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = Shop("abc", lanes=2)
-    shop.audit.down = True
-    run = asyncio.create_task(shop.run())
+    harness = Harness("abc", lanes=2)
+    harness.audit.down = True
+    run = asyncio.create_task(harness.run())
     for _ in range(3):
-        await shop.clock.until_asleep(2)
-        shop.clock.advance(SECOND)
-    await shop.clock.until_asleep(2)
+        await harness.clock.until_asleep(2)
+        harness.clock.advance(SECOND)
+    await harness.clock.until_asleep(2)
 
-    assert shop.story.events == ["attempt a", "attempt b"]
+    assert harness.story.events == ["attempt a", "attempt b"]
     assert complaints(caplog) == ["the audit log does not answer"] * 8
 
-    shop.audit.down = False
-    shop.clock.advance(SECOND)
+    harness.audit.down = False
+    harness.clock.advance(SECOND)
     await run
 
-    assert shop.settlements() == [Done()] * 3
-    assert len(shop.audit.records) == 3
-    assert shop.story.events.count("attempt a") == 1
+    assert harness.settlements() == [Done()] * 3
+    assert len(harness.audit.records) == 3
+    assert harness.story.events.count("attempt a") == 1
 
 
 async def test_nothing_is_settled_while_the_dead_letters_are_unavailable(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = Shop("a", report=always(REJECTED))
-    shop.dead_letters.down = True
-    run = asyncio.create_task(shop.run())
-    await shop.clock.until_asleep()
+    harness = Harness("a", report=always(REJECTED))
+    harness.dead_letters.down = True
+    run = asyncio.create_task(harness.run())
+    await harness.clock.until_asleep()
 
-    assert shop.story.events == ["attempt a", "record a"]
+    assert harness.story.events == ["attempt a", "record a"]
     assert complaints(caplog) == ["the dead letters do not answer"]
 
-    shop.dead_letters.down = False
-    shop.clock.advance(SECOND)
+    harness.dead_letters.down = False
+    harness.clock.advance(SECOND)
     await run
 
-    assert shop.story.events == ["attempt a", "record a", "bury a", "settle a"]
+    assert harness.story.events == ["attempt a", "record a", "bury a", "settle a"]
 
 
 async def test_a_settlement_waits_for_the_queue_without_a_second_attempt(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = Shop("a")
-    shop.leases["a"].down = True
-    run = asyncio.create_task(shop.run())
-    await shop.clock.until_asleep()
+    harness = Harness("a")
+    harness.leases["a"].down = True
+    run = asyncio.create_task(harness.run())
+    await harness.clock.until_asleep()
 
     assert complaints(caplog) == ["the queue does not answer"]
 
-    shop.leases["a"].down = False
-    shop.clock.advance(SECOND)
+    harness.leases["a"].down = False
+    harness.clock.advance(SECOND)
     await run
 
-    assert shop.story.events == ["attempt a", "record a", "settle a"]
+    assert harness.story.events == ["attempt a", "record a", "settle a"]
 
 
 async def test_an_unavailable_queue_is_waited_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = Shop("a")
-    shop.queue.down = True
-    run = asyncio.create_task(shop.run())
-    await shop.clock.until_asleep()
+    harness = Harness("a")
+    harness.queue.down = True
+    run = asyncio.create_task(harness.run())
+    await harness.clock.until_asleep()
 
     assert complaints(caplog) == ["the queue does not answer"]
-    assert shop.story.events == []
+    assert harness.story.events == []
 
-    shop.queue.down = False
-    shop.clock.advance(SECOND)
+    harness.queue.down = False
+    harness.clock.advance(SECOND)
     await run
 
-    assert shop.settlements() == [Done()]
+    assert harness.settlements() == [Done()]
 
 
 async def test_stopping_does_not_wait_for_an_unavailable_queue() -> None:
-    shop = Shop("a")
-    shop.queue.down = True
-    run = asyncio.create_task(shop.run())
-    await shop.clock.until_asleep()
+    harness = Harness("a")
+    harness.queue.down = True
+    run = asyncio.create_task(harness.run())
+    await harness.clock.until_asleep()
 
-    shop.stop.set()
-    shop.clock.advance(SECOND)
+    harness.stop.set()
+    harness.clock.advance(SECOND)
     await run
 
-    assert shop.story.events == []
+    assert harness.story.events == []
 
 
 async def test_after_grace_an_unavailable_audit_log_is_not_waited_for() -> None:
-    shop = Shop("a")
-    shop.audit.down = True
-    run = asyncio.create_task(shop.run(NO_GRACE))
-    await shop.clock.until_asleep()
+    harness = Harness("a")
+    harness.audit.down = True
+    run = asyncio.create_task(harness.run(NO_GRACE))
+    await harness.clock.until_asleep()
 
-    shop.stop.set()
+    harness.stop.set()
     await run
 
-    assert shop.story.events == ["attempt a"]
+    assert harness.story.events == ["attempt a"]
 
 
 # Bugs
@@ -347,33 +352,33 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> str:
 
 
 async def test_a_bug_in_an_attempt_is_an_uncertain_outcome() -> None:
-    shop = Shop("ab", report=blunder)
+    harness = Harness("ab", report=blunder)
 
-    await shop.run()
+    await harness.run()
 
-    outcomes = [record.report.outcome for record in shop.audit.records]
+    outcomes = [record.report.outcome for record in harness.audit.records]
     assert outcomes == [Uncertain("internal error: TypeError")] * 2
-    assert shop.settlements() == [TryAgain(after=2.5 * SECOND)] * 2
+    assert harness.settlements() == [TryAgain(after=2.5 * SECOND)] * 2
 
 
-async def test_a_bug_is_logged_with_its_place_and_without_its_words(
+async def test_a_bug_is_logged_with_its_frames_and_without_its_message(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = Shop("a", report=blunder)
+    harness = Harness("a", report=blunder)
 
-    await shop.run()
+    await harness.run()
 
     (record,) = caplog.records
     assert (record.message, record.levelno) == ("attempt failed", logging.ERROR)
     logged = everything_logged(caplog)
     assert all(word in logged for word in ("TypeError", "in blunder", "'trigger': 'a'"))
     assert CANARY not in logged
-    assert CANARY not in str(shop.audit.records)
+    assert CANARY not in str(harness.audit.records)
     assert record.exc_info is None
 
 
-async def test_a_lane_that_is_cut_from_below_takes_the_worker_with_it() -> None:
-    shop = Shop("abc", lanes=2)
+async def test_a_cancelled_lane_ends_the_worker() -> None:
+    harness = Harness("abc", lanes=2)
     first = asyncio.Event()
 
     async def endless_then_cut() -> Report:
@@ -382,13 +387,13 @@ async def test_a_lane_that_is_cut_from_below_takes_the_worker_with_it() -> None:
             await asyncio.Event().wait()
         raise asyncio.CancelledError
 
-    shop.report = endless_then_cut
+    harness.report = endless_then_cut
 
     with pytest.raises(asyncio.CancelledError):
-        await shop.run()
+        await harness.run()
 
-    assert shop.settlements() == []
-    assert [lease.trigger.id for lease in shop.queue.leases] == ["c"]
+    assert harness.settlements() == []
+    assert [lease.trigger.id for lease in harness.queue.leases] == ["c"]
 
 
 @dataclass
@@ -397,8 +402,8 @@ class BrokenAuditLog(FakeAuditLog):
         raise RuntimeError("a bug of ours")
 
 
-async def test_an_error_that_nobody_foresaw_ends_all_lanes() -> None:
-    shop = Shop("abc", lanes=2)
+async def test_an_unforeseen_error_ends_all_lanes() -> None:
+    harness = Harness("abc", lanes=2)
     first = asyncio.Event()
 
     async def endless_then_delivered() -> Report:
@@ -407,52 +412,52 @@ async def test_an_error_that_nobody_foresaw_ends_all_lanes() -> None:
             await asyncio.Event().wait()
         return DELIVERED
 
-    shop.report = endless_then_delivered
-    shop.audit = BrokenAuditLog(shop.story)
+    harness.report = endless_then_delivered
+    harness.audit = BrokenAuditLog(harness.story)
 
     with pytest.raises(ExceptionGroup) as ending:
-        await shop.run()
+        await harness.run()
 
     assert [repr(error) for error in ending.value.exceptions] == [
         "RuntimeError('a bug of ours')"
     ]
-    assert shop.settlements() == []
+    assert harness.settlements() == []
 
 
 # Beginning and ending
 
 
 async def test_a_drained_queue_ends_the_work() -> None:
-    shop = Shop("abcde", lanes=3)
+    harness = Harness("abcde", lanes=3)
 
-    await shop.run()
+    await harness.run()
 
-    assert len(shop.settlements()) == 5
-    assert not shop.stop.is_set()
+    assert len(harness.settlements()) == 5
+    assert not harness.stop.is_set()
 
 
 async def test_a_worker_that_is_stopped_before_it_begins_begins_nothing() -> None:
-    shop = Shop("a")
-    shop.stop.set()
+    harness = Harness("a")
+    harness.stop.set()
 
-    await shop.run()
+    await harness.run()
 
-    assert shop.story.events == []
+    assert harness.story.events == []
 
 
 async def test_stopping_ends_a_worker_that_waits_for_triggers() -> None:
-    shop = Shop("", lanes=3)
-    shop.queue.drains = False
-    run = asyncio.create_task(shop.run(NO_GRACE))
+    harness = Harness("", lanes=3)
+    harness.queue.drains = False
+    run = asyncio.create_task(harness.run(NO_GRACE))
     await asyncio.sleep(0)
 
-    shop.stop.set()
+    harness.stop.set()
 
     await run
 
 
 async def test_stopping_finishes_what_was_started_and_starts_no_more() -> None:
-    shop = Shop("ab")
+    harness = Harness("ab")
     started, finish = asyncio.Event(), asyncio.Event()
 
     async def slow() -> Report:
@@ -460,21 +465,21 @@ async def test_stopping_finishes_what_was_started_and_starts_no_more() -> None:
         await finish.wait()
         return DELIVERED
 
-    shop.report = slow
-    run = asyncio.create_task(shop.run())
+    harness.report = slow
+    run = asyncio.create_task(harness.run())
     await started.wait()
-    shop.stop.set()
+    harness.stop.set()
     finish.set()
     await run
 
-    assert shop.story.events == ["attempt a", "record a", "settle a"]
-    assert [lease.trigger.id for lease in shop.queue.leases] == ["b"]
+    assert harness.story.events == ["attempt a", "record a", "settle a"]
+    assert [lease.trigger.id for lease in harness.queue.leases] == ["b"]
 
 
 async def test_after_grace_what_is_unfinished_is_cut_and_not_settled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shop = Shop("ab", lanes=2)
+    harness = Harness("ab", lanes=2)
     all_started, cut = asyncio.Barrier(3), []
 
     async def endless() -> Report:
@@ -485,23 +490,23 @@ async def test_after_grace_what_is_unfinished_is_cut_and_not_settled(
             cut.append("cut")
         raise AssertionError
 
-    shop.report = endless
-    run = asyncio.create_task(shop.run(NO_GRACE))
+    harness.report = endless
+    run = asyncio.create_task(harness.run(NO_GRACE))
     await all_started.wait()
     assert not run.done()
 
-    shop.stop.set()
+    harness.stop.set()
     await run
 
     assert cut == ["cut", "cut"]
-    assert sorted(shop.story.events) == ["attempt a", "attempt b"]
+    assert sorted(harness.story.events) == ["attempt a", "attempt b"]
     assert [r.message for r in caplog.records] == [
         "grace is over; unfinished leases go back"
     ]
 
 
 async def test_cancelling_a_worker_cuts_its_lanes() -> None:
-    shop = Shop("a")
+    harness = Harness("a")
     started = asyncio.Event()
 
     async def endless() -> Report:
@@ -509,15 +514,15 @@ async def test_cancelling_a_worker_cuts_its_lanes() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    shop.report = endless
-    run = asyncio.create_task(shop.run())
+    harness.report = endless
+    run = asyncio.create_task(harness.run())
     await started.wait()
 
     run.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await run
-    assert shop.story.events == ["attempt a"]
+    assert harness.story.events == ["attempt a"]
 
 
 async def test_as_many_attempts_run_at_once_as_there_are_lanes() -> None:
@@ -529,10 +534,10 @@ async def test_as_many_attempts_run_at_once_as_there_are_lanes() -> None:
         running.append(running[-1] - 1)
         return DELIVERED
 
-    shop = Shop("abcdefghi", lanes=3, report=counted)
+    harness = Harness("abcdefghi", lanes=3, report=counted)
 
     async with asyncio.timeout(30):
-        await shop.run()
+        await harness.run()
 
     assert max(running) == 3
-    assert len(shop.settlements()) == 9
+    assert len(harness.settlements()) == 9

@@ -1,4 +1,4 @@
-"""Watched: a worker's watch over a queue that always has a trigger."""
+"""Observed: a worker's observability over a queue that always has a trigger."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from datetime import timedelta
 from keyrelay.model.backlog import Lag
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
-from keyrelay.observability.readiness import Component, Readiness, Waiting
+from keyrelay.observability.readiness import Component, QueueLag, Readiness
 from keyrelay.ports import Lease, Unavailable
 from tests.fakes import FakeLease
 from tests.samples import a_trigger
@@ -21,7 +21,7 @@ LAGS = (
 
 @dataclass
 class Queue:
-    """It always has a trigger; what waits in it can be asked, unless it is away."""
+    """It always has a trigger; while it is `away`, its lags cannot be read."""
 
     away: bool = False
 
@@ -39,10 +39,13 @@ async def sealed() -> None:
 
 
 def observability(queue: Queue, paused: int = 0) -> Observability:
-    waiting = Waiting(ask=queue.lags)
-    parts = {"vault": Component(ask=sealed), "queue": Component(ask=waiting.look)}
+    queue_lag = QueueLag(read=queue.lags)
+    components = {
+        "vault": Component(check=sealed),
+        "queue": Component(check=queue_lag.refresh),
+    }
     return new_observability(
         lanes=Lanes(behind=queue, total=8),
-        readiness=Readiness(parts=parts, waiting=waiting),
+        readiness=Readiness(components=components, queue_lag=queue_lag),
         paused=lambda: paused,
     )

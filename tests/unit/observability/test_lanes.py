@@ -1,4 +1,4 @@
-"""Lanes: who holds a trigger, and how long what waits will take them."""
+"""Lanes: which of them hold a trigger, and how long what waits will take them."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ STOPPED.set()
 
 @dataclass
 class Queue:
-    """It lends what it is given, and waits for ever when that was all."""
+    """It lends what it was given, and then waits until the lane is stopped."""
 
     answers: list[Lease | Unavailable | None] = field(default_factory=list)
 
@@ -38,7 +38,7 @@ class Queue:
 
 @dataclass
 class Ticking:
-    """Seconds that pass when the test says so."""
+    """A clock in seconds, which the test advances."""
 
     time: float = 1000
 
@@ -55,7 +55,7 @@ def lag(waiting: int, age: timedelta = SECOND) -> Lag:
 
 
 async def lane(lanes: Lanes, holding: timedelta, clock: Ticking, turns: int) -> None:
-    """Hold a trigger for a while, as often as that, and come back."""
+    """Lease and hold a trigger, `turns` times."""
     for _ in range(turns):
         await lanes.lease(NEVER)
         clock.time += holding.total_seconds()
@@ -81,7 +81,7 @@ async def test_lanes_are_busy_each_for_itself() -> None:
     assert lanes.busy == 2
 
 
-async def test_who_was_lent_nothing_is_not_busy() -> None:
+async def test_a_lane_that_was_lent_nothing_is_not_busy() -> None:
     first = leases(1)
     lanes = Lanes(behind=Queue([*first, Unavailable("gone"), None]), total=1)
 
@@ -96,15 +96,15 @@ async def test_who_was_lent_nothing_is_not_busy() -> None:
     assert (after_a_fault, lanes.busy) == (0, 0)
 
 
-async def test_the_pace_is_what_the_lanes_let_go_of_while_they_held_any() -> None:
+async def test_the_pace_is_what_the_lanes_settled_while_they_held_any() -> None:
     clock = Ticking()
     lanes = Lanes(behind=Queue(leases(11)), total=4, clock=clock)
     await lane(lanes, SECOND / 2, clock, turns=11)
-    clock.time += 50 - 0.5  # the eleventh is held still
+    clock.time += 50 - 0.5  # the eleventh is still held
 
     pace = lanes.pace()
 
-    assert pace == Pace(lanes=4, let_go=10, held=55 * SECOND)
+    assert pace == Pace(lanes=4, settled=10, held=55 * SECOND)
 
 
 async def test_hours_of_idleness_do_not_slow_the_pace() -> None:
@@ -115,51 +115,51 @@ async def test_hours_of_idleness_do_not_slow_the_pace() -> None:
 
     clock.time += 7200
 
-    assert lanes.pace() == Pace(lanes=4, let_go=10, held=5 * SECOND)
+    assert lanes.pace() == Pace(lanes=4, settled=10, held=5 * SECOND)
 
 
-async def test_what_is_older_than_a_minute_is_not_of_late() -> None:
+async def test_what_is_older_than_a_minute_does_not_count() -> None:
     clock = Ticking()
     lanes = Lanes(behind=Queue(leases(31)), total=1, clock=clock)
     seen: list[int] = []
 
     for _ in range(3):
         await lane(lanes, SECOND, clock, turns=10)
-        seen.append(lanes.pace().let_go)
+        seen.append(lanes.pace().settled)
         clock.time += 30
     clock.time += 60
     lanes.pace()
 
-    # Of ten that a lane took, it has let go of nine until it asks again.
+    # Of ten that a lane took, it has settled nine until it asks again.
     assert seen == [9, 19, 20]
-    assert lanes.pace().let_go == 0
+    assert lanes.pace().settled == 0
 
 
 def test_all_lanes_at_work_drain_what_waits_at_their_pace() -> None:
-    pace = Pace(lanes=32, let_go=640, held=64 * SECOND)
+    pace = Pace(lanes=32, settled=640, held=64 * SECOND)
 
     # A tenth of a second each, thirty-two at once: 320 a second.
-    assert pace.time_for(lag(3200)) == 10 * SECOND
-    assert pace.time_for(lag(0)) == timedelta()
+    assert pace.time_to_drain(lag(3200)) == 10 * SECOND
+    assert pace.time_to_drain(lag(0)) == timedelta()
 
 
-def test_who_lets_go_of_nothing_needs_no_less_than_what_waits_has_waited() -> None:
-    idle = Pace(lanes=32, let_go=0, held=timedelta())
-    stuck = Pace(lanes=2, let_go=0, held=600 * SECOND)
+def test_lanes_that_settle_nothing_need_no_less_than_what_waits_has_waited() -> None:
+    idle = Pace(lanes=32, settled=0, held=timedelta())
+    stuck = Pace(lanes=2, settled=0, held=600 * SECOND)
 
-    assert idle.time_for(lag(0)) == timedelta()
-    assert idle.time_for(lag(5, age=90 * SECOND)) == 90 * SECOND
-    assert stuck.time_for(lag(5, age=90 * SECOND)) == 1500 * SECOND
+    assert idle.time_to_drain(lag(0)) == timedelta()
+    assert idle.time_to_drain(lag(5, age=90 * SECOND)) == 90 * SECOND
+    assert stuck.time_to_drain(lag(5, age=90 * SECOND)) == 1500 * SECOND
 
 
 @given(
     waiting=st.integers(0, 10**9),
-    let_go=st.integers(0, 10**9),
+    settled=st.integers(0, 10**9),
     held=st.floats(0, 1024 * 3600),
 )
 def test_the_time_to_drain_is_never_infinite(
-    waiting: int, let_go: int, held: float
+    waiting: int, settled: int, held: float
 ) -> None:
-    pace = Pace(lanes=1024, let_go=let_go, held=timedelta(seconds=held))
+    pace = Pace(lanes=1024, settled=settled, held=timedelta(seconds=held))
 
-    assert timedelta() <= pace.time_for(lag(waiting)) <= timedelta(days=365)
+    assert timedelta() <= pace.time_to_drain(lag(waiting)) <= timedelta(days=365)

@@ -48,7 +48,7 @@ def test_a_line_is_json_with_its_data_beside_the_event() -> None:
     assert line["logger"] == "keyrelay.engine.worker"
 
 
-def test_our_own_line_tells_who_says_it_how_grave_it_is_and_when() -> None:
+def test_a_line_has_its_logger_its_level_and_its_time() -> None:
     stream = io.StringIO()
     configure_logs("json", stream)
 
@@ -60,7 +60,7 @@ def test_our_own_line_tells_who_says_it_how_grave_it_is_and_when() -> None:
     assert str(line["timestamp"]).endswith("Z")
 
 
-def test_of_our_own_lines_those_below_the_level_are_left_out() -> None:
+def test_keyrelays_lines_below_the_level_are_left_out() -> None:
     stream = io.StringIO()
     configure_logs("json", stream, logging.WARNING)
 
@@ -77,13 +77,13 @@ class FullDisk(io.StringIO):
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_disk_full_of_log_lines_stops_nobody(log_format: str) -> None:
+def test_a_full_disk_does_not_stop_the_work(log_format: str) -> None:
     configure_logs(log_format, FullDisk())
 
     structlog.get_logger("keyrelay").info("settled")
 
 
-def test_what_json_has_no_word_for_is_shown_as_it_shows_itself() -> None:
+def test_what_json_has_no_type_for_is_shown_by_its_repr() -> None:
     stream = io.StringIO()
     configure_logs("json", stream)
 
@@ -93,7 +93,7 @@ def test_what_json_has_no_word_for_is_shown_as_it_shows_itself() -> None:
     assert line["value"] == "SecretValue(…)"
 
 
-def test_a_line_is_ascii_so_that_nothing_in_it_hides_or_turns_round() -> None:
+def test_a_line_is_printable_ascii_in_which_nothing_hides() -> None:
     stream = io.StringIO()
     configure_logs("json", stream)
 
@@ -103,7 +103,7 @@ def test_a_line_is_ascii_so_that_nothing_in_it_hides_or_turns_round() -> None:
     assert stream.getvalue().isascii()
 
 
-def test_libraries_are_heard_only_when_they_warn() -> None:
+def test_libraries_appear_only_from_warning_up() -> None:
     stream = io.StringIO()
     configure_logs("json", stream)
 
@@ -113,7 +113,7 @@ def test_libraries_are_heard_only_when_they_warn() -> None:
     assert stream.getvalue() == ""
 
 
-def test_an_exception_leaves_its_type_and_frames_and_not_its_words() -> None:
+def test_an_exception_is_logged_by_its_type_and_frames_without_its_message() -> None:
     stream = io.StringIO()
     configure_logs("text", stream)
 
@@ -127,7 +127,7 @@ def test_an_exception_leaves_its_type_and_frames_and_not_its_words() -> None:
     assert CANARY not in stream.getvalue()
 
 
-def test_what_nobody_awaited_is_told_without_its_words() -> None:
+def test_an_error_that_was_never_awaited_is_logged_without_its_message() -> None:
     stream = io.StringIO()
     configure_logs("json", stream)
 

@@ -1,4 +1,4 @@
-"""What is written about the metrics, beside what a worker says of itself."""
+"""Documents about the metrics, compared with what a worker exports."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ class Alert:
 
 @pytest.fixture
 async def families() -> Sequence[Metric]:
-    """Every metric of ours, as a worker shows it that has looked around."""
+    """Every metric of a worker whose components were checked."""
     seen = observability(Queue())
-    await seen.readiness.look()
+    await seen.readiness.refresh()
     return [
         family
         for family in seen.registry.collect()
@@ -57,7 +57,7 @@ def alerts() -> Sequence[Alert]:
     ]
 
 
-def test_the_table_of_metrics_says_what_a_worker_says(
+def test_the_table_of_metrics_is_what_a_worker_exports(
     families: Sequence[Metric],
 ) -> None:
     written = [
@@ -86,7 +86,7 @@ def test_an_alert_names_only_metrics_that_there_are(families: Sequence[Metric]) 
     assert named <= known
 
 
-def test_an_alert_selects_only_what_a_metric_can_say(
+def test_an_alert_selects_only_labels_that_a_metric_has(
     families: Sequence[Metric],
 ) -> None:
     known = {
@@ -106,7 +106,7 @@ def test_an_alert_selects_only_what_a_metric_can_say(
     assert selected <= known
 
 
-def test_an_alert_says_how_bad_it_is_and_what_to_do() -> None:
+def test_an_alert_has_a_severity_and_a_remedy() -> None:
     names = [alert.name for alert in alerts()]
 
     assert len(set(names)) == len(names)

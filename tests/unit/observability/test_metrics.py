@@ -1,4 +1,4 @@
-"""Metrics: what is counted and timed of a worker, and by what it is told apart."""
+"""Metrics: what is counted and timed of a worker, and by which labels."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -76,7 +76,7 @@ def buried(fault: Fault, evidence: Evidence = BY_MAIL) -> AttemptRecord:
 
 
 class Log:
-    """An audit log that is only a list."""
+    """An audit log in a list."""
 
     def __init__(self) -> None:
         self.records: list[AuditRecord] = []
@@ -89,7 +89,7 @@ class Log:
 
 
 class Read:
-    """A registry over the metrics, and what it says of them."""
+    """A registry with the metrics, and what it exports."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.registry = CollectorRegistry()
@@ -116,7 +116,7 @@ def attempt_that(report: Report) -> "MeteredAttempt":
     )
 
 
-def test_there_is_a_word_for_each_outcome_and_each_settlement() -> None:
+def test_there_is_a_label_for_each_outcome_and_each_settlement() -> None:
     assert set(OUTCOMES) == set(get_args(Outcome))
     assert set(SETTLEMENTS) == set(get_args(Settlement))
 
@@ -160,7 +160,7 @@ async def test_attempts_are_counted_by_outcome_and_channel_and_changes_are_not()
     assert behind.records == list(records)
 
 
-async def test_dead_letters_are_counted_by_whose_fault_they_are() -> None:
+async def test_dead_letters_are_counted_by_fault() -> None:
     metrics = Metrics()
     log = MeteredAuditLog(behind=Log(), metrics=metrics)
 
@@ -199,7 +199,7 @@ async def test_how_long_a_record_takes_is_timed() -> None:
     assert read("audit_append_seconds_bucket", le="0.005") == 1
 
 
-async def test_an_attempt_is_timed_by_channel_and_a_delivery_from_its_raising() -> None:
+async def test_an_attempt_is_timed_by_channel_and_a_delivery_from_raised_at() -> None:
     report = Report(outcome=Delivered("250 ok"), evidence=BY_MAIL)
     metered = attempt_that(report)
 
@@ -226,7 +226,7 @@ async def test_an_attempt_is_timed_by_channel_and_a_delivery_from_its_raising() 
     ],
     ids=["deferred", "uncertain", "held back", "locked, so nothing was sent"],
 )
-async def test_what_was_not_delivered_is_no_delivery(
+async def test_an_undelivered_trigger_is_not_timed_as_a_delivery(
     report: Report, timed: int
 ) -> None:
     metered = attempt_that(report)
@@ -238,7 +238,7 @@ async def test_what_was_not_delivered_is_no_delivery(
     assert read("attempt_seconds_count", channel="email-smtp") == timed
 
 
-async def test_a_producer_whose_clock_is_ahead_takes_nothing_off_a_sum() -> None:
+async def test_a_producers_clock_that_is_ahead_does_not_lower_a_sum() -> None:
     metered = attempt_that(Report(outcome=Delivered("250 ok"), evidence=BY_MAIL))
     trigger = a_trigger()
     ahead = replace(trigger.lifetime, raised_at=NOON + DAY, deadline=NOON + 2 * DAY)
@@ -250,7 +250,7 @@ async def test_a_producer_whose_clock_is_ahead_takes_nothing_off_a_sum() -> None
     assert read("delivery_seconds_sum") == 0
 
 
-async def test_thousands_of_actions_make_no_series_more() -> None:
+async def test_thousands_of_actions_add_no_series() -> None:
     metrics = Metrics()
     log = MeteredAuditLog(behind=Log(), metrics=metrics)
     before = series(metrics)

@@ -1,4 +1,4 @@
-"""The watch: what Prometheus is told of how a worker stands."""
+"""Observability: what Prometheus reads of a worker's state."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,21 +22,21 @@ def read(seen: Observability, name: str) -> Mapping[str, float]:
     }
 
 
-async def test_each_topic_says_what_waits_for_how_long_and_until_when() -> None:
+async def test_each_topic_has_its_lag_its_age_and_its_time_to_drain() -> None:
     seen = observability(Queue())
 
-    await seen.readiness.look()
+    await seen.readiness.refresh()
 
     assert read(seen, "lag") == {"triggers": 120, "retry-1m": 0}
     assert read(seen, "oldest_age_seconds") == {"triggers": 2.5, "retry-1m": 0}
-    # Nothing was let go of yet: no sooner than what waits has waited.
+    # Nothing was settled yet: no less than what waits has waited.
     assert read(seen, "time_to_drain_seconds") == {"triggers": 2.5, "retry-1m": 0}
 
 
-async def test_a_queue_that_is_away_says_nothing_rather_than_something_old() -> None:
+async def test_a_queue_that_does_not_answer_has_no_lag_rather_than_an_old_one() -> None:
     seen = observability(Queue(away=True))
 
-    await seen.readiness.look()
+    await seen.readiness.refresh()
 
     assert read(seen, "lag") == {}
     assert read(seen, "time_to_drain_seconds") == {}
@@ -55,7 +55,7 @@ async def test_lanes_are_shown_and_how_many_of_them_work() -> None:
 async def test_parts_that_do_not_answer_and_secrets_that_are_paused_are_shown() -> None:
     seen = observability(Queue(), paused=3)
 
-    await seen.readiness.look()
+    await seen.readiness.refresh()
 
     assert read(seen, "part_ready") == {"vault": 0, "queue": 1}
     assert read(seen, "secrets_paused") == {"": 3}

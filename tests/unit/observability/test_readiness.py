@@ -1,4 +1,4 @@
-"""The outlook: what answers, what does not and why; and nobody waits for it long."""
+"""Readiness: what answers, what does not and why, within a bounded time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ import pytest
 
 from keyrelay.model.backlog import Lag
 from keyrelay.observability.readiness import (
-    FRESH,
-    SILENCE,
-    UNASKED,
+    FRESH_FOR,
+    SILENT_AFTER,
+    UNCHECKED,
     Component,
+    QueueLag,
     Readiness,
-    Waiting,
 )
 from keyrelay.ports import Unavailable
 
@@ -24,7 +24,7 @@ LAGS = (Lag(topic="queue", waiting=3, age=timedelta(seconds=9)),)
 
 @dataclass
 class World:
-    """A clock, and something that is asked: it answers, or raises, or hangs."""
+    """A clock, and a component whose check returns, raises or hangs."""
 
     time: float = 1000
     fault: Exception | None = None
@@ -51,74 +51,74 @@ class World:
 
 
 def over(world: World) -> Readiness:
-    waiting = Waiting(ask=world.lags)
-    parts = {"queue": Component(ask=waiting.look, clock=world.clock)}
-    return Readiness(parts=parts, waiting=waiting, patience=MOMENT)
+    queue_lag = QueueLag(read=world.lags)
+    components = {"queue": Component(check=queue_lag.refresh, clock=world.clock)}
+    return Readiness(components=components, queue_lag=queue_lag, timeout=MOMENT)
 
 
-async def test_before_anybody_looked_nothing_is_taken_for_ready() -> None:
+async def test_nothing_is_ready_before_it_was_checked() -> None:
     readiness = over(World())
 
-    assert readiness.faults() == {"queue": UNASKED}
-    assert readiness.waiting.lags == ()
+    assert readiness.faults() == {"queue": UNCHECKED}
+    assert readiness.queue_lag.lags == ()
 
 
-async def test_what_answers_is_ready_and_its_answer_known() -> None:
+async def test_what_answers_is_ready_and_its_answer_is_kept() -> None:
     readiness = over(World())
 
-    await readiness.look()
+    await readiness.refresh()
 
     assert readiness.faults() == {}
-    assert readiness.waiting.lags == LAGS
+    assert readiness.queue_lag.lags == LAGS
 
 
 async def test_what_does_not_answer_says_why_until_it_does() -> None:
     world = World(fault=Unavailable("the queue's disk is full"))
     readiness = over(world)
 
-    await readiness.look()
+    await readiness.refresh()
     full = readiness.faults()
     world.fault = None
-    world.pass_by(FRESH)
-    await readiness.look()
+    world.pass_by(FRESH_FOR)
+    await readiness.refresh()
 
     assert full == {"queue": "the queue's disk is full"}
     assert readiness.faults() == {}
 
 
-async def test_an_old_lag_is_not_shown_as_if_it_were_todays() -> None:
+async def test_an_old_lag_is_not_shown_as_a_new_one() -> None:
     world = World()
     readiness = over(world)
-    await readiness.look()
+    await readiness.refresh()
 
     world.fault = Unavailable("gone")
-    world.pass_by(FRESH)
-    await readiness.look()
+    world.pass_by(FRESH_FOR)
+    await readiness.refresh()
 
-    assert readiness.waiting.lags == ()
+    assert readiness.queue_lag.lags == ()
 
 
-async def test_whoever_asks_often_is_told_the_same() -> None:
+async def test_frequent_probes_share_one_check() -> None:
     world = World()
     readiness = over(world)
 
     for _ in range(100):
-        await readiness.look()
-    world.pass_by(FRESH - MOMENT)
-    await readiness.look()
+        await readiness.refresh()
+    world.pass_by(FRESH_FOR - MOMENT)
+    await readiness.refresh()
     within = world.asked
     world.pass_by(MOMENT)
-    await readiness.look()
+    await readiness.refresh()
 
     assert within == 1
     assert world.asked == 2
 
 
-async def test_many_who_ask_at_once_ask_once() -> None:
+async def test_concurrent_probes_share_one_check() -> None:
     world = World(hangs=True)
     readiness = over(world)
 
-    looking = [asyncio.create_task(readiness.look()) for _ in range(10)]
+    looking = [asyncio.create_task(readiness.refresh()) for _ in range(10)]
     await asyncio.sleep(0)
     world.answered.set()
     await asyncio.gather(*looking)
@@ -127,32 +127,32 @@ async def test_many_who_ask_at_once_ask_once() -> None:
     assert readiness.faults() == {}
 
 
-async def test_a_part_that_hangs_keeps_nobody_and_is_asked_once() -> None:
+async def test_a_component_that_hangs_delays_no_probe_and_is_checked_once() -> None:
     world = World(hangs=True)
     readiness = over(world)
 
-    await readiness.look()
-    world.pass_by(FRESH)
-    await readiness.look()
+    await readiness.refresh()
+    world.pass_by(FRESH_FOR)
+    await readiness.refresh()
     at_first = readiness.faults()
-    world.pass_by(SILENCE)
+    world.pass_by(SILENT_AFTER)
     in_the_end = readiness.faults()
     await readiness.close()
 
     assert world.asked == 1
-    assert at_first == {"queue": UNASKED}
+    assert at_first == {"queue": UNCHECKED}
     assert in_the_end == {"queue": "it has not answered for 7 seconds"}
 
 
-async def test_a_part_that_was_ready_stays_so_through_a_slow_answer() -> None:
+async def test_a_component_that_was_ready_stays_ready_through_a_slow_answer() -> None:
     world = World()
     readiness = over(world)
-    await readiness.look()
+    await readiness.refresh()
 
     world.hangs = True
-    world.pass_by(FRESH)
-    await readiness.look()
-    world.pass_by(SILENCE)
+    world.pass_by(FRESH_FOR)
+    await readiness.refresh()
+    world.pass_by(SILENT_AFTER)
     slow = readiness.faults()
     world.pass_by(MOMENT)
     silent = readiness.faults()
@@ -162,7 +162,7 @@ async def test_a_part_that_was_ready_stays_so_through_a_slow_answer() -> None:
     assert set(silent) == {"queue"}
 
 
-async def test_what_fails_as_nobody_foresaw_is_not_ready(
+async def test_what_fails_unexpectedly_is_not_ready(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World(fault=KeyError("canary-71c3"))
@@ -172,7 +172,7 @@ async def test_what_fails_as_nobody_foresaw_is_not_ready(
         lambda _, context: told.append(context["message"])
     )
 
-    await readiness.look()
+    await readiness.refresh()
 
     assert readiness.faults() == {"queue": "it failed unexpectedly; the log says how"}
     assert told == ["Task exception was never retrieved"]
