@@ -1,44 +1,72 @@
-# Everything a newcomer needs; each target does its own set-up and can be repeated.
+# What one runs here. Each target sets up what it needs and can be repeated.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Modules are compiled when they are first imported, and then kept: to compile all
+# that is installed takes longer, and to compile it for each process longer still.
+export PYTHONDONTWRITEBYTECODE :=
+INSTALL := $(PYTHON) -m pip --python $(BIN)/python install \
+  --disable-pip-version-check --no-compile --progress-bar off
+
 # Values, engine and vault are covered completely; the assembly and the edges mostly.
-CORE := src/keyrelay/ports.py,src/keyrelay/{concurrency,network,model,engine,vault}/*
+CORE := src/keyrelay/ports.py,src/keyrelay/concurrency/*,src/keyrelay/network/*
+CORE := $(CORE),src/keyrelay/model/*,src/keyrelay/engine/*,src/keyrelay/vault/*
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 COVERED := --cov --cov-append --cov-report=
 
-.PHONY: demo test check bench schema setup
+.PHONY: help demo test faults check bench setup services schema requirements
 
-setup: .venv/ready
+help: ## Show this
+	@sed -nE 's/^([a-z]+):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
-.venv/ready: pyproject.toml
-	@echo "Setting up .venv; the first time this takes about a minute."
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@touch $@
+demo: .venv/demo ## Show it all on this machine: mails, messages, a kill, nothing lost
+	@$(BIN)/keyrelay demo
 
-demo: setup
-	$(BIN)/keyrelay demo
-
-test: setup
-	$(BIN)/python -m tests.services
+test: services ## Run what one runs while working: unit, contract and end-to-end tests
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/contract tests/e2e
-	$(PYTEST) tests/faults
 	$(BIN)/coverage report --skip-covered --fail-under 95
 	@echo "Values, engine and vault, which must be covered completely:"
 	$(BIN)/coverage report --skip-covered --fail-under 100 --include '$(CORE)'
 
-check: setup
+faults: services ## Run what takes longer: kills, outages, full disks, thousands of triggers
+	$(PYTEST) tests/faults
+
+check: setup ## Lint, check the format and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup
+bench: setup ## Measure, beside what else does the same
 	$(BIN)/python -m tests.bench
 
-schema: setup
-	$(BIN)/python -c 'import json; from keyrelay.settings import Settings; \
+setup: .venv/dev ## Install Keyrelay and the development tools into .venv
+
+services: setup ## Fetch the real services that tests need
+	$(BIN)/python -m tests.services
+
+schema: setup ## Write the settings' JSON Schema anew
+	$(BIN)/python -c 'import json; from keyrelay.app.settings import Settings; \
 	  print(json.dumps(Settings.model_json_schema(), indent=2))' \
 	  > config/keyrelay.schema.json
+
+# One environment; each stamp says what it is complete for. What tests can demo.
+.venv/demo: pyproject.toml | $(BIN)/python
+	@echo "Installing Keyrelay and what its demo needs; the first time this takes a minute."
+	@$(INSTALL) --editable '.[demo]' | .ci/progress
+	@touch $@
+
+.venv/dev: pyproject.toml | $(BIN)/python
+	@echo "Installing Keyrelay and the development tools; the first time this takes a minute."
+	@$(INSTALL) --editable '.[dev]' | .ci/progress
+	@touch .venv/demo $@
+
+# Without pip, which takes longer than all the rest of it; the one outside installs.
+$(BIN)/python:
+	@echo "Making .venv."
+	@$(PYTHON) -m venv --without-pip .venv

@@ -14,7 +14,7 @@ Keep = Annotated[
     bool, typer.Option("--keep", help="Leave the temporary directory behind.")
 ]
 
-_EXTRA = ("aiosmtpd", "flask", "moto", "trustme")
+_EXTRA = ("aiosmtpd", "flask", "flask_cors", "moto", "trustme")
 
 
 @app.command(
