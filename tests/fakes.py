@@ -152,3 +152,36 @@ class FakeLease:
             raise Unavailable("the queue does not answer")
         self.story.tell(f"settle {self.trigger.id}")
         self.settlements.append(settlement)
+
+
+@dataclass
+class SlowInbox:
+    """An inbox that answers when it is told to, the newest first."""
+
+    asked: list[tuple[str, asyncio.Future[bool]]] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    most: int = 0
+
+    async def accept(self, trigger: Trigger) -> bool:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.asked.append((trigger.id, answer))
+        self.most = max(self.most, len(self.asked))
+        self.arrived.set()
+        return await answer
+
+    async def redrive(self, _: DeadLetter) -> bool:
+        raise NotImplementedError
+
+    async def until_asked(self, count: int) -> None:
+        while len(self.asked) < count:
+            self.arrived.clear()
+            await self.arrived.wait()
+
+    def answer(self) -> None:
+        for _, answer in reversed(self.asked):
+            answer.set_result(True)
+        self.asked.clear()
+
+    def refuse_the_first(self) -> None:
+        _, answer = self.asked.pop(0)
+        answer.set_exception(Unavailable("the disk is full; make room"))

@@ -26,6 +26,8 @@ ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 ADAPTERS = ROWS[3] - {"engine"} | ROWS[4]
 # Rooms whose modules know the standard library and Keyrelay alone.
 PURE = {"concurrency", "network", "model", "ports", "engine"}
+# Libraries of faces and settings, which services do without.
+FACES = {"typer", "click", "rich", "fastapi", "pydantic", "pydantic_settings"}
 # Each is a review point: what is revealed here must be gone when the call returns.
 REVEALERS = {
     "model/credentials.py",
@@ -165,6 +167,16 @@ def test_technology_stays_below_the_ports_and_in_the_faces(module: Path) -> None
     foreign = {name.split(".")[0] for name in imported(module)} - known
 
     assert foreign == set() or room_of(dotted(module)) not in PURE
+
+
+@pytest.mark.parametrize(
+    "module", [each for each in MODULES if each.parts[0] == "services"], ids=str
+)
+def test_services_know_no_face_and_no_settings(module: Path) -> None:
+    libraries = {name.split(".")[0] for name in imported(module)}
+
+    assert not libraries & FACES
+    assert not rooms_seen(module) & {"app", *ROWS[7]}
 
 
 def test_only_policy_makes_permits() -> None:

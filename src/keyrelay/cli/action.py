@@ -8,7 +8,7 @@ import typer
 
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.pages import Pages, list_all
+from keyrelay.cli.pagination import list_all
 from keyrelay.model.documents import InvalidDefinition
 
 app = typer.Typer(
@@ -58,8 +58,7 @@ def list_(
 ) -> None:
     """List the actions of the profile by name."""
     columns = ("id", "name", "active", "lock", "tags", "updated_at")
-    pages = Pages(fetch=_actions.fetch(name, tag), columns=columns)
-    list_all(ctx, pages, limit, as_json=as_json)
+    list_all(ctx, _actions.rows(name, tag), columns, limit, as_json=as_json)
 
 
 @app.command(epilog="Example: keyrelay action show 'too warm' --json")

@@ -4,19 +4,17 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.cli.audit_view import RecordFilter, record_document
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
 from keyrelay.cli.output import show
-from keyrelay.cli.pages import Pages, list_all
-from keyrelay.cli.records import Sought, document_of
+from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import Session, perform
+from keyrelay.services.audit import ATTEMPT, AuditReading
 from keyrelay.stores.audit.trail import TrailEntry
-from keyrelay.stores.refusals import NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What was tried, how it ended."
 )
-
-KIND = "attempt"
 
 
 @app.command(
@@ -36,10 +34,9 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the attempts of the profile, newest first."""
-    sought = Sought(kind=KIND, trigger=trigger, action=action, since=since)
+    attempts = RecordFilter(kind=ATTEMPT, trigger=trigger, action=action, since=since)
     columns = ("at", "id", "trigger", "attempt", "outcome", "settlement", "reason")
-    pages = Pages(fetch=sought.fetch(), columns=columns)
-    list_all(ctx, pages, limit, as_json=as_json)
+    list_all(ctx, attempts.rows, columns, limit, as_json=as_json)
 
 
 @app.command("show", epilog="Example: keyrelay attempt show 6745d1f0c2b9a8e7d6c5b4a3")
@@ -52,9 +49,7 @@ def show_(
     """Show one attempt's record."""
 
     async def work(session: Session) -> TrailEntry:
-        entry = await session.store.trail.get(session.profile.id, attempt)
-        if entry.document.get("kind") != KIND:
-            raise NotFound(KIND, attempt)
-        return entry
+        reading = AuditReading(trail=session.store.trail)
+        return await reading.attempt(session.profile.id, attempt)
 
-    show(document_of(perform(ctx, work)), as_json=as_json)
+    show(record_document(perform(ctx, work)), as_json=as_json)

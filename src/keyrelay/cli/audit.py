@@ -1,15 +1,16 @@
 """`keyrelay audit`: who used or changed what, and the proof that all is there."""
 
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from keyrelay.cli.audit_view import RecordFilter, in_words, record_document
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
 from keyrelay.cli.output import Document, put, put_document, show
-from keyrelay.cli.pages import Fetch, Pages, list_all
-from keyrelay.cli.records import Sought, document_of, in_words
+from keyrelay.cli.pagination import Rows, list_all
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.stores.audit.chain import Breach
@@ -46,10 +47,10 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the records of the profile, newest first."""
-    sought = Sought(kind=kind, trigger=trigger, action=action, since=since)
-    fetch = sought.fetch() if as_json else _in_words(sought.fetch())
+    records = RecordFilter(kind=kind, trigger=trigger, action=action, since=since)
+    rows = records.rows if as_json else _in_words(records.rows)
     columns = ("at", "id", "about", "what", "by", "detail")
-    list_all(ctx, Pages(fetch=fetch, columns=columns), limit, as_json=as_json)
+    list_all(ctx, rows, columns, limit, as_json=as_json)
 
 
 @app.command("show", epilog="Example: keyrelay audit show 6745d1f0c2b9a8e7d6c5b4a3")
@@ -63,7 +64,7 @@ def show_(
     entry = perform(
         ctx, lambda session: session.store.trail.get(session.profile.id, record)
     )
-    show(document_of(entry), as_json=as_json)
+    show(record_document(entry), as_json=as_json)
 
 
 @app.command(
@@ -107,11 +108,12 @@ def verify(
         put(f"{verdict.records} records in {verdict.chains} chains, nothing is missing")
 
 
-def _in_words(fetch: Fetch) -> Fetch:
-    async def fetched(session: Session, page: int, amount: int) -> list[Document]:
-        return [in_words(record) for record in await fetch(session, page, amount)]
+def _in_words(rows: Rows) -> Rows:
+    async def worded(session: Session, limit: int | None) -> AsyncIterator[Document]:
+        async for record in rows(session, limit):
+            yield in_words(record)
 
-    return fetched
+    return worded
 
 
 def sentence_of(breach: Breach) -> str:

@@ -10,13 +10,14 @@ from sqlalchemy import make_url
 
 from keyrelay.app.setting_kinds import database_url
 from keyrelay.app.settings import Settings
-from keyrelay.app.transfer import Transfer, Transferred, open_transfer
+from keyrelay.app.transfer import open_transfer
 from keyrelay.cli.audit import sentence_of
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, put_document, say, show_table
 from keyrelay.cli.progress import progress
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import run, settings_of
+from keyrelay.services.transfer import Transfer, Transferred
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -54,7 +55,7 @@ def copy_(
     moved = run(_move(settings, from_, to, shown=not as_json))
     if as_json:
         put_document(_document(moved))
-    if not moved.begun and moved.verdict.breach is not None:
+    if not moved.usable and moved.verdict.breach is not None:
         raise FoundBroken(
             f"nothing can work on the copy: {sentence_of(moved.verdict.breach)}"
         )

@@ -1,23 +1,28 @@
 """`keyrelay dead-letter`: what could not be delivered, and what becomes of it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
 
+from keyrelay.cli.dead_letter_view import (
+    COLUMNS,
+    LetterChoice,
+    LetterFilter,
+    whole_letter_document,
+)
 from keyrelay.cli.input import confirm
-from keyrelay.cli.letters import Chosen, Filters, whole_document_of
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
 from keyrelay.cli.output import put_id, say, show
-from keyrelay.cli.pages import list_all
+from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
-from keyrelay.model.backlog import TriggerState
-from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
-from keyrelay.ports import TriggerQueue
-from keyrelay.stores.refusals import EditedMeanwhile, NotFound
+from keyrelay.services.redriving import (
+    DeadLetterAdministration,
+    LetterResult,
+    Redriving,
+)
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What could not be delivered."
@@ -49,8 +54,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters of the profile, newest first."""
-    filters = Filters(action=action, fault=fault, since=since)
-    list_all(ctx, filters.pages, limit, as_json=as_json)
+    letters = LetterFilter(action=action, fault=fault, since=since)
+    list_all(ctx, letters.rows, COLUMNS, limit, as_json=as_json)
 
 
 @app.command("show", epilog="Example: keyrelay dead-letter show door-17-0001")
@@ -65,7 +70,7 @@ def show_(
         ctx,
         lambda session: session.store.dead_letters.get(session.profile.id, trigger),
     )
-    show(whole_document_of(letter), as_json=as_json)
+    show(whole_letter_document(letter), as_json=as_json)
 
 
 @app.command(
@@ -87,21 +92,15 @@ def redrive(
     as_json: AsJson = False,
 ) -> None:
     """Put triggers into the queue again, and print the id of each that is."""
-    filters = Filters(action=action, fault=fault, since=since)
-    chosen = Chosen(ids=ids or (), all=everything, filters=filters)
+    filter_ = LetterFilter(action=action, fault=fault, since=since)
+    choice = LetterChoice(ids=ids or (), all=everything, filter=filter_)
 
     async def work(session: Session) -> list[str]:
+        chosen = await choice.read(session)
         async with session.queue() as queue:
-
-            async def once_more(letter: DeadLetter) -> None:
-                # In the queue before it is forgotten here: a crash between the two
-                # leaves a letter too many, never one too few.
-                if not await queue.redrive(letter):
-                    await _require_settled(queue, letter)
-                await session.store.dead_letters.redriven(letter, session.actor)
-
-            act = _Acting(act=once_more, as_json=as_json)
-            return await act.on(session, await chosen.read(session))
+            service = Redriving(queue=queue, letters=session.store.dead_letters)
+            results = service.redrive(session.profile.id, chosen, session.actor)
+            return await _tell(results, as_json=as_json)
 
     _finish(perform(ctx, work))
 
@@ -124,47 +123,29 @@ def drop(
     as_json: AsJson = False,
 ) -> None:
     """Forget dead letters for good, and print the id of each that is gone."""
-    filters = Filters(action=action, fault=fault, since=since)
-    chosen = Chosen(ids=ids or (), all=everything, filters=filters)
-    found = perform(ctx, chosen.read)
-    if found and not yes:
-        confirm(f"Forget {len(found)} for good?")
+    filter_ = LetterFilter(action=action, fault=fault, since=since)
+    choice = LetterChoice(ids=ids or (), all=everything, filter=filter_)
+    chosen = perform(ctx, choice.read)
+    if chosen and not yes:
+        confirm(f"Forget {len(chosen)} for good?")
 
     async def work(session: Session) -> list[str]:
-        async def forget(letter: DeadLetter) -> None:
-            await session.store.dead_letters.drop(letter, session.actor)
-
-        return await _Acting(act=forget, as_json=as_json).on(session, found)
+        service = DeadLetterAdministration(letters=session.store.dead_letters)
+        results = service.drop(session.profile.id, chosen, session.actor)
+        return await _tell(results, as_json=as_json)
 
     _finish(perform(ctx, work))
 
 
-async def _require_settled(queue: TriggerQueue, letter: DeadLetter) -> None:
-    """Raise EditedMeanwhile if the letter may be all that is left of its trigger."""
-    trigger = letter.trigger
-    known = await queue.status(trigger.profile, trigger.id)
-    # Its lease may be about to bury it: its letter is kept first, and this is it.
-    if known is not None and known.state in (TriggerState.LEASED, TriggerState.BURIED):
-        raise EditedMeanwhile(f"trigger {trigger.id} is being attempted: look again")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Acting:
-    act: Callable[[DeadLetter], Awaitable[None]]
-    as_json: bool
-
-    async def on(self, session: Session, ids: list[str]) -> list[str]:
-        """Print the id of each letter acted on; return why others were not."""
-        refusals = []
-        for id_ in ids:
-            letters = session.store.dead_letters
-            try:
-                await self.act(await letters.get(session.profile.id, id_))
-            except (NotFound, EditedMeanwhile) as refusal:
-                refusals.append(str(refusal))
-                continue
-            put_id(id_, as_json=self.as_json)
-        return refusals
+async def _tell(results: AsyncIterator[LetterResult], *, as_json: bool) -> list[str]:
+    """Print the id of each letter that was acted on; return why others were not."""
+    refusals = []
+    async for result in results:
+        if result.refusal is None:
+            put_id(result.trigger, as_json=as_json)
+        else:
+            refusals.append(result.refusal)
+    return refusals
 
 
 def _finish(refusals: list[str]) -> None:

@@ -1,17 +1,18 @@
 """Documents: what actions and policies, kept as they were sent, have in common."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic
 
 import typer
 
 from keyrelay.cli.input import parse_tag_options, read_document
-from keyrelay.cli.names import definition_called
 from keyrelay.cli.output import Document, date, put, put_document, put_id, show
-from keyrelay.cli.pages import Fetch
+from keyrelay.cli.pagination import Rows
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
+from keyrelay.services.naming import find_definition
+from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.document_store import D, DocumentStore, StoredDocument
 from keyrelay.stores.definitions.listing import Listing
 
@@ -48,35 +49,38 @@ class Documents(Generic[D]):
 
         async def work(session: Session) -> StoredDocument:
             store = self.store(session)
-            id_ = (await definition_called(session, store, name)).id
+            id_ = (await find_definition(store, session.profile.id, name)).id
             return await store.edit(session.profile.id, id_, changes, session.actor)
 
         self._answer(perform(ctx, work), as_json=as_json)
 
     def show(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
-        kept = perform(
-            ctx, lambda session: definition_called(session, self.store(session), name)
-        )
-        show(self.document(kept), as_json=as_json)
+        async def work(session: Session) -> StoredDocument:
+            return await find_definition(self.store(session), session.profile.id, name)
+
+        show(self.document(perform(ctx, work)), as_json=as_json)
 
     def delete(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
         async def work(session: Session) -> str:
             store = self.store(session)
-            id_ = (await definition_called(session, store, name)).id
+            id_ = (await find_definition(store, session.profile.id, name)).id
             await store.delete(session.profile.id, id_, session.actor)
             return id_
 
         put_id(perform(ctx, work), as_json=as_json)
 
-    def fetch(self, name: str | None, tag: list[str] | None) -> Fetch:
+    def rows(self, name: str | None, tag: Sequence[str] | None) -> Rows:
         tags = parse_tag_options(tag or ())
 
-        async def fetch(session: Session, page: int, amount: int) -> list[Document]:
-            listing = Listing(page=page, amount=amount, name=name, tags=tags)
-            found = await self.store(session).list(session.profile.id, listing)
-            return [self.document(kept) for kept in found]
+        async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
+            async def fetch(page: int, amount: int) -> Sequence[StoredDocument]:
+                listing = Listing(page=page, amount=amount, name=name, tags=tags)
+                return await self.store(session).list(session.profile.id, listing)
 
-        return fetch
+            async for kept in read_pages(fetch, lambda kept: kept.id, limit):
+                yield self.document(kept)
+
+        return rows
 
     def document(self, kept: StoredDocument) -> Document:
         return {

@@ -1,6 +1,7 @@
 """`keyrelay key`: whether the vault opens, and everything in it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -16,22 +17,11 @@ from keyrelay.cli.output import (
     show_table,
 )
 from keyrelay.cli.session import Session, perform
-from keyrelay.ports import Unavailable
-from keyrelay.stores.integrity import examine
+from keyrelay.services.key_status import KeyInspection, KeyStatus
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Whether the vault opens."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _KeyStatus:
-    """`broken` are the secrets that do not open; None, nobody looked."""
-
-    sealed: str | None
-    keys: list[Document]
-    broken: list[Document] | None
-    examined: int
 
 
 @app.callback()
@@ -56,49 +46,25 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say whether the vault is open, and list its keys; no key is shown."""
-    found = perform(ctx, lambda session: _look(session, check=check))
+
+    async def work(session: Session) -> tuple[KeyStatus, list[Document]]:
+        store = session.store
+        inspection = KeyInspection(database=store.database, vault=store.vault)
+        found = await inspection.status(examine_secrets=check)
+        return found, _keys(found, session.world.now())
+
+    found, keys = perform(ctx, work)
     if as_json:
-        put_document(_document(found))
+        put_document(_document(found, keys))
     else:
-        _tell(found)
+        _tell(found, keys)
     if found.sealed is not None:
         raise typer.Exit(ExitCode.UNAVAILABLE)
-    if found.broken:
+    if found.examination is not None and found.examination.broken:
         raise typer.Exit(ExitCode.BROKEN)
 
 
-async def _look(session: Session, *, check: bool) -> _KeyStatus:
-    store = session.store
-    sealed: str | None = None
-    try:
-        await store.vault.check()
-    except Unavailable as why:
-        sealed = str(why)
-    broken = list[Document]()
-    examined = 0
-    if check and sealed is None:
-        async for secret in examine(store.database, store.vault):
-            examined += 1
-            if secret.flaw is not None:
-                broken.append(
-                    {
-                        "profile": secret.profile,
-                        "id": secret.id,
-                        "key": secret.key,
-                        "flaw": secret.flaw,
-                    }
-                )
-    looked = check and sealed is None
-    return _KeyStatus(
-        sealed=sealed,
-        keys=_keys(session),
-        broken=broken if looked else None,
-        examined=examined,
-    )
-
-
-def _keys(session: Session) -> list[Document]:
-    now = session.store.audit_log.world.now()
+def _keys(found: KeyStatus, now: datetime) -> list[Document]:
     return [
         {
             "id": key.id,
@@ -107,29 +73,33 @@ def _keys(session: Session) -> list[Document]:
             "created_at": date(key.created_at),
             "age_days": (now - key.created_at).days,
         }
-        for key in session.store.vault.keyring.wrapped
+        for key in found.keys
     ]
 
 
-def _document(found: _KeyStatus) -> Document:
+def _document(found: KeyStatus, keys: list[Document]) -> Document:
     document: dict[str, object] = {
         "sealed": found.sealed is not None,
         "reason": found.sealed,
-        "keys": found.keys,
+        "keys": keys,
     }
-    if found.broken is None:
+    examined = found.examination
+    if examined is None:
         return document
-    return {**document, "examined": found.examined, "broken": found.broken}
+    broken = [asdict(secret) for secret in examined.broken]
+    return {**document, "examined": examined.secrets, "broken": broken}
 
 
-def _tell(found: _KeyStatus) -> None:
+def _tell(found: KeyStatus, keys: list[Document]) -> None:
     put(found.sealed or "the vault is open")
-    show_table(found.keys, ("id", "purpose", "wrapped_by", "created_at", "age_days"))
-    if found.broken is None:
+    show_table(keys, ("id", "purpose", "wrapped_by", "created_at", "age_days"))
+    examined = found.examination
+    if examined is None:
         return
-    put(f"{found.examined - len(found.broken)} of {found.examined} secrets open")
-    for secret in found.broken:
+    opened = examined.secrets - len(examined.broken)
+    put(f"{opened} of {examined.secrets} secrets open")
+    for secret in examined.broken:
         say(
-            f"keyrelay: secret {secret['id']} ({secret['key']}) of profile"
-            f" {secret['profile']}: {secret['flaw']}"
+            f"keyrelay: secret {secret.id} ({secret.key}) of profile"
+            f" {secret.profile}: {secret.flaw}"
         )

@@ -7,13 +7,13 @@ import typer
 from keyrelay.app.store import read_catalog
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.exits import ExitCode
-from keyrelay.cli.names import definition_called, secret_called
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.output import Document, put, put_document
-from keyrelay.cli.pages import Pages, list_all
+from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
-from keyrelay.model.policy.policy import Allowance, Denial, Explanation, explain
+from keyrelay.model.policy.policy import Allowance, Denial, Explanation
+from keyrelay.services.explaining import Explaining, NotInCatalog
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Who may use which secret."
@@ -59,8 +59,7 @@ def list_(
 ) -> None:
     """List the policies of the profile by name."""
     columns = ("id", "name", "active", "tags", "updated_at")
-    pages = Pages(fetch=_policies.fetch(name, tag), columns=columns)
-    list_all(ctx, pages, limit, as_json=as_json)
+    list_all(ctx, _policies.rows(name, tag), columns, limit, as_json=as_json)
 
 
 @app.command("show", epilog="Example: keyrelay policy show 'north sends its mail'")
@@ -122,17 +121,17 @@ def explain_(
 
 
 async def _explain(session: Session, action: str, secret: str) -> Explanation:
-    profile = session.profile.id
-    actions = session.store.definitions.actions
-    action_id = (await definition_called(session, actions, action)).id
-    secret_id = (await secret_called(session, secret)).secret.id
-    catalog = await read_catalog(session.store)
-    target = catalog.actions.get((profile, action_id))
-    sealed = catalog.secrets.get((profile, secret_id))
-    if target is None or sealed is None:
-        raise Refused("no worker could read it; `keyrelay key status --check` says why")
-    policies = catalog.policies_of(profile)
-    return explain(policies, target.tagged, sealed.secret.tagged)
+    store = session.store
+    explaining = Explaining(
+        actions=store.definitions.actions,
+        secrets=store.definitions.secrets,
+        catalog=lambda: read_catalog(store),
+    )
+    try:
+        return await explaining.explain(session.profile.id, action, secret)
+    except NotInCatalog as fault:
+        where = "`keyrelay key status --check` says why"
+        raise Refused(f"{fault}; {where}") from None
 
 
 def _tell(explanation: Explanation) -> None:

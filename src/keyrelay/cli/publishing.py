@@ -1,74 +1,104 @@
-"""Publishing: triggers into the queue, each said once it is durable."""
+"""Publishing: what `keyrelay trigger publish` reads, and how each answer is told."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import assert_never
 
 import typer
 
-from keyrelay.cli.names import action_called
-from keyrelay.cli.output import say
-from keyrelay.cli.points import PointOptions, TriggerHead, trigger_document
+from keyrelay.cli.jsonl import read_lines
+from keyrelay.cli.output import put, say
 from keyrelay.cli.progress import progress
-from keyrelay.cli.publisher import PublishCount, Publisher
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
+from keyrelay.cli.trigger_options import PointOptions, TriggerOptions, trigger_document
 from keyrelay.model.trigger import Origin
 from keyrelay.ports import Inbox
+from keyrelay.services.publishing import Accepted, Answer, Malformed, Publishing
+
+
+@dataclass(slots=True, kw_only=True)
+class PublishReport:
+    """Tells of each answer and counts it; in words, it is the count."""
+
+    as_json: bool
+    accepted: int = 0
+    known: int = 0
+    refused: int = 0
+
+    def tell(self, line: int, answer: Answer) -> None:
+        match answer:
+            case Malformed(reason):
+                self.refused += 1
+                say(f"line {line}: {reason}")
+            case Accepted(id=id_, known=known):
+                self.known += known
+                self.accepted += not known
+                told = {"line": line, "id": id_, "known": known}
+                put(json.dumps(told) if self.as_json else id_)
+            case _:
+                assert_never(answer)
+
+    def __str__(self) -> str:
+        return (
+            f"accepted {self.accepted}, known already {self.known},"
+            f" refused {self.refused}"
+        )
 
 
 def publish_one(
-    ctx: typer.Context, head: TriggerHead, reading: PointOptions, *, as_json: bool
+    ctx: typer.Context, options: TriggerOptions, points: PointOptions, *, as_json: bool
 ) -> None:
     async def work(session: Session) -> None:
-        now = session.store.audit_log.world.now()
-        action = await action_called(session, head.action)
+        action = await session.action_id(options.action)
         if action is None:
             raise WrongUsage("give --action and what was measured, or --file")
-        raw = trigger_document(head, action, reading, now)
+        document = trigger_document(options, action, points, session.world.now())
         async with session.queue() as queue:
-            publisher = _publisher(session, queue, as_json=as_json)
-            published = await publisher.publish(1, raw)
-        if published.refusal is not None:
-            raise Refused(published.refusal)
-        publisher.report(published)
-        if published.known:
+            answer = await _publishing(session, queue).publish(document)
+        if isinstance(answer, Malformed):
+            raise Refused(answer.reason)
+        PublishReport(as_json=as_json).tell(1, answer)
+        if answer.known:
             say("it was known already, and is not performed again")
 
     perform(ctx, work)
 
 
 def publish_file(ctx: typer.Context, file: str, *, as_json: bool) -> None:
+    report = PublishReport(as_json=as_json)
     with _opened(file) as descriptor:
 
-        async def work(session: Session) -> PublishCount:
+        async def work(session: Session) -> None:
             async with session.queue() as queue:
-                publisher = _publisher(session, queue, as_json=as_json)
-                await _publish_lines(publisher, descriptor)
-            return publisher.count
+                await _publish_lines(_publishing(session, queue), descriptor, report)
 
-        count = perform(ctx, work)
-    if count.refused:
+        perform(ctx, work)
+    if report.refused:
         raise Refused("some lines are no triggers; they are named above")
 
 
-async def _publish_lines(publisher: Publisher, descriptor: int) -> None:
-    count = publisher.count
+async def _publish_lines(
+    publishing: Publishing, descriptor: int, report: PublishReport
+) -> None:
     # Beside ids at the same terminal it would be in their way.
     shown = sys.stderr.isatty() and not sys.stdout.isatty()
     try:
-        async with progress(lambda: str(count), shown=shown):
-            await publisher.publish_lines(descriptor)
+        async with progress(lambda: str(report), shown=shown):
+            await publishing.publish_all(read_lines(descriptor), report.tell)
     finally:
-        # Also when it was cut short: these are safe, whatever comes of the rest.
-        say(str(count))
+        # Also when it was cut short: what is counted is safe, whatever else failed.
+        say(str(report))
 
 
-def _publisher(session: Session, inbox: Inbox, *, as_json: bool) -> Publisher:
-    world = session.store.audit_log.world
+def _publishing(session: Session, inbox: Inbox) -> Publishing:
+    world = session.world
     origin = Origin(profile=session.profile.id, now=world.now, new_id=world.new_id)
-    return Publisher(inbox=inbox, origin=origin, as_json=as_json)
+    return Publishing(inbox=inbox, origin=origin)
 
 
 @contextmanager

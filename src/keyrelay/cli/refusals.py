@@ -13,6 +13,7 @@ from keyrelay.cli.exits import ExitCode
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.services.naming import AmbiguousName, UnknownName
 from keyrelay.sources.kafka.connecting.access import InvalidAccess
 from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
@@ -39,6 +40,8 @@ _CODES: dict[type[Exception], ExitCode] = {
     InvalidDefinition: ExitCode.REFUSED,
     MalformedTrigger: ExitCode.REFUSED,
     NotFound: ExitCode.REFUSED,
+    UnknownName: ExitCode.REFUSED,
+    AmbiguousName: ExitCode.REFUSED,
     InUse: ExitCode.REFUSED,
     EditedMeanwhile: ExitCode.REFUSED,
     KeysExist: ExitCode.REFUSED,
@@ -55,6 +58,9 @@ _CODES: dict[type[Exception], ExitCode] = {
     Unsealable: ExitCode.BROKEN,
     FoundBroken: ExitCode.BROKEN,
 }
+
+
+_MOST_NAMED = 5  # definitions of one name
 
 
 @contextmanager
@@ -75,11 +81,21 @@ def foreseen() -> Iterator[None]:
     except typer.Abort:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except tuple(_CODES) as refusal:
-        raise _ended(_code_of(refusal), str(refusal)) from None
+        raise _ended(_code_of(refusal), _sentence(refusal)) from None
 
 
 def _code_of(refusal: Exception) -> ExitCode:
     return next(code for kind, code in _CODES.items() if isinstance(refusal, kind))
+
+
+def _sentence(refusal: Exception) -> str:
+    match refusal:
+        case UnknownName(noun=noun):
+            return f"{refusal}: `keyrelay {noun} list` shows those there are"
+        case AmbiguousName(ids=ids):
+            return f"{refusal}; say which by id: {', '.join(ids[:_MOST_NAMED])}"
+        case _:
+            return str(refusal)
 
 
 def _ended(code: ExitCode, sentence: str) -> typer.Exit:

@@ -1,18 +1,20 @@
 """`keyrelay secret`: sealed values that are replaced but never read back."""
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import typer
 
 from keyrelay.cli.input import ask_value, parse_tag_options, read_document, read_value
-from keyrelay.cli.names import secret_called
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.output import Document, date, put, put_document, put_id, show
-from keyrelay.cli.pages import Pages, list_all
+from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.secret import SealedSecret, SecretType
 from keyrelay.model.tags import tags_document
+from keyrelay.services.naming import find_secret
+from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.listing import Listing
 
 app = typer.Typer(
@@ -92,20 +94,23 @@ def list_(
     """List the secrets of the profile by key."""
     tags = parse_tag_options(tag or ())
 
-    async def fetch(session: Session, page: int, amount: int) -> list[Document]:
-        listing = Listing(page=page, amount=amount, name=name, tags=tags)
-        secrets = session.store.definitions.secrets
-        found = await secrets.list(session.profile.id, listing)
-        return [_document(sealed) for sealed in found]
+    async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
+        async def fetch(page: int, amount: int) -> Sequence[SealedSecret]:
+            listing = Listing(page=page, amount=amount, name=name, tags=tags)
+            secrets = session.store.definitions.secrets
+            return await secrets.list(session.profile.id, listing)
+
+        async for sealed in read_pages(fetch, lambda each: each.secret.id, limit):
+            yield _document(sealed)
 
     columns = ("id", "key", "type", "version", "tags", "updated_at")
-    list_all(ctx, Pages(fetch=fetch, columns=columns), limit, as_json=as_json)
+    list_all(ctx, rows, columns, limit, as_json=as_json)
 
 
 @app.command("show", epilog="Example: keyrelay secret show office-mail")
 def show_(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None:
     """Show what is known of a secret; its value is not among it."""
-    sealed = perform(ctx, lambda session: secret_called(session, secret))
+    sealed = perform(ctx, lambda session: _find(session, secret))
     show(_document(sealed), as_json=as_json)
 
 
@@ -136,7 +141,7 @@ def edit(
     """Replace a secret's value, its tags or both, as a new version."""
     if sum((ask, value_file is not None, file is not None)) > 1 or (file and tag):
         raise WrongUsage("give one of --ask, --value-file and --file; --file alone")
-    known = perform(ctx, lambda session: secret_called(session, secret)).secret
+    known = perform(ctx, lambda session: _find(session, secret)).secret
     changes = dict(read_document(file)) if file is not None else {}
     if tag:
         changes["tags"] = tags_document(parse_tag_options(tag))
@@ -158,12 +163,17 @@ def delete(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None
     """Delete a secret that no action refers to, and print its id."""
 
     async def work(session: Session) -> str:
-        id_ = (await secret_called(session, secret)).secret.id
+        id_ = (await _find(session, secret)).secret.id
         secrets = session.store.definitions.secrets
         await secrets.delete(session.profile.id, id_, session.actor)
         return id_
 
     put_id(perform(ctx, work), as_json=as_json)
+
+
+async def _find(session: Session, name: str) -> SealedSecret:
+    secrets = session.store.definitions.secrets
+    return await find_secret(secrets, session.profile.id, name)
 
 
 def _answer(sealed: SealedSecret, *, as_json: bool) -> None:

@@ -18,8 +18,10 @@ from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.cli.flags import Flags
 from keyrelay.cli.refusals import Refused
 from keyrelay.databases.database import Database
+from keyrelay.model.world import World
 from keyrelay.observability.logs import configure_logs, report_loop_fault
 from keyrelay.ports import TriggerQueue
+from keyrelay.services.naming import find_definition
 from keyrelay.stores.installation import Profile, find_profile
 from keyrelay.stores.refusals import NotFound
 
@@ -34,6 +36,17 @@ class Session:
     store: Store
     profile: Profile
     actor: str
+
+    @property
+    def world(self) -> World:
+        return self.store.audit_log.world
+
+    async def action_id(self, name: str | None) -> str | None:
+        """Return the id of the action with that id or name; None, none was named."""
+        if name is None:
+            return None
+        actions = self.store.definitions.actions
+        return (await find_definition(actions, self.profile.id, name)).id
 
     def queue(self) -> AbstractAsyncContextManager[TriggerQueue]:
         return open_inbox(self.settings, self.store)

@@ -15,11 +15,12 @@ from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
+from keyrelay.services.topics import TooFewBrokers, TopicSetup
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.topics.admin import open_administrator
 from keyrelay.sources.kafka.topics.layout import Copies, Topic, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
-from keyrelay.sources.kafka.topics.plan import Plan, Planned, TopicStep, carry_out, plan
+from keyrelay.sources.kafka.topics.plan import Plan, Planned, TopicStep
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="The topics of Kafka."
@@ -136,25 +137,20 @@ def _wanted(
 
 async def _look(clients: KafkaClients, wanted: Sequence[Topic], *, grow: bool) -> Plan:
     async with open_administrator(clients) as administrator:
-        cluster = await administrator.look([topic.name for topic in wanted])
-    planned = plan(wanted, cluster, grow=grow)
-    copies, brokers = wanted[0].copies.replication, cluster.brokers
-    if any(each.step is TopicStep.CREATE for each in planned) and brokers < copies:
-        raise Refused(
-            f"{copies} copies need as many brokers, and there"
-            f" {'is' if brokers == 1 else 'are'} {brokers}; give --replication"
-            f" {brokers}, if losing it may lose triggers"
-        )
-    return planned
+        try:
+            return await TopicSetup(administrator=administrator).plan(wanted, grow=grow)
+        except TooFewBrokers as fault:
+            brokers, sentence = fault.brokers, str(fault)
+    raise Refused(
+        f"{sentence}, and there {'is' if brokers == 1 else 'are'} {brokers}; give"
+        f" --replication {brokers}, if losing it may lose triggers"
+    )
 
 
 async def _carry_out(clients: KafkaClients, planned: Plan) -> Plan:
     """Return how it is afterwards."""
-    wanted = [each.wanted for each in planned]
     async with open_administrator(clients) as administrator:
-        await carry_out(planned, administrator)
-        cluster = await administrator.look([topic.name for topic in wanted])
-    return plan(wanted, cluster, grow=False)
+        return await TopicSetup(administrator=administrator).carry_out(planned)
 
 
 def _agree(changes: Plan, *, yes: bool) -> None:

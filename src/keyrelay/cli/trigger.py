@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-from keyrelay.cli import publish_options as given
+from keyrelay.cli import trigger_options as given
 from keyrelay.cli.options import AsJson
-from keyrelay.cli.output import put_document, show, show_table
-from keyrelay.cli.points import Place, PointOptions, TriggerHead
 from keyrelay.cli.publishing import publish_file, publish_one
-from keyrelay.cli.refusals import WrongUsage
-from keyrelay.cli.session import perform
-from keyrelay.cli.standing import COLUMNS, standing
+from keyrelay.cli.refusals import Refused, WrongUsage
+from keyrelay.cli.session import Session, perform
+from keyrelay.cli.trigger_options import PlaceOptions, PointOptions, TriggerOptions
+from keyrelay.cli.trigger_view import show_status
+from keyrelay.services.trigger_status import Tracking, TriggerStatus
+from keyrelay.stores.refusals import NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Ask for actions to be performed."
@@ -49,18 +50,20 @@ def publish(
     trigger_key: given.TriggerKey = None,
     id_: given.Id = None,
     deadline: given.Deadline = None,
-    file: given.Lines = None,
+    file: given.LinesFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Put triggers into the queue, and print the id of each that is safe there."""
-    place = Place(device=device, device_name=device_name, time=time, location=location)
-    reading = PointOptions(
+    place = PlaceOptions(
+        device=device, device_name=device_name, time=time, location=location
+    )
+    points = PointOptions(
         variable=variable, value=value, unit=unit, place=place, data=data
     )
-    head = TriggerHead(action=action, id=id_, key=trigger_key, deadline=deadline)
+    options = TriggerOptions(action=action, id=id_, key=trigger_key, deadline=deadline)
     if file is None:
-        publish_one(ctx, head, reading, as_json=as_json)
-    elif head.is_empty and reading.is_empty:
+        publish_one(ctx, options, points, as_json=as_json)
+    elif options.is_empty and points.is_empty:
         publish_file(ctx, file, as_json=as_json)
     else:
         raise WrongUsage("--file holds whole triggers: give it without the others")
@@ -74,9 +77,20 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """Show where a trigger stands, its attempts, and its dead letter if it has one."""
-    found = perform(ctx, lambda session: standing(session, trigger))
-    if as_json:
-        put_document(found.document)
-    else:
-        show(found.in_short)
-        show_table(found.attempts, COLUMNS)
+    status = perform(ctx, lambda session: _status(session, trigger))
+    show_status(status, as_json=as_json)
+
+
+async def _status(session: Session, trigger: str) -> TriggerStatus:
+    store = session.store
+    async with session.queue() as queue:
+        tracking = Tracking(queue=queue, trail=store.trail, letters=store.dead_letters)
+        try:
+            return await tracking.status(session.profile.id, trigger)
+        except NotFound:
+            if not session.settings.is_log:
+                raise
+    raise Refused(
+        f"no worker has taken a trigger {trigger} from Kafka: either it waits there,"
+        " or it was never published"
+    )

@@ -4,21 +4,19 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.cli.lines import Splitter
-from keyrelay.cli.publisher import Publisher
-from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.cli.jsonl import Splitter, read_lines
+from keyrelay.cli.publishing import PublishReport
 from keyrelay.model.ids import new_id
-from keyrelay.model.trigger import LARGEST_TRIGGER, Origin, Trigger
-from keyrelay.ports import Unavailable
+from keyrelay.model.trigger import LARGEST_TRIGGER, Origin
+from keyrelay.services.publishing import Answer, Publishing
 from tests.e2e.cli.command import Keyrelay
 from tests.e2e.cli.definitions import create_action, create_secret
+from tests.fakes import SlowInbox
 from tests.samples import NOON, PROFILE
 
 ACTION = "0" * 24
@@ -151,32 +149,6 @@ def test_options_that_make_no_trigger_are_refused(
     assert words in said.err
 
 
-@dataclass(slots=True)
-class SlowInbox:
-    """Answers all that it was asked, newest first, when told to."""
-
-    asked: list[tuple[str, asyncio.Future[bool]]] = field(default_factory=list)
-    most: int = 0
-
-    async def accept(self, trigger: Trigger) -> bool:
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.asked.append((trigger.id, answer))
-        self.most = max(self.most, len(self.asked))
-        return await answer
-
-    async def redrive(self, _: DeadLetter) -> bool:
-        raise NotImplementedError
-
-    def answer(self) -> None:
-        for _, answer in reversed(self.asked):
-            answer.set_result(True)
-        self.asked.clear()
-
-    def refuse_the_first(self) -> None:
-        _, answer = self.asked.pop(0)
-        answer.set_exception(Unavailable("the disk is full; make room"))
-
-
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     reading, writing = os.pipe()
@@ -188,69 +160,31 @@ def pipe() -> Iterator[tuple[int, int]]:
             continue
 
 
-async def until(inbox: SlowInbox, asked: int) -> None:
-    while len(inbox.asked) < asked:  # noqa: ASYNC110 - nothing else runs here
-        await asyncio.sleep(0)
-
-
 async def test_nothing_is_told_before_it_is_durable(
     pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    inbox = SlowInbox()
-    publisher = Publisher(inbox=inbox, origin=ORIGIN, as_json=False)
-    os.write(pipe[1], f"{line('t1')}\n{line('t2')}\n".encode())
-    publishing = asyncio.create_task(publisher.publish_lines(pipe[0]))
+    inbox, report = SlowInbox(), PublishReport(as_json=False)
+    told = asyncio.Queue[int]()
 
-    await until(inbox, 2)
+    def tell(line: int, answer: Answer) -> None:
+        report.tell(line, answer)
+        told.put_nowait(line)
+
+    os.write(pipe[1], f"{line('t1')}\n{line('t2')}\n".encode())
+    publishing = Publishing(inbox=inbox, origin=ORIGIN)
+    running = asyncio.create_task(publishing.publish_all(read_lines(pipe[0]), tell))
+
+    await inbox.until_asked(2)
     before = capfd.readouterr().out
     inbox.answer()
-    while publisher.count.accepted < 2:  # noqa: ASYNC110 - nothing else runs here
-        await asyncio.sleep(0)
     # Told at once, although more may come: a producer waits for it.
+    assert [await told.get(), await told.get()] == [1, 2]
     after = capfd.readouterr().out
     os.close(pipe[1])
-    await publishing
+    await running
 
     assert before == ""
     assert after.split() == ["t1", "t2"]
-
-
-async def test_a_bounded_number_waits_however_long_the_file_is(tmp_path: Path) -> None:
-    inbox = SlowInbox()
-    publisher = Publisher(inbox=inbox, origin=ORIGIN, as_json=False)
-    file = tmp_path / "triggers.jsonl"
-    file.write_text("".join(f"{line(f't{n}')}\n" for n in range(5000)))
-    descriptor = os.open(file, os.O_RDONLY)
-
-    publishing = asyncio.create_task(publisher.publish_lines(descriptor))
-    while not publishing.done():
-        await asyncio.sleep(0)
-        if (
-            len(inbox.asked) >= 256
-            or publisher.count.accepted + len(inbox.asked) == 5000
-        ):
-            inbox.answer()
-    os.close(descriptor)
-
-    assert publisher.count.accepted == 5000
-    assert inbox.most == 256
-
-
-async def test_what_cannot_be_kept_ends_it_and_is_not_told(
-    pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]
-) -> None:
-    inbox = SlowInbox()
-    publisher = Publisher(inbox=inbox, origin=ORIGIN, as_json=False)
-    os.write(pipe[1], f"{line('t1')}\n{line('t2')}\n".encode())
-    publishing = asyncio.create_task(publisher.publish_lines(pipe[0]))
-    await until(inbox, 2)
-
-    inbox.refuse_the_first()
-
-    with pytest.raises(Unavailable):
-        await publishing
-    assert capfd.readouterr().out == ""
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @given(st.lists(st.binary(max_size=20)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyrelay.sources.kafka.topics.admin import Administrator, Cluster
+from keyrelay.sources.kafka.topics.admin import Cluster
 from keyrelay.sources.kafka.topics.layout import Deviation, Topic, deviations
 
 
@@ -48,16 +48,6 @@ def plan(wanted: Sequence[Topic], cluster: Cluster, *, grow: bool) -> Plan:
         )
         for topic in wanted
     ]
-
-
-async def carry_out(planned: Plan, administrator: Administrator) -> None:
-    """Do it. Raises Unavailable and RefusedByKafka; to repeat it does no harm."""
-    missing = [each.wanted for each in planned if each.step is TopicStep.CREATE]
-    small = [each.wanted for each in planned if each.step is TopicStep.GROW]
-    if missing:
-        await administrator.create(missing)
-    if small:
-        await administrator.grow(small)
 
 
 def _step(wanted: Topic, found: Topic | None, *, grow: bool) -> TopicStep:

@@ -1,4 +1,4 @@
-"""Moments: how people write times, and how times are printed."""
+"""Times: how people write instants and durations in options."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,22 +14,27 @@ _UNITS = {
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 
 
-def _duration(text: str) -> timedelta | None:
-    """Read `90s`, `15m`, `2h` or `7d`; None, it is something else."""
-    found = _DURATION.fullmatch(text)
-    return found and int(found[1]) * _UNITS[found[2]]
+def parse_since(text: str | None, now: datetime) -> datetime | None:
+    """Read an instant, or how long ago it was; None if no text was given.
 
-
-def parse_past(text: str, now: datetime) -> datetime:
-    """Read an instant, or how long ago it was. Raises InvalidDefinition."""
+    Raises InvalidDefinition.
+    """
+    if text is None:
+        return None
     ago = _duration(text)
     return _instant(text) if ago is None else _moved(now, -ago)
 
 
-def parse_future(text: str, now: datetime) -> datetime:
+def parse_deadline(text: str, now: datetime) -> datetime:
     """Read an instant, or how far away it is. Raises InvalidDefinition."""
     ahead = _duration(text)
     return _instant(text) if ahead is None else _moved(now, ahead)
+
+
+def _duration(text: str) -> timedelta | None:
+    """Read `90s`, `15m`, `2h` or `7d`; None if the text is no duration."""
+    found = _DURATION.fullmatch(text)
+    return found and int(found[1]) * _UNITS[found[2]]
 
 
 def _moved(instant: datetime, by: timedelta) -> datetime:

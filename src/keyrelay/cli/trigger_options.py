@@ -1,17 +1,47 @@
-"""Points: a trigger's document, put together from options."""
+"""Trigger options: a trigger as it is written on the command line."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from keyrelay.cli.moments import parse_future
+import typer
+
 from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.times import parse_deadline
 from keyrelay.model.documents import InvalidDefinition, parse_document
+
+Action = Annotated[
+    str | None, typer.Option("--action", help="What to do: an action, by id or name.")
+]
+Variable = Annotated[str | None, typer.Option(help="What was measured.")]
+Value = Annotated[str | None, typer.Option(help="A number, true, false or text.")]
+Unit = Annotated[str | None, typer.Option(help="The value's unit.")]
+Device = Annotated[str | None, typer.Option(help="The id of what measured it.")]
+DeviceName = Annotated[str | None, typer.Option(help="And its name.")]
+Time = Annotated[str | None, typer.Option(help="When, like 2030-01-31T12:00:00Z.")]
+Location = Annotated[str | None, typer.Option(help="Where.", metavar="LAT,LNG")]
+Data = Annotated[
+    str | None, typer.Option(help="All data points instead, as JSON.", metavar="JSON")
+]
+TriggerKey = Annotated[
+    str | None, typer.Option(help="Triggers of one key can be kept in order.")
+]
+Id = Annotated[
+    str | None, typer.Option("--id", help="An id of your own; accepted once.")
+]
+Deadline = Annotated[
+    str | None, typer.Option(help="No attempt after: 2h, or 2030-01-31T12:00:00Z.")
+]
+LinesFile = Annotated[
+    str | None,
+    typer.Option("--file", help="A trigger a line; - for stdin.", metavar="F"),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PlaceOptions:
     """Where and when something was measured, as it was written."""
 
     device: str | None
@@ -36,7 +66,7 @@ class PointOptions:
     variable: str | None
     value: str | None
     unit: str | None
-    place: Place
+    place: PlaceOptions
     data: str | None
 
     @property
@@ -61,7 +91,7 @@ class PointOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerHead:
+class TriggerOptions:
     """A trigger without its data, as it was written."""
 
     action: str | None
@@ -75,18 +105,19 @@ class TriggerHead:
 
 
 def trigger_document(
-    head: TriggerHead, action: str, reading: PointOptions, now: datetime
+    options: TriggerOptions, action: str, measured: PointOptions, now: datetime
 ) -> bytes:
     """Return the JSON of a trigger of the action with that id.
 
     Raises WrongUsage or InvalidDefinition.
     """
+    deadline = options.deadline and parse_deadline(options.deadline, now).isoformat()
     fields = {
-        "id": head.id,
+        "id": options.id,
         "action": action,
-        "key": head.key,
-        "deadline": head.deadline and parse_future(head.deadline, now).isoformat(),
-        "data": reading.points,
+        "key": options.key,
+        "deadline": deadline,
+        "data": measured.points,
     }
     return json.dumps(_without_none(fields)).encode()
 

@@ -1,48 +1,44 @@
-"""Records: what the audit trail holds, listed and shown."""
+"""Audit view: which audit records are listed, and how one is shown."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from keyrelay.cli.moments import parse_past
-from keyrelay.cli.names import action_called
 from keyrelay.cli.output import Document
-from keyrelay.cli.pages import Fetch
 from keyrelay.cli.session import Session
+from keyrelay.cli.times import parse_since
+from keyrelay.services.audit import AuditReading
 from keyrelay.stores.audit.trail import AuditQuery, TrailEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
-    """Which records are wanted; what is None does not matter."""
+class RecordFilter:
+    """Filters as they were written; None lets everything through."""
 
     kind: str | None = None
     trigger: str | None = None
     action: str | None = None
     since: str | None = None
 
-    def fetch(self) -> Fetch:
-        async def fetch(session: Session, page: int, amount: int) -> list[Document]:
-            now = session.store.audit_log.world.now()
-            query = AuditQuery(
-                kind=self.kind,
-                trigger=self.trigger,
-                action=await action_called(session, self.action),
-                since=None if self.since is None else parse_past(self.since, now),
-                page=page,
-                amount=amount,
-            )
-            found = await session.store.trail.list(session.profile.id, query)
-            return [document_of(entry) for entry in found]
-
-        return fetch
+    async def rows(
+        self, session: Session, limit: int | None
+    ) -> AsyncIterator[Document]:
+        query = AuditQuery(
+            kind=self.kind,
+            trigger=self.trigger,
+            action=await session.action_id(self.action),
+            since=parse_since(self.since, session.world.now()),
+        )
+        reading = AuditReading(trail=session.store.trail)
+        async for entry in reading.records(session.profile.id, query, limit):
+            yield record_document(entry)
 
 
-def document_of(entry: TrailEntry) -> Document:
+def record_document(entry: TrailEntry) -> Document:
     return {**entry.document, "id": entry.id, "chain": entry.chain, "seq": entry.seq}
 
 
 def in_words(record: Mapping[str, object]) -> Document:
-    """Return the record with what its columns in a table have in common."""
+    """Return the record with the columns that attempts and changes have in common."""
     changed = record.get("kind") == "change"
     subject = f"{record.get('noun')} {record.get('subject')}"
     outcome = f"{record.get('outcome')}, {record.get('settlement')}"

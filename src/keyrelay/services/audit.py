@@ -1,0 +1,36 @@
+"""Audit: the records of a profile, and the attempts among them."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from keyrelay.services.paging import read_pages
+from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
+from keyrelay.stores.refusals import NotFound
+
+ATTEMPT = "attempt"  # the kind of an attempt's record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReading:
+    """Each method raises Unavailable."""
+
+    trail: AuditTrail
+
+    async def records(
+        self, profile: str, query: AuditQuery, limit: int | None = None
+    ) -> AsyncIterator[TrailEntry]:
+        """Yield the records, newest first; the query's page and amount do not count."""
+
+        async def fetch(page: int, amount: int) -> Sequence[TrailEntry]:
+            asked = replace(query, page=page, amount=amount)
+            return await self.trail.list(profile, asked)
+
+        async for entry in read_pages(fetch, lambda entry: entry.id, limit):
+            yield entry
+
+    async def attempt(self, profile: str, id_: str) -> TrailEntry:
+        """Return the record of the attempt. Raises NotFound, for other records too."""
+        entry = await self.trail.get(profile, id_)
+        if entry.document.get("kind") != ATTEMPT:
+            raise NotFound(ATTEMPT, id_)
+        return entry

@@ -1,0 +1,38 @@
+"""Explaining: whether an action may use a secret, by which policy or why not."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.policy.policy import Explanation, explain
+from keyrelay.services.naming import find_definition, find_secret
+from keyrelay.stores.definitions.actions import ActionStore
+from keyrelay.stores.definitions.secrets import SecretStore
+
+
+class NotInCatalog(Exception):
+    """The definition is stored, but no worker can read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explaining:
+    """`catalog` returns what a worker would see of the definitions now."""
+
+    actions: ActionStore
+    secrets: SecretStore
+    catalog: Callable[[], Awaitable[Catalog]]
+
+    async def explain(self, profile: str, action: str, secret: str) -> Explanation:
+        """Decide as a worker would; both are given by id, or by name and key.
+
+        Raises NotInCatalog, UnknownName, AmbiguousName, NotFound and Unavailable.
+        """
+        action_id = (await find_definition(self.actions, profile, action)).id
+        secret_id = (await find_secret(self.secrets, profile, secret)).secret.id
+        catalog = await self.catalog()
+        target = catalog.actions.get((profile, action_id))
+        sealed = catalog.secrets.get((profile, secret_id))
+        if target is None or sealed is None:
+            raise NotInCatalog("no worker could read it")
+        policies = catalog.policies_of(profile)
+        return explain(policies, target.tagged, sealed.secret.tagged)

@@ -1,0 +1,57 @@
+"""Trigger status: what is known of a trigger, from the queue to its dead letter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keyrelay.model.backlog import QueueStatus
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.ports import Backlog
+from keyrelay.services.audit import ATTEMPT, AuditReading
+from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
+from keyrelay.stores.dead_letters import DeadLetterStore
+from keyrelay.stores.refusals import NotFound
+
+_MOST_ATTEMPTS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerStatus:
+    """`queue` is None once the queue has forgotten the trigger.
+
+    `attempts` are the records of the last thousand, the oldest first.
+    """
+
+    trigger: str
+    queue: QueueStatus | None
+    attempts: Sequence[TrailEntry]
+    letter: DeadLetter | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    queue: Backlog
+    trail: AuditTrail
+    letters: DeadLetterStore
+
+    async def status(self, profile: str, trigger: str) -> TriggerStatus:
+        """Return what is known. Raises NotFound, if nothing is, and Unavailable.
+
+        The queue forgets a trigger some days after it was settled, the audit trail
+        never. A trigger in Kafka is not known before a worker has taken it.
+        """
+        queue = await self.queue.status(profile, trigger)
+        query = AuditQuery(kind=ATTEMPT, trigger=trigger)
+        records = AuditReading(trail=self.trail).records(profile, query, _MOST_ATTEMPTS)
+        attempts = [record async for record in records]
+        letter = await self._letter(profile, trigger)
+        if queue is None and letter is None and not attempts:
+            raise NotFound("trigger", trigger)
+        return TriggerStatus(
+            trigger=trigger, queue=queue, attempts=attempts[::-1], letter=letter
+        )
+
+    async def _letter(self, profile: str, trigger: str) -> DeadLetter | None:
+        try:
+            return await self.letters.get(profile, trigger)
+        except NotFound:
+            return None
