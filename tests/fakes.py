@@ -118,7 +118,7 @@ class FakeAuditLog:
         assert isinstance(record, AttemptRecord)
         if self.down:
             raise Unavailable("the audit log does not answer")
-        self.story.tell(f"record {record.tried.trigger}")
+        self.story.tell(f"record {record.attempt.trigger}")
         self.records.append(record)
 
 

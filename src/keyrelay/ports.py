@@ -1,4 +1,7 @@
-"""Everything the engine asks of the world, on one page."""
+"""Ports: everything the engine asks of the world, on one page.
+
+An adapter satisfies a port by its methods and does not inherit from it.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,142 +23,169 @@ M = TypeVar("M", Mail, QueueMessages, contravariant=True)
 
 
 class Unavailable(Exception):
-    """A part of the world does not answer now; asking later may work.
+    """A part of the world does not answer now; a later call may succeed.
 
     The message says which part and what to do, and holds no value.
     """
 
 
 class Inbox(Protocol):
-    async def accept(self, trigger: Trigger) -> bool:
-        """Return once the trigger would survive a power cut; False, it is known.
+    """The end of a queue where triggers come in."""
 
-        Known is a trigger whose (profile, id) was accepted in the last seven days; a
-        log does not know at once, and passes over it when it is taken. Raises
-        Unavailable; then the trigger may or may not have been kept.
+    async def accept(self, trigger: Trigger) -> bool:
+        """Return True once the trigger is durable; False if it is known already.
+
+        A trigger is known if its (profile, id) was accepted in the last seven days. A
+        log cannot tell at once: it returns True, and the worker passes over the trigger
+        later. Raises Unavailable; then the trigger may or may not have been kept.
         """
 
     async def redrive(self, letter: DeadLetter) -> bool:
-        """Accept a buried trigger anew, without its `done` parts; durable on return.
+        """Accept a buried trigger again, without its `done` parts; durable on return.
 
-        False, it is not buried: it waits already, was delivered since, or is leased
-        and may be about to be buried again.
+        False if it is not buried: it waits already, was delivered since, or is leased,
+        in which case it may be buried again. Raises Unavailable.
         """
 
 
 class Lease(Protocol):
-    """A trigger on loan. Unsettled, it goes back to the queue when it expires."""
+    """A trigger on loan to a lane. If it is not settled, it expires and goes back."""
 
     @property
     def trigger(self) -> Trigger: ...
 
     @property
     def number(self) -> int:
-        """Which attempt this is, counting from 1; a cut one counts."""
+        """Return which attempt this is, from 1; one that was cut short counts."""
 
     @property
     def repeats(self) -> bool:
-        """Whether an earlier lease ended unsettled: the receiver may have it."""
+        """Whether an earlier lease ended unsettled, so that the peer may have it."""
 
     @property
     def done(self) -> frozenset[str]:
         """The parts that earlier attempts settled."""
 
     async def settle(self, settlement: Settlement) -> None:
-        """Return once durable; do nothing if the lease was lost. Raises Unavailable."""
+        """Settle the trigger, durably on return; do nothing if the lease was lost.
+
+        Raises Unavailable.
+        """
 
 
 class Queue(Protocol):
-    async def lease(self, until: asyncio.Event) -> Lease | None:
-        """Wait for the next due trigger; None once `until` is set or all is done.
+    """The end of a queue where triggers are leased."""
 
-        The queue keeps the lease alive while its holder lives. Raises Unavailable.
+    async def lease(self, until: asyncio.Event) -> Lease | None:
+        """Wait for the next due trigger; None once `until` is set or it is drained.
+
+        The queue renews the lease as long as this process lives. Raises Unavailable.
         """
 
 
 class Waker(Protocol):
+    """Ends waits of triggers early."""
+
     async def wake(self, secret: str) -> None:
-        """Make due what waits for this secret to be replaced. Raises Unavailable."""
+        """Make all triggers due that wait for this secret. Raises Unavailable."""
 
     async def wake_all(self) -> None:
-        """Make due what waits for any secret. Raises Unavailable."""
+        """Make all triggers due that wait for any secret. Raises Unavailable."""
 
 
 class Backlog(Protocol):
-    """What can be seen of a queue from outside. Each raises Unavailable."""
+    """What commands and probes read of a queue. Each raises Unavailable."""
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        """Return where a trigger stands; None, it is not known."""
+        """Return where a trigger stands; None if it is not known."""
 
     async def depth(self) -> Depth:
-        """Return how much there is to do, for all workers together."""
+        """Return how many triggers wait, for all workers together."""
 
     async def lags(self) -> Sequence[Lag]:
-        """Return how much there is to do for this process, topic by topic."""
+        """Return how many triggers wait for this process, topic by topic."""
 
 
 class TriggerQueue(Inbox, Queue, Waker, Backlog, Protocol):
-    """Both ends of a queue, and a look at it."""
+    """A whole queue: both ends, its waker and its backlog."""
 
 
 class Claims(Protocol):
-    """Written before anything is attempted, so that no crash makes us forget it.
+    """Claims of triggers, written before the attempt, so that a crash leaves a trace.
 
-    Each is durable on return, and raises Unavailable.
+    Both are durable on return and raise Unavailable.
     """
 
     async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
-        """Claim all that `claim.judge` lets go, in one statement.
+        """Claim, in one statement, every arrival for which `claim.judge` returns Go.
 
-        No trigger may stand twice among them, and none that this process attempts.
+        Return one judgement for each arrival, in order. No trigger may be among them
+        twice, and none that this process attempts at this moment.
         """
 
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
-        """End claims; say of each whether it was still ours, or changed nothing."""
+        """End claims; return for each whether it was still this process's.
+
+        One that was not is left as it is.
+        """
 
 
 class ClaimStates(Protocol):
-    """What can be seen of claims. Each raises Unavailable."""
+    """What commands read of claims. Each raises Unavailable."""
 
     async def state(self, profile: str, id_: str) -> ClaimState | None:
-        """Return what is written about a trigger; None, nothing is."""
+        """Return what is known of a trigger; None if nothing is."""
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        """Return the same for people, with its times."""
+        """Return the same for people, with times; None if nothing is known."""
 
 
 class Definitions(Protocol):
     """The catalog of all definitions, kept fresh while `watch` runs."""
 
     def current(self) -> Catalog:
-        """Return the view as of the last refresh. Raises Unavailable if it is old."""
+        """Return the catalog as of the last refresh.
+
+        Raises Unavailable if that was too long ago.
+        """
 
     async def refresh(self) -> None:
-        """Read what has changed up to now; a fault lets the view grow old."""
+        """Read what has changed; what fails is logged, and the catalog grows old."""
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Refresh whenever a change is announced, and often, until `stop` is set."""
+        """Refresh on each announced change and every second, until `stop` is set."""
 
 
 class Vault(Protocol):
+    """The only way to a secret's value."""
+
     async def open(self, permit: Permit) -> OpenedSecret:
         """Return the permitted secret. Raises Unavailable or Unsealable."""
 
 
 class Unsealable(Exception):
-    """The sealed value does not open and never will; the message says which way."""
+    """The sealed value does not open and never will; the message says why."""
 
 
 class Dispatcher(Protocol[M]):
+    """What sends messages of one kind to a peer."""
+
     async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
-        """Try once. Every foreseen failure is an Outcome, not an exception."""
+        """Make one attempt. Every foreseen failure is an Outcome, not an exception."""
 
 
 class AuditLog(Protocol):
+    """Where attempts and changes are recorded."""
+
     async def append(self, record: AuditRecord) -> None:
-        """Return only once the record would survive a power cut. Raises Unavailable."""
+        """Append the record, durably on return. Raises Unavailable."""
 
 
 class DeadLetters(Protocol):
+    """Where buried triggers are kept."""
+
     async def bury(self, letter: DeadLetter) -> None:
-        """Return once durable; a trigger has one at most. Raises Unavailable."""
+        """Keep the letter, durably on return; a trigger has at most one.
+
+        Raises Unavailable.
+        """

@@ -19,7 +19,7 @@ from keyrelay.stores.installation import find_profile
 
 
 def clients_of(settings: Settings) -> KafkaClients:
-    """Return what speaks to Kafka. Raises Unavailable."""
+    """Return the clients of the settings' brokers. Raises Unavailable."""
     address = parse_address(settings.queue_url)
     return KafkaClients(connection=connection_to(address, settings.kafka_access))
 
@@ -28,17 +28,18 @@ def clients_of(settings: Settings) -> KafkaClients:
 async def open_log(
     settings: Settings, database: Database, *, work: bool, drain: bool
 ) -> AsyncIterator[TriggerQueue]:
-    """Open both ends of the log; without `work`, nothing may be leased.
+    """Open the queue in Kafka; without `work`, to publish and look only.
 
-    Raises Unavailable and NotFound.
+    `drain` makes its `lease` return None once nothing is due. Raises Unavailable, and
+    NotFound if the queue's URL names a profile that does not exist.
     """
     clients = clients_of(settings)
     name = clients.connection.address.profile
     profile = None if name is None else (await find_profile(database, name)).id
-    terms = KafkaOptions(ordered=settings.ordering == "key", drain=drain)
+    options = KafkaOptions(ordered=settings.ordering == "key", drain=drain)
     async with (
         _memory(settings, database, work=work) as memory,
-        open_queue(clients, memory, real_world(), terms, profile) as queue,
+        open_queue(clients, memory, real_world(), options, profile) as queue,
     ):
         yield queue
 
@@ -55,6 +56,8 @@ async def _memory(
     if not work:
         yield Memory(claims=Unclaimed(), states=records)
         return
-    terms = ClaimOptions(lease=timedelta(seconds=settings.lease_seconds), window=window)
-    async with open_claims(database, world, terms) as claims:
+    options = ClaimOptions(
+        lease=timedelta(seconds=settings.lease_seconds), window=window
+    )
+    async with open_claims(database, world, options) as claims:
         yield Memory(claims=claims, states=records)

@@ -1,4 +1,7 @@
-"""Setting kinds: what a setting may look like, and the sentence if it does not."""
+"""Setting kinds: validators of settings, each with the sentence for a bad value.
+
+Each returns the value or raises ValueError, from which pydantic takes the message.
+"""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -14,7 +17,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def split(value: object) -> object:
-    """Let `a, b` stand for a list, as environment variables must."""
+    """Split `a, b` into a tuple: an environment variable cannot hold a list."""
     if not isinstance(value, str):
         return value
     return tuple(entry.strip() for entry in value.split(",") if entry.strip())
@@ -65,5 +68,5 @@ def address(value: str) -> str:
 def _is_of(url: str, *backends: str) -> bool:
     try:
         return make_url(url).get_backend_name() in backends
-    except (ArgumentError, ValueError):  # the latter quotes a port that is none
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
         return False

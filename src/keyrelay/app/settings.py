@@ -1,4 +1,4 @@
-"""Settings: what an operator may choose, from file, environment and flags.
+"""Settings: what an operator may choose, from flags, environment and file.
 
 Flags override `KEYRELAY_*`, which override the TOML file; unknown keys are an error.
 """
@@ -35,7 +35,7 @@ _NOT_SETTINGS = ("KEYRELAY_CONFIG", "KEYRELAY_TEST_")
 
 
 class InvalidSettings(ValueError):
-    """The settings make no sense; the message names the setting and what it takes."""
+    """A setting is invalid; the message names it and says what it may be."""
 
 
 class Settings(BaseSettings):
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         default=Path("~/.local/share/keyrelay"),
         description="Data directory: databases, key file, audit checkpoint.",
     )
-    # Its password is why it is a secret.
+    # A secret because of the password in it.
     database: Annotated[SecretStr | None, AfterValidator(database_url)] = Field(
         default=None,
         description="Where definitions, audit and dead letters are kept: sqlite:////path"
@@ -233,7 +233,7 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
 
 def _sentence(error: ValidationError, file: Path) -> str:
     fault = error.errors(include_input=False, include_url=False)[0]
-    if not fault["loc"]:  # no setting, but the file as a whole
+    if not fault["loc"]:  # the file as a whole, and no setting
         return f"{file} is not valid TOML"
     return f"setting {fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}"
 

@@ -1,4 +1,4 @@
-"""App: the composition root of a worker; with opening, all that knows every class."""
+"""Worker: the composition root of a worker process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ from keyrelay.stores.definitions.loading import read_revision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatchers:
-    """What acts, one for each channel."""
+    """The dispatchers, one for each channel."""
 
     mail: Dispatcher[Mail]
     queue: Dispatcher[QueueMessages]
@@ -39,7 +39,7 @@ class Dispatchers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProcess:
-    """A worker with its side tasks, and what can be seen of it from outside."""
+    """A worker with its side tasks, and what commands and probes read of it."""
 
     supervisor: Supervisor
     catalog: LiveCatalog
@@ -131,7 +131,7 @@ def _sqs(settings: Settings) -> SqsDispatcher:
 
 
 def _breaker(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Breaker:
-    # A slow server may take most of the lanes, never all of them.
+    # Slow servers may take most of the lanes, never all of them.
     slow_limit = max(1, settings.lanes * 3 // 4)
     return Breaker(slow_limit=slow_limit, now=world.now, wake=resumed.put_nowait)
 

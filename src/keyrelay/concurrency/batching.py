@@ -1,4 +1,4 @@
-"""Batching: what concurrent callers hand in, done together."""
+"""Batching: items of concurrent callers, processed together in one run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,12 +11,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch(Generic[Item, Result]):
-    """Gathers what arrives while `run` is busy, and runs it together next.
+    """Collects the items that arrive while `run` is busy, for the next run.
 
     `run` gets up to `most` items, in the order of their arrival, and returns one
-    result for each. At most `at_once` runs are under way; an item never joins one
-    that has begun. Nothing waits for company: without a run under way the next
-    begins at once, and with nothing to do there is no task.
+    result for each. At most `at_once` runs are under way, and an item never joins one
+    that has begun. There is no delay: while fewer runs are under way, an item starts
+    one at once. An idle batch has no task. Raises ValueError for a limit below 1.
     """
 
     run: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]
@@ -32,10 +32,10 @@ class Batch(Generic[Item, Result]):
             raise ValueError("a batch needs room for one item and for one run")
 
     async def submit(self, item: Item) -> Result:
-        """Return the item's result, or raise what its run raised.
+        """Return the item's result, or raise what its run raised, or RunCut.
 
-        Cancelled before its run began, the item is left out; afterwards the run
-        goes on, for it is other callers' run too.
+        A caller that is cancelled before its run begins takes its item out; later, the
+        run goes on, as it is the run of other callers as well.
         """
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
@@ -44,17 +44,17 @@ class Batch(Generic[Item, Result]):
         return await result
 
     async def close(self) -> None:
-        """Return once nothing is under way, not even for callers that have left."""
+        """Return once no run is under way, not even for callers that were cancelled."""
         while self._lanes:
             await asyncio.wait(self._lanes)
 
     async def _work(self) -> None:
         while batch := self._next():
-            # A task of its own: whatever it ends with, its callers end with.
+            # A task of its own, so that its callers get whatever it ends with.
             items = [item for item, _ in batch]
             ended, _ = await asyncio.wait([asyncio.create_task(self._perform(items))])
             _share(ended.pop(), [result for _, result in batch])
-        # No await since nothing was waiting, so no item can have come in between.
+        # No await since the last look at what waits, so no item can have arrived.
         self._lanes.difference_update({asyncio.current_task()})
 
     def _next(self) -> list[tuple[Item, asyncio.Future[Result]]]:
@@ -70,16 +70,16 @@ class Batch(Generic[Item, Result]):
 
 
 class RunCut(Exception):
-    """The run was cancelled; whether its items were done is not known."""
+    """The run was cancelled; whether its items were processed is not known."""
 
 
 def _share(
     run: asyncio.Task[Sequence[Result]], waiting: Sequence[asyncio.Future[Result]]
 ) -> None:
-    # As an exception: a caller that nobody cancelled must not end as if cancelled.
+    # An exception: a caller that was not cancelled must not end as if it had been.
     fault = RunCut() if run.cancelled() else run.exception()
     for number, result in enumerate(waiting):
-        if result.done():  # its caller has left
+        if result.done():  # its caller was cancelled
             continue
         if fault is None:
             result.set_result(run.result()[number])

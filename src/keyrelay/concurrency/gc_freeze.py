@@ -1,4 +1,4 @@
-"""Permanence: objects that stay for good, which the collector leaves alone."""
+"""GC freeze: keeps long-lived objects out of Python's cycle collector."""
 
 import gc
 from collections.abc import Iterator
@@ -7,14 +7,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def frozen_for_good() -> Iterator[None]:
-    """Have Python's cycle collector never visit what is made in the block.
+    """Exempt what is made in the block from Python's cycle collector (gc.freeze).
 
-    A large view is millions of objects, none of them in a cycle. While they are made
-    it would go through all of them again and again, and afterwards a trigger would
-    pay for each definition there is. Of those replaced later, the memory is still
-    given back: by their reference counts.
+    A large catalog is millions of objects, none of them in a cycle. The collector would
+    visit them all again and again while they are made, and later while triggers are
+    attempted. Objects that are replaced later are still freed, by reference counts.
     """
-    gc.collect()  # what is garbage by now would be kept for good, too
+    gc.collect()  # garbage that is frozen would never be collected
     running = gc.isenabled()
     gc.disable()
     try:

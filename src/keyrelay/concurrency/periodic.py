@@ -1,4 +1,4 @@
-"""Periodic: what is repeated until it has succeeded."""
+"""Periodic: repeats a call until it succeeds."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -12,10 +12,10 @@ async def insist(
     fault: type[Fault],
     wait_out: Callable[[Fault], Awaitable[None]],
 ) -> Result:
-    """Return what `act` returns, however often it raises `fault` before.
+    """Call `act` until it does not raise `fault`, and return its result.
 
-    `wait_out` is awaited between two tries, with what the last one raised. Any other
-    exception passes through.
+    `wait_out` is awaited between two calls, with what the last one raised. Any other
+    exception is raised.
     """
     while True:
         try:

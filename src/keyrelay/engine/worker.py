@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyrelay.concurrency.periodic import insist
-from keyrelay.model.audit import AttemptRecord, Report, Try
+from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Deferred, Uncertain
 from keyrelay.model.settlement import Attempt, Bury, Settlement, settle
@@ -109,7 +109,7 @@ class Worker:
         started_at: datetime,
     ) -> AttemptRecord:
         now = self.world.now()
-        tried = Try(
+        attempt = AttemptIdentity(
             profile=lease.trigger.profile,
             trigger=lease.trigger.id,
             action=lease.trigger.action,
@@ -119,7 +119,7 @@ class Worker:
         )
         return AttemptRecord(
             id=self.world.new_id(now),
-            tried=tried,
+            attempt=attempt,
             report=report,
             settlement=settlement,
             at=now,

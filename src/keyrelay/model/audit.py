@@ -1,4 +1,4 @@
-"""Audit: what is recorded of each attempt and each change, safe to show an auditor."""
+"""Audit: what is recorded of each attempt and change. No record holds a secret."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,11 @@ from keyrelay.model.templates import Fact
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What an attempt was about: how it acts, with which secret, decided by what."""
+    """What an attempt used: its channel, the secret's id and version, the policy's id.
+
+    `missing` are facts that the message asked for and the trigger did not have. All are
+    empty if the attempt ended before they were known.
+    """
 
     channel: Channel | None = None
     secret: str | None = None
@@ -26,9 +30,9 @@ NOTHING_USED = Evidence()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """An attempt's outcome, what it used to get there, and when to try again.
+    """An attempt's outcome, what it used, and the schedule of its action's retries.
 
-    What was `held` back was no attempt, and leaves no record.
+    A trigger that was `held` back was not attempted, and leaves no record.
     """
 
     outcome: Outcome
@@ -38,9 +42,12 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
-    """Which attempt at what. `repeats` says that an earlier lease was cut short,
-    so that the receiver may already have the message."""
+class AttemptIdentity:
+    """Which attempt at which trigger; `number` counts from 1.
+
+    `repeats` says that an earlier lease ended unsettled, so that the receiver may
+    already have the message.
+    """
 
     profile: str
     trigger: str
@@ -52,10 +59,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """Names the trigger but never carries its data or any secret."""
+    """One attempt. It names the trigger, and never holds its data or a secret."""
 
     id: str
-    tried: Try
+    attempt: AttemptIdentity
     report: Report
     settlement: Settlement
     at: datetime
@@ -71,7 +78,10 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRecord:
-    """`actor` changed the thing of that `noun` ("secret", "policy", "key", …)."""
+    """One change: `actor` changed the `noun` ("secret", "key") of the id `subject`.
+
+    `detail` is a sentence for people, without any value.
+    """
 
     id: str
     actor: str

@@ -1,6 +1,6 @@
 """Audit documents: a record as one flat JSON object, for the database and the log.
 
-One way only: records are read by people, never by the engine.
+There is no way back to a record: documents are read by people, never by the engine.
 """
 
 import json
@@ -31,7 +31,7 @@ _JSON = json.JSONEncoder(separators=(",", ":"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What a record is found by."""
+    """The facts by which a record is indexed and found."""
 
     id: str
     kind: str
@@ -42,7 +42,10 @@ class Columns:
 
 
 def document_of(record: AuditRecord) -> Document:
-    """Return what an auditor is shown: texts bounded, nothing invisible in them."""
+    """Return the record's fields, without those that are None.
+
+    Texts are bounded and printable, instants are ISO 8601 in UTC with microseconds.
+    """
     match record:
         case AttemptRecord():
             document = _attempt(record)
@@ -54,12 +57,12 @@ def document_of(record: AuditRecord) -> Document:
 
 
 def encode(document: Document) -> str:
-    """Return one line of ASCII."""
+    """Return the document as one line of JSON in ASCII."""
     return _JSON.encode(document)
 
 
 def decode(text: str) -> Document | None:
-    """Read what `encode` wrote; None, it is something else."""
+    """Read what `encode` wrote; None if the text is no JSON object."""
     try:
         return parse_document(text)
     except InvalidDefinition:
@@ -67,7 +70,7 @@ def decode(text: str) -> Document | None:
 
 
 def columns_of(document: Document) -> Columns | None:
-    """Return what the document says of itself; None, it is no record's."""
+    """Return a document's columns; None if it is no record's document."""
     instant = _instant(document.get("at"))
     match document.get("kind"), document.get("id"), document.get("profile"):
         case str(kind), str(id_), str(profile) if instant is not None:
@@ -85,7 +88,10 @@ def columns_of(document: Document) -> Columns | None:
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """Bound the text, and show what would not show: a bidi override reorders a line."""
+    """Cut the text to `longest` code points, and escape what is not printable.
+
+    A bidirectional override, for one, would reorder the line in which it stands.
+    """
     cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
     if cut.isprintable():
         return cut
@@ -93,17 +99,17 @@ def printable(text: str, longest: int = LONGEST) -> str:
 
 
 def _attempt(record: AttemptRecord) -> dict[str, object]:
-    tried, evidence = record.tried, record.report.evidence
+    attempt, evidence = record.attempt, record.report.evidence
     return {
         "kind": "attempt",
         "id": record.id,
         "at": _printed(record.at),
-        "profile": tried.profile,
-        "trigger": printable(tried.trigger),
-        "action": printable(tried.action),
-        "attempt": tried.number,
-        "repeats": tried.repeats,
-        "started_at": _printed(tried.started_at),
+        "profile": attempt.profile,
+        "trigger": printable(attempt.trigger),
+        "action": printable(attempt.action),
+        "attempt": attempt.number,
+        "repeats": attempt.repeats,
+        "started_at": _printed(attempt.started_at),
         **_outcome(record.report.outcome),
         **_settlement(record.settlement),
         "channel": evidence.channel,

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 
 class TriggerState(StrEnum):
+    """Where a trigger stands in its queue."""
+
     WAITING = "waiting"
     LEASED = "leased"
     DONE = "done"
@@ -14,8 +16,11 @@ class TriggerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
-    """Where a trigger stands. `due` is empty behind another of its key, and once
-    it is settled; `attempts` counts the one under way."""
+    """Where a trigger stands; `attempts` counts the one under way.
+
+    `due` is None while it waits behind another trigger of its key, and once it is
+    settled.
+    """
 
     state: TriggerState
     attempts: int
@@ -26,9 +31,12 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
-    """`due` are those a lane could have now, and `age` is for how long the first of
-    them could have been had. A lease that expired is `leased` until it is lent
-    again, and due."""
+    """How many triggers wait for all workers together.
+
+    `due` counts those that a lane could lease now, and `age` is how long the oldest of
+    them has been due. A trigger whose lease expired counts as `leased` and as `due`
+    until it is leased again.
+    """
 
     waiting: int
     due: int
@@ -38,8 +46,10 @@ class Depth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """What waits in one topic, as far as this process is the one to do it; `age` is
-    how long the first of it has been waiting."""
+    """What waits in one topic, in the partitions that this process reads.
+
+    `age` is how long the first of it has been waiting.
+    """
 
     topic: str
     waiting: int

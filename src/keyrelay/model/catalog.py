@@ -10,7 +10,10 @@ from keyrelay.model.secret import SealedSecret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Looked up by (profile, id), so that no id reaches across profiles."""
+    """Actions and sealed secrets by (profile, id), policies by profile.
+
+    As the profile is in the key, no id reaches a definition of another profile.
+    """
 
     revision: int
     actions: Mapping[tuple[str, str], Action]
@@ -18,6 +21,7 @@ class Catalog:
     policies: Mapping[str, PolicyIndex]
 
     def policies_of(self, profile: str) -> PolicyIndex:
+        """Return the profile's policies, which may be none."""
         return self.policies.get(profile, NO_POLICIES)
 
 

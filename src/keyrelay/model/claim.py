@@ -1,9 +1,11 @@
-"""Claims: who may attempt a trigger of which a log may bring more than one record.
+"""Claims: which worker may attempt a trigger that a log delivers more than once.
 
-A log lends nothing: after a crash, a rebalance or a producer's retry the same trigger
-arrives again. A worker claims a trigger before it attempts it. A trigger's records are
-told apart by `generation`, which counts its redrives, and `sequence`, which counts how
-often it was put back into the log to be tried again; only the latest one counts.
+A log has no leases: after a crash, a rebalance or a producer's retry the same trigger
+arrives again. So a worker claims a trigger in the database before it attempts it.
+
+A trigger's records are told apart by `generation`, which counts its redrives, and
+`sequence`, which counts how often it was put back into the log for another attempt.
+Only the record with the highest (generation, sequence) counts.
 """
 
 from dataclasses import dataclass, replace
@@ -11,9 +13,9 @@ from enum import StrEnum
 
 
 class ClaimStatus(StrEnum):
-    """What stands written about a trigger."""
+    """The status of a trigger in the table of claims."""
 
-    CLAIMED = "claimed"  # somebody attempts it, or died while doing so
+    CLAIMED = "claimed"  # a worker attempts it, or died while doing so
     PARKED = "parked"  # it waits for its next attempt
     DONE = "done"
     BURIED = "buried"
@@ -23,7 +25,7 @@ SETTLED = frozenset({ClaimStatus.DONE, ClaimStatus.BURIED})
 
 
 class Owner(StrEnum):
-    """Whose a claim is."""
+    """The worker that made a claim, as seen from this process."""
 
     OURS = "ours"
     ALIVE = "alive"
@@ -32,9 +34,10 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A record of a trigger, and what it says of the attempts before it.
+    """A record of a trigger in the log, and what it says of the attempts before it.
 
-    `cut` is whether any of them ended unsettled, `done` the parts that they settled.
+    `attempts` is their number; `cut` tells that at least one of them ended unsettled;
+    `done` are the parts that they settled.
     """
 
     profile: str
@@ -48,9 +51,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimState:
-    """What is written about a trigger: the last record that counted, and its hold.
+    """What the database knows of a trigger: its latest record, its status, its owner.
 
-    Of what is claimed, `arrival.attempts` counts the one under way.
+    While it is claimed, `arrival.attempts` counts the attempt under way.
     """
 
     arrival: Arrival
@@ -60,7 +63,10 @@ class ClaimState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Go:
-    """It is ours to attempt, as the attempt `number`; `cut` as in Arrival."""
+    """The caller may attempt the trigger, as attempt `number`, counting from 1.
+
+    `cut` and `done` are as in Arrival.
+    """
 
     number: int
     cut: bool
@@ -69,12 +75,12 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """It was settled, or a later record of it counts: this one is done with."""
+    """The trigger was settled, or a later record of it counts: pass over this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody who lives attempts it: look again later."""
+    """Another worker, which is alive, attempts the trigger: ask again later."""
 
 
 Judgement = Go | Known | Busy
@@ -82,7 +88,7 @@ Judgement = Go | Known | Busy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What becomes of a claim: `hold`, and what is known of the trigger `then`."""
+    """How a claim ends: the new status, and what is then known of the trigger."""
 
     claimed: Arrival
     status: ClaimStatus
@@ -90,10 +96,10 @@ class Ending:
 
 
 def judge(arrival: Arrival, state: ClaimState | None) -> Judgement:
-    """Decide what an arriving record is good for.
+    """Decide whether the trigger of an arriving record may be attempted.
 
-    That we attempt the trigger at this moment is for the caller to know: what stands
-    here as ours was claimed by a call of which we never heard the end.
+    The caller must not ask about a trigger that it attempts at this moment. A claim
+    of its own is therefore one whose reply was lost: no attempt followed it.
     """
     if state is None:
         return _go(arrival)
@@ -104,11 +110,11 @@ def judge(arrival: Arrival, state: ClaimState | None) -> Judgement:
         return Known()
     if state.status is ClaimStatus.CLAIMED and state.owner is Owner.ALIVE:
         return Busy()
-    return _go(_joined(arrival, _left(state, arrival)))
+    return _go(_completed(arrival, _earlier_attempts(state, arrival)))
 
 
 def claimed(arrival: Arrival, go: Go) -> Arrival:
-    """Return what is to be written of a record that we may attempt."""
+    """Return the record as it is written when it is claimed for that attempt."""
     return replace(arrival, attempts=go.number, cut=go.cut, done=go.done)
 
 
@@ -116,21 +122,22 @@ def _go(arrival: Arrival) -> Go:
     return Go(number=arrival.attempts + 1, cut=arrival.cut, done=arrival.done)
 
 
-def _left(state: ClaimState, arrival: Arrival) -> Arrival:
-    """Return what is known of the attempts so far, of which none is under way."""
+def _earlier_attempts(state: ClaimState, arrival: Arrival) -> Arrival:
+    """Return what is known of the earlier attempts, now that none is under way."""
     known = state.arrival
     if state.status is ClaimStatus.PARKED:
         return known
     if state.owner is Owner.OURS:
         return replace(known, attempts=known.attempts - 1)
-    return replace(known, cut=not _tells_of(arrival, known))
+    return replace(known, cut=not _was_put_back_by(arrival, known))
 
 
-def _tells_of(arrival: Arrival, known: Arrival) -> bool:
-    """Whether the record was put back by the very attempt that is claimed.
+def _was_put_back_by(arrival: Arrival, known: Arrival) -> bool:
+    """Tell whether the claimed attempt itself put this record back into the log.
 
-    Whoever died between putting it back and writing so leaves such a record. One that
-    counts fewer attempts is older: that of somebody else, whose claim was taken over.
+    A worker that dies after putting it back and before ending its claim leaves such a
+    record. One that counts fewer attempts is older: it was put back by a worker whose
+    claim was taken over since.
     """
     follows = (
         arrival.generation == known.generation and arrival.sequence > known.sequence
@@ -138,8 +145,11 @@ def _tells_of(arrival: Arrival, known: Arrival) -> bool:
     return follows and arrival.attempts >= known.attempts
 
 
-def _joined(arrival: Arrival, known: Arrival) -> Arrival:
-    """Return the record with what it does not say itself; a new life counts anew."""
+def _completed(arrival: Arrival, known: Arrival) -> Arrival:
+    """Return the record, completed by what the database knows of the trigger.
+
+    A redriven trigger counts its attempts anew.
+    """
     new = arrival.generation > known.generation
     return replace(
         arrival,

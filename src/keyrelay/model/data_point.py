@@ -1,4 +1,4 @@
-"""Data points: what was measured, as facts to print and as JSON to pass on."""
+"""Data points: what a trigger carries, as facts to print and as JSON to pass on."""
 
 import json
 from collections.abc import Mapping
@@ -21,27 +21,30 @@ _POINT_FACTS = (
     (Fact.DEVICE, "device", "a data point's device"),
     (Fact.DEVICE_NAME, "device_name", "a data point's device_name"),
 )
-# ASCII, so that it can be stored, sent and logged anywhere as it is. Made once:
-# json.dumps would make another for each data point.
+# In ASCII, which every store, peer and log accepts. Made once: json.dumps would make
+# an encoder for each data point.
 _JSON = json.JSONEncoder(separators=(",", ":"))
 _NO_LOCATION = "a location has numbers lat and lng, or GeoJSON coordinates"
 
 
 @dataclass(frozen=True, slots=True)
 class DataPoint:
-    """One measurement: its facts, ready to print, and all fields as they were sent."""
+    """One measurement: the facts that texts can ask for, and all fields as sent."""
 
     facts: Facts
     fields: Mapping[str, object]
 
     @property
     def document(self) -> str:
-        """The fields as JSON; for a mail nobody asks for it."""
+        """Return the fields as JSON, made only on request: a mail does not need it."""
         return _JSON.encode(self.fields)
 
 
 def parse_points(value: object) -> tuple[DataPoint, ...]:
-    """Read one data point or a list of them, or raise InvalidDefinition."""
+    """Read None, one data point or a list of up to MOST_POINTS of them.
+
+    Raises InvalidDefinition.
+    """
     if value is None:
         return ()
     points = [value] if isinstance(value, dict) else value
@@ -73,9 +76,11 @@ def _printed(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return repr(value)  # which is what it is in JSON, too
+            return repr(value)  # as in JSON
         case _:
-            raise InvalidDefinition("a data point's value is text, a number or a truth")
+            raise InvalidDefinition(
+                "a data point's value is text, a number, true or false"
+            )
 
 
 def _location(location: Mapping[str, object]) -> str:

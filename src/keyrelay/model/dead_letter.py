@@ -17,11 +17,10 @@ class DeadLetter:
     buried_at: datetime
 
     def redriven(self, now: datetime) -> Trigger:
-        """Return the trigger with as much time, from now, as it had when raised, or
-        from then, should that come later: the clock of its producer was ahead.
+        """Return the trigger with its whole lifetime before it again, from `now` on.
 
-        It keeps its id and the time it was raised, so that the message that goes
-        out is the same and a receiver can tell.
+        If its producer's clock was ahead, the lifetime begins at `raised_at`. Id and
+        `raised_at` stay, so that the message and its Message-ID are the same.
         """
         lifetime = self.trigger.lifetime
         begin = max(now, lifetime.raised_at)

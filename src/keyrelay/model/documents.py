@@ -1,6 +1,7 @@
-"""Definition: the rules that everything an administrator writes obeys.
+"""Documents: the rules for all JSON that comes in, from triggers to definitions.
 
-Messages name fields, never values: what is refused may be a secret.
+Each raises InvalidDefinition, whose message names fields and never values: what is
+refused may be a secret. `what` is the field's name in that message.
 """
 
 import json
@@ -13,14 +14,14 @@ _DEEPEST = 32
 
 
 class InvalidDefinition(ValueError):
-    """What was written cannot be kept; the message says what to change."""
+    """The document breaks a rule; the message says what to change."""
 
 
 def parse_document(raw: bytes | str) -> Mapping[str, object]:
     """Read one strict JSON object, or raise InvalidDefinition.
 
-    Strict is: UTF-8, no key twice in one object (of `deny` … `allow` the last
-    would win), no NaN and no number that overflows to infinity, no lone
+    Stricter than RFC 8259: UTF-8 only, no key twice in one object (the last of two
+    `effect`s would win), no NaN and no number that overflows to infinity, no lone
     surrogate, at most 32 levels deep.
     """
     text = _text(raw)
@@ -30,7 +31,7 @@ def parse_document(raw: bytes | str) -> Mapping[str, object]:
         raise InvalidDefinition(
             "expected one JSON object, in UTF-8, in which no key stands twice"
         )
-    # What is deep has many brackets; most has so few that none need be followed.
+    # Most documents have fewer brackets than that, and need not be walked.
     brackets = text.count("{") + text.count("[")
     if brackets > _DEEPEST and not _is_shallow(document, _DEEPEST):
         raise InvalidDefinition(f"JSON deeper than {_DEEPEST} levels is refused")
@@ -49,7 +50,7 @@ def refuse_unknown(
 
 
 def require_text(value: object, what: str, *, longest: int, shortest: int = 1) -> str:
-    """Return `value` if it is a string of that many code points, whichever."""
+    """Return `value` if it is a string of `shortest` to `longest` code points."""
     if not isinstance(value, str):
         raise InvalidDefinition(f"{what} must be a string")
     if not shortest <= len(value) <= longest:
@@ -58,14 +59,14 @@ def require_text(value: object, what: str, *, longest: int, shortest: int = 1) -
 
 
 def require_label(value: object, what: str, *, longest: int) -> str:
-    """Return a text that people compare by eye, with no look-alike in it.
+    """Return a text that people compare by eye, of at most `longest` code points.
 
-    Refused, not repaired: characters that show nothing (control, format, blank
-    letters), space at an end, two spaces in a row, and whatever NFKC would
+    Refused, never repaired: invisible characters (control, format, blank letters),
+    space at an end, two spaces in a row, and what NFKC (Unicode Annex 15) would
     change, such as full-width letters.
     """
     text = require_text(value, what, longest=longest)
-    # ASCII is in plain form, and what of it is printable is seen: most labels are.
+    # Most labels are printable ASCII, which is visible and in NFKC already.
     plain = text.isascii() and text.isprintable()
     if not plain and any(map(_is_unseen, text)):
         raise InvalidDefinition(f"{what} must not hold invisible characters")
@@ -98,7 +99,7 @@ def require_object(value: object, what: str) -> Mapping[str, object]:
 
 # Control, format, surrogate, private use, unassigned, line and paragraph separator.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters and marks that show nothing all the same: Unicode's property
+# Letters and marks that are invisible as well: Unicode's property
 # Default_Ignorable_Code_Point beyond the above, and the empty Braille pattern.
 _BLANK = frozenset(
     chr(code)
@@ -119,14 +120,14 @@ def _is_unseen(character: str) -> bool:
 def _text(raw: bytes | str) -> str:
     """Return the text, empty if it is not UTF-8, as with a surrogate in it."""
     try:
-        # Decoded here: given bytes, the decoder would guess at UTF-16 and UTF-32.
+        # Decoded here: given bytes, JSON decoders detect UTF-16 and UTF-32, too.
         return (raw if isinstance(raw, bytes) else raw.encode()).decode()
     except ValueError:
         return ""
 
 
 def _decoded(text: str) -> object:
-    """Return the JSON value; None for what is not strict JSON."""
+    """Return the JSON value; None if the text is not strict JSON."""
     try:
         document = _STRICT.decode(text)
         if "\\u" in text:  # an escape may have made a lone surrogate
@@ -154,7 +155,7 @@ def _no_number(_: str) -> NoReturn:
     raise ValueError
 
 
-# Made once: json.loads would make another for each document.
+# Made once: json.loads would make a decoder for each document.
 _STRICT = json.JSONDecoder(
     object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_number
 )

@@ -1,4 +1,4 @@
-"""Identity: the 24 characters by which everything is known."""
+"""Ids: 24 lower-case hexadecimal digits for everything that is stored."""
 
 import os
 import re
@@ -8,9 +8,9 @@ _ID = re.compile(r"[0-9a-f]{24}")
 
 
 def new_id(now: datetime) -> str:
-    """Return 24 hexadecimal digits: the second, then 64 random bits.
+    """Return 8 digits of the second since 1970, then 16 digits of 64 random bits.
 
-    Ids made later sort later, so rows lie in the order of their making.
+    Ids sort by the second in which they were made.
     """
     return f"{int(now.timestamp()):08x}{os.urandom(8).hex()}"
 

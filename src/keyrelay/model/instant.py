@@ -1,4 +1,4 @@
-"""Instants: moments as the wire has them, ISO 8601 in UTC."""
+"""Instants: points in time as the wire writes them, ISO 8601 in UTC."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,10 @@ from keyrelay.model.documents import InvalidDefinition, require_text
 
 
 def parse_instant(value: object, what: str) -> datetime | None:
-    """Read ISO 8601 with its time zone; None stays None. Raises InvalidDefinition."""
+    """Read ISO 8601 with a time zone, as UTC; None stays None.
+
+    Raises InvalidDefinition.
+    """
     if value is None:
         return None
     text = require_text(value, what, longest=40)
@@ -14,7 +17,7 @@ def parse_instant(value: object, what: str) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidDefinition(f"{what} must be an ISO 8601 time") from None
-    if instant.tzinfo is UTC:  # most are: what ends with Z is read as this very zone
+    if instant.tzinfo is UTC:  # as every text that ends with Z is read
         return instant
     if instant.tzinfo is None:
         raise InvalidDefinition(f"{what} must say its time zone, for example with Z")
@@ -22,7 +25,7 @@ def parse_instant(value: object, what: str) -> datetime | None:
 
 
 def wire_instant(instant: datetime) -> str:
-    """Print as wire.md does: ISO 8601, UTC, milliseconds, `Z`."""
+    """Return ISO 8601 in UTC with milliseconds and `Z`, as TagoIO writes it."""
     if instant.tzinfo is not UTC:
         instant = instant.astimezone(UTC)
     text = instant.isoformat(timespec="milliseconds")

@@ -1,7 +1,7 @@
-"""Mailboxes: addresses and header texts, parsed strictly because they are injected.
+"""Mailboxes: addresses and header texts, parsed strictly against header injection.
 
-An address that two parsers read differently (`a@good.com <evil@x>`) goes to
-somebody whom nobody named; a header text with a newline, or with an encoded-word
+An address that two parsers read differently (`a@good.com <evil@x>`) sends the mail to
+another recipient. A header text with a newline, or with an encoded-word (RFC 2047)
 that holds one, becomes a header of its own. Both are refused, never repaired.
 """
 
@@ -36,7 +36,7 @@ def parse_mailbox(text: str, what: str) -> Mailbox:
     named = _NAMED.fullmatch(text)
     name = (named[1] or named[2] or "") if named else ""
     address = named[3] if named else text
-    # The address too: `=?` is legal in one, and decoded where headers are composed.
+    # The address as well: `=?` is legal in one, and decoded when a header is composed.
     if not is_header_text(text) or not _is_address(address):
         raise InvalidDefinition(
             f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>"
@@ -45,7 +45,10 @@ def parse_mailbox(text: str, what: str) -> Mailbox:
 
 
 def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
-    """Read addresses separated by `;` or `,`; each once, at least one."""
+    """Read 1 to 100 addresses, separated by `;` or `,`; each is returned once.
+
+    Raises InvalidDefinition.
+    """
     text = require_text(value, what, longest=10_000)
     entries = [entry for entry in _ENTRY.findall(text) if entry.strip(" ")]
     if "".join(re.split("[,;]", text)).count('"') % 2 or not entries:
@@ -57,7 +60,7 @@ def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
 
 
 def is_header_text(text: str) -> bool:
-    """Tell whether `text` is safe as the user's part of a header.
+    """Tell whether `text` is safe inside a header.
 
     Not safe: C0 and C1 controls, line and paragraph separators, lone surrogates,
     and `=?`, which begins an encoded-word: Python's email package before 3.11.10
@@ -65,7 +68,7 @@ def is_header_text(text: str) -> bool:
     """
     if "=?" in text:
         return False
-    # What is printable holds none of these; most texts are, and are told at once.
+    # Printable text, as most is, holds none of these.
     return text.isprintable() or not any(
         unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
         for character in text

@@ -6,18 +6,18 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """Who must change something before the same trigger can succeed."""
+    """What must change before the same trigger can succeed."""
 
-    DEFINITION = "definition"  # the administrator
-    TRIGGER = "trigger"  # the producer
-    SYSTEM = "system"  # we, or the peer
+    DEFINITION = "definition"  # a definition, by the administrator
+    TRIGGER = "trigger"  # the trigger, by its producer
+    SYSTEM = "system"  # Keyrelay or the peer
 
 
 class Blame(StrEnum):
-    """What a deferral says about the next trigger that uses the same secret."""
+    """What a deferral means for the next trigger that uses the same secret."""
 
     MESSAGE = "message"  # nothing: it was about this message
-    PEER = "peer"  # the peer is down or busy: the next will meet the same
+    PEER = "peer"  # the peer is down or busy, for the next one as well
     CREDENTIAL = "credential"  # the peer refuses this version of the secret
 
 
@@ -25,8 +25,8 @@ class Blame(StrEnum):
 class Part:
     """One recipient of a mail or one queue message, and what the peer said of it.
 
-    A trigger may have many. `settled` parts need no further attempt, whether the
-    peer took them or refused them for good.
+    A trigger may have many. A `settled` part needs no further attempt: the peer took
+    it, or refused it for good.
     """
 
     name: str
@@ -36,7 +36,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The receiver took responsibility; `receipt` is its name for the message."""
+    """The peer took responsibility for the message (RFC 5321 section 4.2.5, for mail).
+
+    `receipt` is the peer's reply or its id for the message.
+    """
 
     receipt: str
     parts: tuple[Part, ...] = ()
@@ -44,10 +47,11 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """What is left was not taken; a later attempt, after `not_before`, may succeed.
+    """The peer did not take what was left; a later attempt may succeed.
 
-    What was nobody's attempt (a rate limit, a paused secret) spends none.
-    `waits_for` is the id of a secret whose replacement ends the wait early.
+    `not_before` is the shortest time until then. A trigger that was held back (by a
+    rate limit or a paused secret) spends no attempt. `waits_for` is the id of a secret
+    whose replacement ends the wait early.
     """
 
     reason: str
@@ -60,7 +64,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """The receiver may have it: the line went dead after we finished sending."""
+    """The peer may have the message: no answer came after the last byte."""
 
     reason: str
     parts: tuple[Part, ...] = ()
@@ -68,7 +72,7 @@ class Uncertain:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """No later attempt can succeed until whoever is at fault changes something."""
+    """No later attempt can succeed until what is at `fault` has been changed."""
 
     reason: str
     fault: Fault

@@ -1,4 +1,4 @@
-"""Secrets: what is known about one without opening it, and the opened value."""
+"""Secrets: what is known of one while it is sealed, and the opened value."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ class SecretType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """All that a sealed value is bound to: it opens under exactly these six facts."""
+    """The six facts that a sealed value is bound to: it opens under no others."""
 
     id: str
     profile: str
@@ -34,7 +34,11 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedSecret:
-    """A secret as it is kept. `value_length` counts code points, `fifo` is a hint."""
+    """A secret as it is stored.
+
+    `value_length` is the value's in code points. `fifo` is a hint for people that an
+    SQS secret names a FIFO queue.
+    """
 
     secret: Secret
     envelope: bytes
@@ -45,10 +49,9 @@ class SealedSecret:
 
 
 class SecretValue:
-    """Plaintext that keeps its mouth shut.
+    """Plaintext that cannot be printed, compared, hashed, copied or pickled.
 
-    It cannot be printed, compared, hashed, iterated, copied or pickled; `reveal`
-    is the only way in, and a word to grep for.
+    `reveal` is the only access, under a name that one can search for.
     """
 
     __slots__ = ("_plaintext",)
@@ -67,17 +70,17 @@ class SecretValue:
         return repr(self)
 
     def __eq__(self, _: object) -> NoReturn:
-        # This alone makes it unhashable, too.
+        # A class with __eq__ and without __hash__ is not hashable either.
         raise TypeError("a secret value is not compared")
 
     def __getstate__(self) -> NoReturn:
-        # What copies and what pickles both ask for it.
+        # copy and pickle both call it.
         raise TypeError("a secret value does not leave the process")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedSecret:
-    """What the vault hands out for a permit, to be held for one attempt."""
+    """A secret with its value: what the vault returns for a permit, for one attempt."""
 
     secret: Secret
     value: SecretValue

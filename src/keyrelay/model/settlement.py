@@ -19,15 +19,15 @@ SHORTEST_UNSPENT = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Settled for good."""
+    """The trigger is finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryAgain:
-    """Back to the queue for `after`; `done` parts are not attempted again.
+    """The trigger goes back to the queue for `after`; `done` parts are left out then.
 
-    The wait ends early when the secret `waits_for` is replaced. The `reason` is for
-    people who look into the queue.
+    `spent` tells whether the attempt counts. The wait ends early when the secret
+    `waits_for` is replaced. `reason` is for people who look into the queue.
     """
 
     after: timedelta
@@ -39,7 +39,7 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bury:
-    """Becomes a dead letter."""
+    """The trigger becomes a dead letter; a redrive leaves out the `done` parts."""
 
     reason: str
     fault: Fault
@@ -51,7 +51,10 @@ Settlement = Done | TryAgain | Bury
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Doubling waits from `first` up to `longest`, for `attempts` in all."""
+    """Waits that double from `first` up to `longest`, for `attempts` in all.
+
+    Raises ValueError for less than one attempt, or unless 0 < first <= longest.
+    """
 
     attempts: int
     first: timedelta
@@ -64,7 +67,10 @@ class Schedule:
             raise ValueError("a schedule needs 0 < first <= longest")
 
     def wait_after(self, attempt: int) -> timedelta | None:
-        """Return the longest wait after attempt number `attempt`; None, give up."""
+        """Return the upper bound of the wait after that attempt, counting from 1.
+
+        None after the last one.
+        """
         if attempt >= self.attempts:
             return None
         doubled = 1 << (attempt - 1)
@@ -81,7 +87,7 @@ STANDARD = Schedule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try, as far as settling needs to know it.
+    """An attempt, as far as `settle` needs to know it.
 
     `number` counts from 1; `done` are the parts that earlier attempts settled;
     `chance` is a random number in [0, 1).
@@ -95,10 +101,11 @@ class Attempt:
 
 
 def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement:
-    """Decide from the outcome alone; waits have full jitter.
+    """Decide what becomes of the trigger.
 
-    Exponential back-off with full jitter: AWS Architecture Blog, "Exponential
-    Backoff And Jitter" (2015).
+    Exponential back-off with full jitter: AWS Architecture Blog, "Exponential Backoff
+    And Jitter" (2015). A hint of the peer is honoured up to LONGEST_HINT. A wait that
+    would end after the deadline buries the trigger.
     """
     done = attempt.done | {part.name for part in outcome.parts if part.settled}
     match outcome:
@@ -107,8 +114,8 @@ def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement
         case Rejected(reason, fault):
             return Bury(reason=reason, fault=fault, done=done)
         case Deferred(reason, hint, spends_attempt=False, waits_for=secret):
-            # Never at once: what spends no attempt has nothing else to end its loop.
-            # The hint says when to look again; jitter keeps all from looking at once.
+            # Never zero: nothing else slows a loop that spends no attempts. A quarter
+            # of jitter, so that not all held triggers come back at the same moment.
             wait = max(_bounded(hint), SHORTEST_UNSPENT) * (1 + attempt.chance / 4)
             again = TryAgain(
                 after=wait, spent=False, waits_for=secret, done=done, reason=reason

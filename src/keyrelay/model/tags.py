@@ -1,4 +1,4 @@
-"""Tags: the only labels there are, and the things that carry them."""
+"""Tags: labels of a key and a value, and the things that carry them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ Tags = tuple[Tag, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tagged:
-    """A thing that policies can point at: its kind, where it belongs, its tags."""
+    """A thing that a policy can name: by its kind, id or tags, within its profile."""
 
     kind: str
     profile: str
@@ -35,16 +35,17 @@ class Tagged:
 
 
 def parse_tags(value: object) -> Tags:
-    """Read wire.md's list of `{key, value}`, or raise InvalidDefinition."""
+    """Read TagoIO's list of `{key, value}`, at most 30, or raise InvalidDefinition."""
     entries = require_list(value, "tags", longest=MOST_TAGS)
     tags = tuple(_parse_tag(require_object(entry, "a tag")) for entry in entries)
-    # Case alone must not tell two keys apart: people read Site and site as one.
+    # People read Site and site as the same key.
     if len({tag.key.casefold() for tag in tags}) != len(tags):
         raise InvalidDefinition("tags must not have the same key twice")
     return tags
 
 
 def tags_document(tags: Tags) -> list[Mapping[str, str]]:
+    """Return the list that `parse_tags` reads as these tags."""
     return [{"key": tag.key, "value": tag.value} for tag in tags]
 
 

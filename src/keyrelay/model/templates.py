@@ -1,4 +1,4 @@
-"""Placeholders: texts with `$NAME$` in them, compiled once and filled often."""
+"""Templates: texts with placeholders `$NAME$`, parsed once and filled often."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Fact(StrEnum):
-    """What a text can ask for; the whole list that TagoIO publishes."""
+    """The placeholders of TagoIO's actions, all of them."""
 
     VARIABLE = "VARIABLE"
     VALUE = "VALUE"
@@ -30,12 +30,13 @@ _DOLLAR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Literal text and facts in turn. A `$` that begins no placeholder is itself."""
+    """Literal texts and facts, in order."""
 
     parts: tuple[str | Fact, ...]
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        """Read any text; `$$` and a `$` that begins no placeholder are dollar signs."""
         if "$" not in text:
             return cls((text,) if text else ())
         parts: list[str | Fact] = []
@@ -48,7 +49,7 @@ class Template:
         return cls(tuple(part for part in parts if part))
 
     def fill(self, facts: Facts, escape: Callable[[str], str] = str) -> str:
-        """Return the text; a fact that is missing becomes an empty string."""
+        """Return the text; each fact goes through `escape`, a missing one is empty."""
         return "".join(
             [
                 escape(facts.get(part, "")) if isinstance(part, Fact) else part
@@ -57,6 +58,7 @@ class Template:
         )
 
     def missing(self, facts: Facts) -> frozenset[Fact]:
+        """Return the facts that the text asks for and `facts` does not have."""
         return frozenset(
             [p for p in self.parts if isinstance(p, Fact) and p not in facts]
         )

@@ -1,4 +1,4 @@
-"""A trigger: one request, from outside, to perform one action."""
+"""Trigger: one request, from outside, to perform one action."""
 
 import json
 import re
@@ -26,21 +26,23 @@ _TRIGGER_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 class MalformedTrigger(ValueError):
-    """The bytes received are not a trigger, and never will be."""
+    """The bytes are no trigger; the message says why, and quotes no value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetime:
+    """When a trigger was raised, and when its retries end; both in UTC."""
+
     raised_at: datetime
     deadline: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What the border knows about whatever comes in through it.
+    """What a source knows about the triggers that come in through it.
 
-    With a `profile`, a trigger may leave its own out and may not name another;
-    without one it must name it.
+    With a `profile`, a trigger may leave its own out and must not name another; without
+    one, each trigger must name its own.
     """
 
     profile: str | None
@@ -48,7 +50,7 @@ class Origin:
     new_id: Callable[[datetime], str]
 
 
-# Nothing is left out in what we wrote, so there is nothing to fill in.
+# `encode` writes every field, so `decode` has nothing to fill in.
 _STORED = Origin(
     profile=None, now=lambda: datetime.max.replace(tzinfo=UTC), new_id=lambda _: ""
 )
@@ -70,7 +72,10 @@ class Trigger:
 
     @classmethod
     def parse(cls, raw: bytes, origin: Origin) -> Self:
-        """Turn untrusted bytes into a trigger, or raise MalformedTrigger."""
+        """Read untrusted JSON of at most LARGEST_TRIGGER bytes.
+
+        Raises MalformedTrigger.
+        """
         if len(raw) > LARGEST_TRIGGER:
             raise MalformedTrigger(f"larger than {LARGEST_TRIGGER} bytes")
         return cls._parse(raw, origin)
@@ -79,7 +84,7 @@ class Trigger:
     def decode(cls, raw: bytes) -> Self:
         """Read back what `encode` wrote, or raise MalformedTrigger.
 
-        ASCII can be thrice as long as what was sent, so there is no limit.
+        No limit: as ASCII, a trigger can have three times the bytes that were sent.
         """
         return cls._parse(raw, _STORED)
 
@@ -152,7 +157,7 @@ def _lifetime(document: Mapping[str, object], now: datetime) -> Lifetime:
     raised_at = parse_instant(document.get("raised_at"), "raised_at")
     deadline = parse_instant(document.get("deadline"), "deadline")
     if raised_at is None:
-        # Whoever gave a deadline that has passed raised the trigger before it.
+        # A trigger with a deadline that has passed was raised before that deadline.
         raised_at = min(now, deadline or now)
     if deadline is None:
         deadline = _later(raised_at, STANDARD_LIFETIME)

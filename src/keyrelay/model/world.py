@@ -1,4 +1,4 @@
-"""The world: time, chance and identity, handed in so that tests never sleep."""
+"""World: time, randomness and ids, handed in so that tests never sleep."""
 
 import asyncio
 import random
@@ -11,7 +11,10 @@ from keyrelay.model.ids import new_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """`chance` is in [0, 1); `new_id` makes an id for something that begins now."""
+    """`now` is aware and in UTC; `chance` is random in [0, 1).
+
+    `new_id` returns an id for something that begins at that moment.
+    """
 
     now: Callable[[], datetime]
     chance: Callable[[], float]

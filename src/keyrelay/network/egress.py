@@ -1,7 +1,8 @@
-"""Egress: the network addresses that we may connect to.
+"""Egress: the network addresses that Keyrelay may connect to.
 
-`ipaddress.is_global` calls addresses global that lead inside: NAT64, v4-compatible,
-6to4 and multicast forms are among them. So this table is our own.
+`ipaddress.is_global` of Python calls addresses global that can lead to private ones:
+NAT64, v4-compatible, 6to4 and multicast forms are among them. Hence this table, from
+IANA's registries of special-purpose addresses (RFC 6890).
 """
 
 import ipaddress
@@ -39,7 +40,7 @@ _SPECIAL_V4 = tuple(
     )
 )
 
-# Whatever is outside of this one is loopback, local, multicast or not assigned:
+# What is outside of this network is loopback, local, multicast or not assigned:
 # fc00::/7 with fd00:ec2::254, fe80::/10, fec0::/10, ff00::/8, 100::/64, 5f00::/16,
 # and 64:ff9b:1::/48 (RFC 8215), in which an address can stand in four places.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4
@@ -58,7 +59,7 @@ _SPECIAL_V6 = tuple(
 )
 
 _LOW_32 = 0xFFFF_FFFF
-# Where a v6 address carries v4 ones: how far right, and what it is scrambled with.
+# Networks whose v6 addresses carry v4 ones: bits to shift right, and mask to XOR with.
 _CARRIERS = (
     (IPv6Network("::/96"), ((0, 0),)),  # v4-compatible, RFC 4291 section 2.5.5.1
     (IPv6Network("::ffff:0:0/96"), ((0, 0),)),  # v4-mapped, section 2.5.5.2
@@ -69,19 +70,19 @@ _CARRIERS = (
 
 
 class InvalidNetwork(ValueError):
-    """The text names no network; the message says what one looks like."""
+    """The text is no network; the message says what one looks like."""
 
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Public addresses are permitted, and networks that the operator names."""
+    """Permits public addresses, and the networks that the operator allowed."""
 
     allowed: tuple[Network, ...] = ()
 
     def permits(self, address: str) -> bool:
-        """Tell whether to connect to `address`; a text that is none is refused.
+        """Tell whether to connect to `address`; False for a text that is no address.
 
-        An address that carries a v4 address is judged as what it carries.
+        A v6 address that carries v4 addresses is permitted if all of those are.
         """
         parsed = _parse(address)
         if parsed is None:
@@ -98,7 +99,7 @@ class Egress:
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Read networks and addresses separated by commas, or raise InvalidNetwork."""
+    """Read networks and addresses, separated by commas, or raise InvalidNetwork."""
     return tuple(_network(entry.strip()) for entry in text.split(",") if entry.strip())
 
 
@@ -112,7 +113,7 @@ def _network(text: str) -> Network:
 
 
 def _parse(text: str) -> Address | None:
-    # A zone id names a way out of this host, it does not change what is there.
+    # A zone id (RFC 4007) names an interface of this host, not another address.
     bare, zone, _ = text.partition("%")
     try:
         address = ipaddress.ip_address(bare)

@@ -1,12 +1,13 @@
 """Logs: one line for each event, a constant text with its data beside it.
 
-Which logger: the engine and the rooms below it (concurrency, network, model, ports)
-import no third-party library and use the standard library's, with data in `extra`:
+Which logger: on both sides of the ports, engine and adapters, the standard library's,
+with the data in `extra`:
 
     log = logging.getLogger(__name__)
     log.warning("secret paused", extra={"secret": secret.id, "reason": reason})
 
-Adapters, services, the app and the faces use structlog's, with data as keywords:
+Above them (services, app, faces) and in this room structlog's, with the data as
+keywords. So does the audit log, for the one line that each attempt costs:
 
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
     log.warning("probes are off", reason=str(fault))

@@ -1,6 +1,6 @@
 """Records: attempts to be recorded, and what a trail says of them."""
 
-from keyrelay.model.audit import AttemptRecord, Report, Try
+from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
 from keyrelay.model.ids import new_id
 from keyrelay.model.outcome import Delivered
 from keyrelay.model.settlement import Done
@@ -12,7 +12,7 @@ from tests.samples import MAIL_ACTION, NOON, PROFILE
 def attempt(trigger: str, profile: str = PROFILE) -> AttemptRecord:
     return AttemptRecord(
         id=new_id(NOON),
-        tried=Try(
+        attempt=AttemptIdentity(
             profile=profile,
             trigger=trigger,
             action=MAIL_ACTION,

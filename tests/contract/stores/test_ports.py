@@ -42,7 +42,7 @@ def faked() -> Kept:
         audit.down = dead_letters.down = True
 
     async def records() -> list[str]:
-        return sorted(record.tried.trigger for record in audit.records)
+        return sorted(record.attempt.trigger for record in audit.records)
 
     async def letters() -> list[str]:
         return sorted(letter.trigger.id for letter in dead_letters.letters)

@@ -123,7 +123,7 @@ def test_everything_lies_in_the_data_directory_unless_told_otherwise(
         ("LANE", "1", "no setting KEYRELAY_LANE"),
     ],
 )
-def test_nonsense_is_refused_by_name(
+def test_an_invalid_setting_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
 ) -> None:
     monkeypatch.setenv(f"KEYRELAY_{name}", value)
@@ -152,9 +152,7 @@ def test_kafka_may_have_many_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
         (b'key = ["hunter2"]', "setting key"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_refused(
-    tmp_path: Path, text: bytes, words: str
-) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, text: bytes, words: str) -> None:
     (tmp_path / "keyrelay.toml").write_bytes(text)
 
     with pytest.raises(InvalidSettings) as refusal:
@@ -169,7 +167,7 @@ def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
         load_settings(tmp_path / "missing.toml", {})
 
 
-def test_the_key_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYRELAY_KEY", "hunter2")
 
     settings = load_settings(None, {})

@@ -167,7 +167,7 @@ async def test_a_caller_cancelled_before_its_run_is_left_out() -> None:
     assert runs.begun == [[1, 2], [4]]
 
 
-async def test_a_caller_cancelled_during_its_run_cancels_nobody_else() -> None:
+async def test_a_caller_cancelled_during_its_run_cancels_no_other() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2)
     first, second = await hand_in(batch, 1, 2)
@@ -198,7 +198,7 @@ async def test_when_all_callers_have_left_the_next_still_runs() -> None:
     assert runs.begun == [[1], [3]]
 
 
-async def test_idle_there_is_no_task() -> None:
+async def test_an_idle_batch_has_no_task() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2, at_once=2)
     await hand_in(batch, 1, 2)
@@ -224,7 +224,7 @@ async def test_closing_waits_for_a_run_whose_callers_have_left() -> None:
     assert runs.open == []
 
 
-async def test_closing_what_is_idle_does_not_wait() -> None:
+async def test_closing_an_idle_batch_does_not_wait() -> None:
     await Batch(run=Runs(), most=2).close()
 
 
@@ -286,7 +286,7 @@ class Play:
     most=st.integers(min_value=1, max_value=4),
     at_once=st.integers(min_value=1, max_value=3),
 )
-def test_whatever_happens_each_item_is_run_once_in_order_with_its_own_result(
+def test_each_item_is_run_once_in_order_with_its_own_result(
     steps: list[Step], most: int, at_once: int
 ) -> None:
     async def play() -> None:

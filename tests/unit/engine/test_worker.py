@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.engine.worker import Worker
-from keyrelay.model.audit import Report, Try
+from keyrelay.model.audit import AttemptIdentity, Report
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Deferred, Delivered, Fault, Rejected, Uncertain
 from keyrelay.model.settlement import Bury, Done, Schedule, TryAgain
@@ -132,7 +132,7 @@ async def test_a_record_says_all_about_the_attempt() -> None:
     await harness.run()
 
     (record,) = harness.audit.records
-    assert record.tried == Try(
+    assert record.attempt == AttemptIdentity(
         profile=PROFILE,
         trigger="a",
         action=MAIL_ACTION,

@@ -98,9 +98,9 @@ def test_a_mail_is_read_whole() -> None:
     assert mail.html == Template.parse("<b>$VALUE$</b>")
 
 
-@pytest.mark.parametrize("nobody", [None, ""])
-def test_nobody_need_be_in_copy(nobody: object) -> None:
-    mail = parse_mail(cc=nobody, bcc=nobody, reply_to=nobody)
+@pytest.mark.parametrize("absent", [None, ""])
+def test_a_mail_needs_no_copies(absent: object) -> None:
+    mail = parse_mail(cc=absent, bcc=absent, reply_to=absent)
 
     assert mail == parse_mail()
 
@@ -274,7 +274,7 @@ JSON = st.recursive(
         st.sampled_from(["to", "cc", "html", "message", "attributes", "group_id"]), JSON
     ),
 )
-def test_whatever_is_written_is_an_action_or_refused(
+def test_any_document_is_an_action_or_refused(
     base: Mapping[str, object], outer: dict[str, object], inner: dict[str, object]
 ) -> None:
     does = base["action"]

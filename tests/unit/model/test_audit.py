@@ -3,7 +3,7 @@ from keyrelay.model.outcome import Delivered
 from keyrelay.model.settlement import STANDARD
 
 
-def test_a_report_of_an_outcome_alone_claims_nothing_else() -> None:
+def test_a_report_of_an_outcome_alone_has_no_evidence() -> None:
     report = Report(outcome=Delivered("ok"))
 
     assert report.evidence == Evidence()

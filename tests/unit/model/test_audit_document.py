@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from keyrelay.model.action import Channel
 from keyrelay.model.audit import (
+    AttemptIdentity,
     AttemptRecord,
     Change,
     ChangeRecord,
     Evidence,
     Report,
-    Try,
 )
 from keyrelay.model.audit_document import (
     LONGEST,
@@ -51,7 +51,7 @@ def an_attempt(
 ) -> AttemptRecord:
     return AttemptRecord(
         id=ID,
-        tried=Try(
+        attempt=AttemptIdentity(
             profile=PROFILE,
             trigger="t1",
             action=MAIL_ACTION,
@@ -78,7 +78,7 @@ def a_change(noun: str, detail: str = "smtp-main") -> ChangeRecord:
     )
 
 
-def test_an_attempt_says_what_was_done_with_what_and_allowed_by_whom() -> None:
+def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
     record = an_attempt(
         evidence=Evidence(
             channel=Channel.EMAIL,
@@ -131,7 +131,7 @@ def test_an_attempt_says_what_was_done_with_what_and_allowed_by_whom() -> None:
     ],
     ids=["delivered", "deferred", "uncertain", "rejected"],
 )
-def test_each_outcome_is_told_with_its_parts(
+def test_each_outcome_is_in_the_document_with_its_parts(
     outcome: Outcome, said: dict[str, object]
 ) -> None:
     class_ = type(outcome)
@@ -150,7 +150,7 @@ def test_each_outcome_is_told_with_its_parts(
         Uncertain("silence", (Part("ada@example.com", "250 ok", settled=True),)),
     ],
 )
-def test_each_part_is_told(outcome: Outcome) -> None:
+def test_each_part_is_in_the_document(outcome: Outcome) -> None:
     document = document_of(an_attempt(outcome))
 
     assert document["parts"] == [
@@ -177,13 +177,13 @@ def test_each_part_is_told(outcome: Outcome) -> None:
     ],
     ids=["done", "try again", "bury"],
 )
-def test_each_settlement_is_told(
+def test_each_settlement_is_in_the_document(
     settlement: Settlement, said: dict[str, object]
 ) -> None:
     assert said.items() <= document_of(an_attempt(settlement=settlement)).items()
 
 
-def test_a_change_says_who_changed_what() -> None:
+def test_a_change_names_its_actor_and_its_subject() -> None:
     assert document_of(a_change("action")) == {
         "kind": "change",
         "id": ID,
@@ -197,7 +197,7 @@ def test_a_change_says_who_changed_what() -> None:
     }
 
 
-def test_an_instant_of_another_zone_is_told_in_utc() -> None:
+def test_an_instant_of_another_zone_is_printed_in_utc() -> None:
     tokyo = timezone(timedelta(hours=9))
     record = ChangeRecord(
         id=ID,
@@ -226,13 +226,15 @@ def test_an_instant_of_another_zone_is_told_in_utc() -> None:
     ],
     ids=["plain", "bidi", "lines", "escape", "zero width", "surrogate", "long"],
 )
-def test_what_would_fool_a_reader_is_shown(text: str, shown: str) -> None:
+def test_characters_that_would_mislead_a_reader_are_escaped(
+    text: str, shown: str
+) -> None:
     assert printable(text) == shown
 
 
 @pytest.mark.parametrize("write", [encode, text_of])
 @given(detail=st.text(st.characters(exclude_categories=()), max_size=50))
-def test_whatever_was_said_a_record_is_one_line_of_ascii(
+def test_any_record_is_one_line_of_ascii(
     write: Callable[[Document], str], detail: str
 ) -> None:
     document = document_of(a_change("secret", detail))

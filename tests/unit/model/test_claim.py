@@ -47,7 +47,7 @@ def go(number: int, *done: str, cut: bool = False) -> Go:
     [(FIRST, go(1)), (SECOND, go(3, "a", cut=True)), (REDRIVEN, go(1, "a"))],
     ids=["first", "put back", "redriven"],
 )
-def test_a_record_of_which_nothing_is_known_goes_as_it_says(
+def test_a_record_of_an_unknown_trigger_is_attempted_as_it_says(
     arrival: Arrival, verdict: Judgement
 ) -> None:
     assert judge(arrival, None) == verdict
@@ -56,7 +56,7 @@ def test_a_record_of_which_nothing_is_known_goes_as_it_says(
 @pytest.mark.parametrize("status", sorted(SETTLED))
 @pytest.mark.parametrize("owner", Owner)
 @pytest.mark.parametrize("arrival", [FIRST, SECOND], ids=["older", "later"])
-def test_what_was_settled_is_known_to_every_record_of_that_life(
+def test_a_settled_trigger_is_known_to_every_record_of_its_generation(
     status: ClaimStatus, owner: Owner, arrival: Arrival
 ) -> None:
     assert judge(arrival, state(FIRST, status, owner)) == Known()
@@ -65,7 +65,7 @@ def test_what_was_settled_is_known_to_every_record_of_that_life(
 
 
 @pytest.mark.parametrize("status", sorted(SETTLED))
-def test_what_was_redriven_since_it_was_settled_begins_anew(
+def test_a_trigger_redriven_since_it_was_settled_begins_anew(
     status: ClaimStatus,
 ) -> None:
     assert judge(REDRIVEN, state(SECOND, status)) == go(1, "a")
@@ -78,14 +78,16 @@ def test_what_was_redriven_since_it_was_settled_begins_anew(
     [(FIRST, SECOND), (SECOND, replace(SECOND, sequence=2)), (SECOND, REDRIVEN)],
     ids=["first", "put back", "of an earlier life"],
 )
-def test_an_older_record_is_done_with(
+def test_an_older_record_is_passed_over(
     status: ClaimStatus, owner: Owner, arrival: Arrival, known: Arrival
 ) -> None:
     assert judge(arrival, state(known, status, owner)) == Known()
 
 
 @pytest.mark.parametrize("arrival", [FIRST, SECOND, REDRIVEN])
-def test_nothing_goes_beside_a_living_attempt(arrival: Arrival) -> None:
+def test_no_record_is_attempted_while_a_living_worker_attempts_its_trigger(
+    arrival: Arrival,
+) -> None:
     assert judge(arrival, under_way(FIRST, Owner.ALIVE)) == Busy()
 
 
@@ -96,7 +98,7 @@ def test_nothing_goes_beside_a_living_attempt(arrival: Arrival) -> None:
         (SECOND, SECOND, go(3, "a", cut=True)),
         # Given back before it was attempted.
         (FIRST, FIRST, go(1)),
-        # Put back by one who was taken for dead: each knows of a part.
+        # Put back by a worker that was taken for dead: each record knows of a part.
         (
             replace(SECOND, attempts=1, cut=False, done=frozenset({"b"})),
             SECOND,
@@ -108,7 +110,7 @@ def test_nothing_goes_beside_a_living_attempt(arrival: Arrival) -> None:
     ],
     ids=["the same", "given back", "its twin", "later", "redriven"],
 )
-def test_what_waits_goes_with_all_that_is_known_of_it(
+def test_a_parked_trigger_is_attempted_with_all_that_is_known_of_it(
     owner: Owner, arrival: Arrival, known: Arrival, verdict: Judgement
 ) -> None:
     assert judge(arrival, state(known, ClaimStatus.PARKED, owner)) == verdict
@@ -125,13 +127,13 @@ def test_an_attempt_whose_owner_died_is_cut_and_counts(
     assert verdict == Go(number=number, cut=True, done=arrival.done)
 
 
-def test_who_put_it_back_and_died_was_not_cut() -> None:
+def test_an_attempt_whose_worker_died_after_putting_it_back_was_not_cut() -> None:
     put_back = replace(FIRST, sequence=1, attempts=1, done=frozenset({"a"}))
 
     assert judge(put_back, under_way(FIRST, Owner.DEAD)) == go(2, "a")
 
 
-def test_a_record_put_back_by_one_does_not_hide_that_another_was_cut() -> None:
+def test_a_record_put_back_by_one_attempt_does_not_hide_that_another_was_cut() -> None:
     put_back = replace(FIRST, sequence=1, attempts=1, done=frozenset({"a"}))
     taken_over = replace(FIRST, attempts=2, cut=True)
 
@@ -140,7 +142,7 @@ def test_a_record_put_back_by_one_does_not_hide_that_another_was_cut() -> None:
     assert verdict == go(3, "a", cut=True)
 
 
-def test_where_it_cannot_be_told_who_put_it_back_the_attempt_counts_as_cut() -> None:
+def test_where_two_attempts_may_have_put_it_back_the_last_counts_as_cut() -> None:
     unspent = replace(FIRST, sequence=1)
 
     verdict = judge(unspent, under_way(FIRST, Owner.DEAD))
@@ -149,7 +151,7 @@ def test_where_it_cannot_be_told_who_put_it_back_the_attempt_counts_as_cut() -> 
 
 
 @pytest.mark.parametrize("tried", [0, 1, 2, 3])
-def test_a_new_life_says_that_the_last_attempt_of_the_old_one_was_cut(
+def test_a_new_generation_knows_that_the_last_attempt_before_it_was_cut(
     tried: int,
 ) -> None:
     redriven = replace(REDRIVEN, sequence=tried, attempts=tried)
@@ -159,7 +161,7 @@ def test_a_new_life_says_that_the_last_attempt_of_the_old_one_was_cut(
     assert verdict == go(tried + 1, "a", cut=True)
 
 
-def test_a_twin_of_the_record_does_not_tell_how_its_attempt_ended() -> None:
+def test_a_second_copy_of_the_record_does_not_tell_how_its_attempt_ended() -> None:
     put_back = replace(FIRST, sequence=1, attempts=1)
     twin = replace(put_back, attempts=2)
 
@@ -167,13 +169,15 @@ def test_a_twin_of_the_record_does_not_tell_how_its_attempt_ended() -> None:
 
 
 @pytest.mark.parametrize("arrival", [FIRST, SECOND])
-def test_what_we_claimed_unheard_is_still_the_attempt_it_was(arrival: Arrival) -> None:
+def test_a_claim_whose_reply_was_lost_keeps_its_attempt_number(
+    arrival: Arrival,
+) -> None:
     verdict = judge(arrival, under_way(arrival, Owner.OURS))
 
     assert verdict == judge(arrival, None)
 
 
-def test_what_we_claimed_unheard_of_a_cut_one_says_so() -> None:
+def test_a_claim_whose_reply_was_lost_still_says_that_an_attempt_was_cut() -> None:
     taken_over = replace(FIRST, attempts=2, cut=True)
 
     verdict = judge(FIRST, state(taken_over, ClaimStatus.CLAIMED, Owner.OURS))
@@ -181,7 +185,7 @@ def test_what_we_claimed_unheard_of_a_cut_one_says_so() -> None:
     assert verdict == go(2, cut=True)
 
 
-def test_what_is_claimed_stands_written_as_the_attempt_it_is() -> None:
+def test_a_claim_is_written_with_the_number_of_its_attempt() -> None:
     assert claimed(SECOND, go(3, "a", "b", cut=True)) == replace(
         SECOND, attempts=3, done=frozenset({"a", "b"})
     )

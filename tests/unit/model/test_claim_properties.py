@@ -1,4 +1,4 @@
-"""Claims over a log, whatever arrives where and whoever dies between two steps.
+"""Claims over a log, in any order of arrivals and with deaths between any two steps.
 
 A record that was not released may arrive anywhere, at any time, again and again; that
 is more than any broker does. Whoever is dead to the others may go on nevertheless, as
@@ -162,7 +162,7 @@ class Log(RuleBasedStateMachine):
         else:
             attempt.written = worker.claims.end_one(attempt.ending)
             worker.attempts.remove(attempt)
-            # What is given back, or somebody else's now, is left where it is.
+            # What is given back, or claimed by another worker now, is left as it is.
             attempt.record.released = attempt.put_back or (
                 attempt.written and attempt.ending.status in SETTLED
             )

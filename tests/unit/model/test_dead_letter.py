@@ -37,7 +37,7 @@ def test_a_redriven_trigger_is_otherwise_the_same() -> None:
     assert trigger == letter.trigger
 
 
-def test_a_trigger_of_a_clock_that_was_ahead_is_one_still_when_redriven() -> None:
+def test_a_redriven_trigger_of_a_clock_that_was_ahead_is_valid() -> None:
     ahead = NOON + timedelta(days=365)
     letter = a_letter(Lifetime(raised_at=ahead, deadline=ahead + timedelta(hours=24)))
 

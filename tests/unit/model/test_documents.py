@@ -88,12 +88,12 @@ def test_a_document_has_at_most_32_levels(shape: Callable[[int], str]) -> None:
         pytest.param(b'{"a": 1e308}', 1e308, id="almost too large"),
     ],
 )
-def test_what_only_looks_like_trouble_is_read(raw: bytes | str, value: object) -> None:
+def test_harmless_look_alikes_are_read(raw: bytes | str, value: object) -> None:
     assert parse_document(raw).get("a") == value
 
 
 @given(raw=st.binary() | st.text() | JSON.map(json.dumps))
-def test_whatever_comes_is_read_or_refused(raw: bytes | str) -> None:
+def test_any_input_is_read_or_refused(raw: bytes | str) -> None:
     try:
         document = parse_document(raw)
     except InvalidDefinition:
@@ -183,7 +183,7 @@ def test_a_label_is_kept_byte_for_byte_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", None])
-def test_a_truth_is_true_or_false_and_no_number(value: object) -> None:
+def test_a_bool_is_true_or_false_and_no_number(value: object) -> None:
     assert require_bool(value is not None, "it") is (value is not None)
 
     with pytest.raises(InvalidDefinition, match="it must be true or false"):

@@ -190,7 +190,7 @@ def test_a_list_is_one_text(value: object) -> None:
         parse_mailboxes(value, "to")
 
 
-def test_a_list_has_an_end() -> None:
+def test_a_list_has_at_most_a_hundred_addresses() -> None:
     most = [f"a{number}@x.example" for number in range(MOST_RECIPIENTS)]
 
     assert len(parse_mailboxes(",".join(most), "to")) == MOST_RECIPIENTS
@@ -208,16 +208,16 @@ def test_ordinary_text_may_stand_in_a_header(text: str) -> None:
 @pytest.mark.parametrize(
     "code", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xD800, 0xDFFF]
 )
-def test_a_character_that_ends_a_line_somewhere_may_not(code: int) -> None:
+def test_a_character_that_ends_a_line_may_not_stand_in_a_header(code: int) -> None:
     assert not is_header_text(f"a{chr(code)}b")
 
 
-def test_what_begins_an_encoded_word_may_not() -> None:
+def test_an_encoded_word_may_not_stand_in_a_header() -> None:
     assert not is_header_text("a =?utf-8?q?=0ABcc:_evil@x?= b")
 
 
 @given(st.text(max_size=40).filter(is_header_text))
-def test_a_text_that_may_makes_exactly_one_header(text: str) -> None:
+def test_a_permitted_text_makes_exactly_one_header(text: str) -> None:
     mail = EmailMessage()
 
     mail["Subject"] = text

@@ -98,11 +98,11 @@ def test_each_address_is_served_once_in_the_order_they_are_listed() -> None:
     )
 
 
-def test_nobody_gets_a_mail_for_a_reply_address() -> None:
+def test_a_reply_address_gets_no_mail() -> None:
     assert "help@example.com" not in mail(reply_to="help@example.com").recipients
 
 
-def test_whom_an_earlier_attempt_served_is_left_out() -> None:
+def test_recipients_that_an_earlier_attempt_served_are_left_out() -> None:
     assert mail(done=frozenset({"ada@example.com"})).recipients == ("bob@example.com",)
 
 

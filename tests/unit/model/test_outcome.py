@@ -17,7 +17,7 @@ def test_there_are_four_outcomes_and_no_fifth() -> None:
     assert get_args(Outcome) == (Delivered, Deferred, Uncertain, Rejected)
 
 
-def test_a_fault_is_the_administrators_the_producers_or_ours() -> None:
+def test_a_fault_is_in_the_definition_the_trigger_or_the_system() -> None:
     assert {fault.value for fault in Fault} == {"definition", "trigger", "system"}
 
 

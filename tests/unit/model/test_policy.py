@@ -176,7 +176,7 @@ def test_what_nothing_allows_is_denied(policies: list[Policy]) -> None:
         ),
     ],
 )
-def test_deny_beats_allow_wherever_it_stands(policies: list[Policy]) -> None:
+def test_deny_beats_allow_in_any_policy(policies: list[Policy]) -> None:
     found = decide(index(policies), target_of(1, SITE), secret_of())
 
     reason = (

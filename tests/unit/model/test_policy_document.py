@@ -84,8 +84,6 @@ def one_permission(**changes: object) -> Document:
         pytest.param(one_permission(when="now"), "no field 'when'", id="extra field"),
     ],
 )
-def test_a_policy_that_would_not_do_what_it_seems_to_is_refused(
-    changes: Document, message: str
-) -> None:
+def test_a_malformed_policy_is_refused(changes: Document, message: str) -> None:
     with pytest.raises(InvalidDefinition, match=message):
         parse_policy({**POLICY, **changes}, ID, "p")

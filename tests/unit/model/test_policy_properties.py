@@ -221,7 +221,7 @@ MINE = allowing(["action"], ["secrets"], 1)
 
 
 def others(count: int, *target: str) -> list[Parsed]:
-    """Return policies for that target, about secrets that nobody asks for."""
+    """Return policies for that target, about secrets that no trigger uses."""
     return [
         allowing(list(target), ["secrets", "id", numbered(number)], number)
         for number in range(2, count + 2)
@@ -236,7 +236,7 @@ def others(count: int, *target: str) -> list[Parsed]:
     ],
 )
 @pytest.mark.parametrize("own", [[MINE], []], ids=["allowed", "denied"])
-def test_ten_thousand_policies_about_others_are_no_work(
+def test_ten_thousand_policies_about_others_cost_nothing(
     target: tuple[str, ...], own: list[Parsed]
 ) -> None:
     few = index([*own, *others(100, *target)])

@@ -190,7 +190,7 @@ def test_no_more_than_three_are_named() -> None:
     assert [numbered(n) in miss for n, miss in enumerate(found, 5)] == [True] * 3
 
 
-def test_a_crowd_of_others_does_not_hide_the_nearest() -> None:
+def test_many_other_policies_do_not_hide_the_nearest() -> None:
     others = [numbered(n) for n in range(100, 200)]
     crowd = [
         *(
@@ -229,7 +229,7 @@ def test_a_deny_that_does_not_apply_is_no_miss() -> None:
     assert misses(policy(5, ["action"], [], active=False, permissions=[deny])) == ()
 
 
-def test_what_is_about_neither_is_no_miss() -> None:
+def test_a_policy_about_neither_is_no_miss() -> None:
     elsewhere = policy(5, ["action", "id", numbered(8)], ["secrets", "id", numbered(9)])
 
     assert misses(elsewhere) == ()

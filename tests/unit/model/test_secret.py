@@ -16,11 +16,11 @@ VALUE = SecretValue(CANARY)
 OPENED = OpenedSecret(secret=a_secret(), value=VALUE)
 
 
-def test_the_value_is_had_by_revealing_it() -> None:
+def test_reveal_returns_the_value() -> None:
     assert VALUE.reveal() == CANARY
 
 
-def test_a_value_says_only_that_there_is_one() -> None:
+def test_a_value_prints_without_its_plaintext() -> None:
     assert f"{VALUE} {VALUE!r} {VALUE:>40}" == " ".join(["SecretValue(…)"] * 3)
 
 
@@ -78,14 +78,14 @@ def test_a_value_does_not_show_itself(show: Callable[[object], str]) -> None:
         pytest.param(lambda _: hash(OPENED), id="hashed as opened secret"),
     ],
 )
-def test_a_value_is_not(act: Callable[[object], object]) -> None:
+def test_a_value_cannot_be(act: Callable[[object], object]) -> None:
     with pytest.raises(TypeError) as refusal:
         act(VALUE)
 
     assert CANARY not in everything_said(refusal.value)
 
 
-def test_a_secret_is_what_policies_point_at() -> None:
+def test_a_secret_is_tagged_as_policies_name_it() -> None:
     secret = dataclasses.replace(a_secret(), tags=(Tag("site", "north"),))
 
     assert secret.tagged == Tagged(

@@ -123,7 +123,7 @@ def test_what_spends_no_attempt_is_never_tried_again_at_once(hint: timedelta) ->
 
 
 @pytest.mark.parametrize("spends_attempt", [True, False])
-def test_a_peer_that_asks_for_days_gets_an_hour(*, spends_attempt: bool) -> None:
+def test_a_hint_of_days_is_cut_to_an_hour(*, spends_attempt: bool) -> None:
     outcome = Deferred("busy", 9 * DAY, spends_attempt=spends_attempt)
 
     settlement = settle(outcome, replace(FIRST, chance=0), SCHEDULE)
@@ -233,9 +233,7 @@ def test_the_standard_schedule() -> None:
     [(0, 1, 1), (1, 0, 1), (1, -1, 1), (1, 2, 1)],
     ids=["no attempt", "no wait", "negative wait", "first beyond longest"],
 )
-def test_a_schedule_that_makes_no_sense_is_not_made(
-    count: int, first: int, longest: int
-) -> None:
+def test_an_invalid_schedule_is_refused(count: int, first: int, longest: int) -> None:
     with pytest.raises(ValueError, match="a schedule needs"):
         Schedule(attempts=count, first=first * SECOND, longest=longest * SECOND)
 

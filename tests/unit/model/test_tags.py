@@ -14,7 +14,7 @@ def document(count: int) -> list[dict[str, str]]:
 
 
 @given(pairs=PAIRS)
-def test_tags_survive_the_wire_in_their_order(pairs: list[tuple[str, str]]) -> None:
+def test_tags_are_written_and_read_in_their_order(pairs: list[tuple[str, str]]) -> None:
     tags = tuple(Tag(key, value) for key, value in pairs)
 
     assert parse_tags(tags_document(tags)) == tags
@@ -71,7 +71,7 @@ def test_malformed_tags_are_refused(value: object) -> None:
         st.dictionaries(st.sampled_from(["key", "value", "x"]), st.text() | st.none())
     )
 )
-def test_whatever_comes_is_read_or_refused(value: object) -> None:
+def test_any_input_is_read_or_refused(value: object) -> None:
     try:
         tags = parse_tags(value)
     except InvalidDefinition:

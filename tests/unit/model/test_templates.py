@@ -63,7 +63,7 @@ def test_a_text_is_filled(text: str, expected: str) -> None:
 
 
 @given(text=TEXTS, facts=KNOWN)
-def test_filling_agrees_with_filling_plainly(text: str, facts: Facts) -> None:
+def test_filling_agrees_with_a_plain_implementation(text: str, facts: Facts) -> None:
     assert Template.parse(text).fill(facts) == plainly_filled(text, facts)
 
 
@@ -73,7 +73,7 @@ def test_any_text_can_be_written_by_doubling_its_dollars(text: str) -> None:
 
 
 @given(value=st.text())
-def test_what_a_fact_says_is_not_filled_again(value: str) -> None:
+def test_placeholders_in_a_fact_are_not_filled(value: str) -> None:
     facts = {Fact.VALUE: f"$UNIT$$${value}", Fact.UNIT: "never"}
 
     assert Template.parse("$VALUE$").fill(facts) == f"$UNIT$$${value}"
@@ -88,7 +88,7 @@ def test_facts_are_escaped_and_literal_text_is_not() -> None:
 
 
 @given(text=TEXTS, facts=KNOWN)
-def test_what_is_missing_is_what_was_left_empty(text: str, facts: Facts) -> None:
+def test_the_missing_facts_are_those_left_empty(text: str, facts: Facts) -> None:
     template = Template.parse(text)
 
     missing = template.missing(facts)

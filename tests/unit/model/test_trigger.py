@@ -118,11 +118,11 @@ def test_a_trigger_of_a_mebibyte_is_read_and_a_larger_one_refused() -> None:
         Trigger.parse(raw + b" ", ORIGIN)
 
 
-def test_a_border_of_one_profile_gives_it_to_each_trigger() -> None:
+def test_a_source_of_one_profile_gives_it_to_each_trigger() -> None:
     assert parse().profile == parse(profile=PROFILE).profile == PROFILE
 
 
-def test_a_border_of_all_profiles_needs_to_be_told() -> None:
+def test_at_a_source_of_all_profiles_a_trigger_must_name_its_own() -> None:
     told = json.dumps(SMALLEST | {"profile": OTHER_PROFILE}).encode()
 
     assert Trigger.parse(told, SHARED).profile == OTHER_PROFILE
@@ -172,7 +172,7 @@ def test_what_grows_when_it_is_encoded_can_be_read_back() -> None:
 
 
 @given(raw=st.binary() | JSON.map(json.dumps).map(str.encode))
-def test_whatever_bytes_come_nothing_worse_than_malformed_is_raised(raw: bytes) -> None:
+def test_any_bytes_are_a_trigger_or_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedTrigger):
         Trigger.parse(raw, ORIGIN)
     with pytest.raises(MalformedTrigger):
@@ -180,7 +180,7 @@ def test_whatever_bytes_come_nothing_worse_than_malformed_is_raised(raw: bytes) 
 
 
 @given(document=ODD)
-def test_whatever_fields_come_a_trigger_is_made_or_it_is_malformed(
+def test_any_fields_are_a_trigger_or_malformed(
     document: dict[str, object],
 ) -> None:
     try:

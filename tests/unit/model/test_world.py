@@ -11,7 +11,7 @@ def test_the_real_world_knows_the_time_in_utc() -> None:
     assert real_world().now() >= now
 
 
-def test_chance_lies_between_nought_and_one() -> None:
+def test_chance_lies_between_zero_and_one() -> None:
     chances = {real_world().chance() for _ in range(100)}
 
     assert len(chances) > 1

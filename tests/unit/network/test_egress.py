@@ -197,6 +197,6 @@ def test_without_names_no_network_is_allowed(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["10.0.0.1/8", "10/8", "localhost", "127.1", "10.0.0.0/33", "1.1.1.1;2"]
 )
-def test_nonsense_is_refused_with_what_was_expected(text: str) -> None:
+def test_an_invalid_network_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidNetwork, match="is not a network like"):
         parse_networks(f"127.0.0.1, {text}")

@@ -10,13 +10,13 @@ from prometheus_client import CollectorRegistry
 
 from keyrelay.model.action import Channel
 from keyrelay.model.audit import (
+    AttemptIdentity,
     AttemptRecord,
     AuditRecord,
     Change,
     ChangeRecord,
     Evidence,
     Report,
-    Try,
 )
 from keyrelay.model.outcome import (
     Deferred,
@@ -57,7 +57,7 @@ def ended(
 ) -> AttemptRecord:
     return AttemptRecord(
         id="0" * 24,
-        tried=Try(
+        attempt=AttemptIdentity(
             profile=PROFILE,
             trigger="t1",
             action=MAIL_ACTION,
@@ -258,10 +258,10 @@ async def test_thousands_of_actions_add_no_series() -> None:
     for number in range(5000):
         record = buried(Fault.TRIGGER)
         id_ = f"{number:024x}"
-        tried = replace(record.tried, action=id_, profile=id_, trigger=id_)
+        attempt = replace(record.attempt, action=id_, profile=id_, trigger=id_)
         evidence = Evidence(channel=Channel.SQS, secret=id_, policy=id_)
         report = replace(record.report, evidence=evidence)
-        await log.append(replace(record, tried=tried, report=report))
+        await log.append(replace(record, attempt=attempt, report=report))
 
     assert series(metrics) == before
 

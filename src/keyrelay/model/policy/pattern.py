@@ -1,7 +1,7 @@
-"""Patterns: the tuples by which policies point at targets and at resources.
+"""Patterns: the tuples by which policies name targets and resources.
 
-The patterns that match a thing are few and can be listed, so that matching is a
-lookup among them, and a policy about other things is never looked at.
+The patterns that match a thing are few and can be listed, so that matching is a lookup
+of each in an index, whose cost does not grow with policies about other things.
 """
 
 from collections.abc import Mapping
@@ -50,8 +50,7 @@ Pattern = OfKind | WithId | WithTag | WithTargetsTag
 def patterns_of(thing: Tagged, target: Tagged) -> tuple[Pattern, ...]:
     """Return every pattern that matches `thing` when `target` asks, closest first.
 
-    A target has its own value for each of its keys: of a target, `tag_match` asks
-    only that it carries the key.
+    Where `thing` is the target itself, `tag_match` asks only that it carries the key.
     """
     kind = thing.kind
     patterns: list[Pattern] = [WithId(kind, thing.id)]

@@ -1,10 +1,10 @@
-"""Policy: may this target use this secret?
+"""Policy: decides whether a target may use a secret.
 
-A `Permit` is the only thing the vault accepts, and `decide` is the only place
-that makes one, so a secret cannot be opened ahead of the decision.
+The vault opens a secret only for a `Permit`, and only `decide` makes one, so that no
+secret is opened before the decision.
 
-Nothing here raises on parsed values. Should a bug of ours raise all the same, no
-permit has been made, and the worker's catch-all has none to open a secret with.
+Nothing here raises on parsed values. If a bug raises all the same, no permit exists,
+and the worker's catch-all cannot open a secret.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,8 +39,8 @@ MOST_TUPLES = 100  # targets of one policy, and permissions
 
 _FIELDS = frozenset({"name", "active", "tags", "targets", "permissions"})
 _TARGETS = {kind: kind for kind in (TARGET, "analysis")}
-# How many rules that share a target, or a resource, are searched for near misses:
-# a flood of denied triggers must not cost its neighbours more than that.
+# How many rules of one target, or of one resource, are searched for near misses, so
+# that many denied triggers do not slow the others.
 _SEARCHED = 20
 
 
@@ -68,14 +68,14 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`policy` allows it. Unlike a permit, this opens nothing."""
+    """`policy` allows it. Unlike a Permit, this opens no secret."""
 
     reason: str
     policy: str
 
 
 class Code(StrEnum):
-    """Why not."""
+    """Why it is denied."""
 
     NO_POLICY = "no-policy"
     DENIED_BY_POLICY = "denied-by-policy"
@@ -102,7 +102,7 @@ _NOTHING: Mapping[Pattern, Sequence[Rule]] = {}
 class PolicyIndex:
     """The rules of one profile, by target then resource, and the other way round.
 
-    Inactive ones are in it to be named in explanations; they decide nothing.
+    Inactive ones are in it so that explanations can name them; they decide nothing.
     """
 
     by_target: Rules
@@ -110,7 +110,7 @@ class PolicyIndex:
 
 
 def parse_policy(document: Mapping[str, object], id_: str, profile: str) -> Policy:
-    """Read wire.md's policy, or raise InvalidDefinition."""
+    """Read TagoIO's policy document, or raise InvalidDefinition."""
     refuse_unknown(document, _FIELDS, "a policy")
     targets = require_list(document.get("targets"), "targets", longest=MOST_TUPLES)
     permissions = require_list(
@@ -133,6 +133,7 @@ def parse_policy(document: Mapping[str, object], id_: str, profile: str) -> Poli
 
 
 def index(policies: Iterable[Policy]) -> PolicyIndex:
+    """Return the rules of these policies, which are of one profile."""
     rules = [
         rule
         for policy in sorted(policies, key=lambda policy: policy.tagged.id)
@@ -152,17 +153,17 @@ def decide(
     rule = _deciding(policies, question)
     if rule is None or rule.permission.effect is not Effect.ALLOW:
         return _denial(policies, question, rule)
-    # Without explain's words: for each trigger they would be made, and not read.
+    # Without the sentence that `explain` makes, which is not needed for a trigger.
     return Permit(sealed, rule.policy.id)
 
 
 def explain(
     policies: PolicyIndex, target: Tagged, resource: Tagged, verb: str = ACCESS
 ) -> Explanation:
-    """Say whether `target` may do that to `resource`, and by which policy.
+    """Return whether `target` may do that to `resource`, and by which policy.
 
-    What no active policy allows is denied; deny beats allow, wherever it stands. Of
-    several that decide, the one in the closest words is named, then the oldest.
+    What no active policy allows is denied, and deny beats allow, in any policy. Of
+    several that decide, the one with the closest pattern is named, then the oldest.
     """
     question = Question.of(target, verb, resource)
     rule = _deciding(policies, question)
@@ -172,7 +173,7 @@ def explain(
 
 
 def _deciding(policies: PolicyIndex, question: Question) -> Rule | None:
-    """Return the rule that decides; None, there is none, and that denies."""
+    """Return the rule that decides; None if there is none, which denies."""
     if question.target.profile != question.resource.profile:
         return None
     return min(_applying(policies, question), key=_is_outweighed, default=None)
@@ -218,7 +219,7 @@ def _applying(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
 
 
 def _matching(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
-    """Yield what is about this target and this resource, of their profile."""
+    """Yield the rules about this target and this resource, of their profile."""
     profile = question.target.profile
     for target in question.targets:
         by_resource = policies.by_target.get(target, _NOTHING)

@@ -39,7 +39,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """`verbs` are what the wire calls `action`; without any it says nothing."""
+    """`verbs` are what the document calls `action`; without any it never applies."""
 
     effect: Effect
     verbs: frozenset[str]
@@ -48,7 +48,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What a policy, called `name`, says to one target."""
+    """One target and one permission of a policy, whose name is `name`."""
 
     policy: Tagged
     name: str
@@ -92,7 +92,7 @@ def named(thing: Tagged) -> str:
 
 
 def parse_permission(value: object, what: str) -> Permission:
-    """Read wire.md's `{effect, action, resource}`, or raise InvalidDefinition."""
+    """Read TagoIO's `{effect, action, resource}`, or raise InvalidDefinition."""
     document = require_object(value, what)
     refuse_unknown(document, {"effect", "action", "resource"}, what)
     resource = document.get("resource")
@@ -104,7 +104,10 @@ def parse_permission(value: object, what: str) -> Permission:
 
 
 def nearest_misses(rules: Iterable[Rule], question: Question) -> tuple[str, ...]:
-    """Say why those rules that come nearest to allowing it do not, one a policy."""
+    """Return up to 3 sentences, each for a rule that nearly allows it: why it does not.
+
+    One for a policy, the nearest first.
+    """
     allowing = [
         rule
         for rule in rules
@@ -114,7 +117,7 @@ def nearest_misses(rules: Iterable[Rule], question: Question) -> tuple[str, ...]
     nearest: dict[str, Rule] = {}
     for rule in sorted(allowing, key=lambda rule: _distance(rule, question)):
         nearest.setdefault(rule.policy.id, rule)
-    # Only now put into words: for a denied trigger most of the work would be these.
+    # The sentences are made last: they would be most of the work of a denial.
     return tuple(
         _miss(rule, question) for rule in islice(nearest.values(), MOST_MISSES)
     )
@@ -194,6 +197,6 @@ def _parse_verbs(value: object, what: str) -> frozenset[str]:
     return _verbs(*sorted(str(verb) for verb in verbs))
 
 
-@cache  # a handful, of which very many permissions would each have their own
+@cache  # a handful of sets, which thousands of permissions share
 def _verbs(*verbs: str) -> frozenset[str]:
     return frozenset(verbs)
