@@ -9,7 +9,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from keyrelay.databases.database import open_database
+from keyrelay.databases.opening import open_database
 from keyrelay.model.claim import Arrival, ClaimStatus, Ending, Go
 from keyrelay.model.world import real_world
 from keyrelay.ports import Claims

@@ -10,18 +10,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.databases.postgresql import (
-    Locked,
-    announce,
-    appending,
-    hurry,
-    listening,
-    open_engine,
-    reading,
-    writing,
-)
+from keyrelay.databases.database import Locked
+from keyrelay.databases.postgresql import PostgresqlDatabase, connect
 from keyrelay.ports import Unavailable
 from tests.contract.silence import way_to
 from tests.services import loopback
@@ -40,36 +31,38 @@ def name(postgresql: PostgreSql) -> str:
 
 
 @pytest.fixture
-async def engine(postgresql: PostgreSql, name: str) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(postgresql.url(name))
-    yield engine
-    await engine.dispose()
+async def database(
+    postgresql: PostgreSql, name: str
+) -> AsyncIterator[PostgresqlDatabase]:
+    database = connect(postgresql.url(name))
+    yield database
+    await database.close()
 
 
 @pytest.fixture
-async def other(postgresql: PostgreSql, name: str) -> AsyncIterator[AsyncEngine]:
+async def other(postgresql: PostgreSql, name: str) -> AsyncIterator[PostgresqlDatabase]:
     """What another process has."""
-    engine = open_engine(postgresql.url(name))
-    yield engine
-    await engine.dispose()
+    database = connect(postgresql.url(name))
+    yield database
+    await database.close()
 
 
-async def write(engine: AsyncEngine, note: str) -> None:
-    async with writing(engine) as connection:
+async def write(database: PostgresqlDatabase, note: str) -> None:
+    async with database.writing() as connection:
         await connection.execute(
             text("INSERT INTO notes VALUES (:note)"), {"note": note}
         )
 
 
-async def append(engine: AsyncEngine, note: str) -> None:
-    async with appending(engine) as connection:
+async def append(database: PostgresqlDatabase, note: str) -> None:
+    async with database.transaction() as connection:
         await connection.execute(
             text("INSERT INTO notes VALUES (:note)"), {"note": note}
         )
 
 
-async def notes(engine: AsyncEngine) -> list[str]:
-    async with reading(engine) as connection:
+async def notes(database: PostgresqlDatabase) -> list[str]:
+    async with database.reading() as connection:
         return list(await connection.scalars(text("SELECT note FROM notes")))
 
 
@@ -83,67 +76,71 @@ async def notes(engine: AsyncEngine) -> list[str]:
     ],
 )
 async def test_every_connection_is_set_up_whatever_the_servers_defaults(
-    engine: AsyncEngine, setting: str, value: str
+    database: PostgresqlDatabase, setting: str, value: str
 ) -> None:
-    async with appending(engine), appending(engine) as another:
+    async with database.transaction(), database.transaction() as another:
         assert await another.scalar(text(f"SHOW {setting}")) == value
 
 
 async def test_what_is_written_is_there_after_a_crash_of_the_server(
-    engine: AsyncEngine, postgresql: PostgreSql
+    database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
-    await write(engine, "written")
-    await append(engine, "appended")
+    await write(database, "written")
+    await append(database, "appended")
     await asyncio.to_thread(postgresql.restart)
 
-    assert await notes(engine) == ["written", "appended"]
+    assert await notes(database) == ["written", "appended"]
 
 
-async def test_a_transaction_that_fails_leaves_nothing(engine: AsyncEngine) -> None:
+async def test_a_transaction_that_fails_leaves_nothing(
+    database: PostgresqlDatabase,
+) -> None:
     async def fail_halfway() -> None:
-        async with writing(engine) as connection:
+        async with database.writing() as connection:
             await connection.execute(text("INSERT INTO notes VALUES ('half')"))
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail_halfway()
 
-    assert await notes(engine) == []
+    assert await notes(database) == []
 
 
 async def test_a_writer_waits_its_turn_and_then_sees_what_was_written(
-    engine: AsyncEngine, other: AsyncEngine
+    database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
     async def write_after_the_first() -> list[str]:
-        async with writing(other) as connection:
+        async with other.writing() as connection:
             return list(await connection.scalars(text("SELECT note FROM notes")))
 
-    async with writing(engine) as connection:
+    async with database.writing() as connection:
         waiting = asyncio.create_task(write_after_the_first())
-        await until_waiting(engine)
+        await until_waiting(database)
         await connection.execute(text("INSERT INTO notes VALUES ('first')"))
 
     assert await waiting == ["first"]
 
 
-async def until_waiting(engine: AsyncEngine) -> None:
+async def until_waiting(database: PostgresqlDatabase) -> None:
     """Return once somebody waits for a lock."""
     waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    async with engine.connect() as connection:
+    async with database.engine.connect() as connection:
         while not await connection.scalar(waits):
             await connection.rollback()
 
 
 async def test_a_writer_holds_up_nobody_who_appends(
-    engine: AsyncEngine, other: AsyncEngine
+    database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
-    async with writing(engine), appending(engine):
+    async with database.writing(), database.transaction():
         await append(other, "appended")
         assert await notes(other) == ["appended"]
 
 
-async def test_reading_is_one_snapshot(engine: AsyncEngine, other: AsyncEngine) -> None:
-    async with reading(engine) as connection:
+async def test_reading_is_one_snapshot(
+    database: PostgresqlDatabase, other: PostgresqlDatabase
+) -> None:
+    async with database.reading() as connection:
         before = await connection.scalar(text("SELECT count(*) FROM notes"))
         await write(other, "in between")
         after = await connection.scalar(text("SELECT count(*) FROM notes"))
@@ -152,21 +149,21 @@ async def test_reading_is_one_snapshot(engine: AsyncEngine, other: AsyncEngine) 
 
 
 async def test_a_connection_that_read_can_be_written_with_later(
-    engine: AsyncEngine,
+    database: PostgresqlDatabase,
 ) -> None:
-    await notes(engine)
-    await write(engine, "written")
+    await notes(database)
+    await write(database, "written")
 
-    assert await notes(engine) == ["written"]
+    assert await notes(database) == ["written"]
 
 
 async def test_a_writer_that_is_cancelled_lets_go_at_once(
-    engine: AsyncEngine, other: AsyncEngine
+    database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
     held = asyncio.Event()
 
     async def hold_on() -> None:
-        async with writing(engine) as connection:
+        async with database.writing() as connection:
             await connection.execute(text("INSERT INTO notes VALUES ('never')"))
             held.set()
             await connection.execute(text("SELECT pg_sleep(600)"))
@@ -181,12 +178,12 @@ async def test_a_writer_that_is_cancelled_lets_go_at_once(
     assert await notes(other) == ["after"]
     with pytest.raises(asyncio.CancelledError):
         await holding
-    await write(engine, "later")
+    await write(database, "later")
 
 
-async def raised(engine: AsyncEngine, state: str) -> None:
+async def raised(database: PostgresqlDatabase, state: str) -> None:
     """Have the server fail with this SQLSTATE."""
-    async with appending(engine) as connection:
+    async with database.transaction() as connection:
         await connection.execute(text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$"))
 
 
@@ -216,23 +213,23 @@ async def raised(engine: AsyncEngine, state: str) -> None:
 async def test_what_the_world_refuses_is_unavailable_and_says_what_to_do(
     postgresql: PostgreSql, state: str, remedy: str
 ) -> None:
-    engine = open_engine(postgresql.url("postgres"))
+    database = connect(postgresql.url("postgres"))
 
     with pytest.raises(Unavailable, match=remedy):
-        await raised(engine, state)
+        await raised(database, state)
 
-    await engine.dispose()
+    await database.close()
 
 
 async def test_a_constraint_and_a_mistake_of_ours_stay_what_they_are(
-    engine: AsyncEngine,
+    database: PostgresqlDatabase,
 ) -> None:
-    await write(engine, "once")
+    await write(database, "once")
 
     with pytest.raises(IntegrityError):
-        await write(engine, "once")
+        await write(database, "once")
     with pytest.raises(ProgrammingError, match="does not exist"):
-        async with reading(engine) as connection:
+        async with database.reading() as connection:
             await connection.execute(text("SELECT 1 FROM nowhere"))
 
 
@@ -250,14 +247,14 @@ async def test_a_url_that_leads_nowhere_is_refused_without_its_password(
     postgresql: PostgreSql, name: str, url: str, remedy: str
 ) -> None:
     told = url.format(user="postgres", canary=CANARY, port=postgresql.port, name=name)
-    engine = open_engine(f"postgresql://{told}")
+    database = connect(f"postgresql://{told}")
 
     with pytest.raises(Unavailable, match=remedy) as refusal:
-        await notes(engine)
+        await notes(database)
 
     assert CANARY not in "".join(traceback.format_exception(refusal.value))
-    assert CANARY not in repr(engine)
-    await engine.dispose()
+    assert CANARY not in repr(database)
+    await database.close()
 
 
 class Pretender(asyncio.Protocol):
@@ -273,45 +270,49 @@ class Pretender(asyncio.Protocol):
 
 async def test_a_server_that_only_pretends_to_speak_tls_is_not_trusted() -> None:
     loop, port = asyncio.get_running_loop(), loopback.free_port()
-    engine = open_engine(f"postgresql://u@127.0.0.1:{port}/d?sslmode=require")
+    database = connect(f"postgresql://u@127.0.0.1:{port}/d?sslmode=require")
 
     async with await loop.create_server(Pretender, loopback.HOST, port):
         with pytest.raises(Unavailable, match="check sslmode"):
-            await notes(engine)
+            await notes(database)
 
 
 async def test_a_server_that_was_restarted_is_met_by_fresh_connections(
-    engine: AsyncEngine, postgresql: PostgreSql
+    database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
-    async with reading(engine), reading(engine):
+    async with database.reading(), database.reading():
         pass
 
     await asyncio.to_thread(postgresql.restart)
 
-    await write(engine, "taken")
-    assert await notes(engine) == ["taken"]
+    await write(database, "taken")
+    assert await notes(database) == ["taken"]
 
 
 async def test_without_its_server_it_is_unavailable_and_then_works_again(
-    engine: AsyncEngine, postgresql: PostgreSql
+    database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
-    await write(engine, "before")
+    await write(database, "before")
     await asyncio.to_thread(postgresql.stop)
 
-    for attempt in (write(engine, "refused"), append(engine, "refused"), notes(engine)):
+    for attempt in (
+        write(database, "refused"),
+        append(database, "refused"),
+        notes(database),
+    ):
         with pytest.raises(Unavailable, match="can be reached"):
             await attempt
 
     await asyncio.to_thread(postgresql.start)
-    await write(engine, "after")
-    assert await notes(engine) == ["before", "after"]
+    await write(database, "after")
+    assert await notes(database) == ["before", "after"]
 
 
 async def test_a_connection_that_is_lost_halfway_is_unavailable(
-    engine: AsyncEngine, postgresql: PostgreSql
+    database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
     async def go_on_after_a_restart() -> None:
-        async with writing(engine) as connection:
+        async with database.writing() as connection:
             await connection.execute(text("INSERT INTO notes VALUES ('half')"))
             await asyncio.to_thread(postgresql.restart)
             await connection.execute(text("SELECT 1"))
@@ -319,26 +320,26 @@ async def test_a_connection_that_is_lost_halfway_is_unavailable(
     with pytest.raises(Unavailable):
         await go_on_after_a_restart()
 
-    assert await notes(engine) == []
+    assert await notes(database) == []
 
 
 async def test_a_connection_that_is_lost_at_its_commit_is_unavailable(
-    engine: AsyncEngine, postgresql: PostgreSql
+    database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
     async def commit_after_a_restart() -> None:
-        async with appending(engine) as connection:
+        async with database.transaction() as connection:
             await connection.execute(text("INSERT INTO notes VALUES ('half')"))
             await asyncio.to_thread(postgresql.restart)
 
     with pytest.raises(Unavailable):
         await commit_after_a_restart()
 
-    await write(engine, "taken")
-    assert await notes(engine) == ["taken"]
+    await write(database, "taken")
+    assert await notes(database) == ["taken"]
 
 
 async def test_a_connection_that_an_administrator_ends_is_unavailable(
-    engine: AsyncEngine, postgresql: PostgreSql
+    database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
     end = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -346,7 +347,7 @@ async def test_a_connection_that_an_administrator_ends_is_unavailable(
     )
 
     async def wait_for_long() -> None:
-        async with appending(engine) as connection:
+        async with database.transaction() as connection:
             await connection.execute(text("SELECT pg_sleep(600)"))
 
     waiting = asyncio.create_task(wait_for_long())
@@ -362,61 +363,60 @@ async def test_a_server_that_falls_silent_is_unavailable_and_then_works_again(
 ) -> None:
     async with way_to(postgresql.port) as way:
         url = postgresql.url(name).replace(str(postgresql.port), str(way.port))
-        engine = open_engine(url, patience=timedelta(seconds=0.3))
-        await write(engine, "before")
+        database = connect(url, patience=timedelta(seconds=0.3))
+        await write(database, "before")
 
         way.fall_silent()
         with pytest.raises(Unavailable, match="can be reached"):
-            await write(engine, "unheard")
+            await write(database, "unheard")
         with pytest.raises(Unavailable, match="can be reached"):
-            await notes(engine)
+            await notes(database)
 
         way.speak_again()
-        await write(engine, "after")
-        assert {"before", "after"} <= set(await notes(engine))
-        await engine.dispose()
+        await write(database, "after")
+        assert {"before", "after"} <= set(await notes(database))
+        await database.close()
 
 
 async def test_when_all_connections_are_in_use_one_waits_and_then_is_refused(
     postgresql: PostgreSql, name: str
 ) -> None:
-    engine = open_engine(postgresql.url(name), patience=timedelta(seconds=0.1))
+    database = connect(postgresql.url(name), patience=timedelta(seconds=0.1))
 
     async with AsyncExitStack() as held:
 
         async def take_all() -> None:
             while True:
-                await held.enter_async_context(reading(engine))
+                await held.enter_async_context(database.reading())
 
         with pytest.raises(Unavailable, match="in use; try again"):
             await take_all()
 
-    assert await notes(engine) == []
-    await engine.dispose()
+    assert await notes(database) == []
+    await database.close()
 
 
 async def test_tables_that_are_changed_under_a_statement_are_unavailable_once(
-    engine: AsyncEngine, postgresql: PostgreSql, name: str
+    database: PostgresqlDatabase, postgresql: PostgreSql, name: str
 ) -> None:
-    await notes(engine)
+    await notes(database)
     postgresql.tell("ALTER TABLE notes ALTER note TYPE varchar(9)", name)
 
     with pytest.raises(Unavailable, match="changed this moment; try again"):
-        await notes(engine)
+        await notes(database)
 
-    assert await notes(engine) == []
+    assert await notes(database) == []
 
 
 async def test_who_is_in_a_hurry_is_told_that_a_table_is_locked(
-    engine: AsyncEngine, other: AsyncEngine
+    database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
     async def alter() -> None:
-        async with writing(other) as connection:
-            await hurry(connection)
+        async with other.migrating() as connection:
             await connection.execute(text("ALTER TABLE notes ADD at int"))
 
-    await write(engine, "kept")
-    async with reading(engine) as connection:
+    await write(database, "kept")
+    async with database.reading() as connection:
         await connection.execute(text("SELECT * FROM notes"))
         with pytest.raises(Locked):
             await alter()
@@ -425,21 +425,21 @@ async def test_who_is_in_a_hurry_is_told_that_a_table_is_locked(
 
 
 async def test_who_listens_hears_what_was_announced_and_kept(
-    engine: AsyncEngine, other: AsyncEngine
+    database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
     heard = asyncio.Event()
 
     async def announce_and_fail() -> None:
-        async with writing(other) as connection:
-            await announce(connection)
+        async with other.writing() as connection:
+            await other.signal_change(connection)
             raise LookupError
 
-    async with listening(engine, heard.set) as lost:
+    async with database.listening(heard) as lost:
         with pytest.raises(LookupError):
             await announce_and_fail()
         assert not heard.is_set()
-        async with writing(other) as connection:
-            await announce(connection)
+        async with other.writing() as connection:
+            await other.signal_change(connection)
         await heard.wait()
         assert not lost.is_set()
 
@@ -453,18 +453,18 @@ async def test_who_listens_hears_what_was_announced_and_kept(
     ids=["by the server", "by the driver"],
 )
 async def test_what_is_said_past_sqlalchemy_is_unavailable_too(
-    engine: AsyncEngine, said: Exception
+    database: PostgresqlDatabase, said: Exception
 ) -> None:
     with pytest.raises(Unavailable, match="can be reached"):
-        async with listening(engine, asyncio.Event().set):
+        async with database.listening(asyncio.Event()):
             raise said
 
 
 async def test_who_listens_is_told_when_the_server_is_gone(
-    engine: AsyncEngine, postgresql: PostgreSql
+    database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
-    async with listening(engine, asyncio.Event().set) as lost:
+    async with database.listening(asyncio.Event()) as lost:
         await asyncio.to_thread(postgresql.restart)
         await lost.wait()
 
-    assert await notes(engine) == []
+    assert await notes(database) == []

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from keyrelay.app.settings import Settings
-from keyrelay.databases.database import Database, is_there, open_database
-from keyrelay.databases.sqlite import path_of
+from keyrelay.databases.database import Database
+from keyrelay.databases.opening import file_of, is_there, open_database
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.world import World, real_world
@@ -145,7 +145,7 @@ async def _open_file(settings: Settings, *, drain: bool) -> AsyncIterator[Trigge
         drain=drain,
         lease=timedelta(seconds=settings.lease_seconds),
     )
-    async with open_queue(path_of(settings.queue_url), real_world(), options) as queue:
+    async with open_queue(file_of(settings.queue_url), real_world(), options) as queue:
         yield queue
 
 

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import make_current, vault_over
-from keyrelay.databases.database import Database, is_there, open_database
-from keyrelay.databases.postgresql import ENDLESS
+from keyrelay.databases.database import ENDLESS, Database
+from keyrelay.databases.opening import is_there, open_database
 from keyrelay.model.world import real_world
 from keyrelay.services.transfer import Transfer
 from keyrelay.stores.audit.checkpoint import CheckpointFile

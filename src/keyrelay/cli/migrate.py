@@ -13,8 +13,8 @@ from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
-from keyrelay.databases.database import Database, is_there, open_database
-from keyrelay.databases.postgresql import ENDLESS, Locked
+from keyrelay.databases.database import ENDLESS, Database, Locked
+from keyrelay.databases.opening import is_there, open_database
 from keyrelay.stores.schema.migrations import MigrationStep, migrate, plan
 
 app = typer.Typer(rich_markup_mode=None)

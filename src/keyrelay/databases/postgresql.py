@@ -1,44 +1,47 @@
-"""PostgreSQL: how the shared database is opened, and what its refusals mean."""
+"""PostgreSQL: how the shared database is used, and what its refusals mean."""
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import partial
 
 import asyncpg
 from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as NoneFree
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from keyrelay.databases.database import PATIENCE, Locked
 from keyrelay.ports import Unavailable
-
-PATIENCE = timedelta(seconds=15)  # with a server that says nothing
-ENDLESS = timedelta(hours=6)  # where a statement may go over all that is kept
 
 _SESSION = {
     "application_name": "keyrelay",
-    # Whatever the server's own default is: without it a crash of the server takes
-    # commits along of which we have told the world that they are kept.
+    # Whatever the server's default is: without it, a crash of the server may lose
+    # commits that were already reported as durable.
     "synchronous_commit": "on",
-    # A plan that was made while a table was small reads all of it when it is large,
-    # for as long as the connection is open and nobody analyzes the table.
+    # A plan that was made while a table was small scans all of it once it is large,
+    # for as long as the connection is open and the table is not analyzed.
     "plan_cache_mode": "force_custom_plan",
     "lock_timeout": "10s",
-    # A process that was stopped, or whose machine is gone, holds nobody up for long.
+    # A process that was stopped, or whose machine is gone, frees its locks soon.
     "idle_in_transaction_session_timeout": "30s",
 }
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-# Whoever writes definitions holds it; the number is known to Keyrelay alone.
+# The lock of `writing`; the number is Keyrelay's own.
 _WRITER = text("SELECT pg_advisory_xact_lock(7021460)")
 _CHANNEL = "keyrelay"
-# From SQLAlchemy, from the driver where we speak to it ourselves, and on the way.
+# From SQLAlchemy, from the driver where it is called directly, from the network.
 _DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError)
-_REFUSED = (DBAPIError, NoneFree, *_DRIVERS, OSError)
+_REFUSED = (DBAPIError, PoolExhausted, *_DRIVERS, OSError)
 
 _LOCKED = "the database is locked; end the process that holds it"
 _SILENT = "the server does not answer; check that it runs and can be reached"
@@ -64,16 +67,80 @@ _REFUSALS = {
 }
 
 
-class Locked(Unavailable):
-    """Another process holds what we wait for; asking again soon may work."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresqlDatabase:
+    """databases.Database over a server.
+
+    The two other engines share the connections of the first: an engine with options
+    takes as long to make as a statement to run, so they are made once.
+    """
+
+    engine: AsyncEngine
+    _snapshots: AsyncEngine
+    _autocommits: AsyncEngine
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    @property
+    def is_shared(self) -> bool:
+        return True
+
+    @property
+    def poll_interval(self) -> timedelta:
+        return timedelta(seconds=1)
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return _begun(self._snapshots)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        # Tasks of one process wait for each other here, without a connection each.
+        async with self._lock, self.transaction() as connection:
+            await connection.execute(_WRITER)
+            yield connection
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return _begun(self.engine)
+
+    def autocommit(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return _begun(self._autocommits)
+
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[AsyncConnection]:
+        async with self.writing() as connection:
+            await connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+            yield connection
+
+    async def signal_change(self, connection: AsyncConnection) -> None:
+        await connection.execute(text(f"NOTIFY {_CHANNEL}"))
+
+    @asynccontextmanager
+    async def listening(self, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+        lost = asyncio.Event()
+        with _refusals(self.engine.url):
+            async with self.engine.connect() as connection:
+                raw = (await connection.get_raw_connection()).driver_connection
+                assert isinstance(raw, asyncpg.Connection)
+                try:
+                    raw.add_termination_listener(lambda _: lost.set())
+                    await raw.add_listener(_CHANNEL, lambda *_: changed.set())
+                    yield lost
+                finally:
+                    # A connection that listens must not go back to the pool.
+                    await connection.invalidate()
+
+    async def close(self) -> None:
+        await self.engine.dispose()
 
 
-def open_engine(url: str, patience: timedelta = PATIENCE) -> AsyncEngine:
-    """Return an engine with durable commits and errors that tell no value."""
+def connect(url: str, patience: timedelta = PATIENCE) -> PostgresqlDatabase:
+    """Return the database at that URL; connections are made when they are needed.
+
+    Commits are durable, and errors quote no values.
+    """
     named = make_url(url)
     dsn = named.set(drivername="postgresql").render_as_string(hide_password=False)
     engine = create_async_engine(
-        # Without user and password: what is not in it cannot be printed.
+        # Without user and password, which can then not be printed.
         URL.create(
             "postgresql+asyncpg",
             host=named.host,
@@ -87,86 +154,18 @@ def open_engine(url: str, patience: timedelta = PATIENCE) -> AsyncEngine:
         async_creator=partial(_connect, dsn, patience),
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    return engine
+    return PostgresqlDatabase(
+        engine=engine,
+        _snapshots=engine.execution_options(**_SNAPSHOT),
+        _autocommits=engine.execution_options(isolation_level="AUTOCOMMIT"),
+    )
 
 
 @asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Hold one snapshot of the database. Raises Unavailable."""
-    async with appending(engine.execution_options(**_SNAPSHOT)) as connection:
-        yield connection
-
-
-@asynccontextmanager
-async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Hold the only right to write definitions; durable on leaving.
-
-    Each statement sees what was committed before it. Raises Unavailable.
-    """
-    async with appending(engine) as connection:
-        await connection.execute(_WRITER)
-        yield connection
-
-
-@asynccontextmanager
-async def appending(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Hold a transaction that holds nobody up; durable on leaving.
-
-    Raises Unavailable; then what was written may have been kept.
-    """
-    with _sentences(engine.url):
+async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    with _refusals(engine.url):
         async with engine.begin() as connection:
             yield connection
-
-
-@asynccontextmanager
-async def stating(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Have each statement be a transaction of its own.
-
-    Raises Unavailable; then what was written may have been kept.
-    """
-    async with appending(_alone(engine)) as connection:
-        yield connection
-
-
-async def hurry(connection: AsyncConnection) -> None:
-    """Have this transaction wait for no lock for long.
-
-    Whoever waits for a whole table holds up all who come later and want a row of it.
-    """
-    await connection.execute(text("SET LOCAL lock_timeout = '1s'"))
-
-
-async def announce(connection: AsyncConnection) -> None:
-    """Tell who listens, as soon as the transaction is kept."""
-    await connection.execute(text(f"NOTIFY {_CHANNEL}"))
-
-
-@asynccontextmanager
-async def listening(
-    engine: AsyncEngine, heard: Callable[[], None]
-) -> AsyncIterator[asyncio.Event]:
-    """Call `heard` at each announcement; the event is set when none comes any more.
-
-    Raises Unavailable.
-    """
-    lost = asyncio.Event()
-    with _sentences(engine.url):
-        async with engine.connect() as connection:
-            raw = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(raw, asyncpg.Connection)
-            try:
-                raw.add_termination_listener(lambda _: lost.set())
-                await raw.add_listener(_CHANNEL, lambda *_: heard())
-                yield lost
-            finally:
-                # Nobody else must be given a connection that listens.
-                await connection.invalidate()
-
-
-@lru_cache(maxsize=1)  # as long in the making as a statement in the running
-def _alone(engine: AsyncEngine) -> AsyncEngine:
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 async def _connect(dsn: str, patience: timedelta) -> asyncpg.Connection:
@@ -179,8 +178,8 @@ async def _connect(dsn: str, patience: timedelta) -> asyncpg.Connection:
 
 
 @contextmanager
-def _sentences(url: URL) -> Iterator[None]:
-    """Turn what the world refuses us into Unavailable, which says what to do."""
+def _refusals(url: URL) -> Iterator[None]:
+    """Turn what server and network refuse into Unavailable, which says what to do."""
     try:
         yield
     except _REFUSED as error:
@@ -194,27 +193,27 @@ def _sentences(url: URL) -> Iterator[None]:
 def _refuse_closed(
     dbapi: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection
 ) -> None:
-    """Have a connection replaced that the server has closed since, by a restart."""
+    """Replace a pooled connection that the server has closed since, by a restart."""
     if dbapi.driver_connection.is_closed():
         raise DisconnectionError
 
 
 def _refusal(error: Exception) -> str | None:
-    """Say what the world refuses us; None, the mistake is our own."""
-    if isinstance(error, NoneFree):
+    """Say what was refused and what to do; None, the mistake is Keyrelay's own."""
+    if isinstance(error, PoolExhausted):
         return "all connections are in use; try again"
     if isinstance(error, ssl.SSLError):
         return "there is no TLS with the server; check sslmode and sslrootcert"
     if isinstance(error, OSError):
         return _SILENT
-    cause, lost = _told(error)
+    cause, lost = _driver_error(error)
     if isinstance(cause, asyncpg.exceptions.ClientConfigurationError):
         return "its URL makes no sense; check its options"
     state = getattr(cause, "sqlstate", None) or ""
     return _REFUSALS.get(state, _REFUSALS.get(state[:2], _SILENT if lost else None))
 
 
-def _told(error: Exception) -> tuple[BaseException | None, bool]:
+def _driver_error(error: Exception) -> tuple[BaseException | None, bool]:
     """Return the driver's own error, and whether its connection is lost."""
     if isinstance(error, DBAPIError):
         return error.orig and error.orig.__cause__, error.connection_invalidated

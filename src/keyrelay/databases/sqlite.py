@@ -1,16 +1,17 @@
-"""SQLite: how both of our files are opened, and what its refusals mean."""
+"""SQLite: how a file is opened, written and read, and what its refusals mean."""
 
 import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import aiosqlite
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -20,7 +21,7 @@ PATIENCE = timedelta(seconds=10)  # with another process that is writing
 
 # FULL, not NORMAL: in WAL mode the latter may lose the last commits on power loss.
 _PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
-_AGAIN = timedelta(milliseconds=10)
+_RETRY = timedelta(milliseconds=10)
 _BEGIN = "keyrelay_begin"
 _REFUSALS = {
     sqlite3.SQLITE_FULL: "the disk is full; make room",
@@ -36,25 +37,77 @@ _REFUSALS = {
 }
 
 
-def path_of(url: str) -> Path:
-    """Return the file that a `sqlite:///…` names."""
-    return Path(make_url(url).database or "")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteDatabase:
+    """databases.Database over one file, shared by the processes of one machine.
+
+    Both engines share the same connections.
+    """
+
+    engine: AsyncEngine
+    _writers: AsyncEngine
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    @property
+    def is_shared(self) -> bool:
+        return False
+
+    @property
+    def poll_interval(self) -> timedelta:
+        return timedelta(seconds=0.25)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with _begun(self.engine) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        # SQLite waits by polling, in no order: without the lock, tasks of the same
+        # process would delay each other by up to a tenth of a second.
+        async with self._lock, _begun(self._writers) as connection:
+            yield connection
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.writing()
+
+    def autocommit(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.writing()
+
+    def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.writing()
+
+    async def signal_change(self, connection: AsyncConnection) -> None:
+        """Do nothing: a file has no signals, it is polled."""
+
+    @asynccontextmanager
+    async def listening(self, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+        yield asyncio.Event()
+
+    async def close(self) -> None:
+        await self.engine.dispose()
 
 
-def open_engine(path: Path, patience: timedelta = PATIENCE) -> AsyncEngine:
-    """Return an engine with durable commits and errors that tell no value."""
+def connect(path: Path, patience: timedelta = PATIENCE) -> SqliteDatabase:
+    """Return the database in that file, opened when it is first used.
+
+    Commits are durable, and errors quote no values.
+    """
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         hide_parameters=True,
         async_creator=partial(_connect, path, patience),
     )
     event.listen(engine.sync_engine, "begin", _begin)
-    return engine
+    # A transaction that reads first and writes later fails at once if another has
+    # written in between; one that begins as a writer waits for the others.
+    writers = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+    return SqliteDatabase(engine=engine, _writers=writers)
 
 
 @asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Hold one snapshot of the database. Raises Unavailable."""
+async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Give a transaction; turn what the system refuses into Unavailable."""
     try:
         async with engine.begin() as connection:
             yield connection
@@ -64,22 +117,12 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise Unavailable(f"{engine.url.database}: {refusal}") from error
 
 
-@asynccontextmanager
-async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Hold the only right to write; durable on leaving. Raises Unavailable."""
-    # A transaction that reads first and then writes fails at once, without waiting,
-    # if another has written in between; one that begins as a writer waits its turn.
-    writer = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-    async with reading(writer) as connection:
-        yield connection
-
-
 async def _connect(path: Path, patience: timedelta) -> aiosqlite.Connection:
-    # Opened before it gets its thread: the thread of one that fails to open ends
-    # unawaited, perhaps after the loop, and then cries into standard error.
+    # Opened before aiosqlite starts its thread: if opening failed in it, the thread
+    # would end unawaited, perhaps after the loop, and print to standard error.
     opened = await asyncio.to_thread(_open, path, patience)
     connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
-    # As SQLAlchemy does where it connects: nothing here may outlive the program.
+    # As SQLAlchemy does when it connects: the thread must not keep the program alive.
     connection._thread.daemon = True  # noqa: SLF001
     return await connection
 
@@ -88,7 +131,7 @@ def _open(path: Path, patience: timedelta) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path,
         timeout=patience.total_seconds(),
-        # Transactions are begun by us, below; sqlite3 would begin them too late.
+        # `_begin` starts transactions: sqlite3 would start them too late.
         isolation_level=None,
         check_same_thread=False,
     )
@@ -103,8 +146,10 @@ def _open(path: Path, patience: timedelta) -> sqlite3.Connection:
 
 
 def _switch_to_wal(connection: sqlite3.Connection, patience: timedelta) -> None:
-    """Have our turn at a new file: of those who switch it at once all but one are
-    refused, without the waiting that SQLite does everywhere else."""
+    """Switch a new file to WAL, and try again while another process does the same.
+
+    SQLite refuses all but one of them at once, without the wait of other statements.
+    """
     end = time.monotonic() + patience.total_seconds()
     while True:
         try:
@@ -113,7 +158,7 @@ def _switch_to_wal(connection: sqlite3.Connection, patience: timedelta) -> None:
             busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() >= end:
                 raise
-            time.sleep(_AGAIN.total_seconds())
+            time.sleep(_RETRY.total_seconds())
         else:
             return
 
@@ -124,7 +169,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _refusal(error: DBAPIError | sqlite3.Error) -> str | None:
-    """Say what the world refuses us; None, the mistake is our own."""
+    """Say what was refused and what to do; None, the mistake is Keyrelay's own."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     # The lowest byte is the kind; the rest says more than an operator needs.
     return _REFUSALS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)

@@ -135,7 +135,7 @@ class Copying:
     async def _insert(self, table: Table, chunk: Sequence[RowMapping]) -> None:
         rows = [dict(row) for row in chunk]
         try:
-            async with self.target.appending() as target:
+            async with self.target.transaction() as target:
                 await target.execute(insert(table), rows)
         except DBAPIError as error:
             raise NotCopied(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keyrelay.databases.database import open_database
+from keyrelay.databases.opening import open_database
 from keyrelay.model.claim import Arrival, ClaimStatus, Go
 from keyrelay.model.world import real_world
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore, open_claims

@@ -1,5 +1,6 @@
 """Claims: every way to open them, for the suites that run over them all."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay import ports
-from keyrelay.databases.database import Database, open_database
+from keyrelay.databases.database import Database
+from keyrelay.databases.opening import open_database
 from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore, open_claims
@@ -64,16 +66,45 @@ class MemoryOffice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire(Database):
-    """A database at the end of a wire, which is cut there or on the way back."""
+class Wire:
+    """A database behind a connection that can be cut, on the way there or back."""
 
+    database: Database
     cut: set[str] = field(default_factory=set)
 
-    def appending(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self._over(Database.appending(self))
+    @property
+    def is_shared(self) -> bool:
+        return self.database.is_shared
 
-    def stating(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self._over(Database.stating(self))
+    @property
+    def poll_interval(self) -> timedelta:
+        return self.database.poll_interval
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.database.reading()
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.database.writing()
+
+    def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.database.migrating()
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._over(self.database.transaction())
+
+    def autocommit(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._over(self.database.autocommit())
+
+    async def signal_change(self, connection: AsyncConnection) -> None:
+        await self.database.signal_change(connection)
+
+    def listening(
+        self, changed: asyncio.Event
+    ) -> AbstractAsyncContextManager[asyncio.Event]:
+        return self.database.listening(changed)
+
+    async def close(self) -> None:
+        await self.database.close()
 
     @asynccontextmanager
     async def _over(
@@ -104,7 +135,7 @@ class DatabaseOffice:
     async def open(self, *, stalled: bool = False) -> AsyncIterator[ClaimStore]:
         world = replace(self.world, sleep=forever) if stalled else self.world
         async with open_database(self.ground.url) as database:
-            wire = Wire(engine=database.engine)
+            wire = Wire(database=database)
             self.wires.append(wire)
             async with open_claims(wire, world, self.terms) as claims:
                 self.upkeep.append(0 if stalled else 2)

@@ -7,7 +7,7 @@ from shutil import copytree
 
 import pytest
 
-from keyrelay.databases.database import open_database
+from keyrelay.databases.opening import open_database
 from keyrelay.stores.schema.migrations import migrate
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import House, open_house

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import insert, text
 
-from keyrelay.databases.database import Database, open_database
+from keyrelay.databases.database import Database
+from keyrelay.databases.opening import open_database
 from keyrelay.model.credentials import SecretRules
 from keyrelay.model.ids import new_id
 from keyrelay.model.policy.policy import Denial, Permit, decide

@@ -353,7 +353,7 @@ async def test_what_somebody_writes_this_moment_is_not_waited_for(
         [ending(parked, ClaimStatus.PARKED), ending(free, ClaimStatus.PARKED)]
     )
 
-    async with office.wires[0].appending() as connection:
+    async with office.wires[0].transaction() as connection:
         await connection.exec_driver_sql(
             "SELECT FROM claims WHERE id = 't1' FOR UPDATE"
         )
@@ -371,7 +371,7 @@ async def test_what_another_forgets_this_moment_is_left_to_it(
     await settle(claims, FIRST)
     await settle(claims, other)
 
-    async with office.wires[0].appending() as connection:
+    async with office.wires[0].transaction() as connection:
         await connection.exec_driver_sql(
             "SELECT FROM claims WHERE id = 't1' FOR UPDATE"
         )

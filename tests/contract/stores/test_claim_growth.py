@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from keyrelay.databases.database import open_database
+from keyrelay.databases.opening import open_database
 from keyrelay.model.claim import ClaimStatus
 from keyrelay.stores.claims.rows import encode, ending_row
 from keyrelay.stores.claims.statements import statements_for
@@ -33,7 +33,7 @@ async def test_what_was_prepared_while_there_were_few_does_not_read_all_of_many(
         "now": NOON,
         "rows": encode([ending_row(ending(FIRST, ClaimStatus.DONE))]),
     }
-    async with open_database(ground.url) as database, database.appending() as it:
+    async with open_database(ground.url) as database, database.transaction() as it:
         statements = statements_for(database)
         for _ in range(10):
             await it.execute(statements.end, told)

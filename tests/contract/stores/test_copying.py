@@ -9,7 +9,8 @@ from shutil import copytree
 import pytest
 from sqlalchemy import select
 
-from keyrelay.databases.database import Database, open_database
+from keyrelay.databases.database import Database
+from keyrelay.databases.opening import open_database
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import read_installation

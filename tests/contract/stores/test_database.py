@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from keyrelay.databases.database import open_database
+from keyrelay.databases.opening import open_database
 from keyrelay.ports import Unavailable
 from keyrelay.stores.schema.age import DatabaseTooNew
 from keyrelay.stores.schema.migrations import migrate

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.databases.database import open_database
+from keyrelay.databases.opening import open_database
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.ports import Unavailable
 from keyrelay.stores.installation import (

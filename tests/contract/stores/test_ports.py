@@ -59,7 +59,7 @@ def faked() -> Kept:
 def real(house: House, neighbour: House, go_down: Callable[[], None]) -> Kept:
     async def go() -> None:
         for each in (house, neighbour):
-            await each.database.engine.dispose()
+            await each.database.close()
         await asyncio.to_thread(go_down)
 
     async def records() -> list[str]:

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.databases import postgresql as postgres
-from keyrelay.databases.database import Database
+from keyrelay.databases.opening import open_database
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.log import group_commits
 from tests.contract.silence import Way, way_to
@@ -93,10 +92,9 @@ async def on_a_way(
     """Give the house as it is for a process that may be cut off from its database."""
     async with way_to(postgresql.port) as way:
         url = ground.url.replace(f":{postgresql.port}/", f":{way.port}/")
-        patience = timedelta(seconds=0.5)
-        database = Database(engine=postgres.open_engine(url, patience))
-        yield replace(house, audit_log=replace(house.audit_log, database=database)), way
-        await database.engine.dispose()
+        async with open_database(url, timedelta(seconds=0.5)) as database:
+            cut_off = replace(house.audit_log, database=database)
+            yield replace(house, audit_log=cut_off), way
 
 
 @on_postgresql

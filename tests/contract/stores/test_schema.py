@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from keyrelay.databases.database import open_database
+from keyrelay.databases.opening import open_database
 from keyrelay.stores.schema import migrations
 from keyrelay.stores.schema.age import NEWEST, is_current
 from keyrelay.stores.schema.migrations import migrate

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.databases.sqlite import _switch_to_wal, open_engine, reading, writing
+from keyrelay.databases.sqlite import SqliteDatabase, _switch_to_wal, connect
 from keyrelay.ports import Unavailable
 
 CANARY = "canary-5b2f"
@@ -24,23 +23,23 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def engine(path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(path, patience=timedelta())
-    async with writing(engine) as connection:
+async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = connect(path, patience=timedelta())
+    async with database.writing() as connection:
         await connection.execute(text("CREATE TABLE notes (note TEXT UNIQUE)"))
-    yield engine
-    await engine.dispose()
+    yield database
+    await database.close()
 
 
-async def write(engine: AsyncEngine, note: str) -> None:
-    async with writing(engine) as connection:
+async def write(database: SqliteDatabase, note: str) -> None:
+    async with database.writing() as connection:
         await connection.execute(
             text("INSERT INTO notes VALUES (:note)"), {"note": note}
         )
 
 
-async def notes(engine: AsyncEngine) -> list[str]:
-    async with reading(engine) as connection:
+async def notes(database: SqliteDatabase) -> list[str]:
+    async with database.reading() as connection:
         return list(await connection.scalars(text("SELECT note FROM notes")))
 
 
@@ -49,40 +48,42 @@ async def notes(engine: AsyncEngine) -> list[str]:
     [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)],
 )
 async def test_every_connection_is_set_for_power_cuts(
-    engine: AsyncEngine, pragma: str, value: str | int
+    database: SqliteDatabase, pragma: str, value: str | int
 ) -> None:
-    async with reading(engine), reading(engine) as another:
+    async with database.reading(), database.reading() as another:
         assert await another.scalar(text(f"PRAGMA {pragma}")) == value
 
 
 async def test_what_is_written_is_there_after_leaving(
-    engine: AsyncEngine, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
-    await write(engine, "kept")
+    await write(database, "kept")
 
     other = sqlite3.connect(path)
     assert other.execute("SELECT note FROM notes").fetchall() == [("kept",)]
     other.close()
 
 
-async def test_a_transaction_that_fails_leaves_nothing(engine: AsyncEngine) -> None:
+async def test_a_transaction_that_fails_leaves_nothing(
+    database: SqliteDatabase,
+) -> None:
     async def fail_halfway() -> None:
-        async with writing(engine) as connection:
+        async with database.writing() as connection:
             await connection.execute(text("INSERT INTO notes VALUES ('half')"))
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail_halfway()
 
-    assert await notes(engine) == []
+    assert await notes(database) == []
 
 
 async def test_a_writer_holds_off_writers_from_its_first_statement(
-    engine: AsyncEngine, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     other = sqlite3.connect(path, timeout=0, isolation_level=None)
 
-    async with writing(engine):
+    async with database.writing():
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
 
@@ -91,7 +92,7 @@ async def test_a_writer_holds_off_writers_from_its_first_statement(
 
 
 async def test_a_writer_waits_its_turn(path: Path) -> None:
-    patient = open_engine(path)
+    patient = connect(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("CREATE TABLE notes (note TEXT UNIQUE)")
     other.execute("PRAGMA journal_mode = WAL")
@@ -104,53 +105,53 @@ async def test_a_writer_waits_its_turn(path: Path) -> None:
 
     assert await notes(patient) == ["later"]
     other.close()
-    await patient.dispose()
+    await patient.close()
 
 
-async def test_reading_is_one_snapshot(engine: AsyncEngine) -> None:
-    async with reading(engine) as connection:
+async def test_reading_is_one_snapshot(database: SqliteDatabase) -> None:
+    async with database.reading() as connection:
         before = await connection.scalar(text("SELECT count(*) FROM notes"))
-        await write(engine, "in between")
+        await write(database, "in between")
         after = await connection.scalar(text("SELECT count(*) FROM notes"))
 
     assert (before, after) == (0, 0)
 
 
 async def test_a_locked_database_is_unavailable_and_then_works_again(
-    engine: AsyncEngine, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(Unavailable, match="locked; end the process that holds it"):
-        await write(engine, "refused")
+        await write(database, "refused")
 
     other.execute("ROLLBACK")
-    await write(engine, "taken")
-    assert await notes(engine) == ["taken"]
+    await write(database, "taken")
+    assert await notes(database) == ["taken"]
     other.close()
 
 
 async def test_a_full_disk_is_unavailable_and_then_works_again(
-    engine: AsyncEngine,
+    database: SqliteDatabase,
 ) -> None:
-    async with reading(engine) as connection:
+    async with database.reading() as connection:
         await connection.execute(text("PRAGMA max_page_count = 1"))
 
     with pytest.raises(Unavailable, match="the disk is full; make room"):
-        await write(engine, CANARY * 1000)
+        await write(database, CANARY * 1000)
 
-    async with reading(engine) as connection:
+    async with database.reading() as connection:
         await connection.execute(text("PRAGMA max_page_count = 1000"))
-    await write(engine, "taken")
-    assert await notes(engine) == ["taken"]
+    await write(database, "taken")
+    assert await notes(database) == ["taken"]
 
 
 async def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    engine = open_engine(tmp_path / "nowhere" / "file.db")
+    database = connect(tmp_path / "nowhere" / "file.db")
 
     with pytest.raises(Unavailable, match=r"nowhere/file\.db: .* check its folder"):
-        await notes(engine)
+        await notes(database)
 
 
 @pytest.fixture
@@ -160,31 +161,33 @@ def text_file(path: Path) -> Path:
 
 
 async def test_a_file_that_is_no_database_is_unavailable(text_file: Path) -> None:
-    engine = open_engine(text_file)
+    database = connect(text_file)
 
     with pytest.raises(Unavailable, match="not a database; move it away"):
-        await notes(engine)
+        await notes(database)
 
-    await engine.dispose()
+    await database.close()
 
 
 async def test_a_constraint_and_a_mistake_of_ours_stay_what_they_are(
-    engine: AsyncEngine,
+    database: SqliteDatabase,
 ) -> None:
-    await write(engine, "once")
+    await write(database, "once")
 
     with pytest.raises(IntegrityError):
-        await write(engine, "once")
+        await write(database, "once")
     with pytest.raises(OperationalError, match="no such table"):
-        async with reading(engine) as connection:
+        async with database.reading() as connection:
             await connection.execute(text("SELECT 1 FROM nowhere"))
 
 
-async def test_an_error_does_not_print_what_was_written(engine: AsyncEngine) -> None:
-    await write(engine, CANARY)
+async def test_an_error_does_not_print_what_was_written(
+    database: SqliteDatabase,
+) -> None:
+    await write(database, CANARY)
 
     with pytest.raises(IntegrityError) as refused:
-        await write(engine, CANARY)
+        await write(database, CANARY)
 
     assert CANARY not in str(refused.value)
     assert CANARY not in repr(refused.value)
@@ -220,10 +223,10 @@ def test_a_new_file_is_switched_once_its_holder_lets_it_go(
 async def test_a_new_file_that_is_held_for_too_long_is_unavailable(
     path: Path, holder: sqlite3.Connection
 ) -> None:
-    engine = open_engine(path, patience=timedelta(milliseconds=30))
+    database = connect(path, patience=timedelta(milliseconds=30))
 
     with pytest.raises(Unavailable, match="locked"):
-        await write(engine, "anything")
+        await write(database, "anything")
 
     assert holder.in_transaction
-    await engine.dispose()
+    await database.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keyrelay.concurrency.wakeup import Wakeup
-from keyrelay.databases.sqlite import open_engine
+from keyrelay.databases.sqlite import connect
 from keyrelay.model.settlement import Done, Settlement
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite.lease import HeldLeases
@@ -171,8 +171,8 @@ async def test_a_locked_file_is_unavailable_and_the_queue_goes_on_by_itself(
 async def test_waiting_lanes_wake_to_learn_that_the_file_cannot_be_read(
     path: Path, clock: Clock
 ) -> None:
-    engine = open_engine(path / "nowhere")
-    writes = Writes(engine=engine, world=a_world(clock), options=SqliteOptions())
+    database = connect(path / "nowhere")
+    writes = Writes(database=database, world=a_world(clock), options=SqliteOptions())
     operations = Operations(
         writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes)
     )

@@ -3,9 +3,8 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, func, literal, or_, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.databases.sqlite import reading
+from keyrelay.databases.database import Database
 from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
 from keyrelay.sources.sqlite.rows import Settled, to_instant, to_microseconds
 from keyrelay.sources.sqlite.schema import triggers
@@ -35,8 +34,8 @@ _BUSY = select(
 )
 
 
-async def status(engine: AsyncEngine, profile: str, id_: str) -> QueueStatus | None:
-    async with reading(engine) as connection:
+async def status(database: Database, profile: str, id_: str) -> QueueStatus | None:
+    async with database.reading() as connection:
         found = await connection.execute(_STATUS, {"profile": profile, "id": id_})
         row = found.one_or_none()
     if row is None:
@@ -50,9 +49,9 @@ async def status(engine: AsyncEngine, profile: str, id_: str) -> QueueStatus | N
     )
 
 
-async def depth(engine: AsyncEngine, now: datetime) -> Depth:
+async def depth(database: Database, now: datetime) -> Depth:
     at = {"now": to_microseconds(now)}
-    async with reading(engine) as connection:
+    async with database.reading() as connection:
         due, first = (await connection.execute(_DUE, at)).one()
         leased = (await connection.execute(_LEASED)).scalar_one()
         timed = (await connection.execute(_TIMED)).scalar_one()
@@ -65,18 +64,18 @@ async def depth(engine: AsyncEngine, now: datetime) -> Depth:
     )
 
 
-async def count_due(engine: AsyncEngine, now: datetime, most: int) -> int:
+async def count_due(database: Database, now: datetime, most: int) -> int:
     """Return how many triggers are due, at most `most`."""
-    async with reading(engine) as connection:
+    async with database.reading() as connection:
         found = await connection.execute(
             _SOME_DUE, {"now": to_microseconds(now), "most": most}
         )
         return int(found.scalar_one())
 
 
-async def is_drained(engine: AsyncEngine, now: datetime) -> bool:
+async def is_drained(database: Database, now: datetime) -> bool:
     """Return whether nothing is due, and nothing leased by any process."""
-    async with reading(engine) as connection:
+    async with database.reading() as connection:
         busy = await connection.execute(_BUSY, {"now": to_microseconds(now)})
         return not busy.scalar_one()
 

@@ -49,7 +49,7 @@ class Operations:
     async def is_drained(self) -> bool:
         """Return whether the queue is to be drained and nothing is due or leased."""
         now = self.writes.world.now()
-        return self.writes.options.drain and await is_drained(self.writes.engine, now)
+        return self.writes.options.drain and await is_drained(self.writes.database, now)
 
     async def run_upkeep(self) -> None:
         """Poll, renew leases and forget old triggers until cancelled."""
@@ -67,7 +67,7 @@ class Operations:
                 continue
             try:
                 due = await count_due(
-                    self.writes.engine, world.now(), self.wakeup.waiting
+                    self.writes.database, world.now(), self.wakeup.waiting
                 )
             except Unavailable:
                 due = self.wakeup.waiting  # each lane asks and gets the fault

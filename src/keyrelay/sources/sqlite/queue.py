@@ -10,11 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Wakeup
-from keyrelay.databases.sqlite import open_engine
+from keyrelay.databases.sqlite import SqliteDatabase, connect
 from keyrelay.model.backlog import Depth, Lag, QueueStatus
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.trigger import Trigger
@@ -39,13 +37,13 @@ async def open_queue(
     A lease that is not settled when the queue closes expires in time. Raises
     UnknownSchema and Unavailable.
     """
-    engine = open_engine(path, options.patience)
+    database = connect(path, options.patience)
     try:
-        await prepare(engine)
-        async with _running(engine, world, options) as queue:
+        await prepare(database)
+        async with _running(database, world, options) as queue:
             yield queue
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +87,12 @@ class SqliteQueue:
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return a trigger's status; None, it is not known. Raises Unavailable."""
-        return await inspection.status(self._operations.writes.engine, profile, id_)
+        return await inspection.status(self._operations.writes.database, profile, id_)
 
     async def depth(self) -> Depth:
         """Return how much there is to do. Raises Unavailable."""
         writes = self._operations.writes
-        return await inspection.depth(writes.engine, writes.world.now())
+        return await inspection.depth(writes.database, writes.world.now())
 
     async def lags(self) -> Sequence[Lag]:
         """Return what is due as the lag of a single topic. Raises Unavailable."""
@@ -117,9 +115,9 @@ class SqliteQueue:
 
 @asynccontextmanager
 async def _running(
-    engine: AsyncEngine, world: World, options: SqliteOptions
+    database: SqliteDatabase, world: World, options: SqliteOptions
 ) -> AsyncIterator[SqliteQueue]:
-    writes = Writes(engine=engine, world=world, options=options)
+    writes = Writes(database=database, world=world, options=options)
     operations = Operations(
         writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes)
     )

@@ -20,9 +20,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from keyrelay.databases.sqlite import writing
+from keyrelay.databases.sqlite import SqliteDatabase
 
 VERSION = 1
 
@@ -84,13 +83,14 @@ class UnknownSchema(Exception):
     """The queue's file was written by a newer Keyrelay and can be read only by it."""
 
 
-async def prepare(engine: AsyncEngine) -> None:
+async def prepare(database: SqliteDatabase) -> None:
     """Create the table in a new file. Raises UnknownSchema and Unavailable."""
-    async with writing(engine) as connection:
+    async with database.writing() as connection:
         found = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
         if found > VERSION:
+            file = database.engine.url.database
             raise UnknownSchema(
-                f"{engine.url.database} has version {found} of the queue and this"
+                f"{file} has version {found} of the queue and this"
                 f" Keyrelay knows {VERSION}; use the newer one that wrote it"
             )
         if found < VERSION:

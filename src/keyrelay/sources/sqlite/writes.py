@@ -3,19 +3,17 @@
 Each method is durable on return, and raises Unavailable.
 """
 
-import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Delete, Row, Update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.databases.sqlite import writing
+from keyrelay.databases.sqlite import SqliteDatabase
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
@@ -44,10 +42,9 @@ _STEP = 1000  # rows in one transaction: a writer must not keep others waiting
 class Writes:
     """Loans and wakes share one counter, which tells which of two came first."""
 
-    engine: AsyncEngine
+    database: SqliteDatabase
     world: World
     options: SqliteOptions
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _order: Iterator[int] = field(default_factory=itertools.count, init=False)
     _wakes: dict[str, int] = field(default_factory=dict, init=False)
 
@@ -55,7 +52,7 @@ class Writes:
         """Insert the triggers that are not known; return which of them were new."""
         now = self.world.now()
         rows = [accepted(t, now, blocked=self.is_ordered(t)) for t in triggers]
-        async with self._writing() as connection:
+        async with self.database.writing() as connection:
             found = await connection.execute(statements.ACCEPT, rows)
             new = {(profile, id_) for profile, id_ in found}
             await _advance(connection, filter(self.is_ordered, triggers), now)
@@ -67,7 +64,7 @@ class Writes:
         trigger, done = letter.redriven(now), letter.settlement.done
         row = accepted(trigger, now, blocked=self.is_ordered(trigger), done=done)
         buried = {"of_profile": trigger.profile, "of_id": trigger.id}
-        async with self._writing() as connection:
+        async with self.database.writing() as connection:
             await connection.execute(statements.UNBURY, buried)
             new = (await connection.execute(statements.ACCEPT, [row])).all()
             await _advance(connection, filter(self.is_ordered, [trigger]), now)
@@ -76,7 +73,7 @@ class Writes:
     async def lend(self, most: int) -> Sequence[SqliteLoan]:
         """Lend up to `most` triggers, those first that have been due for longest."""
         order = next(self._order)
-        async with self._writing() as connection:
+        async with self.database.writing() as connection:
             now = self.world.now()  # not before: the lock may have been long in coming
             asked = {
                 "now": to_microseconds(now),
@@ -94,7 +91,7 @@ class Writes:
         """Settle the loans that are still held; return which of them were."""
         now = self.world.now()
         tokens = [loan.token for loan, _ in settlings]
-        async with self._writing() as connection:
+        async with self.database.writing() as connection:
             # Read inside the write transaction, so that it stays true.
             found = await connection.scalars(statements.HELD, {"tokens": tokens})
             held = set(found)
@@ -108,7 +105,7 @@ class Writes:
 
     async def renew(self, tokens: Collection[str]) -> Collection[str]:
         """Extend these leases; return those that are still held."""
-        async with self._writing() as connection:
+        async with self.database.writing() as connection:
             ends_at = to_microseconds(self.world.now() + self.options.lease)
             renewed = {"tokens": list(tokens), "ends_at": ends_at}
             return set(await connection.scalars(statements.RENEW, renewed))
@@ -145,16 +142,10 @@ class Writes:
             case _:
                 return settlement
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        # Without the lock SQLite would poll for its own, and in no fair order.
-        async with self._lock, writing(self.engine) as connection:
-            yield connection
-
     async def _in_steps(self, statement: Update | Delete, named: Columns) -> int:
         total, step = 0, _STEP
         while step == _STEP:
-            async with self._writing() as connection:
+            async with self.database.writing() as connection:
                 done = await connection.execute(statement, named | {"most": _STEP})
             step = done.rowcount
             total += step

@@ -85,7 +85,7 @@ class ChainedLog:
 
         What was kept already is not kept twice: after Unavailable, try again.
         """
-        async with self._recording(self.database.appending) as recording:
+        async with self._recording(self.database.transaction) as recording:
             for record in records:
                 recording.append(record)
         return [None] * len(records)

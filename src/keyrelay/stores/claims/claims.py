@@ -105,7 +105,7 @@ class ClaimStore:
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         """End claims; say of each whether it was still ours. Raises Unavailable."""
         told = self._told(ending_row(ending) for ending in endings)
-        async with self.records.database.stating() as connection:
+        async with self.records.database.autocommit() as connection:
             found = await connection.execute(self._statements.end, told)
             ended = {(profile, id_) for profile, id_ in found}
         places = [place_of(ending.claimed) for ending in endings]
@@ -134,7 +134,7 @@ class ClaimStore:
     ) -> dict[ScopedId, Judgement]:
         firsts = {place: judge(arrival, None) for place, arrival in asked.items()}
         told = self._told(_taken(asked, firsts))
-        async with self.records.database.stating() as connection:
+        async with self.records.database.autocommit() as connection:
             found = await connection.execute(self._statements.claim, told)
             return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
 
@@ -142,7 +142,7 @@ class ClaimStore:
         self, asked: Mapping[ScopedId, Arrival]
     ) -> Mapping[ScopedId, Judgement]:
         database, world = self.records.database, self.records.world
-        async with database.appending() as connection:
+        async with database.transaction() as connection:
             now = await time_of(database, connection, world)
             wanted = {"now": now, "rows": encode(asked)}
             found = await connection.execute(self._statements.states, wanted)

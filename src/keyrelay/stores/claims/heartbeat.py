@@ -63,7 +63,7 @@ class Heartbeat:
 
     async def tell(self) -> None:
         """Write that we live. Raises Unavailable."""
-        async with self.database.appending() as connection:
+        async with self.database.transaction() as connection:
             now = await time_of(self.database, connection, self.world)
             ours = {"ours": self.id, "host": self.host, "until": now + self.lease}
             await connection.execute(_TELL, ours)
@@ -88,14 +88,14 @@ class Heartbeat:
     async def leave(self) -> None:
         """Let the others have at once what we leave unfinished."""
         try:
-            async with self.database.appending() as connection:
+            async with self.database.transaction() as connection:
                 await connection.execute(_LEAVE, {"ours": self.id})
         except Unavailable as fault:
             log.warning("worker not signed off", extra={"why": str(fault)})
 
     async def forget(self, longer_ago: timedelta) -> None:
         """Forget who died longer ago than that. Raises Unavailable."""
-        async with self.database.appending() as connection:
+        async with self.database.transaction() as connection:
             now = await time_of(self.database, connection, self.world)
             await connection.execute(_FORGET, {"before": now - longer_ago})
 

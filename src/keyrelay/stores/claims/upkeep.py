@@ -74,7 +74,7 @@ class ClaimUpkeep:
         async with self.holdings.turn:
             if strays := list(self.holdings.strays):
                 asked = {"ours": self.heartbeat.id, "rows": encode(strays)}
-                async with self.heartbeat.database.appending() as connection:
+                async with self.heartbeat.database.transaction() as connection:
                     await connection.execute(self.statements.give_back, asked)
                 self.holdings.strays.clear()
 
@@ -95,6 +95,6 @@ class ClaimUpkeep:
         before = self.heartbeat.world.now() - self.window
         step = _STEP
         while step == _STEP:
-            async with self.heartbeat.database.appending() as connection:
+            async with self.heartbeat.database.transaction() as connection:
                 asked = {"before": before, "most": _STEP}
                 step = (await connection.execute(_FORGET, asked)).rowcount

@@ -43,7 +43,7 @@ class Writing:
                 revision=revision, noun=noun, profile=self.profile, subject=id_
             )
         )
-        await self.database.announce(self.connection)
+        await self.database.signal_change(self.connection)
         self.record(noun, id_, change, detail)
 
     def record(self, noun: str, subject: str, change: Change, detail: str) -> None:

@@ -45,7 +45,7 @@ async def migrate(database: Database) -> None:
     Whoever comes second waits for the first. Raises Unavailable or DatabaseTooNew,
     and Locked where somebody at work holds a table: again does.
     """
-    async with database.altering() as connection:
+    async with database.migrating() as connection:
         await connection.run_sync(_upgrade)
 
 
