@@ -9,9 +9,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from keyrelay import __version__
-from keyrelay.cli.crash import report_crash
-from keyrelay.cli.exits import MEANINGS
-from keyrelay.cli.flags import Flags
+from keyrelay.cli.exits import MEANINGS, report_crash
+from keyrelay.cli.options import GlobalOptions
 from keyrelay.vault.hardening import harden
 
 _COMMANDS = {
@@ -114,7 +113,7 @@ def keyrelay(
     ] = False,
 ) -> None:
     """Triggers in; e-mail and SQS messages out; nobody sees the secrets."""
-    ctx.obj = Flags(config=config, home=home, profile=profile)
+    ctx.obj = GlobalOptions(config=config, home=home, profile=profile)
 
 
 def _unloaded() -> None:

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.store import Founding, initialise
-from keyrelay.cli.flags import Flags
-from keyrelay.cli.options import AsJson
+from keyrelay.cli.options import AsJson, GlobalOptions
 from keyrelay.cli.output import put, say
 from keyrelay.cli.session import actor, run, settings_of
 
@@ -30,9 +29,9 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Set up data directory, database, keys and profile; what is there stays."""
-    flags = ctx.find_object(Flags)
-    if flags is not None and profile is not None:
-        ctx.obj = replace(flags, profile=profile)
+    options = ctx.find_object(GlobalOptions)
+    if options is not None and profile is not None:
+        ctx.obj = replace(options, profile=profile)
     settings = settings_of(ctx)
     founding = run(initialise(settings, actor()))
     if as_json:

@@ -1,5 +1,8 @@
-"""Options: those that mean the same wherever they stand."""
+"""Options: those that mean the same in every command that has them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,3 +32,18 @@ Since = Annotated[
 ActionFilter = Annotated[
     str | None, typer.Option("--action", help="Only of this action, by id or name.")
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalOptions:
+    """Options that stand before the command; None, not given."""
+
+    config: Path | None
+    home: Path | None
+    profile: str | None
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Return those that override settings."""
+        options = {"home": self.home, "profile": self.profile}
+        return {name: value for name, value in options.items() if value is not None}

@@ -72,7 +72,7 @@ def foreseen() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         _stop_talking()
-        raise typer.Exit(ExitCode.UNHEARD) from None
+        raise typer.Exit(ExitCode.PIPE_CLOSED) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise _ended(

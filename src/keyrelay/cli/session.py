@@ -15,7 +15,7 @@ import uvloop
 
 from keyrelay.app.settings import Settings, load_settings
 from keyrelay.app.store import Store, open_inbox, open_store
-from keyrelay.cli.flags import Flags
+from keyrelay.cli.options import GlobalOptions
 from keyrelay.cli.refusals import Refused
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
@@ -54,9 +54,9 @@ class Session:
 
 def settings_of(ctx: typer.Context) -> Settings:
     """Return the settings in force. Raises InvalidSettings."""
-    flags = ctx.find_object(Flags)
-    assert flags is not None
-    settings = load_settings(flags.config, flags.given)
+    options = ctx.find_object(GlobalOptions)
+    assert options is not None
+    settings = load_settings(options.config, options.settings)
     configure_logs(settings.log_format, sys.stderr, logging.WARNING)
     return settings
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from keyrelay.cli.working import work
+from keyrelay.cli.worker import run_worker
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -18,4 +18,4 @@ second one ends it at once, and what was begun goes back when its lease ends."""
 )
 def up(ctx: typer.Context) -> None:
     """Take triggers from the embedded queue and deliver them, until stopped."""
-    work(ctx, drain=False, as_json=False)
+    run_worker(ctx, drain=False, as_json=False)

@@ -1,11 +1,29 @@
-"""`keyrelay worker`: one of several processes that deliver."""
+"""`keyrelay worker`: one of several processes that deliver, until it is stopped."""
 
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated
 
+import structlog
 import typer
 
+from keyrelay.app.settings import Settings
+from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.cli.options import AsJson
-from keyrelay.cli.working import work
+from keyrelay.cli.output import put
+from keyrelay.cli.progress import progress
+from keyrelay.cli.session import run, settings_of
+from keyrelay.concurrency.gc_freeze import frozen_for_good
+from keyrelay.model.settlement import Bury, Done, TryAgain
+from keyrelay.observability.logs import configure_logs
+from keyrelay.observability.probes import OFF, Probes, open_probes
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -28,4 +46,83 @@ def worker(
     as_json: AsJson = False,
 ) -> None:
     """Take triggers from the queue and deliver them; several may run at once."""
-    work(ctx, drain=drain, as_json=as_json)
+    run_worker(ctx, drain=drain, as_json=as_json)
+
+
+def run_worker(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
+    """Work until a signal, or with `drain` until nothing is due; then print counts."""
+    settings = settings_of(ctx)
+    shown = drain and sys.stderr.isatty()
+    if not shown:  # a log line an attempt would repeat what the progress shows
+        configure_logs(settings.log_format, sys.stderr)
+    done = run(_work(settings, drain=drain, shown=shown))
+    if as_json:
+        put(json.dumps(done))
+    elif drain:
+        put(
+            f"{done['delivered']} delivered, {done['buried']} buried,"
+            f" {done['waiting']} to be tried again later"
+        )
+
+
+async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, int]:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    grace = timedelta(seconds=settings.grace_seconds)
+    about = {"lanes": settings.lanes, "home": str(settings.home)}
+    # A drain may run beside a worker that has the same settings: the address is taken.
+    address = OFF if drain else settings.probes
+    async with (
+        open_dispatchers(settings) as dispatchers,
+        open_worker(settings, dispatchers, drain=drain) as process,
+        open_probes(
+            address,
+            _probes(process, stop),
+            chosen="probes" in settings.model_fields_set,
+        ) as place,
+        progress(_words(process), shown=shown),
+    ):
+
+        def started() -> None:
+            with frozen_for_good():  # what is loaded by now is never garbage
+                log.info("worker started", probes=place, **about)
+
+        await process.supervisor.work(stop, grace, started)
+        depth = await process.backlog.depth()
+    settled = process.observability.metrics.settlements
+    done = {
+        "delivered": settled[Done],
+        "buried": settled[Bury],
+        "waiting": depth.waiting,
+    }
+    log.info("worker stopped", **done)
+    return done
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop_or_exit(number: signal.Signals) -> None:
+        if stop.is_set():
+            # The second signal: what is unfinished goes back when its lease ends.
+            os._exit(128 + number)
+        log.info("worker stopping", signal=number.name)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop_or_exit, number)
+
+
+def _probes(process: WorkerProcess, stop: asyncio.Event) -> Probes:
+    observability = process.observability
+    return Probes(
+        registry=observability.registry, readiness=observability.readiness, stop=stop
+    )
+
+
+def _words(process: WorkerProcess) -> Callable[[], str]:
+    settled = process.observability.metrics.settlements
+    return lambda: (
+        f"{settled[Done]} delivered, {settled[Bury]} buried,"
+        f" {settled[TryAgain]} to be tried again"
+    )

@@ -9,7 +9,7 @@ from keyrelay.dispatchers.smtp.classify import refusal
 from keyrelay.dispatchers.smtp.connect import AddressRefused, Connector
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.login import log_in
-from keyrelay.dispatchers.smtp.reply import Broken, Refused
+from keyrelay.dispatchers.smtp.reply import Broken, SessionRefused
 from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.dispatchers.smtp.starttls import StartTls, Unsafe
 from keyrelay.model.credentials import SmtpCredentials
@@ -36,7 +36,7 @@ class Opener:
                 return await self._open(credentials)
         except AddressRefused as fact:
             return Rejected(str(fact), Fault.DEFINITION)
-        except Refused as fact:
+        except SessionRefused as fact:
             return refusal(fact.reply, fact.phase)
         except (Unsafe, Broken) as fact:
             return Deferred(str(fact), blame=Blame.PEER)

@@ -7,7 +7,7 @@ counts as three failures, and locks accounts.
 from aiosmtplib.auth import auth_login_encode, auth_plain_encode
 from aiosmtplib.esmtp import parse_esmtp_extensions
 
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, SmtpReply
+from keyrelay.dispatchers.smtp.reply import Broken, Phase, SessionRefused, SmtpReply
 from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.model.credentials import SmtpCredentials
 
@@ -15,10 +15,10 @@ from keyrelay.model.credentials import SmtpCredentials
 async def log_in(
     session: SmtpSession, name: bytes, credentials: SmtpCredentials
 ) -> None:
-    """Say EHLO as `name`, then AUTH; raises Refused or Broken."""
+    """Say EHLO as `name`, then AUTH; raises SessionRefused or Broken."""
     greeting = await session.command("EHLO", name)
     if greeting.refuses:
-        raise Refused(greeting, Phase.CONNECT)
+        raise SessionRefused(greeting, Phase.CONNECT)
     session.offers, mechanisms = parse_esmtp_extensions(greeting.text)
     if "plain" in mechanisms:
         reply = await _plain(session, credentials)
@@ -27,7 +27,7 @@ async def log_in(
     else:
         raise Broken("the server offers neither AUTH PLAIN nor AUTH LOGIN")
     if reply.refuses:
-        raise Refused(reply, Phase.AUTH)
+        raise SessionRefused(reply, Phase.AUTH)
 
 
 async def _plain(session: SmtpSession, credentials: SmtpCredentials) -> SmtpReply:

@@ -44,7 +44,7 @@ class Broken(Exception):
     """The conversation ended without a clear reply; the message says how."""
 
 
-class Refused(Exception):
+class SessionRefused(Exception):
     """The server refused to open a session; `reply` is how it said so."""
 
     def __init__(self, reply: SmtpReply, phase: Phase) -> None:

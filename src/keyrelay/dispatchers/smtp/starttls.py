@@ -18,7 +18,13 @@ from pathlib import Path
 
 from aiosmtplib.protocol import SMTPProtocol
 
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, Refused, SmtpReply, late
+from keyrelay.dispatchers.smtp.reply import (
+    Broken,
+    Phase,
+    SessionRefused,
+    SmtpReply,
+    late,
+)
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.network.tls import UnreadableCertificates, system_context
 
@@ -64,7 +70,7 @@ class StartTls:
         """Return a connection on which a password may be said to `host`.
 
         We call ourselves `name`; `lost` is called once the connection is gone.
-        Takes over `line`. Raises Unsafe, Refused or Broken.
+        Takes over `line`. Raises Unsafe, SessionRefused or Broken.
         """
         with ExitStack() as while_plain:
             while_plain.callback(line.close)
@@ -86,7 +92,7 @@ class StartTls:
         except OSError:
             raise Broken(f"the server hung up on {what}") from None
         if reply.refuses:
-            raise Refused(reply, Phase.CONNECT)
+            raise SessionRefused(reply, Phase.CONNECT)
         if not reply.takes:
             raise Broken(f"the server answered {what} with {reply.code}")
         return reply
