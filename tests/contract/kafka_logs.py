@@ -1,4 +1,4 @@
-"""Logs: topics of a test's own at the real broker, and queues that share them."""
+"""Topics of a test's own at the real broker, and queues that share them."""
 
 import asyncio
 import itertools
@@ -20,28 +20,28 @@ from keyrelay.sources.kafka.connecting.address import Address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
 from keyrelay.sources.kafka.options import Intervals, KafkaOptions
-from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
+from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.sources.kafka.topics.names import Topics
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import PROFILE
 from tests.services.kafka import Kafka
 
 MINUTE = timedelta(minutes=1)
-PACE = Intervals(
-    look=timedelta(seconds=0.02),
+INTERVALS = Intervals(
+    poll=timedelta(seconds=0.02),
     commit=timedelta(seconds=0.05),
     busy=timedelta(seconds=0.1),
-    leaving=timedelta(seconds=0.5),
+    revocation=timedelta(seconds=0.5),
     stall=timedelta(days=1),
 )
-TERMS = KafkaOptions(pace=PACE)
+OPTIONS = KafkaOptions(intervals=INTERVALS)
 
 Header = tuple[str, bytes | None]
 
 
 @dataclass(slots=True)
 class Ahead:
-    """Time that goes on by itself, and faster when a test says so."""
+    """Real time, which a test can move ahead."""
 
     by: timedelta = timedelta()
 
@@ -57,7 +57,7 @@ class Ahead:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class WatchedClaims(MemoryClaims):
-    """Tell when somebody wanted to claim something."""
+    """Sets `asked` once anything was to be claimed."""
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -69,7 +69,7 @@ class WatchedClaims(MemoryClaims):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One of those who read a log together, as if in a process of its own."""
+    """A member of the group, as if in a process of its own."""
 
     queue: KafkaQueue
     claims: WatchedClaims
@@ -95,12 +95,12 @@ class Log:
 
     @asynccontextmanager
     async def member(
-        self, terms: KafkaOptions = TERMS, clients: KafkaClients | None = None
+        self, options: KafkaOptions = OPTIONS, clients: KafkaClients | None = None
     ) -> AsyncIterator[Member]:
         claims = WatchedClaims(world=self.clock.world(), book=self.book)
-        memory = Memory(claims=claims, states=claims)
+        memory = ClaimAccess(claims=claims, states=claims)
         opened = open_queue(
-            clients or self.clients, memory, self.clock.world(), terms, PROFILE
+            clients or self.clients, memory, self.clock.world(), options, PROFILE
         )
         async with opened as queue:
             yield Member(queue=queue, claims=claims)
@@ -138,7 +138,7 @@ class Log:
                 await producer.abort_transaction()
 
     async def read(self, topic: str) -> Sequence[ConsumerRecord]:
-        """Return all that stands in a topic."""
+        """Return all records of a topic."""
         async with self.clients.onlooker() as consumer:
             partitions = [TopicPartition(topic, n) for n in range(self.partitions)]
             consumer.assign(partitions)
@@ -159,7 +159,7 @@ class Log:
             return await consumer.getone(partition)
 
     async def committed(self) -> Mapping[str, int]:
-        """Return how far the group is, topic by topic, in all partitions together."""
+        """Return the sum of the group's offsets, by topic."""
         async with self.clients.administrating() as admin:
             group = self.clients.connection.address.group
             offsets = await admin.list_consumer_group_offsets(group)
@@ -237,7 +237,7 @@ def said(record: ConsumerRecord) -> Mapping[str, str]:
 
 
 class Listener(logging.Handler):
-    """Hears what is said aloud, and tells when it is."""
+    """Keeps the log records with one message; sets `once` at the first."""
 
     def __init__(self, message: str) -> None:
         super().__init__()

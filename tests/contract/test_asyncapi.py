@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from aiokafka.structs import TopicPartition
 from jsonschema import Draft7Validator, Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
@@ -18,19 +17,18 @@ from keyrelay.app.settings import Settings
 from keyrelay.model.claim import Arrival
 from keyrelay.model.outcome import Fault
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.kafka.buffer.positions import Mark
 from keyrelay.sources.kafka.connecting.address import GROUP, TOPIC
 from keyrelay.sources.kafka.records.cloud_event import unwrap
+from keyrelay.sources.kafka.records.position import TopicPartitionOffset
 from keyrelay.sources.kafka.records.record import (
     Headers,
-    Place,
-    Record,
+    Wait,
     dead_headers,
     parked_headers,
 )
 from keyrelay.sources.kafka.topics.layout import Copies, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
-from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE, a_trigger
+from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE
 
 DOCS = Path(__file__).parents[2] / "docs"
 HERE = "https://docs.example/asyncapi.yaml"
@@ -39,7 +37,7 @@ TRIGGER_SCHEMA: dict[str, Any] = json.loads((DOCS / "trigger.schema.json").read_
 TOPICS = Topics(main=TOPIC)
 CHANNELS: dict[str, Any] = DOCUMENT["channels"]
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]
-PLACE = Place("keyrelay.triggers", 3, 17)
+PLACE = TopicPartitionOffset("keyrelay.triggers", 3, 17)
 
 
 def validator(pointer: str) -> Draft202012Validator:
@@ -165,19 +163,14 @@ def test_an_event_that_would_be_refused_does_not_fit(
 
 
 @pytest.mark.parametrize("waits_for", [None, MAIL_SECRET])
-def test_its_headers_of_what_waits_are_those_that_workers_write(
+def test_its_headers_of_waiting_triggers_are_those_that_workers_write(
     waits_for: str | None,
 ) -> None:
-    record = Record(
-        trigger=a_trigger(),
-        arrival=Arrival(profile=PROFILE, id="t1", attempts=2, done=frozenset({"a@b"})),
-        origin=PLACE,
-        mark=Mark(TopicPartition("t", 3), 17, 1),
-        at=NOON,
-        waits_for=waits_for,
-    )
+    done = frozenset({"a@b"})
+    arrival = Arrival(profile=PROFILE, id="t1", attempts=2, done=done)
+    wait = Wait(NOON + timedelta(seconds=5), waits_for)
 
-    written = _texts(parked_headers(record, NOON + timedelta(seconds=5), "later"))
+    written = _texts(parked_headers(arrival, PLACE, wait, "later"))
 
     schema = DOCUMENT["components"]["schemas"]["parkedHeaders"]
     optional = set() if waits_for else {"keyrelay-waits-for"}

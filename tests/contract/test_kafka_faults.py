@@ -1,4 +1,4 @@
-"""Faults: brokers that go, topics that are missing or small, consumers that hang."""
+"""Faults: brokers that stop, topics that are missing or small, consumers that hang."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from keyrelay.ports import Lease, Unavailable
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.options import Window
 from tests.contract.kafka_logs import (
-    PACE,
-    TERMS,
+    INTERVALS,
+    OPTIONS,
     a_log,
     create,
     listening,
@@ -47,7 +47,7 @@ async def test_work_goes_on_when_the_broker_is_back(kafka: Kafka) -> None:
     log = await a_log(kafka)
     ids = [f"t{number}" for number in range(20)]
     await log.write(*(trigger(id_).encode() for id_ in ids))
-    async with log.member(replace(TERMS, drain=True)) as member:
+    async with log.member(replace(OPTIONS, drain=True)) as member:
         leases = list(await member.leases(10))
         await leases.pop().settle(Done())
 
@@ -88,7 +88,7 @@ async def _insist(lease: Lease, settlement: Settlement, back: asyncio.Event) -> 
 # Topics
 
 
-async def test_missing_topics_are_named_once_and_waited_for(kafka: Kafka) -> None:
+async def test_missing_topics_are_reported_once_and_waited_for(kafka: Kafka) -> None:
     log = without_topics(kafka)
     with listening("nothing is read") as listener:
         async with log.member() as member:
@@ -100,12 +100,14 @@ async def test_missing_topics_are_named_once_and_waited_for(kafka: Kafka) -> Non
             assert (await lease).trigger == trigger()
 
     (line,) = listener.heard
-    why = line.__dict__["why"]
+    why = line.__dict__["reason"]
     assert "keyrelay topics create" in why
     assert log.topics.dead in why
 
 
-async def test_what_a_retry_topic_does_not_take_waits_in_memory(kafka: Kafka) -> None:
+async def test_what_is_too_large_for_a_retry_topic_waits_in_memory(
+    kafka: Kafka,
+) -> None:
     log = await a_log(kafka, settings={".retry.5s": SMALL})
     again = TryAgain(after=timedelta(seconds=20))
     async with log.member() as member:
@@ -130,14 +132,14 @@ async def test_what_a_retry_topic_does_not_take_waits_in_memory(kafka: Kafka) ->
     assert (await log.committed())[log.topics.main] == 2
 
 
-async def test_what_the_next_retry_topic_does_not_take_waits_in_memory(
+async def test_what_is_too_large_for_the_next_retry_topic_waits_in_memory(
     kafka: Kafka,
 ) -> None:
     log = await a_log(kafka, settings={".retry.1s": SMALL})
     async with log.member() as member:
         await member.queue.accept(large())
         await (await member.lease()).settle(TryAgain(after=timedelta(seconds=9)))
-        with listening("it waits in memory") as listener:
+        with listening("record kept in memory") as listener:
             log.clock.advance(timedelta(seconds=5.5))
             again = asyncio.create_task(member.lease())
             await listener.once.wait()
@@ -147,7 +149,7 @@ async def test_what_the_next_retry_topic_does_not_take_waits_in_memory(
             assert (await again).number == 2
 
 
-async def test_what_the_topic_does_not_take_is_refused_and_the_next_is_taken(
+async def test_what_is_too_large_for_the_topic_is_refused_and_the_next_is_accepted(
     kafka: Kafka,
 ) -> None:
     log = await a_log(kafka, settings={"": SMALL})
@@ -173,8 +175,8 @@ async def test_no_more_is_read_than_the_window_holds(kafka: Kafka) -> None:
     await log.write(*(large(f"t{n}", size).encode() for n in range(count)))
     window = Window(bytes=2 * 1024 * 1024)
     most = 0
-    async with log.member(replace(TERMS, drain=True, window=window)) as member:
-        positions = member.queue._clerk.shelf.positions
+    async with log.member(replace(OPTIONS, drain=True, window=window)) as member:
+        positions = member.queue._reader.buffer.positions
         done = []
         while (lease := await member.queue.lease(asyncio.Event())) is not None:
             most = max(most, positions.bytes)
@@ -189,7 +191,7 @@ async def test_no_more_is_read_than_the_window_holds(kafka: Kafka) -> None:
 async def test_what_waits_leaves_room_for_what_was_published(kafka: Kafka) -> None:
     log = await a_log(kafka)
     window = Window(bytes=2 * 1024 * 1024)
-    async with log.member(replace(TERMS, window=window)) as member:
+    async with log.member(replace(OPTIONS, window=window)) as member:
         for number in range(12):
             await member.queue.accept(large(f"w{number}", 200_000))
             lease = await member.lease()
@@ -202,8 +204,8 @@ async def test_what_waits_leaves_room_for_what_was_published(kafka: Kafka) -> No
 # Consumers
 
 
-class Deaf(AIOKafkaConsumer):  # type: ignore[misc] # it ships no types
-    """Stays in its group, and gets nothing: what locked-up clients look like."""
+class SilentConsumer(AIOKafkaConsumer):  # type: ignore[misc] # it ships no types
+    """Stays in its group and gets nothing, like a client that has locked up."""
 
     async def getmany(
         self, *_: TopicPartition, timeout_ms: int, max_records: int
@@ -213,21 +215,23 @@ class Deaf(AIOKafkaConsumer):  # type: ignore[misc] # it ships no types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstDeaf(KafkaClients):
+class FirstSilent(KafkaClients):
     made: list[AIOKafkaConsumer] = field(default_factory=list)
 
     def consumer(self) -> AIOKafkaConsumer:
         consumer = KafkaClients.consumer(self)
         if not self.made:
-            consumer.__class__ = Deaf
+            consumer.__class__ = SilentConsumer
         self.made.append(consumer)
         return consumer
 
 
 async def test_a_consumer_that_gets_nothing_is_replaced(kafka: Kafka) -> None:
     log = await a_log(kafka)
-    clients = FirstDeaf(connection=log.clients.connection)
-    impatient = replace(TERMS, pace=replace(PACE, stall=timedelta(seconds=1)))
+    clients = FirstSilent(connection=log.clients.connection)
+    impatient = replace(
+        OPTIONS, intervals=replace(INTERVALS, stall=timedelta(seconds=1))
+    )
     with listening("nothing is read") as listener:
         async with log.member(impatient, clients) as member:
             await member.queue.accept(trigger())
@@ -237,5 +241,5 @@ async def test_a_consumer_that_gets_nothing_is_replaced(kafka: Kafka) -> None:
             assert lease.trigger == trigger()
             await lease.settle(Done())
     assert len(clients.made) == 2
-    assert "Stalled" in listener.heard[0].__dict__["why"]
+    assert "Stalled" in listener.heard[0].__dict__["reason"]
     assert await log.committed() == {log.topics.main: 1}

@@ -1,4 +1,4 @@
-"""A group: members who come, go and lose what they are at work on."""
+"""A group: members that join, leave, and lose partitions while they work."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -8,16 +8,16 @@ import pytest
 
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.sources.kafka.options import KafkaOptions
-from tests.contract.kafka_logs import PACE, TERMS, Member, a_log
+from tests.contract.kafka_logs import INTERVALS, OPTIONS, Member, a_log
 from tests.contract.queues import trigger
 from tests.services.kafka import Kafka
 
 pytestmark = pytest.mark.timeout(60)
 
 HOUR = timedelta(hours=1)
-ORDERED = replace(TERMS, ordered=True)
-# Who comes back to what somebody else attempts does so once in an hour.
-PATIENT = KafkaOptions(pace=replace(PACE, busy=HOUR))
+ORDERED = replace(OPTIONS, ordered=True)
+# What another member attempts is looked at again after an hour.
+PATIENT = KafkaOptions(intervals=replace(INTERVALS, busy=HOUR))
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Ledger:
             await lease.settle(Done())
 
 
-async def test_members_who_come_and_go_settle_everything_once(kafka: Kafka) -> None:
+async def test_members_that_come_and_go_settle_everything_once(kafka: Kafka) -> None:
     log, ledger = await a_log(kafka, partitions=2), Ledger(wanted=200)
     ids = [f"t{number}" for number in range(ledger.wanted)]
     for half in (0, 1):
@@ -92,7 +92,7 @@ async def test_what_is_lost_while_it_is_attempted_is_attempted_once(
     assert [lease.number for lease in got] == [1, 1]
 
 
-async def test_who_lost_a_partition_does_not_begin_what_it_had_read_of_it(
+async def test_a_member_that_lost_a_partition_attempts_nothing_more_of_it(
     kafka: Kafka,
 ) -> None:
     log, ledger = await a_log(kafka, partitions=2), Ledger(wanted=40)
@@ -135,7 +135,7 @@ async def test_a_retried_trigger_holds_back_only_its_own_key(kafka: Kafka) -> No
         assert (await member.lease()).trigger.id == "a2"
 
 
-async def test_order_outlives_who_kept_it(kafka: Kafka) -> None:
+async def test_order_outlives_the_member_that_kept_it(kafka: Kafka) -> None:
     log = await a_log(kafka)
     async with log.member(ORDERED) as member:
         for id_ in ("a1", "a2"):

@@ -1,4 +1,4 @@
-"""What is no trigger: it goes to the dead-letter topic, and stops nothing."""
+"""Malformed records: they go to the dead-letter topic, and stop no other."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from keyrelay.model.settlement import Done
 from keyrelay.model.trigger import LARGEST_TRIGGER
-from tests.contract.kafka_logs import TERMS, Header, Log, a_log, said
+from tests.contract.kafka_logs import OPTIONS, Header, Log, a_log, said
 from tests.contract.queues import trigger
 from tests.samples import MAIL_ACTION
 from tests.services.kafka import Kafka
@@ -44,7 +44,7 @@ POISON: Sequence[tuple[str, bytes | None, Sequence[Header]]] = [
     ("an event twice", GOOD, [*BINARY, BINARY[0]]),
     ("an event of null", GOOD, [*BINARY[1:], ("ce_id", None)]),
 ]
-DRAIN = replace(TERMS, drain=True)
+DRAIN = replace(OPTIONS, drain=True)
 
 
 async def drained(log: Log) -> Sequence[str]:
@@ -80,7 +80,7 @@ async def test_poison_is_buried_with_its_origin_and_stops_nothing(kafka: Kafka) 
     assert await log.committed() == {log.topics.main: len(POISON) + 2}
 
 
-async def test_poison_in_a_topic_of_ours_is_buried_too(kafka: Kafka) -> None:
+async def test_poison_in_a_workers_topic_is_buried_too(kafka: Kafka) -> None:
     log = await a_log(kafka)
     retry = f"{log.topics.main}.retry.1s"
     for topic in (retry, log.topics.held):
@@ -94,7 +94,7 @@ async def test_poison_in_a_topic_of_ours_is_buried_too(kafka: Kafka) -> None:
     assert origins == {f"{t}/0/{n}" for t in (retry, log.topics.held) for n in range(4)}
 
 
-async def test_a_header_whose_name_is_no_text_stops_nothing(
+async def test_a_header_whose_name_is_not_utf8_stops_nothing(
     kafka: Kafka, kcat: Path
 ) -> None:
     log = await a_log(kafka, partitions=2)
@@ -116,7 +116,7 @@ async def test_a_header_whose_name_is_no_text_stops_nothing(
 
 
 async def with_a_header(kcat: Path, log: Log, name: bytes, lines: bytes) -> None:
-    """Write each line as a producer would that takes any bytes for a name."""
+    """Write each line with a header whose name may be any bytes."""
     (broker,) = log.clients.connection.address.brokers
     to = ["-P", "-b", broker, "-t", log.topics.main, "-p", "0", "-X", "linger.ms=100"]
     process = await asyncio.create_subprocess_exec(
@@ -144,7 +144,7 @@ async def test_absurd_times_hold_nothing_up(kafka: Kafka) -> None:
     assert "out of range" in said(record)["reason"]
 
 
-async def test_what_the_dead_letter_topic_does_not_take_leaves_its_origin_there(
+async def test_what_is_too_large_for_the_dead_letter_topic_leaves_its_origin_there(
     kafka: Kafka,
 ) -> None:
     small: Mapping[str, str] = {"max.message.bytes": "2000"}
@@ -164,7 +164,7 @@ async def test_what_the_dead_letter_topic_does_not_take_leaves_its_origin_there(
     assert {record.value for record in buried} == {b""}
 
 
-async def test_what_was_taken_back_was_never_published(kafka: Kafka) -> None:
+async def test_what_an_aborted_transaction_wrote_is_not_attempted(kafka: Kafka) -> None:
     log = await a_log(kafka)
     await log.write_in_transaction(trigger("aborted").encode(), commit=False)
     await log.write_in_transaction(trigger("committed").encode(), commit=True)

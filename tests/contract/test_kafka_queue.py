@@ -1,4 +1,4 @@
-"""The queue in Kafka: what becomes of a trigger on its way through the log."""
+"""The queue in Kafka: what becomes of a trigger on its way through the topics."""
 
 import asyncio
 from dataclasses import replace
@@ -10,7 +10,7 @@ from keyrelay.model.backlog import TriggerState
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
-from tests.contract.kafka_logs import TERMS, Log, Member, a_log, said
+from tests.contract.kafka_logs import OPTIONS, Log, Member, a_log, said
 from tests.contract.queues import BURY, letter, trigger
 from tests.samples import DAY, MAIL_SECRET, PROFILE
 from tests.services.kafka import Kafka
@@ -18,7 +18,7 @@ from tests.services.kafka import Kafka
 pytestmark = pytest.mark.timeout(60)
 
 HOUR = timedelta(hours=1)
-DRAIN = replace(TERMS, drain=True)
+DRAIN = replace(OPTIONS, drain=True)
 ADA = frozenset({"ada@b.example"})
 AGAIN = TryAgain(after=timedelta(seconds=20), done=ADA, reason="451 later")
 HELD = TryAgain(after=HOUR, spent=False, waits_for=MAIL_SECRET, reason="paused")
@@ -67,7 +67,7 @@ async def test_what_is_not_settled_is_read_again_and_its_claim_counts(log: Log) 
     assert await log.committed() == {log.topics.main: 2}
 
 
-async def test_what_is_to_be_tried_again_stands_in_a_retry_topic_until_it_is_due(
+async def test_what_is_to_be_tried_again_is_in_a_retry_topic_until_it_is_due(
     log: Log,
 ) -> None:
     async with log.member() as member:
@@ -116,7 +116,7 @@ async def test_a_retry_keeps_its_time_and_its_origin_from_topic_to_topic(
         assert said(second)[name] == said(first)[name]
 
 
-async def test_a_retry_outlives_who_wrote_it(log: Log) -> None:
+async def test_a_retry_outlives_the_worker_that_wrote_it(log: Log) -> None:
     async with log.member() as member:
         await member.queue.accept(trigger())
         await settle_next(member, replace(AGAIN, spent=False))
@@ -128,7 +128,7 @@ async def test_a_retry_outlives_who_wrote_it(log: Log) -> None:
     assert (lease.number, lease.repeats, lease.done) == (1, False, ADA)
 
 
-async def test_a_buried_trigger_stands_in_the_dead_letter_topic(log: Log) -> None:
+async def test_a_buried_trigger_is_in_the_dead_letter_topic(log: Log) -> None:
     async with log.member() as member:
         await member.queue.accept(trigger(key="k"))
         await settle_next(member, BURY)
@@ -147,7 +147,9 @@ async def test_a_buried_trigger_stands_in_the_dead_letter_topic(log: Log) -> Non
     assert await log.committed() == {log.topics.main: 1}
 
 
-async def test_a_producer_that_repeats_itself_is_heard_once(log: Log) -> None:
+async def test_a_trigger_that_a_producer_sends_twice_is_attempted_once(
+    log: Log,
+) -> None:
     async with log.member(DRAIN) as member:
         await member.queue.accept(trigger())
         await member.queue.accept(trigger())
@@ -158,7 +160,7 @@ async def test_a_producer_that_repeats_itself_is_heard_once(log: Log) -> None:
     assert await log.committed() == {log.topics.main: 2}
 
 
-async def test_settling_goes_on_after_the_claims_were_away(log: Log) -> None:
+async def test_settling_goes_on_after_the_claims_did_not_answer(log: Log) -> None:
     async with log.member() as member:
         await member.queue.accept(trigger())
         lease = await member.lease()
@@ -176,7 +178,7 @@ async def test_settling_goes_on_after_the_claims_were_away(log: Log) -> None:
         assert (await member.queue.depth()).waiting == 1
 
 
-async def test_nothing_is_lent_or_lost_while_the_claims_are_away(log: Log) -> None:
+async def test_nothing_is_lent_or_lost_while_the_claims_do_not_answer(log: Log) -> None:
     async with log.member() as member:
         await member.queue.accept(trigger())
         await settle_next(member, Done())
@@ -211,7 +213,7 @@ async def test_a_replaced_secret_makes_due_what_waits_for_it(log: Log) -> None:
         assert [lease.number for lease in again] == [1, 1]
 
 
-async def test_who_comes_later_wakes_what_waited_before(log: Log) -> None:
+async def test_a_member_that_comes_later_wakes_what_waited_before(log: Log) -> None:
     async with log.member() as member:
         await member.queue.accept(trigger())
         await settle_next(member, HELD)
@@ -273,10 +275,10 @@ async def test_a_draining_queue_ends_once_nothing_is_due_or_leased(log: Log) -> 
         assert await third is None
 
 
-# What is seen from outside
+# Depth and lag
 
 
-async def test_the_depth_is_what_nobody_has_settled(log: Log) -> None:
+async def test_the_depth_is_what_no_member_has_settled(log: Log) -> None:
     async with log.member() as member:
         for id_ in ("t1", "t2", "t3"):
             await member.queue.accept(trigger(id_))

@@ -100,7 +100,7 @@ async def first_of(topic: str, access: Access, group: str | None = None) -> byte
         topic,
         group_id=group,
         auto_offset_reset="earliest",
-        metadata_max_age_ms=1000,  # who leads is asked again soon after a return
+        metadata_max_age_ms=1000,  # so that the leader is known soon after a restart
         **access,
     )
     async with consumer:

@@ -12,9 +12,9 @@ from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
 from keyrelay.sources.kafka.options import KafkaOptions
-from keyrelay.sources.kafka.queue import Memory, open_queue
-from keyrelay.sources.kafka.unclaimed import Unclaimed
+from keyrelay.sources.kafka.queue import ClaimAccess, open_queue
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claims
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from keyrelay.stores.installation import find_profile
 
 
@@ -38,26 +38,26 @@ async def open_log(
     profile = None if name is None else (await find_profile(database, name)).id
     options = KafkaOptions(ordered=settings.ordering == "key", drain=drain)
     async with (
-        _memory(settings, database, work=work) as memory,
-        open_queue(clients, memory, real_world(), options, profile) as queue,
+        _claim_store(settings, database, work=work) as store,
+        open_queue(clients, store, real_world(), options, profile) as queue,
     ):
         yield queue
 
 
 @asynccontextmanager
-async def _memory(
+async def _claim_store(
     settings: Settings, database: Database, *, work: bool
-) -> AsyncIterator[Memory]:
+) -> AsyncIterator[ClaimAccess]:
     world, window = real_world(), timedelta(hours=settings.deduplication_hours)
     if not window:
-        yield Memory(claims=Unclaimed(), states=Unclaimed())
+        yield ClaimAccess(claims=Unclaimed(), states=Unclaimed())
         return
     records = ClaimRecords(database=database, world=world)
     if not work:
-        yield Memory(claims=Unclaimed(), states=records)
+        yield ClaimAccess(claims=Unclaimed(), states=records)
         return
     options = ClaimOptions(
         lease=timedelta(seconds=settings.lease_seconds), window=window
     )
     async with open_claims(database, world, options) as claims:
-        yield Memory(claims=claims, states=records)
+        yield ClaimAccess(claims=claims, states=records)

@@ -3,7 +3,7 @@
 Every client context is made here, so that each checks the server's certificate and host
 name (RFC 6125), refuses versions older than TLS 1.2 (RFC 8996) and writes its session
 keys to no file. `ssl.create_default_context` would write them to the file that the
-environment variable SSLKEYLOGFILE names: who can read it can read the sessions.
+environment variable SSLKEYLOGFILE names; with that file the sessions can be decrypted.
 """
 
 import ssl

@@ -1,4 +1,4 @@
-"""Kafka's clients as tests hold them in their hands, and a queue that uses them."""
+"""Fakes of Kafka's clients that tests control, and a queue that uses them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from keyrelay.sources.kafka.connecting.address import Address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
 from keyrelay.sources.kafka.options import KafkaOptions
-from keyrelay.sources.kafka.queue import KafkaQueue, Memory, open_queue
+from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.sources.kafka.reading.consumer import Consumer
 from tests.fakes import Clock, Story
 from tests.memory_claims import Book, MemoryClaims
@@ -33,8 +33,7 @@ CONNECTION = Connection(
 
 @dataclass(kw_only=True)
 class FakeProducer:
-    """Tells what it writes, and keeps when it is due; `fault` is what comes of the
-    next record."""
+    """Tells what it writes, and keeps when that is due. A write raises `fault`."""
 
     story: Story
     fault: KafkaError | None = None
@@ -62,10 +61,10 @@ class FakeProducer:
 
 @dataclass(kw_only=True, eq=False)
 class FakeConsumer:
-    """A member to whom partitions are given, taken and fed by the test.
+    """A member of a group; the test assigns, revokes and feeds its partitions.
 
-    `refusal` is what comes of a commit, `silence` of a question; they are `asked`
-    before `answer` lets them speak. `handed` is set when records were handed over.
+    A commit raises `refusal`, a question for offsets raises `silence`; such a question
+    sets `asked` and waits for `answer`. `handed` is set once records were fetched.
     """
 
     refusal: Exception | None = None
@@ -148,7 +147,7 @@ class FakeConsumer:
         self._ends = {}
 
     def feed(self, *records: ConsumerRecord, hidden: bool = False) -> None:
-        """Write records; what is `hidden` the brokers have and do not hand over."""
+        """Write records; `hidden` ones are in the topic, but are not fetched."""
         for each in records:
             partition = TopicPartition(each.topic, each.partition)
             self._ends[partition] = each.offset + 1
@@ -157,7 +156,7 @@ class FakeConsumer:
         self.look()
 
     def look(self) -> None:
-        """Let the pump go round once."""
+        """Let the consumer fetch once more."""
         self._news.set()
 
     @property
@@ -229,30 +228,30 @@ class House:
 
     @asynccontextmanager
     async def queue(
-        self, *partitions: TopicPartition, terms: KafkaOptions | None = None
+        self, *partitions: TopicPartition, options: KafkaOptions | None = None
     ) -> AsyncIterator[KafkaQueue]:
         """Open a queue that has joined its group, and has these partitions."""
         clients = FakeClients(connection=CONNECTION, of=self)
-        memory = Memory(claims=self.claims, states=self.claims)
+        memory = ClaimAccess(claims=self.claims, states=self.claims)
         opened = open_queue(
-            clients, memory, self.clock.world(), terms or KafkaOptions(), PROFILE
+            clients, memory, self.clock.world(), options or KafkaOptions(), PROFILE
         )
         async with opened as queue:
-            queue._read()
+            queue._reader.start()
             await self.made.wait()
-            await self.clock.until_asleep(3)  # the pump's upkeep
+            await self.clock.until_asleep(3)  # the consumer's loops
             await self.consumer.give(*partitions)
             yield queue
 
 
 def positions_of(queue: KafkaQueue) -> Positions:
-    return queue._clerk.shelf.positions
+    return queue._reader.buffer.positions
 
 
-def pump_of(queue: KafkaQueue) -> Consumer:
-    pump = queue._reader.pump
-    assert pump is not None
-    return pump
+def consumer_of(queue: KafkaQueue) -> Consumer:
+    consumer = queue._reader.consumer
+    assert consumer is not None
+    return consumer
 
 
 def _ids(arrivals: Iterable[Arrival]) -> str:

@@ -1,4 +1,4 @@
-"""Records as the client library hands them over, and a shelf to put them on."""
+"""Records as the client library returns them, and a buffer to put them into."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,17 +8,18 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import Trigger
-from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.buffer.buffer import Buffer, new_buffer
 from keyrelay.sources.kafka.buffer.drawn import Drawn
-from keyrelay.sources.kafka.buffer.key_order import KeyOrder
-from keyrelay.sources.kafka.buffer.positions import Positions
-from keyrelay.sources.kafka.buffer.wakes import Wakes
 from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.records.position import (
+    FetchPosition,
+    TopicPartitionOffset,
+)
 from keyrelay.sources.kafka.records.record import (
-    Fetched,
+    FetchedRecord,
     Headers,
-    Place,
     Record,
+    Wait,
     parked_headers,
 )
 from keyrelay.sources.kafka.topics.names import Topics
@@ -30,7 +31,7 @@ MAIN, MAIN_TOO = TopicPartition("t", 0), TopicPartition("t", 1)
 SHORT, LONG, HELD = (
     TopicPartition(name, 0) for name in ("t.retry.1s", "t.retry.10m", "t.held")
 )
-ORIGIN = Place("t", 0, 7)
+ORIGIN = TopicPartitionOffset("t", 0, 7)
 
 
 def milliseconds(at: datetime) -> int:
@@ -65,47 +66,35 @@ def parked(
     of: Trigger, *, due: datetime, waits_for: str | None = None, sequence: int = 1
 ) -> Headers:
     """Return the headers with which a worker puts a trigger back."""
-    record = a_record(of, waits_for=waits_for)
-    arrival = replace(record.arrival, sequence=sequence, attempts=sequence)
-    return parked_headers(replace(record, arrival=arrival), due, "451 later")
+    arrival = replace(a_record(of).arrival, sequence=sequence, attempts=sequence)
+    return parked_headers(arrival, ORIGIN, Wait(due, waits_for), "451 later")
 
 
-def a_record(
-    of: Trigger, mark: "Fetched | None" = None, waits_for: str | None = None
-) -> Record:
-    positions = Positions()
+def a_record(of: Trigger) -> Record:
     return Record(
         trigger=of,
         arrival=Arrival(profile=of.profile, id=of.id),
         origin=ORIGIN,
-        mark=mark.mark if mark else positions.take(MAIN, 0, 1, NOON, NOON),
-        at=NOON,
-        waits_for=waits_for,
+        position=FetchPosition(MAIN, 0, 0),
+        written_at=NOON,
     )
 
 
-def a_shelf(*, ordered: bool = False, terms: KafkaOptions | None = None) -> Buffer:
-    return Buffer(
-        topics=TOPICS,
-        positions=Positions(),
-        wakes=Wakes(),
-        lines=KeyOrder(ordered=ordered),
-        profile=PROFILE,
-        terms=terms or KafkaOptions(),
-    )
+def a_buffer(*, ordered: bool = False, options: KafkaOptions | None = None) -> Buffer:
+    return new_buffer(TOPICS, options or KafkaOptions(ordered=ordered), PROFILE)
 
 
 @dataclass(slots=True)
-class Reader:
-    """Puts records on a shelf as the pump does."""
+class Feed:
+    """Puts records into a buffer as the consumer does."""
 
-    shelf: Buffer
+    buffer: Buffer
 
     def put(self, *raws: ConsumerRecord, at: datetime = NOON) -> None:
         for each in raws:
             partition = TopicPartition(each.topic, each.partition)
-            mark = self.shelf.positions.take(partition, each.offset, 1, at, at)
-            self.shelf.put(partition, [Fetched(each, mark, at)])
+            position = self.buffer.positions.track(partition, each.offset, 1, at, at)
+            self.buffer.put(partition, [FetchedRecord(each, position, at)])
 
     def publish(
         self, *ids: str, of: TopicPartition = MAIN, key: str | None = None, at: int = 0
@@ -130,15 +119,15 @@ class Reader:
 
     def revoke(self, *partitions: TopicPartition, now: datetime = NOON) -> None:
         """Lose partitions, as at the end of a rebalance."""
-        self.shelf.forget(partitions, now)
+        self.buffer.forget(partitions, now)
         for each in partitions:
-            self.shelf.positions.revoke(each)
-        self.shelf.forget(partitions, now)
+            self.buffer.positions.revoke(each)
+        self.buffer.forget(partitions, now)
 
 
-def due(taking: Drawn) -> list[str]:
-    return [record.trigger.id for record in taking.due]
+def due(drawn: Drawn) -> list[str]:
+    return [record.trigger.id for record in drawn.due]
 
 
-def early(taking: Drawn) -> list[str]:
-    return [record.trigger.id for record in taking.early]
+def early(drawn: Drawn) -> list[str]:
+    return [record.trigger.id for record in drawn.early]

@@ -1,4 +1,4 @@
-"""The pump: what is read, how far ahead, and what is told to the log."""
+"""The consumer: what it reads, how far ahead, and which offsets it commits."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from keyrelay.sources.kafka.options import Intervals, KafkaOptions, Window
 from keyrelay.sources.kafka.queue import KafkaQueue
 from tests.contract.kafka_logs import listening
 from tests.contract.queues import SECOND, UntilIdle, trigger
-from tests.unit.sources.kafka_fakes import House, positions_of, pump_of
+from tests.unit.sources.kafka_fakes import House, consumer_of, positions_of
 from tests.unit.sources.kafka_records import (
     LONG,
     MAIN,
@@ -70,16 +70,16 @@ async def test_what_a_rebalance_refused_is_committed_with_the_next(
     await (await lease(queue)).settle(Done())
 
     house.consumer.refusal = CommitFailedError()
-    await pump_of(queue).commit()
+    await consumer_of(queue).partitions.commit()
     house.consumer.refusal = None
-    await pump_of(queue).commit()
-    await pump_of(queue).commit()
+    await consumer_of(queue).partitions.commit()
+    await consumer_of(queue).partitions.commit()
 
     assert house.consumer.commits == [{MAIN: 1}]
     assert "offsets not committed" in caplog.messages
 
 
-async def test_offsets_are_told_again_and_again_as_they_move(
+async def test_offsets_are_committed_again_and_again_as_they_move(
     house: House, queue: KafkaQueue
 ) -> None:
     for number in range(2):
@@ -91,7 +91,7 @@ async def test_offsets_are_told_again_and_again_as_they_move(
     assert house.consumer.commits == [{MAIN: 1}, {MAIN: 2}]
 
 
-async def test_before_partitions_leave_it_is_told_how_far_they_are(
+async def test_offsets_are_committed_before_partitions_leave(
     house: House, queue: KafkaQueue
 ) -> None:
     publish(house, "t1")
@@ -103,7 +103,7 @@ async def test_before_partitions_leave_it_is_told_how_far_they_are(
     assert positions_of(queue).uncommitted() == {}
 
 
-async def test_partitions_leave_once_what_is_on_loan_of_them_is_back(
+async def test_partitions_leave_once_their_leases_are_settled(
     house: House, queue: KafkaQueue
 ) -> None:
     publish(house, "t1", "t2")
@@ -118,24 +118,24 @@ async def test_partitions_leave_once_what_is_on_loan_of_them_is_back(
     assert house.consumer.commits == [{MAIN: 1}]
 
 
-async def test_partitions_do_not_wait_for_ever_for_what_is_on_loan() -> None:
+async def test_partitions_do_not_wait_for_ever_for_their_leases() -> None:
     house, hasty = (
         House(),
-        KafkaOptions(pace=Intervals(leaving=timedelta(seconds=0.01))),
+        KafkaOptions(intervals=Intervals(revocation=timedelta(seconds=0.01))),
     )
-    async with house.queue(MAIN, terms=hasty) as queue:
+    async with house.queue(MAIN, options=hasty) as queue:
         publish(house, "t1")
         late = await lease(queue)
 
         await house.consumer.take_away()
         await house.consumer.give(MAIN)
         await late.settle(Done())
-        await pump_of(queue).commit()
+        await consumer_of(queue).partitions.commit()
 
     assert house.consumer.commits == []
 
 
-async def test_whoever_closes_tells_how_far_it_got() -> None:
+async def test_a_queue_that_is_closed_commits_how_far_it_got() -> None:
     house = House()
     async with house.queue(MAIN) as queue:
         publish(house, "t1", "t2")
@@ -149,7 +149,7 @@ async def test_whoever_closes_tells_how_far_it_got() -> None:
 
 async def test_a_partition_that_is_full_is_not_read_until_there_is_room() -> None:
     house = House()
-    async with house.queue(*ALL, terms=SMALL) as queue:
+    async with house.queue(*ALL, options=SMALL) as queue:
         publish(house, "t1", "t2")
         leases = [await lease(queue) for _ in range(2)]
         house.consumer.look()
@@ -185,7 +185,7 @@ async def test_an_old_trigger_stops_only_its_own_partition() -> None:
 
 async def test_what_waits_for_its_time_does_not_stop_what_was_published() -> None:
     house, few = House(), KafkaOptions(window=Window(bytes=20_000))
-    async with house.queue(*ALL, terms=few) as queue:
+    async with house.queue(*ALL, options=few) as queue:
         due = house.clock.time + timedelta(hours=1)
         headers = parked(trigger("w"), due=due)
         value = trigger("w").encode()
@@ -217,7 +217,7 @@ async def test_what_waits_for_its_time_may_grow_old() -> None:
         assert house.consumer.paused == set()
 
 
-async def test_a_clock_that_was_ahead_makes_nothing_wait_longer(
+async def test_a_producers_clock_that_is_ahead_makes_nothing_wait_longer(
     house: House, queue: KafkaQueue
 ) -> None:
     due = house.clock.time + timedelta(minutes=10)
@@ -237,16 +237,16 @@ async def test_a_clock_that_was_ahead_makes_nothing_wait_longer(
 
 async def test_a_queue_is_drained_when_all_is_read_and_nothing_is_due() -> None:
     house = House()
-    async with house.queue(*ALL, terms=DRAIN) as queue:
+    async with house.queue(*ALL, options=DRAIN) as queue:
         publish(house, "t1")
         await (await lease(queue)).settle(TryAgain(after=timedelta(hours=1)))
 
         assert await queue.lease(asyncio.Event()) is None
 
 
-async def test_a_queue_is_not_drained_because_the_brokers_say_nothing() -> None:
+async def test_a_queue_is_not_drained_because_the_brokers_do_not_answer() -> None:
     house = House()
-    async with house.queue(*ALL, terms=DRAIN) as queue:
+    async with house.queue(*ALL, options=DRAIN) as queue:
         house.consumer.silence = KafkaConnectionError()
 
         waiting = asyncio.create_task(queue.lease(asyncio.Event()))
@@ -262,7 +262,7 @@ async def test_a_queue_is_not_drained_because_the_brokers_say_nothing() -> None:
 
 async def test_what_is_read_while_the_brokers_are_asked_is_done_too() -> None:
     house = House()
-    async with house.queue(*ALL, terms=DRAIN) as queue:
+    async with house.queue(*ALL, options=DRAIN) as queue:
         house.consumer.answer.clear()
         waiting = asyncio.create_task(queue.lease(asyncio.Event()))
         await house.consumer.asked.wait()
@@ -280,8 +280,8 @@ async def test_a_queue_is_not_drained_while_there_is_more_than_it_has_room_for()
     None
 ):
     house = House()
-    terms = KafkaOptions(drain=True, ordered=True, window=Window(records=2))
-    async with house.queue(MAIN, terms=terms) as queue:
+    options = KafkaOptions(drain=True, ordered=True, window=Window(records=2))
+    async with house.queue(MAIN, options=options) as queue:
         for offset, id_ in enumerate(("t1", "t2", "t3")):
             value = trigger(id_, "k").encode()
             house.consumer.feed(raw(value, offset=offset), hidden=offset == 2)
@@ -289,17 +289,17 @@ async def test_a_queue_is_not_drained_while_there_is_more_than_it_has_room_for()
         house.consumer.look()
         await asyncio.sleep(0)
 
-        assert not await pump_of(queue).has_read_all()
+        assert not await consumer_of(queue).has_read_all()
 
 
-async def test_a_queue_is_not_drained_while_its_group_is_joined_anew() -> None:
+async def test_a_queue_is_not_drained_during_a_rebalance() -> None:
     house = House()
-    async with house.queue(*ALL, terms=DRAIN) as queue:
+    async with house.queue(*ALL, options=DRAIN) as queue:
         await house.consumer.take_away()
 
-        assert not await pump_of(queue).has_read_all()
+        assert not await consumer_of(queue).has_read_all()
         await house.consumer.give(*ALL)
-        assert await pump_of(queue).has_read_all()
+        assert await consumer_of(queue).has_read_all()
 
 
 # The watchdog
@@ -340,7 +340,7 @@ async def test_brokers_that_do_not_answer_are_no_reason_to_replace_a_consumer(
     assert len(house.consumers) == 1
 
 
-async def test_a_new_consumer_begins_with_nothing_of_the_old(
+async def test_a_new_consumer_begins_with_nothing_of_the_one_before(
     house: House, queue: KafkaQueue
 ) -> None:
     publish(house, "t1", "t2")

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.trigger import LARGEST_TRIGGER, Trigger
+from keyrelay.sources.kafka.records.size import LARGEST_PUBLISHED, LARGEST_RECORD
 from keyrelay.sources.kafka.topics.admin import Cluster
 from keyrelay.sources.kafka.topics.layout import (
-    LARGEST_PUBLISHED,
-    LARGEST_RECORD,
     Copies,
     Topic,
     deviations,

@@ -1,4 +1,4 @@
-"""The clerk: in which order things become durable, and what faults in between leave."""
+"""Lending and settling: in which order writes become durable, and what faults leave."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -61,7 +61,7 @@ async def queue(house: House) -> AsyncIterator[KafkaQueue]:
     ],
     ids=["done", "again", "held", "buried"],
 )
-async def test_claimed_attempted_written_ended_and_only_then_released(
+async def test_a_trigger_is_claimed_attempted_written_ended_and_only_then_released(
     house: House, queue: KafkaQueue, settlement: Settlement, events: list[str]
 ) -> None:
     house.consumer.feed(raw(trigger().encode()))
@@ -80,7 +80,7 @@ async def test_claimed_attempted_written_ended_and_only_then_released(
     ]
 
 
-async def test_what_is_no_trigger_is_written_before_it_is_released(
+async def test_a_malformed_record_is_written_before_it_is_released(
     house: House, queue: KafkaQueue
 ) -> None:
     house.consumer.feed(raw(b"{"))
@@ -142,7 +142,7 @@ async def test_what_could_not_be_written_ends_no_claim_and_releases_nothing(
 
 
 @pytest.mark.parametrize("settlement", [Done(), AGAIN, BURY], ids=repr)
-async def test_what_was_written_is_not_written_again_because_the_claims_were_away(
+async def test_what_was_written_is_not_written_again_after_the_claims_did_not_answer(
     house: House, queue: KafkaQueue, settlement: Settlement
 ) -> None:
     house.consumer.feed(raw(trigger().encode()))
@@ -162,7 +162,7 @@ async def test_what_was_written_is_not_written_again_because_the_claims_were_awa
     assert positions_of(queue).uncommitted() == {MAIN: 1}
 
 
-async def test_who_has_lost_its_claim_changes_nothing_of_it(
+async def test_a_lease_that_lost_its_claim_changes_nothing_of_it(
     house: House, queue: KafkaQueue
 ) -> None:
     house.consumer.feed(raw(trigger().encode()))
@@ -192,7 +192,7 @@ async def test_loans_that_are_claimed_are_lent_though_the_next_claim_fails(
     assert lease is not None
     await lease.settle(Done())
     values = [trigger(id_).encode() for id_ in ("known", "t1", "t2")]
-    house.claims.calls = 1  # it says that one is known and one is ours; and no more
+    house.claims.calls = 1  # it tells that one is known and one is ours; then it fails
 
     lanes = [asyncio.create_task(queue.lease(asyncio.Event())) for _ in range(2)]
     house.consumer.feed(*(raw(value, offset=n) for n, value in enumerate(values, 1)))
@@ -222,7 +222,7 @@ async def test_what_could_not_be_moved_is_moved_later_and_never_lent_early(
     assert positions_of(queue).uncommitted() == {SHORT: 1}
 
 
-async def test_what_cannot_be_moved_is_in_nobodys_way(
+async def test_what_cannot_be_moved_stops_no_other_trigger(
     house: House, queue: KafkaQueue
 ) -> None:
     headers = parked(trigger("early"), due=NOON + timedelta(hours=1))
@@ -295,7 +295,7 @@ async def test_a_wake_during_the_attempt_is_for_it_too(
 
 async def test_an_ordered_trigger_waits_in_its_place_and_is_not_released() -> None:
     house = House()
-    async with house.queue(MAIN, terms=KafkaOptions(ordered=True)) as queue:
+    async with house.queue(MAIN, options=KafkaOptions(ordered=True)) as queue:
         house.consumer.feed(raw(trigger(key="k").encode()))
         lease = await queue.lease(asyncio.Event())
         assert lease is not None

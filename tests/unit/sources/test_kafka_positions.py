@@ -16,7 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from keyrelay.sources.kafka.buffer.positions import Mark, Positions
+from keyrelay.sources.kafka.buffer.positions import Positions
+from keyrelay.sources.kafka.records.position import FetchPosition
 from tests.samples import NOON
 
 SECOND = timedelta(seconds=1)
@@ -27,17 +28,17 @@ PARTITIONS = st.sampled_from([FIRST, SECOND_ONE])
 
 def take(
     positions: Positions, *offsets: int, of: TopicPartition = FIRST, size: int = 1
-) -> list[Mark]:
+) -> list[FetchPosition]:
     """Take each a second after the one before, an hour after it was written."""
     return [
-        positions.take(of, offset, size, at, at - timedelta(hours=1))
+        positions.track(of, offset, size, at, at - timedelta(hours=1))
         for offset, at in ((each, NOON + each * SECOND) for each in offsets)
     ]
 
 
-def done(positions: Positions, *marks: Mark) -> None:
-    for mark in marks:
-        positions.done(mark)
+def done(positions: Positions, *fetched: FetchPosition) -> None:
+    for position in fetched:
+        positions.settle(position)
 
 
 # Any interleaving
@@ -63,7 +64,7 @@ class Partition:
 
 @dataclass(eq=False)
 class Taken:
-    mark: Mark
+    position: FetchPosition
     reading: Reading
 
 
@@ -90,8 +91,8 @@ class Group(RuleBasedStateMachine):
         log = self.partitions[partition]
         reading = log.reading = log.reading or Reading(log.committed, log.committed)
         for offset in [each for each in log.offsets if each >= reading.next][:most]:
-            mark = self.positions.take(partition, offset, 10, NOON, NOON)
-            self.taken.append(Taken(mark, reading))
+            position = self.positions.track(partition, offset, 10, NOON, NOON)
+            self.taken.append(Taken(position, reading))
             reading.next = offset + 1
 
     @rule(data=st.data())
@@ -99,8 +100,8 @@ class Group(RuleBasedStateMachine):
         """Settle anything that was ever taken, also what was settled already."""
         if self.taken:
             taken = data.draw(st.sampled_from(self.taken))
-            self.positions.done(taken.mark)
-            taken.reading.released.add(taken.mark.offset)
+            self.positions.settle(taken.position)
+            taken.reading.released.add(taken.position.offset)
 
     @rule(partition=PARTITIONS)
     def revoke(self, partition: TopicPartition) -> None:
@@ -134,10 +135,10 @@ class Counted(Group):
         under_way = 0
         for partition, log in self.partitions.items():
             here = [t for t in self.taken if t.reading is log.reading]
-            open_ = {t.mark.offset for t in here} - (
+            open_ = {t.position.offset for t in here} - (
                 log.reading.released if log.reading else set()
             )
-            assert self.positions.open(partition) == len(open_)
+            assert self.positions.unsettled(partition) == len(open_)
             under_way += len(open_)
         assert self.positions.bytes == 10 * under_way
 
@@ -145,8 +146,8 @@ class Counted(Group):
 class Unguarded(Positions):
     """Positions that take an acknowledgement for good, however late it comes."""
 
-    def is_current(self, mark: Mark) -> bool:
-        return self.span(mark.partition) > 0
+    def is_current(self, position: FetchPosition) -> bool:
+        return self.span(position.partition) > 0
 
 
 class WithoutGuard(Group):
@@ -198,7 +199,7 @@ def test_partitions_hold_up_only_themselves() -> None:
     assert positions.uncommitted() == {SECOND_ONE: 1}
 
 
-def test_a_log_with_holes_is_committed_after_its_last_record() -> None:
+def test_a_partition_with_holes_is_committed_after_its_last_record() -> None:
     positions = Positions()
 
     done(positions, *take(positions, 7, 8, 100))
@@ -227,7 +228,7 @@ def test_a_late_acknowledgement_after_a_revocation_moves_nothing() -> None:
     take(positions, 0)
     done(positions, late)
 
-    assert (positions.uncommitted(), positions.open(FIRST)) == ({}, 1)
+    assert (positions.uncommitted(), positions.unsettled(FIRST)) == ({}, 1)
 
 
 def test_a_commit_of_an_assignment_that_is_over_says_nothing_of_the_next() -> None:
@@ -243,7 +244,7 @@ def test_a_commit_of_an_assignment_that_is_over_says_nothing_of_the_next() -> No
     assert positions.uncommitted() == {FIRST: 2}
 
 
-def test_a_log_that_was_cut_off_and_written_anew_begins_anew() -> None:
+def test_a_topic_that_was_made_anew_begins_anew() -> None:
     positions = Positions()
     old = take(positions, 5, 6)
 
@@ -262,10 +263,10 @@ def test_settling_twice_counts_once() -> None:
 
     done(positions, first, first)
 
-    assert (positions.bytes, positions.open(FIRST)) == (100, 1)
+    assert (positions.bytes, positions.unsettled(FIRST)) == (100, 1)
 
 
-def test_bytes_are_counted_topic_by_topic_and_given_back_with_the_partition() -> None:
+def test_bytes_are_counted_by_topic_and_given_back_with_the_partition() -> None:
     positions = Positions()
     take(positions, 0, 1, size=100)
     take(positions, 0, of=SECOND_ONE, size=30)
@@ -283,10 +284,10 @@ def test_the_span_counts_from_the_first_undone_record() -> None:
     first, second, *_ = take(positions, 0, 1, 2)
 
     done(positions, second)
-    assert (positions.span(FIRST), positions.open(FIRST)) == (3, 2)
+    assert (positions.span(FIRST), positions.unsettled(FIRST)) == (3, 2)
     done(positions, first)
 
-    assert (positions.span(FIRST), positions.open(FIRST)) == (1, 1)
+    assert (positions.span(FIRST), positions.unsettled(FIRST)) == (1, 1)
 
 
 def test_age_is_that_of_the_first_undone_record() -> None:
@@ -294,20 +295,26 @@ def test_age_is_that_of_the_first_undone_record() -> None:
     first, second, third = take(positions, 0, 1, 2)
 
     done(positions, second)
-    assert positions.since(FIRST) == NOON
+    assert positions.first_fetched_at(FIRST) == NOON
     done(positions, first)
-    assert positions.since(FIRST) == NOON + 2 * SECOND
-    assert positions.oldest(FIRST) == NOON + 2 * SECOND - timedelta(hours=1)
+    assert positions.first_fetched_at(FIRST) == NOON + 2 * SECOND
+    assert positions.first_written_at(FIRST) == NOON + 2 * SECOND - timedelta(hours=1)
     done(positions, third)
 
-    assert (positions.since(FIRST), positions.oldest(FIRST)) == (None, None)
+    assert (positions.first_fetched_at(FIRST), positions.first_written_at(FIRST)) == (
+        None,
+        None,
+    )
 
 
-def test_nothing_is_said_of_a_partition_that_is_not_ours() -> None:
+def test_nothing_is_known_of_a_partition_that_is_not_assigned() -> None:
     positions = Positions()
 
-    assert (positions.span(FIRST), positions.open(FIRST)) == (0, 0)
-    assert (positions.since(FIRST), positions.oldest(FIRST)) == (None, None)
+    assert (positions.span(FIRST), positions.unsettled(FIRST)) == (0, 0)
+    assert (positions.first_fetched_at(FIRST), positions.first_written_at(FIRST)) == (
+        None,
+        None,
+    )
     positions.committed({FIRST: 3})
     positions.revoke(FIRST)
     assert positions.uncommitted() == {}

@@ -1,4 +1,4 @@
-"""The outbox: what it does with a producer that failed, and with one that is silent."""
+"""The producer: what it does with a client that failed, and with a silent one."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from keyrelay.sources.kafka.connecting.producer import (
 
 pytestmark = pytest.mark.timeout(20)
 
-PARCEL = OutgoingRecord("t", b"key", b"value", [("name", b"text")])
+RECORD = OutgoingRecord("t", b"key", b"value", [("name", b"text")])
 
 
 @dataclass(kw_only=True)
-class FakeProducer:
+class FakeClient:
     """Fails as it is told to; `silent`, it never answers."""
 
     start_fault: KafkaError | None = None
@@ -58,21 +58,21 @@ class FakeProducer:
         self.sent.append(topic)
 
 
-def outbox(*producers: FakeProducer) -> Producer:
-    """Return an outbox that makes these, one after the other."""
-    following = iter(producers)
+def a_producer(*clients: FakeClient) -> Producer:
+    """Return a producer that makes these clients, one after the other."""
+    following = iter(clients)
     return Producer(make=lambda: next(following), patience=timedelta(seconds=0.01))
 
 
-async def test_one_producer_sends_all() -> None:
-    producer = FakeProducer()
-    box = outbox(producer)
+async def test_one_client_sends_all() -> None:
+    client = FakeClient()
+    producer = a_producer(client)
 
-    await asyncio.gather(*(box.send(PARCEL) for _ in range(3)))
-    await box.close()
+    await asyncio.gather(*(producer.send(RECORD) for _ in range(3)))
+    await producer.close()
 
-    assert producer.sent == ["t"] * 3
-    assert producer.stopped
+    assert client.sent == ["t"] * 3
+    assert client.stopped
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ async def test_one_producer_sends_all() -> None:
     [(KafkaTimeoutError(), Unavailable), (MessageSizeTooLargeError(), TooLarge)],
     ids=["given up", "too large"],
 )
-async def test_after_a_record_was_given_up_another_producer_takes_over(
+async def test_after_a_record_was_given_up_another_client_takes_over(
     fault: KafkaError, raised: type[Exception]
 ) -> None:
-    first, second = FakeProducer(fault=fault), FakeProducer()
-    box = outbox(first, second)
+    first, second = FakeClient(fault=fault), FakeClient()
+    producer = a_producer(first, second)
 
     failed = await asyncio.gather(
-        *(box.send(PARCEL) for _ in range(3)), return_exceptions=True
+        *(producer.send(RECORD) for _ in range(3)), return_exceptions=True
     )
-    await box.send(PARCEL)
+    await producer.send(RECORD)
 
     assert [type(each) for each in failed] == [raised] * 3
     assert first.stopped
@@ -97,28 +97,28 @@ async def test_after_a_record_was_given_up_another_producer_takes_over(
 
 
 async def test_brokers_that_cannot_be_reached_are_asked_again() -> None:
-    first, second = FakeProducer(start_fault=KafkaConnectionError()), FakeProducer()
-    box = outbox(first, second)
+    first, second = FakeClient(start_fault=KafkaConnectionError()), FakeClient()
+    producer = a_producer(first, second)
 
     with pytest.raises(Unavailable, match="KEYRELAY_QUEUE"):
-        await box.send(PARCEL)
-    await box.send(PARCEL)
+        await producer.send(RECORD)
+    await producer.send(RECORD)
 
     assert first.stopped
     assert second.sent == ["t"]
 
 
-async def test_a_silent_producer_is_waited_for_no_longer_and_kept() -> None:
-    only = FakeProducer(silent=True)
-    box = outbox(only)
+async def test_a_silent_client_is_not_waited_for_without_end_and_is_kept() -> None:
+    only = FakeClient(silent=True)
+    producer = a_producer(only)
 
     with pytest.raises(Unavailable, match="in time"):
-        await box.send(PARCEL)
+        await producer.send(RECORD)
     assert not only.stopped
     only.silent = False
 
-    await box.send(PARCEL)
+    await producer.send(RECORD)
 
 
-async def test_closing_an_outbox_that_sent_nothing_makes_no_producer() -> None:
-    await outbox().close()
+async def test_closing_a_producer_that_sent_nothing_makes_no_client() -> None:
+    await a_producer().close()

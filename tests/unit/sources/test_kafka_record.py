@@ -1,4 +1,4 @@
-"""Records: what is written is read back, and what nobody wrote like that is refused."""
+"""Records: what a worker writes is read back, and anything else is refused."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 
 from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import MalformedTrigger, Trigger
-from keyrelay.sources.kafka.buffer.positions import Mark
+from keyrelay.sources.kafka.records.position import (
+    FetchPosition,
+    TopicPartitionOffset,
+)
 from keyrelay.sources.kafka.records.record import (
-    Fetched,
-    Place,
+    FetchedRecord,
     Record,
+    Wait,
     dead_headers,
-    parked_as,
     parked_headers,
     read_parked,
     read_published,
-    size_of,
-    written_at,
+    timestamp_of,
 )
+from keyrelay.sources.kafka.records.size import size_of
 from tests.contract.queues import trigger
 from tests.samples import DAY, MAIL_ACTION, MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
 from tests.unit.sources.kafka_records import (
@@ -30,13 +32,12 @@ from tests.unit.sources.kafka_records import (
     MAIN_TOO,
     ORIGIN,
     SHORT,
-    a_record,
     milliseconds,
     parked,
     raw,
 )
 
-MARK = Mark(SHORT, 0, 0)
+POSITION = FetchPosition(SHORT, 0, 0)
 COUNTS = st.integers(0, 999_999_999)
 INSTANTS = st.datetimes(timezones=st.just(UTC))
 HEADERS = parked(trigger(), due=NOON + DAY, waits_for=MAIL_SECRET)
@@ -46,8 +47,8 @@ TRIGGER = trigger().encode()
 BARE = json.dumps({"action": MAIL_ACTION}).encode()
 
 
-def fetched(record: ConsumerRecord, at: datetime = NOON) -> Fetched:
-    return Fetched(record, MARK, at)
+def fetched(record: ConsumerRecord, at: datetime = NOON) -> FetchedRecord:
+    return FetchedRecord(record, POSITION, at)
 
 
 def published(
@@ -96,24 +97,25 @@ def test_what_is_put_back_is_read_back(
         cut=cut,
         done=done,
     )
-    record = parked_as(a_record(trigger()), arrival, waits_for)
+    wait = Wait(due, waits_for)
 
-    headers = parked_headers(record, due, "451 later")
+    headers = parked_headers(arrival, ORIGIN, wait, "451 later")
     read = read_parked(fetched(raw(TRIGGER, of=SHORT, headers=headers)))
 
     assert read == Record(
         trigger=trigger(),
         arrival=arrival,
         origin=ORIGIN,
-        mark=MARK,
-        at=NOON,
-        due=due,
-        waits_for=waits_for,
+        position=POSITION,
+        written_at=NOON,
+        wait=wait,
     )
 
 
 def test_a_buried_one_says_why_whose_fault_and_where_it_came_from() -> None:
-    said = dict(dead_headers(Place("a/b", 1, 2), "sent nonsense ☂", "trigger", 3))
+    said = dict(
+        dead_headers(TopicPartitionOffset("a/b", 1, 2), "sent nonsense ☂", "trigger", 3)
+    )
 
     assert said == {
         "keyrelay-reason": "sent nonsense ☂".encode(),
@@ -128,10 +130,10 @@ def test_a_topic_may_be_called_anything() -> None:
 
     read = read_parked(fetched(raw(TRIGGER, headers=headers)))
 
-    assert read.origin == Place("a/b", 1, 2)
+    assert read.origin == TopicPartitionOffset("a/b", 1, 2)
 
 
-# What nobody of us wrote
+# What no worker wrote
 
 
 @given(
@@ -158,8 +160,8 @@ def test_garbage_in_a_header_is_read_safely_or_refused(
         read = read_parked(fetched(record))
     except MalformedTrigger:
         return
-    assert read.due is not None
-    assert read.due.tzinfo is UTC
+    assert read.wait is not None
+    assert read.wait.until.tzinfo is UTC
     assert 0 <= read.arrival.generation < 2**31
     assert 0 <= read.arrival.attempts < 2**31
     assert "\0" not in "".join(read.arrival.done).encode().decode()
@@ -233,7 +235,7 @@ def test_a_trigger_of_another_profile_is_refused() -> None:
     ],
 )
 def test_any_number_is_some_time(timestamp: int, at: datetime) -> None:
-    assert written_at(raw(None, timestamp=timestamp)) == at
+    assert timestamp_of(raw(None, timestamp=timestamp)) == at
 
 
 @pytest.mark.parametrize("timestamp", [-1, -(2**63), 0, milliseconds(NOON)])

@@ -1,4 +1,4 @@
-"""The watchdog: when a consumer is given up, and when it is only quiet."""
+"""The watchdog: when a consumer is replaced, and when it is only quiet."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ def watchdog() -> Watchdog:
     return Watchdog(patience=PATIENCE, moved_at=NOON, left_at=None)
 
 
-def test_who_gets_nothing_for_long_although_there_is_something_is_stalled(
+def test_a_consumer_that_gets_nothing_for_long_although_it_is_behind_is_stalled(
     watchdog: Watchdog,
 ) -> None:
     watchdog.check(NOON + PATIENCE, behind=True)
@@ -26,17 +26,23 @@ def test_who_gets_nothing_for_long_although_there_is_something_is_stalled(
         watchdog.check(LATE, behind=True)
 
 
-def test_who_has_read_everything_may_be_quiet_for_any_time(watchdog: Watchdog) -> None:
+def test_a_consumer_that_has_read_all_may_be_quiet_for_any_time(
+    watchdog: Watchdog,
+) -> None:
     watchdog.check(NOON + timedelta(days=30), behind=False)
 
 
-def test_who_got_something_of_late_is_not_stalled(watchdog: Watchdog) -> None:
+def test_a_consumer_that_got_something_of_late_is_not_stalled(
+    watchdog: Watchdog,
+) -> None:
     watchdog.moved(NOON + 2 * SECOND)
 
     watchdog.check(LATE, behind=True)
 
 
-def test_who_does_not_get_back_into_the_group_is_stalled(watchdog: Watchdog) -> None:
+def test_a_consumer_that_does_not_get_back_into_its_group_is_stalled(
+    watchdog: Watchdog,
+) -> None:
     watchdog.left(NOON)
     watchdog.check(NOON + PATIENCE, behind=False)
 
@@ -54,14 +60,16 @@ def test_leaving_again_while_away_does_not_begin_the_wait_anew(
         watchdog.check(LATE, behind=False)
 
 
-def test_who_is_back_in_the_group_has_all_the_time_again(watchdog: Watchdog) -> None:
+def test_a_consumer_that_is_back_in_its_group_has_all_the_time_again(
+    watchdog: Watchdog,
+) -> None:
     watchdog.left(NOON)
     watchdog.joined(NOON + PATIENCE)
 
     watchdog.check(LATE, behind=True)
 
 
-def test_while_the_group_is_joined_anew_nothing_is_expected(
+def test_during_a_rebalance_nothing_is_expected(
     watchdog: Watchdog,
 ) -> None:
     watchdog.left(NOON + PATIENCE)

@@ -1,4 +1,4 @@
-"""Inspection: how much the log holds that is not settled yet."""
+"""Inspection: how much in Kafka is not settled yet."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,9 +13,9 @@ from keyrelay.sources.kafka.topics.names import Topics
 
 
 async def depth(clients: KafkaClients, topics: Topics) -> Depth:
-    """Return what no reader of the group has settled. Raises KafkaError.
+    """Return what no member of the group has settled. Raises KafkaError.
 
-    How old it is, is for each reader to say of its own partitions.
+    `age` is zero: only the member that reads a partition knows how old its records are.
     """
     group = clients.connection.address.group
     async with clients.administrating() as administrator:
@@ -39,21 +39,21 @@ async def depth(clients: KafkaClients, topics: Topics) -> Depth:
 
 
 async def lags(
-    consumer: AIOKafkaConsumer, positions: Positions, now: datetime
+    client: AIOKafkaConsumer, positions: Positions, now: datetime
 ) -> Sequence[Lag]:
-    """Return what one reader has to do still, topic by topic. Raises KafkaError."""
-    assigned = sorted(consumer.assignment())
-    # Asked for: what the reader knows of the ends is as old as its last fetch, and of a
-    # partition whose window is full it fetches nothing.
-    ends = await consumer.end_offsets(assigned)
+    """Return what is left to one member of the group, by topic. Raises KafkaError."""
+    assigned = sorted(client.assignment())
+    # The ends are asked for: those that the client knows are as old as its last fetch,
+    # and it fetches nothing of a paused partition.
+    ends = await client.end_offsets(assigned)
     waiting: dict[str, int] = {}
     oldest: dict[str, datetime] = {}
     for partition in assigned:
-        read = await consumer.position(partition)
+        read = await client.position(partition)
         unread = max(0, ends[partition] - read)
         topic = partition.topic
-        waiting[topic] = waiting.get(topic, 0) + unread + positions.open(partition)
-        since = positions.oldest(partition)
+        waiting[topic] = waiting.get(topic, 0) + unread + positions.unsettled(partition)
+        since = positions.first_written_at(partition)
         if since is not None:
             oldest[topic] = min(since, oldest.get(topic, since))
     return [

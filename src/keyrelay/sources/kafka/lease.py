@@ -1,4 +1,4 @@
-"""Leases: triggers on loan, which the log itself knows nothing of."""
+"""Leases: triggers that are on loan to a lane."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from keyrelay.sources.kafka.records.record import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaLoan:
-    """A record and what its claim said; a wake after `lent_at` is for it, too."""
+    """A record and its claim; wakes since `lent_at` are for this trigger, too."""
 
     record: Record
     claim: Go
@@ -21,8 +21,11 @@ class KafkaLoan:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class KafkaLease:
-    """`ending` is kept once it stands in the log: it must not be written twice only
-    because the database did not answer."""
+    """ports.Lease.
+
+    `ending` is kept once what it needs is written to Kafka: if the claim could not be
+    ended because the database did not answer, the next try must not write it again.
+    """
 
     loan: KafkaLoan
     ending: Ending | None = field(default=None, init=False)

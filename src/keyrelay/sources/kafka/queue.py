@@ -1,163 +1,127 @@
-"""The queue in Kafka: a log that a group reads, and into which its readers put back.
+"""The queue in Kafka: topics that a consumer group reads, and to which it writes back.
 
-What concurrent callers want is done together, as in the embedded queue: leases are one
-claim for all who came while the one before was written, and so are their ends.
+What concurrent callers want is done together, as in the embedded queue: all leases that
+were asked for while the last claims were written are one claim, and so are their ends.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.model.backlog import Depth, Lag, QueueStatus
-from keyrelay.model.claim import Arrival, ClaimStatus, Ending
+from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, ClaimStates, Unavailable
 from keyrelay.sources.kafka import inspection
-from keyrelay.sources.kafka.buffer.buffer import Buffer
-from keyrelay.sources.kafka.buffer.key_order import KeyOrder
-from keyrelay.sources.kafka.buffer.positions import Positions
-from keyrelay.sources.kafka.buffer.wakes import Wakes
+from keyrelay.sources.kafka.buffer.buffer import new_buffer
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
-from keyrelay.sources.kafka.connecting.producer import (
-    OutgoingRecord,
-    Producer,
-    TooLarge,
-)
+from keyrelay.sources.kafka.connecting.producer import Producer
 from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
 from keyrelay.sources.kafka.lending import Lending
 from keyrelay.sources.kafka.options import KafkaOptions
-from keyrelay.sources.kafka.reading.reader import Reader
+from keyrelay.sources.kafka.reading.reader import TopicReader
+from keyrelay.sources.kafka.settling import LeaseSettling
 from keyrelay.sources.kafka.topics.names import Topics
-
-log = logging.getLogger(__name__)
+from keyrelay.sources.kafka.writer import TopicWriter
 
 _MOST = 500  # of anything in one claim
-_ANSWER = 5.0  # seconds; as long as a group is joined anew there is none
+_ANSWER = 5.0  # seconds; during a rebalance there is no answer
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KafkaQueue:
-    """ports.TriggerQueue. It joins its group with the first lease that is asked for."""
+    """ports.TriggerQueue. It joins its group when the first lease is asked for."""
 
-    _reader: Reader
-    _states: ClaimStates
+    _reader: TopicReader
+    _writer: TopicWriter
+    _settling: LeaseSettling
     _loans: Batch[None, KafkaLoan | None]
-    _ends: Batch[Ending, bool]
     _drained: Batch[None, bool]
-    _reading: asyncio.Task[None] | None = field(default=None, init=False)
-
-    @property
-    def _clerk(self) -> Lending:
-        return self._reader.clerk
+    _states: ClaimStates
 
     async def accept(self, trigger: Trigger) -> bool:
-        key = None if trigger.key is None else trigger.key.encode()
-        topic = self._clerk.shelf.topics.main
-        await self._write(OutgoingRecord(topic, key, trigger.encode()))
+        await self._writer.publish(trigger)
         return True
 
     async def redrive(self, letter: DeadLetter) -> bool:
-        trigger = letter.redriven(self._clerk.world.now())
+        trigger = letter.redriven(self._reader.world.now())
         known = await self._states.state(trigger.profile, trigger.id)
         if known is not None and known.status is not ClaimStatus.BURIED:
             return False
+        # Of a trigger without a claim, the first record had the generation 0.
+        generation = 0 if known is None else known.arrival.generation
         arrival = Arrival(
             profile=trigger.profile,
             id=trigger.id,
-            generation=known.arrival.generation + 1
-            if known
-            else 1,  # later than any first record
+            generation=generation + 1,
             done=letter.settlement.done,
         )
-        await self._write(self._clerk.redriven(trigger, arrival))
+        await self._writer.redrive(trigger, arrival)
         return True
 
     async def lease(self, until: asyncio.Event) -> KafkaLease | None:
-        bell = self._clerk.bell
+        buffer = self._reader.buffer
         while not until.is_set():
-            self._read()
-            rung = bell.count
+            self._reader.start()
+            count = buffer.wakeup.count
             loan = await self._loans.submit(None)
             if loan is not None:
-                return KafkaLease(loan=loan, _settle=self._settle)
-            if self._clerk.terms.drain and await self._drained.submit(None):
+                return KafkaLease(loan=loan, _settle=self._settling.settle)
+            if buffer.options.drain and await self._drained.submit(None):
                 return None
-            if bell.count == rung:
-                await bell.wait(until)
+            if buffer.wakeup.count == count:
+                await buffer.wakeup.wait(until)
         return None
 
     async def wake(self, secret: str) -> None:
-        self._clerk.wake(secret)
+        self._reader.buffer.wake(secret, self._reader.world.now())
 
     async def wake_all(self) -> None:
-        self._clerk.wake(None)
+        self._reader.buffer.wake(None, self._reader.world.now())
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        """Return where a trigger stands; None, nobody has taken it from the log yet."""
+        """Return what is known of a trigger; None, no worker has claimed it yet."""
         return await self._states.status(profile, id_)
 
     async def depth(self) -> Depth:
-        if (pump := self._reader.pump) is not None:
-            await pump.commit()
-        topics = self._clerk.shelf.topics
+        if (consumer := self._reader.consumer) is not None:
+            await consumer.partitions.commit()
+        topics = self._reader.buffer.topics
         try:
             return await inspection.depth(self._reader.clients, topics)
         except (KafkaError, TimeoutError) as fault:
             raise _unanswered(fault) from None
 
     async def lags(self) -> Sequence[Lag]:
-        if (pump := self._reader.pump) is None:
+        if (consumer := self._reader.consumer) is None:
             raise Unavailable("Kafka is not being read at this moment")
-        now, positions = self._clerk.world.now(), self._clerk.shelf.positions
+        now, positions = self._reader.world.now(), self._reader.buffer.positions
         try:
             async with asyncio.timeout(_ANSWER):
-                return await inspection.lags(pump.consumer, positions, now)
+                return await inspection.lags(consumer.client, positions, now)
         except (KafkaError, IllegalStateError, TimeoutError) as fault:
             raise _unanswered(fault) from None
 
     async def close(self) -> None:
         """Return once nothing is read or written any more."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
-        for group in (self._loans, self._ends, self._drained):
-            await group.close()
-        await self._clerk.outbox.close()
-
-    def _read(self) -> None:
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._reader.run())
-        elif self._reading.done():
-            self._reading.result()  # without it nothing comes: its fault is ours
-
-    async def _settle(self, lease: KafkaLease, settlement: Settlement) -> None:
-        clerk, loan = self._clerk, lease.loan
-        if lease.ending is None:
-            lease.ending = await clerk.put_away(loan, settlement)
-        if not await self._ends.submit(lease.ending):
-            log.warning("lease lost", extra={"trigger": lease.trigger.id})
-        clerk.let_go(loan, lease.ending, settlement)
-
-    async def _write(self, parcel: OutgoingRecord) -> None:
         try:
-            await self._clerk.outbox.send(parcel)
-        except TooLarge as fault:
-            raise Unavailable(f"{fault}; see `keyrelay topics check`") from None
+            await self._reader.close()
+        finally:
+            for batch in (self._loans, self._settling.ends, self._drained):
+                await batch.close()
+            await self._writer.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What is known of triggers that were claimed, and what claims them."""
+class ClaimAccess:
+    """Claims as the queue writes them, and as it reads them."""
 
     claims: Claims
     states: ClaimStates
@@ -166,27 +130,27 @@ class Memory:
 @asynccontextmanager
 async def open_queue(
     clients: KafkaClients,
-    memory: Memory,
+    store: ClaimAccess,
     world: World,
-    terms: KafkaOptions,
+    options: KafkaOptions,
     profile: str | None,
 ) -> AsyncIterator[KafkaQueue]:
-    """Open both ends of the log; whoever names no profile is of `profile`, if given."""
-    clerk = Lending(
-        shelf=_shelf(clients, terms, profile),
-        claims=memory.claims,
-        outbox=Producer(make=clients.producer),
-        bell=Wakeup(),
-        terms=terms,
-        world=world,
+    """Open the queue; triggers that name no profile belong to `profile`."""
+    topics = Topics(main=clients.connection.address.topic)
+    buffer = new_buffer(topics, options, profile)
+    writer = TopicWriter(
+        producer=Producer(make=clients.producer), topics=topics, world=world
     )
-    reader = Reader(clients=clients, clerk=clerk)
+    ends = Batch(run=store.claims.end, most=_MOST)
+    reader = TopicReader(clients=clients, buffer=buffer, world=world)
+    lending = Lending(buffer=buffer, claims=store.claims, writer=writer, world=world)
     queue = KafkaQueue(
         _reader=reader,
-        _states=memory.states,
-        _loans=Batch(run=partial(_lend, reader), most=_MOST),
-        _ends=Batch(run=clerk.end, most=_MOST),
+        _writer=writer,
+        _settling=LeaseSettling(buffer=buffer, writer=writer, ends=ends, world=world),
+        _loans=Batch(run=partial(_lend, reader, lending), most=_MOST),
         _drained=Batch(run=partial(_drained, reader), most=_MOST),
+        _states=store.states,
     )
     try:
         yield queue
@@ -194,35 +158,17 @@ async def open_queue(
         await queue.close()
 
 
-def _shelf(clients: KafkaClients, terms: KafkaOptions, profile: str | None) -> Buffer:
-    return Buffer(
-        topics=Topics(main=clients.connection.address.topic),
-        positions=Positions(),
-        wakes=Wakes(),
-        lines=KeyOrder(ordered=terms.ordered),
-        profile=profile,
-        terms=terms,
-    )
-
-
-async def _lend(reader: Reader, asked: Sequence[None]) -> Sequence[KafkaLoan | None]:
-    loans = await reader.clerk.lend(asked)
-    if reader.pump is not None:
-        reader.pump.make_room()
+async def _lend(
+    reader: TopicReader, lending: Lending, asked: Sequence[None]
+) -> Sequence[KafkaLoan | None]:
+    loans = await lending.lend(asked)
+    if reader.consumer is not None:
+        reader.consumer.partitions.resume()
     return loans
 
 
-async def _drained(reader: Reader, asked: Sequence[None]) -> Sequence[bool]:
-    """Say to all who ask at once whether there is nothing left to do."""
-    clerk, pump = reader.clerk, reader.pump
-    if pump is None or _is_busy(clerk) or not await pump.has_read_all():
-        return [False] * len(asked)
-    # Asked again: what was read while the answer came stands on the shelf now.
-    return [not _is_busy(clerk)] * len(asked)
-
-
-def _is_busy(clerk: Lending) -> bool:
-    return bool(clerk.shelf.on_loan or clerk.shelf.due(clerk.world.now()))
+async def _drained(reader: TopicReader, asked: Sequence[None]) -> Sequence[bool]:
+    return [await reader.has_done_all()] * len(asked)
 
 
 def _unanswered(fault: Exception) -> Unavailable:

@@ -1,26 +1,26 @@
-"""Takings: what comes off the shelf at once, sorted by what is to be done with it."""
+"""Drawn records: what came out of the buffer together, sorted by what is done next."""
 
 from dataclasses import dataclass, field
 
-from keyrelay.sources.kafka.records.record import Fetched, Record
+from keyrelay.sources.kafka.records.record import FetchedRecord, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A record that is no trigger, and why."""
+class MalformedRecord:
+    """A record that holds no trigger, and why."""
 
-    fetched: Fetched
+    fetched: FetchedRecord
     reason: str
 
 
 @dataclass(slots=True)
 class Drawn:
-    """What was taken off the shelf: triggers to be attempted, those that are to wait
-    on in another topic, and what is no trigger."""
+    """`due` are to be claimed and attempted, `early` have to wait on in another topic,
+    `malformed` go to the dead-letter topic."""
 
     due: list[Record] = field(default_factory=list)
     early: list[Record] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    malformed: list[MalformedRecord] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.due) + len(self.early) + len(self.unreadable)
+        return len(self.due) + len(self.early) + len(self.malformed)

@@ -1,7 +1,9 @@
-"""Positions: how far each partition is done, gap by gap, and what may be committed.
+"""Positions: how far each partition is settled, and which offset may be committed.
 
-Records are settled in any order; committed is only what comes before the first that is
-not. Offsets need not be consecutive: a log may have holes.
+Records are settled in any order, while Kafka keeps one offset for a partition: that of
+the next record to read after a restart. So the offset that may be committed is that of
+the first record that is not settled. Offsets need not be consecutive: a compacted or
+transactional log has holes.
 """
 
 import itertools
@@ -12,47 +14,43 @@ from datetime import datetime
 
 from aiokafka.structs import TopicPartition
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A record that was taken, under one assignment of its partition to us."""
-
-    partition: TopicPartition
-    epoch: int
-    offset: int
+from keyrelay.sources.kafka.records.position import FetchPosition
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _Unsettled:
     size: int
-    taken_at: datetime
+    fetched_at: datetime
     written_at: datetime
 
 
 @dataclass(slots=True)
 class _PartitionProgress:
-    """`taken` are offsets from the first that is not done; `open` are the sizes and
-    times of those among them that are not."""
+    """One assignment of a partition.
+
+    `next_offset` is the one that may be committed. `fetched` are the offsets from there
+    on; `unsettled` are those of them that are not settled.
+    """
 
     epoch: int
-    position: int
+    next_offset: int
     committed: int
-    taken: deque[int] = field(default_factory=deque)
-    open: dict[int, _Open] = field(default_factory=dict)
+    fetched: deque[int] = field(default_factory=deque)
+    unsettled: dict[int, _Unsettled] = field(default_factory=dict)
 
     @property
-    def next(self) -> int:
-        """The first offset that was not taken."""
-        return self.taken[-1] + 1 if self.taken else self.position
+    def next_fetch(self) -> int:
+        """The first offset that was not fetched."""
+        return self.fetched[-1] + 1 if self.fetched else self.next_offset
 
     def advance(self) -> None:
-        while self.taken and self.taken[0] not in self.open:
-            self.position = self.taken.popleft() + 1
+        while self.fetched and self.fetched[0] not in self.unsettled:
+            self.next_offset = self.fetched.popleft() + 1
 
 
 @dataclass(slots=True)
 class Positions:
-    """Those of the partitions that are assigned to us."""
+    """The progress of the partitions that are assigned to this process."""
 
     _of: dict[TopicPartition, _PartitionProgress] = field(
         default_factory=dict, init=False
@@ -62,90 +60,94 @@ class Positions:
 
     @property
     def bytes(self) -> int:
-        """How many are under way in all."""
+        """How many bytes of memory all unsettled records take."""
         return self._bytes.total()
 
     def bytes_of(self, topic: str) -> int:
-        """Return how many of the topic's are under way."""
+        """Return how many bytes of memory the topic's unsettled records take."""
         return self._bytes[topic]
 
-    def take(
+    def track(
         self,
         partition: TopicPartition,
         offset: int,
         size: int,
-        taken_at: datetime,
+        fetched_at: datetime,
         written_at: datetime,
-    ) -> Mark:
-        """Note that the record is under way, and assign its partition if need be."""
+    ) -> FetchPosition:
+        """Note that a record was fetched; its partition is assigned if it was not."""
         progress = self._of.get(partition)
-        if progress is None or offset < progress.next:
-            # Read back, it is not the log of which the offsets so far were.
+        if progress is None or offset < progress.next_fetch:
+            # An offset that goes back begins another assignment: a rebalance took the
+            # partition away in between, or the topic was made anew.
             self.revoke(partition)
             progress = _PartitionProgress(next(self._epochs), offset, offset)
             self._of[partition] = progress
-        progress.taken.append(offset)
-        progress.open[offset] = _Open(size, taken_at, written_at)
+        progress.fetched.append(offset)
+        progress.unsettled[offset] = _Unsettled(size, fetched_at, written_at)
         self._bytes[partition.topic] += size
-        return Mark(partition, progress.epoch, offset)
+        return FetchPosition(partition, progress.epoch, offset)
 
-    def is_current(self, mark: Mark) -> bool:
-        progress = self._of.get(mark.partition)
-        # The epoch is the guard: what was taken under an assignment that is over says
-        # nothing of this one, in which the same record may be under way once more.
-        return progress is not None and progress.epoch == mark.epoch
+    def is_current(self, position: FetchPosition) -> bool:
+        """Tell whether the assignment under which it was fetched still lasts."""
+        progress = self._of.get(position.partition)
+        # The epoch is the guard: what was fetched under an assignment that is over says
+        # nothing of this one, under which the same record may be fetched once more.
+        return progress is not None and progress.epoch == position.epoch
 
-    def done(self, mark: Mark) -> None:
-        """Note that the record is settled; too late, after a revocation, do nothing."""
-        if self.is_current(mark):
-            progress = self._of[mark.partition]
-            if (done := progress.open.pop(mark.offset, None)) is not None:
-                self._bytes[mark.partition.topic] -= done.size
+    def settle(self, position: FetchPosition) -> None:
+        """Note that the record is settled; after a revocation, do nothing."""
+        if self.is_current(position):
+            progress = self._of[position.partition]
+            if (settled := progress.unsettled.pop(position.offset, None)) is not None:
+                self._bytes[position.partition.topic] -= settled.size
                 progress.advance()
 
     def revoke(self, partition: TopicPartition) -> None:
+        """End the partition's assignment."""
         progress = self._of.pop(partition, None)
         if progress is not None:
-            size = sum(each.size for each in progress.open.values())
+            size = sum(each.size for each in progress.unsettled.values())
             self._bytes[partition.topic] -= size
 
     def uncommitted(self) -> Mapping[TopicPartition, int]:
-        """Return where the next record to read is, of what has moved."""
+        """Return the offsets that may be committed and are not."""
         return {
-            partition: progress.position
+            partition: progress.next_offset
             for partition, progress in self._of.items()
-            if progress.position > progress.committed
+            if progress.next_offset > progress.committed
         }
 
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Note that these offsets are committed."""
         for partition, offset in offsets.items():
             if (progress := self._of.get(partition)) is not None:
-                # Of another assignment, it may be beyond where this one is.
-                known = min(offset, progress.position)
+                # An offset of an earlier assignment may be beyond this one's.
+                known = min(offset, progress.next_offset)
                 progress.committed = max(progress.committed, known)
 
     def span(self, partition: TopicPartition) -> int:
-        """Return how many records are taken from the first that is not done."""
+        """Return how many records were fetched from the first unsettled one on."""
         progress = self._of.get(partition)
-        return len(progress.taken) if progress else 0
+        return len(progress.fetched) if progress else 0
 
-    def open(self, partition: TopicPartition) -> int:
-        """Return how many of the partition's records are under way."""
+    def unsettled(self, partition: TopicPartition) -> int:
+        """Return how many of the partition's records are not settled."""
         progress = self._of.get(partition)
-        return len(progress.open) if progress else 0
+        return len(progress.unsettled) if progress else 0
 
-    def since(self, partition: TopicPartition) -> datetime | None:
-        """Return when the first that is not done was taken; None, all are done."""
+    def first_fetched_at(self, partition: TopicPartition) -> datetime | None:
+        """Return when the first unsettled record was fetched; None, there is none."""
         first = self._first(partition)
-        return None if first is None else first.taken_at
+        return None if first is None else first.fetched_at
 
-    def oldest(self, partition: TopicPartition) -> datetime | None:
-        """Return when the first that is not done was written; None, all are done."""
+    def first_written_at(self, partition: TopicPartition) -> datetime | None:
+        """Return when the first unsettled record was written; None, there is none."""
         first = self._first(partition)
         return None if first is None else first.written_at
 
-    def _first(self, partition: TopicPartition) -> _Open | None:
+    def _first(self, partition: TopicPartition) -> _Unsettled | None:
         progress = self._of.get(partition)
-        if progress is None or not progress.taken:
+        if progress is None or not progress.fetched:
             return None
-        return progress.open[progress.taken[0]]
+        return progress.unsettled[progress.fetched[0]]

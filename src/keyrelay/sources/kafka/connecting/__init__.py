@@ -1,1 +1,1 @@
-"""Connecting: how Kafka's brokers are found, trusted and spoken to."""
+"""Connecting: how Kafka's brokers are found, authenticated and connected to."""

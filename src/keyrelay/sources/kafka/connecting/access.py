@@ -1,4 +1,4 @@
-"""Access: how Kafka is spoken to and who we are there, as the settings have it."""
+"""Access: whether Kafka is reached by TLS, and with which login, from the settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
 from keyrelay.vault.private_file import NotPrivate, read_private
 
-_LONGEST = 1024  # bytes of a password; one more is looked at
+_LONGEST = 1024  # bytes of a password
 _NEEDS = (
     "KEYRELAY_KAFKA_USERNAME and either KEYRELAY_KAFKA_PASSWORD_FILE or"
     " KEYRELAY_KAFKA_PASSWORD"
@@ -20,7 +20,7 @@ class InvalidAccess(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Without a `mechanism` nobody logs in."""
+    """Without a SASL `mechanism` there is no login."""
 
     tls: bool = False
     ca_file: Path | None = None
@@ -45,7 +45,7 @@ class Access:
 
 
 def password_of(access: Access) -> SecretValue | None:
-    """Return the password that was given, or read it. Raises Unavailable."""
+    """Return the password from the settings or its file. Raises Unavailable."""
     if access.password_file is None:
         return access.password
     password = _read(access.password_file)
@@ -58,7 +58,7 @@ def password_of(access: Access) -> SecretValue | None:
 
 
 def _read(path: Path) -> SecretValue | None:
-    # A function of its own, that no traceback may show the text among its locals.
+    # A function of its own, so that no traceback shows the text among its locals.
     try:
         return _parse(read_private(path, "password file", _LONGEST + 2))
     except FileNotFoundError:
@@ -72,7 +72,7 @@ def _parse(raw: bytes) -> SecretValue | None:
     line = raw.removesuffix(b"\n")
     try:
         text = line.decode()
-    except UnicodeDecodeError:  # it holds the whole input, so it ends here
+    except UnicodeDecodeError:  # not raised on: it holds the whole input
         return None
     fits = 0 < len(line) <= _LONGEST and text.isprintable()
     return SecretValue(text) if fits else None

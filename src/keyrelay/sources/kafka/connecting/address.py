@@ -1,9 +1,9 @@
-"""Address: where triggers wait in Kafka, read from the URL and nothing else.
+"""Address: the brokers, the topic and the consumer group, read from the URL.
 
     kafka://HOST[:PORT][,HOST[:PORT]…][?topic=NAME][&group=NAME][&profile=NAME]
 
-An IPv6 address stands in brackets. How Kafka is spoken to, and who we are there, is
-for the settings kafka_* to say: a URL stands in process lists and in logs.
+An IPv6 address stands in brackets. TLS and the login come from the settings kafka_*,
+because URLs are shown in process lists and logs.
 """
 
 import re
@@ -20,21 +20,21 @@ GROUP = "keyrelay"
 _PORT = 9092
 _LIKE = "kafka://host:9092,host:9092?topic=keyrelay.triggers"
 _PARAMETERS = ("topic", "group", "profile")
-# Kafka takes 249 characters; the names of the other topics are longer by a few.
+# Kafka takes 249 characters; the names of the retry topics are longer by a few.
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,200}")
 _BROKER = re.compile(r"([a-zA-Z0-9._-]{1,253}|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?")
 
 
 class InvalidAddress(ValueError):
-    """The URL leads to no Kafka; the message says what is wrong, and quotes nothing."""
+    """The URL is not one of Kafka; the message says why, and quotes nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """`brokers` are those asked first, each `host:port`.
+    """`brokers` are the bootstrap servers, each `host:port`.
 
-    `profile` names the one whose triggers may leave their profile out; None, each
-    names its own.
+    Triggers that name no profile belong to the one named `profile`; None, each trigger
+    must name its own.
     """
 
     brokers: tuple[str, ...]
@@ -48,7 +48,7 @@ def parse_address(url: str) -> Address:
     plain = url.isascii() and url.isprintable() and "#" not in url
     if not (plain and url.startswith("kafka://")):
         raise InvalidAddress(f"expected a URL like {_LIKE}")
-    # No urlsplit: it fails on brackets with a message that quotes them.
+    # Not urlsplit: its message about wrong brackets quotes the URL.
     place, _, query = url.removeprefix("kafka://").partition("?")
     parameters = _parameters(query)
     return Address(
@@ -76,7 +76,7 @@ def _pairs(query: str) -> list[tuple[str, str]]:
         return parse_qsl(
             query, keep_blank_values=True, strict_parsing=bool(query), errors="strict"
         )
-    except ValueError:  # it quotes what it was given, so it ends here
+    except ValueError:  # not raised on: it quotes the URL
         pass
     raise InvalidAddress(f"the parameters of the Kafka URL look like {_LIKE}")
 

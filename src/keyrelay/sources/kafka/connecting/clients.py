@@ -1,4 +1,4 @@
-"""Clients: consumers and producers, set up as our promises need them."""
+"""Clients: consumers, producers and administrators, set up as durability needs it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from keyrelay.sources.kafka.connecting.connection import Connection
-from keyrelay.sources.kafka.topics.layout import LARGEST_RECORD
+from keyrelay.sources.kafka.records.size import LARGEST_RECORD
 
-_FETCH = 1024 * 1024
+_FETCH = 1024 * 1024  # bytes of one partition at a time
 _PATIENCE = 10_000  # milliseconds for a request
 
 
@@ -19,19 +19,19 @@ class KafkaClients:
     connection: Connection
 
     def consumer(self) -> AIOKafkaConsumer:
-        """Return a member of the group that commits nothing of its own accord."""
+        """Return a member of the group; it commits only what it is told to."""
         return AIOKafkaConsumer(
             **self.connection.arguments(),
             group_id=self.connection.address.group,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",  # what was accepted before we came counts
-            isolation_level="read_committed",  # and what was taken back does not
-            fetch_max_wait_ms=100,  # a partition that is resumed waits for it
+            auto_offset_reset="earliest",  # also what was published before
+            isolation_level="read_committed",  # nothing of aborted transactions
+            fetch_max_wait_ms=100,  # a resumed partition waits for it
             fetch_max_bytes=4 * _FETCH,
             max_partition_fetch_bytes=_FETCH,
             request_timeout_ms=_PATIENCE,
-            # A dead member stops the whole group for so long when it is joined anew;
-            # brokers allow no less.
+            # A rebalance waits so long for a dead member. Brokers allow no less by
+            # default (group.min.session.timeout.ms).
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_500,
             metadata_max_age_ms=30_000,
@@ -49,7 +49,7 @@ class KafkaClients:
         )
 
     def onlooker(self) -> AIOKafkaConsumer:
-        """Return a consumer of no group, which asks and never reads."""
+        """Return a consumer of no group, which asks for offsets."""
         return AIOKafkaConsumer(
             **self.connection.arguments(),
             enable_auto_commit=False,

@@ -1,4 +1,4 @@
-"""Connection: what every client of ours needs to know to speak to Kafka."""
+"""Connection: what every Kafka client needs to connect."""
 
 import ssl
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _CLIENT = "keyrelay"
 
 
 class ClientArguments(TypedDict):
-    """What aiokafka's consumer, producer and administrator take alike."""
+    """The arguments that aiokafka's consumer, producer and administrator share."""
 
     bootstrap_servers: list[str]
     client_id: str
@@ -28,7 +28,7 @@ class ClientArguments(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Connection:
-    """`mechanism` None, nobody logs in."""
+    """Without a SASL `mechanism` there is no login, without `tls` no TLS."""
 
     address: Address
     tls: ssl.SSLContext | None
@@ -37,13 +37,13 @@ class Connection:
     password: SecretValue | None
 
     def arguments(self) -> ClientArguments:
-        """Return what a client is made with; the password stands in it."""
+        """Return the arguments of a client; the password is among them."""
         return ClientArguments(
             bootstrap_servers=list(self.address.brokers),
             client_id=_CLIENT,
             security_protocol=self._protocol(),
             ssl_context=self.tls,
-            sasl_mechanism=self.mechanism or "PLAIN",  # which is what they default to
+            sasl_mechanism=self.mechanism or "PLAIN",  # aiokafka's default
             sasl_plain_username=self.username,
             sasl_plain_password=self.password.reveal() if self.password else None,
         )
@@ -55,7 +55,7 @@ class Connection:
 
 
 def connection_to(address: Address, access: Access) -> Connection:
-    """Read the files that the settings name. Raises Unavailable."""
+    """Read the certificates and the password. Raises Unavailable."""
     return Connection(
         address=address,
         tls=tls_context(access.ca_file) if access.tls else None,
@@ -66,7 +66,7 @@ def connection_to(address: Address, access: Access) -> Connection:
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Trust what the system trusts, and what is in `ca_file`. Raises Unavailable."""
+    """Trust the system's authorities and those in `ca_file`. Raises Unavailable."""
     try:
         return system_context(ca_file)
     except UnreadableCertificates as fault:

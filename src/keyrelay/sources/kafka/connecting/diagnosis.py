@@ -1,7 +1,7 @@
-"""Diagnosis: why no broker lets us in, in one sentence with a remedy.
+"""Diagnosis: why no broker could be reached, in one sentence with a remedy.
 
-aiokafka says only that it could not bootstrap, and logs the reason. So it is asked
-for once more, of each broker that the URL names, by the connection beneath its client.
+aiokafka says only that it could not bootstrap, and logs the reason. So the connection
+beneath its client is tried once more with each broker that the URL names.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _FAREWELL = 2.0  # seconds
 
 
 async def diagnose(connection: Connection) -> Unavailable:
-    """Return what is to be raised when no broker could be reached."""
+    """Return the exception to raise when no broker could be reached."""
     faults = []
     for broker in connection.address.brokers:
         fault = await _fault(connection, broker)
@@ -66,7 +66,7 @@ def _words(error: Exception, mechanism: str | None) -> str:
 async def _connect(connection: Connection, broker: str) -> None:
     given = connection.arguments()
     ((host, port, _),) = collect_hosts([broker])
-    line = AIOKafkaConnection(
+    link = AIOKafkaConnection(
         host,
         port,
         client_id=given["client_id"],
@@ -78,18 +78,18 @@ async def _connect(connection: Connection, broker: str) -> None:
         sasl_plain_password=given["sasl_plain_password"],
     )
     try:
-        await line.connect()
-    except OSError:  # there is no line
+        await link.connect()
+    except OSError:  # nothing is open
         raise
     except (KafkaError, ValueError):
-        await _hang_up(line)
+        await _close(link)
         raise
-    await _hang_up(line)
+    await _close(link)
 
 
-async def _hang_up(line: AIOKafkaConnection) -> None:
-    # Waited for, and with it the line of the client that failed before: the command
-    # may end here, and a loop does not end well while TLS takes its leave.
+async def _close(link: AIOKafkaConnection) -> None:
+    # Waited for, so that the connection of the client that failed before is closed,
+    # too: an event loop that ends during a TLS shutdown logs errors.
     with suppress(TimeoutError):
         async with asyncio.timeout(_FAREWELL):
-            await line.close()
+            await link.close()

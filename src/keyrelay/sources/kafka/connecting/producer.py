@@ -1,7 +1,7 @@
-"""The outbox: what is written to the log, each record durable before it counts.
+"""Producer: writes records, each durable before it counts as written.
 
-Writes are acknowledged by all replicas in sync and idempotent (KIP-98): a retry inside
-the producer makes no second record.
+All in-sync replicas acknowledge a write, and writes are idempotent (KIP-98): a retry
+inside the client makes no second record.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from keyrelay.sources.kafka.records.record import Headers
 
 log = logging.getLogger(__name__)
 
-_FAREWELL = 5.0  # seconds for what is under way
+_FAREWELL = 5.0  # seconds for writes that are under way
 
 
 class TooLarge(Exception):
@@ -37,82 +37,84 @@ class OutgoingRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Producer:
-    """Makes its producer with the first record, and another after one that failed:
-    of a producer whose batch was given up nobody knows what comes next."""
+    """Makes its client with the first record, and another one after a failure: what a
+    client does after it gave up a batch is not defined."""
 
     make: Callable[[], AIOKafkaProducer]
-    patience: timedelta = timedelta(seconds=30)  # the library's own has no end
-    _producer: AIOKafkaProducer | None = field(default=None, init=False)
+    patience: timedelta = timedelta(seconds=30)  # the client's own has no end
+    _client: AIOKafkaProducer | None = field(default=None, init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
-    async def send(self, parcel: OutgoingRecord) -> None:
+    async def send(self, record: OutgoingRecord) -> None:
         """Return once the record is durable. Raises Unavailable and TooLarge."""
-        producer = await self._started()
+        client = await self._started()
         try:
             async with asyncio.timeout(self.patience.total_seconds()):
-                await producer.send_and_wait(
-                    parcel.topic,
-                    value=parcel.value,
-                    key=parcel.key,
-                    headers=list(parcel.headers),
+                await client.send_and_wait(
+                    record.topic,
+                    value=record.value,
+                    key=record.key,
+                    headers=list(record.headers),
                 )
         except TimeoutError:
-            # The producer goes on trying, so nothing of it need be given up; that the
-            # record may stand there twice then is for its claim to see.
-            raise _not_taken(parcel, "in time") from None
+            # The client goes on trying, so it need not be given up. If the record is
+            # then written twice, its claim tells that the second one is known.
+            raise _not_taken(record, "in time") from None
         except MessageSizeTooLargeError:
-            # It was numbered, and what comes next would be out of order (KIP-98).
-            await self._give_up(producer)
-            raise TooLarge(f"{parcel.topic} takes no record of this size") from None
+            # The record has taken a sequence number: the next would be out of order
+            # (KIP-98).
+            await self._give_up(client)
+            raise TooLarge(f"{record.topic} takes no record of this size") from None
         except KafkaError as fault:
-            await self._give_up(producer)
-            raise _not_taken(parcel, f"({type(fault).__name__})") from None
+            await self._give_up(client)
+            raise _not_taken(record, f"({type(fault).__name__})") from None
 
     async def close(self) -> None:
         """Return once nothing is written any more."""
         async with self._turn:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            await _stop(producer)
+            client, self._client = self._client, None
+        if client is not None:
+            await _stop(client)
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._turn:
-            producer = self._producer or await self._start(self.make())
-            self._producer = producer
-            return producer
+            client = self._client or await self._start(self.make())
+            self._client = client
+            return client
 
-    async def _start(self, producer: AIOKafkaProducer) -> AIOKafkaProducer:
+    async def _start(self, client: AIOKafkaProducer) -> AIOKafkaProducer:
         try:
             async with asyncio.timeout(self.patience.total_seconds()):
-                await producer.start()
+                await client.start()
         except (KafkaError, TimeoutError) as fault:
-            await _stop(producer)
+            await _stop(client)
             raise Unavailable(
                 f"Kafka does not answer ({type(fault).__name__}):"
                 " check KEYRELAY_QUEUE and the brokers"
             ) from None
-        return producer
+        return client
 
-    async def _give_up(self, producer: AIOKafkaProducer) -> None:
+    async def _give_up(self, client: AIOKafkaProducer) -> None:
         async with self._turn:
-            is_first = self._producer is producer  # to find out
-            if is_first:
-                self._producer = None
-        if is_first:
-            await _stop(producer)
+            # Several calls may fail with the same client; the first one stops it.
+            is_current = self._client is client
+            if is_current:
+                self._client = None
+        if is_current:
+            await _stop(client)
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Let it write what it holds, for as long as somebody answers."""
+async def _stop(client: AIOKafkaProducer) -> None:
+    """Let the client write what it holds, while the brokers answer."""
     try:
         async with asyncio.timeout(_FAREWELL):
-            await producer.stop()
+            await client.stop()
     except TimeoutError:
-        log.warning("a producer is left without an answer")
+        log.warning("producer closed without an answer")
 
 
-def _not_taken(parcel: OutgoingRecord, why: str) -> Unavailable:
+def _not_taken(record: OutgoingRecord, why: str) -> Unavailable:
     return Unavailable(
-        f"Kafka did not take a record for {parcel.topic} {why}:"
+        f"Kafka did not take a record for {record.topic} {why}:"
         " check the brokers and `keyrelay topics check`"
     )

@@ -1,1 +1,1 @@
-"""Reading: the consumer that fetches, commits and is watched."""
+"""Reading: the consumer that fetches records and commits offsets, and its watchdog."""

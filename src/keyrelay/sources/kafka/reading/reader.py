@@ -1,7 +1,7 @@
-"""The reader: one pump after another.
+"""Reader: one consumer after another.
 
 What the client library cannot recover from by itself ends a consumer; the next one
-takes its place, and reads on where nothing is settled yet.
+takes its place, and reads on from the first record that is not settled.
 """
 
 import asyncio
@@ -9,12 +9,15 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NoReturn
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from keyrelay.model.world import World
+from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
-from keyrelay.sources.kafka.lending import Lending
+from keyrelay.sources.kafka.reading.assigned import AssignedPartitions
 from keyrelay.sources.kafka.reading.consumer import Consumer
 from keyrelay.sources.kafka.reading.watchdog import Stalled, Watchdog
 
@@ -25,75 +28,102 @@ _FAREWELL = 5.0  # seconds for leaving the group
 
 
 class TopicsMissing(Exception):
-    """Some of our topics are not there."""
+    """Topics that workers need do not exist."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Reader:
-    """`pump` is the one at work; None, there is none at this moment."""
+@dataclass(slots=True, kw_only=True, eq=False)
+class TopicReader:
+    """`consumer` is the one at work; None, there is none at this moment."""
 
     clients: KafkaClients
-    clerk: Lending
-    pump: Consumer | None = field(default=None, init=False)
-    _said: str = field(default="", init=False)
+    buffer: Buffer
+    world: World
+    consumer: Consumer | None = field(default=None, init=False)
+    _reported: str = field(default="", init=False)
+    _task: asyncio.Task[NoReturn] | None = field(default=None, init=False)
 
-    async def run(self) -> None:
-        """Read until cancelled."""
+    def start(self) -> None:
+        """Begin to read, or do nothing if reading has begun.
+
+        Raises what reading has ended with: without it no trigger would ever come.
+        """
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        elif self._task.done():
+            self._task.result()
+
+    async def close(self) -> None:
+        """Return once nothing is read any more. Raises what reading has ended with."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
+
+    async def has_done_all(self) -> bool:
+        """Return whether nothing is left to attempt, here or unread in Kafka."""
+        if self.consumer is None or self._is_busy():
+            return False
+        # Busy is asked again: records may have come while the brokers answered.
+        return await self.consumer.has_read_all() and not self._is_busy()
+
+    def _is_busy(self) -> bool:
+        return bool(self.buffer.on_loan or self.buffer.due(self.world.now()))
+
+    async def _run(self) -> NoReturn:
         while True:
             try:
                 await self._read()
             except* (KafkaError, Stalled, TopicsMissing) as faults:
-                self._say("; ".join(map(_words, faults.exceptions)))
-            await self.clerk.world.sleep(_PAUSE)
+                self._report("; ".join(map(_words, faults.exceptions)))
+            await self.world.sleep(_PAUSE)
 
-    def _say(self, why: str) -> None:
-        """Say it aloud, but not once a second."""
-        if why != self._said:
-            log.error("nothing is read", extra={"why": why, **self._state()})
-        self._said = why
+    def _report(self, reason: str) -> None:
+        """Log a reason once, not each second."""
+        if reason != self._reported:
+            state = {
+                "on_loan": self.buffer.on_loan,
+                "bytes": self.buffer.positions.bytes,
+            }
+            log.error("nothing is read", extra={"reason": reason, **state})
+        self._reported = reason
 
     async def _read(self) -> None:
-        consumer = self.clients.consumer()
+        client = self.clients.consumer()
         try:
-            await consumer.start()
-            await self._require_topics(consumer)
-            self._said = ""
-            pump = self.pump = self._pump(consumer)
+            await client.start()
+            await self._require_topics(client)
+            self._reported = ""
+            consumer = self.consumer = self._consumer(client)
             try:
-                await pump.run()
+                await consumer.run()
             finally:
-                self.pump = None
-                await _within(_FAREWELL, pump.commit())
-                pump.let_go()
+                self.consumer = None
+                await _within(_FAREWELL, consumer.partitions.commit())
+                consumer.partitions.forget_all()
         finally:
-            await _within(_FAREWELL, consumer.stop())
+            await _within(_FAREWELL, client.stop())
 
-    async def _require_topics(self, consumer: AIOKafkaConsumer) -> None:
-        topics = self.clerk.shelf.topics
-        missing = {*topics.read, topics.dead} - await consumer.topics()
+    async def _require_topics(self, client: AIOKafkaConsumer) -> None:
+        topics = self.buffer.topics
+        missing = {*topics.read, topics.dead} - await client.topics()
         if missing:
             raise TopicsMissing(
                 f"{', '.join(sorted(missing))}: run `keyrelay topics create`"
             )
 
-    def _pump(self, consumer: AIOKafkaConsumer) -> Consumer:
-        clerk = self.clerk
-        now = clerk.world.now()
+    def _consumer(self, client: AIOKafkaConsumer) -> Consumer:
+        now, patience = self.world.now(), self.buffer.options.intervals.stall
         return Consumer(
-            consumer=consumer,
-            shelf=clerk.shelf,
-            bell=clerk.bell,
-            terms=clerk.terms,
-            world=clerk.world,
-            watchdog=Watchdog(
-                patience=clerk.terms.pace.stall, moved_at=now, left_at=now
+            client=client,
+            buffer=self.buffer,
+            partitions=AssignedPartitions(
+                client=client, buffer=self.buffer, world=self.world
             ),
+            watchdog=Watchdog(patience=patience, moved_at=now, left_at=now),
+            world=self.world,
         )
-
-    def _state(self) -> dict[str, object]:
-        """Return what helps to see why a consumer came to its end."""
-        shelf = self.clerk.shelf
-        return {"on_loan": shelf.on_loan, "bytes": shelf.positions.bytes}
 
 
 def _words(fault: Exception) -> str:
@@ -103,9 +133,10 @@ def _words(fault: Exception) -> str:
 
 
 async def _within(seconds: float, farewell: Awaitable[None]) -> None:
-    """Say farewell; if nobody answers in time, go all the same."""
+    """Do what leaving needs, but not without end if the brokers do not answer."""
     try:
         async with asyncio.timeout(seconds):
             await farewell
-    except TimeoutError:
-        log.info("left without an answer")
+    except (KafkaError, TimeoutError) as fault:
+        reason = type(fault).__name__
+        log.info("consumer closed without an answer", extra={"reason": reason})

@@ -1,7 +1,7 @@
 """Watchdog: notices a consumer that gets nothing although there is something for it.
 
-Clients of Kafka are known to lock up, after a member id that the coordinator does not
-know any more for example, without saying so.
+Kafka clients are known to lock up without an error, for example after the coordinator
+has forgotten their member id.
 """
 
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 
 class Stalled(Exception):
-    """The consumer does not go on by itself; the message says what it does not do."""
+    """The consumer does not recover by itself; the message says what it fails to do."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Watchdog:
-    """`moved_at` is when something last came; `left_at`, since when we have no
-    partitions because we are joining the group again."""
+    """`moved_at` is when a record was last fetched. `left_at` is when the last
+    rebalance began; None, it is over."""
 
     patience: timedelta
     moved_at: datetime
@@ -31,7 +31,7 @@ class Watchdog:
         self.left_at, self.moved_at = None, now
 
     def check(self, now: datetime, *, behind: bool) -> None:
-        """Raise Stalled; `behind` is whether there is anything for the consumer."""
+        """Raise Stalled; `behind` is whether there are records for the consumer."""
         if self.left_at is not None and now - self.left_at > self.patience:
             raise Stalled("it does not get back into its group")
         if self.left_at is None and behind and now - self.moved_at > self.patience:

@@ -1,1 +1,1 @@
-"""Records: what stands in a topic, and the trigger that is read from it."""
+"""Records: what a topic holds, and the trigger that is read from it."""

@@ -1,11 +1,11 @@
 """CloudEvents: the trigger in a CloudEvent, and what the event says about it.
 
-CloudEvents 1.0 over Kafka, in both modes: structured, where the value is the event's
-JSON, and binary, where the value is the trigger and the event stands in headers `ce_…`.
+CloudEvents 1.0 over Kafka, in both modes. Structured: the value is the event in JSON.
+Binary: the value is the trigger, and the headers `ce_…` are the event.
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
 
-Read here and not by the package `cloudevents`: of two members of the same name it takes
-the last, in the event and in the trigger in it.
+The package `cloudevents` is not used: of two members with the same name it takes the
+last, in the event and in the trigger inside.
 """
 
 import base64
@@ -29,21 +29,21 @@ from keyrelay.vault.framing import frame
 
 Headers = Sequence[tuple[str, bytes | None]]
 
-# A trigger in base64, and room for what stands around it.
+# Bytes: a trigger in base64, and room for the event around it.
 _LARGEST_EVENT = 2 * LARGEST_TRIGGER
 _LONGEST = 2048  # characters of an attribute
 _CONTENT_TYPE = "content-type"
 _EVENT = "application/cloudevents"
 _REQUIRED = ("id", "source", "specversion", "type")
-_MARKS = frozenset(f"ce_{name}" for name in _REQUIRED)
-_READ = {_CONTENT_TYPE, "ce_time", "ce_partitionkey", *_MARKS}
+_REQUIRED_HEADERS = frozenset(f"ce_{name}" for name in _REQUIRED)
+_READ = {_CONTENT_TYPE, "ce_time", "ce_partitionkey", *_REQUIRED_HEADERS}
 _JSON = re.compile(r"[^/]+/([^/]+\+)?json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnwrappedEvent:
-    """`document` is the trigger's JSON. What it leaves out is the event's: `id`, the
-    instant it was `raised_at`, `key`."""
+    """`document` is the trigger's JSON. The event gives what that leaves out: the `id`,
+    when it was `raised_at`, and the `key`."""
 
     document: bytes
     id: str | None = None
@@ -65,21 +65,21 @@ def unwrap(value: bytes, headers: Headers) -> UnwrappedEvent:
 
 
 def _unwrap(value: bytes, headers: Headers) -> UnwrappedEvent:
-    # HTTP's spelling is let through, for what bridges write.
-    read = [(name.lower(), said) for name, said in headers if name.lower() in _READ]
-    said = dict(read)
-    # Its bytes may be anything as long as nobody says that this is an event.
-    content_type = (said.pop(_CONTENT_TYPE, None) or b"").decode("latin-1")
+    # In any case of letters: bridges from HTTP write them in its spelling.
+    read = [(name.lower(), value) for name, value in headers if name.lower() in _READ]
+    known = dict(read)
+    # Latin-1, because a record that is no CloudEvent may have any bytes there.
+    content_type = (known.pop(_CONTENT_TYPE, None) or b"").decode("latin-1")
     media_type = content_type.partition(";")[0].strip().lower()
     structured = media_type.startswith(_EVENT)
-    if not structured and _MARKS.isdisjoint(said):
+    if not structured and _REQUIRED_HEADERS.isdisjoint(known):
         return UnwrappedEvent(document=value)
     if len({name for name, _ in read}) != len(read):
         raise InvalidDefinition("a header of the CloudEvent stands twice")
     if structured:
         return _structured(value, media_type)
     _require_json(media_type)
-    return _event(_attributes(said), value)
+    return _event(_attributes(known), value)
 
 
 def _structured(value: bytes, media_type: str) -> UnwrappedEvent:
@@ -111,24 +111,24 @@ def _event(attributes: Mapping[str, object], document: bytes) -> UnwrappedEvent:
 
 
 def _id(source: str, id_: str) -> str:
-    # The two together are unique, says the specification, and either alone is not.
+    # The specification makes the two unique together, and neither alone.
     return hashlib.sha256(frame(source, id_)).hexdigest()[:24]
 
 
-def _attributes(said: Mapping[str, bytes | None]) -> Mapping[str, str]:
-    return {name.removeprefix("ce_"): _text(name, raw) for name, raw in said.items()}
+def _attributes(headers: Mapping[str, bytes | None]) -> Mapping[str, str]:
+    return {name.removeprefix("ce_"): _text(name, raw) for name, raw in headers.items()}
 
 
 def _text(name: str, raw: bytes | None) -> str:
     try:
         return (raw or b"").decode()
-    except UnicodeDecodeError:  # it holds what was sent, so it ends here
+    except UnicodeDecodeError:  # not raised on: it holds what was sent
         pass
     raise InvalidDefinition(f"the header {name} is not UTF-8")
 
 
 def _data(event: Mapping[str, object]) -> bytes:
-    """Return the trigger's JSON. A string in `data` is a string, whatever is in it."""
+    """Return the trigger's JSON. A string in `data` is refused, even one of JSON."""
     encoded = event.get("data_base64")
     if encoded is None:
         data = require_object(event.get("data"), "a CloudEvent's data")
@@ -138,7 +138,7 @@ def _data(event: Mapping[str, object]) -> bytes:
     if isinstance(encoded, str):
         try:
             return base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):  # also what is not ASCII
+        except (binascii.Error, ValueError):  # ValueError: it is not ASCII
             pass
     raise InvalidDefinition("a CloudEvent's data_base64 must be base64")
 

@@ -1,13 +1,17 @@
-"""Records: triggers as they stand in the log, and what is known of earlier attempts.
+"""Records: triggers as they stand in Kafka, and what is known of earlier attempts.
 
-Whoever publishes writes the trigger alone. What workers put back carries in its
-headers who it is (`life` and `turn`, see claim.py), what was tried, when it is due and
-where it came from; only in their own topics are these headers believed.
+A producer writes the trigger alone. A worker that puts a trigger back also writes
+headers: which record of the trigger it is, what was attempted, when it is due and where
+it was first read. Headers are believed only in the topics that workers write.
+
+The headers `keyrelay-life` and `keyrelay-turn` hold `Arrival.generation` and
+`Arrival.sequence` (model/claim.py). Their names must not change: a record outlives the
+program that wrote it.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,67 +21,72 @@ from keyrelay.model.claim import Arrival
 from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
 from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
-from keyrelay.sources.kafka.buffer.positions import Mark
 from keyrelay.sources.kafka.records.cloud_event import unwrap
+from keyrelay.sources.kafka.records.position import FetchPosition, TopicPartitionOffset
 
 Headers = Sequence[tuple[str, bytes]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PREFIX = "keyrelay-"
-_LONGEST = 9  # digits of a count; what keeps claims takes no more than 32 bits
+_LONGEST = 9  # digits of a count: databases keep it in 32 bits
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a trigger was first read."""
+class FetchedRecord:
+    """A record as the client library returned it.
 
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}/{self.offset}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What the log gave us. `at` is when it was written, or when it came if that is
-    earlier: the clock of whoever wrote it may be ahead by any time. With a `flaw` it
-    could not be read, and nothing but its place is known."""
+    `written_at` is its timestamp, or the time of the fetch if that is earlier: a
+    producer's clock may be ahead by any time. `undecodable` says why the library could
+    not decode it; then `raw` holds nothing but its place.
+    """
 
     raw: ConsumerRecord
-    mark: Mark
-    at: datetime
-    flaw: str | None = None
+    position: FetchPosition
+    written_at: datetime
+    undecodable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Until when a trigger waits; less long if the secret `for_secret` is replaced."""
+
+    until: datetime
+    for_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A trigger under way. What is not due before `due` may also `wait for` a secret
-    to be replaced; `at` as in Fetched."""
+    """A trigger that was read from a record, and is not settled.
+
+    `origin` is where the trigger was first read; `written_at` as in FetchedRecord.
+    `wait` is what a worker wrote into the record, None in one that was published.
+    """
 
     trigger: Trigger
     arrival: Arrival
-    origin: Place
-    mark: Mark
-    at: datetime
-    due: datetime | None = None
-    waits_for: str | None = None
+    origin: TopicPartitionOffset
+    position: FetchPosition
+    written_at: datetime
+    wait: Wait | None = None
+
+    @property
+    def waits_for(self) -> str | None:
+        return None if self.wait is None else self.wait.for_secret
 
 
-def read_published(fetched: Fetched, profile: str | None) -> Record:
+def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
     """Read what a producer wrote, or raise MalformedTrigger.
 
-    What it leaves out is the same whenever the record is read: its id and the time it
-    was raised are those of the event that it is in, or come from where and when it
-    stands in the log.
+    Triggers that name no profile belong to `profile`. What a trigger leaves out is the
+    same whenever its record is read: its id and the time it was raised come from the
+    event around it, or else from the record's place and timestamp.
     """
     raw = fetched.raw
-    place = Place(raw.topic, raw.partition, raw.offset)
+    place = TopicPartitionOffset(raw.topic, raw.partition, raw.offset)
     event = unwrap(raw.value or b"", raw.headers)
     origin = Origin(
         profile=profile,
-        now=lambda: event.raised_at or written_at(raw),
+        now=lambda: event.raised_at or timestamp_of(raw),
         new_id=lambda _: event.id or _id_of(place),
     )
     trigger = Trigger.parse(event.document, origin)
@@ -87,88 +96,94 @@ def read_published(fetched: Fetched, profile: str | None) -> Record:
         trigger=trigger,
         arrival=Arrival(profile=trigger.profile, id=trigger.id),
         origin=place,
-        mark=fetched.mark,
-        at=fetched.at,
+        position=fetched.position,
+        written_at=fetched.written_at,
     )
 
 
-def read_parked(fetched: Fetched) -> Record:
+def read_parked(fetched: FetchedRecord) -> Record:
     """Read what a worker wrote, or raise MalformedTrigger."""
     raw = fetched.raw
     trigger = Trigger.decode(raw.value or b"")
-    said = {name.removeprefix(_PREFIX): value for name, value in raw.headers}
+    headers = {name.removeprefix(_PREFIX): value for name, value in raw.headers}
     try:
         return Record(
             trigger=trigger,
-            arrival=Arrival(
-                profile=trigger.profile,
-                id=trigger.id,
-                generation=_count(said["life"]),
-                sequence=_count(said["turn"]),
-                attempts=_count(said["attempts"]),
-                cut=said["cut"] == b"true",
-                done=_parts(said["done"]),
-            ),
-            origin=_place(said["origin"]),
-            mark=fetched.mark,
-            at=fetched.at,
-            due=parse_instant(_text(said["due"]), "due"),
-            waits_for=_secret(said["waits-for"]) if "waits-for" in said else None,
+            arrival=_arrival(trigger, headers),
+            origin=_place(headers["origin"]),
+            position=fetched.position,
+            written_at=fetched.written_at,
+            wait=_wait(headers),
         )
     except (KeyError, ValueError, RecursionError):
         raise MalformedTrigger("its headers are not what a worker writes") from None
 
 
-def parked_headers(record: Record, due: datetime, reason: str) -> Headers:
-    arrival = record.arrival
-    said = {
+def parked_headers(
+    arrival: Arrival, origin: TopicPartitionOffset, wait: Wait, reason: str
+) -> Headers:
+    """Return the headers of a trigger that a worker puts back."""
+    headers = {
         "life": str(arrival.generation),
         "turn": str(arrival.sequence),
         "attempts": str(arrival.attempts),
         "cut": json.dumps(arrival.cut),
         "done": json.dumps(sorted(arrival.done)),
-        "due": due.isoformat(),
+        "due": wait.until.isoformat(),
         "reason": reason,
-        "origin": str(record.origin),
+        "origin": str(origin),
     }
-    if record.waits_for is not None:
-        said["waits-for"] = record.waits_for
-    return _encoded(said)
+    if wait.for_secret is not None:
+        headers["waits-for"] = wait.for_secret
+    return _encoded(headers)
 
 
-def dead_headers(origin: Place, reason: str, fault: str, attempts: int) -> Headers:
-    said = {
+def dead_headers(
+    origin: TopicPartitionOffset, reason: str, fault: str, attempts: int
+) -> Headers:
+    """Return the headers of a dead letter."""
+    headers = {
         "reason": reason,
         "fault": fault,
         "attempts": str(attempts),
         "origin": str(origin),
     }
-    return _encoded(said)
+    return _encoded(headers)
 
 
-def parked_as(record: Record, arrival: Arrival, waits_for: str | None) -> Record:
-    return replace(record, arrival=arrival, waits_for=waits_for)
-
-
-def written_at(raw: ConsumerRecord) -> datetime:
-    # A producer may write any number as the time, also one that is none.
+def timestamp_of(raw: ConsumerRecord) -> datetime:
+    """Return when the record says it was written; producers may write any number."""
     try:
         return _EPOCH + timedelta(milliseconds=max(0, raw.timestamp))
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def size_of(raw: ConsumerRecord) -> int:
-    """Return about how many bytes of memory the record holds."""
-    said = sum(len(name) + len(value or b"") + 150 for name, value in raw.headers)
-    return 500 + len(raw.key or b"") + len(raw.value or b"") + said
+def _encoded(headers: dict[str, str]) -> Headers:
+    return [(_PREFIX + name, text.encode()) for name, text in headers.items()]
 
 
-def _encoded(said: dict[str, str]) -> Headers:
-    return [(_PREFIX + name, text.encode()) for name, text in said.items()]
+# Each of these raises ValueError for what no worker writes; a header may hold null.
 
 
-# Whatever is not what we write raises ValueError; null is a header's value, too.
+def _arrival(trigger: Trigger, headers: Mapping[str, bytes | None]) -> Arrival:
+    return Arrival(
+        profile=trigger.profile,
+        id=trigger.id,
+        generation=_count(headers["life"]),
+        sequence=_count(headers["turn"]),
+        attempts=_count(headers["attempts"]),
+        cut=headers["cut"] == b"true",
+        done=_parts(headers["done"]),
+    )
+
+
+def _wait(headers: Mapping[str, bytes | None]) -> Wait:
+    until = parse_instant(_text(headers["due"]), "due")
+    if until is None:
+        raise ValueError
+    secret = _secret(headers["waits-for"]) if "waits-for" in headers else None
+    return Wait(until, secret)
 
 
 def _text(raw: bytes | None) -> str:
@@ -189,9 +204,9 @@ def _parts(raw: bytes | None) -> frozenset[str]:
 
 
 def _part(name: object) -> str:
-    if not isinstance(name, str) or "\0" in name:  # no database takes that in a text
+    if not isinstance(name, str) or "\0" in name:  # no database keeps NUL in a text
         raise ValueError
-    name.encode()  # nor half of a character
+    name.encode()  # raises for a lone surrogate
     return name
 
 
@@ -202,10 +217,10 @@ def _secret(raw: bytes | None) -> str:
     return id_
 
 
-def _place(raw: bytes | None) -> Place:
+def _place(raw: bytes | None) -> TopicPartitionOffset:
     topic, partition, offset = _text(raw).rsplit("/", 2)
-    return Place(topic, int(partition), int(offset))
+    return TopicPartitionOffset(topic, int(partition), int(offset))
 
 
-def _id_of(place: Place) -> str:
+def _id_of(place: TopicPartitionOffset) -> str:
     return hashlib.sha256(str(place).encode()).hexdigest()[:24]

@@ -1,9 +1,10 @@
-"""Undecodable records: what the client library cannot read is passed over.
+"""Undecodable records: records that the client library cannot decode are passed over.
 
-A header's name is text, and no broker looks whether it is. At one that is not UTF-8
-aiokafka raises, for whatever partition it is asked and as often as it is asked. So we
-read record by record up to the one that is meant, and seek behind it. Those after it in
-its batch, which a producer wrote with it, cannot be read either: each is passed over.
+The name of a header is text (KIP-82), but no broker checks that it is UTF-8. At a name
+that is not, aiokafka raises: for every partition that is asked for, and each time anew.
+So the partitions are read record by record up to that record, and then from behind it.
+The records after it in its batch, which its producer sent with it, raise as well, and
+each of them is passed over too.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,41 +15,45 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-FLAW = "the name of a header is not UTF-8, in it or in a record that was sent before it"
+REASON = (
+    "the name of a header is not UTF-8, in it or in a record that was sent before it"
+)
 
-_PATIENCE = 1000  # milliseconds for what is known to be there
-_MOST = 500
+_PATIENCE = 1000  # milliseconds for a record that is known to be there
+_MOST = 500  # records that are read one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """What could be read, and the place of what could not: offset in a partition."""
+class PartialFetch:
+    """The records that could be decoded, and the place of the one that could not."""
 
-    readable: Sequence[ConsumerRecord]
+    decoded: Sequence[ConsumerRecord]
     passed_over: tuple[TopicPartition, int] | None = None
 
 
-async def read_around(
-    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
-) -> Passage:
-    """Read up to the first record that cannot be read, and pass over it.
+async def fetch_around(
+    client: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> PartialFetch:
+    """Read up to the first record that cannot be decoded, and pass over it.
 
     Raises KafkaError as the library does.
     """
-    readable: list[ConsumerRecord] = []
+    decoded: list[ConsumerRecord] = []
     try:
-        for partition in await _behind(consumer, partitions):
-            offset = await _read_up_to(consumer, partition, readable)
+        for partition in await _behind(client, partitions):
+            offset = await _read_up_to(client, partition, decoded)
             if offset is not None:
-                consumer.seek(partition, offset + 1)
-                return Passage(readable=readable, passed_over=(partition, offset))
-    except IllegalStateError:  # the partition is somebody else's by now
+                client.seek(partition, offset + 1)
+                return PartialFetch(decoded=decoded, passed_over=(partition, offset))
+    except IllegalStateError:  # the partition was revoked meanwhile
         pass
-    return Passage(readable=readable)
+    return PartialFetch(decoded=decoded)
 
 
-def stand_in(partition: TopicPartition, offset: int, now: datetime) -> ConsumerRecord:
-    """Return what has the place of a record that cannot be read, and nothing in it."""
+def placeholder(
+    partition: TopicPartition, offset: int, now: datetime
+) -> ConsumerRecord:
+    """Return an empty record in the place of one that cannot be decoded."""
     return ConsumerRecord(
         topic=partition.topic,
         partition=partition.partition,
@@ -65,27 +70,30 @@ def stand_in(partition: TopicPartition, offset: int, now: datetime) -> ConsumerR
 
 
 async def _behind(
-    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+    client: AIOKafkaConsumer, partitions: Collection[TopicPartition]
 ) -> Sequence[TopicPartition]:
-    ends = await consumer.end_offsets(list(partitions))
-    return [each for each in ends if ends[each] > await consumer.position(each)]
+    ends = await client.end_offsets(list(partitions))
+    return [each for each in ends if ends[each] > await client.position(each)]
 
 
 async def _read_up_to(
-    consumer: AIOKafkaConsumer,
+    client: AIOKafkaConsumer,
     partition: TopicPartition,
-    readable: list[ConsumerRecord],
+    decoded: list[ConsumerRecord],
 ) -> int | None:
-    """Return the offset of what cannot be read, if it is near."""
+    """Add to `decoded` up to the record that cannot be decoded; return its offset.
+
+    Returns None if there is no such record among the next ones.
+    """
     for _ in range(_MOST):
         try:
-            # One: of more, those before it would be lost with it.
-            fetched = await consumer.getmany(
+            # One at a time: of several, those before it would be lost with it.
+            fetched = await client.getmany(
                 partition, timeout_ms=_PATIENCE, max_records=1
             )
         except UnicodeDecodeError:
-            return int(await consumer.position(partition))
+            return int(await client.position(partition))
         if not fetched:
             break
-        readable += fetched[partition]
+        decoded += fetched[partition]
     return None

@@ -1,1 +1,1 @@
-"""Topics: their names, what they must be, and how they are made so."""
+"""Topics: their names, how they must be set up, and how they are created."""

@@ -1,4 +1,4 @@
-"""Administration: which topics Kafka has, and the making of those that are missing."""
+"""Administration: looks at the topics that exist, creates topics, adds partitions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ _NEVER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """`topics` are those of ours that it has."""
+    """`topics` are the ones that were asked for and exist, by name."""
 
     brokers: int
     topics: Mapping[str, Topic]
@@ -50,12 +50,12 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Administrator:
-    """Each of its calls raises Unavailable."""
+    """Each call raises Unavailable."""
 
     client: AIOKafkaAdminClient
 
     async def look(self, names: Sequence[str]) -> Cluster:
-        """Return what is there of the topics with these names."""
+        """Return the topics with these names that exist."""
         copies = {n: each for n, each in await self._described() if n in names}
         settings = await self._settings(list(copies))
         brokers = await _answer(self.client.describe_cluster(), "DESCRIBE")
@@ -68,9 +68,9 @@ class Administrator:
         )
 
     async def create(self, topics: Sequence[Topic]) -> None:
-        """Make them; one that somebody else makes meanwhile is left as it is.
+        """Create topics; one that exists by now is left as it is.
 
-        Raises RefusedByKafka, too, and then some may have been made.
+        Raises RefusedByKafka, too; then some may have been created.
         """
         new = [
             NewTopic(
@@ -91,7 +91,7 @@ class Administrator:
         await self._seen(topics)
 
     async def grow(self, topics: Sequence[Topic]) -> None:
-        """Add partitions until each has so many. Raises RefusedByKafka, too."""
+        """Add partitions up to each topic's number. Raises RefusedByKafka, too."""
         wanted = {
             topic.name: NewPartitions(topic.copies.partitions) for topic in topics
         }
@@ -99,12 +99,12 @@ class Administrator:
         await self._seen(topics)
 
     async def _described(self) -> Sequence[tuple[str, Copies]]:
-        # Of all topics: asked for one that is missing, some brokers make it.
+        # All topics are asked for: some brokers create a missing one that is named.
         asked = self.client.describe_topics()
         return list(_described(await _answer(asked, "DESCRIBE on the topics")))
 
     async def _seen(self, topics: Sequence[Topic]) -> None:
-        """Return once they are to be seen: brokers hear of what is new later."""
+        """Return once all brokers know them: metadata spreads with a delay."""
         for _ in range(_LOOKS):
             shown = {name: each.partitions for name, each in await self._described()}
             if all(shown.get(t.name, 0) >= t.copies.partitions for t in topics):
@@ -132,7 +132,7 @@ class Administrator:
 
 @asynccontextmanager
 async def open_administrator(clients: KafkaClients) -> AsyncIterator[Administrator]:
-    """Connect. Raises Unavailable, which says what to change."""
+    """Connect. Raises Unavailable; the message says what to change."""
     async with AsyncExitStack() as opened:
         client = await _started(clients, opened)
         yield Administrator(client=client)
@@ -143,13 +143,13 @@ async def _started(
 ) -> AIOKafkaAdminClient:
     try:
         return await opened.enter_async_context(clients.administrating())
-    except (KafkaConnectionError, ValueError):  # the latter from a false SCRAM server
+    except (KafkaConnectionError, ValueError):  # ValueError: a false SCRAM server
         pass
     raise await diagnose(clients.connection)
 
 
 async def _answer(asked: Awaitable[T], needs: str) -> T:
-    """Return what Kafka answers; `needs` is the permission that it takes."""
+    """Return what Kafka answers; `needs` is the permission that this takes."""
     try:
         return await asked
     except (KafkaError, TimeoutError) as error:

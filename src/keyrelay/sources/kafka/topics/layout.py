@@ -1,38 +1,31 @@
-"""Layout: how our topics must be, and how those that are there differ from it.
+"""Layout: how topics must be set up, and how those that exist differ from it.
 
-Everything here is for one promise: what Kafka has acknowledged is there until it is
-settled. So nothing is dropped for its size or compacted away, and of three copies two
-have each record before it counts as written.
+All of it serves one promise: what Kafka has acknowledged is there until it is settled.
+So nothing is deleted for its size or compacted away, and with three replicas two have a
+record before it counts as written.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.model.trigger import LARGEST_TRIGGER
+from keyrelay.sources.kafka.records.size import LARGEST_PUBLISHED, LARGEST_RECORD
 from keyrelay.sources.kafka.topics.names import Topics
-
-# A trigger is kept as ASCII, in which one character can take six times the room.
-_ROOM_FOR_TRIGGER = 6 * LARGEST_TRIGGER
-# What producers write fits with room for their headers; and whatever they wrote fits,
-# with ours, where workers put it.
-LARGEST_PUBLISHED = _ROOM_FOR_TRIGGER + LARGEST_TRIGGER
-LARGEST_RECORD = LARGEST_PUBLISHED + LARGEST_TRIGGER
 
 _WAITING = timedelta(days=7)
 _DEAD = timedelta(days=30)
 _UNLIMITED = -1
-# Of these more is no fault.
+# Settings that may also be larger.
 _LEAST = frozenset({"retention.ms", "max.message.bytes", "min.insync.replicas"})
 
 
 class RefusedByKafka(Exception):
-    """Kafka will not have a topic like this; the message says why."""
+    """Kafka refuses a topic like this; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """How often a topic is divided, and how often each part is kept."""
+    """How many partitions a topic has, and how many replicas each of them."""
 
     partitions: int
     replication: int
@@ -40,7 +33,7 @@ class Copies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic as it is to be or as it is; `settings` by Kafka's own names."""
+    """A topic as it should be or as it is; `settings` by Kafka's own names."""
 
     name: str
     copies: Copies
@@ -49,7 +42,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """Something about a topic that breaks what we promise."""
+    """A setting of a topic that endangers what Keyrelay promises."""
 
     topic: str
     setting: str
@@ -62,7 +55,7 @@ class Deviation:
 
 
 def wanted_topics(topics: Topics, copies: Copies) -> tuple[Topic, ...]:
-    """Return all that workers and producers need."""
+    """Return all topics that workers and producers need."""
     waiting = (*topics.retries, topics.held)
     return (
         _topic(topics.main, copies, _WAITING, LARGEST_PUBLISHED),
@@ -72,7 +65,7 @@ def wanted_topics(topics: Topics, copies: Copies) -> tuple[Topic, ...]:
 
 
 def deviations(wanted: Topic, found: Topic) -> Iterator[Deviation]:
-    """Yield what is worse than wanted; what is better is left alone."""
+    """Yield the settings that are worse than wanted; better ones are fine."""
     copies = (
         ("partitions", wanted.copies.partitions, found.copies.partitions),
         ("replication", wanted.copies.replication, found.copies.replication),
@@ -109,7 +102,7 @@ def _deviation(topic: Topic, setting: str, found: str, wanted: str) -> Deviation
 def _serves(name: str, wanted: str, found: str) -> bool:
     if name not in _LEAST:
         return found == wanted
-    # -1 is what Kafka calls unlimited.
+    # Kafka writes -1 for unlimited.
     return found.removeprefix("-").isdecimal() and (
         int(found) == _UNLIMITED or int(found) >= int(wanted)
     )

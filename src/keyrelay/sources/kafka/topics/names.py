@@ -1,9 +1,8 @@
-"""Topics: where a trigger is at each point of its way, one name for each.
+"""Names: the topics that belong to the one into which triggers are published.
 
-Retry topics hold what is to be tried again, one topic a delay: within one, what was
-parked first is looked at first, so that a head which is not due holds nothing up. A
-wait is made of such delays, the longest that fits first; the rest is waited for in the
-next topic.
+Each retry topic has one delay. So the records of a topic are due in the order in which
+they were written, and one that is not due holds up none that is. A wait is made of such
+delays: the longest that fits comes first, the rest is waited for in the next topic.
 """
 
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ DELAYS: Mapping[str, timedelta] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topics:
-    """All topics that belong to the one into which triggers are published."""
+    """`main` is the topic into which triggers are published."""
 
     main: str
 
@@ -32,20 +31,20 @@ class Topics:
 
     @property
     def held(self) -> str:
-        """Name the topic of what waits for a secret to be replaced."""
+        """Return the topic of triggers that wait for a secret to be replaced."""
         return f"{self.main}.held"
 
     @property
     def dead(self) -> str:
-        """Name the dead-letter topic."""
+        """Return the dead-letter topic."""
         return f"{self.main}.dead"
 
     @property
     def read(self) -> tuple[str, ...]:
-        """Name those that workers read."""
+        """Return the topics that workers read."""
         return (self.main, *self.retries, self.held)
 
     def retry_for(self, wait: timedelta) -> str:
-        """Name the retry topic with the longest delay that `wait` has room for."""
+        """Return the retry topic with the longest delay that fits into `wait`."""
         names = [name for name, delay in self.retries.items() if delay <= wait]
         return names[-1] if names else next(iter(self.retries))

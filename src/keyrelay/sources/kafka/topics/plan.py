@@ -1,8 +1,8 @@
-"""Plan: what is to be done until our topics are as they must be.
+"""Plan: what is done about topics that are missing or too small.
 
-Topics are made and partitions added. Nothing is deleted, and no setting of a topic that
-is there is changed: Kafka's protocol, as far as the client library speaks it, sets all
-settings of a topic at once, and would reset those that somebody else has made.
+Topics are created and partitions added. Nothing is deleted, and no setting of a topic
+that exists is changed: the client library can only replace all settings of a topic at
+once (AlterConfigs), and would reset those that an administrator has made.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class TopicStep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """`found` None, the topic is missing."""
+    """`found` is the topic as it is; None, it is missing."""
 
     wanted: Topic
     found: Topic | None
@@ -31,7 +31,7 @@ class Planned:
 
     @property
     def deviations(self) -> Sequence[Deviation]:
-        """Return what is wrong with the topic that is there."""
+        """Return what is wrong with the topic that was found."""
         return list(deviations(self.wanted, self.found)) if self.found else ()
 
 

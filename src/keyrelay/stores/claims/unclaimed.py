@@ -1,6 +1,7 @@
-"""Unclaimed: how triggers are attempted when de-duplication is turned off.
+"""Unclaimed: the claims of an installation without de-duplication.
 
-Every record that arrives is attempted; after a crash or a rebalance some come again.
+Every record that arrives is attempted. After a crash or a rebalance some are fetched
+again, and are attempted again.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement, judge
 
 
 class Unclaimed:
-    """ports.Claims and ports.Standings, of which nothing is written."""
+    """ports.Claims and ports.ClaimStates; nothing is written."""
 
     async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         return [judge(arrival, None) for arrival in arrivals]

@@ -1,0 +1,53 @@
+"""Eligibility: when a fetched record may be drawn, and when its trigger is due."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aiokafka.structs import TopicPartition
+
+from keyrelay.sources.kafka.buffer.positions import Positions
+from keyrelay.sources.kafka.buffer.secret_wakes import SecretWakes
+from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.records.record import FetchedRecord, Record
+from keyrelay.sources.kafka.topics.names import Topics
+
+_SOON = timedelta(milliseconds=50)  # a trigger due so soon is not put back for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eligibility:
+    topics: Topics
+    positions: Positions
+    wakes: SecretWakes
+    options: KafkaOptions
+
+    def may_draw(self, first: FetchedRecord, now: datetime) -> bool:
+        """Tell whether a partition's first record may be looked at.
+
+        In a retry topic it may once the topic's delay is over. In the held topic it may
+        while there is room to keep it here, after a wake, and once it is old.
+        """
+        partition, written_at = first.position.partition, first.written_at
+        if partition.topic == self.topics.main:
+            return True
+        if partition.topic == self.topics.held:
+            is_old = now >= written_at + self.options.intervals.held
+            return is_old or self.wakes.last >= written_at or self.has_room(partition)
+        return now >= written_at + self.topics.retries[partition.topic]
+
+    def is_due(self, record: Record, now: datetime) -> bool:
+        """Tell whether the trigger may be attempted now."""
+        if record.wait is None or record.wait.until <= now + _SOON:
+            return True
+        return self.wakes.woke(record.waits_for, since=record.written_at)
+
+    def may_be_held(self, partition: TopicPartition) -> bool:
+        """Tell whether a record that waits for a secret may wait in memory."""
+        return partition.topic == self.topics.held and self.has_room(partition)
+
+    def has_room(self, partition: TopicPartition) -> bool:
+        """Tell whether records may wait in memory; a part of the window stays free."""
+        window = self.options.window
+        few = self.positions.span(partition) <= window.records // 4
+        bytes_ = window.bytes_for(partition.topic, self.topics)
+        return few and self.positions.bytes_of(partition.topic) <= bytes_ // 2

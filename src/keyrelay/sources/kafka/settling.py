@@ -1,0 +1,95 @@
+"""Settling: what settling a lease writes, in the order that no crash can harm.
+
+First what is to be tried again or is buried stands in its topic, then the trigger's
+claim ends, then its record's offset is settled. After a crash between any two of these
+the record is fetched again, and its claim says what is to be done with it
+(model/claim.py).
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from keyrelay.concurrency.batching import Batch
+from keyrelay.model.claim import ClaimStatus, Ending, claimed
+from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.world import World
+from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
+from keyrelay.sources.kafka.records.record import Wait
+from keyrelay.sources.kafka.writer import TopicWriter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseSettling:
+    """`ends` ends the claims of all lanes that settle at the same time."""
+
+    buffer: Buffer
+    writer: TopicWriter
+    ends: Batch[Ending, bool]
+    world: World
+
+    async def settle(self, lease: KafkaLease, settlement: Settlement) -> None:
+        """Settle a lease as `ports.Lease` promises. Raises Unavailable."""
+        loan = lease.loan
+        if lease.ending is None:
+            lease.ending = await self._write(loan, settlement)
+        if not await self.ends.submit(lease.ending):
+            log.warning("lease lost", extra={"trigger": lease.trigger.id})
+        if isinstance(settlement, TryAgain) and _is_in_place(lease.ending):
+            self._wait_in_place(loan, lease.ending, settlement)
+        else:
+            self.buffer.finish(loan.record, self.world.now())
+
+    async def _write(self, loan: KafkaLoan, settlement: Settlement) -> Ending:
+        """Write what remains of the trigger; return how its claim ends."""
+        match settlement:
+            case Done():
+                return _ended(loan, ClaimStatus.DONE)
+            case Bury():
+                await self.writer.bury(loan.record, settlement, loan.claim.number)
+                return _ended(loan, ClaimStatus.BURIED)
+            case TryAgain():
+                return await self._put_back(loan, settlement)
+            case _:
+                assert_never(settlement)
+
+    async def _put_back(self, loan: KafkaLoan, again: TryAgain) -> Ending:
+        record, before = loan.record, loan.record.arrival
+        then = replace(
+            before,
+            sequence=before.sequence + 1,
+            attempts=loan.claim.number - (0 if again.spent else 1),
+            cut=loan.claim.cut,
+            done=again.done,
+        )
+        in_place = replace(then, sequence=before.sequence)
+        if self.buffer.may_wait_in_place(record, again.waits_for):
+            return Ending(claimed=before, status=ClaimStatus.PARKED, then=in_place)
+        parked, wait = replace(record, arrival=then), self._wait(loan, again)
+        if await self.writer.park(parked, wait, again.reason):
+            return Ending(claimed=before, status=ClaimStatus.PARKED, then=then)
+        return Ending(claimed=before, status=ClaimStatus.PARKED, then=in_place)
+
+    def _wait_in_place(self, loan: KafkaLoan, ending: Ending, again: TryAgain) -> None:
+        wait = self._wait(loan, again)
+        record = replace(loan.record, arrival=ending.then, wait=wait)
+        self.buffer.wait_in_place(record, wait.until)
+
+    def _wait(self, loan: KafkaLoan, again: TryAgain) -> Wait:
+        now = self.world.now()
+        # A wake that came during the attempt is for this trigger, too.
+        woken = self.buffer.eligibility.wakes.woke(again.waits_for, since=loan.lent_at)
+        return Wait(now if woken else now + again.after, again.waits_for)
+
+
+def _ended(loan: KafkaLoan, status: ClaimStatus) -> Ending:
+    arrival = loan.record.arrival
+    return Ending(claimed=arrival, status=status, then=claimed(arrival, loan.claim))
+
+
+def _is_in_place(ending: Ending) -> bool:
+    """Tell whether no other record was written in place of this one."""
+    return ending.then.sequence == ending.claimed.sequence

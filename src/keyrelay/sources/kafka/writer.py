@@ -1,0 +1,109 @@
+"""Writer: what Keyrelay writes into its topics, each record durable on return."""
+
+import logging
+from dataclasses import dataclass
+
+from keyrelay.model.claim import Arrival
+from keyrelay.model.outcome import Fault
+from keyrelay.model.settlement import Bury
+from keyrelay.model.trigger import Trigger
+from keyrelay.model.world import World
+from keyrelay.ports import Unavailable
+from keyrelay.sources.kafka.buffer.drawn import MalformedRecord
+from keyrelay.sources.kafka.connecting.producer import (
+    OutgoingRecord,
+    Producer,
+    TooLarge,
+)
+from keyrelay.sources.kafka.records.position import TopicPartitionOffset
+from keyrelay.sources.kafka.records.record import (
+    Headers,
+    Record,
+    Wait,
+    dead_headers,
+    parked_headers,
+)
+from keyrelay.sources.kafka.topics.names import Topics
+
+log = logging.getLogger(__name__)
+
+_REDRIVEN = TopicPartitionOffset("redriven", 0, 0)  # in place of an origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicWriter:
+    """Each call raises Unavailable; the record may have been written nevertheless."""
+
+    producer: Producer
+    topics: Topics
+    world: World
+
+    async def publish(self, trigger: Trigger) -> None:
+        topic = self.topics.main
+        record = OutgoingRecord(topic, _key(trigger), trigger.encode())
+        await self._accept(record)
+
+    async def redrive(self, trigger: Trigger, arrival: Arrival) -> None:
+        """Bring a buried trigger back, which is due at once."""
+        wait = Wait(self.world.now())
+        headers = parked_headers(arrival, _REDRIVEN, wait, "redriven")
+        await self._accept(self._parked(trigger, wait, headers))
+
+    async def park(self, record: Record, wait: Wait, reason: str) -> bool:
+        """Write a record that waits; False, its topic takes no record of its size."""
+        headers = parked_headers(record.arrival, record.origin, wait, reason)
+        try:
+            await self.producer.send(self._parked(record.trigger, wait, headers))
+        except TooLarge as fault:
+            kept = str(fault)
+        else:
+            return True
+        log.error("record kept in memory", extra={"reason": kept})
+        return False
+
+    async def bury(self, record: Record, why: Bury, attempts: int) -> None:
+        """Write a dead letter."""
+        trigger = record.trigger
+        headers = dead_headers(record.origin, why.reason, why.fault, attempts)
+        await self._bury(_key(trigger), trigger.encode(), headers)
+
+    async def bury_malformed(self, record: MalformedRecord) -> None:
+        """Write a dead letter of a record that holds no trigger, as it was sent."""
+        raw = record.fetched.raw
+        headers = dead_headers(place_of(record), record.reason, Fault.TRIGGER, 0)
+        await self._bury(raw.key, raw.value or b"", headers, [*raw.headers])
+
+    async def close(self) -> None:
+        """Return once nothing is written any more."""
+        await self.producer.close()
+
+    async def _accept(self, record: OutgoingRecord) -> None:
+        try:
+            await self.producer.send(record)
+        except TooLarge as fault:
+            raise Unavailable(f"{fault}; see `keyrelay topics check`") from None
+
+    async def _bury(
+        self, key: bytes | None, value: bytes, headers: Headers, foreign: Headers = ()
+    ) -> None:
+        topic = self.topics.dead
+        try:
+            record = OutgoingRecord(topic, key, value, [*foreign, *headers])
+            await self.producer.send(record)
+        except TooLarge:
+            # Its origin tells where to read the record, for as long as it is kept.
+            await self.producer.send(OutgoingRecord(topic, None, b"", headers))
+
+    def _parked(self, trigger: Trigger, wait: Wait, headers: Headers) -> OutgoingRecord:
+        retry = self.topics.retry_for(wait.until - self.world.now())
+        topic = self.topics.held if wait.for_secret else retry
+        return OutgoingRecord(topic, _key(trigger), trigger.encode(), headers)
+
+
+def place_of(record: MalformedRecord) -> TopicPartitionOffset:
+    raw = record.fetched.raw
+    return TopicPartitionOffset(raw.topic, raw.partition, raw.offset)
+
+
+def _key(trigger: Trigger) -> bytes | None:
+    return None if trigger.key is None else trigger.key.encode()
