@@ -3,12 +3,12 @@
 import ast
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2] / "src" / "keyrelay"
+from tests.unit.source import MODULES, text_of, tree_of
+
 # Each row may import what stands above it here, and nothing beside it. The adapters
 # never see the engine: they know its ports.
 ROWS = (
@@ -39,11 +39,6 @@ REVEALERS = {
     "vault/envelope.py",
     "vault/local_key.py",
 }
-MODULES = sorted(
-    path.relative_to(ROOT)
-    for path in ROOT.rglob("*.py")
-    if path.relative_to(ROOT) != Path("__init__.py")
-)
 every_module = pytest.mark.parametrize("module", MODULES, ids=str)
 
 
@@ -66,11 +61,6 @@ def rooms_seen(module: Path) -> set[str]:
     return ours - {room_of(dotted(module)), "__version__"}
 
 
-@cache
-def tree_of(module: Path) -> ast.Module:
-    return ast.parse((ROOT / module).read_text())
-
-
 def imported(module: Path) -> Iterator[str]:
     """Yield the dotted names; what stands in a `from` is complete."""
     for node in ast.walk(tree_of(module)):
@@ -83,20 +73,6 @@ def imported(module: Path) -> Iterator[str]:
                 yield source
             case _:
                 pass
-
-
-def functions(module: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
-
-
-def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    given = function.args
-    return {
-        parameter.arg
-        for parameter in (*given.posonlyargs, *given.args, *given.kwonlyargs)
-    } - {"self", "cls"}
 
 
 def caught(node: ast.AST) -> set[str]:
@@ -158,7 +134,7 @@ def test_imports_are_absolute(module: Path) -> None:
 
 @every_module
 def test_no_import_hides_behind_type_checking(module: Path) -> None:
-    assert "TYPE_CHECKING" not in (ROOT / module).read_text()
+    assert "TYPE_CHECKING" not in text_of(module)
 
 
 @every_module
@@ -217,29 +193,4 @@ def test_a_secret_is_revealed_only_where_it_was_reviewed() -> None:
 def test_every_module_says_what_it_is(module: Path) -> None:
     described = ast.get_docstring(tree_of(module))
 
-    assert described or (ROOT / module).read_text() == ""
-
-
-@every_module
-def test_no_module_is_long(module: Path) -> None:
-    assert len((ROOT / module).read_text().splitlines()) <= 300
-
-
-@every_module
-def test_no_function_is_long(module: Path) -> None:
-    long = [
-        function.name
-        for function in functions(module)
-        if (function.end_lineno or 0) - function.lineno + 1 > 45
-    ]
-
-    assert long == []
-
-
-@every_module
-def test_no_function_takes_many_parameters(module: Path) -> None:
-    greedy = [
-        function.name for function in functions(module) if len(parameters(function)) > 7
-    ]
-
-    assert greedy == [] or room_of(dotted(module)) == "cli"
+    assert described or text_of(module) == ""

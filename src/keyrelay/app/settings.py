@@ -51,7 +51,6 @@ class Settings(BaseSettings):
         default=Path("~/.local/share/keyrelay"),
         description="Data directory: databases, key file, audit checkpoint.",
     )
-    # A secret because of the password in it.
     database: Annotated[SecretStr | None, AfterValidator(database_url)] = Field(
         default=None,
         description="Where definitions, audit and dead letters are kept: sqlite:////path"

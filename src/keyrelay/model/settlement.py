@@ -27,7 +27,7 @@ class TryAgain:
     """The trigger goes back to the queue for `after`; `done` parts are left out then.
 
     `spent` tells whether the attempt counts. The wait ends early when the secret
-    `waits_for` is replaced. `reason` is for people who look into the queue.
+    `waits_for` is replaced. `reason` is shown with the queue.
     """
 
     after: timedelta

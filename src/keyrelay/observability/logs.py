@@ -55,30 +55,16 @@ def configure_logs(
     Keyrelay's lines appear from `level` up, those of libraries from WARNING.
     """
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
-    steps: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _keep_frames_only,
-    ]
     renderer = _text() if as_text else _as_json
     # structlog writes past the standard library, whose records take four times as long
     # as all the rest of a line: there is a line for each attempt.
     structlog.configure(
-        processors=[*steps, renderer],
+        processors=[*_steps(), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=partial(_LineLogger, stream),
     )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *steps],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                renderer,
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(renderer))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("keyrelay").setLevel(level)
 
@@ -91,6 +77,26 @@ def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) 
     error = context.get("exception")
     given = error if isinstance(error, BaseException) else None
     structlog.get_logger(__name__).error(str(context["message"]), exc_info=given)
+
+
+def _steps() -> list[Processor]:
+    return [
+        structlog.processors.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _keep_frames_only,
+    ]
+
+
+def _formatter(renderer: Processor) -> logging.Formatter:
+    """Return what renders the standard library's records as structlog's lines."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_steps()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            renderer,
+        ],
+    )
 
 
 def _text() -> Processor:

@@ -46,10 +46,7 @@ _SEARCHED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Each permission holds for each target; without either it matches nothing.
-
-    `name` is for people.
-    """
+    """Each permission holds for each target; without either it matches nothing."""
 
     tagged: Tagged
     name: str
@@ -176,7 +173,11 @@ def _deciding(policies: PolicyIndex, question: Question) -> Rule | None:
     """Return the rule that decides; None if there is none, which denies."""
     if question.target.profile != question.resource.profile:
         return None
-    return min(_applying(policies, question), key=_is_outweighed, default=None)
+    applying = _applying(policies, question)
+    # Deny comes before allow, as False comes before True.
+    return min(
+        applying, key=lambda r: r.permission.effect is not Effect.DENY, default=None
+    )
 
 
 def _denial(policies: PolicyIndex, question: Question, rule: Rule | None) -> Denial:
@@ -227,10 +228,6 @@ def _matching(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
             for rule in by_resource.get(resource, ()):
                 if rule.policy.profile == profile:
                     yield rule
-
-
-def _is_outweighed(rule: Rule) -> bool:
-    return rule.permission.effect is Effect.ALLOW
 
 
 def _unallowed(policies: PolicyIndex, question: Question) -> Denial:
