@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from keyrelay.dispatchers.smtp.action import Mail
+from keyrelay.dispatchers.sqs.action import QueueMessages
+from keyrelay.model.action import Message
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.secret import OpenedSecret, SecretValue
@@ -98,11 +100,13 @@ class FakeVault:
 class Outbox(Generic[M]):
     """A dispatcher that keeps what it was to send, and answers as it is told."""
 
+    kind: type[M]
     answer: Callable[[], Outcome] = lambda: Delivered("taken")
     sent: list[M] = field(default_factory=list)
     passwords: list[str] = field(default_factory=list)
 
-    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+        assert isinstance(message, self.kind)
         self.sent.append(message)
         self.passwords.append(secret.value.reveal())
         return self.answer()

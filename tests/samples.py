@@ -1,15 +1,19 @@
 """Samples: one good thing of each kind, for tests to vary."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from keyrelay.dispatchers.smtp.channel import smtp_channel
+from keyrelay.dispatchers.sqs.channel import sqs_channel
 from keyrelay.model.action import Action
-from keyrelay.model.action_document import parse_action
+from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
+from keyrelay.model.credentials import TEXT, SecretRules
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.policy.policy import Policy, index, parse_policy
-from keyrelay.model.secret import SealedSecret, Secret, SecretType
+from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.trigger import Lifetime, Origin, Trigger
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -41,6 +45,29 @@ ALLOW: Mapping[str, object] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """What an operator may choose about the channels."""
+
+    smtp_ports: Collection[int] = (587,)
+    smtp_ca_file: Path | None = None
+    sqs_endpoints: Collection[str] = ()
+    egress_allow: Collection[str] = ()
+
+
+ACTION_TYPES = [make(Operator()).action for make in (smtp_channel, sqs_channel)]
+ACTIONS = ActionRules({type_.name: type_ for type_ in ACTION_TYPES})
+
+
+def secret_rules(operator: Operator) -> SecretRules:
+    types = (
+        TEXT,
+        smtp_channel(operator).action.secret,
+        sqs_channel(operator).action.secret,
+    )
+    return SecretRules(types={type_.name: type_ for type_ in types}, tags_required=True)
+
+
 def a_trigger(
     *points: DataPoint, action: str = MAIL_ACTION, id_: str = "t1"
 ) -> Trigger:
@@ -56,7 +83,7 @@ def a_trigger(
 
 def an_action(does: Mapping[str, object] = MAIL_DOES, **fields: object) -> Action:
     id_ = MAIL_ACTION if does.get("type") == "email-smtp" else QUEUE_ACTION
-    return parse_action({"name": "Tell", "action": does, **fields}, id_, PROFILE)
+    return ACTIONS.parse({"name": "Tell", "action": does, **fields}, id_, PROFILE)
 
 
 def a_secret(id_: str = MAIL_SECRET, version: int = 1) -> Secret:
@@ -64,7 +91,7 @@ def a_secret(id_: str = MAIL_SECRET, version: int = 1) -> Secret:
         id=id_,
         profile=PROFILE,
         key=f"key-{id_[0]}",
-        type=SecretType.SMTP if id_ == MAIL_SECRET else SecretType.AWS_SQS,
+        type="smtp" if id_ == MAIL_SECRET else "aws-sqs",
         version=version,
         tags=(),
     )

@@ -5,21 +5,19 @@ An adapter satisfies a port by its methods and does not inherit from it.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from keyrelay.model.action import Message
 from keyrelay.model.audit import AuditRecord
 from keyrelay.model.backlog import Depth, Lag, QueueStatus
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
-
-M = TypeVar("M", Mail, QueueMessages, contravariant=True)
 
 
 class Unavailable(Exception):
@@ -167,11 +165,14 @@ class Unsealable(Exception):
     """The sealed value does not open and never will; the message says why."""
 
 
-class Dispatcher(Protocol[M]):
-    """What sends messages of one kind to a peer."""
+class Dispatcher(Protocol):
+    """What sends the messages of one channel to a peer."""
 
-    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
-        """Make one attempt. Every foreseen failure is an Outcome, not an exception."""
+    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+        """Make one attempt. Every foreseen failure is an Outcome, not an exception.
+
+        The message was composed by an instruction of the dispatcher's own channel.
+        """
 
 
 class AuditLog(Protocol):

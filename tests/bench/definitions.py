@@ -8,7 +8,7 @@ from sqlalchemy import Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.app.store import Store
-from keyrelay.model.secret import SealedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.secret import SealedSecret, Secret, SecretValue
 from keyrelay.model.tags import Tag
 from keyrelay.stores.definitions.listing import fold
 from keyrelay.stores.definitions.secret_rows import row_of
@@ -66,7 +66,7 @@ async def _sealed(store: Store, profile: str, number: int) -> SealedSecret:
         id=f"5{number:023x}",
         profile=profile,
         key=f"mail-{number}",
-        type=SecretType.SMTP,
+        type="smtp",
         version=1,
         tags=(Tag("site", str(number)),),
     )

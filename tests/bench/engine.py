@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from keyrelay.app.store import Store
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
-from keyrelay.model.message import Mail, QueueMessages
+from keyrelay.model.action import Message
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
@@ -20,14 +19,12 @@ from keyrelay.stores.definitions.live_catalog import LiveCatalog
 
 LANES = 256
 
-M = TypeVar("M", Mail, QueueMessages)
-
 
 @dataclass(frozen=True, slots=True)
-class Null(Generic[M]):
+class Null:
     """A dispatcher that has always delivered already."""
 
-    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
         return Delivered("nothing was done")
 
 
@@ -62,8 +59,7 @@ def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
     pipeline = Pipeline(
         catalog=catalog.current,
         vault=store.vault,
-        mail=Null(),
-        queue=Null(),
+        dispatchers={"email-smtp": Null(), "queue-sqs": Null()},
         breaker=breaker,
         now=world.now,
     )

@@ -122,6 +122,7 @@ async def _measure(house: _House, triggers: int) -> list[Measure]:
             database=store.database,
             vault=store.vault,
             world=store.audit_log.world,
+            rules=store.definitions.secrets.actions,
             replaced=lambda _: None,
         )
         with measuring(house.name, 1, starts.append):

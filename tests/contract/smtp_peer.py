@@ -12,15 +12,13 @@ from pathlib import Path
 
 import trustme
 
+from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, Recipients, Stamp
 from keyrelay.dispatchers.smtp.connect import Resolve
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
+from keyrelay.dispatchers.smtp.mailbox import parse_mailboxes
 from keyrelay.dispatchers.smtp.starttls import tls_context
-from keyrelay.model.action import EmailSmtp, Recipients
-from keyrelay.model.credentials import SecretRules
-from keyrelay.model.mailbox import parse_mailboxes
-from keyrelay.model.message import Mail, Stamp
-from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
 from keyrelay.model.templates import Template
 from keyrelay.network.egress import Egress, parse_networks
 
@@ -199,7 +197,7 @@ class Sender:
             return addresses
 
         dispatcher = smtp_dispatcher(
-            rules=rules(port),
+            ports={port},
             egress=Egress(parse_networks(allowed)),
             tls=tls or tls_context(self.ca_file),
             now=self.clock,
@@ -208,10 +206,6 @@ class Sender:
         )
         self.made.append(dispatcher)
         return dispatcher
-
-
-def rules(port: int) -> SecretRules:
-    return SecretRules(smtp_ports={port}, sqs_endpoints=(), tags_required=False)
 
 
 def secret(
@@ -228,7 +222,7 @@ def secret(
             id=id_,
             profile="9" * 24,
             key="mail",
-            type=SecretType.SMTP,
+            type="smtp",
             version=version,
             tags=(),
         ),

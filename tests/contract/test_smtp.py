@@ -12,7 +12,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Part, Rejected
-from keyrelay.model.secret import SecretType, SecretValue
+from keyrelay.model.secret import SecretValue
 from tests.contract.smtp_peer import (
     HOST,
     PASSWORD,
@@ -189,7 +189,7 @@ async def test_a_secret_of_another_type_is_the_definitions_fault(
     dispatcher: SmtpDispatcher, office: Office
 ) -> None:
     opened = secret(office.port)
-    opened = replace(opened, secret=replace(opened.secret, type=SecretType.TEXT))
+    opened = replace(opened, secret=replace(opened.secret, type="text"))
 
     assert await dispatcher.dispatch(mail(), opened) == Rejected(
         "the action's secret is not of type smtp", Fault.DEFINITION

@@ -16,12 +16,11 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
+from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.client import SqsClients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.pool import ClientPool
 from keyrelay.dispatchers.sqs.wire import Unsent, open_wire
-from keyrelay.model.credentials import SecretRules
-from keyrelay.model.message import QueueMessage, QueueMessages
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -31,7 +30,7 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
-from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
 from keyrelay.network.egress import Egress
 from tests.contract.sqs_peer import (
     KEY,
@@ -68,12 +67,10 @@ async def fresh_dispatcher(peer: Peer) -> AsyncIterator[SqsDispatcher]:
 
 
 def dispatcher_for(endpoint: str, patience: timedelta = PATIENCE) -> SqsDispatcher:
-    rules = SecretRules(smtp_ports=(), sqs_endpoints=(endpoint,), tags_required=True)
-    clients = SqsClients(
-        egress=Egress(), trusted=frozenset(rules.sqs_endpoints), patience=patience
-    )
+    endpoints = frozenset({endpoint})
+    clients = SqsClients(egress=Egress(), trusted=endpoints, patience=patience)
     return SqsDispatcher(
-        rules=rules, lines=ClientPool(make=clients.make, now=lambda: NOON)
+        endpoints=endpoints, pool=ClientPool(make=clients.make, now=lambda: NOON)
     )
 
 
@@ -89,7 +86,7 @@ def opened(url: str, *, version: int = 1, key: str = KEY) -> OpenedSecret:
             id="5f" * 12,
             profile="6a" * 12,
             key="orders",
-            type=SecretType.AWS_SQS,
+            type="aws-sqs",
             version=version,
             tags=(),
         ),

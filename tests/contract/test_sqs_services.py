@@ -12,13 +12,12 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.client import SqsClients
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.pool import ClientPool
-from keyrelay.model.credentials import SecretRules
-from keyrelay.model.message import QueueMessage, QueueMessages
 from keyrelay.model.outcome import Delivered, Fault, Rejected
-from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
 from keyrelay.network.egress import Egress
 from tests.services.localstack import LocalStack
 
@@ -102,10 +101,9 @@ on_each_service = pytest.mark.parametrize(
 @pytest.fixture(name="dispatcher")
 async def fresh_dispatcher(service: Service) -> AsyncIterator[SqsDispatcher]:
     endpoints = (service.endpoint,)
-    rules = SecretRules(smtp_ports=(), sqs_endpoints=endpoints, tags_required=True)
     clients = SqsClients(egress=Egress(), trusted=frozenset(endpoints))
-    lines = ClientPool(make=clients.make, now=lambda: NOON)
-    dispatcher = SqsDispatcher(rules=rules, lines=lines)
+    pool = ClientPool(make=clients.make, now=lambda: NOON)
+    dispatcher = SqsDispatcher(endpoints=endpoints, pool=pool)
     yield dispatcher
     await dispatcher.close()
 
@@ -122,7 +120,7 @@ def opened(url: str) -> OpenedSecret:
             id="5f" * 12,
             profile="6a" * 12,
             key="orders",
-            type=SecretType.AWS_SQS,
+            type="aws-sqs",
             version=1,
             tags=(),
         ),

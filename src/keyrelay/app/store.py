@@ -7,11 +7,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from keyrelay.app.channels import action_rules, secret_rules
 from keyrelay.app.settings import Settings
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import file_of, is_there, open_database
 from keyrelay.model.catalog import Catalog
-from keyrelay.model.credentials import SecretRules
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import TriggerQueue
 from keyrelay.sources.sqlite.options import SqliteOptions
@@ -163,16 +163,9 @@ async def _open_log(
 async def read_catalog(store: Store) -> Catalog:
     """Return what a worker would see of the definitions now. Raises Unavailable."""
     mac = await store.vault.authenticator(VERSIONS)
+    rules = store.definitions.secrets.actions
     async with store.database.reading() as connection:
-        return (await load(connection, mac)).catalog
-
-
-def secret_rules(settings: Settings) -> SecretRules:
-    return SecretRules(
-        smtp_ports=frozenset(settings.smtp_ports),
-        sqs_endpoints=frozenset(settings.sqs_endpoints),
-        tags_required=settings.secret_tags == "required",  # noqa: S105 - no password
-    )
+        return (await load(connection, mac, rules)).catalog
 
 
 async def make_current(database: Database) -> None:
@@ -246,16 +239,19 @@ def _key_provider(settings: Settings) -> Callable[[], KeyEncryptionKey]:
 
 
 def _store(settings: Settings, database: Database, audit_log: ChainedLog) -> Store:
-    journal = Journal(audit_log=audit_log)
+    journal, rules = Journal(audit_log=audit_log), action_rules(settings)
     return Store(
         database=database,
         vault=audit_log.vault,
         audit_log=audit_log,
         definitions=DefinitionStores(
             secrets=SecretStore(
-                database=database, journal=journal, rules=secret_rules(settings)
+                database=database,
+                journal=journal,
+                rules=secret_rules(settings),
+                actions=rules,
             ),
-            actions=action_store(database, journal),
+            actions=action_store(database, journal, rules),
             policies=policy_store(database, journal),
         ),
         trail=AuditTrail(

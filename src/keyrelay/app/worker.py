@@ -1,24 +1,18 @@
 """Worker: the composition root of a worker process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from keyrelay.app.channels import action_rules, channels
 from keyrelay.app.settings import Settings
-from keyrelay.app.store import Store, open_inbox, open_store, secret_rules
-from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
-from keyrelay.dispatchers.smtp.starttls import tls_context
-from keyrelay.dispatchers.sqs.client import SqsClients
-from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import ClientPool
+from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
-from keyrelay.model.message import Mail, QueueMessages
-from keyrelay.model.world import World, real_world
-from keyrelay.network.egress import Egress, parse_networks
+from keyrelay.model.world import World
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
@@ -28,13 +22,7 @@ from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatchers:
-    """The dispatchers, one for each channel."""
-
-    mail: Dispatcher[Mail]
-    queue: Dispatcher[QueueMessages]
+Dispatchers = Mapping[str, Dispatcher]  # by the channel that each performs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +37,11 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
-    mail, messages = _smtp(settings), _sqs(settings)
     async with AsyncExitStack() as opened:
-        opened.push_async_callback(mail.close)
-        opened.push_async_callback(messages.close)
-        yield Dispatchers(mail=mail, queue=messages)
+        yield {
+            name: await opened.enter_async_context(channel.open())
+            for name, channel in channels(settings).items()
+        }
 
 
 @asynccontextmanager
@@ -78,14 +66,14 @@ def _process(
         database=store.database,
         vault=store.vault,
         world=world,
+        rules=action_rules(settings),
         replaced=resumed.put_nowait,
     )
     breaker = _breaker(settings, world, resumed)
     pipeline = Pipeline(
         catalog=catalog.current,
         vault=store.vault,
-        mail=dispatchers.mail,
-        queue=dispatchers.queue,
+        dispatchers=dispatchers,
         breaker=breaker,
         now=world.now,
     )
@@ -93,6 +81,7 @@ def _process(
         lanes=Lanes(behind=queue, total=settings.lanes),
         readiness=_readiness(store, catalog, queue),
         paused=breaker.paused,
+        channels=dispatchers,
     )
     worker = Worker(
         queue=observability.lanes,
@@ -111,23 +100,6 @@ def _process(
         backlog=queue,
         observability=observability,
     )
-
-
-def _smtp(settings: Settings) -> SmtpDispatcher:
-    return smtp_dispatcher(
-        rules=secret_rules(settings),
-        egress=_egress(settings),
-        tls=tls_context(settings.smtp_ca_file),
-        now=real_world().now,
-    )
-
-
-def _sqs(settings: Settings) -> SqsDispatcher:
-    clients = SqsClients(
-        egress=_egress(settings), trusted=frozenset(settings.sqs_endpoints)
-    )
-    lines = ClientPool(make=clients.make, now=real_world().now)
-    return SqsDispatcher(rules=secret_rules(settings), lines=lines)
 
 
 def _breaker(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Breaker:
@@ -154,7 +126,3 @@ def _readiness(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readines
     }
     components = {name: Component(check=check) for name, check in checks.items()}
     return Readiness(components=components, queue_lag=queue_lag)
-
-
-def _egress(settings: Settings) -> Egress:
-    return Egress(parse_networks(", ".join(settings.egress_allow)))

@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.app.channels import action_rules
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.pagination import list_all
+from keyrelay.cli.session import settings_of
+from keyrelay.cli.types import show_types
 from keyrelay.model.documents import InvalidDefinition
 
 app = typer.Typer(
@@ -97,6 +100,19 @@ def edit(
 def delete(ctx: typer.Context, *, action: Name, as_json: AsJson = False) -> None:
     """Delete an action; triggers that name it become dead letters."""
     _actions.delete(ctx, action, as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay action types
+  keyrelay action types --json     a JSON Schema of each type's `action`"""
+)
+def types(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show the ways to act, and what is written for each beside its `type`."""
+    known = action_rules(settings_of(ctx)).types.values()
+    fields = {type_.name: type_.fields for type_ in known}
+    show_types(fields, as_json=as_json)
 
 
 @contextmanager

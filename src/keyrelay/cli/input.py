@@ -12,23 +12,12 @@ import typer
 
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.fields import Field
 from keyrelay.model.secret import SecretType
 from keyrelay.model.tags import Tag
 
 _LARGEST = 4 * 1024 * 1024  # bytes; more than any definition may have
-# Field by field, and whether it is shown while it is typed.
-_SMTP = (("smtp_server", True), ("smtp_port", True), ("username", True))
-_FIELDS: Mapping[SecretType, Sequence[tuple[str, bool]]] = {
-    SecretType.SMTP: (*_SMTP, ("password", False)),
-    SecretType.AWS_SQS: (
-        ("aws_region", True),
-        ("queue_url", True),
-        ("access_key_id", True),
-        ("secret_access_key", False),
-    ),
-}
-_PORT = re.compile(r"[0-9]{1,5}")
-_DEFAULTS = {"smtp_port": "587"}
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 def read_document(file: str) -> Mapping[str, object]:
@@ -48,17 +37,13 @@ def read_value(file: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def ask_value(type_: SecretType | None) -> str | Mapping[str, object]:
-    """Ask whoever sits at the terminal; what is secret is not shown."""
+def ask_value(type_: SecretType) -> str | Mapping[str, object]:
+    """Ask the person at the terminal, field by field; what is secret is not shown."""
     if not sys.stdin.isatty():
         raise Refused("there is no terminal to ask at; give --value-file FILE, or -")
-    fields = _FIELDS.get(type_ or SecretType.TEXT)
-    if fields is None:
-        return _ask("value", shown=False)
-    answers = {name: _ask(name, shown=shown) for name, shown in fields}
-    # The only field that is no text; what is no number is refused like any other.
-    port = answers.get("smtp_port", "")
-    return answers | ({"smtp_port": int(port)} if _PORT.fullmatch(port) else {})
+    if not type_.fields:
+        return _ask(Field(name="value", says="The text.", hidden=True))
+    return {field.name: _typed(field, _ask(field)) for field in type_.fields}
 
 
 def confirm(question: str) -> None:
@@ -80,11 +65,17 @@ def parse_tag_options(given: Sequence[str]) -> tuple[Tag, ...]:
     return tuple(tags)
 
 
-def _ask(name: str, *, shown: bool) -> str:
+def _ask(field: Field) -> str:
     answer: str = typer.prompt(
-        name, default=_DEFAULTS.get(name), hide_input=not shown, err=True
+        field.name, default=field.default, hide_input=field.hidden, err=True
     )
     return answer
+
+
+def _typed(field: Field, answer: str) -> str | int:
+    """Return a number where the field wants one; what is none is refused later."""
+    whole = field.schema.get("type") == "integer" and _WHOLE.fullmatch(answer)
+    return int(answer) if whole else answer
 
 
 def _read(file: str) -> bytes:

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.app.channels import secret_rules
 from keyrelay.cli.input import ask_value, parse_tag_options, read_document, read_value
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import WrongUsage
-from keyrelay.cli.session import Session, perform
-from keyrelay.model.secret import SealedSecret, SecretType
+from keyrelay.cli.session import Session, perform, settings_of
+from keyrelay.cli.types import show_types
+from keyrelay.model.credentials import TEXT
+from keyrelay.model.secret import SealedSecret
 from keyrelay.model.tags import tags_document
 from keyrelay.services.naming import find_secret
 from keyrelay.services.paging import read_pages
@@ -45,7 +48,7 @@ def create(
         str | None, typer.Option(help="What scripts and people call it; never changes.")
     ] = None,
     type_: Annotated[
-        SecretType | None,
+        str | None,
         typer.Option("--type", help="What it is; left out, its value tells."),
     ] = None,
     tag: Annotated[
@@ -65,8 +68,9 @@ def create(
             raise WrongUsage("give --key and --tag, or a whole secret with --file")
         document = {"key": key, "tags": tags_document(parse_tag_options(tag or ()))}
         if type_ is not None:
-            document |= {"type": type_.value}
-        value = ask_value(type_) if value_file is None else read_value(value_file)
+            document |= {"type": type_}
+        kind = secret_rules(settings_of(ctx)).type_called(type_ or TEXT.name)
+        value = ask_value(kind) if value_file is None else read_value(value_file)
         document |= {"value": value}
 
     async def work(session: Session) -> SealedSecret:
@@ -146,7 +150,8 @@ def edit(
     if tag:
         changes["tags"] = tags_document(parse_tag_options(tag))
     if ask:
-        changes["value"] = ask_value(known.type)
+        kind = secret_rules(settings_of(ctx)).type_called(known.type)
+        changes["value"] = ask_value(kind)
     elif value_file is not None:
         changes["value"] = read_value(value_file)
 
@@ -169,6 +174,21 @@ def delete(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None
         return id_
 
     put_id(perform(ctx, work), as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay secret types
+  keyrelay secret types --json     a JSON Schema of each type's value
+
+A secret of type `text` is one text, and has no fields."""
+)
+def types(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show the types of secrets, and what the value of each holds."""
+    known = secret_rules(settings_of(ctx)).types.values()
+    fields = {type_.name: type_.fields for type_ in known if type_.fields}
+    show_types(fields, as_json=as_json)
 
 
 async def _find(session: Session, name: str) -> SealedSecret:

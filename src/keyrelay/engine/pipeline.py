@@ -1,18 +1,18 @@
 """The pipeline: one attempt, trigger → action → policy → secret → dispatch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
 from keyrelay.engine.breaker import Breaker
-from keyrelay.model.action import Action
+from keyrelay.model.action import Action, Message
 from keyrelay.model.audit import NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
-from keyrelay.model.message import Mail, Message, QueueMessages, compose, missing_facts
+from keyrelay.model.data_point import facts_of
 from keyrelay.model.outcome import Delivered, Fault, Outcome, Rejected, Uncertain
 from keyrelay.model.policy.policy import Denial, Permit, decide
-from keyrelay.model.secret import OpenedSecret, Secret
+from keyrelay.model.secret import Secret
+from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
 
@@ -23,8 +23,7 @@ class Pipeline:
 
     catalog: Callable[[], Catalog]
     vault: Vault
-    mail: Dispatcher[Mail]
-    queue: Dispatcher[QueueMessages]
+    dispatchers: Mapping[str, Dispatcher]
     breaker: Breaker
     now: Callable[[], datetime]
 
@@ -48,14 +47,14 @@ class Pipeline:
         if isinstance(verdict, Denial):
             return _refused(verdict.reason, evidence)
 
-        message = compose(action, trigger, lease.done)
+        message = action.does.compose(trigger, lease.done)
         if isinstance(message, Rejected):
             return Report(outcome=message, evidence=evidence)
         held = self.breaker.admit(sealed.secret)
         if held is not None:
             return Report(outcome=held, schedule=action.schedule, held=True)
         return Report(
-            outcome=await self._dispatch(verdict, message),
+            outcome=await self._dispatch(verdict, action.channel, message),
             evidence=evidence,
             schedule=action.schedule,
         )
@@ -70,24 +69,17 @@ class Pipeline:
             return Uncertain("its attempts were cut short, the last one too")
         return None
 
-    async def _dispatch(self, permit: Permit, message: Message) -> Outcome:
+    async def _dispatch(
+        self, permit: Permit, channel: str, message: Message
+    ) -> Outcome:
         secret = permit.sealed.secret
         try:
             opened = await self.vault.open(permit)
         except Unsealable as fault:
             return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
         with self.breaker.attempt(secret):
-            outcome = await self._hand_over(message, opened)
+            outcome = await self.dispatchers[channel].dispatch(message, opened)
         return self.breaker.observe(secret, outcome)
-
-    async def _hand_over(self, message: Message, opened: OpenedSecret) -> Outcome:
-        match message:
-            case Mail():
-                return await self.mail.dispatch(message, opened)
-            case QueueMessages():
-                return await self.queue.dispatch(message, opened)
-            case _:
-                assert_never(message)
 
 
 def _refused(reason: str, evidence: Evidence = NOTHING_USED) -> Report:
@@ -102,5 +94,10 @@ def _evidence(
         secret=secret.id,
         secret_version=secret.version,
         policy=policy,
-        missing=missing_facts(action, trigger),
+        missing=_missing(action, trigger),
     )
+
+
+def _missing(action: Action, trigger: Trigger) -> tuple[Fact, ...]:
+    """Return the placeholders that are left empty."""
+    return tuple(sorted(action.does.mentions - facts_of(trigger.data[:1]).keys()))

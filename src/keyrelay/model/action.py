@@ -1,66 +1,66 @@
 """Actions: what a trigger can ask for, as an administrator wrote it."""
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
+from typing import Protocol
 
-from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.mailbox import Mailbox
+from keyrelay.model.fields import Fields
+from keyrelay.model.outcome import Rejected
+from keyrelay.model.secret import SecretType
 from keyrelay.model.settlement import Schedule
 from keyrelay.model.tags import Tagged
-from keyrelay.model.templates import Template
+from keyrelay.model.templates import Fact
+from keyrelay.model.trigger import Trigger
 
 TARGET = "action"  # what policies call an action
 
 
-class Channel(StrEnum):
-    """How an action acts; the values are the wire's `type`."""
+class Message(Protocol):
+    """What a dispatcher is asked to hand over, composed of instruction and trigger.
 
-    EMAIL = "email-smtp"
-    SQS = "queue-sqs"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipients:
-    to: tuple[Mailbox, ...]
-    cc: tuple[Mailbox, ...] = ()
-    bcc: tuple[Mailbox, ...] = ()
-    reply_to: tuple[Mailbox, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmailSmtp:
-    """Send one mail to all recipients."""
-
-    secret: str
-    sender: Mailbox
-    recipients: Recipients
-    subject: Template
-    text: Template
-    html: Template | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routing:
-    """What SQS is told about a message beside its body."""
-
-    group_id: Template | None = None
-    deduplication_id: Template | None = None
-    delay: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueSqs:
-    """Put messages on a queue: one for all data points (`batched`), or one for each.
-
-    With a `body`, that template is the message's body instead of the data.
+    Each channel's instructions compose messages for that channel's dispatcher alone.
     """
 
-    secret: str
-    batched: bool
-    body: Template | None = None
-    routing: Routing = Routing()
-    attributes: tuple[tuple[str, Template], ...] = ()
+
+class Instruction(Protocol):
+    """What an action does, in the terms of its channel."""
+
+    @property
+    def channel(self) -> str:
+        """The name of its action type, by which its dispatcher is found."""
+
+    @property
+    def secret(self) -> str:
+        """The id of the secret that it needs."""
+
+    @property
+    def mentions(self) -> frozenset[Fact]:
+        """The facts that its texts ask for."""
+
+    def check(self, *, fifo: bool) -> None:
+        """Raise InvalidDefinition if its secret, which may be a FIFO queue's, does
+        not go with it."""
+
+    def compose(self, trigger: Trigger, done: Collection[str]) -> Message | Rejected:
+        """Fill its texts with the trigger's data.
+
+        Parts named in `done` are left out; a peer is not asked to send nothing. What
+        the trigger's data makes unsendable is Rejected with fault `trigger`.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionType:
+    """One way to act: its name on the wire, what is written for it, what it needs.
+
+    `parse` reads the action's document, of which `fields` are the members beside
+    `type`, or raises InvalidDefinition.
+    """
+
+    name: str
+    secret: SecretType
+    fields: Fields
+    parse: Callable[[Mapping[str, object]], Instruction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +71,9 @@ class Action:
     name: str
     active: bool
     locked: bool
-    does: EmailSmtp | QueueSqs
+    does: Instruction
     schedule: Schedule
 
     @property
-    def channel(self) -> Channel:
-        return Channel.EMAIL if isinstance(self.does, EmailSmtp) else Channel.SQS
-
-
-def check_queue(does: QueueSqs, *, fifo: bool) -> None:
-    """Refuse an action that its queue would refuse, or raise InvalidDefinition."""
-    if fifo and does.routing.group_id is None:
-        raise InvalidDefinition("a FIFO queue needs a group_id, for example $DEVICE$")
-    if fifo and does.routing.delay is not None:
-        raise InvalidDefinition("a FIFO queue takes no delay_seconds for one message")
+    def channel(self) -> str:
+        return self.does.channel

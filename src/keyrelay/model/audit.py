@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keyrelay.model.action import Channel
 from keyrelay.model.outcome import Outcome
 from keyrelay.model.settlement import STANDARD, Schedule, Settlement
 from keyrelay.model.templates import Fact
@@ -18,7 +17,7 @@ class Evidence:
     empty if the attempt ended before they were known.
     """
 
-    channel: Channel | None = None
+    channel: str | None = None
     secret: str | None = None
     secret_version: int | None = None
     policy: str | None = None

@@ -1,7 +1,7 @@
 """Data points: what a trigger carries, as facts to print and as JSON to pass on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyrelay.model.documents import (
@@ -38,6 +38,15 @@ class DataPoint:
     def document(self) -> str:
         """Return the fields as JSON, made only on request: a mail does not need it."""
         return _JSON.encode(self.fields)
+
+
+def facts_of(points: Sequence[DataPoint]) -> Facts:
+    """Return what a template may print of the first of the points.
+
+    A locked action does not act, so whatever is composed is unlocked.
+    """
+    state = {Fact.ACTION_STATE: "unlocked"}
+    return {**points[0].facts, **state} if points else state
 
 
 def parse_points(value: object) -> tuple[DataPoint, ...]:

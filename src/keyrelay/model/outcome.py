@@ -80,3 +80,9 @@ class Rejected:
 
 
 Outcome = Delivered | Deferred | Uncertain | Rejected
+
+# The peer's words on each part are in the records of the attempts before.
+NOTHING_LEFT = Rejected(
+    "nothing is left to send: every part was taken, or refused for good, before",
+    Fault.TRIGGER,
+)

@@ -1,19 +1,14 @@
 """Secrets: what is known of one while it is sealed, and the opened value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import NoReturn
 
+from keyrelay.model.fields import Fields
 from keyrelay.model.tags import Tagged, Tags
 
 RESOURCE = "secrets"  # what policies call a secret
-
-
-class SecretType(StrEnum):
-    TEXT = "text"
-    SMTP = "smtp"
-    AWS_SQS = "aws-sqs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +18,7 @@ class Secret:
     id: str
     profile: str
     key: str
-    type: SecretType
+    type: str
     version: int
     tags: Tags
 
@@ -76,6 +71,20 @@ class SecretValue:
     def __getstate__(self) -> NoReturn:
         # copy and pickle both call it.
         raise TypeError("a secret value does not leave the process")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretType:
+    """One kind of secret: its name on the wire and what its value holds.
+
+    The value is a JSON object with these `fields`, or one text where there are none.
+    `check` raises InvalidDefinition for a value that no dispatcher could use, and
+    tells whether it is the key to a FIFO queue.
+    """
+
+    name: str
+    fields: Fields
+    check: Callable[[SecretValue], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

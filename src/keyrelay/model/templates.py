@@ -1,7 +1,7 @@
 """Templates: texts with placeholders `$NAME$`, parsed once and filled often."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -33,6 +33,7 @@ class Template:
     """Literal texts and facts, in order."""
 
     parts: tuple[str | Fact, ...]
+    mentions: frozenset[Fact] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -46,7 +47,8 @@ class Template:
             parts.append(_FACTS[found[1]] if found[1] else "$")
             end = found.end()
         parts.append(text[end:])
-        return cls(tuple(part for part in parts if part))
+        facts = frozenset(part for part in parts if isinstance(part, Fact))
+        return cls(tuple(part for part in parts if part), facts)
 
     def fill(self, facts: Facts, escape: Callable[[str], str] = str) -> str:
         """Return the text; each fact goes through `escape`, a missing one is empty."""
@@ -57,8 +59,7 @@ class Template:
             ]
         )
 
-    def missing(self, facts: Facts) -> frozenset[Fact]:
-        """Return the facts that the text asks for and `facts` does not have."""
-        return frozenset(
-            [p for p in self.parts if isinstance(p, Fact) and p not in facts]
-        )
+
+def mentioned(templates: Iterable[Template | None]) -> frozenset[Fact]:
+    """Return the facts that any of the templates asks for."""
+    return frozenset[Fact]().union(*(text.mentions for text in templates if text))

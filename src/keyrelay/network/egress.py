@@ -6,6 +6,7 @@ IANA's registries of special-purpose addresses (RFC 6890).
 """
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -96,6 +97,11 @@ class Egress:
 
     def _allows(self, address: Address) -> bool:
         return any(address in network for network in self.allowed)
+
+
+def egress_to(networks: Iterable[str]) -> Egress:
+    """Permit these networks too, each written as `parse_networks` reads it."""
+    return Egress(parse_networks(", ".join(networks)))
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:

@@ -5,12 +5,11 @@ grow with the number of definitions, triggers or profiles.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from keyrelay.model.action import Channel
 from keyrelay.model.audit import AttemptRecord, AuditRecord, Report
 from keyrelay.model.outcome import (
     Deferred,
@@ -35,16 +34,10 @@ SETTLEMENTS: Mapping[type[Settlement], str] = {
     TryAgain: "try_again",
     Bury: "bury",
 }
-# None: the attempt ended before the channel of its action was known.
-CHANNELS = (*Channel, None)
 
 _ATTEMPT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _DELIVERY = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
 _APPEND = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-
-
-def _no_attempts() -> dict[tuple[type[Outcome], Channel | None], int]:
-    return {(outcome, channel): 0 for outcome in OUTCOMES for channel in CHANNELS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,18 +48,13 @@ class Metrics:
     event on.
     """
 
-    attempts: dict[tuple[type[Outcome], Channel | None], int] = field(
-        default_factory=_no_attempts, init=False
-    )
+    attempts: dict[tuple[type[Outcome], str | None], int]
+    attempt_seconds: Mapping[str | None, Histogram]
     settlements: dict[type[Settlement], int] = field(
         default_factory=lambda: dict.fromkeys(SETTLEMENTS, 0), init=False
     )
     dead_letters: dict[Fault, int] = field(
         default_factory=lambda: dict.fromkeys(Fault, 0), init=False
-    )
-    attempt_seconds: Mapping[Channel | None, Histogram] = field(
-        default_factory=lambda: {channel: Histogram(_ATTEMPT) for channel in CHANNELS},
-        init=False,
     )
     delivery_seconds: Histogram = field(
         default_factory=lambda: Histogram(_DELIVERY), init=False
@@ -138,6 +126,16 @@ class Metrics:
         return family
 
 
+def new_metrics(channels: Iterable[str]) -> Metrics:
+    """Count from zero for each channel there is."""
+    # None: the attempt ended before it was known how its action acts.
+    labels = (*channels, None)
+    return Metrics(
+        attempts={(outcome, label): 0 for outcome in OUTCOMES for label in labels},
+        attempt_seconds={label: Histogram(_ATTEMPT) for label in labels},
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeteredAuditLog:
     """ports.AuditLog that counts what `behind` appends, and times it."""
@@ -177,7 +175,7 @@ class MeteredAttempt:
         return report
 
 
-def _word(channel: Channel | None) -> str:
+def _word(channel: str | None) -> str:
     return "none" if channel is None else channel
 
 

@@ -1,6 +1,6 @@
 """Observability: a worker's metrics and readiness, put together for its probes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -8,7 +8,12 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from keyrelay.model.audit import Report
 from keyrelay.observability.gauges import Gauges
 from keyrelay.observability.lanes import Lanes
-from keyrelay.observability.metrics import MeteredAttempt, MeteredAuditLog, Metrics
+from keyrelay.observability.metrics import (
+    MeteredAttempt,
+    MeteredAuditLog,
+    Metrics,
+    new_metrics,
+)
 from keyrelay.observability.readiness import Readiness
 from keyrelay.ports import AuditLog, Lease
 
@@ -38,10 +43,16 @@ class Observability:
 
 
 def new_observability(
-    lanes: Lanes, readiness: Readiness, paused: Callable[[], int]
+    lanes: Lanes,
+    readiness: Readiness,
+    paused: Callable[[], int],
+    channels: Iterable[str],
 ) -> Observability:
-    """`paused` returns how many secrets are paused."""
-    metrics = Metrics()
+    """Observe a worker that acts through these channels.
+
+    `paused` returns how many secrets are paused.
+    """
+    metrics = new_metrics(channels)
     # `auto_describe` refuses two metrics of one name, and lets a scrape ask by name.
     registry = CollectorRegistry(auto_describe=True)
     registry.register(metrics)

@@ -11,42 +11,39 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
 
 import uvloop
 
 from keyrelay.app.settings import Settings, load_settings
 from keyrelay.app.worker import Dispatchers, open_dispatchers, open_worker
 from keyrelay.concurrency.gc_freeze import frozen_for_good
-from keyrelay.model.message import Mail, QueueMessages
+from keyrelay.model.action import Message
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.observability.logs import configure_logs
 from keyrelay.ports import Dispatcher
 from tests.bench.kafka.gauge import Gauge, listen
 
-M = TypeVar("M", Mail, QueueMessages)
-
 
 @dataclass(frozen=True, slots=True)
-class Null(Generic[M]):
+class Null:
     """A dispatcher that has always delivered already."""
 
     gauge: Gauge
 
-    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
         self.gauge.note()
         return Delivered("nothing was done")
 
 
 @dataclass(frozen=True, slots=True)
-class Noted(Generic[M]):
+class Noted:
     """A dispatcher whose deliveries are counted."""
 
-    behind: Dispatcher[M]
+    behind: Dispatcher
     gauge: Gauge
 
-    async def dispatch(self, message: M, secret: OpenedSecret) -> Outcome:
+    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
         outcome = await self.behind.dispatch(message, secret)
         if isinstance(outcome, Delivered):
             self.gauge.note()
@@ -71,15 +68,13 @@ def _started() -> None:
 
 @asynccontextmanager
 async def _null(gauge: Gauge) -> AsyncIterator[Dispatchers]:
-    yield Dispatchers(mail=Null(gauge), queue=Null(gauge))
+    yield {"email-smtp": Null(gauge), "queue-sqs": Null(gauge)}
 
 
 @asynccontextmanager
 async def _noted(settings: Settings, gauge: Gauge) -> AsyncIterator[Dispatchers]:
     async with open_dispatchers(settings) as opened:
-        yield Dispatchers(
-            mail=Noted(opened.mail, gauge), queue=Noted(opened.queue, gauge)
-        )
+        yield {name: Noted(behind, gauge) for name, behind in opened.items()}
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ from sqlalchemy import insert, text
 
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import open_database
-from keyrelay.model.credentials import SecretRules
 from keyrelay.model.ids import new_id
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.model.world import World
@@ -36,11 +35,18 @@ from keyrelay.vault.local_key import LocalKey
 from keyrelay.vault.vault import Vault
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock
-from tests.samples import NOON, OTHER_PROFILE, PROFILE
+from tests.samples import (
+    ACTIONS,
+    NOON,
+    OTHER_PROFILE,
+    PROFILE,
+    Operator,
+    secret_rules,
+)
 
 STORE = "1" * 24
 ADA = "ada"
-RULES = SecretRules(smtp_ports=(587,), sqs_endpoints=(), tags_required=True)
+RULES = secret_rules(Operator())
 CANARY = "canary-71c3"
 SMTP_VALUE = {
     "smtp_server": "mail.example.com",
@@ -101,11 +107,13 @@ class House:
 
     @property
     def secrets(self) -> SecretStore:
-        return SecretStore(database=self.database, journal=self.journal, rules=RULES)
+        return SecretStore(
+            database=self.database, journal=self.journal, rules=RULES, actions=ACTIONS
+        )
 
     @property
     def actions(self) -> ActionStore:
-        return action_store(self.database, self.journal)
+        return action_store(self.database, self.journal, ACTIONS)
 
     @property
     def policies(self) -> PolicyStore:
@@ -203,7 +211,11 @@ async def open_house(
                     )
             told = _Told()
             catalog = LiveCatalog(
-                database=database, vault=vault, world=world, replaced=told
+                database=database,
+                vault=vault,
+                world=world,
+                rules=ACTIONS,
+                replaced=told,
             )
             await catalog.refresh()
             yield House(

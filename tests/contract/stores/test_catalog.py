@@ -21,7 +21,7 @@ from tests.contract.stores.house import (
     mail_action,
     smtp_secret,
 )
-from tests.samples import OTHER_PROFILE, PROFILE
+from tests.samples import ACTIONS, OTHER_PROFILE, PROFILE
 
 MOMENT = timedelta(seconds=0.1)
 
@@ -141,6 +141,7 @@ async def reopened(house: House) -> AsyncIterator[Catalog]:
         database=house.database,
         vault=house.audit_log.vault,
         world=house.clock.world(),
+        rules=ACTIONS,
         replaced=lambda _: None,
     )
     await catalog.refresh()

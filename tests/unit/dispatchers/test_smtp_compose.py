@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, Recipients, Stamp
 from keyrelay.dispatchers.smtp.compose import HeaderInjected, compose
 from keyrelay.dispatchers.smtp.limits import Reuse
-from keyrelay.model.action import EmailSmtp, Recipients
-from keyrelay.model.mailbox import Mailbox, is_header_text
-from keyrelay.model.message import Mail, Stamp
+from keyrelay.dispatchers.smtp.mailbox import Mailbox, is_header_text
 from keyrelay.model.templates import Template
 
 AFFECTED = sys.version_info < (3, 11, 10)  # by CVE-2024-6923

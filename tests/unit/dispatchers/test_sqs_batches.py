@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.dispatchers.sqs.action import QueueMessage
 from keyrelay.dispatchers.sqs.batches import (
     LARGEST,
     BatchEntry,
@@ -15,7 +16,6 @@ from keyrelay.dispatchers.sqs.batches import (
     prepare,
     too_large,
 )
-from keyrelay.model.message import QueueMessage
 from keyrelay.model.outcome import Fault, Rejected
 
 MESSAGE = QueueMessage(

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.batches import LARGEST, BatchEntry
 from keyrelay.dispatchers.sqs.classify import Refusal
 from keyrelay.dispatchers.sqs.client import Reply, Taken
+from keyrelay.dispatchers.sqs.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.pool import ClientPool
+from keyrelay.dispatchers.sqs.queue_url import QueueUrl
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
-from keyrelay.model.credentials import SecretRules, SqsCredentials
-from keyrelay.model.message import QueueMessage, QueueMessages
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -25,13 +26,11 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
-from keyrelay.model.queue_url import QueueUrl
-from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
 FIFO = f"{URL}.fifo"
-RULES = SecretRules(smtp_ports=(587,), sqs_endpoints=(), tags_required=True)
 NOT_OURS = Refusal(code="InternalError", message="", by_sender=False)
 NONSENSE = Refusal(code="InvalidMessageContents", message="", by_sender=True)
 NO_QUEUE = Refusal(code="QueueDoesNotExist", message="", by_sender=True, status=400)
@@ -119,15 +118,15 @@ class World:
 
 
 def dispatcher_to(world: World, most: int = 64) -> SqsDispatcher:
-    lines = ClientPool(make=world.make, now=world.clock, most=most)
-    return SqsDispatcher(rules=RULES, lines=lines)
+    pool = ClientPool(make=world.make, now=world.clock, most=most)
+    return SqsDispatcher(endpoints=(), pool=pool)
 
 
 def secret(
     url: str = URL,
     *,
     version: int = 1,
-    type_: SecretType = SecretType.AWS_SQS,
+    type_: str = "aws-sqs",
     region: str = "eu-central-1",
 ) -> OpenedSecret:
     value = {
@@ -327,8 +326,8 @@ async def test_with_nothing_left_nothing_is_sent() -> None:
 @pytest.mark.parametrize(
     ("opened", "about"),
     [
-        (secret(type_=SecretType.SMTP), "aws-sqs"),
-        (secret(type_=SecretType.TEXT), "aws-sqs"),
+        (secret(type_="smtp"), "aws-sqs"),
+        (secret(type_="text"), "aws-sqs"),
         (secret(region="eu-west-1"), "another region"),
         (secret("http://127.0.0.1:4566/123456789012/q"), "KEYRELAY_SQS_ENDPOINTS"),
     ],

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from keyrelay.dispatchers.smtp.action import Mail
+from keyrelay.dispatchers.sqs.action import QueueMessages
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
-from keyrelay.model.action import Action, Channel
+from keyrelay.model.action import Action
 from keyrelay.model.audit import Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import DataPoint
-from keyrelay.model.message import Mail, QueueMessages
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -64,16 +65,15 @@ class Bench:
     catalog: Catalog = field(default_factory=a_catalog)
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
     vault: FakeVault = field(default_factory=lambda: FakeVault(PASSWORDS))
-    mail: Outbox[Mail] = field(default_factory=Outbox)
-    queue: Outbox[QueueMessages] = field(default_factory=Outbox)
+    mail: Outbox[Mail] = field(default_factory=lambda: Outbox(Mail))
+    queue: Outbox[QueueMessages] = field(default_factory=lambda: Outbox(QueueMessages))
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
         self.pipeline = Pipeline(
             catalog=lambda: self.catalog,
             vault=self.vault,
-            mail=self.mail,
-            queue=self.queue,
+            dispatchers={"email-smtp": self.mail, "queue-sqs": self.queue},
             breaker=Breaker(slow_limit=2, now=self.clock.now, wake=lambda _: None),
             now=self.clock.now,
         )
@@ -121,7 +121,7 @@ async def test_a_report_says_what_was_used_and_what_was_missing(bench: Bench) ->
     assert report == Report(
         outcome=Delivered("taken"),
         evidence=Evidence(
-            channel=Channel.EMAIL,
+            channel="email-smtp",
             secret=MAIL_SECRET,
             secret_version=1,
             policy=POLICY,
@@ -139,7 +139,7 @@ async def test_a_denial_names_the_secret_and_the_policy_that_denied_it(
     report = await bench.attempt()
 
     assert isinstance(report.outcome, Rejected)
-    assert report.evidence.channel is Channel.EMAIL
+    assert report.evidence.channel == "email-smtp"
     assert report.evidence.secret == MAIL_SECRET
     assert report.evidence.policy == POLICY
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.model.action import Channel, QueueSqs, Routing, check_queue
+from keyrelay.dispatchers.sqs.action import QueueSqs, Routing
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.templates import Template
 from tests.samples import MAIL_DOES, QUEUE_DOES, QUEUE_SECRET, an_action
@@ -17,8 +17,8 @@ BOTH = replace(
 
 
 def test_the_channel_of_an_action_is_the_type_of_what_it_does() -> None:
-    assert an_action(MAIL_DOES).channel is Channel.EMAIL
-    assert an_action(QUEUE_DOES).channel is Channel.SQS
+    assert an_action(MAIL_DOES).channel == "email-smtp"
+    assert an_action(QUEUE_DOES).channel == "queue-sqs"
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_what_a_fifo_queue_would_refuse_is_refused(
     does: QueueSqs, sentence: str
 ) -> None:
     with pytest.raises(InvalidDefinition, match=sentence):
-        check_queue(does, fifo=True)
+        does.check(fifo=True)
 
 
 def test_a_fifo_queue_takes_messages_with_a_group() -> None:
-    check_queue(GROUPED, fifo=True)
+    GROUPED.check(fifo=True)
 
 
 @pytest.mark.parametrize("does", [PLAIN, GROUPED, DELAYED, BOTH])
 def test_a_standard_queue_takes_them_all(does: QueueSqs) -> None:
-    check_queue(does, fifo=False)
+    does.check(fifo=False)

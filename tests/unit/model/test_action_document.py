@@ -5,14 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.model.action import Action, EmailSmtp, QueueSqs
-from keyrelay.model.action_document import LONGEST_BODY, parse_action
+from keyrelay.dispatchers.smtp.action import EmailSmtp
+from keyrelay.dispatchers.smtp.mailbox import Mailbox
+from keyrelay.dispatchers.sqs.action import QueueSqs
+from keyrelay.model.action import Action
+from keyrelay.model.action_document import LONGEST_BODY
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.mailbox import Mailbox
 from keyrelay.model.settlement import STANDARD, Schedule
 from keyrelay.model.tags import Tag, Tagged
 from keyrelay.model.templates import Template
 from tests.samples import (
+    ACTIONS,
     MAIL_ACTION,
     MAIL_DOES,
     MAIL_SECRET,
@@ -26,7 +29,7 @@ QUEUE: Mapping[str, object] = {"name": "Tell", "action": QUEUE_DOES}
 
 
 def parse(document: Mapping[str, object]) -> Action:
-    return parse_action(document, MAIL_ACTION, PROFILE)
+    return ACTIONS.parse(document, MAIL_ACTION, PROFILE)
 
 
 def parse_mail(**fields: object) -> EmailSmtp:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.model.action import Channel
 from keyrelay.model.audit import (
     AttemptIdentity,
     AttemptRecord,
@@ -81,7 +80,7 @@ def a_change(noun: str, detail: str = "smtp-main") -> ChangeRecord:
 def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
     record = an_attempt(
         evidence=Evidence(
-            channel=Channel.EMAIL,
+            channel="email-smtp",
             secret=MAIL_SECRET,
             secret_version=3,
             policy=POLICY,

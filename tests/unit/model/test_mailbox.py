@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.mailbox import (
+from keyrelay.dispatchers.smtp.mailbox import (
     MOST_RECIPIENTS,
     Mailbox,
     is_header_text,
     parse_mailbox,
     parse_mailboxes,
 )
+from keyrelay.model.documents import InvalidDefinition
 
 INJECTIONS = {
     "two addresses that two parsers choose from": "a@good.com <evil@x>",

@@ -1,19 +1,14 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.model.data_point import DataPoint
-from keyrelay.model.message import (
-    Mail,
-    QueueMessage,
-    QueueMessages,
-    Stamp,
-    compose,
-    missing_facts,
-)
+from keyrelay.dispatchers.smtp.action import Mail, Stamp
+from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
+from keyrelay.model.action import Action, Message
+from keyrelay.model.data_point import DataPoint, facts_of
 from keyrelay.model.outcome import Fault, Rejected
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
@@ -31,6 +26,17 @@ from tests.samples import (
 WARM = {"variable": "temperature", "value": 21.5, "unit": "°C", "device": "d1"}
 COLD = {"variable": "temperature", "value": -4, "unit": "°C", "device": "d2"}
 NOTHING_DONE: frozenset[str] = frozenset()
+
+
+def compose(
+    action: Action, trigger: Trigger, done: Collection[str]
+) -> Message | Rejected:
+    return action.does.compose(trigger, done)
+
+
+def missing_facts(action: Action, trigger: Trigger) -> tuple[Fact, ...]:
+    """Return what the action mentions and the first data point does not say."""
+    return tuple(sorted(action.does.mentions - facts_of(trigger.data[:1]).keys()))
 
 
 def trigger(*points: Mapping[str, object], id_: str = "t1") -> Trigger:

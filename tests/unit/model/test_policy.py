@@ -14,7 +14,7 @@ from keyrelay.model.policy.policy import (
     index,
     parse_policy,
 )
-from keyrelay.model.secret import SealedSecret, Secret, SecretType
+from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.tags import Tag, Tagged
 
 Document = Mapping[str, object]
@@ -36,7 +36,7 @@ def secret_of(number: int = 1, *tags: Tag, profile: str = "p") -> SealedSecret:
         id=numbered(number),
         profile=profile,
         key="mail",
-        type=SecretType.TEXT,
+        type="text",
         version=1,
         tags=tags,
     )

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.dispatchers.sqs.queue_url import QueueUrl, parse_queue_url
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.queue_url import QueueUrl, parse_queue_url
 
 REGION = "eu-central-1"
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"

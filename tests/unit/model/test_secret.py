@@ -6,9 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
-from keyrelay.model.secret import OpenedSecret, SecretType, SecretValue
+from keyrelay.model.secret import OpenedSecret, SecretValue
 from keyrelay.model.tags import Tag, Tagged
-from tests.samples import MAIL_SECRET, NOON, PROFILE, a_secret, sealed
+from tests.samples import (
+    MAIL_SECRET,
+    NOON,
+    PROFILE,
+    Operator,
+    a_secret,
+    sealed,
+    secret_rules,
+)
 from tests.unit.vault.exposure import everything_said
 
 CANARY = "canary-7f3a"
@@ -94,7 +102,7 @@ def test_a_secret_is_tagged_as_policies_name_it() -> None:
 
 
 def test_the_types_are_called_as_on_the_wire() -> None:
-    assert {type_.value for type_ in SecretType} == {"text", "smtp", "aws-sqs"}
+    assert set(secret_rules(Operator()).types) == {"text", "smtp", "aws-sqs"}
 
 
 def test_a_sealed_secret_knows_when_it_was_made() -> None:

@@ -91,7 +91,7 @@ def test_facts_are_escaped_and_literal_text_is_not() -> None:
 def test_the_missing_facts_are_those_left_empty(text: str, facts: Facts) -> None:
     template = Template.parse(text)
 
-    missing = template.missing(facts)
+    missing = template.mentions - facts.keys()
 
     filled = template.fill(dict.fromkeys(missing, "x") | dict(facts))
     assert bool(missing) == (filled != template.fill(facts))

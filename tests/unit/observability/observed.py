@@ -48,4 +48,5 @@ def observability(queue: Queue, paused: int = 0) -> Observability:
         lanes=Lanes(behind=queue, total=8),
         readiness=Readiness(components=components, queue_lag=queue_lag),
         paused=lambda: paused,
+        channels=("email-smtp", "queue-sqs"),
     )

@@ -8,7 +8,6 @@ from typing import get_args
 import pytest
 from prometheus_client import CollectorRegistry
 
-from keyrelay.model.action import Channel
 from keyrelay.model.audit import (
     AttemptIdentity,
     AttemptRecord,
@@ -33,13 +32,15 @@ from keyrelay.observability.metrics import (
     MeteredAttempt,
     MeteredAuditLog,
     Metrics,
+    new_metrics,
 )
 from keyrelay.ports import Lease, Unavailable
 from tests.fakes import FakeLease
 from tests.samples import DAY, MAIL_ACTION, NOON, PROFILE, a_trigger
 
-BY_MAIL = Evidence(channel=Channel.EMAIL)
-BY_QUEUE = Evidence(channel=Channel.SQS)
+CHANNELS = ("email-smtp", "queue-sqs")
+BY_MAIL = Evidence(channel="email-smtp")
+BY_QUEUE = Evidence(channel="queue-sqs")
 CHANGED = ChangeRecord(
     id="1" * 24,
     actor="cli:ada",
@@ -110,7 +111,7 @@ def attempt_that(report: Report) -> "MeteredAttempt":
     taking = ticks(100, 100.3)
     return MeteredAttempt(
         behind=attempt,
-        metrics=Metrics(),
+        metrics=new_metrics(CHANNELS),
         now=(NOON + timedelta(seconds=7)).timestamp,
         clock=lambda: next(taking),
     )
@@ -124,7 +125,7 @@ def test_there_is_a_label_for_each_outcome_and_each_settlement() -> None:
 async def test_attempts_are_counted_by_outcome_and_channel_and_changes_are_not() -> (
     None
 ):
-    behind, metrics = Log(), Metrics()
+    behind, metrics = Log(), new_metrics(CHANNELS)
     log = MeteredAuditLog(behind=behind, metrics=metrics)
     again = TryAgain(after=DAY)
     records = (
@@ -161,7 +162,7 @@ async def test_attempts_are_counted_by_outcome_and_channel_and_changes_are_not()
 
 
 async def test_dead_letters_are_counted_by_fault() -> None:
-    metrics = Metrics()
+    metrics = new_metrics(CHANNELS)
     log = MeteredAuditLog(behind=Log(), metrics=metrics)
 
     for fault in (Fault.DEFINITION, Fault.TRIGGER, Fault.TRIGGER):
@@ -174,7 +175,7 @@ async def test_dead_letters_are_counted_by_fault() -> None:
 
 
 async def test_what_is_not_on_record_is_not_counted() -> None:
-    behind, metrics = Log(), Metrics()
+    behind, metrics = Log(), new_metrics(CHANNELS)
     behind.down = True
 
     with pytest.raises(Unavailable):
@@ -188,7 +189,7 @@ async def test_what_is_not_on_record_is_not_counted() -> None:
 
 
 async def test_how_long_a_record_takes_is_timed() -> None:
-    metrics, clock = Metrics(), ticks(5, 5.004)
+    metrics, clock = new_metrics(CHANNELS), ticks(5, 5.004)
     log = MeteredAuditLog(behind=Log(), metrics=metrics, clock=lambda: next(clock))
 
     await log.append(CHANGED)
@@ -251,7 +252,7 @@ async def test_a_producers_clock_that_is_ahead_does_not_lower_a_sum() -> None:
 
 
 async def test_thousands_of_actions_add_no_series() -> None:
-    metrics = Metrics()
+    metrics = new_metrics(CHANNELS)
     log = MeteredAuditLog(behind=Log(), metrics=metrics)
     before = series(metrics)
 
@@ -259,7 +260,7 @@ async def test_thousands_of_actions_add_no_series() -> None:
         record = buried(Fault.TRIGGER)
         id_ = f"{number:024x}"
         attempt = replace(record.attempt, action=id_, profile=id_, trigger=id_)
-        evidence = Evidence(channel=Channel.SQS, secret=id_, policy=id_)
+        evidence = Evidence(channel="queue-sqs", secret=id_, policy=id_)
         report = replace(record.report, evidence=evidence)
         await log.append(replace(record, attempt=attempt, report=report))
 

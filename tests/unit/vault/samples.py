@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from keyrelay.model.policy.policy import Permit
-from keyrelay.model.secret import SealedSecret, Secret, SecretType, SecretValue
+from keyrelay.model.secret import SealedSecret, Secret, SecretValue
 from keyrelay.model.tags import Tag
 from keyrelay.vault.key import DataKey, Key
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring, WrappedKey, new_keys
@@ -19,7 +19,7 @@ SECRET = Secret(
     id="65a000000000000000000001",
     profile="65a000000000000000000002",
     key="smtp-main",
-    type=SecretType.SMTP,
+    type="smtp",
     version=3,
     tags=(Tag("site", "north"), Tag("team", "ops")),
 )
@@ -30,7 +30,7 @@ ELSEWHERE = {
     "another profile": replace(SECRET, profile="65a000000000000000000003"),
     "another id": replace(SECRET, id="65a000000000000000000004"),
     "another key": replace(SECRET, key="smtp-other"),
-    "another type": replace(SECRET, type=SecretType.TEXT),
+    "another type": replace(SECRET, type="text"),
     "an older version": replace(SECRET, version=2),
     "a newer version": replace(SECRET, version=4),
     "no tags": replace(SECRET, tags=()),

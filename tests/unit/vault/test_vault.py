@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyrelay.model.secret import Secret, SecretType
+from keyrelay.model.secret import Secret
 from keyrelay.model.tags import Tag
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.vault.envelope import seal
@@ -74,7 +74,7 @@ async def test_a_value_is_sealed_anew_under_new_tags_and_then_only_those() -> No
         replace(SECRET, id="f" * 24),
         replace(SECRET, profile="f" * 24),
         replace(SECRET, key="another"),
-        replace(SECRET, type=SecretType.TEXT),
+        replace(SECRET, type="text"),
     ],
     ids=["id", "profile", "key", "type"],
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from keyrelay.model.secret import Secret, SecretType
+from keyrelay.model.secret import Secret
 from keyrelay.model.tags import Tag, parse_tags, tags_document
 from keyrelay.vault.envelope import _context, _seal
 from keyrelay.vault.key import DataKey, Key
@@ -42,7 +42,7 @@ def secret(vector: Vector) -> Secret:
         id=vector["id"],
         profile=vector["profile"],
         key=vector["key"],
-        type=SecretType(vector["type"]),
+        type=vector["type"],
         version=int(vector["version"]),
         tags=parse_tags(json.loads(vector["tags"])),
     )
@@ -95,7 +95,7 @@ def _authenticated(label: str) -> Vector:
 
 
 async def _write() -> None:
-    plain = replace(SECRET, type=SecretType.TEXT, tags=())
+    plain = replace(SECRET, type="text", tags=())
     foreign = replace(plain, key="schlüssel", tags=(Tag("ort", "Köln"), Tag("a", "日")))
     document = {
         "envelopes": [

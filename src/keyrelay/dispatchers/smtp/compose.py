@@ -9,8 +9,8 @@ from functools import lru_cache
 
 from aiosmtplib.protocol import normalize_message_line_endings
 
-from keyrelay.model.mailbox import Mailbox
-from keyrelay.model.message import Mail
+from keyrelay.dispatchers.smtp.action import Mail
+from keyrelay.dispatchers.smtp.mailbox import Mailbox
 
 # 7 bits: a server without 8BITMIME is sent the same bytes as any other.
 _POLICY = email.policy.SMTP.clone(cte_type="7bit")

@@ -6,8 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyrelay.dispatchers.scrub import scrub
+from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.smtp.compose import ComposedMail, HeaderInjected, compose
 from keyrelay.dispatchers.smtp.connect import Connector, Resolve, system_resolve
+from keyrelay.dispatchers.smtp.credentials import (
+    NAME,
+    SmtpCredentials,
+    smtp_credentials,
+)
 from keyrelay.dispatchers.smtp.greeting import Opener
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
 from keyrelay.dispatchers.smtp.pool import PoolKey, SessionPool
@@ -15,11 +21,10 @@ from keyrelay.dispatchers.smtp.reply import Broken
 from keyrelay.dispatchers.smtp.session import SmtpSession, Stale
 from keyrelay.dispatchers.smtp.starttls import StartTls
 from keyrelay.dispatchers.smtp.transaction import transact
-from keyrelay.model.credentials import SecretRules, SmtpCredentials, smtp_credentials
+from keyrelay.model.action import Message
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.message import Mail
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
-from keyrelay.model.secret import OpenedSecret, Secret, SecretType
+from keyrelay.model.secret import OpenedSecret, Secret
 from keyrelay.network.egress import Egress
 
 
@@ -27,17 +32,18 @@ from keyrelay.network.egress import Egress
 class SmtpDispatcher:
     """Sends mails (ports.Dispatcher); `smtp_dispatcher` puts one together."""
 
-    rules: SecretRules
+    ports: Collection[int]
     sessions: SessionPool
 
-    async def dispatch(self, message: Mail, secret: OpenedSecret) -> Outcome:
+    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
         """Try once. No text of the outcome holds what is in the secret."""
+        assert isinstance(message, Mail)
         if not message.recipients:
             return Delivered("every recipient was settled by an earlier attempt")
-        if secret.secret.type is not SecretType.SMTP:
+        if secret.secret.type != NAME:
             return Rejected("the action's secret is not of type smtp", Fault.DEFINITION)
         try:
-            credentials = smtp_credentials(secret.value, self.rules)
+            credentials = smtp_credentials(secret.value, self.ports)
             envelope = compose(message)
         except InvalidDefinition as fact:
             return Rejected(f"the secret is refused: {fact}", Fault.DEFINITION)
@@ -86,7 +92,7 @@ class SmtpDispatcher:
 
 def smtp_dispatcher(
     *,
-    rules: SecretRules,
+    ports: Collection[int],
     egress: Egress,
     tls: ssl.SSLContext,
     now: Callable[[], datetime],
@@ -98,7 +104,7 @@ def smtp_dispatcher(
         starttls=StartTls(context=tls, within=limits.command),
         limits=limits,
     )
-    return SmtpDispatcher(rules=rules, sessions=SessionPool(opener=opener, now=now))
+    return SmtpDispatcher(ports=ports, sessions=SessionPool(opener=opener, now=now))
 
 
 def _scrubbed(outcome: Outcome, values: Collection[str]) -> Outcome:

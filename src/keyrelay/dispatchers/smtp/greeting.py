@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from keyrelay.dispatchers.smtp.classify import refusal
 from keyrelay.dispatchers.smtp.connect import AddressRefused, Connector
+from keyrelay.dispatchers.smtp.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.login import log_in
 from keyrelay.dispatchers.smtp.reply import Broken, SessionRefused
 from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.dispatchers.smtp.starttls import StartTls, Unsafe
-from keyrelay.model.credentials import SmtpCredentials
 from keyrelay.model.outcome import Blame, Deferred, Fault, Rejected
 
 

@@ -7,9 +7,9 @@ counts as three failures, and locks accounts.
 from aiosmtplib.auth import auth_login_encode, auth_plain_encode
 from aiosmtplib.esmtp import parse_esmtp_extensions
 
+from keyrelay.dispatchers.smtp.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.reply import Broken, Phase, SessionRefused, SmtpReply
 from keyrelay.dispatchers.smtp.session import SmtpSession
-from keyrelay.model.credentials import SmtpCredentials
 
 
 async def log_in(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
+from keyrelay.dispatchers.smtp.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.greeting import Opener
 from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.dispatchers.smtp.slots import Slots
-from keyrelay.model.credentials import SmtpCredentials
 from keyrelay.model.outcome import Deferred, Rejected
 
 _FAREWELL = timedelta(seconds=2)

@@ -9,8 +9,8 @@ from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.sqs.batches import BatchEntry, pack
 from keyrelay.dispatchers.sqs.classify import Refusal, classify, may_be_about_one
 from keyrelay.dispatchers.sqs.client import Reply, Taken
+from keyrelay.dispatchers.sqs.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
-from keyrelay.model.credentials import SqsCredentials
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Uncertain
 
 

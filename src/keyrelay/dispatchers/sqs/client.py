@@ -27,9 +27,9 @@ from botocore.loaders import Loader
 from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.sqs.batches import BatchEntry
 from keyrelay.dispatchers.sqs.classify import Refusal
+from keyrelay.dispatchers.sqs.credentials import SqsCredentials
+from keyrelay.dispatchers.sqs.queue_url import QueueUrl
 from keyrelay.dispatchers.sqs.wire import Unanswered, Wire, open_wire
-from keyrelay.model.credentials import SqsCredentials
-from keyrelay.model.queue_url import QueueUrl
 from keyrelay.network.egress import Egress
 from keyrelay.network.tls import bundle_context
 

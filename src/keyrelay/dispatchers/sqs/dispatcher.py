@@ -1,17 +1,18 @@
 """Dispatcher: puts a trigger's messages on a queue."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
+from keyrelay.dispatchers.sqs.credentials import NAME, SqsCredentials, sqs_credentials
 from keyrelay.dispatchers.sqs.pool import ClientPool, Line
 from keyrelay.dispatchers.sqs.verdict import combine
-from keyrelay.model.credentials import SecretRules, SqsCredentials, sqs_credentials
+from keyrelay.model.action import Message
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.message import QueueMessage, QueueMessages
 from keyrelay.model.outcome import Deferred, Delivered, Fault, Outcome, Rejected
-from keyrelay.model.secret import OpenedSecret, SecretType
+from keyrelay.model.secret import OpenedSecret
 
 _WAITS = Deferred("waits for the message before it in its group")
 
@@ -25,30 +26,31 @@ class SqsDispatcher:
     Two in one call would not do: SQS may refuse the first and take the second.
     """
 
-    rules: SecretRules
-    lines: ClientPool
+    endpoints: Collection[str]
+    pool: ClientPool
     _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(
         default_factory=WeakValueDictionary, init=False
     )
 
-    async def dispatch(self, message: QueueMessages, secret: OpenedSecret) -> Outcome:
+    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
         """Send what is left of the trigger, once; ports.Dispatcher."""
+        assert isinstance(message, QueueMessages)
         about = secret.secret
-        if about.type is not SecretType.AWS_SQS:
+        if about.type != NAME:
             return Rejected(
                 f"secret {about.key} is of type {about.type}; a queue needs aws-sqs",
                 Fault.DEFINITION,
             )
         try:
-            credentials = sqs_credentials(secret.value, self.rules)
+            credentials = sqs_credentials(secret.value, self.endpoints)
         except InvalidDefinition as fault:
             return Rejected(f"secret {about.key}: {fault}", Fault.DEFINITION)
-        async with self.lines.borrow(about, credentials.queue_url) as line:
+        async with self.pool.borrow(about, credentials.queue_url) as line:
             return await self._send_all(message.messages, line, credentials)
 
     async def close(self) -> None:
         """Wait for calls under way, and close all connections."""
-        await self.lines.close()
+        await self.pool.close()
 
     async def _send_all(
         self, messages: Chain, line: Line, credentials: SqsCredentials

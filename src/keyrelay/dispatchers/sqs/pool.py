@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keyrelay.concurrency.batching import Batch
+from keyrelay.dispatchers.sqs.action import QueueMessage
 from keyrelay.dispatchers.sqs.batches import (
     LARGEST,
     MOST,
@@ -15,11 +16,10 @@ from keyrelay.dispatchers.sqs.batches import (
     too_large,
 )
 from keyrelay.dispatchers.sqs.calls import Calls, QueueClient, Sending
+from keyrelay.dispatchers.sqs.credentials import SqsCredentials
+from keyrelay.dispatchers.sqs.queue_url import QueueUrl
 from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
-from keyrelay.model.credentials import SqsCredentials
-from keyrelay.model.message import QueueMessage
 from keyrelay.model.outcome import Outcome, Rejected
-from keyrelay.model.queue_url import QueueUrl
 from keyrelay.model.secret import Secret
 
 _AT_ONCE = 4  # calls; a lost one holds back a quarter of the line, not all of it

@@ -1,15 +1,15 @@
 """Actions: stored as they were sent, checked against the secrets they refer to."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.model.action import Action, Channel, QueueSqs, check_queue
-from keyrelay.model.action_document import parse_action
+from keyrelay.model.action import Action
+from keyrelay.model.action_document import ActionRules
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.secret import SecretType
 from keyrelay.stores.definitions.document_store import DocumentKind, DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
@@ -17,19 +17,19 @@ from keyrelay.stores.schema.tables import actions, secrets
 
 ActionStore = DocumentStore[Action]
 
-_SECRET_TYPES = {Channel.EMAIL: SecretType.SMTP, Channel.SQS: SecretType.AWS_SQS}
 
-
-def action_store(database: Database, journal: Journal) -> ActionStore:
+def action_store(
+    database: Database, journal: Journal, rules: ActionRules
+) -> ActionStore:
     return DocumentStore(
         database=database,
         journal=journal,
         kind=DocumentKind(
             noun=Noun.ACTION,
             table=actions,
-            parse=parse_action,
+            parse=rules.parse,
             columns=_columns,
-            check=_check,
+            check=partial(_check, rules),
         ),
     )
 
@@ -38,7 +38,9 @@ def _columns(action: Action) -> Mapping[str, object]:
     return {"secret": action.does.secret}
 
 
-async def _check(connection: AsyncConnection, action: Action) -> None:
+async def _check(
+    rules: ActionRules, connection: AsyncConnection, action: Action
+) -> None:
     """Raise InvalidDefinition for an action that could never be delivered."""
     wanted = select(secrets.c.type, secrets.c.fifo).where(
         secrets.c.profile == action.tagged.profile, secrets.c.id == action.does.secret
@@ -46,11 +48,10 @@ async def _check(connection: AsyncConnection, action: Action) -> None:
     secret = (await connection.execute(wanted)).one_or_none()
     if secret is None:
         raise InvalidDefinition(f"there is no secret {action.does.secret}")
-    needed = _SECRET_TYPES[action.channel]
+    needed = rules.types[action.channel].secret.name
     if secret.type != needed:
         raise InvalidDefinition(
             f"an {action.channel} action needs a secret of type {needed},"
             f" {action.does.secret} is of type {secret.type}"
         )
-    if isinstance(action.does, QueueSqs):
-        check_queue(action.does, fifo=secret.fifo)
+    action.does.check(fifo=secret.fifo)

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keyrelay.databases.database import Database
+from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.definitions.loading import View, load, load_changes, read_revision
+from keyrelay.stores.definitions.loading import (
+    View,
+    load,
+    load_changes,
+    read_revision,
+)
 from keyrelay.stores.definitions.versions import LABEL
 from keyrelay.vault.vault import Vault
 
@@ -43,6 +49,7 @@ class LiveCatalog:
     database: Database
     vault: Vault
     world: World
+    rules: ActionRules
     replaced: Callable[[str], None]
     _state: _CatalogState = field(default_factory=_CatalogState, init=False)
 
@@ -133,7 +140,9 @@ class LiveCatalog:
                 )
             first = view.versions is None
             new = await (
-                load(connection, mac) if first else load_changes(connection, mac, view)
+                load(connection, mac, self.rules)
+                if first
+                else load_changes(connection, mac, self.rules, view)
             )
         state.view, state.catalog = new, new.catalog
         if not first and new.secrets is not view.secrets:

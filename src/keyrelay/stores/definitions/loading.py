@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.action import TARGET, Action
-from keyrelay.model.action_document import parse_action
+from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.policy.policy import Policy, PolicyIndex, index, parse_policy
@@ -77,17 +77,19 @@ async def read_revision(connection: AsyncConnection) -> int:
     return revision
 
 
-async def load(connection: AsyncConnection, mac: Mac) -> View:
+async def load(connection: AsyncConnection, mac: Mac, rules: ActionRules) -> View:
     """Read all definitions. Raises Unavailable."""
     ids = {noun: await ids_in(connection, table) for noun, table in _TABLES.items()}
     revision = await read_revision(connection)
     view = replace(View(), revision=revision)
     many = sum(map(len, ids.values())) > _MANY
     with frozen_for_good() if many else nullcontext():
-        return await _loaded(connection, mac, view, ids)
+        return await _loaded(connection, mac, rules, view, ids)
 
 
-async def load_changes(connection: AsyncConnection, mac: Mac, view: View) -> View:
+async def load_changes(
+    connection: AsyncConnection, mac: Mac, rules: ActionRules, view: View
+) -> View:
     """Read the definitions changed since the view. Raises Unavailable."""
     since = select(changes).where(changes.c.revision > view.revision)
     ids: dict[Noun, list[ScopedId]] = {noun: [] for noun in Noun}
@@ -96,12 +98,14 @@ async def load_changes(connection: AsyncConnection, mac: Mac, view: View) -> Vie
         if (noun := _NOUNS.get(change.noun)) is not None:
             ids[noun].append((change.profile, change.subject))
     revision = await read_revision(connection)
-    return await _loaded(connection, mac, replace(view, revision=revision), ids)
+    view = replace(view, revision=revision)
+    return await _loaded(connection, mac, rules, view, ids)
 
 
 async def _loaded(
     connection: AsyncConnection,
     mac: Mac,
+    rules: ActionRules,
     view: View,
     ids: Mapping[Noun, Sequence[ScopedId]],
 ) -> View:
@@ -112,8 +116,10 @@ async def _loaded(
     return View(
         revision=view.revision,
         versions=versions,
-        actions=await changed.reload(Noun.ACTION, view.actions, _action),
-        secrets=await changed.reload(Noun.SECRET, view.secrets, _sealed_by(versions)),
+        actions=await changed.reload(Noun.ACTION, view.actions, _actions_by(rules)),
+        secrets=await changed.reload(
+            Noun.SECRET, view.secrets, _sealed_by(versions, rules)
+        ),
         policies=new_policies,
         indexes=_indexed(view, new_policies),
     )
@@ -157,18 +163,24 @@ async def _versions(
     return versions
 
 
-def _sealed_by(versions: Versions) -> Callable[[AnyRow], SealedSecret]:
+def _sealed_by(
+    versions: Versions, rules: ActionRules
+) -> Callable[[AnyRow], SealedSecret]:
+    known = rules.secret_types
+
     def sealed(row: AnyRow) -> SealedSecret:
         version = versions.of.get(row.id)
         if version is None:
             raise ValueError("it has no valid version: it was put back after its end")
+        if row.type not in known:
+            raise ValueError("its type is unknown")
         return sealed_of(row, version)
 
     return sealed
 
 
-def _action(row: AnyRow) -> Action:
-    return parse_action(_document_of(row), row.id, row.profile)
+def _actions_by(rules: ActionRules) -> Callable[[AnyRow], Action]:
+    return lambda row: rules.parse(_document_of(row), row.id, row.profile)
 
 
 def _policy(row: AnyRow) -> Policy:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sqlalchemy import Row
 
 from keyrelay.model.documents import InvalidDefinition, parse_document
-from keyrelay.model.secret import SealedSecret, Secret, SecretType
+from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.tags import parse_tags, tags_document
 from keyrelay.stores.definitions.listing import fold
 
@@ -38,7 +38,7 @@ def sealed_of(row: Row[tuple[object, ...]], version: int) -> SealedSecret:
             id=row.id,
             profile=row.profile,
             key=row.key,
-            type=SecretType(row.type),
+            type=row.type,
             version=version,
             tags=parse_tags(parse_document(row.tags).get("tags")),
         ),

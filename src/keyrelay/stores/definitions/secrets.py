@@ -8,8 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.model.action import QueueSqs, check_queue
-from keyrelay.model.action_document import parse_action
+from keyrelay.model.action_document import ActionRules
 from keyrelay.model.audit import Change
 from keyrelay.model.credentials import (
     SecretEdit,
@@ -45,6 +44,7 @@ class SecretStore:
     database: Database
     journal: Journal
     rules: SecretRules
+    actions: ActionRules
 
     async def create(
         self, profile: str, document: Mapping[str, object], actor: str
@@ -98,7 +98,7 @@ class SecretStore:
                     f"secret {id_} was edited by somebody else: look again"
                 )
             if after.fifo and not before.fifo:
-                await _check_fifo_fits(connection, profile, id_)
+                await self._check_fifo_fits(connection, profile, id_)
             await connection.execute(
                 update(secrets).where(secrets.c.id == id_).values(row_of(after))
             )
@@ -158,6 +158,22 @@ class SecretStore:
             fifo=edit.fifo,
         )
 
+    async def _check_fifo_fits(
+        self, connection: AsyncConnection, profile: str, id_: str
+    ) -> None:
+        """Refuse a FIFO queue for a standard one if an action does not fit it."""
+        referring = select(actions.c.id, actions.c.name, actions.c.document).where(
+            actions.c.profile == profile, actions.c.secret == id_
+        )
+        for action_id, name, document in await connection.execute(referring):
+            try:
+                action = self.actions.parse(
+                    parse_document(document), action_id, profile
+                )
+                action.does.check(fifo=True)
+            except InvalidDefinition as fault:
+                raise InvalidDefinition(f"action {name!r}: {fault}") from None
+
 
 def _secrets_of(profile: str) -> Select[tuple[object, ...]]:
     return (
@@ -195,17 +211,3 @@ async def _refuse_in_use(connection: AsyncConnection, profile: str, id_: str) ->
             f"actions use this secret: {', '.join(names[:_MOST_LISTED])}{more};"
             " edit or delete them first"
         )
-
-
-async def _check_fifo_fits(connection: AsyncConnection, profile: str, id_: str) -> None:
-    """Refuse a FIFO queue in place of a standard one if an action does not fit it."""
-    referring = select(actions.c.id, actions.c.name, actions.c.document).where(
-        actions.c.profile == profile, actions.c.secret == id_
-    )
-    for action_id, name, document in await connection.execute(referring):
-        try:
-            does = parse_action(parse_document(document), action_id, profile).does
-            if isinstance(does, QueueSqs):
-                check_queue(does, fifo=True)
-        except InvalidDefinition as fault:
-            raise InvalidDefinition(f"action {name!r}: {fault}") from None

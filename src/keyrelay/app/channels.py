@@ -1,0 +1,34 @@
+"""Channels: every way to act that there is, one line each."""
+
+from collections.abc import Callable, Mapping
+
+from keyrelay.app.settings import Settings
+from keyrelay.dispatchers.channel import Channel
+from keyrelay.dispatchers.smtp.channel import smtp_channel
+from keyrelay.dispatchers.sqs.channel import sqs_channel
+from keyrelay.model.action_document import ActionRules
+from keyrelay.model.credentials import TEXT, SecretRules
+
+CHANNELS: tuple[Callable[[Settings], Channel], ...] = (
+    smtp_channel,
+    sqs_channel,
+)
+
+
+def channels(settings: Settings) -> Mapping[str, Channel]:
+    """Return each channel by the name of its action type."""
+    made = [make(settings) for make in CHANNELS]
+    return {channel.action.name: channel for channel in made}
+
+
+def action_rules(settings: Settings) -> ActionRules:
+    found = channels(settings).items()
+    return ActionRules({name: channel.action for name, channel in found})
+
+
+def secret_rules(settings: Settings) -> SecretRules:
+    needed = [channel.action.secret for channel in channels(settings).values()]
+    return SecretRules(
+        types={type_.name: type_ for type_ in (TEXT, *needed)},
+        tags_required=settings.secret_tags == "required",  # noqa: S105 - no password
+    )

@@ -1,0 +1,166 @@
+"""E-mail actions: what is written for one, and the mail that a trigger makes of it."""
+
+import html
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from keyrelay.dispatchers.smtp.mailbox import (
+    Mailbox,
+    is_header_text,
+    parse_mailbox,
+    parse_mailboxes,
+)
+from keyrelay.model.action_document import require_secret, require_template
+from keyrelay.model.data_point import facts_of
+from keyrelay.model.documents import InvalidDefinition, require_text
+from keyrelay.model.fields import Field
+from keyrelay.model.outcome import NOTHING_LEFT, Fault, Rejected
+from keyrelay.model.templates import Fact, Template, mentioned
+from keyrelay.model.trigger import Trigger
+
+NAME = "email-smtp"
+LONGEST_SUBJECT = 1000  # to fold a header takes time quadratic in its length
+FIELDS = (
+    Field(name="smtp_secret", says="The id of the secret to log in with."),
+    Field(name="from", says="The sender, like Alerts <alerts@example.com>."),
+    Field(name="to", says="The recipients, separated by ; or ,."),
+    Field(name="subject", says="The subject, a template."),
+    Field(name="message", says="The text, a template.", required=False),
+    Field(name="html", says="The same in HTML, a template.", required=False),
+    Field(name="cc", says="Further recipients.", required=False),
+    Field(name="bcc", says="Recipients that no header names.", required=False),
+    Field(name="reply_to", says="Where answers go.", required=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipients:
+    to: tuple[Mailbox, ...]
+    cc: tuple[Mailbox, ...] = ()
+    bcc: tuple[Mailbox, ...] = ()
+    reply_to: tuple[Mailbox, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """The same on every attempt, so that a receiver can tell a repeat."""
+
+    message_id: str
+    date: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSmtp:
+    """Send one mail to all recipients (model.action.Instruction)."""
+
+    channel: ClassVar[str] = NAME
+
+    secret: str
+    sender: Mailbox
+    recipients: Recipients
+    subject: Template
+    text: Template
+    html: Template | None = None
+
+    @property
+    def mentions(self) -> frozenset[Fact]:
+        return mentioned((self.subject, self.text, self.html))
+
+    def check(self, *, fifo: bool) -> None:
+        """A mail goes with every SMTP secret."""
+
+    def compose(self, trigger: Trigger, done: Collection[str]) -> "Mail | Rejected":
+        facts = facts_of(trigger.data[:1])
+        subject = self.subject.fill(facts)
+        if (refusal := _refused(subject)) is not None:
+            return refusal
+        recipients = _remaining(self.recipients, done)
+        if not recipients:
+            return NOTHING_LEFT
+        return Mail(
+            stamp=_stamp(self.sender, trigger),
+            form=self,
+            recipients=recipients,
+            subject=subject,
+            text=self.text.fill(facts),
+            html=self.html.fill(facts, html.escape) if self.html else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """`recipients` are the addresses still to be served; `form` has the headers'."""
+
+    stamp: Stamp
+    form: EmailSmtp
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+    html: str | None
+
+
+def parse_mail(document: Mapping[str, object]) -> EmailSmtp:
+    """Read wire.md's `email-smtp`, or raise InvalidDefinition."""
+    sender = require_text(document.get("from"), "from", longest=400)
+    text, html_ = document.get("message"), document.get("html")
+    if text is None and html_ is None:
+        raise InvalidDefinition("an email-smtp action needs a message, html or both")
+    return EmailSmtp(
+        secret=require_secret(document, "smtp_secret"),
+        sender=parse_mailbox(sender, "from"),
+        recipients=Recipients(
+            to=parse_mailboxes(document.get("to"), "to"),
+            cc=_optional_mailboxes(document, "cc"),
+            bcc=_optional_mailboxes(document, "bcc"),
+            reply_to=_optional_mailboxes(document, "reply_to"),
+        ),
+        subject=_subject(document.get("subject")),
+        text=require_template("" if text is None else text, "message", shortest=0),
+        html=None if html_ is None else require_template(html_, "html"),
+    )
+
+
+def _subject(value: object) -> Template:
+    text = require_text(value, "subject", longest=500, shortest=0)
+    if not is_header_text(text):
+        raise InvalidDefinition("subject must not hold control characters or '=?'")
+    return Template.parse(text)
+
+
+def _optional_mailboxes(
+    document: Mapping[str, object], field: str
+) -> tuple[Mailbox, ...]:
+    value = document.get(field)
+    return () if value is None or value == "" else parse_mailboxes(value, field)
+
+
+def _refused(subject: str) -> Rejected | None:
+    if len(subject) > LONGEST_SUBJECT:
+        return Rejected(
+            "the trigger's data would make the subject longer than"
+            f" {LONGEST_SUBJECT} characters",
+            Fault.TRIGGER,
+        )
+    if not is_header_text(subject):
+        return Rejected(
+            "the trigger's data would put control characters or '=?' into the subject",
+            Fault.TRIGGER,
+        )
+    return None
+
+
+def _stamp(sender: Mailbox, trigger: Trigger) -> Stamp:
+    domain = sender.address.rpartition("@")[2]
+    return Stamp(
+        message_id=f"<{trigger.id}.{trigger.profile}@{domain}>",
+        date=trigger.lifetime.raised_at,
+    )
+
+
+def _remaining(recipients: Recipients, done: Collection[str]) -> tuple[str, ...]:
+    """Return each address once, in the order To, Cc, Bcc, without those done."""
+    listed = recipients.to + recipients.cc + recipients.bcc
+    addresses = dict.fromkeys(mailbox.address for mailbox in listed)
+    return tuple(address for address in addresses if address not in done)

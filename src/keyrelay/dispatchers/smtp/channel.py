@@ -1,0 +1,57 @@
+"""The channel `email-smtp`: mails through the administrator's own provider."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from keyrelay.dispatchers.channel import Channel
+from keyrelay.dispatchers.smtp.action import FIELDS, NAME, parse_mail
+from keyrelay.dispatchers.smtp.credentials import smtp_secret
+from keyrelay.model.action import ActionType
+from keyrelay.network.egress import egress_to
+from keyrelay.ports import Dispatcher
+
+
+class SmtpSettings(Protocol):
+    """What an operator may choose about mail."""
+
+    @property
+    def smtp_ports(self) -> Collection[int]: ...
+
+    @property
+    def smtp_ca_file(self) -> Path | None: ...
+
+    @property
+    def egress_allow(self) -> Collection[str]: ...
+
+
+def smtp_channel(settings: SmtpSettings) -> Channel:
+    return Channel(
+        action=ActionType(
+            name=NAME,
+            secret=smtp_secret(frozenset(settings.smtp_ports)),
+            fields=FIELDS,
+            parse=parse_mail,
+        ),
+        open=partial(_open, settings),
+    )
+
+
+@asynccontextmanager
+async def _open(settings: SmtpSettings) -> AsyncIterator[Dispatcher]:
+    from keyrelay.dispatchers.smtp.dispatcher import smtp_dispatcher
+    from keyrelay.dispatchers.smtp.starttls import tls_context
+
+    dispatcher = smtp_dispatcher(
+        ports=frozenset(settings.smtp_ports),
+        egress=egress_to(settings.egress_allow),
+        tls=tls_context(settings.smtp_ca_file),
+        now=lambda: datetime.now(UTC),
+    )
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.close()

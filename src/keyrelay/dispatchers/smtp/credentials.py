@@ -1,0 +1,58 @@
+"""SMTP credentials: what is inside a secret that sends mail."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+
+from keyrelay.model.credentials import read_fields, require_host, require_printable
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.fields import Field
+from keyrelay.model.secret import SecretType, SecretValue
+
+NAME = "smtp"
+FIELDS = (
+    Field(name="smtp_server", says="The host name of the mail provider's server."),
+    Field(
+        name="smtp_port",
+        says="Its submission port.",
+        schema={"type": "integer", "minimum": 1, "maximum": 65535},
+        default="587",
+    ),
+    Field(name="username", says="Whom the provider knows, often a mail address."),
+    Field(name="password", says="The password, or an app password.", hidden=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SmtpCredentials:
+    smtp_server: str
+    smtp_port: int
+    username: str
+    password: SecretValue
+
+
+def smtp_secret(ports: Collection[int]) -> SecretType:
+    """Return the type `smtp`; the operator allows these ports."""
+    return SecretType(name=NAME, fields=FIELDS, check=partial(_check, ports))
+
+
+def smtp_credentials(value: SecretValue, ports: Collection[int]) -> SmtpCredentials:
+    """Read a value of type `smtp`, or raise InvalidDefinition, which quotes nothing."""
+    fields = read_fields(value, FIELDS, NAME)
+    port = fields["smtp_port"]
+    if not isinstance(port, int) or port not in ports:
+        allowed = ", ".join(str(port) for port in sorted(ports))
+        raise InvalidDefinition(
+            f"smtp_port must be {allowed}; KEYRELAY_SMTP_PORTS allows others"
+        )
+    return SmtpCredentials(
+        smtp_server=require_host(fields["smtp_server"], "smtp_server"),
+        smtp_port=port,
+        username=require_printable(fields["username"], "username"),
+        password=SecretValue(require_printable(fields["password"], "password")),
+    )
+
+
+def _check(ports: Collection[int], value: SecretValue) -> bool:
+    smtp_credentials(value, ports)
+    return False

@@ -1,0 +1,52 @@
+"""The channel `queue-sqs`: messages on the administrator's own queue."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+from keyrelay.dispatchers.channel import Channel
+from keyrelay.dispatchers.sqs.action import FIELDS, NAME, parse_queue
+from keyrelay.dispatchers.sqs.credentials import sqs_secret
+from keyrelay.model.action import ActionType
+from keyrelay.network.egress import egress_to
+from keyrelay.ports import Dispatcher
+
+
+class SqsSettings(Protocol):
+    """What an operator may choose about queues."""
+
+    @property
+    def sqs_endpoints(self) -> Collection[str]: ...
+
+    @property
+    def egress_allow(self) -> Collection[str]: ...
+
+
+def sqs_channel(settings: SqsSettings) -> Channel:
+    return Channel(
+        action=ActionType(
+            name=NAME,
+            secret=sqs_secret(frozenset(settings.sqs_endpoints)),
+            fields=FIELDS,
+            parse=parse_queue,
+        ),
+        open=partial(_open, settings),
+    )
+
+
+@asynccontextmanager
+async def _open(settings: SqsSettings) -> AsyncIterator[Dispatcher]:
+    from keyrelay.dispatchers.sqs.client import SqsClients
+    from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
+    from keyrelay.dispatchers.sqs.pool import ClientPool
+
+    endpoints = frozenset(settings.sqs_endpoints)
+    clients = SqsClients(egress=egress_to(settings.egress_allow), trusted=endpoints)
+    pool = ClientPool(make=clients.make, now=lambda: datetime.now(UTC))
+    dispatcher = SqsDispatcher(endpoints=endpoints, pool=pool)
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.close()
