@@ -1,4 +1,4 @@
-"""The broker that tests ask for gives records back, also after it was taken away."""
+"""The tests' own broker returns records, also after it was killed and restarted."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ Access = dict[str, object]
 TAKE_AWAY: list[Callable[[Kafka], None]] = [Kafka.stop, Kafka.kill]
 
 
-async def test_the_broker_hands_out_the_record_it_was_given(kafka: Kafka) -> None:
+async def test_the_broker_returns_the_record_it_was_given(kafka: Kafka) -> None:
     access: Access = {"bootstrap_servers": kafka.bootstrap}
 
     async with a_topic("smoke", access), a_producer(access) as producer:
@@ -46,7 +46,7 @@ async def test_a_broker_that_comes_back_has_its_records(
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
-async def test_the_secured_listener_lets_in_who_logs_in_over_tls(
+async def test_the_secured_listener_accepts_a_login_over_tls(
     kafka_secured: Secured, ca_file: Path, mechanism: str
 ) -> None:
     access: Access = {
@@ -85,7 +85,7 @@ async def test_a_group_outlives_the_broker_that_coordinates_it(
             second.start()
 
 
-async def test_a_topic_that_nobody_made_does_not_exist(kafka: Kafka) -> None:
+async def test_a_topic_that_was_not_created_does_not_exist(kafka: Kafka) -> None:
     access: Access = {"bootstrap_servers": kafka.bootstrap}
 
     async with an_admin(access) as admin:

@@ -38,7 +38,8 @@ class Wakeup:
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
             if not woken.is_set():
                 self._tasks.remove(woken)
+            for wait in waits:
+                wait.cancel()
+            await asyncio.wait(waits)

@@ -1,4 +1,4 @@
-"""Access to Kafka: what must be said together, and what a password may look like."""
+"""Access to Kafka: which settings go together, and what a password file may hold."""
 
 import os
 from pathlib import Path
@@ -38,7 +38,7 @@ def connected(access: Access) -> Connection:
     return connection_to(ADDRESS, access)
 
 
-def test_of_itself_nothing_is_encrypted_and_nobody_logs_in() -> None:
+def test_by_default_there_is_no_tls_and_no_login() -> None:
     assert connected(Access()).arguments() == {
         "bootstrap_servers": ["a:9092", "[::1]:9093"],
         "client_id": "keyrelay",
@@ -59,14 +59,14 @@ def test_of_itself_nothing_is_encrypted_and_nobody_logs_in() -> None:
         (Given(**{**SCRAM, "mechanism": "PLAIN"}, tls=True), "SASL_SSL"),
     ],
 )
-def test_each_way_to_speak_has_its_name(given: Given, protocol: str) -> None:
+def test_each_kind_of_access_has_its_protocol(given: Given, protocol: str) -> None:
     arguments = connected(Access(**given)).arguments()
 
     assert arguments["security_protocol"] == protocol
     assert (arguments["ssl_context"] is None) == ("tls" not in given)
 
 
-def test_a_login_is_handed_to_the_client() -> None:
+def test_a_login_is_passed_to_the_client() -> None:
     arguments = connected(Access(**SCRAM)).arguments()
 
     assert arguments["sasl_mechanism"] == "SCRAM-SHA-512"
@@ -96,7 +96,7 @@ def test_what_does_not_go_together_is_refused(given: Given, sentence: str) -> No
     assert CANARY not in repr(refusal.value)
 
 
-def test_the_settings_say_how_kafka_is_spoken_to(
+def test_access_is_read_from_the_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KEYRELAY_HOME", str(tmp_path))
@@ -130,7 +130,7 @@ def from_file(path: Path) -> Access:
 
 @pytest.mark.parametrize("mode", [0o400, 0o600])
 @pytest.mark.parametrize("end", ["", "\n"], ids=["no line end", "line end"])
-def test_a_password_stands_in_a_file_of_its_owners(
+def test_a_password_is_read_from_a_file_of_its_owner(
     path: Path, mode: int, end: str
 ) -> None:
     path.write_text(f"  pässword {end}")
@@ -155,7 +155,7 @@ def test_a_password_stands_in_a_file_of_its_owners(
     ],
     ids=["empty", "blank", "two lines", "carriage return", "NUL", "no UTF-8", "long"],
 )
-def test_a_file_with_anything_but_a_password_is_refused_unquoted(
+def test_a_file_with_anything_but_a_password_is_refused_and_not_quoted(
     path: Path, content: bytes
 ) -> None:
     path.write_bytes(content)
@@ -193,7 +193,7 @@ def test_a_password_that_others_can_read_is_refused(path: Path) -> None:
         ("link", "put the password file itself"),
     ],
 )
-def test_a_password_that_is_not_there_is_asked_for(
+def test_a_missing_password_file_is_reported_with_its_path(
     tmp_path: Path, place: str, sentence: str
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
@@ -202,14 +202,14 @@ def test_a_password_that_is_not_there_is_asked_for(
         password_of(from_file(tmp_path / place))
 
 
-def test_a_named_pipe_holds_nobody_up(path: Path) -> None:
+def test_a_named_pipe_is_refused_at_once(path: Path) -> None:
     os.mkfifo(path, 0o600)
 
     with pytest.raises(Unavailable, match="is not a file"):
         password_of(from_file(path))
 
 
-def test_an_authority_of_our_own_stands_beside_the_systems(tmp_path: Path) -> None:
+def test_authorities_from_a_file_are_trusted_beside_the_systems(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(file)
 
@@ -220,7 +220,7 @@ def test_an_authority_of_our_own_stands_beside_the_systems(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [None, "", "nonsense"])
-def test_trust_anchors_that_are_none_are_refused(
+def test_a_file_without_certificates_is_refused(
     tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "ca.pem"

@@ -11,7 +11,7 @@ from keyrelay.sources.kafka.connecting.address import (
 )
 
 
-def test_hosts_alone_are_enough() -> None:
+def test_a_url_with_hosts_alone_has_defaults() -> None:
     assert parse_address("kafka://kafka.example.com") == Address(
         brokers=("kafka.example.com:9092",),
         topic="keyrelay.triggers",
@@ -20,7 +20,7 @@ def test_hosts_alone_are_enough() -> None:
     )
 
 
-def test_all_that_can_be_said_is_read() -> None:
+def test_each_part_of_a_url_is_read() -> None:
     url = "kafka://a:1,B.example:65535,[::1]:9093,[2001:DB8::1],10.0.0.1"
     names = "topic=Alarms_2-x.y&group=night-shift&profile=north%20wing"
 

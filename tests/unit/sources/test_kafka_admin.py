@@ -1,4 +1,4 @@
-"""Administration: what Kafka refuses, said with what to change."""
+"""Administration: each refusal of Kafka is reported with what to change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -70,7 +70,7 @@ class Client:
             raise self.raises
 
 
-async def test_what_is_there_is_described() -> None:
+async def test_the_topics_that_exist_are_described() -> None:
     cluster = await Administrator(client=Client()).look(["t", "t.dead"])
 
     assert cluster.brokers == 1
@@ -97,7 +97,7 @@ async def test_what_is_there_is_described() -> None:
         (RequestTimedOutError, "try again later"),
     ],
 )
-async def test_a_topic_that_could_not_be_made_says_what_to_do(
+async def test_a_topic_that_could_not_be_created_is_reported_with_a_remedy(
     error: type[RequestTimedOutError], remedy: str
 ) -> None:
     with pytest.raises(Unavailable, match=remedy):
@@ -105,7 +105,7 @@ async def test_a_topic_that_could_not_be_made_says_what_to_do(
 
 
 @pytest.mark.parametrize("error", [PolicyViolationError, InvalidConfigurationError])
-async def test_a_topic_that_kafka_will_not_have_is_refused_in_its_words(
+async def test_a_topic_that_kafka_refuses_is_reported_in_its_words(
     error: type[PolicyViolationError],
 ) -> None:
     client = Client(code=error.errno, words="max.message.bytes is too large")
@@ -114,13 +114,13 @@ async def test_a_topic_that_kafka_will_not_have_is_refused_in_its_words(
         await Administrator(client=client).create([TOPIC])
 
 
-async def test_a_topic_that_somebody_else_made_meanwhile_is_no_fault() -> None:
+async def test_a_topic_that_was_created_meanwhile_is_no_fault() -> None:
     client = Client(code=TopicAlreadyExistsError.errno)
 
     await Administrator(client=client).create([TOPIC])
 
 
-async def test_settings_that_may_not_be_read_are_asked_for() -> None:
+async def test_settings_that_may_not_be_read_are_reported_with_the_permission() -> None:
     client = Client(code=TopicAuthorizationFailedError.errno)
 
     with pytest.raises(Unavailable, match="grant DESCRIBE_CONFIGS on t to our user"):
@@ -134,7 +134,7 @@ async def test_settings_that_may_not_be_read_are_asked_for() -> None:
         (TimeoutError(), r"did not do it \(TimeoutError\); try again later"),
     ],
 )
-async def test_partitions_that_could_not_be_added_say_what_to_do(
+async def test_partitions_that_could_not_be_added_are_reported_with_a_remedy(
     raises: Exception, remedy: str
 ) -> None:
     with pytest.raises(Unavailable, match=remedy):

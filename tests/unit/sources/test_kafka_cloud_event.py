@@ -1,4 +1,4 @@
-"""CloudEvents: what is taken out of a record, and what is refused by name."""
+"""CloudEvents: what is read from a record, and what is refused by name."""
 
 import base64
 import json
@@ -121,7 +121,7 @@ def test_an_event_is_known_by_its_media_type(media_type: bytes) -> None:
     assert json.loads(unwrap(json.dumps(EVENT).encode(), headers).document) == TRIGGER
 
 
-def test_data_may_stand_in_base64() -> None:
+def test_data_may_be_base64() -> None:
     event = {name: EVENT[name] for name in EVENT if name != "data"}
     event["data_base64"] = base64.b64encode(PLAIN).decode()
 

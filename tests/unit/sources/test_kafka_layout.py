@@ -1,4 +1,4 @@
-"""Layout: which topics there must be, and what about one that is there is worse."""
+"""Layout: which topics there must be, and how one that exists may be worse."""
 
 import json
 from collections.abc import Mapping
@@ -31,12 +31,12 @@ def differing(settings: Mapping[str, str]) -> Topic:
     return replace(MAIN, settings={**MAIN.settings, **settings})
 
 
-def test_there_is_a_topic_for_each_point_of_a_triggers_way() -> None:
+def test_there_is_a_topic_for_each_stage_of_a_trigger() -> None:
     assert [topic.name for topic in WANTED] == [*TOPICS.read, TOPICS.dead]
 
 
 @pytest.mark.parametrize(("copies", "in_sync"), [(1, "1"), (2, "1"), (3, "2")])
-def test_of_three_copies_two_must_have_a_record(copies: int, in_sync: str) -> None:
+def test_of_three_replicas_two_must_have_a_record(copies: int, in_sync: str) -> None:
     wanted = wanted_topics(TOPICS, Copies(partitions=1, replication=copies))
 
     assert {topic.settings["min.insync.replicas"] for topic in wanted} == {in_sync}
@@ -83,7 +83,7 @@ def test_each_setting_that_is_worse_deviates(
     assert str(deviation) == f"topic t: {name} is {value}, and must be {wanted}"
 
 
-def test_a_setting_that_is_not_told_deviates() -> None:
+def test_a_setting_that_is_not_known_deviates() -> None:
     (deviation,) = deviations(
         MAIN, replace(MAIN, settings={**MAIN.settings, "retention.ms": "not known"})
     )
@@ -91,7 +91,7 @@ def test_a_setting_that_is_not_told_deviates() -> None:
     assert "retention.ms is not known" in str(deviation)
 
 
-def test_fewer_partitions_and_copies_deviate() -> None:
+def test_fewer_partitions_and_replicas_deviate() -> None:
     found = replace(MAIN, copies=Copies(partitions=11, replication=2))
 
     assert [str(deviation) for deviation in deviations(MAIN, found)] == [
