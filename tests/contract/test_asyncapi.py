@@ -26,7 +26,7 @@ from keyrelay.sources.kafka.records.record import (
     dead_headers,
     parked_headers,
 )
-from keyrelay.sources.kafka.topics.layout import Copies, wanted_topics
+from keyrelay.sources.kafka.topics.layout import TopicSize, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
 from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE
 
@@ -106,15 +106,15 @@ def test_its_topics_are_ours() -> None:
 @pytest.mark.parametrize("channel", ["triggers", "dead"])
 def test_its_topics_are_set_up_as_we_make_them(channel: str) -> None:
     binding = CHANNELS[channel]["bindings"]["kafka"]
-    copies = Copies(partitions=binding["partitions"], replication=binding["replicas"])
-    made = {topic.name: topic for topic in wanted_topics(TOPICS, copies)}
+    size = TopicSize(partitions=binding["partitions"], replication=binding["replicas"])
+    made = {topic.name: topic for topic in wanted_topics(TOPICS, size)}
     said = {
         name: ",".join(value) if isinstance(value, list) else str(value)
         for name, value in binding["topicConfiguration"].items()
     }
 
     assert said.items() <= made[binding["topic"]].settings.items()
-    assert (copies.partitions, copies.replication) == (12, 3)
+    assert (size.partitions, size.replication) == (12, 3)
 
 
 def test_its_logins_are_those_that_can_be_set() -> None:

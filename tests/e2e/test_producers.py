@@ -20,7 +20,7 @@ from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
 from keyrelay.sources.kafka.records.cloud_event import unwrap
 from keyrelay.sources.kafka.topics.admin import open_administrator
-from keyrelay.sources.kafka.topics.layout import Copies, wanted_topics
+from keyrelay.sources.kafka.topics.layout import TopicSize, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
 from tests.samples import ORIGIN
 from tests.services.kafka import Kafka
@@ -51,9 +51,9 @@ async def topic_for(kafka: Kafka, name: str) -> AsyncIterator[AIOKafkaConsumer]:
     """Make the topic and read it from its beginning."""
     address = parse_address(f"kafka://{kafka.bootstrap}?topic={name}")
     clients = KafkaClients(connection=connection_to(address, Access()))
-    copies = Copies(partitions=1, replication=1)
+    size = TopicSize(partitions=1, replication=1)
     async with open_administrator(clients) as administrator:
-        await administrator.create(wanted_topics(Topics(main=name), copies)[:1])
+        await administrator.create(wanted_topics(Topics(main=name), size)[:1])
     async with AIOKafkaConsumer(
         name, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest"
     ) as consumer:

@@ -18,7 +18,7 @@ from keyrelay.cli.session import run, settings_of
 from keyrelay.services.topics import TooFewBrokers, TopicSetup
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.topics.admin import open_administrator
-from keyrelay.sources.kafka.topics.layout import Copies, Topic, wanted_topics
+from keyrelay.sources.kafka.topics.layout import Topic, TopicSize, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
 from keyrelay.sources.kafka.topics.plan import Plan, Planned, TopicStep
 
@@ -131,8 +131,8 @@ def _wanted(
     clients: KafkaClients, partitions: int, replication: int
 ) -> Sequence[Topic]:
     named = Topics(main=clients.connection.address.topic)
-    copies = Copies(partitions=partitions, replication=replication)
-    return wanted_topics(named, copies)
+    size = TopicSize(partitions=partitions, replication=replication)
+    return wanted_topics(named, size)
 
 
 async def _look(clients: KafkaClients, wanted: Sequence[Topic], *, grow: bool) -> Plan:
@@ -178,8 +178,8 @@ def _document(planned: Planned) -> Document:
         "topic": planned.wanted.name,
         "exists": planned.found is not None,
         "plan": planned.step,
-        "partitions": there.copies.partitions,
-        "replication": there.copies.replication,
+        "partitions": there.size.partitions,
+        "replication": there.size.replication,
         "settings": {
             name: there.settings.get(name) for name in planned.wanted.settings
         },
@@ -195,8 +195,8 @@ def _row(planned: Planned) -> Document:
     return {
         "topic": planned.wanted.name,
         "plan": _words(planned),
-        "partitions": str(there.copies.partitions),
-        "replication": str(there.copies.replication),
+        "partitions": str(there.size.partitions),
+        "replication": str(there.size.replication),
         "retention": _days(there.settings.get("retention.ms", "")),
         "in_sync": there.settings.get("min.insync.replicas"),
     }
@@ -207,7 +207,7 @@ def _words(planned: Planned) -> str:
         case TopicStep.CREATE:
             return "create"
         case TopicStep.GROW:
-            return f"add partitions, to {planned.wanted.copies.partitions}"
+            return f"add partitions, to {planned.wanted.size.partitions}"
         case TopicStep.LEAVE:
             return "differs" if planned.deviations else "as it must be"
         case _:

@@ -43,7 +43,7 @@ class TopicSetup:
         cluster = await self.administrator.look([topic.name for topic in wanted])
         planned = plan(wanted, cluster, grow=grow)
         new = [each.wanted for each in planned if each.step is TopicStep.CREATE]
-        most = max((topic.copies.replication for topic in new), default=0)
+        most = max((topic.size.replication for topic in new), default=0)
         if most > cluster.brokers:
             raise TooFewBrokers(replication=most, brokers=cluster.brokers)
         return planned

@@ -7,14 +7,14 @@ import pytest
 
 from keyrelay.services.topics import TooFewBrokers, TopicSetup
 from keyrelay.sources.kafka.topics.admin import Cluster
-from keyrelay.sources.kafka.topics.layout import Copies, Topic, wanted_topics
+from keyrelay.sources.kafka.topics.layout import Topic, TopicSize, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
 from keyrelay.sources.kafka.topics.plan import TopicStep
 
 NAMES = Topics(main="t")
-FEW = wanted_topics(NAMES, Copies(partitions=2, replication=1))
-MANY = wanted_topics(NAMES, Copies(partitions=12, replication=1))
-SAFE = wanted_topics(NAMES, Copies(partitions=2, replication=3))
+FEW = wanted_topics(NAMES, TopicSize(partitions=2, replication=1))
+MANY = wanted_topics(NAMES, TopicSize(partitions=12, replication=1))
+SAFE = wanted_topics(NAMES, TopicSize(partitions=2, replication=3))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,9 +39,9 @@ class FakeKafka:
         self.done += [f"grow {topic.name}" for topic in topics]
         for topic in topics:
             there = self.topics[topic.name]
-            partitions = topic.copies.partitions
-            copies = replace(there.copies, partitions=partitions)
-            self.topics[topic.name] = replace(there, copies=copies)
+            partitions = topic.size.partitions
+            size = replace(there.size, partitions=partitions)
+            self.topics[topic.name] = replace(there, size=size)
 
 
 async def make(kafka: FakeKafka, topics: Sequence[Topic]) -> None:

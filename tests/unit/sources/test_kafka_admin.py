@@ -16,14 +16,14 @@ from aiokafka.errors import (
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.topics.admin import Administrator
 from keyrelay.sources.kafka.topics.layout import (
-    Copies,
     RefusedByKafka,
     Topic,
+    TopicSize,
     wanted_topics,
 )
 from keyrelay.sources.kafka.topics.names import Topics
 
-TOPIC = wanted_topics(Topics(main="t"), Copies(partitions=1, replication=1))[0]
+TOPIC = wanted_topics(Topics(main="t"), TopicSize(partitions=1, replication=1))[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ async def test_the_topics_that_exist_are_described() -> None:
     assert cluster.topics == {
         "t": Topic(
             name="t",
-            copies=Copies(partitions=1, replication=1),
+            size=TopicSize(partitions=1, replication=1),
             settings={"retention.ms": "7"},
         )
     }

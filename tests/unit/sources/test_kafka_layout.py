@@ -12,8 +12,8 @@ from keyrelay.model.trigger import LARGEST_TRIGGER, Trigger
 from keyrelay.sources.kafka.records.size import LARGEST_PUBLISHED, LARGEST_RECORD
 from keyrelay.sources.kafka.topics.admin import Cluster
 from keyrelay.sources.kafka.topics.layout import (
-    Copies,
     Topic,
+    TopicSize,
     deviations,
     wanted_topics,
 )
@@ -22,8 +22,8 @@ from keyrelay.sources.kafka.topics.plan import TopicStep, plan
 from tests.samples import MAIL_ACTION, ORIGIN
 
 TOPICS = Topics(main="t")
-COPIES = Copies(partitions=12, replication=3)
-WANTED = wanted_topics(TOPICS, COPIES)
+SIZE = TopicSize(partitions=12, replication=3)
+WANTED = wanted_topics(TOPICS, SIZE)
 MAIN = WANTED[0]
 
 
@@ -35,9 +35,11 @@ def test_there_is_a_topic_for_each_stage_of_a_trigger() -> None:
     assert [topic.name for topic in WANTED] == [*TOPICS.read, TOPICS.dead]
 
 
-@pytest.mark.parametrize(("copies", "in_sync"), [(1, "1"), (2, "1"), (3, "2")])
-def test_of_three_replicas_two_must_have_a_record(copies: int, in_sync: str) -> None:
-    wanted = wanted_topics(TOPICS, Copies(partitions=1, replication=copies))
+@pytest.mark.parametrize(("replication", "in_sync"), [(1, "1"), (2, "1"), (3, "2")])
+def test_of_three_replicas_two_must_have_a_record(
+    replication: int, in_sync: str
+) -> None:
+    wanted = wanted_topics(TOPICS, TopicSize(partitions=1, replication=replication))
 
     assert {topic.settings["min.insync.replicas"] for topic in wanted} == {in_sync}
 
@@ -57,7 +59,7 @@ def test_the_longest_trigger_has_room_where_workers_put_it(text: str) -> None:
 
 def test_what_is_as_wanted_or_better_does_not_deviate() -> None:
     better = differing({"retention.ms": "-1", "max.message.bytes": "99999999"})
-    more = replace(better, copies=Copies(partitions=13, replication=4))
+    more = replace(better, size=TopicSize(partitions=13, replication=4))
 
     assert [*deviations(MAIN, MAIN), *deviations(MAIN, more)] == []
 
@@ -92,7 +94,7 @@ def test_a_setting_that_is_not_known_deviates() -> None:
 
 
 def test_fewer_partitions_and_replicas_deviate() -> None:
-    found = replace(MAIN, copies=Copies(partitions=11, replication=2))
+    found = replace(MAIN, size=TopicSize(partitions=11, replication=2))
 
     assert [str(deviation) for deviation in deviations(MAIN, found)] == [
         "topic t: partitions is 11, and must be at least 12",
@@ -117,7 +119,7 @@ def test_what_is_missing_is_made_and_only_what_is_told_to_grow_grows(
     there = (
         {}
         if partitions is None
-        else {"t": replace(MAIN, copies=replace(COPIES, partitions=partitions))}
+        else {"t": replace(MAIN, size=replace(SIZE, partitions=partitions))}
     )
 
     (planned,) = plan([MAIN], Cluster(brokers=3, topics=there), grow=grow)

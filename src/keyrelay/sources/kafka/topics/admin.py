@@ -25,7 +25,7 @@ from aiokafka.errors import (
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.diagnosis import diagnose
-from keyrelay.sources.kafka.topics.layout import Copies, RefusedByKafka, Topic
+from keyrelay.sources.kafka.topics.layout import RefusedByKafka, Topic, TopicSize
 
 T = TypeVar("T")
 
@@ -56,14 +56,14 @@ class Administrator:
 
     async def look(self, names: Sequence[str]) -> Cluster:
         """Return the topics with these names that exist."""
-        copies = {n: each for n, each in await self._described() if n in names}
-        settings = await self._settings(list(copies))
+        sizes = {n: each for n, each in await self._described() if n in names}
+        settings = await self._settings(list(sizes))
         brokers = await _answer(self.client.describe_cluster(), "DESCRIBE")
         return Cluster(
             brokers=len(brokers["brokers"]),
             topics={
-                name: Topic(name=name, copies=each, settings=settings[name])
-                for name, each in copies.items()
+                name: Topic(name=name, size=each, settings=settings[name])
+                for name, each in sizes.items()
             },
         )
 
@@ -75,8 +75,8 @@ class Administrator:
         new = [
             NewTopic(
                 name=topic.name,
-                num_partitions=topic.copies.partitions,
-                replication_factor=topic.copies.replication,
+                num_partitions=topic.size.partitions,
+                replication_factor=topic.size.replication,
                 topic_configs=dict(topic.settings),
             )
             for topic in topics
@@ -92,13 +92,11 @@ class Administrator:
 
     async def grow(self, topics: Sequence[Topic]) -> None:
         """Add partitions up to each topic's number. Raises RefusedByKafka, too."""
-        wanted = {
-            topic.name: NewPartitions(topic.copies.partitions) for topic in topics
-        }
+        wanted = {topic.name: NewPartitions(topic.size.partitions) for topic in topics}
         await _answer(self.client.create_partitions(wanted), "ALTER on the topics")
         await self._seen(topics)
 
-    async def _described(self) -> Sequence[tuple[str, Copies]]:
+    async def _described(self) -> Sequence[tuple[str, TopicSize]]:
         # All topics are asked for: some brokers create a missing one that is named.
         asked = self.client.describe_topics()
         return list(_described(await _answer(asked, "DESCRIBE on the topics")))
@@ -107,7 +105,7 @@ class Administrator:
         """Return once all brokers know them: metadata spreads with a delay."""
         for _ in range(_LOOKS):
             shown = {name: each.partitions for name, each in await self._described()}
-            if all(shown.get(t.name, 0) >= t.copies.partitions for t in topics):
+            if all(shown.get(t.name, 0) >= t.size.partitions for t in topics):
                 return
             await asyncio.sleep(0.1)
         raise Unavailable("the topics do not show what is new: grant DESCRIBE on them")
@@ -165,7 +163,9 @@ def _refusal(error: type[Exception], needs: str, words: str) -> Exception:
     return Unavailable(f"Kafka did not do it ({words}); try again later")
 
 
-def _described(topics: Sequence[Mapping[str, object]]) -> Iterator[tuple[str, Copies]]:
+def _described(
+    topics: Sequence[Mapping[str, object]],
+) -> Iterator[tuple[str, TopicSize]]:
     for topic in topics:
         match topic:
             case {
@@ -173,7 +173,7 @@ def _described(topics: Sequence[Mapping[str, object]]) -> Iterator[tuple[str, Co
                 "topic": str(name),
                 "partitions": [{"replicas": list(replicas)}, *_] as partitions,
             }:
-                copies = Copies(partitions=len(partitions), replication=len(replicas))
-                yield name, copies
+                size = TopicSize(partitions=len(partitions), replication=len(replicas))
+                yield name, size
             case _:
                 pass

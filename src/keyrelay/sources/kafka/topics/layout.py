@@ -24,7 +24,7 @@ class RefusedByKafka(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copies:
+class TopicSize:
     """How many partitions a topic has, and how many replicas each of them."""
 
     partitions: int
@@ -36,7 +36,7 @@ class Topic:
     """A topic as it should be or as it is; `settings` by Kafka's own names."""
 
     name: str
-    copies: Copies
+    size: TopicSize
     settings: Mapping[str, str]
 
 
@@ -54,23 +54,23 @@ class Deviation:
         return f"{where} is {self.found}, and must be {self.wanted}"
 
 
-def wanted_topics(topics: Topics, copies: Copies) -> tuple[Topic, ...]:
+def wanted_topics(topics: Topics, size: TopicSize) -> tuple[Topic, ...]:
     """Return all topics that workers and producers need."""
     waiting = (*topics.retries, topics.held)
     return (
-        _topic(topics.main, copies, _WAITING, LARGEST_PUBLISHED),
-        *(_topic(name, copies, _WAITING, LARGEST_RECORD) for name in waiting),
-        _topic(topics.dead, copies, _DEAD, LARGEST_RECORD),
+        _topic(topics.main, size, _WAITING, LARGEST_PUBLISHED),
+        *(_topic(name, size, _WAITING, LARGEST_RECORD) for name in waiting),
+        _topic(topics.dead, size, _DEAD, LARGEST_RECORD),
     )
 
 
 def deviations(wanted: Topic, found: Topic) -> Iterator[Deviation]:
     """Yield the settings that are worse than wanted; better ones are fine."""
-    copies = (
-        ("partitions", wanted.copies.partitions, found.copies.partitions),
-        ("replication", wanted.copies.replication, found.copies.replication),
+    numbers = (
+        ("partitions", wanted.size.partitions, found.size.partitions),
+        ("replication", wanted.size.replication, found.size.replication),
     )
-    for name, least, there in copies:
+    for name, least, there in numbers:
         if there < least:
             yield _deviation(wanted, name, str(there), f"at least {least}")
     for name, value in wanted.settings.items():
@@ -79,18 +79,18 @@ def deviations(wanted: Topic, found: Topic) -> Iterator[Deviation]:
             yield _deviation(wanted, name, there_is, _bound(name, value))
 
 
-def _topic(name: str, copies: Copies, retention: timedelta, largest: int) -> Topic:
+def _topic(name: str, size: TopicSize, retention: timedelta, largest: int) -> Topic:
     milliseconds = retention // timedelta(milliseconds=1)
     return Topic(
         name=name,
-        copies=copies,
+        size=size,
         settings={
             "cleanup.policy": "delete",
             "retention.ms": str(milliseconds),
             "retention.bytes": str(_UNLIMITED),
             "max.message.bytes": str(largest),
             "message.timestamp.type": "CreateTime",
-            "min.insync.replicas": "2" if copies.replication >= 3 else "1",
+            "min.insync.replicas": "2" if size.replication >= 3 else "1",
         },
     )
 

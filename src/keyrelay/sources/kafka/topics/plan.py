@@ -53,5 +53,5 @@ def plan(wanted: Sequence[Topic], cluster: Cluster, *, grow: bool) -> Plan:
 def _step(wanted: Topic, found: Topic | None, *, grow: bool) -> TopicStep:
     if found is None:
         return TopicStep.CREATE
-    fewer = found.copies.partitions < wanted.copies.partitions
+    fewer = found.size.partitions < wanted.size.partitions
     return TopicStep.GROW if grow and fewer else TopicStep.LEAVE
