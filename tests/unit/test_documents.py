@@ -1,0 +1,58 @@
+"""The documents about the code name what is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_architecture import ROWS
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "keyrelay"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+DOCUMENTS = [ARCHITECTURE, ROOT / "CONTRIBUTING.md", ROOT / "README.md"]
+
+
+def paths_in(document: Path) -> set[str]:
+    """Return the Python files and folders of the tree that stand in backticks."""
+    named = re.findall(r"`((?:[a-z_0-9]+/)+(?:[a-z_0-9]+\.py)?)`", document.read_text())
+    return {name for name in named if "NAME" not in name and "sms" not in name}
+
+
+def is_there(name: str) -> bool:
+    return (SOURCE / name).exists() or (ROOT / name).exists()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_a_document_names_is_there(document: Path) -> None:
+    assert {name for name in paths_in(document) if not is_there(name)} == set()
+
+
+def test_the_architecture_names_enough_files_to_be_a_map() -> None:
+    assert len(paths_in(ARCHITECTURE)) > 20
+
+
+def test_the_table_of_rooms_is_the_rule() -> None:
+    table = re.findall(r"^\| (\d) \| ([^|]+)\|", ARCHITECTURE.read_text(), re.M)
+    told = {
+        room.rstrip("/").removesuffix(".py"): int(row) - 1
+        for row, rooms in table
+        for room in re.findall(r"`([a-z./]+)`", rooms)
+    }
+    built = {
+        room: row
+        for row, rooms in enumerate(ROWS)
+        for room in rooms
+        if (SOURCE / room).is_dir() or (SOURCE / f"{room}.py").is_file()
+    }
+    built.pop("__main__")
+
+    assert told == built
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
+
+    assert links
+    assert [link for link in links if not (document.parent / link).exists()] == []
