@@ -241,23 +241,28 @@ async def test_who_waited_for_an_answer_for_long_takes_nobody_for_dead(
     office: DatabaseOffice, claims: ClaimStore
 ) -> None:
     await office.pass_time(2 * LEASE)
-    before = claims._presence.knows_the_dead()
+    before = claims._heartbeat.can_judge_others()
 
     office.clock.time += LEASE
 
-    assert (before, claims._presence.knows_the_dead()) == (True, False)
+    assert (before, claims._heartbeat.can_judge_others()) == (True, False)
 
 
 async def test_without_its_upkeep_nothing_is_claimed_any_more(
-    office: DatabaseOffice, claims: ClaimStore
+    office: DatabaseOffice,
 ) -> None:
-    await rename(office, "workers", "colleagues")
-    office.clock.advance(LEASE / 3)
-    await asyncio.wait([claims._upkeep])
-    await rename(office, "colleagues", "workers")
+    async def claim_without_upkeep() -> None:
+        async with office.open() as claims:
+            await rename(office, "workers", "colleagues")
+            office.clock.advance(LEASE / 3)
+            await asyncio.wait([claims._upkeep])
+            await rename(office, "colleagues", "workers")
+
+            with pytest.raises(BaseExceptionGroup):
+                await claims.claim([FIRST])
 
     with pytest.raises(BaseExceptionGroup):
-        await claims.claim([FIRST])
+        await claim_without_upkeep()
 
 
 async def rename(office: DatabaseOffice, table: str, name: str) -> None:

@@ -76,7 +76,7 @@ async def last_record(house: House) -> Mapping[str, object]:
 
 async def until_writing(house: House) -> None:
     """Return once it has looked, and waits for the right to write."""
-    while not house.audit_log._progress.turn.locked():  # noqa: ASYNC110 - tells nobody
+    while not house.audit_log._state.lock.locked():  # noqa: ASYNC110 - tells nobody
         await asyncio.sleep(0)
 
 

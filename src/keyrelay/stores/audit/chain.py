@@ -1,10 +1,10 @@
-"""Audit chain: each record sealed to the one before it, so that none can be missed.
+"""Audit chain: each record is sealed to the one before it, so that gaps show.
 
     seal of a record = HMAC(chain, seq, seal of the record before, document)
     before the first = HMAC(chain, number, seq and seal of the record before it)
 
 Every process has a chain of its own. Chains are numbered in the order of their
-opening, and each begins where the one before it had got to.
+opening, and each seals how far the one before it had got.
 """
 
 import hmac
@@ -79,7 +79,7 @@ def advance(mac: Mac, head: ChainHead, document: str) -> ChainHead:
 
 
 def follow(mac: Mac, head: ChainHead, links: Iterable[Link]) -> ChainHead | Breach:
-    """Go along the links that come after `head`, to the last or the first broken."""
+    """Check the links after `head`: return the last head, or the first breach."""
     for link in links:
         if link.seq != head.seq + 1:
             return _gap(head, link.seq - 1)

@@ -27,7 +27,7 @@ class CheckpointForged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFile:
-    """Several processes may write it: none takes a chain back. Raises OSError."""
+    """Shared by several processes; no chain in it ever goes back. Raises OSError."""
 
     path: Path
 
@@ -52,7 +52,7 @@ class CheckpointFile:
             known = heads.get(head.chain)
             if known is None or known.seq < head.seq:
                 heads[head.chain] = head
-            # A chain that never went on is vouched for by the one that began there.
+            # A chain that ended there is covered by the chain that sealed its end.
             if after is not None and heads.get(after.chain) == after:
                 del heads[after.chain]
             self._replace(_encode(mac, tuple(heads.values())))
@@ -64,7 +64,7 @@ class CheckpointFile:
             yield
 
     def _replace(self, text: str) -> None:
-        """Leave the old file or the new one, whenever the power is cut."""
+        """Replace the file so that a power cut leaves the old one or the new one."""
         draft = self.path.with_suffix(".new")
         with draft.open("w") as file:
             file.write(text)

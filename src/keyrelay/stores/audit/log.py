@@ -1,17 +1,18 @@
-"""Audit log: records are kept in one transaction with what they tell of."""
+"""Audit log: records, each in one transaction with the change that it records."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.concurrency.background import background
 from keyrelay.concurrency.batching import Batch
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import AuditRecord
@@ -21,14 +22,14 @@ from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.chain import LABEL, ChainHead, Mac, Opening, advance, start
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
-from keyrelay.stores.audit.rows import Row, add_rows, text_of, unkept
+from keyrelay.stores.audit.rows import AuditRow, add_rows, missing, text_of
 from keyrelay.stores.schema.tables import audit_chains
 from keyrelay.vault.vault import Vault
 
 MOST_TOGETHER = 500
 CHECKPOINT_INTERVAL = timedelta(seconds=1)
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
@@ -37,7 +38,7 @@ _EVENTS = {"attempt": "attempt settled", "change": "definition changed"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ChainPosition:
-    """Where our chain is, and where the one before it was when ours began."""
+    """Where this process's chain is, and where the chain before it was then."""
 
     head: ChainHead
     after: ChainHead | None
@@ -45,11 +46,16 @@ class _ChainPosition:
 
 @dataclass(slots=True)
 class _ChainState:
-    """What a ledger knows of its chain; no place, the next record opens a chain."""
+    """What this process knows of its chain.
 
-    place: _ChainPosition | None = None
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    Without a position, the next record opens a chain. `moved` is set when the chain
+    has grown, `checkpoints` is the task that then writes a checkpoint.
+    """
+
+    position: _ChainPosition | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
+    checkpoints: asyncio.Future[object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +71,25 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ChainedLog:
-    """This process's chain of records, opened with the first of them."""
+    """The chain of this process, opened with its first record."""
 
     database: Database
     vault: Vault
     world: World
     checkpoint: CheckpointFile
-    _progress: _ChainState = field(default_factory=_ChainState, init=False)
+    _state: _ChainState = field(default_factory=_ChainState, init=False)
 
     def recording(self) -> AbstractAsyncContextManager[Recording]:
-        """Hold the right to write. On leaving, all is kept or nothing.
+        """Give a transaction with the right to write; it keeps all or nothing.
 
         Raises Unavailable.
         """
         return self._recording(self.database.writing)
 
     async def keep_records(self, records: Sequence[AuditRecord]) -> Sequence[None]:
-        """Keep what tells of no change to anything that others write, too.
+        """Keep records of attempts, which change nothing that other processes write.
 
-        What was kept already is not kept twice: after Unavailable, try again.
+        A record that is there is not kept twice: after Unavailable, try again.
         """
         async with self._recording(self.database.transaction) as recording:
             for record in records:
@@ -93,66 +99,67 @@ class ChainedLog:
     @asynccontextmanager
     async def _recording(self, transaction: Transaction) -> AsyncIterator[Recording]:
         mac = await self.vault.authenticator(LABEL)
-        progress = self._progress
-        async with progress.turn:
-            place = progress.place
-            # Chains are numbered one by one: whoever opens one needs the right to
-            # write. Nobody but us goes on with ours, so that needs no right.
-            held = self.database.writing if place is None else transaction
-            async with held() as connection:
+        state = self._state
+        if state.checkpoints is not None and state.checkpoints.done():
+            state.checkpoints.result()  # raises: it ends by a fault alone
+        async with state.lock:
+            position = state.position
+            # Chains are numbered one by one, so opening one needs the exclusive right
+            # to write. Only this process appends to its chain, which needs no right.
+            begin = self.database.writing if position is None else transaction
+            async with begin() as connection:
                 recording = Recording(connection)
                 yield recording
                 if recording.documents:
-                    place = await self._keep(mac, place, recording)
-                # Cut short while it commits, we do not know whether the chain has
-                # moved: unless told otherwise below, the next record opens another.
-                progress.place = None
-            progress.place = place
+                    position = await self._keep(mac, position, recording)
+                # If the commit is interrupted, it is unknown whether the chain has
+                # moved: then the next record opens another chain.
+                state.position = None
+            state.position = position
         if recording.documents:
-            progress.moved.set()
-        bound = log.bind()  # once for all of them
-        for document in recording.documents:
-            bound.info(_EVENTS[str(document["kind"])], **document)
+            state.moved.set()
+        _log_records(recording.documents)
 
     async def keep_checkpoint(self) -> None:
         """Note outside the database how far the chain has got. Raises nothing foreseen.
 
         Without a checkpoint work goes on: the next one covers the same records.
         """
-        place = self._progress.place
-        if place is None:
+        position = self._state.position
+        if position is None:
             return
         try:
             mac = await self.vault.authenticator(CHECKPOINT)
             await asyncio.to_thread(
-                self.checkpoint.advance, mac, place.head, place.after
+                self.checkpoint.advance, mac, position.head, position.after
             )
         except (OSError, CheckpointForged, Unavailable) as fault:
-            log.error("audit checkpoint not written", reason=str(fault))  # noqa: TRY400
+            extra = {"reason": str(fault)}
+            log.error("audit checkpoint not written", extra=extra)  # noqa: TRY400
 
     async def keep_checkpoints(self) -> None:
         while True:
-            await self._progress.moved.wait()
-            self._progress.moved.clear()
+            await self._state.moved.wait()
+            self._state.moved.clear()
             await self.keep_checkpoint()
             await self.world.sleep(CHECKPOINT_INTERVAL)
 
     async def _keep(
-        self, mac: Mac, place: _ChainPosition | None, recording: Recording
+        self, mac: Mac, position: _ChainPosition | None, recording: Recording
     ) -> _ChainPosition | None:
-        """Return our place after the records; None, all of them were kept before."""
+        """Return the position after the records; None, all were kept before."""
         connection = recording.connection
-        if place is not None:
-            return await _append(connection, mac, place, recording.documents)
-        # Of a commit that we did not hear of we do not know whether it was made.
-        documents = await unkept(connection, recording.documents)
+        if position is not None:
+            return await _append(connection, mac, position, recording.documents)
+        # After a commit without an answer it is unknown whether it was made.
+        documents = await missing(connection, recording.documents)
         if not documents:
             return None
         chain = self.world.new_id(self.world.now())
-        place = await _open_chain(connection, mac, chain)
+        position = await _open_chain(connection, mac, chain)
         try:
-            return await _append(connection, mac, place, documents)
-        except IntegrityError:  # it was not made then, and is now
+            return await _append(connection, mac, position, documents)
+        except IntegrityError:  # that commit was made after the check for it
             raise Unavailable("an audit record was kept meanwhile: again") from None
 
 
@@ -170,19 +177,18 @@ class GroupedAuditLog:
 async def open_audit_log(
     database: Database, vault: Vault, world: World, checkpoint: Path
 ) -> AsyncIterator[ChainedLog]:
-    """Give the ledger; while it is open, its checkpoint is at most a second old."""
+    """Open the log; while it is open, its checkpoint is at most a second old."""
     audit_log = ChainedLog(
         database=database,
         vault=vault,
         world=world,
         checkpoint=CheckpointFile(checkpoint),
     )
-    keeping = asyncio.create_task(audit_log.keep_checkpoints())
     try:
-        yield audit_log
+        async with background(audit_log.keep_checkpoints()) as checkpoints:
+            audit_log._state.checkpoints = checkpoints  # noqa: SLF001 - its own module
+            yield audit_log
     finally:
-        keeping.cancel()
-        await asyncio.wait([keeping])
         await audit_log.keep_checkpoint()
 
 
@@ -193,21 +199,21 @@ def group_commits(audit_log: ChainedLog) -> GroupedAuditLog:
 async def _append(
     connection: AsyncConnection,
     mac: Mac,
-    place: _ChainPosition,
+    position: _ChainPosition,
     documents: Sequence[Document],
 ) -> _ChainPosition:
-    head, rows = place.head, list[Row]()
+    head, rows = position.head, list[AuditRow]()
     for document in documents:
         text = text_of(document)
         head = advance(mac, head, text)
-        rows.append(Row(head=head, document=document, text=text))
+        rows.append(AuditRow(head=head, document=document, text=text))
     await add_rows(connection, rows)
     await connection.execute(
         update(audit_chains)
         .where(audit_chains.c.id == head.chain)
         .values(head_seq=head.seq, head_mac=head.mac)
     )
-    return _ChainPosition(head=head, after=place.after)
+    return _ChainPosition(head=head, after=position.after)
 
 
 async def _open_chain(
@@ -231,3 +237,14 @@ async def _open_chain(
         )
     )
     return _ChainPosition(head=head, after=after)
+
+
+def _log_records(documents: Sequence[Document]) -> None:
+    # structlog writes this line, and no other in these rooms: there is one for each
+    # attempt, and the standard library takes four times as long for it. Imported here,
+    # since commands that only read write no records.
+    from structlog import get_logger
+
+    bound = get_logger(__name__).bind()  # once for all of them
+    for document in documents:
+        bound.info(_EVENTS[str(document["kind"])], **document)

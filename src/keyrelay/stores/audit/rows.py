@@ -1,4 +1,4 @@
-"""Audit rows: records as they stand in the database, put there many at a time."""
+"""Audit rows: records as the database stores them, inserted many at a time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from keyrelay.stores.schema.tables import audit_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A record's document, as text and taken apart, and where its chain has got to."""
+class AuditRow:
+    """A record's document, the same as text, and the head of the chain after it."""
 
     head: ChainHead
     document: Document
@@ -24,47 +24,47 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Insertion:
-    """The statement in the database's own words; `instant` says a time in them."""
+class _InsertStatement:
+    """SQL in the database's dialect; `instant` turns a time into its parameter."""
 
     statement: str
     instant: Callable[[datetime], object]
 
 
 def text_of(document: Document) -> str:
-    """Return one line of ASCII, as `encode` does, in a fraction of its time."""
+    """Return what `encode` returns, one line of ASCII, in a fraction of its time."""
     text = msgspec.json.encode(document).decode()
     return text if text.isascii() else encode(document)
 
 
-async def add_rows(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+async def add_rows(connection: AsyncConnection, rows: Sequence[AuditRow]) -> None:
     into = _insertion(connection.dialect)
-    # Past what SQLAlchemy does with each value: it took as long as all the database's
-    # own work. The documents' texts are printable, so that no label needs its care.
+    # Without SQLAlchemy's conversion of each value, which took as long as the database
+    # itself. It is not needed: what a document holds is printable.
     await connection.exec_driver_sql(
         into.statement, [_bound(row, into.instant) for row in rows]
     )
 
 
-async def unkept(
+async def missing(
     connection: AsyncConnection, documents: Sequence[Document]
 ) -> Sequence[Document]:
-    """Return the documents of those records that are not there."""
+    """Return the documents whose records are not in the database."""
     ids = [str(document["id"]) for document in documents]
     wanted = select(audit_records.c.id).where(audit_records.c.id.in_(ids))
     kept = set(await connection.scalars(wanted))
     return [document for document in documents if document["id"] not in kept]
 
 
-@lru_cache(maxsize=2)
-def _insertion(dialect: Dialect) -> _Insertion:
+@lru_cache(maxsize=2)  # one for each dialect, of which a process has one or two
+def _insertion(dialect: Dialect) -> _InsertStatement:
     instant = audit_records.c.at.type.dialect_impl(dialect).bind_processor(dialect)
     assert instant is not None
     statement = insert(audit_records).compile(dialect=dialect)
-    return _Insertion(statement=str(statement), instant=instant)
+    return _InsertStatement(statement=str(statement), instant=instant)
 
 
-def _bound(row: Row, instant: Callable[[datetime], object]) -> tuple[object, ...]:
+def _bound(row: AuditRow, instant: Callable[[datetime], object]) -> tuple[object, ...]:
     """Return the values in the order of the table's columns."""
     head, columns = row.head, columns_of(row.document)
     assert columns is not None

@@ -1,4 +1,4 @@
-"""Audit trail: what auditors read, and the proof that nothing is missing from it."""
+"""Audit trail: what auditors read, and the check that nothing is missing from it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -47,7 +47,7 @@ class AuditQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
-    """A record and its place; of one that was made unreadable, the place alone."""
+    """A record and its place in the chain; an unreadable one has no more than that."""
 
     chain: str
     seq: int
@@ -98,7 +98,7 @@ class AuditTrail:
         mac = await self.vault.authenticator(LABEL)
         signature = await self.vault.authenticator(CHECKPOINT)
         files = (self.checkpoint,) if checkpoints is None else checkpoints
-        # Read first: whoever writes meanwhile can only be ahead of it.
+        # Read before the chains: they can only grow meanwhile.
         try:
             known = await asyncio.to_thread(_heads_in, files, signature)
         except CheckpointForged as fault:
@@ -155,7 +155,7 @@ async def _verify(
     return Verification(
         records=records,
         chains=len(chains),
-        breach=await _stray(connection, {chain.id for chain in chains})
+        breach=await _orphan(connection, {chain.id for chain in chains})
         or await _unreached(connection, known, some=bool(chains)),
     )
 
@@ -205,7 +205,7 @@ async def _chunks(
 
 
 async def _check(connection: AsyncConnection, head: ChainHead) -> Breach | None:
-    """Look whether the record that is known to have been written is there."""
+    """Check that the record of that head, known to have been written, is there."""
     found = await connection.scalar(
         select(_RECORDS.mac).where(
             _RECORDS.chain == head.chain, _RECORDS.seq == head.seq
@@ -222,10 +222,10 @@ async def _check(connection: AsyncConnection, head: ChainHead) -> Breach | None:
     return reach(ChainHead(chain=head.chain, seq=last or 0, mac=b""), head)
 
 
-async def _stray(connection: AsyncConnection, known: Collection[str]) -> Breach | None:
+async def _orphan(connection: AsyncConnection, known: Collection[str]) -> Breach | None:
     last = ""
     while True:
-        # From chain to chain by the index, past all the records in between.
+        # By the index from chain to chain, without reading all records in between.
         first = (
             select(_RECORDS.chain, _RECORDS.seq, _RECORDS.id)
             .where(_RECORDS.chain > last)

@@ -1,4 +1,4 @@
-"""Claims: kept where all workers see them, a whole batch at a time."""
+"""Claims: stored where all workers see them, a whole batch at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keyrelay.concurrency.background import background
 from keyrelay.databases.database import Database
 from keyrelay.model.backlog import QueueStatus
 from keyrelay.model.claim import (
@@ -20,14 +21,14 @@ from keyrelay.model.claim import (
 )
 from keyrelay.model.world import World
 from keyrelay.stores.claims import statements as claim_statements
-from keyrelay.stores.claims.heartbeat import Heartbeat, signed_on, time_of
+from keyrelay.stores.claims.heartbeat import Heartbeat, signed_on, time_at
 from keyrelay.stores.claims.rows import (
     ClaimRow,
-    Told,
+    RowValues,
     claim_row,
     encode,
     ending_row,
-    place_of,
+    id_of,
     state_of,
     status_of,
 )
@@ -35,12 +36,12 @@ from keyrelay.stores.claims.statements import Statements, statements_for
 from keyrelay.stores.claims.upkeep import ClaimUpkeep, HeldClaims
 from keyrelay.stores.rows import ScopedId
 
-_ONE = claim_statements.one()
+_FIND = claim_statements.find()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimOptions:
-    """A worker that does not tell for a `lease` that it lives is dead; what was settled
+    """A worker without a heartbeat for a `lease` is dead; a claim that was settled
     longer ago than the `window` is forgotten."""
 
     lease: timedelta = timedelta(seconds=30)
@@ -53,7 +54,7 @@ class ClaimOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRecords:
-    """ports.Standings: what can be seen of claims, also by one who makes none."""
+    """ports.ClaimStates: what is written about claims, for readers that make none."""
 
     database: Database
     world: World
@@ -66,51 +67,51 @@ class ClaimRecords:
         return state_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        """Return where it stands; None, nobody claimed it. Raises Unavailable."""
+        """Return a trigger's status; None, it was never claimed. Raises Unavailable."""
         row = await self._read((profile, id_))
         return None if row is None else status_of(row)
 
-    async def _read(self, place: ScopedId) -> ClaimRow | None:
-        profile, id_ = place
+    async def _read(self, scoped: ScopedId) -> ClaimRow | None:
+        profile, id_ = scoped
         async with self.database.reading() as connection:
-            now = await time_of(self.database, connection, self.world)
+            now = await time_at(self.database, connection, self.world)
             wanted = {"profile": profile, "id": id_, "now": now}
-            return (await connection.execute(_ONE, wanted)).one_or_none()
+            return (await connection.execute(_FIND, wanted)).one_or_none()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimStore:
-    """ports.Claims and ports.Standings."""
+    """ports.Claims and ports.ClaimStates."""
 
     records: ClaimRecords
-    _presence: Heartbeat
+    _heartbeat: Heartbeat
     _statements: Statements
-    _holdings: HeldClaims
-    _upkeep: asyncio.Task[None]
+    _claims: HeldClaims
+    _upkeep: asyncio.Future[object]
 
     async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
-        """Claim all that `claim.judge` lets go. Raises Unavailable."""
+        """Claim what `claim.judge` allows. Raises Unavailable."""
         if self._upkeep.done():
-            self._upkeep.result()  # without it, we seem dead: its fault is ours
-        await self._presence.tell_if_late()
-        held = self._holdings.held
-        asked = {place_of(each): each for each in arrivals}
-        asked = {place: each for place, each in asked.items() if place not in held}
-        async with self._holdings.asking(asked):
-            verdicts = dict(await self._judged(asked))
-        held.update(place for place, said in verdicts.items() if isinstance(said, Go))
-        # Busy is also what we attempt ourselves, and what somebody writes this moment.
-        return [verdicts.pop(place_of(each), Busy()) for each in arrivals]
+            self._upkeep.result()  # raises: without it, this worker seems dead
+        await self._heartbeat.beat_if_late()
+        held = self._claims.held
+        asked = {id_of(each): each for each in arrivals}
+        asked = {id_: each for id_, each in asked.items() if id_ not in held}
+        async with self._claims.claiming(asked):
+            judged = dict(await self._judge(asked))
+        held.update(id_ for id_, said in judged.items() if isinstance(said, Go))
+        # Busy, too, is what this worker attempts, or another writes at this moment.
+        return [judged.pop(id_of(each), Busy()) for each in arrivals]
 
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
-        """End claims; say of each whether it was still ours. Raises Unavailable."""
-        told = self._told(ending_row(ending) for ending in endings)
+        """End claims; return of each whether it was still held. Raises Unavailable."""
+        parameters = self._parameters(ending_row(ending) for ending in endings)
         async with self.records.database.autocommit() as connection:
-            found = await connection.execute(self._statements.end, told)
+            found = await connection.execute(self._statements.end, parameters)
             ended = {(profile, id_) for profile, id_ in found}
-        places = [place_of(ending.claimed) for ending in endings]
-        self._holdings.held.difference_update(places)
-        return [place in ended for place in places]
+        ids = [id_of(ending.claimed) for ending in endings]
+        self._claims.held.difference_update(ids)
+        return [id_ in ended for id_ in ids]
 
     async def state(self, profile: str, id_: str) -> ClaimState | None:
         return await self.records.state(profile, id_)
@@ -118,24 +119,24 @@ class ClaimStore:
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return await self.records.status(profile, id_)
 
-    async def _judged(
+    async def _judge(
         self, asked: Mapping[ScopedId, Arrival]
     ) -> Mapping[ScopedId, Judgement]:
         if not asked:
             return {}
-        verdicts = await self._claim_new(asked)
-        if len(verdicts) < len(asked):
-            known = {place: asked[place] for place in asked.keys() - verdicts}
-            verdicts |= await self._claim_known(known)
-        return verdicts
+        judged = await self._claim_new(asked)
+        if len(judged) < len(asked):
+            known = {id_: asked[id_] for id_ in asked.keys() - judged}
+            judged |= await self._claim_known(known)
+        return judged
 
     async def _claim_new(
         self, asked: Mapping[ScopedId, Arrival]
     ) -> dict[ScopedId, Judgement]:
-        firsts = {place: judge(arrival, None) for place, arrival in asked.items()}
-        told = self._told(_taken(asked, firsts))
+        firsts = {id_: judge(arrival, None) for id_, arrival in asked.items()}
+        parameters = self._parameters(_claim_rows(asked, firsts))
         async with self.records.database.autocommit() as connection:
-            found = await connection.execute(self._statements.claim, told)
+            found = await connection.execute(self._statements.claim, parameters)
             return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
 
     async def _claim_known(
@@ -143,65 +144,63 @@ class ClaimStore:
     ) -> Mapping[ScopedId, Judgement]:
         database, world = self.records.database, self.records.world
         async with database.transaction() as connection:
-            now = await time_of(database, connection, world)
+            now = await time_at(database, connection, world)
             wanted = {"now": now, "rows": encode(asked)}
             found = await connection.execute(self._statements.states, wanted)
             known = {(row.profile, row.id): self._state(row) for row in found}
-            verdicts = {place: judge(asked[place], known[place]) for place in known}
-            if taken := _taken(asked, verdicts):
-                await connection.execute(self._statements.take, self._told(taken))
-        return verdicts
+            judged = {id_: judge(asked[id_], known[id_]) for id_ in known}
+            if rows := _claim_rows(asked, judged):
+                parameters = self._parameters(rows)
+                await connection.execute(self._statements.take, parameters)
+        return judged
 
-    def _told(self, rows: Iterable[Told]) -> Mapping[str, object]:
-        """Return what a statement that writes is told."""
+    def _parameters(self, rows: Iterable[RowValues]) -> Mapping[str, object]:
+        """Return the parameters of a statement that writes."""
         now = self.records.world.now()
-        return {"ours": self._presence.id, "now": now, "rows": encode(rows)}
+        return {"ours": self._heartbeat.id, "now": now, "rows": encode(rows)}
 
     def _state(self, row: ClaimRow) -> ClaimState:
-        if row.owner == self._presence.id:
+        if row.owner == self._heartbeat.id:
             return state_of(row, Owner.OURS)
         seems_dead = not row.alive
-        # Whoever signed off has no row, and is gone for certain.
-        dead = seems_dead and (row.alive is None or self._presence.knows_the_dead())
+        # A worker that signed off has no row, and is gone for certain.
+        signed_off = row.alive is None
+        dead = seems_dead and (signed_off or self._heartbeat.can_judge_others())
         return state_of(row, Owner.DEAD if dead else Owner.ALIVE)
 
 
 @asynccontextmanager
 async def open_claims(
-    database: Database, world: World, terms: ClaimOptions
+    database: Database, world: World, options: ClaimOptions
 ) -> AsyncIterator[ClaimStore]:
-    """Give claims as a worker makes them, who lives for as long as they are open.
+    """Open claims for a worker, which signs on, and signs off when they are closed.
 
-    What is claimed and not ended when they close goes to others at once. Raises
+    What is claimed and not ended then goes to other workers at once. Raises
     Unavailable.
     """
-    statements, holdings = statements_for(database), HeldClaims()
-    async with signed_on(database, world, terms.lease) as heartbeat:
-        keeping = ClaimUpkeep(
+    statements, held = statements_for(database), HeldClaims()
+    async with signed_on(database, world, options.lease) as heartbeat:
+        upkeep = ClaimUpkeep(
             heartbeat=heartbeat,
-            holdings=holdings,
+            held=held,
             statements=statements,
-            window=terms.window,
+            window=options.window,
         )
-        upkeep = asyncio.create_task(keeping.keep_up())
-        try:
+        async with background(upkeep.run()) as running:
             yield ClaimStore(
                 records=ClaimRecords(database=database, world=world),
-                _presence=heartbeat,
+                _heartbeat=heartbeat,
                 _statements=statements,
-                _holdings=holdings,
-                _upkeep=upkeep,
+                _claims=held,
+                _upkeep=running,
             )
-        finally:
-            upkeep.cancel()
-            await asyncio.wait([upkeep])
 
 
-def _taken(
-    asked: Mapping[ScopedId, Arrival], verdicts: Mapping[ScopedId, Judgement]
-) -> list[Told]:
+def _claim_rows(
+    asked: Mapping[ScopedId, Arrival], judged: Mapping[ScopedId, Judgement]
+) -> list[RowValues]:
     return [
-        claim_row(asked[place], said)
-        for place, said in verdicts.items()
+        claim_row(asked[id_], said)
+        for id_, said in judged.items()
         if isinstance(said, Go)
     ]

@@ -1,4 +1,4 @@
-"""Presence: by what the workers of one database know which of them live."""
+"""Heartbeat: how the workers of one database know which of them are alive."""
 
 import logging
 import socket
@@ -19,29 +19,29 @@ LONGEST_HOST = 255
 
 log = logging.getLogger(__name__)
 
-# Ours may be gone, forgotten while we were cut off for long.
-_TELL = text("""
+# The row may be gone, forgotten while this worker was cut off for long.
+_BEAT = text("""
 INSERT INTO workers (id, host, alive_until) VALUES (:ours, :host, :until)
 ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until
 """).bindparams(bindparam("until", type_=Instant))
-_LEAVE = delete(workers).where(workers.c.id == bindparam("ours"))
-_FORGET = delete(workers).where(workers.c.alive_until < bindparam("before"))
+_SIGN_OFF = delete(workers).where(workers.c.id == bindparam("ours"))
+_FORGET_DEAD = delete(workers).where(workers.c.alive_until < bindparam("before"))
 
 
 @dataclass(slots=True)
 class Contact:
-    """When we were last heard, and since when we are in touch all the time."""
+    """When the last heartbeat was written, and since when none was late."""
 
-    heard: datetime
-    since: datetime
+    last: datetime
+    unbroken_since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """Ours. `id` is new in each process: of what an earlier one began we know nothing.
+    """The heartbeat of this worker. Its `id` is new in each process.
 
-    Whoever has not told for a whole lease that he lives is dead, unless nobody could
-    tell: after the database was away all seem dead, and all live.
+    A worker without a heartbeat for a whole lease is dead, unless none could be
+    written: after an outage of the database all seem dead, and all are alive.
     """
 
     database: Database
@@ -53,63 +53,64 @@ class Heartbeat:
 
     @property
     def renewal(self) -> timedelta:
-        """How often we tell: in time even if it fails once."""
+        """How often to write a heartbeat: in time even if one fails."""
         return self.lease / 3
 
     @property
     def retry(self) -> timedelta:
-        """How soon we tell again if that failed: long before the others give us up."""
+        """How soon to try again if that failed: long before this worker seems dead."""
         return self.renewal / 10
 
-    async def tell(self) -> None:
-        """Write that we live. Raises Unavailable."""
+    async def beat(self) -> None:
+        """Write a heartbeat. Raises Unavailable."""
         async with self.database.transaction() as connection:
-            now = await time_of(self.database, connection, self.world)
+            now = await time_at(self.database, connection, self.world)
             ours = {"ours": self.id, "host": self.host, "until": now + self.lease}
-            await connection.execute(_TELL, ours)
+            await connection.execute(_BEAT, ours)
         if self._is_late():
             # Not before now: until this moment the others may have been cut off, too.
-            self._contact.since = self.world.now()
-        self._contact.heard = self.world.now()
+            self._contact.unbroken_since = self.world.now()
+        self._contact.last = self.world.now()
 
-    async def tell_if_late(self) -> None:
-        """Tell before anything is claimed, if the process was asleep for too long.
+    async def beat_if_late(self) -> None:
+        """Write a heartbeat before anything is claimed, if the process was asleep.
 
-        Otherwise what we claim could be taken from us at once.
+        Otherwise another worker could take at once what this one claims.
         """
         if self._is_late():
-            await self.tell()
+            await self.beat()
 
-    def knows_the_dead(self) -> bool:
-        """Whether those who seem dead are: in a whole lease all could have told."""
+    def can_judge_others(self) -> bool:
+        """Whether those that seem dead are: all could have written for a lease."""
         now = self.world.now()
-        return not self._is_late() and now - self._contact.since >= self.lease
+        return not self._is_late() and now - self._contact.unbroken_since >= self.lease
 
-    async def leave(self) -> None:
-        """Let the others have at once what we leave unfinished."""
+    async def sign_off(self) -> None:
+        """Let other workers take at once what this one has not finished."""
         try:
             async with self.database.transaction() as connection:
-                await connection.execute(_LEAVE, {"ours": self.id})
+                await connection.execute(_SIGN_OFF, {"ours": self.id})
         except Unavailable as fault:
-            log.warning("worker not signed off", extra={"why": str(fault)})
+            log.warning("worker not signed off", extra={"reason": str(fault)})
 
-    async def forget(self, longer_ago: timedelta) -> None:
-        """Forget who died longer ago than that. Raises Unavailable."""
+    async def forget_dead(self, longer_ago: timedelta) -> None:
+        """Forget workers that died longer ago than that. Raises Unavailable."""
         async with self.database.transaction() as connection:
-            now = await time_of(self.database, connection, self.world)
-            await connection.execute(_FORGET, {"before": now - longer_ago})
+            now = await time_at(self.database, connection, self.world)
+            await connection.execute(_FORGET_DEAD, {"before": now - longer_ago})
 
     def _is_late(self) -> bool:
-        # As long as the database may be away without anybody's seeming dead, who was
-        # heard a `renewal` before and tries again each `retry`; a slow one is not away.
-        return self.world.now() - self._contact.heard > self.lease * 0.6
+        # Shorter than the outage after which a worker may seem dead, which wrote up to
+        # a `renewal` before it and tries again every `retry`. A slow database alone
+        # makes no heartbeat late.
+        return self.world.now() - self._contact.last > self.lease * 0.6
 
 
 @asynccontextmanager
 async def signed_on(
     database: Database, world: World, lease: timedelta
 ) -> AsyncIterator[Heartbeat]:
-    """Be there for as long as this is open. Raises Unavailable."""
+    """Sign this worker on, and off at the end. Raises Unavailable."""
     now = world.now()
     heartbeat = Heartbeat(
         database=database,
@@ -117,24 +118,25 @@ async def signed_on(
         lease=lease,
         id=world.new_id(now),
         host=socket.gethostname()[:LONGEST_HOST],
-        _contact=Contact(heard=now - lease, since=now),
+        _contact=Contact(last=now - lease, unbroken_since=now),
     )
-    await heartbeat.tell()
+    await heartbeat.beat()
     try:
         yield heartbeat
     finally:
-        await heartbeat.leave()
+        await heartbeat.sign_off()
 
 
-async def time_of(
+async def time_at(
     database: Database, connection: AsyncConnection, world: World
 ) -> datetime:
-    """Return the time by which workers live: of the database, if they share one.
+    """Return the time by which leases of workers are measured.
 
-    Clocks of machines differ, and who is behind would be dead from birth.
+    That of the database if machines share it: their own clocks differ, and a worker
+    whose clock is behind would seem dead from its start.
     """
     if not database.is_shared:
         return world.now()
-    # The moment itself, not that at which the transaction began.
+    # The moment itself, not the beginning of the transaction.
     now = select(func.clock_timestamp(type_=Instant))
     return (await connection.execute(now)).scalar_one()

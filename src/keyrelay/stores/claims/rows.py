@@ -1,4 +1,4 @@
-"""Claim rows: how claims are told to the database, and read from it."""
+"""Claim rows: between claims and their rows in the database."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending, Go, O
 from keyrelay.stores.rows import ScopedId
 
 ClaimRow = Row[tuple[object, ...]]
-Told = tuple[str | int | bool, ...]  # of which the first two are the place
+RowValues = tuple[str | int | bool, ...]  # the first two are profile and id
 
 _NONE_DONE = "[]"
 _STATES = {
@@ -23,15 +23,15 @@ _STATES = {
 }
 
 
-def encode(rows: Iterable[Told]) -> str:
-    """Return the rows as one parameter, in an order that is everybody's.
+def encode(rows: Iterable[RowValues]) -> str:
+    """Return the rows as one JSON list, in the same order in every process.
 
-    Two who write several of the same at once then do not wait for each other.
+    Two that write several of the same rows at once then do not deadlock.
     """
     return msgspec.json.encode(sorted(rows)).decode()
 
 
-def claim_row(arrival: Arrival, go: Go) -> Told:
+def claim_row(arrival: Arrival, go: Go) -> RowValues:
     return (
         arrival.profile,
         arrival.id,
@@ -43,7 +43,7 @@ def claim_row(arrival: Arrival, go: Go) -> Told:
     )
 
 
-def ending_row(ending: Ending) -> Told:
+def ending_row(ending: Ending) -> RowValues:
     before, then = ending.claimed, ending.then
     return (
         before.profile,
@@ -59,7 +59,7 @@ def ending_row(ending: Ending) -> Told:
     )
 
 
-def place_of(arrival: Arrival) -> ScopedId:
+def id_of(arrival: Arrival) -> ScopedId:
     return arrival.profile, arrival.id
 
 

@@ -1,8 +1,8 @@
-"""Claim statements: what is asked of the claims, for a whole batch at a time.
+"""Claim statements: the SQL of claims, each for a whole batch at a time.
 
-Their one parameter that grows is a JSON list of rows, so that the text of a statement
-is the same however many they are, and prepared once. Those that write are words: to put
-them together from parts takes longer, each time, than to write a few rows.
+The rows are one parameter, a JSON list: the text of a statement is the same for any
+number of rows, and is prepared once. Those that write are text: SQLAlchemy takes longer
+to compile them, each time, than the database to write a few rows.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ from keyrelay.databases.database import Database
 from keyrelay.stores.schema.tables import Instant, claims, workers
 
 _c = claims.c
-_PLACE = {"profile": "VARCHAR", "id": "VARCHAR"}
+_ID = {"profile": "VARCHAR", "id": "VARCHAR"}
 _SEQUENCE = {"generation": "INTEGER", "sequence": "INTEGER"}
-_TRIED = {"attempts": "INTEGER", "cut": "BOOLEAN", "done": "VARCHAR"}
+_ATTEMPTS = {"attempts": "INTEGER", "cut": "BOOLEAN", "done": "VARCHAR"}
 _CLAIMED_SEQUENCE = {"claimed_generation": "INTEGER", "claimed_sequence": "INTEGER"}
 
 _CLAIM = """
@@ -79,10 +79,10 @@ RETURNING claims.profile, claims.id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
-    """`claim` returns what is new, `standings` what is not, and `end` what was ours.
+    """`claim` returns the new triggers, `states` the known ones, `end` those held.
 
-    `standings` locks what it returns, so that nobody else judges it meanwhile, and
-    leaves out what somebody has locked: who waits for nobody is in nobody's way.
+    `states` locks what it returns, so that no other worker judges it meanwhile, and
+    leaves out what another has locked: it never waits.
     """
 
     claim: TextClause
@@ -93,40 +93,40 @@ class Statements:
 
 
 def statements_for(database: Database) -> Statements:
-    tried = _rows(database, _PLACE | _SEQUENCE | _TRIED)
-    ended = _PLACE | _CLAIMED_SEQUENCE | {"status": "VARCHAR"} | _SEQUENCE | _TRIED
+    attempted = _rows(database, _ID | _SEQUENCE | _ATTEMPTS)
+    ended = _ID | _CLAIMED_SEQUENCE | {"status": "VARCHAR"} | _SEQUENCE | _ATTEMPTS
     return Statements(
-        claim=_writing(_CLAIM, tried),
-        states=_states(_rows(database, _PLACE)),
-        take=_writing(_TAKE, tried),
-        give_back=_writing(_GIVE_BACK, _rows(database, _PLACE)),
+        claim=_writing(_CLAIM, attempted),
+        states=_states(_rows(database, _ID)),
+        take=_writing(_TAKE, attempted),
+        give_back=_writing(_GIVE_BACK, _rows(database, _ID)),
         end=_writing(_END, _rows(database, ended)),
     )
 
 
-def one() -> Select[tuple[object, ...]]:
-    """Return the standing at `profile` and `id`."""
+def find() -> Select[tuple[object, ...]]:
+    """Select the claim of the trigger `id` of `profile`."""
     at = and_(_c.profile == bindparam("profile"), _c.id == bindparam("id"))
     return _state(claims).where(at)
 
 
 def forget() -> Delete:
-    """Forget up to `most` of what was settled before `before`."""
+    """Delete up to `most` claims that were settled before `before`."""
     old = select(_c.profile, _c.id).where(_c.settled_at < bindparam("before"))
     some = old.order_by(_c.settled_at).limit(bindparam("most"))
-    # What another worker is just forgetting is left to it.
+    # Rows that another worker is deleting at this moment are left to it.
     free = some.with_for_update(skip_locked=True)
     return delete(claims).where(tuple_(_c.profile, _c.id).in_(free))
 
 
-def _writing(words: str, rows: str) -> TextClause:
-    told = (
+def _writing(sql: str, rows: str) -> TextClause:
+    known = (
         bindparam("ours", type_=String),
         bindparam("now", type_=Instant),
         bindparam("rows", type_=String),
     )
-    said = [each for each in told if f":{each.key}" in words + rows]
-    return text(words.format(rows=rows)).bindparams(*said)
+    used = [each for each in known if f":{each.key}" in sql + rows]
+    return text(sql.format(rows=rows)).bindparams(*used)
 
 
 def _states(rows: str) -> Select[tuple[object, ...]]:
@@ -138,7 +138,7 @@ def _states(rows: str) -> Select[tuple[object, ...]]:
 
 
 def _state(at: FromClause) -> Select[tuple[object, ...]]:
-    """Return the claims, and whether their owner is `alive`; null, it is gone."""
+    """Select claims, and whether their owner is `alive`; null, it signed off."""
     now = bindparam("now", type_=Instant)
     alive = (workers.c.alive_until > now).label("alive")
     owned = at.outerjoin(workers, workers.c.id == _c.owner)
@@ -146,7 +146,7 @@ def _state(at: FromClause) -> Select[tuple[object, ...]]:
 
 
 def _rows(database: Database, columns: Mapping[str, str]) -> str:
-    """Return what reads the JSON list `rows`; here alone the databases differ."""
+    """Return SQL that reads the JSON list `rows`; only here do the databases differ."""
     if database.is_shared:
         part, listed = "value ->> {}", "jsonb_array_elements(CAST(:rows AS jsonb))"
     else:
@@ -155,4 +155,4 @@ def _rows(database: Database, columns: Mapping[str, str]) -> str:
         f"CAST({part.format(number)} AS {type_}) AS {name}"
         for number, (name, type_) in enumerate(columns.items())
     ]
-    return f"SELECT {', '.join(parts)} FROM {listed}"  # noqa: S608 - our own words
+    return f"SELECT {', '.join(parts)} FROM {listed}"  # noqa: S608 - constants of this module

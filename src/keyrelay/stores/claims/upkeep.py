@@ -1,4 +1,4 @@
-"""Claim upkeep: what is done as long as claims are open, and nobody asks for."""
+"""Claim upkeep: renews the heartbeat and forgets old claims, in the background."""
 
 import asyncio
 import logging
@@ -17,84 +17,87 @@ from keyrelay.stores.rows import ScopedId
 log = logging.getLogger(__name__)
 
 _FORGETTING = timedelta(minutes=1)  # between one time and the next
-# What touches many rows does so in steps: a writer must not keep others waiting.
+# Many rows are deleted in steps: a writer must not keep others waiting for long.
 _STEP = 1000
 _FORGET = claim_statements.forget()
 
 
 @dataclass(slots=True)
 class HeldClaims:
-    """`held` is what we were told is ours; `strays` may be ours without our knowing,
-    for the end of the call that claimed them was never heard."""
+    """`held` is claimed by this worker. Whether `doubtful` is, it does not know: the
+    call that claimed it had no answer."""
 
     held: set[ScopedId] = field(default_factory=set)
-    strays: set[ScopedId] = field(default_factory=set)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    doubtful: set[ScopedId] = field(default_factory=set)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @asynccontextmanager
-    async def asking(self, places: Collection[ScopedId]) -> AsyncIterator[None]:
-        async with self.turn:  # what is just being given back is so before we ask
-            self.strays.difference_update(places)
-        heard = False
+    async def claiming(self, ids: Collection[ScopedId]) -> AsyncIterator[None]:
+        # Waits until doubtful claims that are being given back are so.
+        async with self.lock:
+            self.doubtful.difference_update(ids)
+        answered = False
         try:
             yield
-            heard = True
+            answered = True
         finally:
-            if not heard:
-                self.strays.update(places)
+            if not answered:
+                self.doubtful.update(ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimUpkeep:
+    """What a worker does beside claiming, for as long as its claims are open."""
+
     heartbeat: Heartbeat
-    holdings: HeldClaims
+    held: HeldClaims
     statements: Statements
     window: timedelta
 
-    async def keep_up(self) -> None:
+    async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell())
+            group.create_task(self._renew())
             group.create_task(self._forget())
 
-    async def _tell(self) -> None:
+    async def _renew(self) -> None:
         heartbeat = self.heartbeat
         pause = heartbeat.renewal
         while True:
             await heartbeat.world.sleep(pause)
             pause = heartbeat.renewal
             try:
-                await heartbeat.tell()
+                await heartbeat.beat()
                 await self._give_back()
             except Unavailable as fault:
-                log.warning("claims not renewed", extra={"why": str(fault)})
+                log.warning("claims not renewed", extra={"reason": str(fault)})
                 pause = heartbeat.retry
 
     async def _give_back(self) -> None:
-        """Leave to others what we may have claimed: we do not attempt it."""
-        async with self.holdings.turn:
-            if strays := list(self.holdings.strays):
-                asked = {"ours": self.heartbeat.id, "rows": encode(strays)}
+        """Leave doubtful claims to other workers: this one does not attempt them."""
+        async with self.held.lock:
+            if doubtful := list(self.held.doubtful):
+                parameters = {"ours": self.heartbeat.id, "rows": encode(doubtful)}
                 async with self.heartbeat.database.transaction() as connection:
-                    await connection.execute(self.statements.give_back, asked)
-                self.holdings.strays.clear()
+                    await connection.execute(self.statements.give_back, parameters)
+                self.held.doubtful.clear()
 
     async def _forget(self) -> None:
         world = self.heartbeat.world
-        # Not at once: if all were away for longer than the window, what they had
-        # settled before may come once more, and must find its claim.
+        # Not at once: if all workers were down for longer than the window, a trigger
+        # that was settled before may come once more, and must find its claim.
         await world.sleep(self.window / 24)
         while True:
             try:
                 await self._forget_once()
             except Unavailable as fault:
-                log.warning("claims not forgotten", extra={"why": str(fault)})
+                log.warning("claims not forgotten", extra={"reason": str(fault)})
             await world.sleep(_FORGETTING)
 
     async def _forget_once(self) -> None:
-        await self.heartbeat.forget(self.window)
+        await self.heartbeat.forget_dead(self.window)
         before = self.heartbeat.world.now() - self.window
         step = _STEP
         while step == _STEP:
             async with self.heartbeat.database.transaction() as connection:
-                asked = {"before": before, "most": _STEP}
-                step = (await connection.execute(_FORGET, asked)).rowcount
+                limits = {"before": before, "most": _STEP}
+                step = (await connection.execute(_FORGET, limits)).rowcount

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from keyrelay.concurrency.background import background
 from keyrelay.databases.database import Database
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
@@ -79,26 +80,21 @@ class LiveCatalog:
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh at each change signal and at each poll, until `stop` is set."""
         changed = asyncio.Event()
-        stopping = asyncio.create_task(stop.wait())
-        listening = asyncio.create_task(self._listen(changed))
-        try:
-            while not stopping.done():
+        async with (
+            background(stop.wait()) as stopping,
+            background(self._listen(changed)) as listening,
+        ):
+            while not (stopping.done() or listening.done()):
                 # Cleared before the refresh: a signal that arrives while it reads may
                 # be about a change that it does not see.
                 changed.clear()
                 await self.refresh()
-                pause = self.world.sleep(self.database.poll_interval)
-                poll = asyncio.ensure_future(pause)
-                signal = asyncio.create_task(changed.wait())
-                await asyncio.wait(
-                    [stopping, poll, signal], return_when="FIRST_COMPLETED"
-                )
-                poll.cancel()
-                signal.cancel()
-        finally:
-            stopping.cancel()
-            listening.cancel()
-            await asyncio.wait([listening])
+                async with (
+                    background(self.world.sleep(self.database.poll_interval)) as poll,
+                    background(changed.wait()) as signal,
+                ):
+                    waits = [stopping, listening, poll, signal]
+                    await asyncio.wait(waits, return_when="FIRST_COMPLETED")
 
     async def _listen(self, changed: asyncio.Event) -> None:
         logged = False
