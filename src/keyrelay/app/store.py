@@ -1,4 +1,4 @@
-"""Opening: what is kept, opened as the settings say: vault, stores and queue."""
+"""Store: the vault, the stores and the queue, opened as the settings say."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -46,7 +46,7 @@ class NotInitialised(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """Everything that is kept, opened, and the vault over it."""
+    """All stores of an installation, open, and the vault over them."""
 
     database: Database
     vault: Vault
@@ -58,7 +58,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefinitionStores:
-    """What administrators write."""
+    """The stores of what administrators write."""
 
     secrets: SecretStore
     actions: ActionStore
@@ -67,7 +67,7 @@ class DefinitionStores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Founding:
-    """What `initialise` found to do."""
+    """What `initialise` did: what was already there, it left alone."""
 
     founded: bool
     key_file: Path | None
@@ -76,9 +76,9 @@ class Founding:
 
 
 async def initialise(settings: Settings, actor: str) -> Founding:
-    """Make what is missing: home, database, first keys, profile. Repeatable.
+    """Make what is missing: data directory, database, first keys, profile.
 
-    A key is never made where wrapped data keys exist. Raises Unavailable,
+    Repeatable. A key is never made where wrapped data keys exist. Raises Unavailable,
     DatabaseTooNew and DatabaseTooOld.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ async def initialise(settings: Settings, actor: str) -> Founding:
         if await read_installation(database) is None:
             return await _found(settings, database, actor)
     async with open_store(settings) as store:
-        # Whoever lost the key is not told that all is set up.
+        # An installation whose key is lost is not set up.
         await store.vault.check()
         profiles = await list_profiles(store.database)
         known = [each for each in profiles if each.name == settings.profile]
@@ -106,7 +106,7 @@ async def initialise(settings: Settings, actor: str) -> Founding:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open what is kept.
+    """Open the stores and the vault.
 
     Raises NotInitialised, Unavailable, DatabaseTooNew and DatabaseTooOld.
     """
@@ -128,7 +128,10 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 async def open_inbox(
     settings: Settings, store: Store, *, work: bool = False, drain: bool = False
 ) -> AsyncIterator[TriggerQueue]:
-    """Open the queue; without `work`, to publish and to look. Raises Unavailable."""
+    """Open the queue; without `work`, only to publish and to look.
+
+    Raises Unavailable.
+    """
     opened = (
         _open_log(settings, store, work=work, drain=drain)
         if settings.is_log
@@ -153,7 +156,7 @@ async def _open_file(settings: Settings, *, drain: bool) -> AsyncIterator[Trigge
 async def _open_log(
     settings: Settings, store: Store, *, work: bool, drain: bool
 ) -> AsyncIterator[TriggerQueue]:
-    # Here, because the client library takes longer to load than most commands run.
+    # Imported here: the client library takes longer to load than most commands run.
     from keyrelay.app.kafka import open_log
 
     async with open_log(settings, store.database, work=work, drain=drain) as queue:
@@ -169,7 +172,10 @@ async def read_catalog(store: Store) -> Catalog:
 
 
 async def make_current(database: Database) -> None:
-    """Migrate unasked what is ours alone; where others are at work, say who does."""
+    """Migrate a database that only this machine uses; refuse a shared one to migrate.
+
+    Raises NotInitialised, DatabaseTooNew and DatabaseTooOld.
+    """
     age = await age_of(database)
     if age is Age.NEWER:
         raise DatabaseTooNew("a newer Keyrelay made this database: run that one")
@@ -184,7 +190,7 @@ async def make_current(database: Database) -> None:
 
 
 async def _migrate(database: Database) -> None:
-    # Here, because it takes longer to load than most commands take to run.
+    # Imported here: it takes longer to load than most commands take to run.
     from keyrelay.stores.schema.migrations import migrate
 
     await migrate(database)
@@ -233,7 +239,7 @@ def vault_over(settings: Settings, installed: Installation, world: World) -> Vau
 
 def _key_provider(settings: Settings) -> Callable[[], KeyEncryptionKey]:
     if (key := settings.key) is not None:
-        # No partial, whose repr would show the key.
+        # Not a partial: its repr would show the key.
         return lambda: environment.load(key.get_secret_value())
     return partial(file.load, settings.key_path)
 

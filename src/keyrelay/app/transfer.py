@@ -20,7 +20,7 @@ from keyrelay.stores.schema.migrations import migrate
 async def open_transfer(
     settings: Settings, source: str, target: str
 ) -> AsyncIterator[Transfer]:
-    """Look at both databases. Raises NotCopied, Unavailable and what `open_store` does.
+    """Open both databases. Raises NotCopied, Unavailable and what `open_store` does.
 
     The key is that of the settings: what it does not open cannot be proved.
     """

@@ -1,4 +1,4 @@
-"""CLI: the command `keyrelay`, one module a noun, loaded only when it is named."""
+"""CLI: the command `keyrelay`; each noun is a module, loaded only when it is called."""
 
 import importlib
 import sys
@@ -30,7 +30,7 @@ _COMMANDS = {
     "copy": "Copy: an installation, moved into another database.",
     "demo": "See it work here: mails, messages, a kill, nothing lost.",
 }
-_ELSEWHERE = {"demo": "keyrelay.demo.command"}
+_OTHER_ROOMS = {"demo": "keyrelay.demo.command"}
 _EXAMPLE = """\b
 Examples:
   keyrelay init
@@ -48,7 +48,7 @@ class _Commands(TyperGroup):
         return name, load(name) if name else None, rest
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # as above
-        # Here, because nothing of it is needed to show the help.
+        # Imported here: the help does without it, and it is slow to load.
         from keyrelay.cli.refusals import foreseen
 
         with foreseen():
@@ -64,8 +64,8 @@ app = typer.Typer(
 
 
 def load(name: str) -> TyperCommand | TyperGroup:
-    place = _ELSEWHERE.get(name, f"keyrelay.cli.{name.replace('-', '_')}")
-    module = importlib.import_module(place)
+    name_of_module = _OTHER_ROOMS.get(name, f"keyrelay.cli.{name.replace('-', '_')}")
+    module = importlib.import_module(name_of_module)
     command = typer.main.get_command(module.app)
     assert isinstance(command, TyperCommand | TyperGroup)
     return command
@@ -117,7 +117,7 @@ def keyrelay(
 
 
 def _unloaded() -> None:
-    """Stand in the help for a command that was not loaded."""
+    """Placeholder in the help for a command that is not loaded."""
 
 
 for _name, _line in _COMMANDS.items():

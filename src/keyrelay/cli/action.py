@@ -39,7 +39,7 @@ Example, with the document on standard input:
 `smtp_secret` and `sqs_secret` are ids; `keyrelay secret list` shows them."""
 )
 def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
-    """Keep a new action, and print its id."""
+    """Store a new action, and print its id."""
     with _saying_where_ids_are():
         _actions.create(ctx, file, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""`keyrelay audit`: who used or changed what, and the proof that all is there."""
+"""`keyrelay audit`: every attempt and change, and the proof that none is missing."""
 
 from collections.abc import AsyncIterator
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""`keyrelay copy`: an installation, moved into another database."""
+"""`keyrelay copy`: an installation, copied into another database."""
 
 import sys
 from collections.abc import Callable
@@ -29,9 +29,10 @@ Examples:
   keyrelay copy --to postgresql://keyrelay@db.example.com/keyrelay
   keyrelay copy --from sqlite:////var/lib/keyrelay/keyrelay.db
 
-Stop all workers first. Left out, --from or --to is the database of the settings: so its
-password is no argument. Cut short, it goes on when it is run again; until it is done,
-nothing can work on the copy. What waits in the queue stays there.""",
+Stop all workers first. If --from or --to is left out, it is the database of the
+settings: so its password is no argument. A copy that was interrupted continues when the
+command is run again; until it is done, nothing can work on it. What waits in the queue
+stays there.""",
 )
 def copy_(
     ctx: typer.Context,
@@ -52,31 +53,31 @@ def copy_(
     to = _url(target, settings)
     if make_url(from_) == make_url(to):
         raise WrongUsage("source and target are the same database")
-    moved = run(_move(settings, from_, to, shown=not as_json))
+    copied = run(_copy(settings, from_, to, shown=not as_json))
     if as_json:
-        put_document(_document(moved))
-    if not moved.usable and moved.verdict.breach is not None:
+        put_document(_document(copied))
+    if not copied.usable and copied.verdict.breach is not None:
         raise FoundBroken(
-            f"nothing can work on the copy: {sentence_of(moved.verdict.breach)}"
+            f"nothing can work on the copy: {sentence_of(copied.verdict.breach)}"
         )
     if not as_json:
-        _tell(moved)
-    if moved.verdict.breach is not None:
-        raise FoundBroken(f"as in the source, {sentence_of(moved.verdict.breach)}")
+        _tell(copied)
+    if copied.verdict.breach is not None:
+        raise FoundBroken(f"as in the source, {sentence_of(copied.verdict.breach)}")
 
 
-async def _move(
+async def _copy(
     settings: Settings, source: str, target: str, *, shown: bool
 ) -> Transferred:
-    async with open_transfer(settings, source, target) as move:
-        if move.complete:
+    async with open_transfer(settings, source, target) as transfer:
+        if transfer.complete:
             say("keyrelay: it was copied before, and is only looked at")
-        async with progress(_words(move), shown=shown and sys.stderr.isatty()):
-            return await move.run()
+        async with progress(_words(transfer), shown=shown and sys.stderr.isatty()):
+            return await transfer.run()
 
 
-def _words(move: Transfer) -> Callable[[], str]:
-    rows, done = sum(move.rows.values()), move.copying.done
+def _words(transfer: Transfer) -> Callable[[], str]:
+    rows, done = sum(transfer.rows.values()), transfer.copying.done
     return lambda: f"{done.total()} of {rows} rows"
 
 
@@ -95,24 +96,25 @@ def _url(given: str | None, settings: Settings) -> str:
     return given
 
 
-def _document(moved: Transferred) -> Document:
+def _document(copied: Transferred) -> Document:
     return {
-        "rows": {**moved.rows},
-        "records": moved.verdict.records,
-        "chains": moved.verdict.chains,
-        "breach": moved.verdict.breach and sentence_of(moved.verdict.breach),
-        "secrets": moved.secrets,
-        "secrets_broken": moved.flaws,
+        "rows": {**copied.rows},
+        "records": copied.verdict.records,
+        "chains": copied.verdict.chains,
+        "breach": copied.verdict.breach and sentence_of(copied.verdict.breach),
+        "secrets": copied.secrets,
+        "secrets_broken": copied.flaws,
     }
 
 
-def _tell(moved: Transferred) -> None:
+def _tell(copied: Transferred) -> None:
     show_table(
-        [{"table": name, "rows": str(rows)} for name, rows in moved.rows.items()],
+        [{"table": name, "rows": str(rows)} for name, rows in copied.rows.items()],
         ("table", "rows"),
     )
+    verdict, opened = copied.verdict, copied.secrets - copied.flaws
     put(
-        f"{moved.verdict.records} records in {moved.verdict.chains} chains, nothing is"
-        f" missing; {moved.secrets - moved.flaws} of {moved.secrets} secrets open"
+        f"{verdict.records} records in {verdict.chains} chains, nothing is missing;"
+        f" {opened} of {copied.secrets} secrets open"
     )
     say("Set KEYRELAY_DATABASE to it everywhere before anything is started.")

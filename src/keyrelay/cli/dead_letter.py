@@ -31,7 +31,7 @@ app = typer.Typer(
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of triggers.")
 ]
-All = Annotated[bool, typer.Option("--all", help="All that the filters let through.")]
+All = Annotated[bool, typer.Option("--all", help="All that match the filters.")]
 FaultFilter = Annotated[
     Fault | None, typer.Option("--fault", help="Only where this is at fault.")
 ]
@@ -91,7 +91,7 @@ def redrive(
     since: Since = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put triggers into the queue again, and print the id of each that is."""
+    """Put triggers into the queue again, and print the id of each."""
     filter_ = LetterFilter(action=action, fault=fault, since=since)
     choice = LetterChoice(ids=ids or (), all=everything, filter=filter_)
 
@@ -122,7 +122,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget dead letters for good, and print the id of each that is gone."""
+    """Forget dead letters for good, and print the id of each."""
     filter_ = LetterFilter(action=action, fault=fault, since=since)
     choice = LetterChoice(ids=ids or (), all=everything, filter=filter_)
     chosen = perform(ctx, choice.read)

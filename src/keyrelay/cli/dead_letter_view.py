@@ -42,7 +42,7 @@ class LetterFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterChoice:
-    """Letters chosen by id, or `all` that the filter lets through."""
+    """Letters chosen by id, or `all` that match the filter."""
 
     ids: Sequence[str]
     all: bool

@@ -1,4 +1,4 @@
-"""Documents: what actions and policies, kept as they were sent, have in common."""
+"""Documents: commands of actions and policies, which are stored as they were sent."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ WholeFile = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Documents(Generic[D]):
-    """`absent` is what stands in a document for fields that were left out."""
+    """`absent` holds the values of fields that a document leaves out."""
 
     store: Callable[[Session], DocumentStore[D]]
     absent: Document
@@ -77,29 +77,29 @@ class Documents(Generic[D]):
                 listing = Listing(page=page, amount=amount, name=name, tags=tags)
                 return await self.store(session).list(session.profile.id, listing)
 
-            async for kept in read_pages(fetch, lambda kept: kept.id, limit):
-                yield self.document(kept)
+            async for stored in read_pages(fetch, lambda stored: stored.id, limit):
+                yield self.document(stored)
 
         return rows
 
-    def document(self, kept: StoredDocument) -> Document:
+    def document(self, stored: StoredDocument) -> Document:
         return {
-            "id": kept.id,
+            "id": stored.id,
             **self.absent,
-            **kept.document,
-            "created_at": date(kept.created_at),
-            "updated_at": date(kept.updated_at),
+            **stored.document,
+            "created_at": date(stored.created_at),
+            "updated_at": date(stored.updated_at),
         }
 
-    def _answer(self, kept: StoredDocument, *, as_json: bool) -> None:
+    def _answer(self, stored: StoredDocument, *, as_json: bool) -> None:
         if as_json:
-            put_document(self.document(kept))
+            put_document(self.document(stored))
         else:
-            put(kept.id)
+            put(stored.id)
 
 
 def changes_of(file: str | None, switches: dict[str, bool | None]) -> Document:
-    """Return what an edit gives: its document, and the switches that were set."""
+    """Return the fields that an edit replaces: its document's, and set switches."""
     document = {} if file is None else read_document(file)
     set_ = {name: value for name, value in switches.items() if value is not None}
     return {**document, **set_}

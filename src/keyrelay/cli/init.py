@@ -1,4 +1,4 @@
-"""`keyrelay init`: make what is missing."""
+"""`keyrelay init`: the first set-up, and further profiles."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ app = typer.Typer(rich_markup_mode=None)
     epilog="""\b
 Examples:
   keyrelay init
-  keyrelay init --profile north      a further profile, with its own everything"""
+  keyrelay init --profile north      another profile, which shares nothing"""
 )
 def init(
     ctx: typer.Context,

@@ -1,4 +1,4 @@
-"""Lines: what comes in, a line at a time, from files that may never end."""
+"""JSON Lines: triggers, one a line, read from files that may never end."""
 
 import asyncio
 import os
@@ -9,31 +9,31 @@ from dataclasses import dataclass, field
 from keyrelay.model.trigger import LARGEST_TRIGGER
 
 _CHUNK = 64 * 1024
-_LONGEST = LARGEST_TRIGGER + 1  # what is cut there is refused for its length
+_LONGEST = LARGEST_TRIGGER + 1  # bytes; a line cut there is refused as too large
 
 
 @dataclass(slots=True)
 class Splitter:
-    """Cuts chunks into lines, and each line where it is too long for a trigger."""
+    """Cuts chunks into lines; of one too long for a trigger, the rest is dropped."""
 
-    _begun: bytearray = field(default_factory=bytearray)
+    _unfinished: bytearray = field(default_factory=bytearray)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the lines that the chunk ends."""
+        """Yield the lines that end in this chunk."""
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            self._keep(end)
+            self._add(end)
             yield self.end()
-        self._keep(rest)
+        self._add(rest)
 
     def end(self) -> bytes:
-        """Return what has begun."""
-        line = bytes(self._begun)
-        self._begun.clear()
+        """Return the unfinished line, and begin a new one."""
+        line = bytes(self._unfinished)
+        self._unfinished.clear()
         return line
 
-    def _keep(self, part: bytes) -> None:
-        self._begun += part[: _LONGEST - len(self._begun)]
+    def _add(self, part: bytes) -> None:
+        self._unfinished += part[: _LONGEST - len(self._unfinished)]
 
 
 async def read_lines(descriptor: int) -> AsyncIterator[tuple[int, bytes]]:
@@ -49,7 +49,7 @@ async def read_lines(descriptor: int) -> AsyncIterator[tuple[int, bytes]]:
 
 
 async def _read(descriptor: int) -> bytes:
-    """Read what is there; while nothing is, the loop is free and can be ended."""
+    """Return what can be read, b"" at the end; the loop is not blocked meanwhile."""
     loop = asyncio.get_running_loop()
     chunk: asyncio.Future[bytes] = loop.create_future()
 
@@ -68,9 +68,10 @@ async def _read(descriptor: int) -> bytes:
             found = error
         try:
             loop.call_soon_threadsafe(answer, found)
-        except RuntimeError:  # the loop has ended: nobody waits any more
+        except RuntimeError:  # the loop has ended, and nothing waits for the chunk
             return
 
-    # No executor: the loop would wait at its end for somebody to press return.
+    # Not in an executor: the loop waits for its threads when it ends, and this one may
+    # be waiting for a key to be pressed.
     threading.Thread(target=read, daemon=True).start()
     return await chunk

@@ -1,4 +1,4 @@
-"""`keyrelay key`: whether the vault opens, and everything in it."""
+"""`keyrelay key`: whether the vault opens, and whether its secrets do."""
 
 from dataclasses import asdict
 from datetime import datetime

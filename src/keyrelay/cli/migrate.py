@@ -1,4 +1,4 @@
-"""`keyrelay migrate`: the tables, brought up to this Keyrelay."""
+"""`keyrelay migrate`: the tables, brought up to date with this version."""
 
 import asyncio
 import json
@@ -30,9 +30,9 @@ Examples:
   keyrelay migrate --plan
   keyrelay migrate --yes
 
-Workers may be at work meanwhile; who changes definitions waits. All steps are taken, or
-none. A database in a file is migrated by the command that comes first; on a server,
-where others may be at work, by this one alone.""",
+Workers may run meanwhile; changes of definitions wait. All steps are taken, or none. A
+database in a file is migrated by the first command that opens it. On a server, where
+other processes may be using it, only this command migrates it.""",
 )
 def migrate_(
     ctx: typer.Context,
@@ -69,11 +69,11 @@ async def _plan(settings: Settings) -> Sequence[MigrationStep]:
 
 async def _migrate(settings: Settings) -> None:
     async with open_database(settings.database_url, ENDLESS) as database:
-        await _insist(database)
+        await _migrate_when_free(database)
 
 
-async def _insist(database: Database) -> None:
-    """Try again and again: each try is short, so that no worker waits for long."""
+async def _migrate_when_free(database: Database) -> None:
+    """Retry while a table is in use: each try is short, so no worker waits for long."""
     for _ in range(_TRIES - 1):
         try:
             return await migrate(database)

@@ -1,4 +1,4 @@
-"""Output: tables for people, JSON for programs, and what is said beside both."""
+"""Output: tables for people, JSON for programs, and messages beside both."""
 
 import json
 import sys
@@ -15,8 +15,8 @@ from keyrelay.model.instant import wire_instant
 
 Document = Mapping[str, object]
 
-_NEVER = "never"  # wire.md's word for a date that has not happened
-_WIDE = 5000  # columns of what is no terminal: there nothing is folded
+_NEVER = "never"  # as TagoIO's API writes a date that has not come
+_WIDE = 5000  # columns where there is no terminal: nothing is wrapped there
 _LONGEST_CELL = 300
 
 
@@ -25,13 +25,13 @@ def date(instant: datetime | None) -> str:
 
 
 def say(sentence: str) -> None:
-    """Tell people something that is no part of the output."""
+    """Print a message for people, on standard error."""
     typer.echo(sentence, err=True)
 
 
 def put(line: str) -> None:
-    """Print a line that whoever reads the output may act on at once."""
-    print(line, flush=True)  # noqa: T201 - thrice as fast as typer.echo
+    """Print a line of output, which its reader may act on at once."""
+    print(line, flush=True)  # noqa: T201 - three times as fast as typer.echo
 
 
 def put_id(id_: str, *, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def put_document(document: Document) -> None:
 
 
 def show(document: Document, *, as_json: bool = False) -> None:
-    """Print one thing, a line a field."""
+    """Print one thing, one line per field."""
     if as_json:
         put_document(document)
         return
@@ -66,7 +66,7 @@ def show_table(documents: Sequence[Document], columns: Sequence[str]) -> None:
 
 
 async def put_json(documents: AsyncIterator[Document]) -> None:
-    """Print a JSON array, an element a line, holding one at a time."""
+    """Print a JSON array, one element per line, one of them in memory at a time."""
     before = "[\n"
     async for document in documents:
         sys.stdout.write(f"{before}{json.dumps(document)}")

@@ -16,7 +16,9 @@ from keyrelay.model.policy.policy import Allowance, Denial, Explanation
 from keyrelay.services.explaining import Explaining, NotInCatalog
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Who may use which secret."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Which action may use which secret.",
 )
 
 Name = Annotated[str, typer.Argument(metavar="POLICY", help="Its id or its name.")]
@@ -38,7 +40,7 @@ Example, with the document on standard input:
   JSON"""
 )
 def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
-    """Keep a new policy, and print its id."""
+    """Store a new policy, and print its id."""
     _policies.create(ctx, file, as_json=as_json)
 
 

@@ -1,4 +1,7 @@
-"""Progress: a line at the terminal's bottom that says how far long work has got."""
+"""Progress: a line at the bottom of the terminal that says how far long work has got.
+
+A module of its own: rich's live display is slow to load, and few commands need it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,24 +10,24 @@ from contextlib import asynccontextmanager
 from rich.console import Console
 from rich.status import Status
 
-_TICK = 0.2  # seconds between two looks
+_INTERVAL = 0.2  # seconds between two updates
 
 
 @asynccontextmanager
 async def progress(words: Callable[[], str], *, shown: bool) -> AsyncIterator[None]:
-    """While the work goes on, show `words` on standard error, if they are `shown`."""
+    """Show `words` on standard error until the block ends, if they are `shown`."""
     if not shown:
         yield
         return
     with Console(stderr=True).status(words()) as status:
-        looking = asyncio.create_task(_look(status, words))
+        updating = asyncio.create_task(_update(status, words))
         try:
             yield
         finally:
-            looking.cancel()
+            updating.cancel()
 
 
-async def _look(status: Status, words: Callable[[], str]) -> None:
+async def _update(status: Status, words: Callable[[], str]) -> None:
     while True:
-        await asyncio.sleep(_TICK)
+        await asyncio.sleep(_INTERVAL)
         status.update(words())

@@ -1,4 +1,4 @@
-"""Publishing: what `keyrelay trigger publish` reads, and how each answer is told."""
+"""Publishing: what `keyrelay trigger publish` reads and prints."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from keyrelay.services.publishing import Accepted, Answer, Malformed, Publishing
 
 @dataclass(slots=True, kw_only=True)
 class PublishReport:
-    """Tells of each answer and counts it; in words, it is the count."""
+    """Prints each answer and counts it; as text, the report is the counts."""
 
     as_json: bool
     accepted: int = 0
@@ -85,13 +85,13 @@ def publish_file(ctx: typer.Context, file: str, *, as_json: bool) -> None:
 async def _publish_lines(
     publishing: Publishing, descriptor: int, report: PublishReport
 ) -> None:
-    # Beside ids at the same terminal it would be in their way.
+    # Not where ids go to the same terminal, which the line would overwrite.
     shown = sys.stderr.isatty() and not sys.stdout.isatty()
     try:
         async with progress(lambda: str(report), shown=shown):
             await publishing.publish_all(read_lines(descriptor), report.tell)
     finally:
-        # Also when it was cut short: what is counted is safe, whatever else failed.
+        # Also after a failure: what is counted is durable.
         say(str(report))
 
 

@@ -1,4 +1,4 @@
-"""Refusals: every foreseen failure, its exit code, and its one sentence."""
+"""Refusals: every foreseen failure, its exit code and its one sentence."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ class WrongUsage(Exception):
 
 
 class FoundBroken(Exception):
-    """Something that is kept was altered; the message names the first of it."""
+    """Stored data was altered; the message names the first place."""
 
 
 _CODES: dict[type[Exception], ExitCode] = {
@@ -58,30 +58,28 @@ _CODES: dict[type[Exception], ExitCode] = {
     Unsealable: ExitCode.BROKEN,
     FoundBroken: ExitCode.BROKEN,
 }
-
-
-_MOST_NAMED = 5  # definitions of one name
+_MOST_IDS = 5  # in one sentence
 
 
 @contextmanager
 def foreseen() -> Iterator[None]:
-    """End the command in one sentence and with its exit code."""
+    """Turn a foreseen failure into one sentence and its exit code."""
     try:
         yield
-        # Now, and not when the process ends: nobody could answer for it then.
+        # Flushed here: while the process ends, a failure could not be handled.
         sys.stdout.flush()
     except BrokenPipeError:
-        _stop_talking()
+        _discard_output()
         raise typer.Exit(ExitCode.PIPE_CLOSED) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise _ended(
+        raise _exit_with(
             ExitCode.UNAVAILABLE, f"{where}{error.strerror or type(error).__name__}"
         ) from None
     except typer.Abort:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except tuple(_CODES) as refusal:
-        raise _ended(_code_of(refusal), _sentence(refusal)) from None
+        raise _exit_with(_code_of(refusal), _sentence(refusal)) from None
 
 
 def _code_of(refusal: Exception) -> ExitCode:
@@ -93,18 +91,18 @@ def _sentence(refusal: Exception) -> str:
         case UnknownName(noun=noun):
             return f"{refusal}: `keyrelay {noun} list` shows those there are"
         case AmbiguousName(ids=ids):
-            return f"{refusal}; say which by id: {', '.join(ids[:_MOST_NAMED])}"
+            return f"{refusal}; say which by id: {', '.join(ids[:_MOST_IDS])}"
         case _:
             return str(refusal)
 
 
-def _ended(code: ExitCode, sentence: str) -> typer.Exit:
+def _exit_with(code: ExitCode, sentence: str) -> typer.Exit:
     typer.echo(f"keyrelay: {sentence}", err=True)
     return typer.Exit(code)
 
 
-def _stop_talking() -> None:
-    """Let what is left to say go nowhere, as Python's documentation of SIGPIPE does."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def _discard_output() -> None:
+    """Discard what is buffered, as Python's documentation of SIGPIPE recommends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

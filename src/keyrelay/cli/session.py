@@ -1,4 +1,4 @@
-"""Session: one command's way into what is kept, and the only event loop here."""
+"""Session: the open store that a command works on, and the CLI's only event loop."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """`actor` is who is recorded for what is changed."""
+    """`actor` is the name that is recorded with each change."""
 
     settings: Settings
     store: Store
@@ -42,7 +42,7 @@ class Session:
         return self.store.audit_log.world
 
     async def action_id(self, name: str | None) -> str | None:
-        """Return the id of the action with that id or name; None, none was named."""
+        """Return the id of the action with that id or name; None if none is given."""
         if name is None:
             return None
         actions = self.store.definitions.actions
@@ -62,7 +62,7 @@ def settings_of(ctx: typer.Context) -> Settings:
 
 
 def perform(ctx: typer.Context, work: Callable[[Session], Awaitable[T]]) -> T:
-    """Open what is kept, do the work in the profile that was chosen, close it."""
+    """Open the store, do the work in the chosen profile, and close the store."""
     return run(_perform(settings_of(ctx), work))
 
 
@@ -73,7 +73,7 @@ def run(work: Coroutine[None, None, T]) -> T:
 
 
 def actor() -> str:
-    """Name the user by the system's word, not by the environment's."""
+    """Return the user's name as the system knows it: the environment can be set."""
     user = os.getuid()
     try:
         return f"cli:{pwd.getpwuid(user).pw_name}"

@@ -81,11 +81,11 @@ def create(
     if only_plan:
         return
     if changes:
-        _agree(changes, yes=yes)
+        _confirm(changes, yes=yes)
         planned = run(_carry_out(clients, planned))
     if as_json:
         _show(planned, as_json=True)
-    _judge(planned)
+    _report_faults(planned)
 
 
 @app.command(
@@ -110,14 +110,14 @@ def check(
     planned = run(_look(clients, wanted, grow=False))
     if as_json:
         _show(planned, as_json=True)
-    _judge(planned)
+    _report_faults(planned)
     if not as_json:
         put(f"{len(planned)} topics are there and as they must be")
 
 
 def _clients(ctx: typer.Context) -> KafkaClients:
     settings = settings_of(ctx)
-    # What the client library logs of a failure, our one sentence says.
+    # What the client library logs about a failure, our one sentence says.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if not settings.is_log:
         raise Refused(
@@ -148,12 +148,11 @@ async def _look(clients: KafkaClients, wanted: Sequence[Topic], *, grow: bool) -
 
 
 async def _carry_out(clients: KafkaClients, planned: Plan) -> Plan:
-    """Return how it is afterwards."""
     async with open_administrator(clients) as administrator:
         return await TopicSetup(administrator=administrator).carry_out(planned)
 
 
-def _agree(changes: Plan, *, yes: bool) -> None:
+def _confirm(changes: Plan, *, yes: bool) -> None:
     steps = [each.step for each in changes]
     if TopicStep.GROW in steps:
         say(_MOVED)
@@ -220,8 +219,8 @@ def _days(milliseconds: str) -> str:
     return f"{timedelta(milliseconds=int(milliseconds)) / timedelta(days=1):g} days"
 
 
-def _judge(planned: Plan) -> None:
-    """Say what is wrong with the topics, and refuse if anything is."""
+def _report_faults(planned: Plan) -> None:
+    """Name what is wrong with the topics, and exit with 1 if anything is."""
     faults = [fault for each in planned for fault in _faults(each)]
     for fault in faults:
         say(f"keyrelay: {fault}")

@@ -5,18 +5,23 @@ from typing import Annotated
 import typer
 
 from keyrelay.cli import trigger_options as given
+from keyrelay.cli.audit_view import record_document
+from keyrelay.cli.dead_letter_view import letter_document
 from keyrelay.cli.options import AsJson
+from keyrelay.cli.output import Document, date, put_document, show, show_table
 from keyrelay.cli.publishing import publish_file, publish_one
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.cli.trigger_options import PlaceOptions, PointOptions, TriggerOptions
-from keyrelay.cli.trigger_view import show_status
+from keyrelay.model.backlog import QueueStatus
 from keyrelay.services.trigger_status import Tracking, TriggerStatus
 from keyrelay.stores.refusals import NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Ask for actions to be performed."
 )
+
+_ATTEMPT_COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
 
 
 @app.command(
@@ -78,7 +83,7 @@ def show_(
 ) -> None:
     """Show where a trigger stands, its attempts, and its dead letter if it has one."""
     status = perform(ctx, lambda session: _status(session, trigger))
-    show_status(status, as_json=as_json)
+    _show(status, as_json=as_json)
 
 
 async def _status(session: Session, trigger: str) -> TriggerStatus:
@@ -94,3 +99,26 @@ async def _status(session: Session, trigger: str) -> TriggerStatus:
         f"no worker has taken a trigger {trigger} from Kafka: either it waits there,"
         " or it was never published"
     )
+
+
+def _show(status: TriggerStatus, *, as_json: bool) -> None:
+    fields = {"id": status.trigger, **_state(status.queue)}
+    attempts = [record_document(entry) for entry in status.attempts]
+    letter = None if status.letter is None else letter_document(status.letter)
+    if as_json:
+        put_document({**fields, "dead_letter": letter, "attempt_records": attempts})
+        return
+    show(fields if letter is None else {**fields, "buried_because": letter["reason"]})
+    show_table(attempts, _ATTEMPT_COLUMNS)
+
+
+def _state(status: QueueStatus | None) -> Document:
+    if status is None:
+        return {"state": "forgotten"}
+    return {
+        "state": status.state,
+        "attempts": status.attempts,
+        "accepted_at": date(status.accepted_at),
+        "due": date(status.due),
+        "settled_at": date(status.settled_at),
+    }

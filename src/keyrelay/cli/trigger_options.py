@@ -42,7 +42,7 @@ LinesFile = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOptions:
-    """Where and when something was measured, as it was written."""
+    """Where and when something was measured, as given in options."""
 
     device: str | None
     device_name: str | None
@@ -61,7 +61,7 @@ class PlaceOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointOptions:
-    """What was measured, as it was written; `data` is JSON for all of it."""
+    """What was measured, as given in options; `data` is JSON for all of it."""
 
     variable: str | None
     value: str | None
@@ -92,7 +92,7 @@ class PointOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerOptions:
-    """A trigger without its data, as it was written."""
+    """A trigger without its data, as given in options."""
 
     action: str | None
     id: str | None
@@ -107,7 +107,7 @@ class TriggerOptions:
 def trigger_document(
     options: TriggerOptions, action: str, measured: PointOptions, now: datetime
 ) -> bytes:
-    """Return the JSON of a trigger of the action with that id.
+    """Return the JSON of a trigger for the action with the id `action`.
 
     Raises WrongUsage or InvalidDefinition.
     """
@@ -136,7 +136,7 @@ def _data(text: str) -> object:
 
 
 def _plain(text: str) -> object:
-    """Take what reads as a JSON number or truth for that, all else for text."""
+    """Read a JSON number or boolean as such, and everything else as text."""
     try:
         document = parse_document(f'{{"value": {text}}}')
     except InvalidDefinition:

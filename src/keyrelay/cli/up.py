@@ -13,8 +13,9 @@ Examples:
   keyrelay up
   KEYRELAY_LANES=64 keyrelay up      more attempts at once
 
-SIGINT or SIGTERM: what was begun is finished, for up to KEYRELAY_GRACE_SECONDS; a
-second one ends it at once, and what was begun goes back when its lease ends."""
+On SIGINT or SIGTERM, attempts under way are finished, for up to KEYRELAY_GRACE_SECONDS.
+A second signal ends the process at once; then their triggers go back to the queue when
+their leases end."""
 )
 def up(ctx: typer.Context) -> None:
     """Take triggers from the embedded queue and deliver them, until stopped."""

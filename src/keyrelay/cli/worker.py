@@ -34,8 +34,9 @@ Examples:
   keyrelay worker
   keyrelay worker --drain            97 delivered, 1 buried, 2 to be tried again later
 
-SIGINT or SIGTERM: what was begun is finished, for up to KEYRELAY_GRACE_SECONDS; a
-second one ends it at once, and what was begun goes back when its lease ends."""
+On SIGINT or SIGTERM, attempts under way are finished, for up to KEYRELAY_GRACE_SECONDS.
+A second signal ends the process at once; then their triggers go back to the queue when
+their leases end."""
 )
 def worker(
     ctx: typer.Context,

@@ -1,4 +1,4 @@
-"""Broken: a sealed vault, an altered database, and what is said of each."""
+"""Broken: a sealed vault, an altered database, and how each is reported."""
 
 import json
 import sqlite3
@@ -18,14 +18,14 @@ from tests.e2e.cli.definitions import (
 )
 
 
-def wrong(key: Path) -> None:
-    """Put another installation's key there."""
+def replace_key(key: Path) -> None:
+    """Put another installation's key into the file."""
     text = key.read_text()
     key.write_text(text[:-6] + ("AAAAA" if text[-6:-1] != "AAAAA" else "BBBBB") + "\n")
 
 
 SEALED: Mapping[str, tuple[Callable[[Path], None], str]] = {
-    "wrong key": (wrong, "key"),
+    "wrong key": (replace_key, "key"),
     "missing key": (Path.unlink, "there is no key file"),
     "mode 0644": (lambda key: key.chmod(0o644), "chmod 600"),
 }
@@ -47,7 +47,7 @@ NEEDS_THE_VAULT = [
 
 
 @pytest.fixture
-def house(keyrelay: Keyrelay, monkeypatch: pytest.MonkeyPatch) -> Keyrelay:
+def installation(keyrelay: Keyrelay, monkeypatch: pytest.MonkeyPatch) -> Keyrelay:
     create_secret(keyrelay, "spare", "text")
     id_ = create_secret(keyrelay)
     create_action(keyrelay, id_)
@@ -60,38 +60,43 @@ def house(keyrelay: Keyrelay, monkeypatch: pytest.MonkeyPatch) -> Keyrelay:
 
 @pytest.mark.parametrize(("seal", "words"), SEALED.values(), ids=SEALED.keys())
 def test_a_sealed_vault_changes_nothing(
-    house: Keyrelay, seal: Callable[[Path], None], words: str
+    installation: Keyrelay, seal: Callable[[Path], None], words: str
 ) -> None:
-    seal(house.home / "key")
-    before = definitions(house), contents(house.home).get("key")
+    seal(installation.home / "key")
+    before = definitions(installation), contents(installation.home).get("key")
 
     for arguments in NEEDS_THE_VAULT:
-        said = house(*arguments)
+        said = installation(*arguments)
 
         assert said.code == 3, said
         assert words in said.err + said.out
         assert "Traceback" not in said.err
-    assert (definitions(house), contents(house.home).get("key")) == before
+    assert (definitions(installation), contents(installation.home).get("key")) == before
 
 
 @pytest.mark.parametrize(("seal", "_"), SEALED.values(), ids=SEALED.keys())
 def test_a_sealed_vault_still_takes_triggers_and_shows_what_is_in_clear(
-    house: Keyrelay, seal: Callable[[Path], None], _: str
+    installation: Keyrelay, seal: Callable[[Path], None], _: str
 ) -> None:
-    seal(house.home / "key")
+    seal(installation.home / "key")
 
-    published = house("trigger", "publish", "--action", "tell", "--id", "t1")
+    published = installation("trigger", "publish", "--action", "tell", "--id", "t1")
 
     assert published.out == "t1\n"
-    assert house("secret", "list").code == 0
-    assert house("trigger", "show", "t1", "--json").document["state"] == "waiting"
+    assert installation("secret", "list").code == 0
+    assert (
+        installation("trigger", "show", "t1", "--json").document["state"] == "waiting"
+    )
 
 
-def test_a_secret_that_does_not_open_is_named(house: Keyrelay) -> None:
-    execute(house, "UPDATE secrets SET envelope = substr(envelope, 2) WHERE key='mail'")
+def test_a_secret_that_does_not_open_is_named(installation: Keyrelay) -> None:
+    execute(
+        installation,
+        "UPDATE secrets SET envelope = substr(envelope, 2) WHERE key='mail'",
+    )
 
-    said = house("key", "status", "--check")
-    as_json = house("key", "status", "--check", "--json")
+    said = installation("key", "status", "--check")
+    as_json = installation("key", "status", "--check", "--json")
 
     assert (said.code, as_json.code) == (4, 4)
     assert "(mail) of profile default: its sealed value is refused" in said.err
@@ -107,28 +112,28 @@ def test_a_secret_that_does_not_open_is_named(house: Keyrelay) -> None:
     ],
 )
 def test_a_secret_that_cannot_be_read_at_all_is_named(
-    house: Keyrelay, alteration: str
+    installation: Keyrelay, alteration: str
 ) -> None:
-    id_ = house("secret", "show", "mail", "--json").document["id"]
-    execute(house, alteration)
+    id_ = installation("secret", "show", "mail", "--json").document["id"]
+    execute(installation, alteration)
 
-    said = house("key", "status", "--check")
+    said = installation("key", "status", "--check")
 
     assert said.code == 4
     assert f"secret {id_}" in said.err
 
 
-def test_the_first_broken_record_is_named(house: Keyrelay) -> None:
-    record = house("audit", "list", "--json").documents[1]
+def test_the_first_broken_record_is_named(installation: Keyrelay) -> None:
+    record = installation("audit", "list", "--json").documents[1]
     execute(
-        house,
+        installation,
         "UPDATE audit_records SET document = replace(document, 'cli:', 'api:')"
         " WHERE id = ?",
         str(record["id"]),
     )
 
-    said = house("audit", "verify")
-    as_json = house("audit", "verify", "--json")
+    said = installation("audit", "verify")
+    as_json = installation("audit", "verify", "--json")
 
     assert (said.code, as_json.code) == (4, 4)
     assert said.is_one_sentence
@@ -136,36 +141,39 @@ def test_the_first_broken_record_is_named(house: Keyrelay) -> None:
     assert json.loads(as_json.out)["breach"]["id"] == record["id"]
 
 
-def test_a_database_of_a_newer_keyrelay_is_left_alone(house: Keyrelay) -> None:
-    execute(house, "UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_keyrelay_is_left_alone(installation: Keyrelay) -> None:
+    execute(installation, "UPDATE alembic_version SET version_num = '9999'")
 
-    said = house("secret", "list")
+    said = installation("secret", "list")
 
     assert said.code == 3
     assert said.is_one_sentence
     assert "a newer Keyrelay made this database" in said.err
 
 
-def test_what_is_no_database_is_left_alone(house: Keyrelay) -> None:
-    (house.home / "queue.db").write_bytes(b"not a database" * 100)
+def test_a_file_that_is_no_database_is_left_alone(installation: Keyrelay) -> None:
+    (installation.home / "queue.db").write_bytes(b"not a database" * 100)
 
-    said = house("trigger", "publish", "--action", "tell")
+    said = installation("trigger", "publish", "--action", "tell")
 
     assert said.code == 3
     assert said.is_one_sentence
     assert "queue.db: the file is not a database" in said.err
 
 
-def definitions(house: Keyrelay) -> list[list[tuple[object, ...]]]:
+def definitions(installation: Keyrelay) -> list[list[tuple[object, ...]]]:
     """Return all that commands can change."""
     tables = ("secrets", "actions", "policies", "profiles", "audit_records")
-    with closing(sqlite3.connect(house.home / "keyrelay.db")) as database:
+    with closing(sqlite3.connect(installation.home / "keyrelay.db")) as database:
         return [
             database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
             for table in tables
         ]
 
 
-def execute(house: Keyrelay, statement: str, *parameters: str) -> None:
-    with closing(sqlite3.connect(house.home / "keyrelay.db")) as database, database:
+def execute(installation: Keyrelay, statement: str, *parameters: str) -> None:
+    with (
+        closing(sqlite3.connect(installation.home / "keyrelay.db")) as database,
+        database,
+    ):
         assert database.execute(statement, parameters).rowcount == 1

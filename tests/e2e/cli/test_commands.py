@@ -1,4 +1,4 @@
-"""Commands: what each answers, to people and as JSON."""
+"""Commands: what each prints, for people and as JSON."""
 
 import json
 import re
@@ -148,7 +148,7 @@ def test_an_edit_replaces_what_it_gives(keyrelay: Keyrelay) -> None:
 
 
 @pytest.mark.parametrize("noun", ["secret", "action", "policy"])
-def test_what_was_deleted_is_gone(keyrelay: Keyrelay, noun: str) -> None:
+def test_a_deleted_definition_is_gone(keyrelay: Keyrelay, noun: str) -> None:
     ids = {"secret": create_secret(keyrelay, "spare", "text")}
     ids["action"] = create_action(keyrelay, create_secret(keyrelay))
     ids["policy"] = create_policy(keyrelay)
@@ -162,7 +162,7 @@ def test_what_was_deleted_is_gone(keyrelay: Keyrelay, noun: str) -> None:
     assert str(record["actor"]).startswith("cli:")
 
 
-def test_a_list_can_be_narrowed_down(keyrelay: Keyrelay) -> None:
+def test_a_list_can_be_filtered(keyrelay: Keyrelay) -> None:
     for key in ("mail-1", "mail-2", "token"):
         create_secret(keyrelay, key, "text")
     keyrelay("secret", "edit", "mail-2", "--tag", "team=south")
@@ -188,7 +188,7 @@ def test_a_table_says_when_there_is_more(keyrelay: Keyrelay) -> None:
     assert "--limit" in said.err
 
 
-def test_a_long_list_is_read_in_pages_and_each_is_there_once(
+def test_a_list_of_several_pages_shows_each_entry_once(
     keyrelay: Keyrelay,
 ) -> None:
     lines = "".join(
@@ -253,7 +253,7 @@ def test_a_letter_is_kept_while_its_trigger_may_be_about_to_be_buried(
 ) -> None:
     create_action(keyrelay, create_secret(keyrelay))
     bury(keyrelay, "t1")
-    # As a worker leaves it that has buried, and has not settled yet.
+    # As between the two steps of a worker: it has buried, and has not settled yet.
     leased = (
         "UPDATE triggers SET settled_at = NULL, settlement = NULL, token = 'a lane'"
     )
@@ -267,7 +267,7 @@ def test_a_letter_is_kept_while_its_trigger_may_be_about_to_be_buried(
     assert len(keyrelay("dead-letter", "list", "--json").documents) == 1
 
 
-def test_what_could_not_be_redriven_is_named(keyrelay: Keyrelay) -> None:
+def test_letters_that_could_not_be_redriven_are_named(keyrelay: Keyrelay) -> None:
     create_action(keyrelay, create_secret(keyrelay))
     bury(keyrelay, "t1")
 
@@ -291,7 +291,7 @@ def test_what_could_not_be_redriven_is_named(keyrelay: Keyrelay) -> None:
     ],
     ids=str,
 )
-def test_all_that_the_filters_let_through_is_dropped(
+def test_all_letters_that_match_the_filters_are_dropped(
     keyrelay: Keyrelay, filters: tuple[str, ...], left: list[str]
 ) -> None:
     create_action(keyrelay, create_secret(keyrelay))
@@ -337,7 +337,7 @@ def test_records_are_found_by_time_kind_and_action(
 @pytest.mark.parametrize(
     "since", ["yesterday", "2030-01-01T00:00:00", "7w", "", "999999d"]
 )
-def test_a_time_that_is_none_is_refused(keyrelay: Keyrelay, since: str) -> None:
+def test_text_that_is_no_time_is_refused(keyrelay: Keyrelay, since: str) -> None:
     said = keyrelay("audit", "list", "--since", since)
 
     assert said.code == 1

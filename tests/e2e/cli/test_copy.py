@@ -1,4 +1,4 @@
-"""`keyrelay copy`: what is refused, and what is said of an audit trail that broke."""
+"""`keyrelay copy`: what is refused, and how a broken audit trail is reported."""
 
 import sqlite3
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.e2e.cli.command import Keyrelay
 from tests.services.postgresql import PostgreSql
 
 ALTER = "UPDATE audit_records SET document = '{}' WHERE seq = 1"
-# Somebody on the target's side alters what comes in.
+# A trigger of the target database alters what is copied into it.
 ALTERING = """
 CREATE FUNCTION alter_it() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.document = '{}'; RETURN NEW; END $$;
@@ -32,7 +32,7 @@ def target(postgresql: PostgreSql) -> str:
     ],
     ids=["neither", "unknown", "password"],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_opened(
+def test_bad_options_are_refused_before_anything_is_opened(
     keyrelay: Keyrelay, options: list[str], sentence: str
 ) -> None:
     said = keyrelay("copy", *options)
@@ -47,9 +47,7 @@ def test_a_database_is_not_copied_into_itself(keyrelay: Keyrelay) -> None:
     assert (said.code, "are the same database" in said.err) == (2, True)
 
 
-def test_a_source_that_is_not_there_is_refused(
-    keyrelay: Keyrelay, tmp_path: Path
-) -> None:
+def test_a_missing_source_is_refused(keyrelay: Keyrelay, tmp_path: Path) -> None:
     said = keyrelay("copy", "--from", f"sqlite:///{tmp_path / 'nowhere.db'}")
 
     assert (said.code, said.is_one_sentence) == (1, True)
@@ -57,7 +55,7 @@ def test_a_source_that_is_not_there_is_refused(
     assert not (tmp_path / "nowhere.db").exists()
 
 
-def test_a_source_in_which_nothing_was_set_up_is_refused(
+def test_a_source_without_an_installation_is_refused(
     keyrelay: Keyrelay, target: str, tmp_path: Path
 ) -> None:
     said = keyrelay("copy", "--from", target, "--to", f"sqlite:///{tmp_path / 'a.db'}")

@@ -1,4 +1,4 @@
-"""Process: what only a process of its own can show: signals, pipes, terminals."""
+"""Process: what needs a process of its own: signals, pipes, terminals, imports."""
 
 import fcntl
 import os
@@ -38,7 +38,7 @@ def environment(keyrelay: Keyrelay) -> dict[str, str]:
 
 @pytest.fixture
 def up(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Give a worker that has started."""
+    """A worker that has started."""
     with subprocess.Popen(
         [*COMMAND, "up"], env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -67,7 +67,7 @@ def loaded_by(arguments: Sequence[str], environment: dict[str, str]) -> set[str]
     return {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
 
 
-def test_a_mistake_of_our_own_is_told_without_its_words(
+def test_a_crash_is_reported_without_the_exceptions_message(
     environment: dict[str, str],
 ) -> None:
     ended = run([sys.executable, "-c", CRASH], environment)
@@ -102,7 +102,7 @@ def test_a_list_loads_nothing_that_only_a_worker_needs(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_worker_in_good_order(
+def test_a_signal_stops_a_worker_cleanly(
     up: subprocess.Popen[str], number: signal.Signals
 ) -> None:
     up.send_signal(number)
@@ -124,7 +124,7 @@ def test_a_command_leaves_no_core_file(up: subprocess.Popen[str]) -> None:
     ] == [["0", "0"]]
 
 
-def test_a_closed_pipe_ends_it_quietly(
+def test_a_closed_pipe_ends_publishing_quietly(
     keyrelay: Keyrelay, environment: dict[str, str]
 ) -> None:
     file = keyrelay.write(
@@ -219,7 +219,7 @@ def at_a_terminal(
         watchdog.start()
         for answer in answers:
             answered = len(screen)
-            # The space comes last: from then on nothing that is typed is shown.
+            # The prompt ends with a space: from then on, typing is not echoed.
             while not screen[answered:].endswith(b": "):
                 screen += os.read(ours, 1024)
             os.write(ours, answer.encode() + (b"" if answer == "\x03" else b"\n"))

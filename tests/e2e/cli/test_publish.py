@@ -1,4 +1,4 @@
-"""Publish: triggers a line, told of in their order, once they are durable."""
+"""Publish: one trigger a line, each answered in order once it is durable."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def test_good_lines_are_accepted_and_bad_ones_are_named(keyrelay: Keyrelay) -> N
     assert summary.startswith("keyrelay: ")
 
 
-def test_each_line_is_answered_in_json_if_wanted(keyrelay: Keyrelay) -> None:
+def test_with_json_each_line_is_answered_by_an_object(keyrelay: Keyrelay) -> None:
     lines = f"{line('t1')}\n\n{line('t1')}\n"
     file = keyrelay.write("triggers.jsonl", lines)
 
@@ -105,7 +105,7 @@ def test_a_trigger_is_put_together_from_options(keyrelay: Keyrelay) -> None:
     ("written", "read"),
     [("9.5", 9.5), ("true", True), ("warm", "warm"), ("[1]", "[1]"), ("NaN", "NaN")],
 )
-def test_a_value_is_a_number_a_truth_or_text(
+def test_a_value_is_a_number_a_boolean_or_text(
     keyrelay: Keyrelay, written: str, read: object
 ) -> None:
     create_action(keyrelay, create_secret(keyrelay))
@@ -160,7 +160,7 @@ def pipe() -> Iterator[tuple[int, int]]:
             continue
 
 
-async def test_nothing_is_told_before_it_is_durable(
+async def test_no_id_is_printed_before_its_trigger_is_durable(
     pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]
 ) -> None:
     inbox, report = SlowInbox(), PublishReport(as_json=False)
@@ -177,7 +177,7 @@ async def test_nothing_is_told_before_it_is_durable(
     await inbox.until_asked(2)
     before = capfd.readouterr().out
     inbox.answer()
-    # Told at once, although more may come: a producer waits for it.
+    # Printed at once, although more lines may come: a producer waits for it.
     assert [await told.get(), await told.get()] == [1, 2]
     after = capfd.readouterr().out
     os.close(pipe[1])
@@ -188,7 +188,7 @@ async def test_nothing_is_told_before_it_is_durable(
 
 
 @given(st.lists(st.binary(max_size=20)))
-def test_lines_are_the_same_however_they_come_in(
+def test_lines_do_not_depend_on_how_chunks_are_cut(
     chunks: list[bytes],
 ) -> None:
     splitter = Splitter()
@@ -198,7 +198,7 @@ def test_lines_are_the_same_however_they_come_in(
     assert [*lines, splitter.end()] == b"".join(chunks).split(b"\n")
 
 
-def test_a_line_without_end_takes_bounded_room() -> None:
+def test_an_endless_line_takes_bounded_memory() -> None:
     splitter = Splitter()
 
     for _ in range(100):

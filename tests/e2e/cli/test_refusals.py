@@ -1,4 +1,4 @@
-"""Refusals: one sentence each, and nothing stored."""
+"""Refusals: one sentence each, and nothing is stored."""
 
 from collections.abc import Mapping
 
@@ -60,7 +60,7 @@ def test_a_bad_secret_is_refused_in_one_sentence(
     assert keyrelay("audit", "list", "--json").documents[0]["noun"] != "secret"
 
 
-def test_a_key_is_taken_once(keyrelay: Keyrelay) -> None:
+def test_two_secrets_cannot_have_the_same_key(keyrelay: Keyrelay) -> None:
     first = create_secret(keyrelay)
 
     file = keyrelay.write("secret.json", secret(value="another"))
@@ -129,7 +129,7 @@ def test_a_bad_action_is_refused_in_one_sentence(
     ids=" ".join,
 )
 @pytest.mark.parametrize("name", ["nothing-like-it", "0" * 24])
-def test_what_is_not_there_is_refused_in_one_sentence(
+def test_a_missing_thing_is_refused_in_one_sentence(
     keyrelay: Keyrelay, arguments: tuple[str, str], name: str
 ) -> None:
     said = keyrelay(*arguments, name)
@@ -138,7 +138,7 @@ def test_what_is_not_there_is_refused_in_one_sentence(
     assert name in said.err
 
 
-def test_a_name_that_two_have_is_no_name(keyrelay: Keyrelay) -> None:
+def test_a_name_that_two_definitions_have_is_refused(keyrelay: Keyrelay) -> None:
     secret_id = create_secret(keyrelay)
     ids = {create_action(keyrelay, secret_id), create_action(keyrelay, secret_id)}
 
@@ -177,7 +177,7 @@ def test_options_that_do_not_go_together_are_wrong_usage(
     [("secrets",), ("secret", "ls"), ("secret", "list", "--jsn"), ("secret", "show")],
     ids=" ".join,
 )
-def test_what_is_no_command_is_wrong_usage(
+def test_an_unknown_command_or_option_is_wrong_usage(
     keyrelay: Keyrelay, arguments: tuple[str, ...]
 ) -> None:
     said = keyrelay(*arguments)
@@ -187,7 +187,7 @@ def test_what_is_no_command_is_wrong_usage(
     assert "Error: " in said.err
 
 
-def test_a_setting_that_makes_no_sense_is_wrong_usage(
+def test_an_invalid_setting_is_wrong_usage(
     keyrelay: Keyrelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEYRELAY_LANES", "many")
@@ -217,7 +217,7 @@ def test_a_file_that_is_not_there_is_named(keyrelay: Keyrelay) -> None:
     assert refused(said, "nowhere.json cannot be read: No such file"), said
 
 
-def test_without_a_terminal_nothing_is_asked(keyrelay: Keyrelay) -> None:
+def test_without_a_terminal_no_value_is_asked_for(keyrelay: Keyrelay) -> None:
     said = keyrelay("secret", "create", "--key", "mail", "--tag", "team=north")
 
     assert refused(said, "give --value-file FILE, or -"), said

@@ -1,4 +1,4 @@
-"""Topics: what is made in a real Kafka, what is found wrong there, what is refused."""
+"""Topics: created in a real Kafka, compared with what they must be, and refused."""
 
 import secrets
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ FEW = (*ONE, "--partitions", "2")
 
 @pytest.fixture
 def topics(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> Topics:
-    """A place of its own in the real broker, of which nothing is there yet."""
+    """Names of its own in the real broker, where none of the topics exist yet."""
     main = f"test.{secrets.token_hex(4)}"
     monkeypatch.setenv("KEYRELAY_QUEUE", f"kafka://{kafka.bootstrap}?topic={main}")
     return Topics(main=main)
@@ -33,7 +33,7 @@ def secured(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Secured:
-    """The settings that let us in over TLS and SCRAM."""
+    """The settings for a connection over TLS with SCRAM."""
     file = tmp_path / "kafka-password"
     file.write_text(kafka_secured.password)
     file.chmod(0o600)
@@ -53,9 +53,7 @@ def names(topics: Topics) -> list[str]:
     return [*topics.read, topics.dead]
 
 
-def test_all_topics_are_made_and_then_are_as_they_must_be(
-    keyrelay: Keyrelay, topics: Topics
-) -> None:
+def test_created_topics_pass_the_check(keyrelay: Keyrelay, topics: Topics) -> None:
     before = keyrelay("topics", "check", *ONE)
     made = keyrelay("topics", "create", *ONE, "--yes")
     after = keyrelay("topics", "check", *ONE)
@@ -71,7 +69,7 @@ def test_all_topics_are_made_and_then_are_as_they_must_be(
     assert after.out == "8 topics are there and as they must be\n"
 
 
-def test_nothing_that_was_accepted_is_dropped_by_age_size_or_compaction(
+def test_created_topics_keep_triggers_for_days_whatever_their_size(
     keyrelay: Keyrelay, topics: Topics
 ) -> None:
     made = keyrelay("topics", "create", *ONE, "--yes", "--json").documents
@@ -93,7 +91,7 @@ def test_nothing_that_was_accepted_is_dropped_by_age_size_or_compaction(
         }
 
 
-def test_to_create_what_is_there_changes_nothing(
+def test_creating_topics_that_exist_changes_nothing(
     keyrelay: Keyrelay, topics: Topics
 ) -> None:
     first = keyrelay("topics", "create", *FEW, "--yes", "--json").documents
@@ -103,7 +101,7 @@ def test_to_create_what_is_there_changes_nothing(
     assert second == first
 
 
-def test_a_plan_makes_nothing(keyrelay: Keyrelay, topics: Topics) -> None:
+def test_a_plan_creates_nothing(keyrelay: Keyrelay, topics: Topics) -> None:
     shown = keyrelay("topics", "create", *ONE, "--plan")
     planned = keyrelay("topics", "create", *ONE, "--plan", "--json").documents
 
@@ -116,7 +114,7 @@ def test_a_plan_makes_nothing(keyrelay: Keyrelay, topics: Topics) -> None:
     assert keyrelay("topics", "check", *ONE).code == 1
 
 
-def test_without_a_terminal_nothing_is_made_unasked(
+def test_without_a_terminal_nothing_is_created_unless_told(
     keyrelay: Keyrelay, topics: Topics
 ) -> None:
     said = keyrelay("topics", "create", *ONE)
@@ -126,7 +124,7 @@ def test_without_a_terminal_nothing_is_made_unasked(
     assert keyrelay("topics", "check", *ONE).code == 1
 
 
-def test_partitions_are_added_only_when_told_and_with_a_warning(
+def test_partitions_are_added_only_with_grow_and_a_warning(
     keyrelay: Keyrelay, topics: Topics
 ) -> None:
     keyrelay("topics", "create", *FEW, "--yes")
@@ -158,7 +156,7 @@ def test_more_copies_than_brokers_are_refused(
     )
 
 
-def test_each_difference_is_a_line_and_is_left_alone(
+def test_each_difference_is_named_and_left_as_it_is(
     keyrelay: Keyrelay, topics: Topics, kafka: Kafka
 ) -> None:
     settings = {"cleanup.policy": "compact", "retention.ms": "60000"}
@@ -195,7 +193,7 @@ def test_topics_need_kafka(keyrelay: Keyrelay, monkeypatch: pytest.MonkeyPatch) 
     assert "set KEYRELAY_QUEUE to a URL like kafka://host:9092" in said.err
 
 
-def test_over_tls_and_a_login_the_same_is_done(
+def test_topics_are_created_over_tls_with_a_login(
     keyrelay: Keyrelay, secured: Secured
 ) -> None:
     assert keyrelay("topics", "create", *FEW, "--yes").code == 0
@@ -218,7 +216,7 @@ def test_over_tls_and_a_login_the_same_is_done(
     ],
     ids=["password", "user", "authority", "host name"],
 )
-def test_what_keeps_us_out_is_said_in_one_sentence(
+def test_a_refused_connection_is_explained_in_one_sentence(
     keyrelay: Keyrelay,
     secured: Secured,
     ca_file: Path,
@@ -246,7 +244,7 @@ def test_what_keeps_us_out_is_said_in_one_sentence(
     assert "canary" not in said.err
 
 
-def test_plain_words_to_a_listener_of_tls_are_explained(
+def test_plaintext_to_a_tls_listener_is_explained(
     keyrelay: Keyrelay, secured: Secured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("TLS", "CA_FILE", "MECHANISM", "USERNAME", "PASSWORD_FILE"):
@@ -289,7 +287,7 @@ def listed(value: object) -> list[object]:
 
 
 def make(kafka: Kafka, name: str, settings: Mapping[str, str]) -> None:
-    """Make a topic by hand."""
+    """Create a topic without Keyrelay."""
     topic = NewTopic(
         name=name, num_partitions=2, replication_factor=1, topic_configs=settings
     )

@@ -1,4 +1,4 @@
-"""Walls: what is in one profile is in no other."""
+"""Profiles: what is in one profile is in no other."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_a_list_is_of_one_profile(keyrelay: Keyrelay, ids: dict[str, str]) -> No
         assert ids[noun] in keyrelay(noun, "list").out
 
 
-def test_an_id_of_another_profile_is_not_there(
+def test_an_id_of_another_profile_is_not_found(
     keyrelay: Keyrelay, ids: dict[str, str]
 ) -> None:
     for noun, id_ in ids.items():
@@ -59,7 +59,7 @@ def test_an_id_of_another_profile_is_not_there(
         assert keyrelay(noun, "show", id_).code == 0
 
 
-def test_nothing_reaches_into_another_profile(
+def test_no_command_reaches_into_another_profile(
     keyrelay: Keyrelay, ids: dict[str, str]
 ) -> None:
     for arguments in REACHES:
