@@ -16,12 +16,17 @@ SHARED_NAMES = frozenset({"Vault"})
 
 PERSON = re.compile(r"\b(who|whoever|somebody|nobody|whom|he|his)\b", re.IGNORECASE)
 # Lines in which a person is meant.
-PEOPLE: frozenset[tuple[str, str]] = frozenset()
+PEOPLE: frozenset[tuple[str, str]] = frozenset(
+    {
+        (
+            "cli/__init__.py",
+            "Triggers in; e-mail and SQS messages out; nobody sees the secrets.",
+        )
+    }
+)
 # Rooms that are still to be cleaned. The set only shrinks.
 UNCLEANED = frozenset(
     {
-        "app",
-        "cli",
         "demo",
         "dispatchers",
         "stores",

@@ -47,7 +47,7 @@ def ask_value(type_: SecretType) -> str | Mapping[str, object]:
 
 
 def confirm(question: str) -> None:
-    """Return if whoever sits at the terminal agrees. Raises WrongUsage or Refused."""
+    """Return if the person at the terminal agrees. Raises WrongUsage or Refused."""
     if not sys.stdin.isatty():
         raise WrongUsage("there is no terminal to ask at; give --yes")
     if not typer.confirm(question, err=True):
