@@ -19,8 +19,8 @@ malformed  | Drawn.malformed             | settled: it was written to the dead-l
            |                             |   topic (moved)
            |                             | fetched: Kafka did not take it (keep)
 -----------+-----------------------------+--------------------------------------------
-early      | Drawn.early                 | settled: it was written to the next retry
-           |                             |   topic (moved)
+early      | Drawn.early                 | settled: it was written to a retry topic,
+           |                             |   or to the held topic (moved)
            |                             | waiting: that topic takes no record of its
            |                             |   size (wait), or Kafka did not answer (keep)
 -----------+-----------------------------+--------------------------------------------
