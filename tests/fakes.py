@@ -4,7 +4,7 @@ The fake queue is not here: it is as long as a real one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -26,40 +26,64 @@ M = TypeVar("M", Mail, QueueMessages)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sleep:
+    """A task's wait for time to pass."""
+
+    ends_at: datetime
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_over(self, now: datetime) -> bool:
+        return self.ends_at <= now
+
+
 @dataclass(kw_only=True)
 class Clock:
     """Time that stands still until the test moves it."""
 
     time: datetime
     chance: float = 0.5
-    _sleepers: dict[asyncio.Event, datetime] = field(default_factory=dict)
-    _fell_asleep: asyncio.Event = field(default_factory=asyncio.Event)
+    _sleeps: dict[asyncio.Task[object], Sleep] = field(default_factory=dict)
+    _next_sleep: asyncio.Event = field(default_factory=asyncio.Event)
 
     def now(self) -> datetime:
         return self.time
 
     async def sleep(self, time: timedelta) -> None:
-        awake = asyncio.Event()
-        self._sleepers[awake] = self.time + time
-        self._fell_asleep.set()
+        task = asyncio.current_task()
+        assert task is not None
+        sleep = self._sleeps[task] = Sleep(ends_at=self.time + time)
+        self._next_sleep.set()
+        self._next_sleep = asyncio.Event()
         try:
-            await awake.wait()
+            await sleep.over.wait()
         finally:
-            self._sleepers.pop(awake, None)
+            self._sleeps.pop(task, None)
+
+    def next_sleep(self) -> asyncio.Event:
+        """Return an event that is set once any task falls asleep from now on."""
+        return self._next_sleep
 
     async def until_asleep(self, count: int = 1) -> None:
-        """Return once that many tasks sleep."""
-        while len(self._sleepers) < count:
-            self._fell_asleep.clear()
-            await self._fell_asleep.wait()
+        """Return once so many tasks sleep, all of which the test itself began."""
+        while len(self._sleeps) < count:
+            await self._next_sleep.wait()
 
-    def advance(self, time: timedelta) -> None:
-        """Move on, and wake whose time has come."""
-        self.time += time
-        for awake, due in [*self._sleepers.items()]:
-            if due <= self.time:
-                del self._sleepers[awake]
-                awake.set()
+    def advance(self, by: timedelta) -> Sequence[asyncio.Task[object]]:
+        """Move on; return the tasks that this wakes."""
+        self.time += by
+        woken = [task for task, each in self._sleeps.items() if each.is_over(self.time)]
+        for task in woken:
+            self._sleeps.pop(task).over.set()
+        return woken
+
+    async def pass_time(self, by: timedelta) -> None:
+        """Move on; return once each task that this woke sleeps again or has ended."""
+        for task in self.advance(by):
+            while task not in self._sleeps and not task.done():
+                asleep = asyncio.create_task(self._next_sleep.wait())
+                await asyncio.wait([task, asleep], return_when=asyncio.FIRST_COMPLETED)
+                asleep.cancel()
 
     def world(self) -> World:
         return World(

@@ -1,4 +1,4 @@
-"""A queue in memory: the promises of ports.Inbox, Queue and Lease in few words."""
+"""Memory queue: ports.Inbox, Queue, Waker and Backlog in as few lines as possible."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ REMEMBERED = timedelta(days=7)
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One trigger on the shelf; `holder` is the last lease, perhaps dead."""
+    """One trigger that was accepted; `holder` is its last lease, perhaps expired."""
 
     trigger: Trigger
     due: datetime
@@ -38,24 +38,24 @@ class Row:
 
 
 @dataclass(slots=True)
-class Shelf:
-    """What survives a queue's closing, as a file does."""
+class Storage:
+    """What outlives a queue that is closed, as a file does."""
 
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     wakes: dict[str, int] = field(default_factory=dict)
-    count: Iterator[int] = field(default_factory=itertools.count)
+    order: Iterator[int] = field(default_factory=itertools.count)
 
-    def ring(self) -> None:
+    def announce(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def first_in_line(self, row: Row) -> bool:
-        line = (row.trigger.profile, row.trigger.key)
+    def is_first_of_key(self, row: Row) -> bool:
+        key = (row.trigger.profile, row.trigger.key)
         others = (
             other
             for other in self.rows.values()
-            if (other.trigger.profile, other.trigger.key) == line
+            if (other.trigger.profile, other.trigger.key) == key
             and other.settlement is None
         )
         return row.trigger.key is None or next(others) is row
@@ -69,7 +69,7 @@ class MemoryLease:
     number: int
     repeats: bool
     done: frozenset[str]
-    counted: int
+    order: int
 
     async def settle(self, settlement: Settlement) -> None:
         row, now = self.row, self.queue.world.now()
@@ -80,17 +80,17 @@ class MemoryLease:
             case Done() | Bury():
                 row.settlement, row.settled_at = settlement, now
             case TryAgain():
-                seen = self._as_seen(settlement)
-                row.due = now + seen.after
-                row.done = seen.done
-                row.waits_for = seen.waits_for
-                row.attempts -= 0 if seen.spent else 1
+                again = self._after_wakes(settlement)
+                row.due = now + again.after
+                row.done = again.done
+                row.waits_for = again.waits_for
+                row.attempts -= 0 if again.spent else 1
             case _:
                 assert_never(settlement)
-        self.queue.shelf.ring()
+        self.queue.storage.announce()
 
-    def _as_seen(self, again: TryAgain) -> TryAgain:
-        if self.queue.shelf.wakes.get(again.waits_for or "", -1) > self.counted:
+    def _after_wakes(self, again: TryAgain) -> TryAgain:
+        if self.queue.storage.wakes.get(again.waits_for or "", -1) > self.order:
             return replace(again, after=timedelta(), waits_for=None)
         return again
 
@@ -100,7 +100,7 @@ class MemoryQueue:
     """With `ordered`, triggers of one key are lent one at a time."""
 
     world: World
-    shelf: Shelf
+    storage: Storage
     ordered: bool = False
     drain: bool = False
     closed: bool = False
@@ -112,38 +112,38 @@ class MemoryQueue:
     async def redrive(self, letter: DeadLetter) -> bool:
         self._forget()
         trigger = letter.redriven(self.world.now())
-        known = self.shelf.rows.get((trigger.profile, trigger.id))
+        known = self.storage.rows.get((trigger.profile, trigger.id))
         if known is not None and isinstance(known.settlement, Bury):
-            del self.shelf.rows[trigger.profile, trigger.id]
+            del self.storage.rows[trigger.profile, trigger.id]
         return self._put(
             Row(trigger=trigger, due=self.world.now(), done=letter.settlement.done)
         )
 
     async def lease(self, until: asyncio.Event) -> MemoryLease | None:
         while not until.is_set():
-            changed, row = self.shelf.changed, self._first_due()
+            changed, row = self.storage.changed, self._first_due()
             if row is not None:
                 return self._lend(row)
-            if self.drain and not any(r.holder for r in self.shelf.rows.values()):
+            if self.drain and not any(r.holder for r in self.storage.rows.values()):
                 return None
             await self._wait(changed, until)
         return None
 
     async def wake(self, secret: str) -> None:
-        self.shelf.wakes[secret] = next(self.shelf.count)
-        for row in self.shelf.rows.values():
+        self.storage.wakes[secret] = next(self.storage.order)
+        for row in self.storage.rows.values():
             if row.waits_for == secret:
                 row.due, row.waits_for = self.world.now(), None
-        self.shelf.ring()
+        self.storage.announce()
 
     async def wake_all(self) -> None:
-        for row in self.shelf.rows.values():
+        for row in self.storage.rows.values():
             if row.waits_for is not None:
                 row.due, row.waits_for = self.world.now(), None
-        self.shelf.ring()
+        self.storage.announce()
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        row = self.shelf.rows.get((profile, id_))
+        row = self.storage.rows.get((profile, id_))
         if row is None:
             return None
         return QueueStatus(
@@ -156,8 +156,8 @@ class MemoryQueue:
 
     async def depth(self) -> Depth:
         now = self.world.now()
-        states = [self._state(row) for row in self.shelf.rows.values()]
-        due = [r.due for r in self.shelf.rows.values() if r.due <= now]
+        states = [self._state(row) for row in self.storage.rows.values()]
+        due = [r.due for r in self.storage.rows.values() if r.due <= now]
         return Depth(
             waiting=states.count(TriggerState.WAITING),
             due=len(due),
@@ -180,17 +180,17 @@ class MemoryQueue:
 
     def _put(self, row: Row) -> bool:
         key = (row.trigger.profile, row.trigger.id)
-        kept = self.shelf.rows.setdefault(key, row)
-        self.shelf.ring()
+        kept = self.storage.rows.setdefault(key, row)
+        self.storage.announce()
         return kept is row
 
     def _first_due(self) -> Row | None:
         now = self.world.now()
         due = (
             row
-            for row in self.shelf.rows.values()
+            for row in self.storage.rows.values()
             if row.settlement is None and row.due <= now and not row.is_held()
-            if not self.ordered or self.shelf.first_in_line(row)
+            if not self.ordered or self.storage.is_first_of_key(row)
         )
         return min(due, key=lambda row: row.due, default=None)
 
@@ -205,14 +205,14 @@ class MemoryQueue:
             number=row.attempts,
             repeats=row.cut,
             done=row.done,
-            counted=next(self.shelf.count),
+            order=next(self.storage.order),
         )
         row.holder = ref(lease)
         return lease
 
     async def _wait(self, changed: asyncio.Event, until: asyncio.Event) -> None:
         now = self.world.now()
-        due = [row.due for row in self.shelf.rows.values() if row.settlement is None]
+        due = [row.due for row in self.storage.rows.values() if row.settlement is None]
         due = [instant for instant in due if instant > now] or [now + LEASE]
         waits = [
             asyncio.ensure_future(wait)
@@ -226,6 +226,6 @@ class MemoryQueue:
 
     def _forget(self) -> None:
         old = self.world.now() - REMEMBERED
-        for key, row in list(self.shelf.rows.items()):
+        for key, row in list(self.storage.rows.items()):
             if row.settled_at is not None and row.settled_at < old:
-                del self.shelf.rows[key]
+                del self.storage.rows[key]

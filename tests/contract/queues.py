@@ -1,8 +1,8 @@
-"""Queues: every way to open one, for the suites that run over them all."""
+"""Queues: what the suites over all adapters open, and what a log cannot promise."""
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -20,13 +20,33 @@ from keyrelay.ports import Inbox, Lease, Queue, Waker
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
 from tests.fakes import Clock
-from tests.memory_queue import MemoryQueue, Shelf
+from tests.memory_queue import MemoryQueue, Storage
 from tests.samples import DAY, NOON, PROFILE, a_trigger
 
 LEASE = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
 POINT = DataPoint({Fact.VARIABLE: "temperature"}, {"variable": "temperature"})
 BURY = Bury(reason="refused", fault=Fault.DEFINITION, done=frozenset({"a@b.example"}))
+
+_ACCEPT = "a log is only appended to: what is known is passed over when it is taken"
+_REDRIVE = "whether it waits in the log is known only once it is taken from there"
+
+# The promises that a queue in Kafka does not keep: the test of each, and why. Each test
+# still runs over Kafka, and has to fail.
+KAFKA_EXCEPTIONS: Mapping[str, str] = {
+    "test_the_largest_trigger_of_the_border_is_lent_as_it_was": (
+        "a defect: what is not ASCII is written longer than it was accepted, and then"
+        " buried as too long when it is read"
+    ),
+    "test_a_known_trigger_is_refused": _ACCEPT,
+    "test_of_the_same_trigger_twice_at_once_one_is_new": _ACCEPT,
+    "test_a_settled_trigger_is_known_for_seven_days": _ACCEPT,
+    "test_a_waiting_trigger_is_known_however_long_it_waits": _ACCEPT,
+    "test_a_trigger_is_not_redriven_while_it_waits": _REDRIVE,
+    "test_a_lease_that_its_lane_let_go_of_goes_back": (
+        "a claim ends with its worker: a lane that dies takes the worker with it"
+    ),
+}
 
 
 class OpenQueue(Inbox, Queue, Waker, Protocol):
@@ -42,7 +62,7 @@ class UntilIdle(asyncio.Event):
 
 
 class Stop(asyncio.Event):
-    """Tells when somebody waits for it."""
+    """A stop that tells once it is waited for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,70 +73,90 @@ class Stop(asyncio.Event):
         return await super().wait()
 
 
-class Open(Protocol):
-    """Opens a queue again and again over the same triggers.
+class Place(Protocol):
+    """Where one queue is opened again and again, as if by several processes.
 
-    A `stalled` one does nothing of its own accord, as if its process were stopped.
+    `retry_wait` is how long it takes at least until a trigger is tried again or is
+    redriven.
     """
 
-    def __call__(
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def retry_wait(self) -> timedelta: ...
+
+    def open(
         self, *, ordered: bool = False, drain: bool = False, stalled: bool = False
-    ) -> AbstractAsyncContextManager[OpenQueue]: ...
-
-
-@dataclass(kw_only=True)
-class Place:
-    """Where queues are opened; `upkeep` are the tasks of each that wait for time."""
-
-    clock: Clock
-    open: Open
-    upkeep: list[int] = field(default_factory=list)
+    ) -> AbstractAsyncContextManager[OpenQueue]:
+        """Open the queue; a `stalled` one is as if its process were stopped."""
 
     async def pass_time(self, by: timedelta) -> None:
-        """Return once the queues have done what they do when time passes."""
-        self.clock.advance(by)
-        await self.clock.until_asleep(sum(self.upkeep))
+        """Return once the open queues have done what they do when time passes."""
 
 
-def in_memory(_: Path) -> Place:
-    clock, shelf = Clock(time=NOON), Shelf()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """One kind of queue: how a new place for it is made, and what it cannot promise.
+
+    `examples` is how many a property is tried with.
+    """
+
+    make: Callable[[], Awaitable[Place]]
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+    examples: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPlace:
+    clock: Clock = field(default_factory=lambda: Clock(time=NOON))
+    retry_wait: timedelta = timedelta()
+    _storage: Storage = field(default_factory=Storage)
 
     @asynccontextmanager
-    async def open_(
-        *, ordered: bool = False, drain: bool = False, stalled: bool = False
+    async def open(
+        self, *, ordered: bool = False, drain: bool = False, stalled: bool = False
     ) -> AsyncIterator[OpenQueue]:
         queue = MemoryQueue(
-            world=clock.world(), shelf=shelf, ordered=ordered, drain=drain
+            world=self.clock.world(),
+            storage=self._storage,
+            ordered=ordered,
+            drain=drain,
+            closed=stalled,
         )
-        queue.closed = stalled
         yield queue
         queue.closed = True
 
-    return Place(clock=clock, open=open_)
+    async def pass_time(self, by: timedelta) -> None:
+        await self.clock.pass_time(by)
 
 
-def in_sqlite(folder: Path) -> Place:
-    clock = Clock(time=NOON)
-    place = Place(clock=clock, open=in_memory(folder).open)
-    world = a_world(clock)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlitePlace:
+    path: Path
+    clock: Clock
+    world: World
+    retry_wait: timedelta = timedelta()
 
     @asynccontextmanager
-    async def open_(
-        *, ordered: bool = False, drain: bool = False, stalled: bool = False
+    async def open(
+        self, *, ordered: bool = False, drain: bool = False, stalled: bool = False
     ) -> AsyncIterator[OpenQueue]:
         options = SqliteOptions(ordered=ordered, drain=drain, lease=LEASE)
-        its_world = replace(world, sleep=forever) if stalled else world
-        async with open_queue(folder / "queue.db", its_world, options) as queue:
-            place.upkeep.append(0 if stalled else 3)
-            await clock.until_asleep(sum(place.upkeep))
+        world = replace(self.world, sleep=forever) if stalled else self.world
+        begun = self.clock.next_sleep()
+        async with open_queue(self.path, world, options) as queue:
+            if not stalled:
+                await begun.wait()
             yield queue
-        place.upkeep.pop()
 
-    place.open = open_
-    return place
+    async def pass_time(self, by: timedelta) -> None:
+        await self.clock.pass_time(by)
 
 
-PLACES: tuple[Callable[[Path], Place], ...] = (in_memory, in_sqlite)
+def in_sqlite(folder: Path) -> SqlitePlace:
+    clock = Clock(time=NOON)
+    return SqlitePlace(path=folder / "queue.db", clock=clock, world=a_world(clock))
 
 
 def a_world(clock: Clock) -> World:
@@ -137,6 +177,7 @@ def letter(of: Trigger) -> DeadLetter:
 
 
 async def next_due(queue: OpenQueue) -> Lease | None:
+    """Return a lease of what is due now; None, nothing is."""
     return await queue.lease(UntilIdle())
 
 

@@ -1,16 +1,13 @@
-"""The promises of ports.Queue: who is lent what, when, and for how long."""
+"""The promises of ports.Queue: which trigger is lent, when, and for how long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from keyrelay.model.settlement import Done, TryAgain
 from tests.contract.queues import (
     LEASE,
-    PLACES,
     SECOND,
     OpenQueue,
     Place,
@@ -21,25 +18,14 @@ from tests.contract.queues import (
     trigger,
 )
 
+pytest_plugins = ["tests.contract.queue_fixtures"]
 pytestmark = pytest.mark.timeout(30)
-
-
-@pytest.fixture(params=PLACES, ids=lambda place: place.__name__)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    make: Callable[[Path], Place] = request.param
-    return make(tmp_path)
-
-
-@pytest.fixture
-async def queue(place: Place) -> AsyncIterator[OpenQueue]:
-    async with place.open() as queue:
-        yield queue
 
 
 # Leasing
 
 
-async def test_a_leased_trigger_is_lent_to_nobody_else(queue: OpenQueue) -> None:
+async def test_a_leased_trigger_is_not_lent_again(queue: OpenQueue) -> None:
     await queue.accept(trigger())
 
     held = await lease(queue)
@@ -146,7 +132,7 @@ async def test_a_lease_whose_process_died_goes_back_when_it_expires(
     assert (again.number, again.repeats) == (2, True)
 
 
-async def test_that_a_lease_was_cut_is_told_of_every_later_lease(
+async def test_after_a_lease_was_cut_every_later_lease_repeats(
     place: Place, queue: OpenQueue
 ) -> None:
     await queue.accept(trigger())
@@ -154,6 +140,7 @@ async def test_that_a_lease_was_cut_is_told_of_every_later_lease(
         await lease(dying)
     await place.pass_time(LEASE)
     await settle_next(queue, TryAgain(after=timedelta()))
+    await place.pass_time(place.retry_wait)
 
     assert (await lease(queue)).repeats
 
@@ -183,15 +170,17 @@ async def test_settling_after_the_lease_was_lost_does_nothing(
 
     assert await next_due(queue) is None, "the new holder keeps it"
     await new.settle(TryAgain(after=timedelta()))
+    await place.pass_time(place.retry_wait)
     assert (await lease(queue)).number == 3, "it is not done"
 
 
-async def test_settling_twice_counts_once(queue: OpenQueue) -> None:
+async def test_settling_twice_counts_once(place: Place, queue: OpenQueue) -> None:
     await queue.accept(trigger())
     held = await lease(queue)
 
     await held.settle(TryAgain(after=timedelta()))
     await held.settle(Done())
+    await place.pass_time(place.retry_wait)
 
     assert (await lease(queue)).number == 2
 
@@ -203,9 +192,13 @@ async def test_a_lease_does_not_expire_while_its_holder_lives(
     held = await lease(queue)
 
     async with place.open() as other:
+        stop = Stop()
+        lane = asyncio.create_task(other.lease(stop))
+        await stop.awaited.wait()
         for _ in range(12):
             await place.pass_time(LEASE / 3)
-            assert await next_due(other) is None
+        stop.set()
+        assert await lane is None
 
     await held.settle(Done())
     await place.pass_time(LEASE)

@@ -1,16 +1,13 @@
 """The promises of ports.Lease: what becomes of a trigger once it is settled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from keyrelay.model.settlement import Done, Settlement, TryAgain
 from tests.contract.queues import (
     BURY,
-    PLACES,
     SECOND,
     OpenQueue,
     Place,
@@ -22,21 +19,10 @@ from tests.contract.queues import (
 )
 from tests.samples import DAY
 
+pytest_plugins = ["tests.contract.queue_fixtures"]
 pytestmark = pytest.mark.timeout(30)
 
 SECRET = "5" * 24
-
-
-@pytest.fixture(params=PLACES, ids=lambda place: place.__name__)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    make: Callable[[Path], Place] = request.param
-    return make(tmp_path)
-
-
-@pytest.fixture
-async def queue(place: Place) -> AsyncIterator[OpenQueue]:
-    async with place.open() as queue:
-        yield queue
 
 
 # Settling
@@ -72,20 +58,24 @@ async def test_a_lane_wakes_when_a_retry_comes_due(
 
 @pytest.mark.parametrize(("spent", "number"), [(True, 2), (False, 1)])
 async def test_only_a_spent_attempt_counts(
-    queue: OpenQueue, *, spent: bool, number: int
+    place: Place, queue: OpenQueue, *, spent: bool, number: int
 ) -> None:
     await queue.accept(trigger())
 
     await settle_next(queue, TryAgain(after=timedelta(), spent=spent))
+    await place.pass_time(place.retry_wait)
 
     assert (await lease(queue)).number == number
 
 
-async def test_done_parts_come_back_with_the_trigger(queue: OpenQueue) -> None:
+async def test_done_parts_come_back_with_the_trigger(
+    place: Place, queue: OpenQueue
+) -> None:
     parts = frozenset({"ada@example.com", 'odd "," name'})
     await queue.accept(trigger())
 
     await settle_next(queue, TryAgain(after=timedelta(), done=parts))
+    await place.pass_time(place.retry_wait)
 
     assert (await lease(queue)).done == parts
 

@@ -10,7 +10,7 @@ import pytest
 from tests.contract.stores.ground import in_a_file
 from tests.contract.stores.house import House, open_house
 from tests.fakes import Clock
-from tests.memory_queue import MemoryQueue, Shelf
+from tests.memory_queue import MemoryQueue, Storage
 from tests.samples import NOON
 
 
@@ -36,4 +36,4 @@ async def house(founded: Path, tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.fixture
 def queue() -> MemoryQueue:
-    return MemoryQueue(world=Clock(time=NOON).world(), shelf=Shelf())
+    return MemoryQueue(world=Clock(time=NOON).world(), storage=Storage())

@@ -10,7 +10,7 @@ import pytest
 from keyrelay.ports import Unavailable
 from keyrelay.services.publishing import Accepted, Answer, Malformed, Publishing
 from tests.fakes import Clock, SlowInbox
-from tests.memory_queue import MemoryQueue, Shelf
+from tests.memory_queue import MemoryQueue, Storage
 from tests.samples import MAIL_ACTION, NOON, ORIGIN
 
 
@@ -38,7 +38,7 @@ async def numbered(*documents: bytes) -> AsyncIterator[tuple[int, bytes]]:
 
 
 def memory_queue() -> MemoryQueue:
-    return MemoryQueue(world=Clock(time=NOON).world(), shelf=Shelf())
+    return MemoryQueue(world=Clock(time=NOON).world(), storage=Storage())
 
 
 async def test_a_trigger_is_accepted_once_and_known_from_then_on() -> None:
@@ -58,7 +58,7 @@ async def test_a_document_that_is_no_trigger_is_malformed_and_not_kept() -> None
 
     assert isinstance(answer, Malformed)
     assert "names its action" in answer.reason
-    assert queue.shelf.rows == {}
+    assert queue.storage.rows == {}
 
 
 async def test_a_malformed_document_does_not_stop_those_after_it() -> None:

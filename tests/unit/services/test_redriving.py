@@ -73,7 +73,7 @@ async def test_the_letter_stays_until_the_queue_has_the_trigger(
     house: House, queue: MemoryQueue
 ) -> None:
     await bury(house, queue, "t1")
-    broken = BrokenQueue(world=queue.world, shelf=queue.shelf)
+    broken = BrokenQueue(world=queue.world, storage=queue.storage)
 
     with pytest.raises(Unavailable):
         await redrive(house, broken, "t1")

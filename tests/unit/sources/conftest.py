@@ -1,4 +1,4 @@
-"""Fixtures: one embedded queue, the clock it goes by, and somebody beside it."""
+"""Fixtures: an embedded queue, its clock, and a second connection to its file."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -28,14 +28,15 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def queue(path: Path, clock: Clock) -> AsyncIterator[SqliteQueue]:
+    upkeep = clock.next_sleep()
     async with open_queue(path, a_world(clock), IMPATIENT) as queue:
-        await clock.until_asleep(3)
+        await upkeep.wait()
         yield queue
 
 
 @pytest.fixture
 def beside(queue: SqliteQueue, path: Path) -> Iterator[sqlite3.Connection]:
-    """Somebody else's connection to the same file."""
+    """Another program's connection to the same file."""
     connection = sqlite3.connect(path, isolation_level=None)
     yield connection
     connection.close()

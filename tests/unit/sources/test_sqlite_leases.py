@@ -43,8 +43,7 @@ async def test_a_lost_lease_is_told_once_when_it_is_to_be_renewed(
     beside.execute("UPDATE triggers SET token = 'of another'")
 
     for _ in range(2):
-        clock.advance(LEASE / 3)
-        await clock.until_asleep(3)
+        await clock.pass_time(LEASE / 3)
 
     assert messages(caplog) == ["lease lost"]
     assert held is not None
@@ -71,8 +70,7 @@ async def test_after_a_renewal_that_failed_nothing_of_ours_is_lent_again(
     held = await queue.lease(asyncio.Event())
     beside.execute("BEGIN IMMEDIATE")
     for _ in range(4):
-        clock.advance(LEASE / 3)
-        await clock.until_asleep(3)
+        await clock.pass_time(LEASE / 3)
 
     beside.execute("ROLLBACK")
 
@@ -92,8 +90,7 @@ async def test_what_cannot_be_settled_yet_is_still_renewed(
     beside.execute("ROLLBACK")
 
     for _ in range(4):
-        clock.advance(LEASE / 3)
-        await clock.until_asleep(3)
+        await clock.pass_time(LEASE / 3)
 
     assert await queue.lease(UntilIdle()) is None
     await held.settle(Done())
@@ -131,11 +128,9 @@ async def test_a_settled_lease_is_not_told_lost(
 
     settling = asyncio.create_task(held.settle(Done()))
     for _ in range(2):
-        clock.advance(LEASE / 3)
-        await clock.until_asleep(3)
+        await clock.pass_time(LEASE / 3)
     await settling
-    clock.advance(LEASE / 3)
-    await clock.until_asleep(3)
+    await clock.pass_time(LEASE / 3)
 
     assert messages(caplog) == []
 
@@ -151,8 +146,7 @@ async def test_a_lease_that_could_not_be_settled_is_kept_alive(
         await held.settle(Done())
     beside.execute("ROLLBACK")
 
-    clock.advance(LEASE / 3)
-    await clock.until_asleep(3)
+    await clock.pass_time(LEASE / 3)
     clock.time += LEASE - SECOND
 
     assert (await queue.depth()).due == 0

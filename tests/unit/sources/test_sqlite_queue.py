@@ -129,8 +129,7 @@ async def test_many_old_triggers_are_forgotten_in_steps(
     long_ago = "UPDATE triggers SET settled_at = accepted_at, due = NULL"
     beside.execute(f"{long_ago} WHERE id != 't7'")
 
-    clock.advance(timedelta(days=8))
-    await clock.until_asleep(3)
+    await clock.pass_time(timedelta(days=8))
 
     assert beside.execute("SELECT id FROM triggers").fetchall() == [("t7",)]
 
@@ -176,11 +175,12 @@ async def test_waiting_lanes_wake_to_learn_that_the_file_cannot_be_read(
     operations = Operations(
         writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes)
     )
+    asleep = clock.next_sleep()
     upkeep = asyncio.create_task(operations.run_upkeep())
     stop = Stop()
     waiting = asyncio.create_task(operations.wakeup.wait(stop))
     await stop.awaited.wait()
-    await clock.until_asleep(3)
+    await asleep.wait()
 
     clock.advance(SECOND)
 
@@ -200,11 +200,9 @@ async def test_a_lease_is_kept_when_one_renewal_fails(
     held = await queue.lease(asyncio.Event())
 
     beside.execute("BEGIN IMMEDIATE")
-    clock.advance(LEASE / 3)
-    await clock.until_asleep(3)
+    await clock.pass_time(LEASE / 3)
     beside.execute("ROLLBACK")
-    clock.advance(LEASE / 3)
-    await clock.until_asleep(3)
+    await clock.pass_time(LEASE / 3)
     clock.time += LEASE - SECOND
 
     assert messages(caplog) == ["leases are not renewed"]
@@ -224,3 +222,17 @@ async def test_upkeep_that_dies_takes_the_lanes_with_it(
 
         with pytest.raises(ExceptionGroup):
             await queue.lease(asyncio.Event())
+
+
+async def test_upkeep_that_dies_takes_lanes_that_wait_with_it(
+    queue: SqliteQueue, beside: sqlite3.Connection, clock: Clock
+) -> None:
+    stop = Stop()
+    lane = asyncio.create_task(queue.lease(stop))
+    await stop.awaited.wait()
+    beside.execute("DROP TABLE triggers")
+
+    clock.advance(SECOND)
+
+    with pytest.raises(ExceptionGroup):
+        await lane

@@ -53,10 +53,13 @@ class Operations:
 
     async def run_upkeep(self) -> None:
         """Poll, renew leases and forget old triggers until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._poll())
-            group.create_task(self._renew())
-            group.create_task(self._forget())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._poll())
+                group.create_task(self._renew())
+                group.create_task(self._forget())
+        finally:
+            self.wakeup.wake_all()  # nothing else would tell the lanes that wait
 
     async def _poll(self) -> None:
         """Wake lanes for what came due, and for what other processes accepted."""
