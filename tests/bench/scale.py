@@ -17,8 +17,9 @@ from typing import TypeVar
 import uvloop
 from rich.console import Console
 
+from keyrelay.app.founding import initialise
 from keyrelay.app.settings import Settings, load_settings
-from keyrelay.app.store import Store, initialise, open_store
+from keyrelay.app.store import Store, open_store
 from keyrelay.model.trigger import Origin
 from keyrelay.observability.logs import configure_logs
 from keyrelay.stores.definitions.live_catalog import LiveCatalog

@@ -33,7 +33,6 @@ MANY_FIELDS = {
 }
 LONG_MODULES = frozenset(
     {
-        "app/store.py",
         "stores/audit/trail.py",
         "stores/schema/tables.py",
     }
@@ -44,7 +43,6 @@ LONG_FUNCTIONS = frozenset(
         "cli/secret.py create",
         "cli/secret.py edit",
         "cli/trigger.py publish",
-        "cli/worker.py _work",
         "dispatchers/smtp/pool.py lend",
         "engine/pipeline.py attempt",
         "stores/definitions/secrets.py edit",

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from keyrelay.app.channels import action_rules, secret_rules
 from keyrelay.app.settings import Settings
@@ -28,14 +27,10 @@ from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.definitions.versions import LABEL as VERSIONS
 from keyrelay.stores.installation import (
     Installation,
-    Profile,
-    create_profile,
-    found,
-    list_profiles,
     read_installation,
 )
 from keyrelay.stores.schema.age import Age, DatabaseTooNew, DatabaseTooOld, age_of
-from keyrelay.vault.keyring import KeyEncryptionKey, Keyring, new_keys
+from keyrelay.vault.keyring import KeyEncryptionKey, Keyring
 from keyrelay.vault.providers import environment, file
 from keyrelay.vault.vault import Vault
 
@@ -63,45 +58,6 @@ class DefinitionStores:
     secrets: SecretStore
     actions: ActionStore
     policies: PolicyStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Founding:
-    """What `initialise` did: what was already there, it left alone."""
-
-    founded: bool
-    key_file: Path | None
-    profile: Profile
-    profile_created: bool
-
-
-async def initialise(settings: Settings, actor: str) -> Founding:
-    """Make what is missing: data directory, database, first keys, profile.
-
-    Repeatable. A key is never made where wrapped data keys exist. Raises Unavailable,
-    DatabaseTooNew and DatabaseTooOld.
-    """
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with open_database(settings.database_url) as database:
-        if await age_of(database) is Age.NONE:
-            await _migrate(database)
-        else:
-            await make_current(database)
-        if await read_installation(database) is None:
-            return await _found(settings, database, actor)
-    async with open_store(settings) as store:
-        # An installation whose key is lost is not set up.
-        await store.vault.check()
-        profiles = await list_profiles(store.database)
-        known = [each for each in profiles if each.name == settings.profile]
-        profile = (
-            known[0]
-            if known
-            else await create_profile(store.audit_log, settings.profile, actor)
-        )
-    return Founding(
-        founded=False, key_file=None, profile=profile, profile_created=not known
-    )
 
 
 @asynccontextmanager
@@ -186,10 +142,10 @@ async def make_current(database: Database) -> None:
             "an older Keyrelay made this database: run `keyrelay migrate` first"
         )
     if age is not Age.CURRENT:
-        await _migrate(database)
+        await migrate_tables(database)
 
 
-async def _migrate(database: Database) -> None:
+async def migrate_tables(database: Database) -> None:
     # Imported here: it takes longer to load than most commands take to run.
     from keyrelay.stores.schema.migrations import migrate
 
@@ -198,32 +154,6 @@ async def _migrate(database: Database) -> None:
 
 def _not_initialised() -> NotInitialised:
     return NotInitialised("nothing is set up here; run `keyrelay init` first")
-
-
-async def _found(settings: Settings, database: Database, actor: str) -> Founding:
-    world = real_world()
-    now = world.now()
-    profile = Profile(id=world.new_id(now), name=settings.profile)
-    key_file = None if settings.key else settings.key_path
-    store_id = world.new_id(now)
-    keys = await new_keys(_first_key(settings), store_id, world.now, world.new_id)
-    installed = Installation(store=store_id, keys=keys)
-    vault = vault_over(settings, installed, world)
-    async with open_audit_log(
-        database, vault, world, settings.checkpoint_path
-    ) as audit_log:
-        await found(audit_log, installed, profile, actor)
-    return Founding(
-        founded=True, key_file=key_file, profile=profile, profile_created=True
-    )
-
-
-def _first_key(settings: Settings) -> KeyEncryptionKey:
-    """Return the key that is there, or make it: nothing was sealed with one yet."""
-    if settings.key is not None:
-        return environment.load(settings.key.get_secret_value())
-    path = settings.key_path
-    return file.load(path) if path.exists() else file.create(path)
 
 
 def vault_over(settings: Settings, installed: Installation, world: World) -> Vault:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keyrelay.app.store import Founding, initialise
+from keyrelay.app.founding import Founding, initialise
 from keyrelay.cli.options import AsJson, GlobalOptions
 from keyrelay.cli.output import put, say
 from keyrelay.cli.session import actor, run, settings_of

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -70,7 +71,6 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     stop = asyncio.Event()
     _stop_on_signals(stop)
     grace = timedelta(seconds=settings.grace_seconds)
-    about = {"lanes": settings.lanes, "home": str(settings.home)}
     # A drain may run beside a worker that has the same settings: the address is taken.
     address = OFF if drain else settings.probes
     async with (
@@ -83,11 +83,7 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
         ) as place,
         progress(_words(process), shown=shown),
     ):
-
-        def started() -> None:
-            with frozen_for_good():  # what is loaded by now is never garbage
-                log.info("worker started", probes=place, **about)
-
+        started = partial(_started, settings, place)
         await process.supervisor.work(stop, grace, started)
         depth = await process.backlog.depth()
     settled = process.observability.metrics.settlements
@@ -98,6 +94,12 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     }
     log.info("worker stopped", **done)
     return done
+
+
+def _started(settings: Settings, probes: str) -> None:
+    with frozen_for_good():  # what is loaded by now is never garbage
+        about = {"lanes": settings.lanes, "home": str(settings.home)}
+        log.info("worker started", probes=probes, **about)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

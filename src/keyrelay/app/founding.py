@@ -1,0 +1,87 @@
+"""Founding: an installation made, from its data directory to its first profile."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyrelay.app.settings import Settings
+from keyrelay.app.store import make_current, migrate_tables, open_store, vault_over
+from keyrelay.databases.database import Database
+from keyrelay.databases.opening import open_database
+from keyrelay.model.world import real_world
+from keyrelay.stores.audit.log import open_audit_log
+from keyrelay.stores.installation import (
+    Installation,
+    Profile,
+    create_profile,
+    found,
+    list_profiles,
+    read_installation,
+)
+from keyrelay.stores.schema.age import Age, age_of
+from keyrelay.vault.keyring import KeyEncryptionKey, new_keys
+from keyrelay.vault.providers import environment, file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founding:
+    """What `initialise` did: what was already there, it left alone."""
+
+    founded: bool
+    key_file: Path | None
+    profile: Profile
+    profile_created: bool
+
+
+async def initialise(settings: Settings, actor: str) -> Founding:
+    """Make what is missing: data directory, database, first keys, profile.
+
+    Repeatable. A key is never made where wrapped data keys exist. Raises Unavailable,
+    DatabaseTooNew and DatabaseTooOld.
+    """
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with open_database(settings.database_url) as database:
+        if await age_of(database) is Age.NONE:
+            await migrate_tables(database)
+        else:
+            await make_current(database)
+        if await read_installation(database) is None:
+            return await _found(settings, database, actor)
+    async with open_store(settings) as store:
+        # An installation whose key is lost is not set up.
+        await store.vault.check()
+        profiles = await list_profiles(store.database)
+        known = [each for each in profiles if each.name == settings.profile]
+        profile = (
+            known[0]
+            if known
+            else await create_profile(store.audit_log, settings.profile, actor)
+        )
+    return Founding(
+        founded=False, key_file=None, profile=profile, profile_created=not known
+    )
+
+
+async def _found(settings: Settings, database: Database, actor: str) -> Founding:
+    world = real_world()
+    now = world.now()
+    profile = Profile(id=world.new_id(now), name=settings.profile)
+    key_file = None if settings.key else settings.key_path
+    store_id = world.new_id(now)
+    keys = await new_keys(_first_key(settings), store_id, world.now, world.new_id)
+    installed = Installation(store=store_id, keys=keys)
+    vault = vault_over(settings, installed, world)
+    async with open_audit_log(
+        database, vault, world, settings.checkpoint_path
+    ) as audit_log:
+        await found(audit_log, installed, profile, actor)
+    return Founding(
+        founded=True, key_file=key_file, profile=profile, profile_created=True
+    )
+
+
+def _first_key(settings: Settings) -> KeyEncryptionKey:
+    """Return the key that is there, or make it: nothing was sealed with one yet."""
+    if settings.key is not None:
+        return environment.load(settings.key.get_secret_value())
+    path = settings.key_path
+    return file.load(path) if path.exists() else file.create(path)
