@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import DeadLetter
@@ -55,10 +56,7 @@ class DeadLetterAdministration:
 
         A letter that is gone, or was buried anew meanwhile, does not stop the others.
         """
-
-        async def drop(letter: DeadLetter) -> None:
-            await self.letters.drop(letter, actor)
-
+        drop = partial(self.letters.drop, actor=actor)
         for trigger in triggers:
             yield await _handle(self.letters, profile, trigger, drop)
 
@@ -76,16 +74,16 @@ class Redriving:
         A letter that is gone, or whose trigger is being attempted, does not stop the
         others. Raises Unavailable; to redrive again is safe then.
         """
-
-        async def redrive(letter: DeadLetter) -> None:
-            # In the queue before it is forgotten here: a crash between the two
-            # leaves a letter too many, never one too few.
-            if not await self.queue.redrive(letter):
-                await self._require_settled(letter)
-            await self.letters.redriven(letter, actor)
-
+        redrive = partial(self._redrive, actor=actor)
         for trigger in triggers:
             yield await _handle(self.letters, profile, trigger, redrive)
+
+    async def _redrive(self, letter: DeadLetter, actor: str) -> None:
+        # In the queue before it is forgotten here: a crash between the two leaves a
+        # letter too many, never one too few.
+        if not await self.queue.redrive(letter):
+            await self._require_settled(letter)
+        await self.letters.redriven(letter, actor)
 
     async def _require_settled(self, letter: DeadLetter) -> None:
         """Raise BeingAttempted if the letter may be all that is left of its trigger."""
