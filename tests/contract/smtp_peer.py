@@ -12,10 +12,10 @@ from pathlib import Path
 
 import trustme
 
-from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, Recipients, Stamp
+from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, MailIdentity, Recipients
 from keyrelay.dispatchers.smtp.connect import Resolve
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
-from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
+from keyrelay.dispatchers.smtp.limits import STANDARD, Limits, SlotLimits
 from keyrelay.dispatchers.smtp.mailbox import parse_mailboxes
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
@@ -29,7 +29,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SASL = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode())
 
 _SOON = timedelta(milliseconds=500)  # a busy machine needs some of it
-HASTY = Limits(turn=_SOON, connect=_SOON, command=_SOON, body=_SOON)
+HASTY = Limits(slots=SlotLimits(wait=_SOON), connect=_SOON, command=_SOON, body=_SOON)
 
 HANG_UP = b""
 SILENCE = b"..."  # never answers
@@ -243,8 +243,10 @@ def mail(
     )
     listed = recipients.to + recipients.bcc
     return Mail(
-        stamp=Stamp(message_id="<t1.p1@example.com>", date=NOON - timedelta(hours=1)),
-        form=EmailSmtp(
+        identity=MailIdentity(
+            message_id="<t1.p1@example.com>", date=NOON - timedelta(hours=1)
+        ),
+        instruction=EmailSmtp(
             secret="5" * 24,
             sender=parse_mailboxes("Us <us@example.com>", "from")[0],
             recipients=recipients,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.dispatchers.smtp.limits import Limits, Reuse
+from keyrelay.dispatchers.smtp.limits import Limits, ReuseLimits, SlotLimits
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -31,7 +31,7 @@ pytest_plugins = ["tests.contract.smtp_fixtures"]
 
 Says = dict[str, bytes | list[bytes]]
 OK = b"250 2.0.0 Ok\r\n"
-REUSE = Reuse()
+REUSE = ReuseLimits()
 
 
 def logins(peer: Peer) -> int:
@@ -105,14 +105,14 @@ async def test_a_session_of_an_older_version_is_not_kept(sender: Sender) -> None
 @pytest.mark.parametrize(
     ("reuse", "passes"),
     [
-        (replace(REUSE, messages=1), timedelta()),
+        (replace(REUSE, mails=1), timedelta()),
         (replace(REUSE, age=timedelta(seconds=5)), timedelta(seconds=5)),
         (replace(REUSE, idle=timedelta(seconds=9)), timedelta(seconds=9)),
     ],
     ids=["by messages", "by age", "by idleness"],
 )
 async def test_a_session_that_has_served_is_ended(
-    sender: Sender, reuse: Reuse, passes: timedelta
+    sender: Sender, reuse: ReuseLimits, passes: timedelta
 ) -> None:
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         dispatcher = sender.to(peer.port, limits=Limits(reuse=reuse))
@@ -253,7 +253,7 @@ async def test_no_more_sessions_than_allowed_and_no_turn_is_no_attempt(
     sender: Sender,
 ) -> None:
     brief = timedelta(milliseconds=50)
-    limits = Limits(turn=brief, still=brief * 2, reuse=replace(REUSE, sessions=2))
+    limits = Limits(slots=SlotLimits(count=2, wait=brief, stall=timedelta(minutes=1)))
     async with serving(sender.authority.issue_cert(HOST), {".": SILENCE}) as peer:
         dispatcher = sender.to(peer.port, limits=limits)
         opened = secret(peer.port)
@@ -273,7 +273,7 @@ async def test_no_more_sessions_than_allowed_and_no_turn_is_no_attempt(
 
 
 async def test_nobody_waits_long_where_no_session_comes_back(sender: Sender) -> None:
-    limits = Limits(still=timedelta(milliseconds=50), reuse=replace(REUSE, sessions=2))
+    limits = Limits(slots=SlotLimits(count=2, stall=timedelta(milliseconds=50)))
     async with serving(sender.authority.issue_cert(HOST), {".": SILENCE}) as peer:
         dispatcher = sender.to(peer.port, limits=limits)
         opened = secret(peer.port)
@@ -296,7 +296,7 @@ async def test_nobody_waits_long_where_no_session_comes_back(sender: Sender) -> 
 
 
 async def test_callers_wait_for_a_session_that_comes_back(sender: Sender) -> None:
-    one = Limits(reuse=replace(REUSE, sessions=1))
+    one = Limits(slots=SlotLimits(count=1))
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         dispatcher = sender.to(peer.port, limits=one)
         opened = secret(peer.port)

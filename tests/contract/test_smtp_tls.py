@@ -48,19 +48,19 @@ UNSAFE: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "a reply is injected before the handshake": (
         {"STARTTLS": b"220 go ahead\r\n250-mail\r\n250 AUTH PLAIN\r\n"},
-        "somebody spoke out of turn before the TLS handshake",
+        "the server sent data before the TLS handshake",
     ),
     "half a reply is injected before the handshake": (
         {"STARTTLS": b"220 go ahead\r\n235"},
-        "somebody spoke out of turn before the TLS handshake",
+        "the server sent data before the TLS handshake",
     ),
     "a reply is injected after the greeting": (
         {"": b"220 mail\r\n250-mail\r\n250 STARTTLS\r\n"},
-        "somebody spoke out of turn before the TLS handshake",
+        "the server sent data before the TLS handshake",
     ),
     "a reply is injected after EHLO": (
         {"EHLO": OFFERS + b"220 go ahead\r\n"},
-        "somebody spoke out of turn before the TLS handshake",
+        "the server sent data before the TLS handshake",
     ),
     "STARTTLS is refused": (
         {"STARTTLS": b"454 4.7.0 TLS not available\r\n"},

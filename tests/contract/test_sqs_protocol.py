@@ -17,10 +17,10 @@ from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
 from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
-from keyrelay.dispatchers.sqs.client import SqsClients
+from keyrelay.dispatchers.sqs.client import SqsClientFactory
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import ClientPool
-from keyrelay.dispatchers.sqs.wire import Unsent, open_wire
+from keyrelay.dispatchers.sqs.http_session import ConnectionFailed, open_http_session
+from keyrelay.dispatchers.sqs.pool import SenderPool
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -66,11 +66,11 @@ async def fresh_dispatcher(peer: Peer) -> AsyncIterator[SqsDispatcher]:
     await dispatcher.close()
 
 
-def dispatcher_for(endpoint: str, patience: timedelta = PATIENCE) -> SqsDispatcher:
+def dispatcher_for(endpoint: str, timeout: timedelta = PATIENCE) -> SqsDispatcher:
     endpoints = frozenset({endpoint})
-    clients = SqsClients(egress=Egress(), trusted=endpoints, patience=patience)
+    clients = SqsClientFactory(egress=Egress(), trusted=endpoints, timeout=timeout)
     return SqsDispatcher(
-        endpoints=endpoints, pool=ClientPool(make=clients.make, now=lambda: NOON)
+        endpoints=endpoints, pool=SenderPool(make=clients.make, now=lambda: NOON)
     )
 
 
@@ -213,7 +213,7 @@ async def test_a_connection_lost_after_the_request_is_uncertain_and_not_retried(
 async def test_a_reply_that_takes_too_long_is_uncertain(
     peer: Peer, slow: Callable[[Peer], Responder]
 ) -> None:
-    dispatcher = dispatcher_for(peer.endpoint, patience=timedelta(seconds=0.5))
+    dispatcher = dispatcher_for(peer.endpoint, timeout=timedelta(seconds=0.5))
     peer.next += [slow(peer)]
 
     outcome = await dispatcher.dispatch(messages("a"), opened(peer.queue()))
@@ -549,8 +549,10 @@ class PlainRequest:
 async def test_an_address_that_is_not_permitted_is_not_connected_to(
     peer: Peer, host: str
 ) -> None:
-    async with open_wire(Egress(), ssl.create_default_context(), PATIENCE) as wire:
-        with pytest.raises(Unsent, match="KEYRELAY_EGRESS_ALLOW"):
+    async with open_http_session(
+        Egress(), ssl.create_default_context(), PATIENCE
+    ) as wire:
+        with pytest.raises(ConnectionFailed, match="KEYRELAY_EGRESS_ALLOW"):
             await wire.send(PlainRequest(f"http://{host}:{peer.port}/"))
 
     assert peer.received == []
@@ -558,8 +560,10 @@ async def test_an_address_that_is_not_permitted_is_not_connected_to(
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1", "missing.invalid"])
 async def test_what_is_no_host_name_is_not_connected_to(peer: Peer, host: str) -> None:
-    async with open_wire(Egress(), ssl.create_default_context(), PATIENCE) as wire:
-        with pytest.raises(Unsent):
+    async with open_http_session(
+        Egress(), ssl.create_default_context(), PATIENCE
+    ) as wire:
+        with pytest.raises(ConnectionFailed):
             await wire.send(PlainRequest(f"http://{host}:{peer.port}/"))
 
     assert peer.received == []
@@ -568,7 +572,9 @@ async def test_what_is_no_host_name_is_not_connected_to(peer: Peer, host: str) -
 async def test_a_network_that_the_operator_allows_is_connected_to(peer: Peer) -> None:
     egress = Egress((ip_network("127.0.0.0/8"),))
     signature = "AWS4 Credential=a/b,SignedHeaders=host,Signature=0"
-    async with open_wire(egress, ssl.create_default_context(), PATIENCE) as wire:
+    async with open_http_session(
+        egress, ssl.create_default_context(), PATIENCE
+    ) as wire:
         reply = await wire.send(
             PlainRequest(
                 f"http://localhost:{peer.port}/",

@@ -13,9 +13,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
-from keyrelay.dispatchers.sqs.client import SqsClients
+from keyrelay.dispatchers.sqs.client import SqsClientFactory
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import ClientPool
+from keyrelay.dispatchers.sqs.pool import SenderPool
 from keyrelay.model.outcome import Delivered, Fault, Rejected
 from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
 from keyrelay.network.egress import Egress
@@ -101,8 +101,8 @@ on_each_service = pytest.mark.parametrize(
 @pytest.fixture(name="dispatcher")
 async def fresh_dispatcher(service: Service) -> AsyncIterator[SqsDispatcher]:
     endpoints = (service.endpoint,)
-    clients = SqsClients(egress=Egress(), trusted=frozenset(endpoints))
-    pool = ClientPool(make=clients.make, now=lambda: NOON)
+    clients = SqsClientFactory(egress=Egress(), trusted=frozenset(endpoints))
+    pool = SenderPool(make=clients.make, now=lambda: NOON)
     dispatcher = SqsDispatcher(endpoints=endpoints, pool=pool)
     yield dispatcher
     await dispatcher.close()

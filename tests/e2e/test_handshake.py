@@ -30,7 +30,7 @@ SAYS: Mapping[str, Mapping[str, bytes]] = {
 }
 REASONS = {
     "hides STARTTLS": "the server offers no STARTTLS",
-    "injects a reply": "somebody spoke out of turn before the TLS handshake",
+    "injects a reply": "the server sent data before the TLS handshake",
     "expired": "certificate has expired",
     "self-signed": "self-signed certificate",
     "wrong name": "it is for another name",

@@ -26,7 +26,6 @@ MOST_FIELDS = MOST_PARAMETERS = 6
 MANY_PARAMETERS: Mapping[str, str] = {}
 MANY_FIELDS = {
     "app/settings.py Settings": "one field for each setting",
-    "dispatchers/smtp/limits.py Limits": "one field for each limit of SMTP",
     "model/audit.py ChangeRecord": "one field for each column of a change",
     "model/claim.py Arrival": "what the headers of a record say, all compared",
     "sources/kafka/connecting/connection.py ClientArguments": "aiokafka's own names",
@@ -39,12 +38,9 @@ LONG_MODULES = frozenset(
 )
 LONG_FUNCTIONS = frozenset(
     {
-        "app/worker.py _process",
         "cli/secret.py create",
         "cli/secret.py edit",
         "cli/trigger.py publish",
-        "dispatchers/smtp/pool.py lend",
-        "engine/pipeline.py attempt",
         "stores/definitions/secrets.py edit",
     }
 )

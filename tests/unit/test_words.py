@@ -28,7 +28,6 @@ PEOPLE: frozenset[tuple[str, str]] = frozenset(
 UNCLEANED = frozenset(
     {
         "demo",
-        "dispatchers",
         "stores",
     }
 )

@@ -62,13 +62,7 @@ def _process(
 ) -> WorkerProcess:
     resumed: asyncio.Queue[str] = asyncio.Queue()
     world = store.audit_log.world
-    catalog = LiveCatalog(
-        database=store.database,
-        vault=store.vault,
-        world=world,
-        rules=action_rules(settings),
-        replaced=resumed.put_nowait,
-    )
+    catalog = _catalog(settings, store, resumed)
     breaker = _breaker(settings, world, resumed)
     pipeline = Pipeline(
         catalog=catalog.current,
@@ -83,22 +77,42 @@ def _process(
         paused=breaker.paused,
         channels=dispatchers,
     )
-    worker = Worker(
+    worker = _worker(settings, store, pipeline, observability)
+    return WorkerProcess(
+        supervisor=Supervisor(
+            worker=worker, definitions=catalog, waker=queue, resumed=resumed
+        ),
+        catalog=catalog,
+        backlog=queue,
+        observability=observability,
+    )
+
+
+def _catalog(
+    settings: Settings, store: Store, resumed: asyncio.Queue[str]
+) -> LiveCatalog:
+    return LiveCatalog(
+        database=store.database,
+        vault=store.vault,
+        world=store.audit_log.world,
+        rules=action_rules(settings),
+        replaced=resumed.put_nowait,
+    )
+
+
+def _worker(
+    settings: Settings,
+    store: Store,
+    pipeline: Pipeline,
+    observability: Observability,
+) -> Worker:
+    return Worker(
         queue=observability.lanes,
         attempt=observability.timed(pipeline.attempt),
         audit=observability.counted(group_commits(store.audit_log)),
         dead_letters=group_burials(store.dead_letters),
         lanes=settings.lanes,
-        world=world,
-    )
-    supervisor = Supervisor(
-        worker=worker, definitions=catalog, waker=queue, resumed=resumed
-    )
-    return WorkerProcess(
-        supervisor=supervisor,
-        catalog=catalog,
-        backlog=queue,
-        observability=observability,
+        world=store.audit_log.world,
     )
 
 

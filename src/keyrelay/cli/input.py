@@ -42,7 +42,7 @@ def ask_value(type_: SecretType) -> str | Mapping[str, object]:
     if not sys.stdin.isatty():
         raise Refused("there is no terminal to ask at; give --value-file FILE, or -")
     if not type_.fields:
-        return _ask(Field(name="value", says="The text.", hidden=True))
+        return _ask(Field(name="value", description="The text.", hidden=True))
     return {field.name: _typed(field, _ask(field)) for field in type_.fields}
 
 

@@ -18,7 +18,7 @@ def show_types(types: Mapping[str, Fields], *, as_json: bool) -> None:
             "type": name,
             "field": field.name,
             "required": field.required,
-            "holds": field.says,
+            "holds": field.description,
         }
         for name, fields in types.items()
         for field in fields

@@ -1,1 +1,1 @@
-"""Dispatchers: what acts, one folder a channel."""
+"""Dispatchers: what performs actions, one folder for each channel."""

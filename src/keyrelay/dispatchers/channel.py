@@ -1,4 +1,4 @@
-"""Channel: one way to act, as a folder of dispatchers offers it."""
+"""Channel: one way to act, as each folder of dispatchers registers it."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,10 +10,10 @@ from keyrelay.ports import Dispatcher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """What administrators write for it, and what performs it.
+    """A type of actions, and the dispatcher that performs them.
 
-    `open` gives the dispatcher for as long as a worker runs; the libraries that it
-    needs are loaded there and not before, since most commands only read definitions.
+    `open` opens the dispatcher for as long as a worker runs. The libraries that it
+    needs are imported only then, as most commands just read definitions.
     """
 
     action: ActionType

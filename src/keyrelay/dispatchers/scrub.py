@@ -1,6 +1,6 @@
-"""Scrubbing: a peer's text, made fit to be recorded.
+"""Scrubbing: a peer's text without secret values, for logs and records.
 
-No regular expression is built from a value: `re` would keep it in its cache.
+No regular expression is built from a value, as `re` would keep it in its cache.
 """
 
 import base64
@@ -16,39 +16,40 @@ _MASK = "***"
 _BASE64 = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
 )
-_UNSEEN = frozenset({"Cf", "Co", "Cn"})
+_INVISIBLE = frozenset({"Cf", "Co", "Cn"})
 _BREAKS = frozenset({"Cc", "Zl", "Zp"})
 
 
 def scrub(text: str, values: Collection[str]) -> str:
-    """Return `text` without any of `values`, unseen characters and length.
+    """Return `text` without any of `values`, on one line, of at most 200 characters.
 
-    A value is found plain, base64 (also inside of something longer, as in SASL
-    PLAIN), URL-encoded, and escaped for JSON or HTML.
+    A value is masked where it stands plain, in base64 (RFC 4648; also as a part of
+    something longer, as in SASL PLAIN, RFC 4616), URL-encoded, and escaped for JSON or
+    HTML. Line breaks become spaces, and invisible characters are removed.
     """
-    # Before the search: a zero-width character inside of a value would hide it.
-    text = text if text.isascii() and text.isprintable() else _seen(text)
+    # Before the search: a zero-width character inside a value would hide it.
+    text = text if text.isascii() and text.isprintable() else _visible(text)
     values = [value for value in values if value]
-    # Base64 first: a short value, masked in the middle of one, would hide it.
+    # Base64 first: a short value that is masked inside a base64 word would hide it.
     for core in _base64_forms(values):
         text = _without_words(text, core)
     for form in sorted(set(_plain_forms(values)), key=len, reverse=True):
         text = text.replace(form, _MASK)
-    # After the search: of a value cut in two the first half would stay.
+    # After the search: the first half of a value that was cut would stay.
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _seen(text: str) -> str:
-    return "".join(map(_seen_character, text)).strip()
+def _visible(text: str) -> str:
+    return "".join(map(_visible_character, text)).strip()
 
 
-def _seen_character(character: str) -> str:
+def _visible_character(character: str) -> str:
     category = unicodedata.category(character)
     if category in _BREAKS:
         return " "
     if category == "Cs":  # a byte that was no UTF-8
         return "?"
-    return "" if category in _UNSEEN else character
+    return "" if category in _INVISIBLE else character
 
 
 def _plain_forms(values: Collection[str]) -> Iterator[str]:
@@ -69,11 +70,11 @@ def _with_small_escapes(escaped: str) -> str:
 
 
 def _base64_forms(values: Collection[str]) -> Iterator[str]:
-    """Yield what base64 makes of each value wherever in its input the value stands.
+    """Yield the base64 of each value at each position in a longer input.
 
-    The characters at either end also depend on the neighbours and are left out.
-    What is left of very short ones would be found in plain words, so these are
-    sought in the two places where they stand in practice: alone, and in SASL PLAIN.
+    The characters at either end also depend on the neighbours and are left out. What
+    remains of a very short value would be found in ordinary words, so such a value is
+    masked only alone and in SASL PLAIN.
     """
     for user, password in product(values, values):
         yield base64.b64encode(f"\0{user}\0{password}".encode()).decode()
@@ -89,7 +90,7 @@ def _base64_forms(values: Collection[str]) -> Iterator[str]:
 
 
 def _without_words(text: str, core: str) -> str:
-    """Mask every base64 word that holds `core`: its ends belong to the value too."""
+    """Mask each base64 word that holds `core`, whole: its ends belong to the value."""
     start = text.find(core)
     while start >= 0:
         end = start + len(core)

@@ -39,19 +39,18 @@ class Pipeline:
         if (hopeless := self._hopeless(action, lease)) is not None:
             return Report(outcome=hopeless, schedule=action.schedule)
 
-        sealed = catalog.secrets.get((trigger.profile, action.does.secret))
+        sealed = catalog.secrets.get((trigger.profile, action.instruction.secret))
         if sealed is None:
-            return _refused(f"there is no secret {action.does.secret}")
+            return _refused(f"there is no secret {action.instruction.secret}")
         verdict = decide(catalog.policies_of(trigger.profile), action.tagged, sealed)
         evidence = _evidence(action, trigger, sealed.secret, verdict.policy)
         if isinstance(verdict, Denial):
             return _refused(verdict.reason, evidence)
 
-        message = action.does.compose(trigger, lease.done)
+        message = action.instruction.compose(trigger, lease.done)
         if isinstance(message, Rejected):
             return Report(outcome=message, evidence=evidence)
-        held = self.breaker.admit(sealed.secret)
-        if held is not None:
+        if (held := self.breaker.admit(sealed.secret)) is not None:
             return Report(outcome=held, schedule=action.schedule, held=True)
         return Report(
             outcome=await self._dispatch(verdict, action.channel, message),
@@ -100,4 +99,6 @@ def _evidence(
 
 def _missing(action: Action, trigger: Trigger) -> tuple[Fact, ...]:
     """Return the placeholders that are left empty."""
-    return tuple(sorted(action.does.mentions - facts_of(trigger.data[:1]).keys()))
+    return tuple(
+        sorted(action.instruction.mentions - facts_of(trigger.data[:1]).keys())
+    )

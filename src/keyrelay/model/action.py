@@ -71,9 +71,9 @@ class Action:
     name: str
     active: bool
     locked: bool
-    does: Instruction
+    instruction: Instruction
     schedule: Schedule
 
     @property
     def channel(self) -> str:
-        return self.does.channel
+        return self.instruction.channel

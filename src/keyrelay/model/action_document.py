@@ -1,4 +1,4 @@
-"""Action documents: wire.md's JSON, read strictly into an action."""
+"""Action documents: TagoIO's JSON, read strictly into an action."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class ActionRules:
         )
 
     def parse(self, document: Mapping[str, object], id_: str, profile: str) -> Action:
-        """Read wire.md's action, or raise InvalidDefinition.
+        """Read TagoIO's action, or raise InvalidDefinition.
 
         `description`, `type`, `trigger` and `trigger_when_unlock` are checked and kept
         by the store as they were sent; performing an action does not need them.
@@ -63,7 +63,9 @@ class ActionRules:
             name=require_label(document.get("name"), "name", longest=LONGEST_NAME),
             active=require_bool(document.get("active", True), "active"),
             locked=require_bool(document.get("lock", False), "lock"),
-            does=self._instruction(require_object(document.get("action"), "action")),
+            instruction=self._instruction(
+                require_object(document.get("action"), "action")
+            ),
             schedule=_parse_retry(document.get("retry")),
         )
 

@@ -70,7 +70,7 @@ class SecretEdit:
 
 
 def parse_secret(document: Mapping[str, object], rules: SecretRules) -> SecretDraft:
-    """Read wire.md's `{key, value, tags?, type?}`, or raise InvalidDefinition."""
+    """Read TagoIO's `{key, value, tags?, type?}`, or raise InvalidDefinition."""
     refuse_unknown(document, {"key", "value", "tags", "type"}, "a secret")
     key = require_text(document.get("key"), "key", longest=100)
     if _KEY.fullmatch(key) is None:
@@ -89,7 +89,7 @@ def parse_secret(document: Mapping[str, object], rules: SecretRules) -> SecretDr
 def parse_secret_edit(
     document: Mapping[str, object], type_: str, rules: SecretRules
 ) -> SecretEdit:
-    """Read wire.md's `{value?, tags?}` for a secret of that type."""
+    """Read TagoIO's `{value?, tags?}` for a secret of that type."""
     if "key" in document:
         raise InvalidDefinition("a secret's key never changes; create another secret")
     refuse_unknown(document, {"value", "tags"}, "a secret's edit")

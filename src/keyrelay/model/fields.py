@@ -10,12 +10,12 @@ from keyrelay.model.documents import InvalidDefinition
 class Field:
     """One member of a JSON object.
 
-    `says` is one line for people; `schema` is its JSON Schema (draft 2020-12). What is
-    typed for a `hidden` field is not shown; `default` is what a prompt offers.
+    `description` is one line for people; `schema` is its JSON Schema (draft 2020-12).
+    What is typed for a `hidden` field is not shown; `default` is what a prompt offers.
     """
 
     name: str
-    says: str
+    description: str
     schema: Mapping[str, object] = field(default_factory=lambda: {"type": "string"})
     required: bool = True
     hidden: bool = False
@@ -57,7 +57,8 @@ def schema_of(fields: Fields) -> Mapping[str, object]:
     return {
         "type": "object",
         "properties": {
-            each.name: {"description": each.says, **each.schema} for each in fields
+            each.name: {"description": each.description, **each.schema}
+            for each in fields
         },
         "required": [each.name for each in fields if each.required],
         "additionalProperties": False,

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.dispatchers.smtp.classify import (
-    concluded,
-    nobody_took_it,
-    refusal,
-    unclear,
+    all_recipients_refused,
+    classify,
+    message_answered,
+    message_unanswered,
 )
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, SmtpReply
+from keyrelay.dispatchers.smtp.reply import ConversationFailed, Phase, SmtpReply
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -91,7 +91,7 @@ NEVER = [
 def test_a_refusal_that_means_later(
     code: int, text: str, phase: Phase, wait: timedelta, blame: Blame | None
 ) -> None:
-    assert refusal(SmtpReply(code, text), phase) == Deferred(
+    assert classify(SmtpReply(code, text), phase) == Deferred(
         f"the server answered {phase} with {code} {text}",
         wait,
         blame=blame or Blame.PEER,
@@ -102,7 +102,7 @@ def test_a_refusal_that_means_later(
 def test_a_refusal_that_means_never(
     code: int, text: str, phase: Phase, fault: Fault
 ) -> None:
-    assert refusal(SmtpReply(code, text), phase) == Rejected(
+    assert classify(SmtpReply(code, text), phase) == Rejected(
         f"the server answered {phase} with {code} {text}", fault
     )
 
@@ -123,7 +123,7 @@ def test_a_refusal_that_means_never(
 def test_a_refused_credential_is_nobodys_attempt(
     code: int, text: str, phase: Phase
 ) -> None:
-    assert refusal(SmtpReply(code, text), phase) == Deferred(
+    assert classify(SmtpReply(code, text), phase) == Deferred(
         f"the server answered {phase} with {code} {text}",
         spends_attempt=False,
         blame=Blame.CREDENTIAL,
@@ -134,7 +134,7 @@ def test_a_refused_credential_is_nobodys_attempt(
 def test_every_refusal_is_deferred_or_rejected(
     code: int, text: str, phase: Phase
 ) -> None:
-    outcome = refusal(SmtpReply(code, text), phase)
+    outcome = classify(SmtpReply(code, text), phase)
 
     assert outcome.parts == ()
     assert isinstance(outcome, Deferred) or phase is not Phase.CONNECT
@@ -142,11 +142,11 @@ def test_every_refusal_is_deferred_or_rejected(
 
 @given(st.integers(400, 499), st.sampled_from(Phase))
 def test_without_an_enhanced_status_a_4_is_never_final(code: int, phase: Phase) -> None:
-    assert isinstance(refusal(SmtpReply(code, "no"), phase), Deferred)
+    assert isinstance(classify(SmtpReply(code, "no"), phase), Deferred)
 
 
 def test_the_gravest_of_several_deferrals_speaks_for_all() -> None:
-    outcome = nobody_took_it(
+    outcome = all_recipients_refused(
         {
             "a@x": SmtpReply(450, "4.2.0 busy"),
             "b@x": SmtpReply(451, "4.3.0 no disk"),
@@ -163,14 +163,14 @@ def test_who_was_taken_is_settled_by_the_final_reply_alone() -> None:
     answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
     final = SmtpReply(250, "queued")
 
-    assert concluded(answers, final) == Delivered(
+    assert message_answered(answers, final) == Delivered(
         "queued",
         (
             Part("a@x", "250 queued", settled=True),
             Part("b@x", "550 5.1.1 no", settled=True),
         ),
     )
-    assert unclear(answers, Broken("silence")) == Uncertain(
+    assert message_unanswered(answers, ConversationFailed("silence")) == Uncertain(
         "silence",
         (
             Part("a@x", "250 2.1.5 Ok", settled=False),
@@ -182,7 +182,7 @@ def test_who_was_taken_is_settled_by_the_final_reply_alone() -> None:
 def test_after_a_message_refused_for_good_a_redrive_tries_everybody() -> None:
     answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
 
-    outcome = concluded(answers, SmtpReply(554, "5.6.0 no"))
+    outcome = message_answered(answers, SmtpReply(554, "5.6.0 no"))
 
     assert isinstance(outcome, Rejected)
     assert [part.settled for part in outcome.parts] == [False, False]
@@ -191,7 +191,7 @@ def test_after_a_message_refused_for_good_a_redrive_tries_everybody() -> None:
 def test_after_a_message_refused_for_now_only_the_taken_are_left() -> None:
     answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
 
-    outcome = concluded(answers, SmtpReply(451, "4.3.0 no"))
+    outcome = message_answered(answers, SmtpReply(451, "4.3.0 no"))
 
     assert isinstance(outcome, Deferred)
     assert [part.settled for part in outcome.parts] == [False, True]

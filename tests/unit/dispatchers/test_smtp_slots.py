@@ -1,4 +1,4 @@
-"""Seats are waited for while others get theirs, and no longer."""
+"""A slot is waited for as long as slots are released, within a limit."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from keyrelay.dispatchers.smtp.limits import Limits, Reuse
+from keyrelay.dispatchers.smtp.limits import SlotLimits
 from keyrelay.dispatchers.smtp.slots import Slots
 from keyrelay.model.outcome import Blame
 
-ONE = Limits(reuse=replace(Reuse(), sessions=1))
+ONE = SlotLimits(count=1)
 
 Pass = Callable[[float], None]
 
 
 @pytest.fixture
 async def passes(monkeypatch: pytest.MonkeyPatch) -> Pass:
-    """Make so many seconds pass for the loop, and for nobody else."""
+    """Return a function that makes seconds pass for the event loop alone."""
     loop, passed = asyncio.get_running_loop(), [0.0]
     real = loop.time
     monkeypatch.setattr(loop, "time", lambda: real() + sum(passed))
@@ -25,73 +25,73 @@ async def passes(monkeypatch: pytest.MonkeyPatch) -> Pass:
 
 
 async def settled() -> None:
-    """Let everybody do what can be done now."""
+    """Let each task go on until it waits."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_a_free_seat_is_taken_at_once(passes: Pass) -> None:
-    seats = Slots(limits=ONE)
+async def test_a_free_slot_is_acquired_at_once(passes: Pass) -> None:
+    slots = Slots(limits=ONE)
     passes(100)
 
-    assert await seats.take() is None
+    assert await slots.acquire() is None
 
 
-async def test_who_waits_goes_on_waiting_while_seats_are_given_back(
+async def test_a_caller_waits_on_while_slots_are_released(
     passes: Pass,
 ) -> None:
-    seats = Slots(limits=ONE)
-    await seats.take()
-    waiting = {asyncio.create_task(seats.take()) for _ in range(5)}
+    slots = Slots(limits=ONE)
+    await slots.acquire()
+    waiting = {asyncio.create_task(slots.acquire()) for _ in range(5)}
     await settled()
 
     while waiting:
-        passes(0.9 * ONE.still.total_seconds())
+        passes(0.9 * ONE.stall.total_seconds())
         await settled()
-        seats.give_back()
-        seated, waiting = await asyncio.wait(
+        slots.release()
+        acquired, waiting = await asyncio.wait(
             waiting, return_when=asyncio.FIRST_COMPLETED
         )
-        assert [taken.result() for taken in seated] == [None]
+        assert [task.result() for task in acquired] == [None]
 
 
-async def test_nobody_waits_where_no_seat_is_given_back(passes: Pass) -> None:
-    seats = Slots(limits=ONE)
-    await seats.take()
-    waiting = [asyncio.create_task(seats.take()) for _ in range(3)]
+async def test_waits_end_when_no_slot_is_released(passes: Pass) -> None:
+    slots = Slots(limits=ONE)
+    await slots.acquire()
+    waiting = [asyncio.create_task(slots.acquire()) for _ in range(3)]
     await settled()
 
-    passes(ONE.still.total_seconds())
+    passes(ONE.stall.total_seconds())
 
-    refused = [*await asyncio.gather(*waiting), await seats.take()]
+    refused = [*await asyncio.gather(*waiting), await slots.acquire()]
     assert [refusal and refusal.blame for refusal in refused] == [Blame.PEER] * 4
 
 
-async def test_nobody_waits_longer_than_a_turn(passes: Pass) -> None:
-    # There are always more of them than seats.
-    seats = Slots(limits=replace(ONE, turn=ONE.still * 2))
-    await seats.take()
-    waiting = [asyncio.create_task(seats.take()) for _ in range(5)]
+async def test_no_wait_is_longer_than_its_limit(passes: Pass) -> None:
+    # More callers than slots are released.
+    slots = Slots(limits=replace(ONE, wait=ONE.stall * 2))
+    await slots.acquire()
+    waiting = [asyncio.create_task(slots.acquire()) for _ in range(5)]
     await settled()
 
     for _ in range(3):
-        passes(0.9 * ONE.still.total_seconds())
+        passes(0.9 * ONE.stall.total_seconds())
         await settled()
-        seats.give_back()
+        slots.release()
         await settled()
 
     refused = [refusal for refusal in await asyncio.gather(*waiting) if refusal]
     assert [refusal.blame for refusal in refused] == [Blame.MESSAGE] * 3
 
 
-async def test_a_seat_that_was_given_back_makes_others_worth_waiting_for(
+async def test_a_released_slot_ends_the_stall(
     passes: Pass,
 ) -> None:
-    seats = Slots(limits=ONE)
-    await seats.take()
-    passes(ONE.still.total_seconds())
-    assert await seats.take() is not None
+    slots = Slots(limits=ONE)
+    await slots.acquire()
+    passes(ONE.stall.total_seconds())
+    assert await slots.acquire() is not None
 
-    seats.give_back()
+    slots.release()
 
-    assert await seats.take() is None
+    assert await slots.acquire() is None

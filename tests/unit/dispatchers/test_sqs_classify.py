@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.dispatchers.sqs.classify import Refusal, classify, may_be_about_one
+from keyrelay.dispatchers.sqs.classify import classify, may_concern_one_entry
+from keyrelay.dispatchers.sqs.reply import Refusal
 from keyrelay.model.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
 
 BREATH = timedelta(seconds=2)
@@ -204,7 +205,7 @@ def test_a_refusal_without_words_has_its_code_for_a_reason() -> None:
     ],
 )
 def test_a_call_may_have_been_spoilt_by_one_entry(code: str, status: int) -> None:
-    assert may_be_about_one(of_call(code, status))
+    assert may_concern_one_entry(of_call(code, status))
 
 
 @pytest.mark.parametrize(
@@ -218,4 +219,4 @@ def test_a_call_may_have_been_spoilt_by_one_entry(code: str, status: int) -> Non
     ],
 )
 def test_some_refusals_are_about_every_entry(code: str, status: int) -> None:
-    assert not may_be_about_one(of_call(code, status))
+    assert not may_concern_one_entry(of_call(code, status))

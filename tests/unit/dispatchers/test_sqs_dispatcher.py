@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.batches import LARGEST, BatchEntry
-from keyrelay.dispatchers.sqs.classify import Refusal
-from keyrelay.dispatchers.sqs.client import Reply, Taken
 from keyrelay.dispatchers.sqs.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-from keyrelay.dispatchers.sqs.pool import ClientPool
+from keyrelay.dispatchers.sqs.http_session import ConnectionFailed, NoReply
+from keyrelay.dispatchers.sqs.pool import SenderPool
 from keyrelay.dispatchers.sqs.queue_url import QueueUrl
-from keyrelay.dispatchers.sqs.wire import Unanswered, Unsent
+from keyrelay.dispatchers.sqs.reply import BatchReply, Enqueued, Refusal
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -36,7 +35,7 @@ NONSENSE = Refusal(code="InvalidMessageContents", message="", by_sender=True)
 NO_QUEUE = Refusal(code="QueueDoesNotExist", message="", by_sender=True, status=400)
 SPOILT = Refusal(code="BatchRequestTooLong", message="", by_sender=True, status=400)
 
-Answer = Refusal | type[Unsent] | type[Unanswered]
+Answer = Refusal | type[ConnectionFailed] | type[NoReply]
 
 
 @dataclass(slots=True)
@@ -58,7 +57,7 @@ class Peer:
 
     async def send(
         self, entries: Sequence[BatchEntry], credentials: SqsCredentials
-    ) -> Reply | Refusal:
+    ) -> BatchReply | Refusal:
         assert credentials.access_key_id == "AKIA1"
         bodies = [str(entry.fields["MessageBody"]) for entry in entries]
         self.calls.append(bodies)
@@ -69,21 +68,21 @@ class Peer:
                 raise answer("so it is")
             if answer.status is not None:
                 return answer
-        reply: dict[int | None, Taken | Refusal] = {}
+        reply: dict[int | None, Enqueued | Refusal] = {}
         for number, body in enumerate(bodies):
             answered = self.answers.get(body)
             if isinstance(answered, Refusal):
                 reply[number] = answered
             else:
                 self.kept.append(body)
-                reply[number] = Taken(f"id of {body}")
+                reply[number] = Enqueued(f"id of {body}")
         return reply
 
     async def largest_message(self, credentials: SqsCredentials) -> int | None:
         assert credentials.access_key_id == "AKIA1"
         self.limits_read += 1
         if self.limit == 0:
-            raise Unsent
+            raise ConnectionFailed
         return self.limit
 
     async def close(self) -> None:
@@ -118,7 +117,7 @@ class World:
 
 
 def dispatcher_to(world: World, most: int = 64) -> SqsDispatcher:
-    pool = ClientPool(make=world.make, now=world.clock, most=most)
+    pool = SenderPool(make=world.make, now=world.clock, most=most)
     return SqsDispatcher(endpoints=(), pool=pool)
 
 
@@ -248,8 +247,8 @@ async def test_a_message_that_the_reply_forgets_is_uncertain() -> None:
     class Forgetful(Peer):
         async def send(
             self, entries: Sequence[BatchEntry], credentials: SqsCredentials
-        ) -> Reply | Refusal:
-            return {0: Taken("id"), None: Taken("whose?"), 7: Taken("whose?")}
+        ) -> BatchReply | Refusal:
+            return {0: Enqueued("id"), None: Enqueued("whose?"), 7: Enqueued("whose?")}
 
     dispatcher = dispatcher_to(World(Forgetful()))
 
@@ -284,10 +283,10 @@ async def test_what_is_about_the_queue_is_not_asked_for_each_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [(Unsent, Deferred), (Unanswered, Uncertain)]
+    ("fault", "kind"), [(ConnectionFailed, Deferred), (NoReply, Uncertain)]
 )
 async def test_without_a_reply_it_matters_whether_the_request_went_out(
-    fault: type[Unsent] | type[Unanswered], kind: type[Outcome]
+    fault: type[ConnectionFailed] | type[NoReply], kind: type[Outcome]
 ) -> None:
     peer = Peer(answers={"a": fault})
 
@@ -445,7 +444,7 @@ async def test_groups_are_forgotten_once_nobody_waits_for_them() -> None:
 
     await dispatcher.dispatch(messages("a", group="g"), secret(FIFO))
 
-    assert len(dispatcher._turns) == 0
+    assert len(dispatcher._group_locks) == 0
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,14 @@ def parse(document: Mapping[str, object]) -> Action:
     return ACTIONS.parse(document, MAIL_ACTION, PROFILE)
 
 
-def parse_mail(**fields: object) -> EmailSmtp:
-    does = parse({**MAIL, "action": {**MAIL_DOES, **fields}}).does
+def parse_email_smtp(**fields: object) -> EmailSmtp:
+    does = parse({**MAIL, "action": {**MAIL_DOES, **fields}}).instruction
     assert isinstance(does, EmailSmtp)
     return does
 
 
-def parse_queue(**fields: object) -> QueueSqs:
-    does = parse({**QUEUE, "action": {**QUEUE_DOES, **fields}}).does
+def parse_queue_sqs(**fields: object) -> QueueSqs:
+    does = parse({**QUEUE, "action": {**QUEUE_DOES, **fields}}).instruction
     assert isinstance(does, QueueSqs)
     return does
 
@@ -77,7 +77,7 @@ def test_an_action_is_read_whole() -> None:
 
 
 def test_a_mail_is_read_whole() -> None:
-    mail = parse_mail(
+    mail = parse_email_smtp(
         cc="cc@example.com",
         bcc="Bea <bcc@example.com>, bcd@example.com",
         reply_to="help@example.com",
@@ -103,26 +103,26 @@ def test_a_mail_is_read_whole() -> None:
 
 @pytest.mark.parametrize("absent", [None, ""])
 def test_a_mail_needs_no_copies(absent: object) -> None:
-    mail = parse_mail(cc=absent, bcc=absent, reply_to=absent)
+    mail = parse_email_smtp(cc=absent, bcc=absent, reply_to=absent)
 
-    assert mail == parse_mail()
+    assert mail == parse_email_smtp()
 
 
 def test_a_mail_may_be_html_alone() -> None:
     does = {name: value for name, value in MAIL_DOES.items() if name != "message"}
 
-    mail = parse({**MAIL, "action": {**does, "html": "<p>"}}).does
+    mail = parse({**MAIL, "action": {**does, "html": "<p>"}}).instruction
 
     assert isinstance(mail, EmailSmtp)
     assert (mail.text, mail.html) == (Template(()), Template(("<p>",)))
 
 
 def test_the_smallest_queue_action_sends_each_data_point() -> None:
-    assert parse(QUEUE).does == QueueSqs(secret=QUEUE_SECRET, batched=False)
+    assert parse(QUEUE).instruction == QueueSqs(secret=QUEUE_SECRET, batched=False)
 
 
 def test_a_queue_action_is_read_whole() -> None:
-    queue = parse_queue(
+    queue = parse_queue_sqs(
         batch_enabled=True,
         message="$VALUE$",
         group_id="$DEVICE$",
@@ -208,7 +208,7 @@ REFUSED_IN_MAIL: list[tuple[str, object, str]] = [
 @pytest.mark.parametrize(("field", "value", "sentence"), REFUSED_IN_MAIL)
 def test_a_malformed_mail_is_refused(field: str, value: object, sentence: str) -> None:
     with pytest.raises(InvalidDefinition, match=sentence):
-        parse_mail(**{field: value})
+        parse_email_smtp(**{field: value})
 
 
 REFUSED_IN_QUEUE: list[tuple[str, object, str]] = [
@@ -242,17 +242,17 @@ def test_a_malformed_queue_action_is_refused(
     field: str, value: object, sentence: str
 ) -> None:
     with pytest.raises(InvalidDefinition, match=sentence):
-        parse_queue(**{field: value})
+        parse_queue_sqs(**{field: value})
 
 
 @pytest.mark.parametrize("name", ["aws", "awsome.b", "amazons", "a" * 256, "a-b.c_d"])
 def test_an_attribute_may_be_called(name: str) -> None:
-    assert parse_queue(attributes={name: "v"}).attributes[0][0] == name
+    assert parse_queue_sqs(attributes={name: "v"}).attributes[0][0] == name
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 900])
 def test_a_delay_is_of_whole_seconds_up_to_fifteen_minutes(seconds: int) -> None:
-    delay = parse_queue(delay_seconds=seconds).routing.delay
+    delay = parse_queue_sqs(delay_seconds=seconds).routing.delay
 
     assert delay == timedelta(seconds=seconds)
 

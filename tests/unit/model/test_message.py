@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.smtp.action import Mail, Stamp
+from keyrelay.dispatchers.smtp.action import Mail, MailIdentity
 from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.model.action import Action, Message
 from keyrelay.model.data_point import DataPoint, facts_of
@@ -31,12 +31,14 @@ NOTHING_DONE: frozenset[str] = frozenset()
 def compose(
     action: Action, trigger: Trigger, done: Collection[str]
 ) -> Message | Rejected:
-    return action.does.compose(trigger, done)
+    return action.instruction.compose(trigger, done)
 
 
 def missing_facts(action: Action, trigger: Trigger) -> tuple[Fact, ...]:
     """Return what the action mentions and the first data point does not say."""
-    return tuple(sorted(action.does.mentions - facts_of(trigger.data[:1]).keys()))
+    return tuple(
+        sorted(action.instruction.mentions - facts_of(trigger.data[:1]).keys())
+    )
 
 
 def trigger(*points: Mapping[str, object], id_: str = "t1") -> Trigger:
@@ -86,11 +88,11 @@ def test_what_acts_is_unlocked() -> None:
     assert mail(message="$ACTION.STATE$").text == "unlocked"
 
 
-def test_the_stamp_is_the_same_on_every_attempt() -> None:
+def test_message_id_and_date_are_the_same_on_every_attempt() -> None:
     first, second = mail(WARM), mail(WARM, done=frozenset({"ada@example.com"}))
 
-    expected = Stamp(message_id=f"<t1.{PROFILE}@example.com>", date=NOON)
-    assert first.stamp == second.stamp == expected
+    expected = MailIdentity(message_id=f"<t1.{PROFILE}@example.com>", date=NOON)
+    assert first.identity == second.identity == expected
 
 
 def test_each_address_is_served_once_in_the_order_they_are_listed() -> None:

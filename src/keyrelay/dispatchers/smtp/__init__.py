@@ -1,1 +1,1 @@
-"""SMTP: mails over STARTTLS, through sessions kept for each version of a secret."""
+"""SMTP: mails over STARTTLS, in sessions that each belong to a version of a secret."""

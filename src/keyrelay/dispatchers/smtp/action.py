@@ -1,4 +1,4 @@
-"""E-mail actions: what is written for one, and the mail that a trigger makes of it."""
+"""The action `email-smtp`: its document, and the mail composed for a trigger."""
 
 import html
 from collections.abc import Collection, Mapping
@@ -21,22 +21,26 @@ from keyrelay.model.templates import Fact, Template, mentioned
 from keyrelay.model.trigger import Trigger
 
 NAME = "email-smtp"
-LONGEST_SUBJECT = 1000  # to fold a header takes time quadratic in its length
+LONGEST_SUBJECT = (
+    1000  # characters; folding a header takes time quadratic in its length
+)
 FIELDS = (
-    Field(name="smtp_secret", says="The id of the secret to log in with."),
-    Field(name="from", says="The sender, like Alerts <alerts@example.com>."),
-    Field(name="to", says="The recipients, separated by ; or ,."),
-    Field(name="subject", says="The subject, a template."),
-    Field(name="message", says="The text, a template.", required=False),
-    Field(name="html", says="The same in HTML, a template.", required=False),
-    Field(name="cc", says="Further recipients.", required=False),
-    Field(name="bcc", says="Recipients that no header names.", required=False),
-    Field(name="reply_to", says="Where answers go.", required=False),
+    Field(name="smtp_secret", description="The id of the secret to log in with."),
+    Field(name="from", description="The sender, like Alerts <alerts@example.com>."),
+    Field(name="to", description="The recipients, separated by ; or ,."),
+    Field(name="subject", description="The subject, a template."),
+    Field(name="message", description="The text, a template.", required=False),
+    Field(name="html", description="The same in HTML, a template.", required=False),
+    Field(name="cc", description="Further recipients.", required=False),
+    Field(name="bcc", description="Recipients that no header shows.", required=False),
+    Field(name="reply_to", description="The recipients of replies.", required=False),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipients:
+    """The mailboxes of an action, by header."""
+
     to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...] = ()
     bcc: tuple[Mailbox, ...] = ()
@@ -44,8 +48,11 @@ class Recipients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """The same on every attempt, so that a receiver can tell a repeat."""
+class MailIdentity:
+    """The same on every attempt, so that a receiver recognizes a repeated mail.
+
+    See RFC 5322 sections 3.6.4 (Message-ID) and 3.6.1 (Date).
+    """
 
     message_id: str
     date: datetime
@@ -69,19 +76,19 @@ class EmailSmtp:
         return mentioned((self.subject, self.text, self.html))
 
     def check(self, *, fifo: bool) -> None:
-        """A mail goes with every SMTP secret."""
+        """Accept every SMTP secret."""
 
     def compose(self, trigger: Trigger, done: Collection[str]) -> "Mail | Rejected":
         facts = facts_of(trigger.data[:1])
         subject = self.subject.fill(facts)
-        if (refusal := _refused(subject)) is not None:
+        if (refusal := _refusal(subject)) is not None:
             return refusal
         recipients = _remaining(self.recipients, done)
         if not recipients:
             return NOTHING_LEFT
         return Mail(
-            stamp=_stamp(self.sender, trigger),
-            form=self,
+            identity=_identity(self.sender, trigger),
+            instruction=self,
             recipients=recipients,
             subject=subject,
             text=self.text.fill(facts),
@@ -91,18 +98,22 @@ class EmailSmtp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """`recipients` are the addresses still to be served; `form` has the headers'."""
+    """A mail with its texts filled.
 
-    stamp: Stamp
-    form: EmailSmtp
+    `recipients` are the addresses without a final answer yet; the headers name those
+    of the `instruction`.
+    """
+
+    identity: MailIdentity
+    instruction: EmailSmtp
     recipients: tuple[str, ...]
     subject: str
     text: str
     html: str | None
 
 
-def parse_mail(document: Mapping[str, object]) -> EmailSmtp:
-    """Read wire.md's `email-smtp`, or raise InvalidDefinition."""
+def parse_email_smtp(document: Mapping[str, object]) -> EmailSmtp:
+    """Read TagoIO's `email-smtp`, or raise InvalidDefinition."""
     sender = require_text(document.get("from"), "from", longest=400)
     text, html_ = document.get("message"), document.get("html")
     if text is None and html_ is None:
@@ -136,7 +147,7 @@ def _optional_mailboxes(
     return () if value is None or value == "" else parse_mailboxes(value, field)
 
 
-def _refused(subject: str) -> Rejected | None:
+def _refusal(subject: str) -> Rejected | None:
     if len(subject) > LONGEST_SUBJECT:
         return Rejected(
             "the trigger's data would make the subject longer than"
@@ -151,16 +162,16 @@ def _refused(subject: str) -> Rejected | None:
     return None
 
 
-def _stamp(sender: Mailbox, trigger: Trigger) -> Stamp:
+def _identity(sender: Mailbox, trigger: Trigger) -> MailIdentity:
     domain = sender.address.rpartition("@")[2]
-    return Stamp(
+    return MailIdentity(
         message_id=f"<{trigger.id}.{trigger.profile}@{domain}>",
         date=trigger.lifetime.raised_at,
     )
 
 
 def _remaining(recipients: Recipients, done: Collection[str]) -> tuple[str, ...]:
-    """Return each address once, in the order To, Cc, Bcc, without those done."""
+    """Return each address once, in the order To, Cc, Bcc, without those in `done`."""
     listed = recipients.to + recipients.cc + recipients.bcc
     addresses = dict.fromkeys(mailbox.address for mailbox in listed)
     return tuple(address for address in addresses if address not in done)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from keyrelay.dispatchers.channel import Channel
-from keyrelay.dispatchers.smtp.action import FIELDS, NAME, parse_mail
+from keyrelay.dispatchers.smtp.action import FIELDS, NAME, parse_email_smtp
 from keyrelay.dispatchers.smtp.credentials import smtp_secret
 from keyrelay.model.action import ActionType
 from keyrelay.network.egress import egress_to
@@ -16,7 +16,7 @@ from keyrelay.ports import Dispatcher
 
 
 class SmtpSettings(Protocol):
-    """What an operator may choose about mail."""
+    """The settings that concern mail."""
 
     @property
     def smtp_ports(self) -> Collection[int]: ...
@@ -29,12 +29,13 @@ class SmtpSettings(Protocol):
 
 
 def smtp_channel(settings: SmtpSettings) -> Channel:
+    """Return the channel as these settings allow it."""
     return Channel(
         action=ActionType(
             name=NAME,
             secret=smtp_secret(frozenset(settings.smtp_ports)),
             fields=FIELDS,
-            parse=parse_mail,
+            parse=parse_email_smtp,
         ),
         open=partial(_open, settings),
     )

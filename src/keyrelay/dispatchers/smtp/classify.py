@@ -1,8 +1,8 @@
-"""Classification: what a server's replies make of an attempt.
+"""Classification: the outcome of an attempt by the server's replies.
 
 A refusal is read in this order: words in its text, the enhanced status code
-(RFC 3463), the basic code (RFC 5321), the phase. Words come first because
-providers throttle with codes that mean "never".
+(RFC 3463), the reply code (RFC 5321 section 4.2), the phase. Words come first because
+providers throttle with codes that mean a permanent failure.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, SmtpReply
+from keyrelay.dispatchers.smtp.reply import ConversationFailed, Phase, SmtpReply
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -22,11 +22,11 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 
-# When a provider says "slower" without saying for how long: they count by minutes.
-_SLOWER = timedelta(minutes=1)
+# Where a throttling provider names no time: providers count by minutes.
+_THROTTLE_PAUSE = timedelta(minutes=1)
 
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
-# Addresses are echoed: rate@example.com is no complaint about a rate.
+# Servers repeat addresses: rate@example.com is not about a rate.
 _ADDRESS = re.compile(r"<[^>]*>|\S*@\S*")
 _THROTTLED = re.compile(
     r"\b(?:rates?|frequency|frequently (?!asked)|throttl\w*|too (?:fast|quickly|often)"
@@ -45,62 +45,64 @@ _BUSY_CODES = frozenset({421, 432, 454})
 _NOT_UNDERSTOOD = frozenset({500, 502, 503, 504})
 _NO_STATUS = "."
 _TOO_BIG = frozenset({"2.3", "3.4"})
-_RECIPIENTS_OWN = frozenset({"1", "2"})  # addresses and mailboxes
+_RECIPIENT_SUBJECTS = frozenset({"1", "2"})  # of RFC 3463: address, mailbox
 
 
-def refusal(reply: SmtpReply, phase: Phase) -> Deferred | Rejected:
-    """Return what one refusing reply to `phase` means."""
+def classify(reply: SmtpReply, phase: Phase) -> Deferred | Rejected:
+    """Return the outcome for one refusing reply, of code 4xx or 5xx, in `phase`."""
     reason = f"the server answered {phase} with {reply}"
     words = _ADDRESS.sub(" ", reply.text)
     class_, *status = _status(reply)
     if _TOO_MANY_RECIPIENTS.search(words):
-        # Some say 552 here; it is to be read as 452: RFC 5321 section 4.5.3.1.10.
+        # A 552 here is read as 452: RFC 5321 section 4.5.3.1.10.
         return Deferred(reason)
     if _THROTTLED.search(words):
-        # Not ours to mend if it is a recipient who gets too much.
-        blame = Blame.MESSAGE if status[0] in _RECIPIENTS_OWN else Blame.PEER
-        return Deferred(reason, _wait(words) or _SLOWER, blame=blame)
+        # A recipient that gets too much is no reason to slow the peer's other mails.
+        blame = Blame.MESSAGE if status[0] in _RECIPIENT_SUBJECTS else Blame.PEER
+        return Deferred(reason, _wait(words) or _THROTTLE_PAUSE, blame=blame)
     if class_ == "5" and phase is not Phase.CONNECT:
-        return _never(reply, phase, ".".join(status), reason)
+        return _permanent(reply, phase, ".".join(status), reason)
     blame = _blame(reply, phase, status[0])
-    not_before = _wait(words) or (_SLOWER if reply.code == 432 else timedelta())
+    not_before = _wait(words) or (_THROTTLE_PAUSE if reply.code == 432 else timedelta())
     return Deferred(reason, not_before, blame=blame)
 
 
-def nobody_took_it(answers: Mapping[str, SmtpReply]) -> Deferred | Rejected:
-    """Return the outcome when every recipient was refused."""
-    verdicts = [refusal(answer, Phase.RCPT) for answer in answers.values()]
-    later = [verdict for verdict in verdicts if isinstance(verdict, Deferred)]
-    if later:
-        return replace(_gravest(later), parts=_parts(answers, None))
-    return replace(verdicts[0], parts=_unsettled(_parts(answers, None)))
+def all_recipients_refused(answers: Mapping[str, SmtpReply]) -> Deferred | Rejected:
+    """Return the outcome when every recipient was refused. `answers` are by address."""
+    outcomes = [classify(answer, Phase.RCPT) for answer in answers.values()]
+    deferred = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
+    if deferred:
+        return replace(_most_serious(deferred), parts=_parts(answers, None))
+    return replace(outcomes[0], parts=_unsettled(_parts(answers, None)))
 
 
-def refused_as_a_whole(
+def message_refused(
     answers: Mapping[str, SmtpReply], reply: SmtpReply, phase: Phase
 ) -> Deferred | Rejected:
-    """Return the outcome when recipients were taken, then the message was not."""
-    verdict = refusal(reply, phase)
+    """Return the outcome when recipients were accepted, and then the mail was not."""
+    outcome = classify(reply, phase)
     parts = _parts(answers, reply)
-    if isinstance(verdict, Rejected):
-        return replace(verdict, parts=_unsettled(parts))
-    return replace(verdict, parts=parts)
+    if isinstance(outcome, Rejected):
+        return replace(outcome, parts=_unsettled(parts))
+    return replace(outcome, parts=parts)
 
 
-def concluded(answers: Mapping[str, SmtpReply], final: SmtpReply) -> Outcome:
-    """Return the outcome once the message itself has a clear reply."""
+def message_answered(answers: Mapping[str, SmtpReply], final: SmtpReply) -> Outcome:
+    """Return the outcome by the clear reply to the mail's content."""
     if final.refuses:
-        return refused_as_a_whole(answers, final, Phase.BODY)
-    refusals = [refusal(a, Phase.RCPT) for a in answers.values() if a.refuses]
-    later = [verdict for verdict in refusals if isinstance(verdict, Deferred)]
-    if later:
-        return replace(_gravest(later), parts=_parts(answers, final))
+        return message_refused(answers, final, Phase.BODY)
+    refusals = [classify(a, Phase.RCPT) for a in answers.values() if a.refuses]
+    deferred = [refusal for refusal in refusals if isinstance(refusal, Deferred)]
+    if deferred:
+        return replace(_most_serious(deferred), parts=_parts(answers, final))
     return Delivered(final.text, _parts(answers, final))
 
 
-def unclear(answers: Mapping[str, SmtpReply], fact: Broken) -> Uncertain:
-    """Return the outcome when nobody knows whether those who were taken have it."""
-    return Uncertain(str(fact), _parts(answers, None))
+def message_unanswered(
+    answers: Mapping[str, SmtpReply], failure: ConversationFailed
+) -> Uncertain:
+    """Return the outcome when no clear reply to the mail's content came."""
+    return Uncertain(str(failure), _parts(answers, None))
 
 
 def _status(reply: SmtpReply) -> tuple[str, str, str]:
@@ -116,11 +118,11 @@ def _wait(words: str) -> timedelta | None:
     return timedelta(**{unit: int(found[1])})
 
 
-def _never(
+def _permanent(
     reply: SmtpReply, phase: Phase, status: str, reason: str
 ) -> Deferred | Rejected:
     if phase is Phase.AUTH or reply.code in _CREDENTIAL_CODES:
-        # It is about who we are: to this message nothing has happened.
+        # The peer refused the credential; it has not looked at this mail.
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
     if status in _TOO_BIG or (reply.code == 552 and status == _NO_STATUS):
         return Rejected(reason, Fault.TRIGGER)
@@ -129,16 +131,16 @@ def _never(
 
 
 def _blame(reply: SmtpReply, phase: Phase, subject: str) -> Blame:
-    """Tell from a reply that says "later" whether the next message meets the same."""
+    """Return whether a temporary refusal concerns this mail alone or the peer."""
     if phase in (Phase.CONNECT, Phase.AUTH) or reply.code in _BUSY_CODES:
         return Blame.PEER
     if subject:
         return Blame.PEER if subject == "3" else Blame.MESSAGE  # the mail system
-    about_us = reply.code in (451, 452) and phase is not Phase.RCPT
-    return Blame.PEER if about_us else Blame.MESSAGE
+    system_wide = reply.code in (451, 452) and phase is not Phase.RCPT
+    return Blame.PEER if system_wide else Blame.MESSAGE
 
 
-def _gravest(deferrals: list[Deferred]) -> Deferred:
+def _most_serious(deferrals: list[Deferred]) -> Deferred:
     weight = [Blame.MESSAGE, Blame.PEER, Blame.CREDENTIAL]
     return max(deferrals, key=lambda one: (weight.index(one.blame), one.not_before))
 
@@ -148,17 +150,17 @@ def _parts(
 ) -> tuple[Part, ...]:
     """Return each recipient with its own refusal, or with the `final` reply of all."""
     return tuple(
-        Part(address, str(final or answer), settled=final is not None and final.takes)
-        if answer.takes
+        Part(address, str(final or answer), settled=final is not None and final.accepts)
+        if answer.accepts
         else Part(
             address,
             str(answer),
-            settled=isinstance(refusal(answer, Phase.RCPT), Rejected),
+            settled=isinstance(classify(answer, Phase.RCPT), Rejected),
         )
         for address, answer in answers.items()
     )
 
 
 def _unsettled(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """For whom nothing was sent: a redrive is to try them all again."""
+    """Return the parts as unsettled: nothing was sent, so a redrive tries them all."""
     return tuple(replace(part, settled=False) for part in parts)

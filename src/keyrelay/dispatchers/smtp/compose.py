@@ -1,4 +1,4 @@
-"""Composing: a mail as the bytes and the envelope that go over the wire."""
+"""Composing: a mail as the addresses and bytes of an SMTP transaction."""
 
 import email.policy
 from collections import Counter
@@ -12,17 +12,20 @@ from aiosmtplib.protocol import normalize_message_line_endings
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.smtp.mailbox import Mailbox
 
-# 7 bits: a server without 8BITMIME is sent the same bytes as any other.
+# 7 bits: the bytes suit a server without 8BITMIME (RFC 6152) as well.
 _POLICY = email.policy.SMTP.clone(cte_type="7bit")
 
 
 class HeaderInjected(Exception):
-    """The composed header block is not made of the headers that were meant."""
+    """A text of the mail would add a header to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedMail:
-    """What MAIL, RCPT and DATA are given; `content` has CRLF for every line end."""
+    """The addresses for MAIL and RCPT, and the content for DATA.
+
+    In `content` every line ends with CRLF (RFC 5321 section 2.3.8).
+    """
 
     sender: str
     recipients: tuple[str, ...]
@@ -30,34 +33,35 @@ class ComposedMail:
 
 
 def compose(mail: Mail) -> ComposedMail:
-    """Return `mail` with the same headers on every attempt, or raise HeaderInjected.
+    """Compose the mail, with the same headers on every attempt (RFC 5322).
 
-    The headers name all To and Cc, also those who have had it; Bcc is in none.
+    The headers name all To and Cc recipients, those of earlier attempts as well, and
+    no Bcc. Raises HeaderInjected.
     """
-    addressed = _addressed(mail)
+    mailboxes = _mailboxes_by_header(mail)
     message = EmailMessage(_POLICY)
     message["Subject"] = mail.subject
-    message["Message-ID"] = mail.stamp.message_id
-    message["Date"] = mail.stamp.date
+    message["Message-ID"] = mail.identity.message_id
+    message["Date"] = mail.identity.date
     _fill(message, mail)
-    block = b"".join(_address_header(*header) for header in addressed.items())
-    # Python before 3.11.10 makes headers of newlines in encoded-words
-    # (CVE-2024-6923): what is about to be sent is looked at, not what was set, and
-    # only once a bare newline, which servers take for a line's end, looks like one.
+    block = b"".join(_header_line(*header) for header in mailboxes.items())
+    # Python before 3.11.10 turns newlines in encoded-words into headers
+    # (CVE-2024-6923). So the bytes that will be sent are checked, after a bare
+    # newline, which servers read as the end of a line, has become CRLF.
     content = normalize_message_line_endings(block + message.as_bytes())
-    if _header_names(content) != Counter([*addressed, *message.keys()]):
+    if _header_names(content) != Counter([*mailboxes, *message.keys()]):
         raise HeaderInjected
     return ComposedMail(
-        sender=mail.form.sender.address,
+        sender=mail.instruction.sender.address,
         recipients=mail.recipients,
         content=content,
     )
 
 
-def _addressed(mail: Mail) -> dict[str, tuple[Mailbox, ...]]:
-    recipients = mail.form.recipients
+def _mailboxes_by_header(mail: Mail) -> dict[str, tuple[Mailbox, ...]]:
+    recipients = mail.instruction.recipients
     headers = {
-        "From": (mail.form.sender,),
+        "From": (mail.instruction.sender,),
         "To": recipients.to,
         "Cc": recipients.cc,
         "Reply-To": recipients.reply_to,
@@ -66,8 +70,8 @@ def _addressed(mail: Mail) -> dict[str, tuple[Mailbox, ...]]:
 
 
 @lru_cache(maxsize=1024)
-def _address_header(header: str, mailboxes: tuple[Mailbox, ...]) -> bytes:
-    """Fold it once: an action's addresses are the same in all of its mails."""
+def _header_line(header: str, mailboxes: tuple[Mailbox, ...]) -> bytes:
+    """Return the folded header. It is cached, as an action's mails have the same."""
     addresses = [
         Address(mailbox.name, addr_spec=mailbox.address) for mailbox in mailboxes
     ]

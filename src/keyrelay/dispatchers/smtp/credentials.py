@@ -11,20 +11,26 @@ from keyrelay.model.secret import SecretType, SecretValue
 
 NAME = "smtp"
 FIELDS = (
-    Field(name="smtp_server", says="The host name of the mail provider's server."),
+    Field(
+        name="smtp_server", description="The host name of the mail provider's server."
+    ),
     Field(
         name="smtp_port",
-        says="Its submission port.",
+        description="Its submission port.",
         schema={"type": "integer", "minimum": 1, "maximum": 65535},
         default="587",
     ),
-    Field(name="username", says="Whom the provider knows, often a mail address."),
-    Field(name="password", says="The password, or an app password.", hidden=True),
+    Field(name="username", description="The user name, often a mail address."),
+    Field(
+        name="password", description="The password, or an app password.", hidden=True
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SmtpCredentials:
+    """A parsed value of type `smtp`."""
+
     smtp_server: str
     smtp_port: int
     username: str
@@ -32,12 +38,15 @@ class SmtpCredentials:
 
 
 def smtp_secret(ports: Collection[int]) -> SecretType:
-    """Return the type `smtp`; the operator allows these ports."""
+    """Return the secret type `smtp`; the operator allows these ports."""
     return SecretType(name=NAME, fields=FIELDS, check=partial(_check, ports))
 
 
 def smtp_credentials(value: SecretValue, ports: Collection[int]) -> SmtpCredentials:
-    """Read a value of type `smtp`, or raise InvalidDefinition, which quotes nothing."""
+    """Read a value of type `smtp`.
+
+    Raises InvalidDefinition, whose message quotes nothing of the value.
+    """
     fields = read_fields(value, FIELDS, NAME)
     port = fields["smtp_port"]
     if not isinstance(port, int) or port not in ports:

@@ -1,4 +1,4 @@
-"""The dispatcher for mail: from a message and a secret to an outcome."""
+"""Dispatcher: sends a trigger's mail."""
 
 import ssl
 from collections.abc import Callable, Collection
@@ -14,11 +14,11 @@ from keyrelay.dispatchers.smtp.credentials import (
     SmtpCredentials,
     smtp_credentials,
 )
-from keyrelay.dispatchers.smtp.greeting import Opener
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
-from keyrelay.dispatchers.smtp.pool import PoolKey, SessionPool
-from keyrelay.dispatchers.smtp.reply import Broken
-from keyrelay.dispatchers.smtp.session import SmtpSession, Stale
+from keyrelay.dispatchers.smtp.opener import SessionOpener
+from keyrelay.dispatchers.smtp.pool import SessionKey, SessionPool
+from keyrelay.dispatchers.smtp.reply import ConversationFailed
+from keyrelay.dispatchers.smtp.session import SmtpSession, StaleSession
 from keyrelay.dispatchers.smtp.starttls import StartTls
 from keyrelay.dispatchers.smtp.transaction import transact
 from keyrelay.model.action import Message
@@ -30,13 +30,16 @@ from keyrelay.network.egress import Egress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpDispatcher:
-    """Sends mails (ports.Dispatcher); `smtp_dispatcher` puts one together."""
+    """Sends mails (ports.Dispatcher); `smtp_dispatcher` assembles one.
+
+    Secrets may name these `ports` of a server.
+    """
 
     ports: Collection[int]
-    sessions: SessionPool
+    pool: SessionPool
 
     async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
-        """Try once. No text of the outcome holds what is in the secret."""
+        """Make one attempt. No text of the outcome holds the secret's values."""
         assert isinstance(message, Mail)
         if not message.recipients:
             return Delivered("every recipient was settled by an earlier attempt")
@@ -44,50 +47,50 @@ class SmtpDispatcher:
             return Rejected("the action's secret is not of type smtp", Fault.DEFINITION)
         try:
             credentials = smtp_credentials(secret.value, self.ports)
-            envelope = compose(message)
-        except InvalidDefinition as fact:
-            return Rejected(f"the secret is refused: {fact}", Fault.DEFINITION)
+            mail = compose(message)
+        except InvalidDefinition as invalid:
+            return Rejected(f"the secret is refused: {invalid}", Fault.DEFINITION)
         except HeaderInjected:
             return Rejected("the mail's texts would make headers", Fault.TRIGGER)
-        outcome = await self._attempt(secret.secret, credentials, envelope)
+        outcome = await self._attempt(secret.secret, credentials, mail)
         values = (credentials.username, credentials.password.reveal())
         return _scrubbed(outcome, values)
 
     async def close(self) -> None:
         """End the sessions that are not in use."""
-        await self.sessions.close()
+        await self.pool.close()
 
     async def _attempt(
-        self, secret: Secret, credentials: SmtpCredentials, envelope: ComposedMail
+        self, secret: Secret, credentials: SmtpCredentials, mail: ComposedMail
     ) -> Outcome:
-        key = PoolKey(
+        key = SessionKey(
             secret=secret.id,
             version=secret.version,
             host=credentials.smtp_server,
             port=credentials.smtp_port,
         )
-        return await self._send(key, credentials, envelope, fresh=False)
+        return await self._send(key, credentials, mail, fresh=False)
 
     async def _send(
         self,
-        key: PoolKey,
+        key: SessionKey,
         credentials: SmtpCredentials,
-        envelope: ComposedMail,
+        mail: ComposedMail,
         *,
         fresh: bool,
     ) -> Outcome:
-        lending = self.sessions.lend(key, credentials, fresh=fresh)
+        acquired = self.pool.acquire(key, credentials, fresh=fresh)
         try:
-            async with lending as lent:
-                if isinstance(lent, SmtpSession):
-                    return await transact(lent, envelope)
-                return lent
-        except Stale:
-            # No attempt yet: the server had hung up before it was asked anything.
-            # A fresh session is never stale.
-            return await self._send(key, credentials, envelope, fresh=True)
-        except Broken as fact:
-            return Deferred(str(fact), blame=Blame.PEER)
+            async with acquired as session:
+                if isinstance(session, SmtpSession):
+                    return await transact(session, mail)
+                return session
+        except StaleSession:
+            # Not an attempt: the server had hung up before this mail was offered to it.
+            # A fresh session is never stale, so this does not repeat.
+            return await self._send(key, credentials, mail, fresh=True)
+        except ConversationFailed as failure:
+            return Deferred(str(failure), blame=Blame.PEER)
 
 
 def smtp_dispatcher(
@@ -99,16 +102,21 @@ def smtp_dispatcher(
     limits: Limits = STANDARD,
     resolve: Resolve = system_resolve,
 ) -> SmtpDispatcher:
-    opener = Opener(
+    """Assemble a dispatcher.
+
+    `tls` has to verify the server's certificate and host name. `now` returns the time,
+    as an aware datetime. `resolve` is a Connector's.
+    """
+    opener = SessionOpener(
         connector=Connector(egress=egress, within=limits.connect, resolve=resolve),
         starttls=StartTls(context=tls, within=limits.command),
         limits=limits,
     )
-    return SmtpDispatcher(ports=ports, sessions=SessionPool(opener=opener, now=now))
+    return SmtpDispatcher(ports=ports, pool=SessionPool(opener=opener, now=now))
 
 
 def _scrubbed(outcome: Outcome, values: Collection[str]) -> Outcome:
-    """The one way out of here for a peer's words."""
+    """Scrub every text of the outcome that may hold a peer's words."""
     parts = tuple(
         replace(part, answer=scrub(part.answer, values)) for part in outcome.parts
     )

@@ -1,44 +1,61 @@
-"""Limits: how long we wait for a mail server, and how hard we use one."""
+"""Limits: how long an SMTP peer may take, and how its sessions are used."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reuse:
-    """How many sessions one version of a secret has, and when one has served.
+class SlotLimits:
+    """How many sessions one version of a secret has, and how long to wait for one.
 
-    After `probe_after` of rest a session is asked whether it still lives.
+    `wait` bounds the wait for a slot while others are released; the peer is not
+    blamed when it ends. `stall` bounds the time without any release; the peer is
+    blamed then, as it answers in none of the sessions. Raises ValueError for no slot.
     """
 
-    sessions: int = 8
-    messages: int = 100
+    count: int = 8
+    wait: timedelta = timedelta(seconds=10)
+    stall: timedelta = timedelta(seconds=1)
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError("a secret needs at least one slot")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReuseLimits:
+    """When a session is ended: after so many mails, at this age, or so long idle.
+
+    A session that was idle for longer than `probe_after` is probed before it is used.
+    Raises ValueError for no mail.
+    """
+
+    mails: int = 100
     age: timedelta = timedelta(minutes=10)
     idle: timedelta = timedelta(minutes=1)
     probe_after: timedelta = timedelta(seconds=10)
 
     def __post_init__(self) -> None:
-        if self.sessions < 1 or self.messages < 1:
-            raise ValueError("reuse needs at least one session and one message")
+        if self.mails < 1:
+            raise ValueError("a session needs to send at least one mail")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`turn` is the wait for a session that others use; nobody is to blame for it.
-    `still` is the wait for any of them to be given back; that blames the server.
+    """How long each step may take, and the limits of slots and of reuse.
 
-    `connect` bounds resolving, and each address; `command` one reply; `stage` the
-    opening of a session as a whole, and an envelope as a whole; `body` the reply
-    to the final dot. A short `body` makes duplicates: RFC 5321 section 4.5.3.2.6.
+    `connect` bounds resolving a name, and each address by itself; `command` the reply
+    to one command; `stage` the opening of a session as a whole, and a mail from MAIL to
+    DATA as a whole; `body` the reply to the final dot. A `body` that is too short
+    makes duplicates (RFC 5321 sections 4.5.3.2.6 and 6.1).
     """
 
-    turn: timedelta = timedelta(seconds=10)
-    still: timedelta = timedelta(seconds=1)
     connect: timedelta = timedelta(seconds=10)
     command: timedelta = timedelta(seconds=30)
     stage: timedelta = timedelta(minutes=1)
     body: timedelta = timedelta(minutes=2)
-    reuse: Reuse = Reuse()
+    slots: SlotLimits = SlotLimits()
+    reuse: ReuseLimits = ReuseLimits()
 
 
 STANDARD = Limits()

@@ -1,6 +1,6 @@
 """Mailboxes: addresses and header texts, parsed strictly against header injection.
 
-An address that two parsers read differently (`a@good.com <evil@x>`) sends the mail to
+If two parsers read an address differently (`a@good.com <evil@x>`), the mail goes to
 another recipient. A header text with a newline, or with an encoded-word (RFC 2047)
 that holds one, becomes a header of its own. Both are refused, never repaired.
 """
@@ -31,12 +31,15 @@ class Mailbox:
 
 
 def parse_mailbox(text: str, what: str) -> Mailbox:
-    """Read `ada@example.com` or `Ada <ada@example.com>`, or raise InvalidDefinition."""
+    """Read `ada@example.com` or `Ada <ada@example.com>`.
+
+    `what` names the field in the InvalidDefinition raised for any other text.
+    """
     text = text.strip(" ")
     named = _NAMED.fullmatch(text)
     name = (named[1] or named[2] or "") if named else ""
     address = named[3] if named else text
-    # The address as well: `=?` is legal in one, and decoded when a header is composed.
+    # The address as well: `=?` is legal in it, and decoded when a header is composed.
     if not is_header_text(text) or not _is_address(address):
         raise InvalidDefinition(
             f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>"

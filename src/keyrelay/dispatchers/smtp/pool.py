@@ -1,24 +1,24 @@
-"""Sessions: those that are open, kept for the next mail of the same secret version."""
+"""Pool: open SMTP sessions, kept for the next mail of the same version of a secret."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from keyrelay.dispatchers.smtp.credentials import SmtpCredentials
-from keyrelay.dispatchers.smtp.greeting import Opener
+from keyrelay.dispatchers.smtp.opener import SessionOpener
 from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.dispatchers.smtp.slots import Slots
 from keyrelay.model.outcome import Deferred, Rejected
 
-_FAREWELL = timedelta(seconds=2)
+_QUIT_WAIT = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolKey:
-    """Whose a session is. The TLS policy is the same for all of one dispatcher."""
+class SessionKey:
+    """What a session belongs to. The TLS policy is the same for one whole pool."""
 
     secret: str
     version: int
@@ -30,161 +30,176 @@ class PoolKey:
 class _PooledSession:
     session: SmtpSession
     opened_at: datetime
-    rests_since: datetime
+    idle_since: datetime
 
 
 @dataclass(slots=True, kw_only=True, weakref_slot=True)
-class _Room:
-    """Where callers with one key meet; `opening` ends with what went wrong, if so."""
+class _SharedState:
+    """What the callers with one key share.
 
-    seats: Slots
+    `opening` is set while a session is being opened, and ends with the failure, if
+    there was one; `failures` are those so far.
+    """
+
+    slots: Slots
     opening: asyncio.Future[Deferred | Rejected | None] | None = None
     failures: list[Deferred | Rejected] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class SessionPool:
-    """Lends sessions, none for another key than the one it was opened for."""
+    """Each session is used only for the key that it was opened for, one mail at a time.
 
-    opener: Opener
+    `now` returns the time, as an aware datetime.
+    """
+
+    opener: SessionOpener
     now: Callable[[], datetime]
-    # A room lives as long as somebody is in it.
-    _rooms: WeakValueDictionary[PoolKey, _Room] = field(
+    # An entry is dropped when its last caller has left.
+    _shared: WeakValueDictionary[SessionKey, _SharedState] = field(
         default_factory=WeakValueDictionary, init=False
     )
-    # For each secret the newest key that was seen, and the sessions that rest.
-    _shelves: dict[str, tuple[PoolKey, list[_PooledSession]]] = field(
+    # By secret: the newest key that was seen, and its idle sessions.
+    _idle: dict[str, tuple[SessionKey, list[_PooledSession]]] = field(
         default_factory=dict, init=False
     )
     _sweeping: asyncio.TimerHandle | None = field(default=None, init=False)
     _closed: bool = field(default=False, init=False)
 
     @asynccontextmanager
-    async def lend(
-        self, key: PoolKey, credentials: SmtpCredentials, *, fresh: bool = False
+    async def acquire(
+        self, key: SessionKey, credentials: SmtpCredentials, *, fresh: bool = False
     ) -> AsyncIterator[SmtpSession | Deferred | Rejected]:
-        """Lend a session (`fresh`: a new one), or give what stands in its way.
+        """Give a session for the block, or the outcome of the attempt without one.
 
-        The session is kept if the block ends without an exception, else cut off.
+        A `fresh` session is a new one. The session is kept if the block ends without
+        an exception, and aborted otherwise.
         """
-        room = self._rooms.setdefault(
-            key, _Room(seats=Slots(limits=self.opener.limits))
-        )
-        known = len(room.failures)
-        if (crowded := await room.seats.take()) is not None:
-            yield crowded
+        limits = self.opener.limits.slots
+        shared = self._shared.setdefault(key, _SharedState(slots=Slots(limits=limits)))
+        known = len(shared.failures)
+        if (no_slot := await shared.slots.acquire()) is not None:
+            yield no_slot
             return
         try:
-            if room.failures[known:]:  # of those who had the seats meanwhile
-                yield room.failures[-1]
+            if shared.failures[known:]:  # of callers that held the slots meanwhile
+                yield shared.failures[-1]
                 return
             if fresh:
-                self._end(key.secret)
-            kept = await self._find(key, room, credentials, fresh=fresh)
-            if not isinstance(kept, _PooledSession):
-                yield kept
+                self._end_idle(key.secret)
+            found = await self._find(key, shared, credentials, fresh=fresh)
+            if not isinstance(found, _PooledSession):
+                yield found
                 return
-            with ExitStack() as unless_kept:
-                unless_kept.callback(kept.session.abort)
-                yield kept.session
-                unless_kept.pop_all()
-            self._keep(key, kept.session, kept.opened_at)
+            with self._returning(key, found):
+                yield found.session
         finally:
-            room.seats.give_back()
+            shared.slots.release()
 
     async def close(self) -> None:
-        """End all sessions that rest; those on loan end when they come back."""
+        """End all idle sessions; those in use end when their block ends."""
         self._closed = True
-        ended = [kept.session for _, shelf in self._shelves.values() for kept in shelf]
-        for secret in list(self._shelves):
-            self._end(secret)
-        await asyncio.gather(*(session.gone(_FAREWELL) for session in ended))
+        idle = [pooled.session for _, all_ in self._idle.values() for pooled in all_]
+        for secret in list(self._idle):
+            self._end_idle(secret)
+        await asyncio.gather(*(session.wait_closed(_QUIT_WAIT) for session in idle))
+
+    @contextmanager
+    def _returning(self, key: SessionKey, pooled: _PooledSession) -> Iterator[None]:
+        with ExitStack() as unless_kept:
+            unless_kept.callback(pooled.session.abort)
+            yield
+            unless_kept.pop_all()
+        self._keep(key, replace(pooled, idle_since=self.now()))
 
     async def _find(
-        self, key: PoolKey, room: _Room, credentials: SmtpCredentials, *, fresh: bool
+        self,
+        key: SessionKey,
+        shared: _SharedState,
+        credentials: SmtpCredentials,
+        *,
+        fresh: bool,
     ) -> _PooledSession | Deferred | Rejected:
-        while fresh or (kept := await self._rested(key)) is None:
-            if room.opening is None:
-                return await self._open(room, credentials)
-            # One logs in at a time, and who waited shares a failure: a wrong
-            # password is tried once, not once a lane, which would lock the account.
-            failure = await asyncio.shield(room.opening)
+        while fresh or (pooled := await self._take_idle(key)) is None:
+            if shared.opening is None:
+                return await self._open(shared, credentials)
+            # One caller logs in at a time, and those that wait share its failure: a
+            # wrong password is tried once and not once in each lane, which would lock
+            # the account.
+            failure = await asyncio.shield(shared.opening)
             if failure is not None:
                 return failure
-        return kept
+        return pooled
 
     async def _open(
-        self, room: _Room, credentials: SmtpCredentials
+        self, shared: _SharedState, credentials: SmtpCredentials
     ) -> _PooledSession | Deferred | Rejected:
         failure: Deferred | Rejected | None = None
-        opening = room.opening = asyncio.get_running_loop().create_future()
+        opening = shared.opening = asyncio.get_running_loop().create_future()
         try:
             opened = await self.opener.open(credentials)
             if not isinstance(opened, SmtpSession):
                 failure = opened
-                room.failures.append(opened)
+                shared.failures.append(opened)
                 return opened
         finally:
-            room.opening = None
+            shared.opening = None
             opening.set_result(failure)
         return _PooledSession(
-            session=opened, opened_at=self.now(), rests_since=self.now()
+            session=opened, opened_at=self.now(), idle_since=self.now()
         )
 
-    async def _rested(self, key: PoolKey) -> _PooledSession | None:
-        """Return a session that can begin an envelope, the last used first."""
-        shelf = self._shelf(key)
-        while shelf:
-            kept = shelf.pop()
-            rest = self.now() - kept.rests_since
-            if self._has_served(kept):
-                kept.session.quit()
+    async def _take_idle(self, key: SessionKey) -> _PooledSession | None:
+        """Return a session that can begin a transaction, the last used first."""
+        idle = self._idle_of(key)
+        while idle:
+            pooled = idle.pop()
+            session, idle_for = pooled.session, self.now() - pooled.idle_since
+            if self._has_expired(pooled):
+                session.quit()
             elif (
-                kept.session.alive
-                and rest <= self.opener.limits.reuse.probe_after
-                and not kept.session.mid_envelope
-            ) or await kept.session.probe():
-                return kept
+                session.alive
+                and idle_for <= self.opener.limits.reuse.probe_after
+                and not session.in_transaction
+            ) or await session.probe():
+                return pooled
         return None
 
-    def _keep(self, key: PoolKey, session: SmtpSession, opened_at: datetime) -> None:
-        kept = _PooledSession(
-            session=session, opened_at=opened_at, rests_since=self.now()
-        )
-        shelf = self._shelf(key)
-        if shelf is None or self._closed or self._has_served(kept):
-            session.quit()
-        elif session.alive:
-            shelf.append(kept)
-            self._arm()
+    def _keep(self, key: SessionKey, pooled: _PooledSession) -> None:
+        idle = self._idle_of(key)
+        if idle is None or self._closed or self._has_expired(pooled):
+            pooled.session.quit()
+        elif pooled.session.alive:
+            idle.append(pooled)
+            self._schedule_sweep()
 
-    def _shelf(self, key: PoolKey) -> list[_PooledSession] | None:
-        """Return where `key` has its sessions, and end those of an older version.
+    def _idle_of(self, key: SessionKey) -> list[_PooledSession] | None:
+        """Return the key's idle sessions, and end those of an older version.
 
-        None, the key itself is of an older version: its sessions are not kept.
+        None: the key itself is of an older version, and its sessions are not kept.
         """
-        newest, _ = self._shelves.get(key.secret, (key, []))
+        newest, _ = self._idle.get(key.secret, (key, []))
         if newest.version > key.version:
             return None
         if newest != key:
-            self._end(key.secret)
-        return self._shelves.setdefault(key.secret, (key, []))[1]
+            self._end_idle(key.secret)
+        return self._idle.setdefault(key.secret, (key, []))[1]
 
-    def _has_served(self, kept: _PooledSession) -> bool:
+    def _has_expired(self, pooled: _PooledSession) -> bool:
         reuse, now = self.opener.limits.reuse, self.now()
         return (
-            kept.session.envelopes >= reuse.messages
-            or now - kept.opened_at >= reuse.age
-            or now - kept.rests_since >= reuse.idle
+            pooled.session.transactions >= reuse.mails
+            or now - pooled.opened_at >= reuse.age
+            or now - pooled.idle_since >= reuse.idle
         )
 
-    def _end(self, secret: str) -> None:
-        _, shelf = self._shelves.pop(secret, (None, []))
-        while shelf:
-            shelf.pop().session.quit()
+    def _end_idle(self, secret: str) -> None:
+        _, idle = self._idle.pop(secret, (None, []))
+        while idle:
+            idle.pop().session.quit()
 
-    def _arm(self) -> None:
-        """One timer for all: a session that nobody asks for is ended, too."""
+    def _schedule_sweep(self) -> None:
+        """Keep one timer for all sessions: those never asked for end as well."""
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(
                 self.opener.limits.reuse.idle.total_seconds(), self._sweep
@@ -192,11 +207,11 @@ class SessionPool:
 
     def _sweep(self) -> None:
         self._sweeping = None
-        for secret, (_, shelf) in list(self._shelves.items()):
-            for kept in [kept for kept in shelf if self._has_served(kept)]:
-                shelf.remove(kept)
-                kept.session.quit()
-            if not shelf:
-                del self._shelves[secret]
-        if self._shelves:
-            self._arm()
+        for secret, (_, idle) in list(self._idle.items()):
+            for pooled in [pooled for pooled in idle if self._has_expired(pooled)]:
+                idle.remove(pooled)
+                pooled.session.quit()
+            if not idle:
+                del self._idle[secret]
+        if self._idle:
+            self._schedule_sweep()

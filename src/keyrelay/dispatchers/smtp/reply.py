@@ -1,4 +1,4 @@
-"""Replies: what a server said, and the facts that can stand in place of a reply."""
+"""Replies: what a server answered, and the failures that leave it without an answer."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,13 +18,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SmtpReply:
-    """A readable reply. `text` is the peer's: scrub it before it is written down."""
+    """A reply that could be parsed (RFC 5321 section 4.2).
+
+    `text` is the peer's, with "\\n" between its lines: it is scrubbed before it is
+    recorded.
+    """
 
     code: int
     text: str
 
     @property
-    def takes(self) -> bool:
+    def accepts(self) -> bool:
         return 200 <= self.code < 300
 
     @property
@@ -40,12 +44,12 @@ class SmtpReply:
         return f"{self.code} {self.text}"
 
 
-class Broken(Exception):
-    """The conversation ended without a clear reply; the message says how."""
+class ConversationFailed(Exception):
+    """No clear reply came from the server; the message says why."""
 
 
 class SessionRefused(Exception):
-    """The server refused to open a session; `reply` is how it said so."""
+    """The server refused to open a session, with `reply` in `phase`."""
 
     def __init__(self, reply: SmtpReply, phase: Phase) -> None:
         super().__init__(reply, phase)
@@ -53,5 +57,7 @@ class SessionRefused(Exception):
         self.phase = phase
 
 
-def late(what: str, within: timedelta) -> Broken:
-    return Broken(f"the server did not answer {what} in {within.total_seconds():g} s")
+def timed_out(label: str, within: timedelta) -> ConversationFailed:
+    return ConversationFailed(
+        f"the server did not answer {label} in {within.total_seconds():g} s"
+    )

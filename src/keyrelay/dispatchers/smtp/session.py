@@ -1,4 +1,4 @@
-"""A session: one conversation with a server that knows who we are."""
+"""Session: one authenticated SMTP conversation with a server."""
 
 import asyncio
 from contextlib import ExitStack
@@ -13,108 +13,121 @@ from aiosmtplib import (
 from aiosmtplib.protocol import SMTPProtocol
 
 from keyrelay.dispatchers.smtp.limits import Limits
-from keyrelay.dispatchers.smtp.reply import Broken, SmtpReply, late
+from keyrelay.dispatchers.smtp.reply import ConversationFailed, SmtpReply, timed_out
 
 
-class Stale(Exception):
-    """The server let go of a session while it rested: that says nothing else."""
+class StaleSession(Exception):
+    """The server ended the session while it was idle; no mail was offered to it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SmtpSession:
-    """`offers` is what EHLO listed; `envelopes` counts those begun."""
+    """Commands and their replies on one connection.
+
+    `closed` is set once the connection is closed. `extensions` are those that EHLO
+    listed, by name in lower case (RFC 5321 section 4.1.1.1). `transactions` counts the
+    mail transactions begun (RFC 5321 section 3.3), and `in_transaction` tells whether
+    one was left unfinished.
+    """
 
     protocol: SMTPProtocol
     limits: Limits
-    lost: asyncio.Event
-    offers: dict[str, str] = field(default_factory=dict)
-    envelopes: int = 0
-    mid_envelope: bool = False
+    closed: asyncio.Event
+    extensions: dict[str, str] = field(default_factory=dict)
+    transactions: int = 0
+    in_transaction: bool = False
 
     @property
     def alive(self) -> bool:
         return self.protocol.is_connected
 
-    async def command(self, name: str, *words: bytes, expects: int = 2) -> SmtpReply:
-        """Say `name` and `words`; return a reply that begins with `expects`, 4 or 5.
+    async def command(self, verb: str, *words: bytes, expects: int = 2) -> SmtpReply:
+        """Send a command; return a reply whose code begins with `expects`, 4 or 5.
 
-        Whatever else comes, or nothing, raises Broken.
+        Raises ConversationFailed for any other reply, or none.
         """
-        return await self.say(name, name.encode(), *words, expects=expects)
+        return await self.send_line(verb, verb.encode(), *words, expects=expects)
 
-    async def say(self, what: str, *words: bytes, expects: int = 2) -> SmtpReply:
-        """As `command`, for lines that begin with something not to be repeated."""
+    async def send_line(self, label: str, *words: bytes, expects: int = 2) -> SmtpReply:
+        """As `command`, for a line whose first word is a secret: errors use `label`."""
         within = self.limits.command
         try:
             code, text = await self.protocol.execute_command(
                 *words, timeout=within.total_seconds()
             )
         except SMTPTimeoutError:
-            raise late(what, within) from None
+            raise timed_out(label, within) from None
         except SMTPServerDisconnected:
-            raise Broken(f"the server hung up on {what}") from None
+            raise ConversationFailed(f"the server hung up on {label}") from None
         except SMTPResponseException:
-            raise Broken(f"the server's answer to {what} is unreadable") from None
-        return self._readable(SmtpReply(code, text), what, expects)
+            raise _unreadable(label) from None
+        return self._checked(SmtpReply(code, text), label, expects)
 
     async def begin(self, sender: str, size: int) -> SmtpReply:
-        """Say MAIL. Raises Stale if the session had ended before it was asked."""
-        rested = self.envelopes > 0
-        self.envelopes += 1
-        self.mid_envelope = True
+        """Begin a transaction with MAIL, with the size in bytes (RFC 1870).
+
+        Raises StaleSession if the session was used before and the server had ended it,
+        and otherwise as `command`.
+        """
+        reused = self.transactions > 0
+        self.transactions += 1
+        self.in_transaction = True
         words = [f"FROM:<{sender}>".encode()]
-        if "size" in self.offers:
+        if "size" in self.extensions:
             words.append(f"SIZE={size}".encode())
         try:
             reply = await self.command("MAIL", *words)
-        except Broken:
-            if rested:
-                raise Stale from None
+        except ConversationFailed:
+            if reused:
+                raise StaleSession from None
             raise
-        if rested and reply.closes:
-            raise Stale
+        if reused and reply.closes:
+            raise StaleSession
         return reply
 
-    def send(self, content: bytes) -> None:
-        """Hand over what DATA asked for; if it raises Broken, not a byte was sent."""
+    def send_content(self, content: bytes) -> None:
+        """Send the mail after DATA. Raises ConversationFailed, with nothing sent."""
         # A line that begins with a dot gets a second one: RFC 5321 section 4.5.2.
         stuffed = (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:]
         try:
             self.protocol.write(stuffed + b".\r\n")
         except SMTPServerDisconnected:
-            raise Broken("the server hung up before the message") from None
+            raise ConversationFailed("the server hung up before the message") from None
 
-    async def verdict(self) -> SmtpReply:
-        """Return the reply to what was sent; Broken, nobody knows."""
-        within = self.limits.body
+    async def final_reply(self) -> SmtpReply:
+        """Return the reply to the mail's content.
+
+        Raises ConversationFailed; then it is unknown whether the server has the mail.
+        """
+        label, within = "the message", self.limits.body
         try:
             code, text = await self.protocol.read_response(within.total_seconds())
         except SMTPTimeoutError:
-            raise late("the message", within) from None
+            raise timed_out(label, within) from None
         except SMTPServerDisconnected:
-            raise Broken("the server hung up after the message") from None
+            raise ConversationFailed("the server hung up after the message") from None
         except SMTPResponseException:
-            raise Broken("the server's answer to the message is unreadable") from None
-        reply = self._readable(SmtpReply(code, text), "the message", expects=2)
-        self.mid_envelope = False
+            raise _unreadable(label) from None
+        reply = self._checked(SmtpReply(code, text), label, expects=2)
+        self.in_transaction = False
         return reply
 
     async def probe(self) -> bool:
-        """Tell whether the session can begin an envelope; if not, it is cut off."""
+        """Tell whether the session can begin a transaction; if not, it is aborted."""
         with ExitStack() as unless_alive:
             unless_alive.callback(self.abort)
             try:
-                reply = await self.command("RSET" if self.mid_envelope else "NOOP")
-            except Broken:
+                reply = await self.command("RSET" if self.in_transaction else "NOOP")
+            except ConversationFailed:
                 return False
             if reply.refuses:
                 return False
             unless_alive.pop_all()
-        self.mid_envelope = False
+        self.in_transaction = False
         return True
 
     def quit(self) -> None:
-        """End politely, without waiting for the answer."""
+        """Send QUIT and close, without waiting for the reply."""
         if self.alive:
             self.protocol.write(b"QUIT\r\n")
         self.close()
@@ -123,11 +136,11 @@ class SmtpSession:
         if self.protocol.transport is not None:
             self.protocol.transport.close()
 
-    async def gone(self, within: timedelta) -> None:
-        """Wait until the connection is closed, cutting it if that takes longer."""
+    async def wait_closed(self, within: timedelta) -> None:
+        """Wait until the connection is closed, and abort it if that takes longer."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await self.lost.wait()
+                await self.closed.wait()
         except TimeoutError:
             self.abort()
 
@@ -136,9 +149,13 @@ class SmtpSession:
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
 
-    def _readable(self, reply: SmtpReply, what: str, expects: int) -> SmtpReply:
+    def _checked(self, reply: SmtpReply, label: str, expects: int) -> SmtpReply:
         if reply.closes:
             self.close()
         if reply.code // 100 != expects and not reply.refuses:
-            raise Broken(f"the server answered {what} with {reply.code}")
+            raise ConversationFailed(f"the server answered {label} with {reply.code}")
         return reply
+
+
+def _unreadable(label: str) -> ConversationFailed:
+    return ConversationFailed(f"the server's answer to {label} is unreadable")

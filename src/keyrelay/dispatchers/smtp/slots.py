@@ -1,17 +1,17 @@
-"""Seats: how many may use a server at once, and who stops waiting to be one of them."""
+"""Slots: a cap on the sessions that one version of a secret has at a time."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from keyrelay.dispatchers.smtp.limits import Limits
+from keyrelay.dispatchers.smtp.limits import SlotLimits
 from keyrelay.model.outcome import Blame, Deferred
 
-_CROWDED = Deferred(
+_ALL_IN_USE = Deferred(
     "all sessions of the secret are in use", timedelta(seconds=5), spends_attempt=False
 )
-_STILL = replace(
-    _CROWDED,
+_STALLED = replace(
+    _ALL_IN_USE,
     reason="the server answers in none of the secret's sessions",
     blame=Blame.PEER,
 )
@@ -23,35 +23,38 @@ def _now() -> float:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Slots:
-    """As many as a secret may have sessions. Where none is given back for a while, a
-    mute server has them all: whoever waited on would only keep a lane from others."""
+    """A semaphore whose waits end early once no slot has been released for a while.
 
-    limits: Limits
+    In that case a server that does not answer holds all of them, and a longer wait
+    would keep the lane from triggers of other secrets.
+    """
+
+    limits: SlotLimits
     _free: asyncio.Semaphore = field(init=False)
-    _moved_at: float = field(default_factory=_now, init=False)
+    _changed_at: float = field(default_factory=_now, init=False)
 
     def __post_init__(self) -> None:
-        self._free = asyncio.Semaphore(self.limits.reuse.sessions)
+        self._free = asyncio.Semaphore(self.limits.count)
 
-    async def take(self) -> Deferred | None:
-        """Wait for a seat, not for long; return why there is none."""
-        until = _now() + self.limits.turn.total_seconds()
-        while not await self._taken_by(end := min(until, self._still_at())):
+    async def acquire(self) -> Deferred | None:
+        """Wait for a slot within the limits; return why there is none, or None."""
+        until = _now() + self.limits.wait.total_seconds()
+        while not await self._acquired_by(end := min(until, self._stalled_at())):
             if end >= until:
-                return _CROWDED
-            if end >= self._still_at():
-                return _STILL
-        self._moved_at = _now()
+                return _ALL_IN_USE
+            if end >= self._stalled_at():
+                return _STALLED
+        self._changed_at = _now()
         return None
 
-    def give_back(self) -> None:
-        self._moved_at = _now()
+    def release(self) -> None:
+        self._changed_at = _now()
         self._free.release()
 
-    def _still_at(self) -> float:
-        return self._moved_at + self.limits.still.total_seconds()
+    def _stalled_at(self) -> float:
+        return self._changed_at + self.limits.stall.total_seconds()
 
-    async def _taken_by(self, end: float) -> bool:
+    async def _acquired_by(self, end: float) -> bool:
         try:
             async with asyncio.timeout_at(end):
                 await self._free.acquire()

@@ -1,9 +1,9 @@
-"""STARTTLS: the way from a plain socket to a verified TLS connection.
+"""STARTTLS: from a plain socket to a verified TLS connection (RFC 3207).
 
-The plain part is spoken here, on the bare socket, because aiosmtplib drops what
-a server says after its "220 go ahead" and goes on. It is right to drop it, but
-somebody who speaks there is in between, and gets no password from us at all
-(RFC 3207 section 6, CVE-2011-0411). From the handshake on aiosmtplib speaks.
+The commands before TLS are sent here, on the socket itself, because aiosmtplib discards
+what it receives after "220 go ahead" and goes on. Data received there was injected by
+an attacker between the two sides, so here the attempt ends before a password is sent
+(RFC 3207 section 6, CVE-2011-0411). After the handshake aiosmtplib takes over.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from pathlib import Path
 from aiosmtplib.protocol import SMTPProtocol
 
 from keyrelay.dispatchers.smtp.reply import (
-    Broken,
+    ConversationFailed,
     Phase,
     SessionRefused,
     SmtpReply,
-    late,
+    timed_out,
 )
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.network.tls import UnreadableCertificates, system_context
@@ -36,87 +36,89 @@ _WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_, _IP_ADDRESS_MISMATCH
 _SHUTDOWN = timedelta(seconds=2)
 
 
-class Unsafe(Exception):
-    """Nothing may be said to this server; the message says why."""
+class InsecureConnection(Exception):
+    """A password must not be sent on this connection; the message says why."""
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Trust what the system trusts, and what is in `ca_file`. Raises InvalidDefinition.
+    """Trust the system's authorities and those in `ca_file` (network/tls.py).
 
-    See network/tls.py.
+    Raises InvalidDefinition for a file that cannot be read.
     """
     try:
         return system_context(ca_file)
-    except UnreadableCertificates as fault:
+    except UnreadableCertificates as error:
         raise InvalidDefinition(
-            f"KEYRELAY_SMTP_CA_FILE must name a file of certificates (PEM): {fault}"
+            f"KEYRELAY_SMTP_CA_FILE must name a file of certificates (PEM): {error}"
         ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartTls:
-    """`within` bounds each step."""
+    """Secures connections. `within` bounds each command, and the handshake."""
 
     context: ssl.SSLContext
     within: timedelta
 
     async def secure(
         self,
-        line: socket.socket,
+        connection: socket.socket,
         host: str,
         name: bytes,
-        lost: Callable[[SMTPProtocol], None],
+        on_closed: Callable[[SMTPProtocol], None],
     ) -> SMTPProtocol:
-        """Return a connection on which a password may be said to `host`.
+        """Return a connection on which a password may be sent to `host`.
 
-        We call ourselves `name`; `lost` is called once the connection is gone.
-        Takes over `line`. Raises Unsafe, SessionRefused or Broken.
+        EHLO is sent with our `name`; `on_closed` is called once the connection is
+        closed. `connection` is closed on failure, and owned by the returned protocol
+        otherwise. Raises InsecureConnection, SessionRefused or ConversationFailed.
         """
         with ExitStack() as while_plain:
-            while_plain.callback(line.close)
-            await self._ask(line, b"")
-            offers = await self._ask(line, b"EHLO " + name)
+            while_plain.callback(connection.close)
+            await self._command(connection, b"")
+            offers = await self._command(connection, b"EHLO " + name)
             if "STARTTLS" not in offers.text.upper().split("\n")[1:]:
-                raise Unsafe("the server offers no STARTTLS")
-            await self._ask(line, b"STARTTLS")
+                raise InsecureConnection("the server offers no STARTTLS")
+            await self._command(connection, b"STARTTLS")
             while_plain.pop_all()
-        return await self._shake_hands(line, host, lost)
+        return await self._handshake(connection, host, on_closed)
 
-    async def _ask(self, line: socket.socket, command: bytes) -> SmtpReply:
-        what = command.partition(b" ")[0].decode() or "the connection"
+    async def _command(self, connection: socket.socket, line: bytes) -> SmtpReply:
+        label = line.partition(b" ")[0].decode() or "the connection"
         try:
             async with asyncio.timeout(self.within.total_seconds()):
-                reply = await _exchange(line, command)
+                reply = await _exchange(connection, line)
         except TimeoutError:
-            raise late(what, self.within) from None
+            raise timed_out(label, self.within) from None
         except OSError:
-            raise Broken(f"the server hung up on {what}") from None
+            raise ConversationFailed(f"the server hung up on {label}") from None
         if reply.refuses:
             raise SessionRefused(reply, Phase.CONNECT)
-        if not reply.takes:
-            raise Broken(f"the server answered {what} with {reply.code}")
+        if not reply.accepts:
+            raise ConversationFailed(f"the server answered {label} with {reply.code}")
         return reply
 
-    async def _shake_hands(
-        self, line: socket.socket, host: str, lost: Callable[[SMTPProtocol], None]
+    async def _handshake(
+        self,
+        connection: socket.socket,
+        host: str,
+        on_closed: Callable[[SMTPProtocol], None],
     ) -> SMTPProtocol:
         try:
             transport, protocol = await asyncio.get_running_loop().create_connection(
-                lambda: SMTPProtocol(connection_lost_callback=lost),
-                sock=line,
+                lambda: SMTPProtocol(connection_lost_callback=on_closed),
+                sock=connection,
                 ssl=self.context,
                 server_hostname=host,
                 ssl_handshake_timeout=self.within.total_seconds(),
                 ssl_shutdown_timeout=_SHUTDOWN.total_seconds(),
             )
-        except ssl.SSLCertVerificationError as error:
-            wrong_name = error.verify_code in _WRONG_NAME
-            why = "it is for another name" if wrong_name else error.verify_message
-            raise Unsafe(f"the server's certificate was refused: {why}") from None
         except ssl.SSLError as error:
-            raise Unsafe(f"the TLS handshake failed: {error.reason}") from None
+            raise _insecure(error) from None
         except OSError:
-            raise Broken("the server hung up during the TLS handshake") from None
+            raise ConversationFailed(
+                "the server hung up during the TLS handshake"
+            ) from None
         with ExitStack() as unless_verified:
             unless_verified.callback(transport.abort)
             _verify(transport.get_extra_info("ssl_object"), host)
@@ -124,47 +126,60 @@ class StartTls:
         return protocol
 
 
-async def _exchange(line: socket.socket, command: bytes) -> SmtpReply:
+def _insecure(error: ssl.SSLError) -> InsecureConnection:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return InsecureConnection(f"the TLS handshake failed: {error.reason}")
+    wrong_name = error.verify_code in _WRONG_NAME
+    reason = "it is for another name" if wrong_name else error.verify_message
+    return InsecureConnection(f"the server's certificate was refused: {reason}")
+
+
+async def _exchange(connection: socket.socket, line: bytes) -> SmtpReply:
     loop = asyncio.get_running_loop()
-    if command:
-        await loop.sock_sendall(line, command + b"\r\n")
+    if line:
+        await loop.sock_sendall(connection, line + b"\r\n")
     received = b""
     while (reply := _parse(received)) is None:
-        chunk = await loop.sock_recv(line, 4096)
+        chunk = await loop.sock_recv(connection, 4096)
         if not chunk:
-            raise Broken("the server hung up before TLS")
+            raise ConversationFailed("the server hung up before TLS")
         received += chunk
         if len(received) > _LONGEST_REPLY:
-            raise Broken("the server's reply is too long")
+            raise ConversationFailed("the server's reply is too long")
     return reply
 
 
 def _parse(received: bytes) -> SmtpReply | None:
-    """Return the reply once it is complete; raise Unsafe if more follows it."""
+    """Return the reply once it is complete, and None before (RFC 5321 section 4.2.1).
+
+    Raises InsecureConnection for data after the reply, or ConversationFailed.
+    """
     *lines, rest = received.split(b"\n")
     texts = []
     for number, line in enumerate(lines, start=1):
         found = _LINE.fullmatch(line.rstrip(b"\r"))
         if found is None:
-            raise Broken("the server's reply is unreadable")
+            raise ConversationFailed("the server's reply is unreadable")
         texts.append((found[3] or b"").decode("utf-8", "replace"))
         if found[2] != b"-":
             if rest or number < len(lines):
-                raise Unsafe("somebody spoke out of turn before the TLS handshake")
+                raise InsecureConnection(
+                    "the server sent data before the TLS handshake"
+                )
             return SmtpReply(int(found[1]), "\n".join(texts))
     return None
 
 
 def _verify(tls: object, host: str) -> None:
-    """Raise Unsafe unless this very connection was verified.
+    """Raise InsecureConnection unless this connection itself was verified.
 
-    A context can ask for a host name check and the handshake still pass without
-    one, when no name was handed to it.
+    A context may require the host name check, and yet the handshake passes without it
+    when no name was given.
     """
     if not isinstance(tls, ssl.SSLObject):
-        raise Unsafe("the connection has no TLS")
+        raise InsecureConnection("the connection has no TLS")
     if tls.version() not in _GOOD_VERSIONS:
-        raise Unsafe(f"{tls.version()} is too old; TLS 1.2 is needed")
+        raise InsecureConnection(f"{tls.version()} is too old; TLS 1.2 is needed")
     verifies = tls.context.check_hostname and tls.context.verify_mode.name
     if verifies != ssl.CERT_REQUIRED.name or tls.server_hostname != host:
-        raise Unsafe("the server's name was not verified")
+        raise InsecureConnection("the server's name was not verified")

@@ -1,59 +1,59 @@
-"""A transaction: one mail over one session, from MAIL to the final dot."""
+"""Transaction: one mail over one session, from MAIL to the final dot (RFC 5321)."""
 
 import asyncio
 
 from keyrelay.dispatchers.smtp.classify import (
-    concluded,
-    nobody_took_it,
-    refusal,
-    refused_as_a_whole,
-    unclear,
+    all_recipients_refused,
+    classify,
+    message_answered,
+    message_refused,
+    message_unanswered,
 )
 from keyrelay.dispatchers.smtp.compose import ComposedMail
-from keyrelay.dispatchers.smtp.reply import Broken, Phase, SmtpReply
+from keyrelay.dispatchers.smtp.reply import ConversationFailed, Phase, SmtpReply
 from keyrelay.dispatchers.smtp.session import SmtpSession
 from keyrelay.model.outcome import Outcome
 
 
-async def transact(session: SmtpSession, envelope: ComposedMail) -> Outcome:
-    """Hand over `envelope`.
+async def transact(session: SmtpSession, mail: ComposedMail) -> Outcome:
+    """Send the mail once.
 
-    Raises Broken or Stale, and then certainly nobody has it.
+    Raises ConversationFailed or StaleSession; then the server certainly has no mail.
     """
     try:
         async with asyncio.timeout(session.limits.stage.total_seconds()):
-            answers = await _offer(session, envelope)
+            replies = await _offer(session, mail)
     except TimeoutError:
-        raise Broken("the server took too long over the envelope") from None
-    if not isinstance(answers, dict):
-        return answers
-    session.send(envelope.content)
-    # From here on only a clear refusal proves that the message was not kept, and
-    # nothing that happens to the connection can change what was said before.
+        raise ConversationFailed("the server took too long over the envelope") from None
+    if not isinstance(replies, dict):
+        return replies
+    session.send_content(mail.content)
+    # From here on only a clear refusal proves that the server has not kept the mail,
+    # and a failure of the connection cannot change what was answered before.
     try:
-        final = await session.verdict()
-    except Broken as fact:
+        final = await session.final_reply()
+    except ConversationFailed as failure:
         session.abort()
-        return unclear(answers, fact)
-    return concluded(answers, final)
+        return message_unanswered(replies, failure)
+    return message_answered(replies, final)
 
 
 async def _offer(
-    session: SmtpSession, envelope: ComposedMail
+    session: SmtpSession, mail: ComposedMail
 ) -> dict[str, SmtpReply] | Outcome:
-    """Return the recipients' replies once the server waits for the message."""
-    reply = await session.begin(envelope.sender, len(envelope.content))
+    """Return the reply for each recipient once the server waits for the content."""
+    reply = await session.begin(mail.sender, len(mail.content))
     if reply.refuses:
-        return refusal(reply, Phase.MAIL)
-    answers: dict[str, SmtpReply] = {}
-    for address in envelope.recipients:
+        return classify(reply, Phase.MAIL)
+    replies: dict[str, SmtpReply] = {}
+    for address in mail.recipients:
         reply = await session.command("RCPT", f"TO:<{address}>".encode())
         if reply.closes:
-            return refusal(reply, Phase.RCPT)
-        answers[address] = reply
-    if not any(answer.takes for answer in answers.values()):
-        return nobody_took_it(answers)
+            return classify(reply, Phase.RCPT)
+        replies[address] = reply
+    if not any(reply.accepts for reply in replies.values()):
+        return all_recipients_refused(replies)
     reply = await session.command("DATA", expects=3)
     if reply.refuses:
-        return refused_as_a_whole(answers, reply, Phase.DATA)
-    return answers
+        return message_refused(replies, reply, Phase.DATA)
+    return replies

@@ -1,1 +1,1 @@
-"""SQS: messages on a queue, several in a call."""
+"""SQS: messages on a queue, up to ten in a call."""

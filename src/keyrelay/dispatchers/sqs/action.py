@@ -1,4 +1,4 @@
-"""Queue actions: what is written for one, and the messages that a trigger makes of it.
+"""The action `queue-sqs`: its document, and the messages composed for a trigger.
 
 Limits: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 """
@@ -25,33 +25,35 @@ from keyrelay.model.trigger import Trigger
 
 NAME = "queue-sqs"
 FIELDS = (
-    Field(name="sqs_secret", says="The id of the secret with queue and key."),
+    Field(name="sqs_secret", description="The id of the secret with queue and key."),
     Field(
         name="batch_enabled",
-        says="One message for all data points, not one for each.",
+        description="One message for all data points, not one for each.",
         schema={"type": "boolean"},
         required=False,
     ),
     Field(
         name="message",
-        says="The body, a template, instead of the data.",
+        description="The body, a template, instead of the data.",
         required=False,
     ),
-    Field(name="group_id", says="The message group, a template.", required=False),
+    Field(
+        name="group_id", description="The message group, a template.", required=False
+    ),
     Field(
         name="deduplication_id",
-        says="The deduplication id, a template.",
+        description="The deduplication id, a template.",
         required=False,
     ),
     Field(
         name="delay_seconds",
-        says="How long SQS holds the message back.",
+        description="How many seconds SQS delays the message.",
         schema={"type": "integer", "minimum": 0, "maximum": 900},
         required=False,
     ),
     Field(
         name="attributes",
-        says="Up to ten message attributes, templates by name.",
+        description="Up to ten message attributes, templates by name.",
         schema={"type": "object", "additionalProperties": {"type": "string"}},
         required=False,
     ),
@@ -62,7 +64,7 @@ _GROUP = re.compile(r"[!-~]{1,128}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """What SQS is told about a message beside its body."""
+    """The parameters of SendMessage that place a message on its queue."""
 
     group_id: Template | None = None
     deduplication_id: Template | None = None
@@ -71,9 +73,10 @@ class Routing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSqs:
-    """Put messages on a queue: one for all data points (`batched`), or one for each.
+    """Send one message for all data points (`batched`), or one for each.
 
-    With a `body`, that template is the message's body instead of the data.
+    With a `body`, that template is the message's body instead of the data
+    (model.action.Instruction).
     """
 
     channel: ClassVar[str] = NAME
@@ -109,8 +112,8 @@ class QueueSqs:
         if not trigger.data and self.body is None:
             return Rejected("the trigger has no data points to send", Fault.TRIGGER)
         messages = tuple(
-            _message(self, trigger, part, body, facts_of(point))
-            for part, body, point in _parts(trigger.data, batched=self.batched)
+            _message(self, trigger, part, data, facts_of(point))
+            for part, data, point in _parts(trigger.data, batched=self.batched)
             if part not in done
         )
         return QueueMessages(messages) if messages else NOTHING_LEFT
@@ -118,7 +121,7 @@ class QueueSqs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueMessage:
-    """One SQS message. `part` names it within its trigger."""
+    """One SQS message with its texts filled. `part` names it within its trigger."""
 
     part: str
     body: str
@@ -135,8 +138,8 @@ class QueueMessages:
     messages: tuple[QueueMessage, ...]
 
 
-def parse_queue(document: Mapping[str, object]) -> QueueSqs:
-    """Read wire.md's `queue-sqs`, or raise InvalidDefinition."""
+def parse_queue_sqs(document: Mapping[str, object]) -> QueueSqs:
+    """Read TagoIO's `queue-sqs`, or raise InvalidDefinition."""
     attributes = require_object(document.get("attributes", {}), "attributes")
     return QueueSqs(
         secret=require_secret(document, "sqs_secret"),
@@ -175,10 +178,10 @@ def _delay(value: object) -> timedelta | None:
 def _parts(
     data: tuple[DataPoint, ...], *, batched: bool
 ) -> list[tuple[str, str, tuple[DataPoint, ...]]]:
-    """Return of each message its part, its data as JSON and the point it is about."""
+    """Return each message's part, data as JSON, and the point that fills its texts."""
     if batched:
-        together = f"[{','.join(point.document for point in data)}]"
-        return [("all", together, data[:1])]
+        all_points = f"[{','.join(point.document for point in data)}]"
+        return [("all", all_points, data[:1])]
     count = max(1, len(data))
     points = [data[number : number + 1] for number in range(count)]
     return [
@@ -188,27 +191,32 @@ def _parts(
 
 
 def _message(
-    form: QueueSqs, trigger: Trigger, part: str, body: str, facts: Facts
+    instruction: QueueSqs, trigger: Trigger, part: str, data: str, facts: Facts
 ) -> QueueMessage:
-    routing = form.routing
-    repeatable = f"{trigger.id}.{trigger.profile}.{part}"
+    routing = instruction.routing
+    default_id = f"{trigger.id}.{trigger.profile}.{part}"
     return QueueMessage(
         part=part,
-        body=form.body.fill(facts) if form.body else body,
+        body=instruction.body.fill(facts) if instruction.body else data,
         group_id=(
             routing.group_id.fill(facts) if routing.group_id else _fair_group(facts)
         ),
         deduplication_id=(
             routing.deduplication_id.fill(facts)
             if routing.deduplication_id
-            else repeatable
+            else default_id
         ),
         delay=routing.delay,
-        attributes=tuple((name, text.fill(facts)) for name, text in form.attributes),
+        attributes=tuple(
+            (name, text.fill(facts)) for name, text in instruction.attributes
+        ),
     )
 
 
 def _fair_group(facts: Facts) -> str | None:
-    """Return the device, if SQS takes it: standard queues share fairly by group."""
+    """Return the device, if SQS takes it as a group: fair queues share by group.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
+    """
     device = facts.get(Fact.DEVICE)
     return device if device is not None and _GROUP.fullmatch(device) else None

@@ -1,4 +1,4 @@
-"""Batches: messages made ready for SendMessageBatch, and packed into calls.
+"""Batches: messages as entries of SendMessageBatch, packed into calls.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 """
@@ -12,31 +12,34 @@ from datetime import timedelta
 from keyrelay.dispatchers.sqs.action import QueueMessage
 from keyrelay.model.outcome import Fault, Rejected
 
-MOST = 10  # entries a call
-LARGEST = 1024 * 1024  # bytes: of one message, and of all in a call together
-SMALLEST_LIMIT = 1024  # bytes; no queue is set to take less
+MOST_ENTRIES = 10  # in a call
+LARGEST = 1024 * 1024  # bytes: of one message, and of a whole call
+SMALLEST_LIMIT = 1024  # bytes; no queue can have a lower limit
 
-# The XML characters of SQS; surrogates, U+FFFE and U+FFFF are not among them.
+# What is none of the characters that SQS takes.
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Letters, digits and ASCII punctuation: for group and deduplication ids.
+# Letters, digits and ASCII punctuation, for group and deduplication ids.
 _ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEntry:
-    """One message as SQS takes it. `fields` lack the id, which is the call's."""
+    """One message as SQS takes it.
+
+    `fields` are the entry's members, without the id, which is unique in a call alone.
+    `size` is in bytes.
+    """
 
     fields: Mapping[str, object]
     size: int
 
 
 def prepare(message: QueueMessage, *, fifo: bool) -> BatchEntry | Rejected:
-    """Make ready what SQS would take, and refuse what it would refuse.
+    """Return the entry that SQS would take, or reject what it would refuse.
 
-    Attributes without a value are left out, for SQS has no empty ones. On a
-    standard queue the group is only a hint for sharing fairly, so one that is not
-    legal is left out there; the deduplication id is for FIFO queues alone, and the
-    delay for standard ones.
+    Attributes without a value are left out, as SQS has no empty ones. The deduplication
+    id is for FIFO queues alone, and the delay for standard ones. On a standard queue
+    the group only makes sharing fair, so one that is not legal is left out there.
     """
     attributes = [(name, text) for name, text in message.attributes if text]
     texts = [message.body, *(text for _, text in attributes)]
@@ -57,6 +60,7 @@ def prepare(message: QueueMessage, *, fifo: bool) -> BatchEntry | Rejected:
 
 
 def too_large(entry: BatchEntry, largest: int) -> Rejected | None:
+    """Reject an entry of more than `largest` bytes."""
     if entry.size <= largest:
         return None
     return Rejected(
@@ -67,12 +71,13 @@ def too_large(entry: BatchEntry, largest: int) -> Rejected | None:
 def pack(sizes: Sequence[int]) -> list[range]:
     """Split entries, in their order, into calls of up to ten entries and 1 MiB.
 
-    Returned are their positions; each entry by itself must fit.
+    `sizes` are in bytes, and each entry must fit into a call by itself. Returned are
+    the positions of each call's entries.
     """
     calls: list[range] = []
     begin = total = 0
     for position, size in enumerate(sizes):
-        if position - begin == MOST or total + size > LARGEST:
+        if position - begin == MOST_ENTRIES or total + size > LARGEST:
             calls.append(range(begin, position))
             begin, total = position, 0
         total += size
@@ -80,7 +85,7 @@ def pack(sizes: Sequence[int]) -> list[range]:
 
 
 def _fifo_routing(message: QueueMessage) -> dict[str, object] | Rejected:
-    group, repeatable = message.group_id, message.deduplication_id
+    group, id_ = message.group_id, message.deduplication_id
     if group is None:
         return Rejected(
             "a FIFO queue needs a group; give the action a group_id", Fault.DEFINITION
@@ -90,12 +95,12 @@ def _fifo_routing(message: QueueMessage) -> dict[str, object] | Rejected:
             "the group must be 1 to 128 ASCII letters, digits or punctuation",
             Fault.TRIGGER,
         )
-    if not repeatable:
-        # All messages with an empty one would be taken for one and the same.
+    if not id_:
+        # SQS would drop all messages with an empty id but the first.
         return Rejected("the deduplication id is empty", Fault.TRIGGER)
-    if _ID.fullmatch(repeatable) is None:
-        repeatable = hashlib.sha256(repeatable.encode("utf-8", "replace")).hexdigest()
-    return {"MessageGroupId": group, "MessageDeduplicationId": repeatable}
+    if _ID.fullmatch(id_) is None:
+        id_ = hashlib.sha256(id_.encode("utf-8", "replace")).hexdigest()
+    return {"MessageGroupId": group, "MessageDeduplicationId": id_}
 
 
 def _standard_routing(message: QueueMessage) -> dict[str, object]:
@@ -108,7 +113,7 @@ def _standard_routing(message: QueueMessage) -> dict[str, object]:
 
 
 def _size(body: str, attributes: Sequence[tuple[str, str]]) -> int:
-    """Count bodies and attributes together: names, types and values, in UTF-8."""
+    """Return the bytes that SQS counts: body, attributes' names, types and values."""
     texts = [body]
     for name, text in attributes:
         texts += [name, "String", text]

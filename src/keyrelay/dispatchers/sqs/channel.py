@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from keyrelay.dispatchers.channel import Channel
-from keyrelay.dispatchers.sqs.action import FIELDS, NAME, parse_queue
+from keyrelay.dispatchers.sqs.action import FIELDS, NAME, parse_queue_sqs
 from keyrelay.dispatchers.sqs.credentials import sqs_secret
 from keyrelay.model.action import ActionType
 from keyrelay.network.egress import egress_to
@@ -15,7 +15,7 @@ from keyrelay.ports import Dispatcher
 
 
 class SqsSettings(Protocol):
-    """What an operator may choose about queues."""
+    """The settings that concern queues."""
 
     @property
     def sqs_endpoints(self) -> Collection[str]: ...
@@ -25,12 +25,13 @@ class SqsSettings(Protocol):
 
 
 def sqs_channel(settings: SqsSettings) -> Channel:
+    """Return the channel as these settings allow it."""
     return Channel(
         action=ActionType(
             name=NAME,
             secret=sqs_secret(frozenset(settings.sqs_endpoints)),
             fields=FIELDS,
-            parse=parse_queue,
+            parse=parse_queue_sqs,
         ),
         open=partial(_open, settings),
     )
@@ -38,13 +39,15 @@ def sqs_channel(settings: SqsSettings) -> Channel:
 
 @asynccontextmanager
 async def _open(settings: SqsSettings) -> AsyncIterator[Dispatcher]:
-    from keyrelay.dispatchers.sqs.client import SqsClients
+    from keyrelay.dispatchers.sqs.client import SqsClientFactory
     from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
-    from keyrelay.dispatchers.sqs.pool import ClientPool
+    from keyrelay.dispatchers.sqs.pool import SenderPool
 
     endpoints = frozenset(settings.sqs_endpoints)
-    clients = SqsClients(egress=egress_to(settings.egress_allow), trusted=endpoints)
-    pool = ClientPool(make=clients.make, now=lambda: datetime.now(UTC))
+    clients = SqsClientFactory(
+        egress=egress_to(settings.egress_allow), trusted=endpoints
+    )
+    pool = SenderPool(make=clients.make, now=lambda: datetime.now(UTC))
     dispatcher = SqsDispatcher(endpoints=endpoints, pool=pool)
     try:
         yield dispatcher

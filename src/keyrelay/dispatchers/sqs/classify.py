@@ -1,12 +1,16 @@
-"""Classify: what a reply of SQS means for the message, by what SQS can have done."""
+"""Classification: the outcome for a message by what SQS can have done with it.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+"""
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 
+from keyrelay.dispatchers.sqs.reply import Refusal
 from keyrelay.model.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
 
-_BREATH = timedelta(seconds=2)  # for a peer that asks for less without saying how
+_THROTTLE_PAUSE = timedelta(seconds=2)  # where a throttling peer names no time
 
 _THROTTLED = frozenset(
     {
@@ -40,7 +44,7 @@ _CREDENTIAL = frozenset(
         "SignatureDoesNotMatch",
         "UnauthorizedOperation",
         "UnrecognizedClient",
-        # The key's own policy; whoever grants the use of the queue grants it too.
+        # Of the KMS key's policy, which the administrator of the queue grants as well.
         "KmsAccessDenied",
         "KmsOptInRequired",
     }
@@ -59,38 +63,23 @@ _DEFINITION = frozenset(
         "KmsNotFound",
     }
 )
-# A signature is good for five minutes either way.
-_SKEWED = re.compile("signature (expired|not yet current)", re.IGNORECASE)
+# A signature is valid for five minutes before and after its time.
+_SKEW_MESSAGE = re.compile("signature (expired|not yet current)", re.IGNORECASE)
 _SKEW_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """The peer's no, to one entry or to a whole call.
-
-    `by_sender` is the peer's word that it is our fault: SenderFault, or 4xx.
-    `status` is that of a refused call; an entry has none.
-    """
-
-    code: str
-    message: str
-    by_sender: bool
-    status: int | None = None
-    retry_after: timedelta | None = None
-
-    @property
-    def reason(self) -> str:
-        return f"{self.code}: {self.message}" if self.message else self.code
-
-
 def classify(refusal: Refusal) -> Outcome:
-    """The code comes first: SQS calls throttling of a FIFO queue the sender's fault."""
-    code, reason = _plain(refusal.code), refusal.reason
-    if _is_skew(code, refusal.message):
+    """Return the outcome, by the code first and then by the HTTP status.
+
+    The code comes before `by_sender`, as SQS reports the throttling of a FIFO queue as
+    the sender's fault.
+    """
+    code, reason = _error_name(refusal.code), refusal.reason
+    if _is_clock_skew(code, refusal.message):
         reason = f"this machine's clock is not the peer's: {reason}"
         return Deferred(reason, blame=Blame.PEER)
     if code in _THROTTLED or refusal.status in (408, 429):
-        hint = refusal.retry_after or _BREATH
+        hint = refusal.retry_after or _THROTTLE_PAUSE
         return Deferred(reason, not_before=hint, blame=Blame.PEER)
     if code in _CREDENTIAL or refusal.status in (401, 403):
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
@@ -101,34 +90,34 @@ def classify(refusal: Refusal) -> Outcome:
     return _failed(refusal)
 
 
-def may_be_about_one(refusal: Refusal) -> bool:
+def may_concern_one_entry(refusal: Refusal) -> bool:
     """Tell whether a whole call may have been refused for one of its entries."""
-    known = isinstance(classify(refusal), Deferred | Uncertain)
-    return not known and _plain(refusal.code) not in _DEFINITION
+    about_call = isinstance(classify(refusal), Deferred | Uncertain)
+    return not about_call and _error_name(refusal.code) not in _DEFINITION
 
 
 def _failed(refusal: Refusal) -> Outcome:
     match refusal.status:
-        case None:  # one entry failed, and the peer says so
+        case None:  # one entry failed, and SQS reports it as not sent
             return Deferred(refusal.reason)
-        case 503:  # turned away at the door
+        case 503:  # refused before any processing
             hint = refusal.retry_after or timedelta()
             return Deferred(refusal.reason, not_before=hint, blame=Blame.PEER)
         case status if status < 500:
             reason = f"redirects are not followed: {refusal.reason}"
             return Deferred(reason, blame=Blame.PEER)
-        case _:  # something broke, perhaps after the messages had been kept
+        case _:  # it failed, perhaps after it had stored the messages
             return Uncertain(refusal.reason)
 
 
-def _is_skew(code: str, message: str) -> bool:
+def _is_clock_skew(code: str, message: str) -> bool:
     return code in _SKEW_CODES or (
         code in {"SignatureDoesNotMatch", "InvalidSignature"}
-        and _SKEWED.search(message) is not None
+        and _SKEW_MESSAGE.search(message) is not None
     )
 
 
-def _plain(code: str) -> str:
-    """Return the one name behind what the query and JSON protocols call an error."""
+def _error_name(code: str) -> str:
+    """Return the name that the query and the JSON protocol's codes have in common."""
     name = code.rpartition("#")[2].removeprefix("AWS.SimpleQueueService.")
     return name.replace("KMS.", "Kms").removesuffix("Exception")

@@ -12,28 +12,32 @@ from keyrelay.model.secret import SecretType, SecretValue
 
 NAME = "aws-sqs"
 FIELDS = (
-    Field(name="aws_region", says="The queue's region, like eu-central-1."),
-    Field(name="queue_url", says="The queue's URL, as AWS shows it."),
-    Field(name="access_key_id", says="The id of an access key that may send."),
-    Field(name="secret_access_key", says="The access key itself.", hidden=True),
+    Field(name="aws_region", description="The queue's region, like eu-central-1."),
+    Field(name="queue_url", description="The queue's URL, as AWS shows it."),
+    Field(name="access_key_id", description="The id of an access key that may send."),
+    Field(name="secret_access_key", description="The access key itself.", hidden=True),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SqsCredentials:
+    """A parsed value of type `aws-sqs`."""
+
     queue_url: QueueUrl
     access_key_id: str
     secret_access_key: SecretValue
 
 
 def sqs_secret(endpoints: Collection[str]) -> SecretType:
-    """Return the type `aws-sqs`; beside AWS the operator allows these endpoints."""
+    """Return the secret type `aws-sqs`; the operator allows AWS and these endpoints."""
     return SecretType(name=NAME, fields=FIELDS, check=partial(_is_fifo, endpoints))
 
 
 def sqs_credentials(value: SecretValue, endpoints: Collection[str]) -> SqsCredentials:
-    """Read a value of type `aws-sqs`, or raise InvalidDefinition, which quotes
-    nothing."""
+    """Read a value of type `aws-sqs`.
+
+    Raises InvalidDefinition, whose message quotes nothing of the value.
+    """
     fields = read_fields(value, FIELDS, NAME)
     region = require_printable(fields["aws_region"], "aws_region")
     if REGION.fullmatch(region) is None:

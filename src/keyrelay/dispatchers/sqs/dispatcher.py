@@ -7,8 +7,9 @@ from weakref import WeakValueDictionary
 
 from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.credentials import NAME, SqsCredentials, sqs_credentials
-from keyrelay.dispatchers.sqs.pool import ClientPool, Line
-from keyrelay.dispatchers.sqs.verdict import combine
+from keyrelay.dispatchers.sqs.outcomes import combine
+from keyrelay.dispatchers.sqs.pool import SenderPool
+from keyrelay.dispatchers.sqs.sender import QueueSender
 from keyrelay.model.action import Message
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.outcome import Deferred, Delivered, Fault, Outcome, Rejected
@@ -16,82 +17,84 @@ from keyrelay.model.secret import OpenedSecret
 
 _WAITS = Deferred("waits for the message before it in its group")
 
-Chain = Sequence[QueueMessage]
+Group = Sequence[QueueMessage]  # in order; on a standard queue each has one message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqsDispatcher:
-    """On a FIFO queue at most one message of a group is under way.
+    """Sends queue messages (ports.Dispatcher).
 
-    Two in one call would not do: SQS may refuse the first and take the second.
+    On a FIFO queue at most one message of a group is under way. Two in one call would
+    lose their order when SQS refuses the first and takes the second. A secret may name
+    a queue at AWS or at one of the `endpoints`.
     """
 
     endpoints: Collection[str]
-    pool: ClientPool
-    _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(
+    pool: SenderPool
+    _group_locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(
         default_factory=WeakValueDictionary, init=False
     )
 
     async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
-        """Send what is left of the trigger, once; ports.Dispatcher."""
+        """Make one attempt to send the trigger's remaining messages."""
         assert isinstance(message, QueueMessages)
-        about = secret.secret
-        if about.type != NAME:
+        needed = secret.secret
+        if needed.type != NAME:
             return Rejected(
-                f"secret {about.key} is of type {about.type}; a queue needs aws-sqs",
+                f"secret {needed.key} is of type {needed.type}; a queue needs aws-sqs",
                 Fault.DEFINITION,
             )
         try:
             credentials = sqs_credentials(secret.value, self.endpoints)
-        except InvalidDefinition as fault:
-            return Rejected(f"secret {about.key}: {fault}", Fault.DEFINITION)
-        async with self.pool.borrow(about, credentials.queue_url) as line:
-            return await self._send_all(message.messages, line, credentials)
+        except InvalidDefinition as invalid:
+            return Rejected(f"secret {needed.key}: {invalid}", Fault.DEFINITION)
+        async with self.pool.acquire(needed, credentials.queue_url) as sender:
+            return await self._send_all(message.messages, sender, credentials)
 
     async def close(self) -> None:
         """Wait for calls under way, and close all connections."""
         await self.pool.close()
 
     async def _send_all(
-        self, messages: Chain, line: Line, credentials: SqsCredentials
+        self, messages: Group, sender: QueueSender, credentials: SqsCredentials
     ) -> Outcome:
-        chains = _by_group(messages) if line.queue.fifo else [[m] for m in messages]
+        groups = _by_group(messages) if sender.queue.fifo else [[m] for m in messages]
         async with asyncio.TaskGroup() as tasks:
             sent = [
-                tasks.create_task(self._send_chain(chain, line, credentials))
-                for chain in chains
+                tasks.create_task(self._send_group(group, sender, credentials))
+                for group in groups
             ]
         outcomes = {
             part: outcome for task in sent for part, outcome in task.result().items()
         }
         return combine([(message.part, outcomes[message.part]) for message in messages])
 
-    async def _send_chain(
-        self, chain: Chain, line: Line, credentials: SqsCredentials
+    async def _send_group(
+        self, group: Group, sender: QueueSender, credentials: SqsCredentials
     ) -> dict[str, Outcome]:
-        if not line.queue.fifo:
-            return {m.part: await line.send(m, credentials) for m in chain}
-        async with self._turn(line, chain[0].group_id or ""):
-            return await _send_in_order(chain, line, credentials)
+        if not sender.queue.fifo:
+            return {m.part: await sender.send(m, credentials) for m in group}
+        async with self._group_lock(sender, group[0].group_id or ""):
+            return await _send_in_order(group, sender, credentials)
 
-    def _turn(self, line: Line, group: str) -> asyncio.Lock:
-        """Return the group's lock, which is forgotten once nobody holds it."""
-        return self._turns.setdefault((line.queue.url, group), asyncio.Lock())
+    def _group_lock(self, sender: QueueSender, group: str) -> asyncio.Lock:
+        """Return the group's lock, which is dropped when its last user has left."""
+        return self._group_locks.setdefault((sender.queue.url, group), asyncio.Lock())
 
 
 async def _send_in_order(
-    chain: Chain, line: Line, credentials: SqsCredentials
+    group: Group, sender: QueueSender, credentials: SqsCredentials
 ) -> dict[str, Outcome]:
-    """Stop where SQS may take a message later: what follows must not overtake it.
+    """Stop at a message that SQS may take later, as no other may overtake it.
 
-    A message rejected for its own sake is passed over, for it holds up nobody.
+    A message rejected by fault `trigger` is passed over: no attempt will send it.
     """
     outcomes: dict[str, Outcome] = {}
-    for message in chain:
-        outcome = outcomes[message.part] = await line.send(message, credentials)
+    for message in group:
+        outcome = outcomes[message.part] = await sender.send(message, credentials)
         if not _lets_pass(outcome):
             rest = outcome if isinstance(outcome, Rejected) else _WAITS
-            return {follower.part: rest for follower in chain} | outcomes
+            return {follower.part: rest for follower in group} | outcomes
     return outcomes
 
 

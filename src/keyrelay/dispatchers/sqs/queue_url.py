@@ -1,7 +1,7 @@
-"""Queue URLs: where an SQS message goes, read from the URL and nothing else.
+"""Queue URLs: the host and region that an SQS message is sent to.
 
-botocore ignores the host of a `QueueUrl` and sends to the client's region, so a
-URL of another region would reach the queue of the same name in ours.
+botocore ignores the host of a `QueueUrl` and sends to the client's region, so a URL of
+another region would reach the queue of the same name in the client's.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html
 """
 
@@ -22,7 +22,7 @@ _OTHER_REGION = "queue_url is of another region than aws_region"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueUrl:
-    """`endpoint` is the origin that requests are sent to."""
+    """A queue's URL and what it says; `endpoint` is the origin for requests."""
 
     url: str
     endpoint: str

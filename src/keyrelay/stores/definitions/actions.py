@@ -35,7 +35,7 @@ def action_store(
 
 
 def _columns(action: Action) -> Mapping[str, object]:
-    return {"secret": action.does.secret}
+    return {"secret": action.instruction.secret}
 
 
 async def _check(
@@ -43,15 +43,16 @@ async def _check(
 ) -> None:
     """Raise InvalidDefinition for an action that could never be delivered."""
     wanted = select(secrets.c.type, secrets.c.fifo).where(
-        secrets.c.profile == action.tagged.profile, secrets.c.id == action.does.secret
+        secrets.c.profile == action.tagged.profile,
+        secrets.c.id == action.instruction.secret,
     )
     secret = (await connection.execute(wanted)).one_or_none()
     if secret is None:
-        raise InvalidDefinition(f"there is no secret {action.does.secret}")
+        raise InvalidDefinition(f"there is no secret {action.instruction.secret}")
     needed = rules.types[action.channel].secret.name
     if secret.type != needed:
         raise InvalidDefinition(
             f"an {action.channel} action needs a secret of type {needed},"
-            f" {action.does.secret} is of type {secret.type}"
+            f" {action.instruction.secret} is of type {secret.type}"
         )
-    action.does.check(fifo=secret.fifo)
+    action.instruction.check(fifo=secret.fifo)

@@ -170,7 +170,7 @@ class SecretStore:
                 action = self.actions.parse(
                     parse_document(document), action_id, profile
                 )
-                action.does.check(fifo=True)
+                action.instruction.check(fifo=True)
             except InvalidDefinition as fault:
                 raise InvalidDefinition(f"action {name!r}: {fault}") from None
 

@@ -22,12 +22,12 @@ from keyrelay.ports import Dispatcher
 NAME = "note"
 SECRET = "notebook"
 ACTION_FIELDS = (
-    Field(name="notebook_secret", says="The id of the notebook's secret."),
-    Field(name="line", says="The line, a template."),
+    Field(name="notebook_secret", description="The id of the notebook's secret."),
+    Field(name="line", description="The line, a template."),
 )
 SECRET_FIELDS = (
-    Field(name="path", says="Where the notebook lies."),
-    Field(name="pin", says="What opens it.", hidden=True),
+    Field(name="path", description="Where the notebook lies."),
+    Field(name="pin", description="What opens it.", hidden=True),
 )
 
 

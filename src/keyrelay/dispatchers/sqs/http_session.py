@@ -1,8 +1,8 @@
-"""Wire: how a signed request goes out, and what is known when no reply comes back.
+"""HTTP session: sends signed requests, and tells an unsent one from an unanswered one.
 
-aiobotocore's own session cannot be used: it follows redirects to wherever they
-lead, takes proxies and trust anchors from the environment, and reports a connection
-reset after the request as one that was never made.
+aiobotocore's own session cannot be used: it follows redirects to any host, takes
+proxies and trust anchors from the environment, and reports a connection that was reset
+after the request as one that was never made.
 """
 
 import errno
@@ -24,20 +24,20 @@ _UNCONNECTED = (
     aiohttp.ConnectionTimeoutError,
     aiohttp.InvalidURL,
 )
-_KEEPALIVE = 12.0  # seconds; shorter than SQS keeps an idle connection
+_KEEPALIVE = 12.0  # seconds; SQS keeps an idle connection for longer
 _CONNECTIONS = 16
 
 
-class Unsent(Exception):
-    """There was no connection: the peer has nothing."""
+class ConnectionFailed(Exception):
+    """There was no connection, so nothing was sent to the peer."""
 
 
-class Unanswered(Exception):
-    """The request may have gone out, and no whole reply came back."""
+class NoReply(Exception):
+    """The request may have been sent, and no complete reply came."""
 
 
 class Request(Protocol):
-    """What botocore has prepared and signed."""
+    """A request that botocore has prepared and signed."""
 
     @property
     def method(self) -> str: ...
@@ -54,7 +54,7 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpReply:
-    """In the shape that botocore parses."""
+    """A reply with the members that botocore's parser reads."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -69,12 +69,12 @@ class HttpReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
-    """In the shape of aiobotocore's HTTP session."""
+class HttpSession:
+    """Has the methods of aiobotocore's HTTP session that its client calls."""
 
     session: aiohttp.ClientSession
 
-    async def __aenter__(self) -> "Wire":
+    async def __aenter__(self) -> "HttpSession":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -84,30 +84,32 @@ class Wire:
         await self.session.close()
 
     async def send(self, request: Request) -> HttpReply:
-        """Raises Unsent or Unanswered."""
+        """Send once, following no redirect. Raises ConnectionFailed or NoReply."""
         try:
             async with self.session.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers={name: _text(text) for name, text in request.headers.items()},
                 data=request.body,
-                # A redirect would carry the messages to a host that nobody checked.
+                # A redirect would send the messages to a host that was not checked.
                 allow_redirects=False,
             ) as response:
                 body = await response.read()
-        except _UNCONNECTED as fault:
-            raise Unsent(str(fault)) from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise Unanswered(f"no reply came: {type(fault).__name__}") from None
+        except _UNCONNECTED as error:
+            raise ConnectionFailed(str(error)) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NoReply(f"no reply came: {type(error).__name__}") from None
         return HttpReply(
             status_code=response.status, headers=response.headers, body=body
         )
 
 
-def open_wire(egress: Egress | None, tls: ssl.SSLContext, patience: timedelta) -> Wire:
-    """Without an egress every address is permitted: the operator named the host.
+def open_http_session(
+    egress: Egress | None, tls: ssl.SSLContext, timeout: timedelta
+) -> HttpSession:
+    """Return a session; None as `egress` permits all addresses.
 
-    `patience` is how long a call may take, and a quarter of it the connection.
+    `timeout` bounds a request with its reply, and a quarter of it the connection.
     """
     connector = aiohttp.TCPConnector(
         ssl=tls,
@@ -118,15 +120,15 @@ def open_wire(egress: Egress | None, tls: ssl.SSLContext, patience: timedelta) -
     session = aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(
-            # In time to tell the one from the other: unconnected, nothing was sent.
-            connect=(patience / 4).total_seconds(),
-            total=patience.total_seconds(),
+            # Shorter than the whole: if this one ends first, nothing was sent.
+            connect=(timeout / 4).total_seconds(),
+            total=timeout.total_seconds(),
         ),
         cookie_jar=_no_cookies(),
         skip_auto_headers={"Content-Type", "User-Agent"},
         auto_decompress=False,
     )
-    return Wire(session)
+    return HttpSession(session)
 
 
 def _no_cookies() -> AbstractCookieJar:
@@ -134,10 +136,10 @@ def _no_cookies() -> AbstractCookieJar:
 
 
 def _only_to(egress: Egress) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
-    """Ask at the last moment, about the very address that is connected to.
+    """Check the very address that is connected to, when its socket is created.
 
-    A check of the name would resolve it once more than the connection does, and
-    an answer may differ from the one before (DNS rebinding).
+    A check of the name would resolve it once more than the connection does, and the
+    answers may differ (DNS rebinding).
     """
 
     def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:

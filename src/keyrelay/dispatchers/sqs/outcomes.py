@@ -1,4 +1,4 @@
-"""Verdict: a trigger's outcome from its messages'."""
+"""Outcomes: the outcome of a trigger from those of its messages."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,27 +15,26 @@ from keyrelay.model.outcome import (
 )
 
 _LONGEST_RECEIPT = 200
-_GRAVITY = (Blame.MESSAGE, Blame.PEER, Blame.CREDENTIAL)
+_BY_SERIOUSNESS = (Blame.MESSAGE, Blame.PEER, Blame.CREDENTIAL)
 
-Answer = tuple[str, Outcome]  # a part's name, and what became of it
+PartOutcome = tuple[str, Outcome]  # a part's name, and the outcome for it
 
 
-def combine(answers: Sequence[Answer]) -> Outcome:
+def combine(outcomes_of_parts: Sequence[PartOutcome]) -> Outcome:
     """Return Uncertain if one is, else Deferred, else Rejected, else Delivered.
 
-    What was delivered is settled. What was refused is not: with others still open
-    it would be forgotten once those are delivered, and a dead letter redriven
-    after the repair would leave it out. SQS does not take what it refused, so to
-    ask again does no harm.
+    A delivered part is settled. A rejected one is not: if it were, a trigger whose
+    other parts are delivered later would count as delivered, and a redrive after the
+    repair would leave it out. To send it again is harmless, as SQS has not stored it.
     """
-    parts = tuple(_part(name, outcome) for name, outcome in answers)
-    outcomes = [outcome for _, outcome in answers]
+    parts = tuple(_part(name, outcome) for name, outcome in outcomes_of_parts)
+    outcomes = [outcome for _, outcome in outcomes_of_parts]
     if uncertain := [one for one in outcomes if isinstance(one, Uncertain)]:
         return replace(uncertain[0], parts=parts)
     if deferred := [one for one in outcomes if isinstance(one, Deferred)]:
-        gravest = max(deferred, key=lambda one: _GRAVITY.index(one.blame))
+        most_serious = max(deferred, key=lambda one: _BY_SERIOUSNESS.index(one.blame))
         hint = max(one.not_before for one in deferred)
-        return replace(gravest, not_before=hint, parts=parts)
+        return replace(most_serious, not_before=hint, parts=parts)
     if rejected := [one for one in outcomes if isinstance(one, Rejected)]:
         return replace(rejected[0], parts=parts)
     receipts = [one.receipt for one in outcomes if isinstance(one, Delivered)]
