@@ -12,8 +12,8 @@ from keyrelay.stores.audit.log import open_audit_log
 from keyrelay.stores.installation import (
     Installation,
     Profile,
+    create_installation,
     create_profile,
-    found,
     list_profiles,
     read_installation,
 )
@@ -73,7 +73,7 @@ async def _found(settings: Settings, database: Database, actor: str) -> Founding
     async with open_audit_log(
         database, vault, world, settings.checkpoint_path
     ) as audit_log:
-        await found(audit_log, installed, profile, actor)
+        await create_installation(audit_log, installed, profile, actor)
     return Founding(
         founded=True, key_file=key_file, profile=profile, profile_created=True
     )

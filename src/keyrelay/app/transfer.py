@@ -40,7 +40,7 @@ async def open_transfer(
             vault=vault,
             checkpoint=CheckpointFile(settings.checkpoint_path),
             complete=await _is_complete(copying.target, installed),
-            rows=await copying.look(),
+            rows=await copying.check(),
         )
 
 

@@ -59,7 +59,10 @@ class Database(Protocol):
         """
 
     async def signal_change(self, connection: AsyncConnection) -> None:
-        """Wake all that listen, once the transaction of the connection is committed."""
+        """Wake the listeners, once the transaction of the connection is committed.
+
+        Of a file, those of this process.
+        """
 
     def listening(
         self, changed: asyncio.Event

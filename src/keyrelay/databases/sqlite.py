@@ -37,6 +37,25 @@ _REFUSALS = {
 }
 
 
+@dataclass(slots=True)
+class _Signals:
+    """The listeners of this process; other processes poll.
+
+    `pending` is set while a transaction runs at whose end the listeners are woken.
+    """
+
+    listeners: set[asyncio.Event] = field(default_factory=set)
+    pending: bool = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        self.pending = False
+        yield
+        if self.pending:
+            for changed in self.listeners:
+                changed.set()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteDatabase:
     """databases.Database over one file, shared by the processes of one machine.
@@ -47,6 +66,7 @@ class SqliteDatabase:
     engine: AsyncEngine
     _writers: AsyncEngine
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _signals: _Signals = field(default_factory=_Signals, init=False)
 
     @property
     def is_shared(self) -> bool:
@@ -65,7 +85,11 @@ class SqliteDatabase:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         # SQLite waits by polling, in no order: without the lock, tasks of the same
         # process would delay each other by up to a tenth of a second.
-        async with self._lock, _begun(self._writers) as connection:
+        async with (
+            self._lock,
+            self._signals.transaction(),
+            _begun(self._writers) as connection,
+        ):
             yield connection
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -78,11 +102,15 @@ class SqliteDatabase:
         return self.writing()
 
     async def signal_change(self, connection: AsyncConnection) -> None:
-        """Do nothing: a file has no signals, it is polled."""
+        self._signals.pending = True
 
     @asynccontextmanager
     async def listening(self, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
-        yield asyncio.Event()
+        self._signals.listeners.add(changed)
+        try:
+            yield asyncio.Event()
+        finally:
+            self._signals.listeners.discard(changed)
 
     async def close(self) -> None:
         await self.engine.dispose()

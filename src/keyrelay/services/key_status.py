@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keyrelay.databases.database import Database
 from keyrelay.ports import Unavailable
-from keyrelay.stores.integrity import SecretIntegrity, examine
+from keyrelay.stores.integrity import SecretIntegrity, check_secrets
 from keyrelay.vault.keyring import WrappedKey
 from keyrelay.vault.vault import Vault
 
@@ -54,7 +54,7 @@ class KeyInspection:
 
     async def _examine(self) -> Examination:
         secrets, broken = 0, list[SecretIntegrity]()
-        async for secret in examine(self.database, self.vault):
+        async for secret in check_secrets(self.database, self.vault):
             secrets += 1
             if secret.flaw is not None:
                 broken.append(secret)

@@ -7,7 +7,7 @@ from keyrelay.databases.database import Database
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.trail import AuditTrail, Verification
 from keyrelay.stores.copying import Copying
-from keyrelay.stores.integrity import examine
+from keyrelay.stores.integrity import check_secrets
 from keyrelay.vault.vault import Vault
 
 
@@ -52,7 +52,7 @@ class Transfer:
             await copying.finish(found)
         flaws = [
             secret.flaw is not None
-            async for secret in examine(copying.target, self.vault)
+            async for secret in check_secrets(copying.target, self.vault)
         ]
         return Transferred(
             rows=self.rows,

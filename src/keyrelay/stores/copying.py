@@ -1,9 +1,9 @@
-"""Copying: an installation brought into another database, as a whole or not at all.
+"""Copying: an installation copied into another database, as a whole or not at all.
 
-Whoever opens a database looks for the row of its installation: that one is written
-last. Until then a copy may be cut short at any moment, and goes on when it is begun
-again: audit records are only ever added, and continue where each chain had got to;
-everything else is small, and is copied anew.
+Every process that opens a database looks for the row of its installation, so that row
+is written last. Until then a copy may be interrupted at any moment, and continues when
+it is started again: audit records are only ever added, and continue where each chain
+had got to; everything else is small, and is copied again.
 """
 
 from collections import Counter
@@ -26,42 +26,45 @@ from keyrelay.stores.schema.tables import (
     wrapped_keys,
 )
 
-CHUNK = 1000  # rows, in one transaction of the target's
+CHUNK = 1000  # rows in one transaction of the target
 
-# Whoever was at work is not at work on the copy.
+# Copied in ways of their own, or, workers, not at all: none works on the copy.
 _APART = (installation, workers, audit_chains, audit_records)
-_ANEW = [table for table in metadata.sorted_tables if table not in _APART]
-_ALL = (*_ANEW, audit_chains, audit_records)
+_WHOLE = [table for table in metadata.sorted_tables if table not in _APART]
+_ALL = (*_WHOLE, audit_chains, audit_records)
 
 _RECORDS = audit_records.c
 
 
 class NotCopied(Exception):
-    """Nothing can work on the target; the message says what stands in the way."""
+    """The target cannot be used; the message says what prevents it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copying:
-    """`done` counts the rows that are in the target, table by table."""
+    """From `source` to `target`; `done` counts the rows copied, table by table."""
 
     source: Database
     target: Database
     world: World
     done: Counter[str] = field(default_factory=Counter)
 
-    async def look(self) -> Mapping[str, int]:
-        """Return how many rows there are, or raise NotCopied. Raises Unavailable."""
+    async def check(self) -> Mapping[str, int]:
+        """Return how many rows are to be copied. Raises NotCopied and Unavailable."""
         await self._refuse_workers()
         await self._refuse_strangers()
         async with self.source.reading() as connection:
             return await count(connection)
 
-    async def copy(self) -> "TargetState":
-        """Bring over all but the installation's row. Raises NotCopied, Unavailable."""
+    async def copy(self) -> "SourceState":
+        """Copy all but the row of the installation. Raises NotCopied and Unavailable.
+
+        Return the state of the source, for `finish`.
+        """
         async with self.source.reading() as source:
-            found = await _found_at(source)
+            state = await _state_of(source)
             await self._clear()
-            for table in _ANEW:
+            for table in _WHOLE:
                 await self._add(source, select(table), table)
             await self._add_records(source)
             await self._add(source, select(audit_chains), audit_chains)
@@ -73,18 +76,18 @@ class Copying:
                     f"{odd} has {there[odd]} rows in the source and {here[odd]} in the"
                     " target: copy into an empty database, and one at a time"
                 )
-        return found
+        return state
 
-    async def finish(self, found: "TargetState") -> None:
-        """Let the target be worked on. Raises NotCopied and Unavailable."""
+    async def finish(self, state: "SourceState") -> None:
+        """Make the target usable. Raises NotCopied and Unavailable."""
         async with self.source.reading() as source:
-            if await _found_at(source) != found:
+            if await _state_of(source) != state:
                 raise NotCopied(
                     "somebody has worked on the source meanwhile: stop all workers, and"
                     " copy again"
                 )
         async with self.target.writing() as target:
-            row = found.installation
+            row = state.installation
             await target.execute(insert(installation).values(row))
 
     async def _refuse_workers(self) -> None:
@@ -95,7 +98,7 @@ class Copying:
                 raise NotCopied("workers are at work: stop them all, and wait a minute")
 
     async def _refuse_strangers(self) -> None:
-        """Refuse a target that holds what this source has not."""
+        """Refuse a target that holds keys or profiles that this source has not."""
         for table in (wrapped_keys, profiles):
             ids = [
                 set(await _ids(database, table))
@@ -107,9 +110,9 @@ class Copying:
                 )
 
     async def _clear(self) -> None:
-        """Take out what is copied anew, the referring before what it refers to."""
+        """Empty the tables that are copied whole, those that refer to others first."""
         async with self.target.writing() as target:
-            for table in (audit_chains, *_ANEW[::-1]):
+            for table in (audit_chains, *_WHOLE[::-1]):
                 await target.execute(delete(table))
 
     async def _add_records(self, source: AsyncConnection) -> None:
@@ -145,15 +148,15 @@ class Copying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetState:
-    """By what it is seen that somebody has worked on a database."""
+class SourceState:
+    """What changes whenever anything has written to the source."""
 
     installation: Mapping[str, object]
     chains: frozenset[tuple[str, int]]
 
 
 async def count(connection: AsyncConnection) -> Mapping[str, int]:
-    """Return how many rows each of the tables has that are copied."""
+    """Return how many rows each copied table has."""
     rows = {
         table.name: await connection.scalar(select(func.count()).select_from(table))
         for table in _ALL
@@ -161,10 +164,10 @@ async def count(connection: AsyncConnection) -> Mapping[str, int]:
     return {name: number or 0 for name, number in rows.items()}
 
 
-async def _found_at(connection: AsyncConnection) -> TargetState:
+async def _state_of(connection: AsyncConnection) -> SourceState:
     row = (await connection.execute(select(installation))).mappings().one()
     heads = await connection.execute(select(audit_chains.c.id, audit_chains.c.head_seq))
-    return TargetState(
+    return SourceState(
         installation=dict(row),
         chains=frozenset((chain, seq) for chain, seq in heads),
     )

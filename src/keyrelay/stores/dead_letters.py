@@ -1,4 +1,4 @@
-"""Dead letters: buried until somebody redrives or drops them."""
+"""Dead letters: stored until they are redriven or dropped."""
 
 import json
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _LETTERS = dead_letters.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterQuery:
-    """Which of a profile's letters, newest first; what is None does not matter."""
+    """Which letters of a profile, newest first; None means any."""
 
     action: str | None = None
     fault: Fault | None = None
@@ -41,7 +41,7 @@ class DeadLetterQuery:
 
 @dataclass(frozen=True, slots=True)
 class GroupedDeadLetters:
-    """ports.DeadLetters: what concurrent lanes bury is kept by one commit."""
+    """ports.DeadLetters: the letters of concurrent lanes share one commit."""
 
     batch: Batch[DeadLetter, None]
 
@@ -57,7 +57,7 @@ class DeadLetterStore:
     journal: Journal
 
     async def keep(self, letters: Sequence[DeadLetter]) -> Sequence[None]:
-        """Keep the letters; a trigger has one, its last."""
+        """Store the letters; of several about one trigger, the last."""
         last = {(each.trigger.profile, each.trigger.id): each for each in letters}
         place = tuple_(_LETTERS.profile, _LETTERS.trigger)
         async with self.database.writing() as connection:
@@ -88,14 +88,14 @@ class DeadLetterStore:
             return await _find(connection, profile, trigger)
 
     async def drop(self, letter: DeadLetter, actor: str) -> None:
-        """Raises NotFound, or EditedMeanwhile if it was buried anew since."""
+        """Delete a letter. Raises NotFound, EditedMeanwhile if it was buried again."""
         await self._remove(letter, actor, Change.DROPPED)
 
     async def redriven(self, letter: DeadLetter, actor: str) -> None:
-        """Forget the letter, now that its trigger is in the queue again.
+        """Delete a letter whose trigger is in the queue again.
 
-        Raises NotFound, or EditedMeanwhile if the trigger was buried anew since:
-        that letter is another one, and stays.
+        Raises NotFound, or EditedMeanwhile if the trigger was buried again since:
+        then the letter is another one, and stays.
         """
         await self._remove(letter, actor, Change.REDRIVEN)
 

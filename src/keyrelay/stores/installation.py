@@ -20,7 +20,7 @@ LONGEST_NAME = 100
 
 
 class KeysExist(Exception):
-    """There are keys already; new ones would make all that they sealed unreadable."""
+    """There are keys already; new ones would make all sealed values unreadable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What a vault over this database is made with."""
+    """The id of the store and its wrapped keys, which its vault is made of."""
 
     store: str
     keys: Sequence[WrappedKey]
 
 
 async def read_installation(database: Database) -> Installation | None:
-    """Return what was founded; None, nothing was yet. Raises Unavailable."""
+    """Return the installation; None, there is none yet. Raises Unavailable."""
     async with database.reading() as connection:
         store = await connection.scalar(select(installation.c.store))
         rows = await connection.execute(select(wrapped_keys))
@@ -46,34 +46,34 @@ async def read_installation(database: Database) -> Installation | None:
     return None if store is None else Installation(store=store, keys=keys)
 
 
-async def found(
-    audit_log: ChainedLog, founded: Installation, profile: Profile, actor: str
+async def create_installation(
+    audit_log: ChainedLog, created: Installation, profile: Profile, actor: str
 ) -> None:
-    """Keep the first keys and the first profile. Raises KeysExist, Unavailable.
+    """Write the first keys and the first profile. Raises KeysExist, Unavailable.
 
-    The ledger's vault is the one that these very keys make.
+    The vault of the audit log must be made of these keys.
     """
     mac = await audit_log.vault.authenticator(LABEL)
-    versions = Versions(store=founded.store, generation=0, of={})
+    versions = Versions(store=created.store, generation=0, of={})
     async with audit_log.recording() as recording:
         connection = recording.connection
-        if await _is_founded(connection):
+        if await _has_keys(connection):
             raise KeysExist("this database holds keys already: nothing was changed")
         await connection.execute(
             insert(installation).values(
                 id=1,
-                store=founded.store,
+                store=created.store,
                 revision=0,
                 generation=versions.generation,
                 versions_mac=versions.authenticate(mac),
             )
         )
-        rows = [asdict(key) for key in founded.keys]
+        rows = [asdict(key) for key in created.keys]
         await connection.execute(insert(wrapped_keys), rows)
         await _insert_profile(connection, profile)
-        recording.append(_created(audit_log, profile, actor, "profile", profile.id))
-        for key in founded.keys:
-            recording.append(_created(audit_log, profile, actor, "key", key.id))
+        recording.append(_creation(audit_log, profile, actor, "profile", profile.id))
+        for key in created.keys:
+            recording.append(_creation(audit_log, profile, actor, "key", key.id))
 
 
 async def create_profile(audit_log: ChainedLog, name: str, actor: str) -> Profile:
@@ -82,7 +82,7 @@ async def create_profile(audit_log: ChainedLog, name: str, actor: str) -> Profil
     profile = Profile(id=audit_log.world.new_id(audit_log.world.now()), name=name)
     async with audit_log.recording() as recording:
         await _insert_profile(recording.connection, profile)
-        recording.append(_created(audit_log, profile, actor, "profile", profile.id))
+        recording.append(_creation(audit_log, profile, actor, "profile", profile.id))
     return profile
 
 
@@ -103,10 +103,10 @@ async def find_profile(database: Database, name: str) -> Profile:
     return Profile(id=id_, name=name)
 
 
-async def _is_founded(connection: AsyncConnection) -> bool:
-    begun = exists(select(installation.c.id))
+async def _has_keys(connection: AsyncConnection) -> bool:
+    installed = exists(select(installation.c.id))
     keyed = exists(select(wrapped_keys.c.id))
-    return bool(await connection.scalar(select(begun | keyed)))
+    return bool(await connection.scalar(select(installed | keyed)))
 
 
 async def _insert_profile(connection: AsyncConnection, profile: Profile) -> None:
@@ -116,7 +116,7 @@ async def _insert_profile(connection: AsyncConnection, profile: Profile) -> None
         raise InvalidDefinition(f"profile {profile.name!r} is there already") from None
 
 
-def _created(
+def _creation(
     audit_log: ChainedLog, profile: Profile, actor: str, noun: str, subject: str
 ) -> ChangeRecord:
     now = audit_log.world.now()

@@ -1,4 +1,4 @@
-"""Soundness: which of all secrets do not open, and why."""
+"""Integrity: which of all secrets do not open, and why."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -24,7 +24,9 @@ class SecretIntegrity:
     flaw: str | None
 
 
-async def examine(database: Database, vault: Vault) -> AsyncIterator[SecretIntegrity]:
+async def check_secrets(
+    database: Database, vault: Vault
+) -> AsyncIterator[SecretIntegrity]:
     """Open every secret of every profile. Raises Unavailable."""
     mac = await vault.authenticator(LABEL)
     async with database.reading() as connection:

@@ -23,7 +23,7 @@ from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.installation import (
     Installation,
     Profile,
-    found,
+    create_installation,
     read_installation,
 )
 from keyrelay.stores.schema.age import is_current
@@ -103,7 +103,7 @@ class House:
 
     @property
     def journal(self) -> Journal:
-        return Journal(audit_log=self.audit_log, changed=self.catalog.refresh)
+        return Journal(audit_log=self.audit_log)
 
     @property
     def secrets(self) -> SecretStore:
@@ -204,7 +204,9 @@ async def open_house(
         checkpoint = ground.folder / "audit.checkpoint"
         async with open_audit_log(database, vault, world, checkpoint) as audit_log:
             if before is None:
-                await found(audit_log, installed, Profile(id=PROFILE, name="main"), ADA)
+                await create_installation(
+                    audit_log, installed, Profile(id=PROFILE, name="main"), ADA
+                )
                 async with audit_log.recording() as recording:
                     await recording.connection.execute(
                         insert(profiles).values(id=OTHER_PROFILE, name="other")

@@ -31,6 +31,7 @@ async def furnish(house: House) -> tuple[str, str, str]:
     secret = await house.new_secret()
     action = await house.actions.create(PROFILE, mail_action(secret), ADA)
     policy = await house.policies.create(PROFILE, allow(), ADA)
+    await house.catalog.refresh()
     return secret, action.id, policy.id
 
 
@@ -39,11 +40,19 @@ async def test_a_change_is_seen_at_once_in_the_process_that_made_it(
 ) -> None:
     secret, action, policy = await furnish(house)
     permitted = await house.verdict(action, secret)
+    revision = house.catalog.current().revision
+    stop = asyncio.Event()
+    watching = asyncio.create_task(house.catalog.watch(stop))
+    await house.clock.until_asleep(2)  # the watching one, and that for checkpoints
 
     await house.policies.delete(PROFILE, policy, ADA)
 
+    # No time passes here: it cannot have looked by itself.
+    await until(house, lambda seen: seen.revision > revision)
     assert isinstance(permitted, Permit)
     assert isinstance(await house.verdict(action, secret), Denial)
+    stop.set()
+    await watching
 
 
 async def test_a_change_of_another_process_is_seen_at_the_next_look(
@@ -155,6 +164,7 @@ async def record_something(house: House) -> None:
 async def test_definitions_do_not_cross_profiles(house: House) -> None:
     secret, action, _ = await furnish(house)
     await house.policies.create(OTHER_PROFILE, allow(), ADA)
+    await house.catalog.refresh()
 
     catalog = house.catalog.current()
 
@@ -168,6 +178,7 @@ async def test_what_did_not_change_is_not_read_again(house: House) -> None:
     before = house.catalog.current()
 
     await house.new_secret("another")
+    await house.catalog.refresh()
     after = house.catalog.current()
 
     assert after.revision == before.revision + 1
@@ -298,8 +309,10 @@ async def test_versions_that_are_put_back_all_together_are_not_believed(
     later: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     secret = await house.new_secret()
+    await house.catalog.refresh()
     await house.break_in(*[f"CREATE TABLE old_{t} AS SELECT * FROM {t}" for t in TAKEN])  # noqa: S608
     await house.secrets.edit(PROFILE, secret, {"value": SMTP_VALUE}, ADA)
+    await house.catalog.refresh()
     for table in TAKEN:
         await house.break_in(
             f"DELETE FROM {table}",  # noqa: S608
@@ -455,5 +468,6 @@ async def test_while_the_database_does_not_answer_the_last_view_serves_a_moment(
 async def test_secrets_of_two_profiles_may_have_the_same_key(house: House) -> None:
     await house.new_secret()
     await house.secrets.create(OTHER_PROFILE, smtp_secret(), ADA)
+    await house.catalog.refresh()
 
     assert len(house.catalog.current().secrets) == 2

@@ -14,7 +14,7 @@ from keyrelay.databases.opening import open_database
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import read_installation
-from keyrelay.stores.integrity import examine
+from keyrelay.stores.integrity import check_secrets
 from keyrelay.stores.schema.tables import metadata, workers
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import ADA, House, allow, mail_action, open_house
@@ -77,7 +77,7 @@ async def everything(database: Database) -> dict[str, list[object]]:
 
 
 async def finished(copying: Copying) -> None:
-    await copying.look()
+    await copying.check()
     await copying.finish(await copying.copy())
 
 
@@ -88,7 +88,7 @@ async def test_all_is_copied_as_it_is_and_can_be_worked_on(
 
     target, vault = copying.target, house.audit_log.vault
     assert await everything(target) == await everything(house.database)
-    assert [each.flaw async for each in examine(target, vault)] == [None, None]
+    assert [each.flaw async for each in check_secrets(target, vault)] == [None, None]
     checkpoint = house.audit_log.checkpoint
     trail = AuditTrail(database=target, vault=vault, checkpoint=checkpoint)
     assert (await trail.verify()).breach is None
@@ -153,7 +153,7 @@ async def test_a_target_of_another_installation_is_left_alone(
         before = await everything(stranger.database)
 
         with pytest.raises(NotCopied, match="holds another installation"):
-            await a_copying(house, stranger.database).look()
+            await a_copying(house, stranger.database).check()
 
         assert await everything(stranger.database) == before
 
@@ -168,7 +168,7 @@ async def test_while_workers_are_at_work_nothing_is_copied(
         await connection.execute(workers.insert().values(alive))
 
     with pytest.raises(NotCopied, match="workers are at work: stop them all"):
-        await copying.look()
+        await copying.check()
 
 
 async def test_what_is_in_the_target_and_not_in_the_source_is_found(

@@ -12,9 +12,9 @@ from keyrelay.stores.installation import (
     Installation,
     KeysExist,
     Profile,
+    create_installation,
     create_profile,
     find_profile,
-    found,
     list_profiles,
     read_installation,
 )
@@ -59,7 +59,9 @@ async def test_where_keys_exist_none_are_made(
     another = replace(before, store="2" * 24)
 
     with pytest.raises(KeysExist, match="nothing was changed"):
-        await found(house.audit_log, another, Profile(id="c" * 24, name="c"), ADA)
+        await create_installation(
+            house.audit_log, another, Profile(id="c" * 24, name="c"), ADA
+        )
 
     assert await house.look("SELECT * FROM wrapped_keys") == keys
     assert await house.look("SELECT count(*) FROM audit_records") == records

@@ -1,4 +1,4 @@
-"""Documents: definitions that are kept as they were sent, JSON beside a few columns."""
+"""Documents: definitions stored as they were sent, as JSON beside a few columns."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +23,7 @@ from keyrelay.stores.definitions.listing import (
 )
 from keyrelay.stores.refusals import NotFound
 
-_ORDERS = {
+_SORTS = {
     "name": "folded",
     "active": "active",
     "created_at": "created_at",
@@ -47,7 +47,7 @@ Document = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDocument:
-    """A definition as it was sent, with what the store knows of it."""
+    """A definition as it was sent, with its id and its times."""
 
     id: str
     document: Document
@@ -57,10 +57,10 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentKind(Generic[D]):
-    """What tells one noun's definitions from another's.
+    """How the definitions of one noun are parsed, checked and stored.
 
-    `columns` are those that only its table has, `check` refuses what refers to
-    something that is not there or does not fit.
+    `columns` returns the columns that only its table has. `check` raises
+    InvalidDefinition for what refers to something that is missing or does not fit.
     """
 
     noun: Noun
@@ -72,7 +72,10 @@ class DocumentKind(Generic[D]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentStore(Generic[D]):
-    """Each method raises Unavailable; what writes raises InvalidDefinition, too."""
+    """The definitions of one noun.
+
+    Each method raises Unavailable; those that write raise InvalidDefinition, too.
+    """
 
     database: Database
     journal: Journal
@@ -85,16 +88,16 @@ class DocumentStore(Generic[D]):
         id_ = world.new_id(world.now())
         definition = self.kind.parse(document, id_, profile)
         async with self.journal.writing(profile, actor) as writing:
-            kept = StoredDocument(
+            stored = StoredDocument(
                 id=id_, document=document, created_at=writing.at, updated_at=writing.at
             )
             await self.kind.check(writing.connection, definition)
-            row = {"id": id_, "profile": profile, "created_at": kept.created_at}
+            row = {"id": id_, "profile": profile, "created_at": stored.created_at}
             await writing.connection.execute(
-                insert(self.kind.table).values(row | self._row(definition, kept))
+                insert(self.kind.table).values(row | self._row(definition, stored))
             )
             await self._note(writing, definition, Change.CREATED, definition.name)
-        return kept
+        return stored
 
     async def edit(
         self, profile: str, id_: str, changes: Document, actor: str
@@ -107,7 +110,7 @@ class DocumentStore(Generic[D]):
             document = {**before.document, **changes}
             definition = self.kind.parse(document, id_, profile)
             await self.kind.check(writing.connection, definition)
-            kept = StoredDocument(
+            stored = StoredDocument(
                 id=id_,
                 document=document,
                 created_at=before.created_at,
@@ -116,11 +119,11 @@ class DocumentStore(Generic[D]):
             await writing.connection.execute(
                 update(self.kind.table)
                 .where(self.kind.table.c.id == id_)
-                .values(self._row(definition, kept))
+                .values(self._row(definition, stored))
             )
             detail = f"{definition.name}: {', '.join(sorted(changes))}"
             await self._note(writing, definition, Change.EDITED, detail)
-        return kept
+        return stored
 
     async def delete(self, profile: str, id_: str, actor: str) -> None:
         """Raises NotFound."""
@@ -141,9 +144,9 @@ class DocumentStore(Generic[D]):
     async def list(self, profile: str, listing: Listing) -> tuple[StoredDocument, ...]:
         table = self.kind.table
         things = select(table).where(table.c.profile == profile)
-        wanted = listed(things, table, self.kind.noun, listing, _ORDERS)
+        wanted = listed(things, table, self.kind.noun, listing, _SORTS)
         async with self.database.reading() as connection:
-            return tuple(_kept(row) for row in await connection.execute(wanted))
+            return tuple(_stored(row) for row in await connection.execute(wanted))
 
     async def _find(
         self, connection: AsyncConnection, profile: str, id_: str
@@ -153,15 +156,15 @@ class DocumentStore(Generic[D]):
         row = (await connection.execute(wanted)).one_or_none()
         if row is None:
             raise NotFound(self.kind.noun, id_)
-        return _kept(row)
+        return _stored(row)
 
-    def _row(self, definition: D, kept: StoredDocument) -> dict[str, object]:
+    def _row(self, definition: D, stored: StoredDocument) -> dict[str, object]:
         return {
             "name": definition.name,
             "folded": fold(definition.name),
             "active": definition.active,
-            "document": json.dumps(kept.document),
-            "updated_at": kept.updated_at,
+            "document": json.dumps(stored.document),
+            "updated_at": stored.updated_at,
             **self.kind.columns(definition),
         }
 
@@ -174,7 +177,7 @@ class DocumentStore(Generic[D]):
         await writing.note(self.kind.noun, id_, change, detail)
 
 
-def _kept(row: Row[tuple[object, ...]]) -> StoredDocument:
+def _stored(row: Row[tuple[object, ...]]) -> StoredDocument:
     return StoredDocument(
         id=row.id,
         document=_document(row.document),
@@ -184,7 +187,7 @@ def _kept(row: Row[tuple[object, ...]]) -> StoredDocument:
 
 
 def _document(text: str) -> Document:
-    """Read it; what was made unreadable is empty, so that it can be deleted."""
+    """Parse it; an unreadable document is empty, so that it can be deleted."""
     try:
         return parse_document(text)
     except InvalidDefinition:

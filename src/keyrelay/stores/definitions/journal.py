@@ -1,6 +1,6 @@
-"""Changes: no definition is written without its record and a new revision."""
+"""Journal: every change to a definition gets an audit record and a new revision."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,8 +32,8 @@ class Writing:
         return self.recording.connection
 
     async def note(self, noun: Noun, id_: str, change: Change, detail: str) -> None:
-        """Give the definition's change its revision and its record."""
-        # One row that every writer updates: revisions are seen in their order.
+        """Give a change to a definition its revision and its audit record."""
+        # Every writer updates this one row, so revisions become visible in order.
         await self.connection.execute(
             update(installation).values(revision=installation.c.revision + 1)
         )
@@ -47,7 +47,7 @@ class Writing:
         self.record(noun, id_, change, detail)
 
     def record(self, noun: str, subject: str, change: Change, detail: str) -> None:
-        """Record what is no definition of the catalog's."""
+        """Give a change to something that is not in the catalog its audit record."""
         self.recording.append(
             ChangeRecord(
                 id=self.new_id(self.at),
@@ -62,22 +62,21 @@ class Writing:
         )
 
 
-async def _nobody() -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """`changed` is called after each change, so that this process sees it at once."""
+    """The way to write what an administrator changes."""
 
     audit_log: ChainedLog
-    changed: Callable[[], Awaitable[None]] = _nobody
 
     @asynccontextmanager
     async def writing(self, profile: str, actor: str) -> AsyncIterator[Writing]:
-        """All is kept on leaving, or nothing. Raises Unavailable or NotFound."""
+        """Give a transaction: all is kept on leaving, or nothing.
+
+        Raises Unavailable, and NotFound if there is no such profile.
+        """
         world = self.audit_log.world
         async with self.audit_log.recording() as recording:
-            await _require(recording.connection, profile)
+            await _require_profile(recording.connection, profile)
             yield Writing(
                 database=self.audit_log.database,
                 recording=recording,
@@ -86,10 +85,9 @@ class Journal:
                 at=world.now(),
                 new_id=world.new_id,
             )
-        await self.changed()
 
 
-async def _require(connection: AsyncConnection, profile: str) -> None:
+async def _require_profile(connection: AsyncConnection, profile: str) -> None:
     known = select(profiles.c.id).where(profiles.c.id == profile)
     if await connection.scalar(known) is None:
         raise NotFound("profile", profile)

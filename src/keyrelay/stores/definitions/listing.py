@@ -1,4 +1,4 @@
-"""Definitions: what secrets, actions and policies have in common when kept."""
+"""Listing: how secrets, actions and policies are searched, sorted and paged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Noun(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Which things, in which order. In `name`, a `*` stands for any text."""
+    """Which definitions, in which order. In `name`, `*` stands for any text."""
 
     page: int = 1
     amount: int = 20
@@ -48,32 +48,32 @@ class Listing:
 
 
 def fold(name: str) -> str:
-    """Return the name as it is searched and sorted, in every database alike."""
+    """Return the name as it is searched and sorted, the same in every database."""
     return name.casefold()
 
 
 def listed(
-    things: Select[tuple[object, ...]],
+    found: Select[tuple[object, ...]],
     table: Table,
     noun: Noun,
     listing: Listing,
-    orders: Mapping[str, str],
+    sorts: Mapping[str, str],
 ) -> Select[tuple[object, ...]]:
-    """Narrow `things` of the table down; `orders` leads from words to columns.
+    """Narrow `found`, of that table, to what the listing asks for.
 
-    The first of the orders is the one that is not asked for.
+    `sorts` are the columns by the name of their order; the first is the default.
     """
-    wanted = listing.order or next(iter(orders))
-    if wanted not in orders:
-        raise InvalidDefinition(f"order must be one of {', '.join(orders)}")
-    column = table.c[orders[wanted]]
+    order = listing.order or next(iter(sorts))
+    if order not in sorts:
+        raise InvalidDefinition(f"order must be one of {', '.join(sorts)}")
+    column = table.c[sorts[order]]
     if listing.name is not None:
         pattern = _pattern(fold(listing.name))
-        things = things.where(table.c.folded.like(pattern, escape="\\"))
+        found = found.where(table.c.folded.like(pattern, escape="\\"))
     for tag in listing.tags:
-        things = things.where(_carries(table, noun, tag))
+        found = found.where(_carries(table, noun, tag))
     return (
-        things.order_by(column.desc() if listing.descending else column, table.c.id)
+        found.order_by(column.desc() if listing.descending else column, table.c.id)
         .limit(listing.amount)
         .offset((listing.page - 1) * listing.amount)
     )
@@ -82,7 +82,7 @@ def listed(
 async def keep_tags(
     connection: AsyncConnection, noun: Noun, subject: str, tags: Tags
 ) -> None:
-    """Replace what the thing is found by; the last step of deleting it, too."""
+    """Replace the tags that a definition is found by; () when it is deleted."""
     await connection.execute(
         delete(tags_table).where(
             tags_table.c.noun == noun, tags_table.c.subject == subject

@@ -1,4 +1,4 @@
-"""Secret rows: a sealed secret as it lies in the database, without its version."""
+"""Secret rows: between a sealed secret and its row, which has no version."""
 
 import json
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ def row_of(sealed: SealedSecret) -> Mapping[str, object]:
 
 
 def sealed_of(row: Row[tuple[object, ...]], version: int) -> SealedSecret:
-    """Raises ValueError for what we did not write; InvalidDefinition is one."""
-    # SQLite keeps any type in any column, if somebody puts it there.
+    """Return the row's secret; ValueError (as InvalidDefinition) if it was altered."""
+    # SQLite keeps any type in any column if a row was edited by hand.
     if not isinstance(row.key, str) or not isinstance(row.envelope, bytes):
         raise InvalidDefinition("its key or its envelope is of another type")
     return SealedSecret(

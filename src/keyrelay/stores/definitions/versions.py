@@ -1,7 +1,7 @@
-"""Versions: which version of each secret is the valid one, authenticated as a whole.
+"""Versions: the valid version of each secret, authenticated together.
 
-A secret's row that is put back as it was, or back where it was deleted, brings no
-version along, and does not open under the one that stands here.
+A secret's row has no version of its own. An old row that was put back, or the row of a
+deleted secret, therefore does not open under the version that stands here.
 """
 
 import hmac
@@ -23,7 +23,10 @@ _CONTEXT = "keyrelay/versions/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versions:
-    """`generation` goes up with each change: no two are authenticated alike."""
+    """The version `of` each secret; `generation` goes up with each change.
+
+    So no two states of a store have the same authentication code.
+    """
 
     store: str
     generation: int
@@ -35,7 +38,7 @@ class Versions:
 
 
 async def read_versions(connection: AsyncConnection, mac: Mac) -> Versions:
-    """Raises Unavailable if they are not as they were written."""
+    """Return the versions. Raises Unavailable if they were altered."""
     row = (await connection.execute(select(installation))).one_or_none()
     if row is None:
         raise Unavailable("the database holds no vault: run `keyrelay init`")
@@ -48,7 +51,7 @@ async def read_versions(connection: AsyncConnection, mac: Mac) -> Versions:
         of={row.secret: row.version for row in listed},
     )
     if not hmac.compare_digest(versions.authenticate(mac), row.versions_mac):
-        # Which of them was altered nobody can say, so none is believed.
+        # It cannot be said which of them was altered, so none is trusted.
         raise Unavailable(
             "the versions of the secrets were altered outside Keyrelay:"
             " restore the database from a backup"
@@ -59,7 +62,7 @@ async def read_versions(connection: AsyncConnection, mac: Mac) -> Versions:
 async def keep_version(
     connection: AsyncConnection, mac: Mac, secret: str, version: int | None
 ) -> None:
-    """Make that the secret's version; None, it has no valid one any more."""
+    """Set the secret's valid version; None, it has none any more."""
     versions = await read_versions(connection, mac)
     others = {id_: known for id_, known in versions.of.items() if id_ != secret}
     await connection.execute(

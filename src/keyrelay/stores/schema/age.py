@@ -1,4 +1,4 @@
-"""Schema: whether a database's tables are those of this Keyrelay."""
+"""Age: whether the tables of a database are those of this Keyrelay."""
 
 from enum import Enum, auto
 
@@ -8,11 +8,11 @@ from keyrelay.databases.database import Database
 
 NEWEST = "0003"  # the last of the migrations
 
-_TABLE = "alembic_version"  # where Alembic notes which of them was run
+_TABLE = "alembic_version"  # where Alembic keeps the last that was run
 
 
 class Age(Enum):
-    """How a database's tables stand to those of this Keyrelay."""
+    """How old the tables of a database are, compared with this Keyrelay."""
 
     NONE = auto()  # there are none
     OLDER = auto()
@@ -25,11 +25,11 @@ class DatabaseTooNew(Exception):
 
 
 class DatabaseTooOld(Exception):
-    """An older Keyrelay made this database, and perhaps still works on it."""
+    """An older Keyrelay made this database, and may still be using it."""
 
 
 async def age_of(database: Database) -> Age:
-    """Look at what is there. Raises Unavailable."""
+    """Return the age of the tables. Raises Unavailable."""
     version = await read_version(database)
     if version is None:
         return Age.NONE
@@ -39,7 +39,7 @@ async def age_of(database: Database) -> Age:
 
 
 async def is_current(database: Database) -> bool:
-    """Tell whether there is nothing to migrate. Raises Unavailable."""
+    """Return whether there is nothing to migrate. Raises Unavailable."""
     return await age_of(database) is Age.CURRENT
 
 

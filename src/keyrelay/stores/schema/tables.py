@@ -1,4 +1,4 @@
-"""Tables: what stands in the database; migrations make it so."""
+"""Tables: the tables of the database, which migrations create."""
 
 from datetime import UTC, datetime
 
@@ -52,8 +52,8 @@ class Label(TypeDecorator[str]):
         return self.impl_instance
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        # PostgreSQL takes no NUL, not even to look for one. No label holds any control
-        # character: neither is found.
+        # PostgreSQL refuses NUL, even in a search. No label holds a control character,
+        # so neither of the two is found.
         return value and value.replace("\0", "\1")
 
 
@@ -82,7 +82,7 @@ def _made_and_edited() -> tuple[Column[datetime], Column[datetime]]:
 
 
 # One row. `revision` is that of the last change to a definition; `generation` and
-# `versions_mac` belong to the manifest of versions, of which `versions` is the keeper.
+# `versions_mac` authenticate the versions of secrets (definitions/versions.py).
 installation = Table(
     "installation",
     metadata,
@@ -110,7 +110,7 @@ wrapped_keys = Table(
     Column("created_at", Instant, nullable=False),
 )
 
-# A secret's version is not here: a row that is put back would bring its own along.
+# Without the version: an old row that is put back would bring its own along.
 secrets = Table(
     "secrets",
     metadata,
@@ -163,7 +163,7 @@ policies = Table(
     Index(None, "profile", "folded"),
 )
 
-# For lists only: what counts are the tags in the documents themselves.
+# Only for searching: the tags that count are those in the documents.
 tags = Table(
     "tags",
     metadata,
@@ -227,9 +227,9 @@ dead_letters = Table(
     Index(None, "profile", "buried_at"),
 )
 
-# What stands here of a trigger is in claim.py; an owner has only what is claimed. Only
-# what is settled is forgotten, hence the index of nothing else. A claim lies where its
-# key is, not in a place of its own.
+# The columns are explained in model/claim.py; only what is claimed has an owner. Only
+# settled claims are deleted, so only they are in the index. Without a rowid, SQLite
+# stores a claim in the index of its primary key.
 claims = Table(
     "claims",
     metadata,
@@ -253,7 +253,7 @@ claims = Table(
     sqlite_with_rowid=False,
 )
 
-# Who owns claims; `host` is for people.
+# The owners of claims; `host` is for people to read.
 workers = Table(
     "workers",
     metadata,

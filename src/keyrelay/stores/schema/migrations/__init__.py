@@ -1,4 +1,4 @@
-"""Migrations: how a database of any age becomes one of today."""
+"""Migrations: they bring a database of any age up to date, by Alembic."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,8 +42,9 @@ async def plan(database: Database) -> Sequence[MigrationStep]:
 async def migrate(database: Database) -> None:
     """Bring the database up to date; all of it or nothing, and again does nothing.
 
-    Whoever comes second waits for the first. Raises Unavailable or DatabaseTooNew,
-    and Locked where somebody at work holds a table: again does.
+    Several processes may do so at once: one migrates, the others wait for it. Raises
+    Unavailable, DatabaseTooNew, and Locked while a process that works on the database
+    holds a table: then try again.
     """
     async with database.migrating() as connection:
         await connection.run_sync(_upgrade)

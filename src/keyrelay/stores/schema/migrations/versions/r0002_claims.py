@@ -1,4 +1,4 @@
-"""Claims: who attempts which trigger, where many machines do."""
+"""Claims: which worker attempts which trigger, on many machines."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Claim words: the columns of claims are called what the program calls them."""
+"""Claim words: the columns of claims get the names that the program uses."""
 
 from alembic import op
 
