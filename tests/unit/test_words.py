@@ -28,14 +28,13 @@ PEOPLE: frozenset[tuple[str, str]] = frozenset(
 UNCLEANED = frozenset(
     {
         "demo",
-        "stores",
     }
 )
 
 # The words for a cause that are not `reason`.
 OTHER_CAUSES = {"why", "cause", "because", "fault", "problem"}
 # Rooms whose log lines still have another key. The set only shrinks.
-UNCLEANED_CAUSES = frozenset({"sources", "stores"})
+UNCLEANED_CAUSES = frozenset({"sources"})
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 # observability/logs.py says why.
 STRUCTLOG_ROOMS = {"observability", "services", "app", "api", "console", "cli", "demo"}

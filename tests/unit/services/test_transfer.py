@@ -35,7 +35,7 @@ async def a_transfer(
         copying=copying,
         vault=house.audit_log.vault,
         checkpoint=house.audit_log.checkpoint,
-        rows=await copying.look(),
+        rows=await copying.check(),
         complete=complete,
     )
 
