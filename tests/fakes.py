@@ -4,7 +4,7 @@ The fake queue is not here: it is as long as a real one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -26,10 +26,24 @@ M = TypeVar("M", Mail, QueueMessages)
 T = TypeVar("T")
 
 
+async def begun(work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+    """Return a task of this work, which has begun and waits for something."""
+    begins = asyncio.Event()
+
+    async def run() -> T:
+        begins.set()
+        return await work
+
+    task = asyncio.create_task(run())
+    await begins.wait()
+    return task
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sleep:
     """A task's wait for time to pass."""
 
+    time: timedelta
     ends_at: datetime
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,7 +66,7 @@ class Clock:
     async def sleep(self, time: timedelta) -> None:
         task = asyncio.current_task()
         assert task is not None
-        sleep = self._sleeps[task] = Sleep(ends_at=self.time + time)
+        sleep = self._sleeps[task] = Sleep(time=time, ends_at=self.time + time)
         self._next_sleep.set()
         self._next_sleep = asyncio.Event()
         try:
@@ -64,9 +78,9 @@ class Clock:
         """Return an event that is set once any task falls asleep from now on."""
         return self._next_sleep
 
-    async def until_asleep(self, count: int = 1) -> None:
-        """Return once so many tasks sleep, all of which the test itself began."""
-        while len(self._sleeps) < count:
+    async def until_asleep(self, time: timedelta | None = None) -> None:
+        """Return once a task sleeps, for this time if one is given."""
+        while not any(time in (None, each.time) for each in self._sleeps.values()):
             await self._next_sleep.wait()
 
     def advance(self, by: timedelta) -> Sequence[asyncio.Task[object]]:
@@ -138,13 +152,17 @@ class Outbox(Generic[M]):
 
 @dataclass
 class FakeAuditLog:
+    """While `down` it refuses each record; `refused` is what it has refused."""
+
     story: Story
     down: bool = False
+    refused: asyncio.Queue[AuditRecord] = field(default_factory=asyncio.Queue)
     records: list[AttemptRecord] = field(default_factory=list)
 
     async def append(self, record: AuditRecord) -> None:
         assert isinstance(record, AttemptRecord)
         if self.down:
+            self.refused.put_nowait(record)
             raise Unavailable("the audit log does not answer")
         self.story.tell(f"record {record.attempt.trigger}")
         self.records.append(record)

@@ -94,15 +94,16 @@ async def settings(tmp_path: Path) -> Settings:
 
 @asynccontextmanager
 async def answering(
-    settings: Settings, address: str, *, chosen: bool = True
+    settings: Settings, address: str, *, chosen: bool = True, reads: bool = True
 ) -> AsyncIterator[Answering]:
-    """Yield a worker that has its definitions and runs no lanes."""
+    """Yield a worker that runs no lanes; if it `reads`, it has its definitions."""
     stop = asyncio.Event()
     async with (
         open_dispatchers(settings) as dispatchers,
         open_worker(settings, dispatchers, drain=False) as process,
     ):
-        await process.catalog.refresh()
+        if reads:
+            await process.catalog.refresh()
         observability = process.observability
         probes = Probes(
             registry=observability.registry,
@@ -156,9 +157,7 @@ async def test_a_worker_whose_vault_is_sealed_says_so_until_it_opens(
 async def test_a_worker_that_has_not_seen_its_definitions_is_not_ready(
     settings: Settings,
 ) -> None:
-    async with answering(settings, ANYWHERE) as worker:
-        worker.process.catalog._state.confirmed_at = None
-
+    async with answering(settings, ANYWHERE, reads=False) as worker:
         answered = await worker.ready()
 
     why = "the definitions were not read yet"

@@ -67,10 +67,14 @@ class MemoryOffice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """A database behind a connection that can be cut, on the way there or back."""
+    """A database behind a connection that can be cut, on the way there or back.
+
+    `asked_to_write` is set when the right to write is asked for.
+    """
 
     database: Database
     cut: set[str] = field(default_factory=set)
+    asked_to_write: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_shared(self) -> bool:
@@ -84,6 +88,7 @@ class Wire:
         return self.database.reading()
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        self.asked_to_write.set()
         return self.database.writing()
 
     def migrating(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -125,7 +130,6 @@ class DatabaseOffice:
     ground: Ground
     terms: ClaimOptions = TERMS
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
-    upkeep: list[int] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -137,11 +141,11 @@ class DatabaseOffice:
         async with open_database(self.ground.url) as database:
             wire = Wire(database=database)
             self.wires.append(wire)
+            upkeep = self.clock.next_sleep()
             async with open_claims(wire, world, self.terms) as claims:
-                self.upkeep.append(0 if stalled else 2)
-                await self.clock.until_asleep(sum(self.upkeep))
+                if not stalled:
+                    await upkeep.wait()
                 yield claims
-                self.upkeep.pop()
             self.wires.pop()
 
     async def pass_time(self, by: timedelta) -> None:
@@ -149,8 +153,7 @@ class DatabaseOffice:
         # finds that he has missed one takes nobody for dead.
         for step in _steps(by, self.terms.lease / 3):
             await self.expire(step)
-            self.clock.advance(step)
-            await self.clock.until_asleep(sum(self.upkeep))
+            await self.clock.pass_time(step)
 
     async def expire(self, by: timedelta) -> None:
         """Have a shared database's own clock, which we cannot set, move on."""

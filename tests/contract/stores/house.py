@@ -33,6 +33,7 @@ from keyrelay.vault.key import Key
 from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey
 from keyrelay.vault.vault import Vault
+from tests.contract.stores.claims import Wire
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock
 from tests.samples import (
@@ -95,7 +96,10 @@ def allow(name: str = "actions may use secrets") -> dict[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class House:
+    """`wire` is the database as its audit log sees it."""
+
     database: Database
+    wire: Wire
     clock: Clock
     audit_log: ChainedLog
     catalog: LiveCatalog
@@ -202,7 +206,8 @@ async def open_house(
             )
         )
         checkpoint = ground.folder / "audit.checkpoint"
-        async with open_audit_log(database, vault, world, checkpoint) as audit_log:
+        wire = Wire(database=database)
+        async with open_audit_log(wire, vault, world, checkpoint) as audit_log:
             if before is None:
                 await create_installation(
                     audit_log, installed, Profile(id=PROFILE, name="main"), ADA
@@ -222,6 +227,7 @@ async def open_house(
             await catalog.refresh()
             yield House(
                 database=database,
+                wire=wire,
                 clock=clock,
                 audit_log=audit_log,
                 catalog=catalog,

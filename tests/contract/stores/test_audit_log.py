@@ -182,8 +182,7 @@ async def test_a_second_after_a_record_the_checkpoint_knows_it(house: House) -> 
     await record(house, "t1")
     before = await checkpoint(house)
 
-    house.clock.advance(CHECKPOINT_INTERVAL)
-    await house.clock.until_asleep()
+    await house.clock.pass_time(CHECKPOINT_INTERVAL)
 
     after = await checkpoint(house)
     assert before is not None

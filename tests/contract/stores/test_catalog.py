@@ -21,9 +21,11 @@ from tests.contract.stores.house import (
     mail_action,
     smtp_secret,
 )
-from tests.samples import ACTIONS, OTHER_PROFILE, PROFILE
+from tests.fakes import Clock
+from tests.samples import ACTIONS, NOON, OTHER_PROFILE, PROFILE
 
 MOMENT = timedelta(seconds=0.1)
+QUARTER = timedelta(seconds=0.25)
 
 
 async def furnish(house: House) -> tuple[str, str, str]:
@@ -73,20 +75,19 @@ async def test_a_change_of_another_process_is_seen_at_the_next_look(
 async def test_a_watching_catalog_looks_four_times_a_second_until_it_is_stopped(
     house: House, neighbour: House
 ) -> None:
+    clock, stop = Clock(time=NOON), asyncio.Event()
+    catalog = await catalog_of(neighbour, clock)
     secret = await house.new_secret()
-    stop = asyncio.Event()
-    watching = asyncio.create_task(neighbour.catalog.watch(stop))
-    sleepers = 3  # the watching one, and both that keep checkpoints
-    await record_something(neighbour)
-    await house.clock.until_asleep(sleepers)
-    assert (PROFILE, secret) in neighbour.catalog.current().secrets
+    watching = asyncio.create_task(catalog.watch(stop))
+    await clock.until_asleep(QUARTER)
+    assert (PROFILE, secret) in catalog.current().secrets
 
     await house.secrets.delete(PROFILE, secret, ADA)
-    assert (PROFILE, secret) in neighbour.catalog.current().secrets
-    house.clock.advance(timedelta(seconds=0.25))
-    await house.clock.until_asleep(sleepers)
+    assert (PROFILE, secret) in catalog.current().secrets
+    clock.advance(QUARTER)
 
-    assert (PROFILE, secret) not in neighbour.catalog.current().secrets
+    await clock.until_asleep(QUARTER)
+    assert (PROFILE, secret) not in catalog.current().secrets
     stop.set()
     await watching
 
@@ -95,15 +96,16 @@ async def test_a_watching_catalog_looks_four_times_a_second_until_it_is_stopped(
 async def test_a_watching_catalog_hears_of_a_change_before_it_looks(
     house: House, neighbour: House
 ) -> None:
+    clock, stop = Clock(time=NOON), asyncio.Event()
+    catalog = await catalog_of(neighbour, clock)
+    watching = asyncio.create_task(catalog.watch(stop))
     secret = await house.new_secret()
-    stop = asyncio.Event()
-    watching = asyncio.create_task(neighbour.catalog.watch(stop))
-    await until(neighbour, lambda seen: (PROFILE, secret) in seen.secrets)
+    await until(catalog, clock, lambda seen: (PROFILE, secret) in seen.secrets)
 
     await house.secrets.delete(PROFILE, secret, ADA)
 
     # No time passes here: it cannot have looked by itself.
-    await until(neighbour, lambda seen: (PROFILE, secret) not in seen.secrets)
+    await until(catalog, clock, lambda seen: (PROFILE, secret) not in seen.secrets)
     stop.set()
     await watching
 
@@ -112,53 +114,61 @@ async def test_a_watching_catalog_hears_of_a_change_before_it_looks(
 async def test_a_catalog_that_hears_nothing_any_more_looks_every_second(
     house: House, neighbour: House
 ) -> None:
+    clock, stop = Clock(time=NOON), asyncio.Event()
+    catalog = await catalog_of(neighbour, clock)
+    watching = asyncio.create_task(catalog.watch(stop))
     secret = await house.new_secret()
-    stop = asyncio.Event()
-    watching = asyncio.create_task(neighbour.catalog.watch(stop))
-    await record_something(neighbour)
-    sleepers = 3  # the watching one, and both that keep checkpoints
-    await house.clock.until_asleep(sleepers)
+    await until(catalog, clock, lambda seen: (PROFILE, secret) in seen.secrets)
+    await clock.until_asleep()
+    listens_again = clock.next_sleep()
     await house.break_in(DEAFEN)
-    await house.clock.until_asleep(sleepers + 1)  # it will listen again
+    await listens_again.wait()
 
     await house.secrets.delete(PROFILE, secret, ADA)
-    assert (PROFILE, secret) in neighbour.catalog.current().secrets
-    house.clock.advance(timedelta(seconds=1))
+    assert (PROFILE, secret) in catalog.current().secrets
+    clock.advance(timedelta(seconds=1))
 
-    await until(neighbour, lambda seen: (PROFILE, secret) not in seen.secrets)
+    await until(catalog, clock, lambda seen: (PROFILE, secret) not in seen.secrets)
     stop.set()
     await watching
 
 
-# Whoever listens is idle in no transaction, and LISTEN was the last thing he said.
+# A connection that listens is idle in no transaction, and LISTEN was its last command.
 DEAFEN = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE query ILIKE 'listen %' AND datname = current_database()"
 )
 
 
-async def until(house: House, seen: Callable[[Catalog], bool]) -> None:
-    """Return once the house's catalog is like that."""
-    while not seen(house.catalog.current()):  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0)
+async def until(
+    catalog: LiveCatalog, clock: Clock, seen: Callable[[Catalog], bool]
+) -> None:
+    """Return once a catalog that is watched is like that.
+
+    After each look it waits for the next one.
+    """
+    while not seen(catalog.current()):
+        await clock.next_sleep().wait()
+
+
+async def catalog_of(house: House, clock: Clock) -> LiveCatalog:
+    """Return a catalog that has read what there is now, with a clock of its own."""
+    catalog = LiveCatalog(
+        database=house.database,
+        vault=house.audit_log.vault,
+        world=clock.world(),
+        rules=ACTIONS,
+        replaced=lambda _: None,
+    )
+    await catalog.refresh()
+    return catalog
 
 
 @asynccontextmanager
 async def reopened(house: House) -> AsyncIterator[Catalog]:
     """Give what a process sees that begins now."""
-    catalog = LiveCatalog(
-        database=house.database,
-        vault=house.audit_log.vault,
-        world=house.clock.world(),
-        rules=ACTIONS,
-        replaced=lambda _: None,
-    )
-    await catalog.refresh()
+    catalog = await catalog_of(house, house.clock)
     yield catalog.current()
-
-
-async def record_something(house: House) -> None:
-    await house.policies.create(OTHER_PROFILE, allow(), ADA)
 
 
 async def test_definitions_do_not_cross_profiles(house: House) -> None:

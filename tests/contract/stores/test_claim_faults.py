@@ -220,8 +220,7 @@ async def test_a_worker_that_is_slow_still_knows_the_dead(
         await dead.claim([FIRST])
         for _ in range(5):
             await office.expire(LEASE / 2)
-            office.clock.advance(LEASE / 2)
-            await office.clock.until_asleep(sum(office.upkeep))
+            await office.clock.pass_time(LEASE / 2)
 
         assert await claims.claim([FIRST]) == [CUT]
 
@@ -487,8 +486,7 @@ async def test_workers_that_died_long_ago_are_forgotten(
 async def pass_days(office: DatabaseOffice, time: timedelta) -> None:
     """Pass much time in few steps."""
     await office.expire(time - 2 * MINUTE)
-    office.clock.advance(time - 2 * MINUTE)
-    await office.clock.until_asleep(sum(office.upkeep))
+    await office.clock.pass_time(time - 2 * MINUTE)
     await office.pass_time(2 * MINUTE)
 
 

@@ -74,12 +74,6 @@ async def last_record(house: House) -> Mapping[str, object]:
     return (await house.trail.get(PROFILE, str(document))).document
 
 
-async def until_writing(house: House) -> None:
-    """Return once it has looked, and waits for the right to write."""
-    while not house.audit_log._state.lock.locked():  # noqa: ASYNC110 - tells nobody
-        await asyncio.sleep(0)
-
-
 @pytest.mark.parametrize("noun", NOUNS)
 async def test_each_change_leaves_a_record_of_who_did_it(
     house: House, noun: str
@@ -450,6 +444,8 @@ async def test_a_secret_edited_by_two_at_once_is_edited_by_one(
 ) -> None:
     id_ = await house.new_secret()
 
+    for each in (house, neighbour):
+        each.wire.asked_to_write.clear()
     async with house.database.writing():
         edits = [
             asyncio.create_task(
@@ -458,7 +454,7 @@ async def test_a_secret_edited_by_two_at_once_is_edited_by_one(
             for each in (house, neighbour)
         ]
         for each in (house, neighbour):
-            await until_writing(each)
+            await each.wire.asked_to_write.wait()
     ended = await asyncio.gather(*edits, return_exceptions=True)
 
     (refusal,) = [each for each in ended if isinstance(each, Exception)]

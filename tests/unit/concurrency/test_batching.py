@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.concurrency.batching import Batch, RunCut
+from tests.fakes import begun
 
 
 class Refused(Exception):
@@ -19,11 +20,19 @@ class Runs:
 
     begun: list[list[int]] = field(default_factory=list)
     open: list[asyncio.Future[None]] = field(default_factory=list)
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until_begun(self, count: int) -> None:
+        """Return once so many runs have begun."""
+        while len(self.begun) < count:
+            self.began.clear()
+            await self.began.wait()
 
     async def __call__(self, items: Sequence[int]) -> list[int]:
         end = asyncio.get_running_loop().create_future()
         self.begun.append(list(items))
         self.open.append(end)
+        self.began.set()
         try:
             await end
         finally:
@@ -35,16 +44,10 @@ async def all_of(*callers: asyncio.Task[int]) -> list[int]:
     return list(await asyncio.gather(*callers))
 
 
-async def turn() -> None:
-    """Let everything that can go on go on."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
 async def hand_in(batch: Batch[int, int], *items: int) -> list[asyncio.Task[int]]:
-    tasks = [asyncio.create_task(batch.submit(item)) for item in items]
-    await turn()
-    return tasks
+    """Return one caller for each item, all of which wait for their results."""
+    callers = [asyncio.create_task(batch.submit(item)) for item in items[:-1]]
+    return [*callers, await begun(batch.submit(items[-1]))]
 
 
 def our_tasks() -> set[asyncio.Task[object]]:
@@ -56,6 +59,7 @@ async def test_a_single_item_goes_at_once_and_alone() -> None:
     batch = Batch(run=runs, most=10)
 
     (caller,) = await hand_in(batch, 1)
+    await runs.until_begun(1)
     runs.open[0].set_result(None)
 
     assert await caller == 10
@@ -67,6 +71,7 @@ async def test_items_of_the_same_moment_share_a_run() -> None:
     batch = Batch(run=runs, most=10)
 
     callers = await hand_in(batch, 1, 2, 3)
+    await runs.until_begun(1)
     runs.open[0].set_result(None)
 
     assert await all_of(*callers) == [10, 20, 30]
@@ -77,11 +82,12 @@ async def test_what_arrives_during_a_run_goes_into_the_next() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=10)
     callers = await hand_in(batch, 1)
+    await runs.until_begun(1)
 
     callers += await hand_in(batch, 2, 3)
     assert runs.begun == [[1]]
     runs.open[0].set_result(None)
-    await turn()
+    await runs.until_begun(2)
 
     assert runs.begun == [[1], [2, 3]]
     runs.open[0].set_result(None)
@@ -92,10 +98,11 @@ async def test_a_run_takes_no_more_than_the_most() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2)
 
-    await hand_in(batch, 1, 2, 3, 4, 5)
-    for _ in range(3):
+    callers = await hand_in(batch, 1, 2, 3, 4, 5)
+    for number in range(3):
+        await runs.until_begun(number + 1)
         runs.open[0].set_result(None)
-        await turn()
+    await all_of(*callers)
 
     assert runs.begun == [[1, 2], [3, 4], [5]]
 
@@ -105,11 +112,13 @@ async def test_as_many_runs_are_under_way_as_allowed() -> None:
     batch = Batch(run=runs, most=2, at_once=2)
 
     first = await hand_in(batch, 1)
+    await runs.until_begun(1)
     second = await hand_in(batch, 2)
+    await runs.until_begun(2)
     third = await hand_in(batch, 3)
     assert runs.begun == [[1], [2]]
     runs.open[1].set_result(None)
-    await turn()
+    await runs.until_begun(3)
 
     assert runs.begun == [[1], [2], [3]]
     runs.open[0].set_result(None)
@@ -123,9 +132,10 @@ async def test_an_exception_of_the_run_reaches_each_of_its_callers_and_no_other(
     runs = Runs()
     batch = Batch(run=runs, most=2)
     callers = await hand_in(batch, 1, 2, 3)
+    await runs.until_begun(1)
 
     runs.open[0].set_exception(Refused())
-    await turn()
+    await runs.until_begun(2)
     runs.open[0].set_result(None)
 
     ends = await asyncio.gather(*callers, return_exceptions=True)
@@ -136,6 +146,7 @@ async def test_a_run_that_is_cancelled_is_an_exception_to_its_callers() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2)
     callers = await hand_in(batch, 1, 2)
+    await runs.until_begun(1)
 
     runs.open[0].cancel()
 
@@ -157,10 +168,11 @@ async def test_a_caller_cancelled_before_its_run_is_left_out() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2)
     first, second, third, fourth = await hand_in(batch, 1, 2, 3, 4)
+    await runs.until_begun(1)
 
     third.cancel()
     runs.open[0].set_result(None)
-    await turn()
+    await runs.until_begun(2)
     runs.open[0].set_result(None)
 
     assert await all_of(first, second, fourth) == [10, 20, 40]
@@ -171,9 +183,10 @@ async def test_a_caller_cancelled_during_its_run_cancels_no_other() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2)
     first, second = await hand_in(batch, 1, 2)
+    await runs.until_begun(1)
 
     first.cancel()
-    await turn()
+    await asyncio.wait([first])
     runs.open[0].set_result(None)
 
     assert await second == 20
@@ -184,14 +197,15 @@ async def test_when_all_callers_have_left_the_next_still_runs() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2)
     (first,) = await hand_in(batch, 1)
+    await runs.until_begun(1)
     (second,) = await hand_in(batch, 2)
 
     first.cancel()
     second.cancel()
-    await turn()
+    await asyncio.wait([first, second])
     (third,) = await hand_in(batch, 3)
     runs.open[0].set_result(None)
-    await turn()
+    await runs.until_begun(2)
     runs.open[0].set_result(None)
 
     assert await third == 30
@@ -201,22 +215,24 @@ async def test_when_all_callers_have_left_the_next_still_runs() -> None:
 async def test_an_idle_batch_has_no_task() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2, at_once=2)
-    await hand_in(batch, 1, 2)
+    callers = await hand_in(batch, 1, 2)
+    await runs.until_begun(1)
 
     runs.open[0].set_result(None)
-    await turn()
+    await all_of(*callers)
 
-    assert our_tasks() == set()
+    _, left = await asyncio.wait(our_tasks() or callers, timeout=5)
+    assert left == set()
 
 
 async def test_closing_waits_for_a_run_whose_callers_have_left() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2)
     (caller,) = await hand_in(batch, 1)
+    await runs.until_begun(1)
     caller.cancel()
 
-    closing = asyncio.create_task(batch.close())
-    await turn()
+    closing = await begun(batch.close())
     assert not closing.done()
     runs.open[0].set_result(None)
     await closing
@@ -237,7 +253,7 @@ def test_a_batch_without_room_is_not_made(most: int, at_once: int) -> None:
 Step = tuple[str, int]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["hand in", "hand in", "leave", "end", "fail", "turn"]),
+        st.sampled_from(["hand in", "hand in", "leave", "end", "fail", "go on"]),
         st.integers(min_value=0, max_value=20),
     ),
     max_size=40,
@@ -263,7 +279,7 @@ class Play:
             case "end" | "fail" if self.runs.open:
                 self.finish(self.runs.open[which % len(self.runs.open)], what)
             case _:
-                await turn()
+                await asyncio.sleep(0)  # tasks go one step on: an interleaving
         self.most_at_once = max(self.most_at_once, len(self.runs.open))
 
     def finish(self, end: asyncio.Future[None], what: str) -> None:
@@ -274,11 +290,15 @@ class Play:
                 end.set_exception(Refused())
 
     async def to_the_end(self) -> None:
-        await turn()
-        while self.runs.open:
+        closing = await begun(self.batch.close())
+        while not closing.done():
+            self.runs.began.clear()
             for end in list(self.runs.open):
                 self.finish(end, "end")
-            await turn()
+            began = asyncio.create_task(self.runs.began.wait())
+            await asyncio.wait([closing, began], return_when="FIRST_COMPLETED")
+            began.cancel()
+        await asyncio.wait(self.callers or [closing])
 
 
 @given(

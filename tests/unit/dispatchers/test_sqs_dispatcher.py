@@ -26,6 +26,7 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
+from tests.fakes import begun
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
@@ -42,7 +43,7 @@ Answer = Refusal | type[ConnectionFailed] | type[NoReply]
 class Peer:
     """A queue in memory. `answers` are by body; what has none is taken.
 
-    While `gate` is not set, calls stay unanswered.
+    While `gate` is not set, calls stay unanswered; `asked` counts them.
     """
 
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Peer:
     groups_at_once: int = 0
     kept: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
+    asked: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     limits_read: int = 0
     closed: bool = False
 
@@ -61,6 +63,7 @@ class Peer:
         assert credentials.access_key_id == "AKIA1"
         bodies = [str(entry.fields["MessageBody"]) for entry in entries]
         self.calls.append(bodies)
+        self.asked.release()
         await self._under_way([str(e.fields.get("MessageGroupId")) for e in entries])
         whole = [self.answers[body] for body in bodies if body in self.answers]
         for answer in whole:
@@ -164,11 +167,6 @@ def messages(*bodies: str, group: str | None = None) -> QueueMessages:
     )
 
 
-async def turn() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
 async def test_a_message_alone_goes_out_at_once() -> None:
     peer = Peer()
 
@@ -195,7 +193,7 @@ async def test_a_lost_call_does_not_hold_back_the_rest_of_the_queue() -> None:
     peer = Peer(gate=asyncio.Event())
     dispatcher = dispatcher_to(World(peer))
     stuck = asyncio.create_task(dispatcher.dispatch(messages("stuck"), secret()))
-    await turn()
+    await peer.asked.acquire()
 
     gate, peer.gate = peer.gate, None
     outcome = await dispatcher.dispatch(messages("next"), secret())
@@ -428,10 +426,10 @@ async def test_a_cancelled_dispatch_leaves_the_others_of_its_call_alone() -> Non
     dispatcher = dispatcher_to(World(peer))
     first = asyncio.create_task(dispatcher.dispatch(messages("a"), secret()))
     second = asyncio.create_task(dispatcher.dispatch(messages("b"), secret()))
-    await turn()
+    await peer.asked.acquire()
 
     first.cancel()
-    await turn()
+    await asyncio.wait([first])
     assert peer.gate is not None
     peer.gate.set()
 
@@ -530,10 +528,10 @@ async def test_a_client_in_use_is_never_closed() -> None:
     world = World(Peer(gate=asyncio.Event()))
     dispatcher = dispatcher_to(world, most=1)
     busy = asyncio.create_task(dispatcher.dispatch(messages("a"), secret(version=1)))
-    await turn()
+    await world.peer.asked.acquire()
     world.clock.now += timedelta(hours=1)
     other = asyncio.create_task(dispatcher.dispatch(messages("a"), secret(version=2)))
-    await turn()
+    await world.peer.asked.acquire()
 
     assert [peer.closed for peer in world.made] == [False, False]
     assert world.peer.gate is not None
@@ -545,12 +543,11 @@ async def test_closing_waits_for_calls_whose_callers_have_left() -> None:
     world = World(Peer(gate=asyncio.Event()))
     dispatcher = dispatcher_to(world)
     left = asyncio.create_task(dispatcher.dispatch(messages("a"), secret()))
-    await turn()
+    await world.peer.asked.acquire()
     left.cancel()
-    await turn()
+    await asyncio.wait([left])
 
-    closing = asyncio.create_task(dispatcher.close())
-    await turn()
+    closing = await begun(dispatcher.close())
     assert not world.peer.closed
     assert world.peer.gate is not None
     world.peer.gate.set()

@@ -34,6 +34,7 @@ class ScriptedQueue:
     leases: list[FakeLease]
     drains: bool = True
     down: bool = False
+    waited_for: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def lease(self, until: asyncio.Event) -> Lease | None:
         if self.down:
@@ -41,6 +42,7 @@ class ScriptedQueue:
         if self.leases:
             return self.leases.pop(0)
         if not self.drains:
+            self.waited_for.set()
             await until.wait()
         return None
 
@@ -243,10 +245,10 @@ async def test_nothing_is_settled_while_the_audit_log_is_unavailable(
     harness = Harness("abc", lanes=2)
     harness.audit.down = True
     run = asyncio.create_task(harness.run())
+    for _ in range(harness.lanes):
+        await harness.audit.refused.get()
     for _ in range(3):
-        await harness.clock.until_asleep(2)
-        harness.clock.advance(SECOND)
-    await harness.clock.until_asleep(2)
+        await harness.clock.pass_time(SECOND)
 
     assert harness.story.events == ["attempt a", "attempt b"]
     assert complaints(caplog) == ["the audit log does not answer"] * 8
@@ -449,7 +451,7 @@ async def test_stopping_ends_a_worker_that_waits_for_triggers() -> None:
     harness = Harness("", lanes=3)
     harness.queue.drains = False
     run = asyncio.create_task(harness.run(NO_GRACE))
-    await asyncio.sleep(0)
+    await harness.queue.waited_for.wait()
 
     harness.stop.set()
 

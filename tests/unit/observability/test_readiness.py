@@ -30,6 +30,7 @@ class World:
     fault: Exception | None = None
     hangs: bool = False
     asked: int = 0
+    checked: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def clock(self) -> float:
@@ -37,6 +38,7 @@ class World:
 
     async def ask(self) -> None:
         self.asked += 1
+        self.checked.set()
         if self.hangs:
             await self.answered.wait()
         if self.fault is not None:
@@ -119,7 +121,7 @@ async def test_concurrent_probes_share_one_check() -> None:
     readiness = over(world)
 
     looking = [asyncio.create_task(readiness.refresh()) for _ in range(10)]
-    await asyncio.sleep(0)
+    await world.checked.wait()
     world.answered.set()
     await asyncio.gather(*looking)
 

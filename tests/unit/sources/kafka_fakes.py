@@ -72,6 +72,7 @@ class FakeConsumer:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     handed: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Event = field(default_factory=asyncio.Event)
+    full: asyncio.Event = field(default_factory=asyncio.Event)
     commits: list[Mapping[TopicPartition, int]] = field(default_factory=list)
     paused: set[TopicPartition] = field(default_factory=set)
     _ends: dict[TopicPartition, int] = field(default_factory=dict)
@@ -129,6 +130,7 @@ class FakeConsumer:
 
     def pause(self, partition: TopicPartition) -> None:
         self.paused.add(partition)
+        self.full.set()
 
     def resume(self, partition: TopicPartition) -> None:
         self.paused.discard(partition)
@@ -236,10 +238,11 @@ class House:
         opened = open_queue(
             clients, memory, self.clock.world(), options or KafkaOptions(), PROFILE
         )
+        upkeep = self.clock.next_sleep()
         async with opened as queue:
             queue._reader.start()
             await self.made.wait()
-            await self.clock.until_asleep(3)  # the consumer's loops
+            await upkeep.wait()
             await self.consumer.give(*partitions)
             yield queue
 

@@ -1,6 +1,5 @@
 """The buffer: when a record may be lent, and where it waits until then."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,6 +8,7 @@ from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.options import Intervals, KafkaOptions, Window
 from keyrelay.sources.kafka.records.record import Record, Wait
 from tests.contract.queues import SECOND, trigger
+from tests.fakes import begun
 from tests.samples import MAIL_SECRET, NOON, QUEUE_SECRET
 from tests.unit.sources.kafka_records import (
     HELD,
@@ -359,8 +359,7 @@ async def test_a_revocation_waits_for_what_is_on_loan(
     feed.publish("u1", of=MAIN_TOO)
     first, other = buffer.draw(2, NOON).due
 
-    waiting = asyncio.create_task(buffer.loans.returned_from([MAIN]))
-    await asyncio.sleep(0)
+    waiting = await begun(buffer.loans.returned_from([MAIN]))
     buffer.wait_in_place(first, NOON)
 
     await waiting

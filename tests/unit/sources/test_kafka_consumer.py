@@ -85,8 +85,7 @@ async def test_offsets_are_committed_again_and_again_as_they_move(
     for number in range(2):
         publish(house, f"t{number}", at=number)
         await (await lease(queue)).settle(Done())
-        house.clock.advance(SECOND)
-        await house.clock.until_asleep(3)
+        await house.clock.pass_time(SECOND)
 
     assert house.consumer.commits == [{MAIN: 1}, {MAIN: 2}]
 
@@ -286,8 +285,7 @@ async def test_a_queue_is_not_drained_while_there_is_more_than_it_has_room_for()
             value = trigger(id_, "k").encode()
             house.consumer.feed(raw(value, offset=offset), hidden=offset == 2)
         await (await lease(queue)).settle(TryAgain(after=timedelta(hours=1)))
-        house.consumer.look()
-        await asyncio.sleep(0)
+        await house.consumer.full.wait()
 
         assert not await consumer_of(queue).has_read_all()
 
@@ -311,10 +309,10 @@ async def replaced(house: House) -> None:
     with listening("nothing is read") as listener:
         house.clock.advance(timedelta(minutes=2))
         await listener.once.wait()
-    await house.clock.until_asleep(1)
+    await house.clock.until_asleep(SECOND)
     house.clock.advance(SECOND)
     await house.made.wait()
-    await house.clock.until_asleep(3)
+    await house.clock.until_asleep()
 
 
 async def test_a_consumer_that_is_stuck_is_replaced(
@@ -333,9 +331,8 @@ async def test_brokers_that_do_not_answer_are_no_reason_to_replace_a_consumer(
     house.consumer.feed(raw(trigger().encode()), hidden=True)
     house.consumer.silence = KafkaConnectionError()
 
-    house.clock.advance(timedelta(minutes=2))
+    await house.clock.pass_time(timedelta(minutes=2))
     await house.consumer.asked.wait()
-    await house.clock.until_asleep(3)
 
     assert len(house.consumers) == 1
 
