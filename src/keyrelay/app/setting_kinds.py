@@ -7,8 +7,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from keyrelay.network.egress import parse_networks
 from keyrelay.sources.kafka.connecting.address import parse_address
@@ -66,6 +64,10 @@ def address(value: str) -> str:
 
 
 def _is_of(url: str, *backends: str) -> bool:
+    # Imported here: where no URL is set, nothing of SQLAlchemy is needed.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         return make_url(url).get_backend_name() in backends
     except (ArgumentError, ValueError):  # ValueError: the port is no number

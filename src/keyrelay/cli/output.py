@@ -6,9 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from keyrelay.model.audit_document import printable
 from keyrelay.model.instant import wire_instant
@@ -16,7 +13,6 @@ from keyrelay.model.instant import wire_instant
 Document = Mapping[str, object]
 
 _NEVER = "never"  # as TagoIO's API writes a date that has not come
-_WIDE = 5000  # columns where there is no terminal: nothing is wrapped there
 _LONGEST_CELL = 300
 
 
@@ -47,22 +43,18 @@ def show(document: Document, *, as_json: bool = False) -> None:
     if as_json:
         put_document(document)
         return
-    table = _table(headed=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name, value in document.items():
-        table.add_row(Text(name, style="bold"), Text(_printed(value)))
-    _print(table)
+    from keyrelay.cli.tables import print_fields  # as in show_table
+
+    print_fields([(name, _printed(value)) for name, value in document.items()])
 
 
 def show_table(documents: Sequence[Document], columns: Sequence[str]) -> None:
-    table = _table(headed=True)
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for document in documents:
-        cells = (_cell(document.get(column)) for column in columns)
-        table.add_row(*map(Text, cells))
-    _print(table)
+    # Imported here: rich takes longer to load than all other output.
+    from keyrelay.cli.tables import print_table
+
+    heads = [column.replace("_", " ") for column in columns]
+    rows = [[_cell(each.get(column)) for column in columns] for each in documents]
+    print_table(heads, rows)
 
 
 async def put_json(documents: AsyncIterator[Document]) -> None:
@@ -72,21 +64,6 @@ async def put_json(documents: AsyncIterator[Document]) -> None:
         sys.stdout.write(f"{before}{json.dumps(document)}")
         before = ",\n"
     put("[]" if before == "[\n" else "\n]")
-
-
-def _table(*, headed: bool) -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=headed)
-
-
-def _print(table: Table) -> None:
-    if sys.stdout.isatty():
-        Console(highlight=False).print(table)
-        return
-    console = Console(width=_WIDE, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    for line in capture.get().splitlines():
-        put(line.rstrip())
 
 
 def _cell(value: object) -> str:

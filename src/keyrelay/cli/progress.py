@@ -7,9 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from rich.console import Console
-from rich.status import Status
-
 _INTERVAL = 0.2  # seconds between two updates
 
 
@@ -19,15 +16,18 @@ async def progress(words: Callable[[], str], *, shown: bool) -> AsyncIterator[No
     if not shown:
         yield
         return
+    # Imported here, because it is seldom shown.
+    from rich.console import Console
+
     with Console(stderr=True).status(words()) as status:
-        updating = asyncio.create_task(_update(status, words))
+        updating = asyncio.create_task(_update(status.update, words))
         try:
             yield
         finally:
             updating.cancel()
 
 
-async def _update(status: Status, words: Callable[[], str]) -> None:
+async def _update(show: Callable[[str], None], words: Callable[[], str]) -> None:
     while True:
         await asyncio.sleep(_INTERVAL)
-        status.update(words())
+        show(words())

@@ -1,4 +1,4 @@
-"""Refusals: every foreseen failure, its exit code and its one sentence."""
+"""Refusals: a foreseen failure ends a command in one sentence, with its exit code."""
 
 import os
 import sys
@@ -6,21 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from typer.exceptions import TyperException
 
-from keyrelay.app.settings import InvalidSettings
-from keyrelay.app.store import NotInitialised
 from keyrelay.cli.exits import ExitCode
-from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.trigger import MalformedTrigger
-from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.services.naming import AmbiguousName, UnknownName
-from keyrelay.sources.kafka.connecting.access import InvalidAccess
-from keyrelay.sources.kafka.topics.layout import RefusedByKafka
-from keyrelay.sources.sqlite.schema import UnknownSchema
-from keyrelay.stores.copying import NotCopied
-from keyrelay.stores.installation import KeysExist
-from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
-from keyrelay.stores.schema.age import DatabaseTooNew, DatabaseTooOld
 
 
 class Refused(Exception):
@@ -33,32 +21,6 @@ class WrongUsage(Exception):
 
 class FoundBroken(Exception):
     """Stored data was altered; the message names the first place."""
-
-
-_CODES: dict[type[Exception], ExitCode] = {
-    Refused: ExitCode.REFUSED,
-    InvalidDefinition: ExitCode.REFUSED,
-    MalformedTrigger: ExitCode.REFUSED,
-    NotFound: ExitCode.REFUSED,
-    UnknownName: ExitCode.REFUSED,
-    AmbiguousName: ExitCode.REFUSED,
-    InUse: ExitCode.REFUSED,
-    EditedMeanwhile: ExitCode.REFUSED,
-    KeysExist: ExitCode.REFUSED,
-    NotInitialised: ExitCode.REFUSED,
-    NotCopied: ExitCode.REFUSED,
-    RefusedByKafka: ExitCode.REFUSED,
-    WrongUsage: ExitCode.USAGE,
-    InvalidSettings: ExitCode.USAGE,
-    InvalidAccess: ExitCode.USAGE,
-    Unavailable: ExitCode.UNAVAILABLE,
-    UnknownSchema: ExitCode.UNAVAILABLE,
-    DatabaseTooNew: ExitCode.UNAVAILABLE,
-    DatabaseTooOld: ExitCode.UNAVAILABLE,
-    Unsealable: ExitCode.BROKEN,
-    FoundBroken: ExitCode.BROKEN,
-}
-_MOST_IDS = 5  # in one sentence
 
 
 @contextmanager
@@ -78,22 +40,24 @@ def foreseen() -> Iterator[None]:
         ) from None
     except typer.Abort:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except tuple(_CODES) as refusal:
-        raise _exit_with(_code_of(refusal), _sentence(refusal)) from None
+    except (typer.Exit, TyperException):  # typer ends the command itself
+        raise
+    except _foreseen_failures() as failure:
+        raise _refused(failure) from None
 
 
-def _code_of(refusal: Exception) -> ExitCode:
-    return next(code for kind, code in _CODES.items() if isinstance(refusal, kind))
+def _foreseen_failures() -> tuple[type[Exception], ...]:
+    # Python evaluates what stands behind `except` only once there is an exception: a
+    # command that succeeds does not import these modules.
+    from keyrelay.cli.exit_codes import CODES
+
+    return tuple(CODES)
 
 
-def _sentence(refusal: Exception) -> str:
-    match refusal:
-        case UnknownName(noun=noun):
-            return f"{refusal}: `keyrelay {noun} list` shows those there are"
-        case AmbiguousName(ids=ids):
-            return f"{refusal}; say which by id: {', '.join(ids[:_MOST_IDS])}"
-        case _:
-            return str(refusal)
+def _refused(failure: Exception) -> typer.Exit:
+    from keyrelay.cli.exit_codes import code_of, sentence_of
+
+    return _exit_with(code_of(failure), sentence_of(failure))
 
 
 def _exit_with(code: ExitCode, sentence: str) -> typer.Exit:

@@ -1,7 +1,6 @@
 """Session: the open store that a command works on, and the CLI's only event loop."""
 
 import asyncio
-import logging
 import os
 import pwd
 import sys
@@ -19,7 +18,7 @@ from keyrelay.cli.options import GlobalOptions
 from keyrelay.cli.refusals import Refused
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
-from keyrelay.observability.logs import configure_logs, report_loop_fault
+from keyrelay.observability.logs import configure_command_logs, report_loop_fault
 from keyrelay.ports import TriggerQueue
 from keyrelay.services.naming import find_definition
 from keyrelay.stores.installation import Profile, find_profile
@@ -57,7 +56,7 @@ def settings_of(ctx: typer.Context) -> Settings:
     options = ctx.find_object(GlobalOptions)
     assert options is not None
     settings = load_settings(options.config, options.settings)
-    configure_logs(settings.log_format, sys.stderr, logging.WARNING)
+    configure_command_logs(settings.log_format, sys.stderr)
     return settings
 
 

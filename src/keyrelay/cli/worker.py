@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -55,8 +56,9 @@ def run_worker(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
     """Work until a signal, or with `drain` until nothing is due; then print counts."""
     settings = settings_of(ctx)
     shown = drain and sys.stderr.isatty()
-    if not shown:  # a log line an attempt would repeat what the progress shows
-        configure_logs(settings.log_format, sys.stderr)
+    # A log line an attempt would repeat what the progress shows.
+    level = logging.WARNING if shown else logging.INFO
+    configure_logs(settings.log_format, sys.stderr, level)
     done = run(_work(settings, drain=drain, shown=shown))
     if as_json:
         put(json.dumps(done))

@@ -17,33 +17,11 @@ Ids are logged, never documents, values or messages of unforeseen exceptions.
 """
 
 import asyncio
-import json
 import logging
 import sys
-import traceback
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from typing import TextIO
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
-
-
-@dataclass(frozen=True, slots=True)
-class _LineLogger:
-    """Writes structlog's rendered lines, and flushes each."""
-
-    stream: TextIO
-    name: str
-
-    def info(self, line: str) -> None:
-        # As the standard library's handlers do: a full disk must not stop the work.
-        with suppress(OSError, ValueError):
-            self.stream.write(f"{line}\n")
-            self.stream.flush()
-
-    debug = warning = error = critical = info
+log = logging.getLogger(__name__)
 
 
 def configure_logs(
@@ -54,19 +32,23 @@ def configure_logs(
     `log_format` is `json`, `text`, or `auto`: text on a terminal, otherwise JSON.
     Keyrelay's lines appear from `level` up, those of libraries from WARNING.
     """
+    # Imported here: structlog, which loads rich, takes longer to load than most
+    # commands run.
+    from keyrelay.observability.log_lines import configure_structlog
+
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
-    renderer = _text() if as_text else _as_json
-    # structlog writes past the standard library, whose records take four times as long
-    # as all the rest of a line: there is a line for each attempt.
-    structlog.configure(
-        processors=[*_steps(), renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=partial(_LineLogger, stream),
-    )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(renderer))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("keyrelay").setLevel(level)
+    handler.setFormatter(configure_structlog(stream, level, as_text=as_text))
+    _handle_with(handler, level)
+
+
+def configure_command_logs(log_format: str, stream: TextIO) -> None:
+    """As `configure_logs` from WARNING up, but load structlog with the first line.
+
+    For commands, of which most log nothing. structlog's own lines at those levels are
+    those of workers alone, which call `configure_logs`.
+    """
+    _handle_with(_FirstLine(log_format, stream), logging.WARNING)
 
 
 def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -76,49 +58,22 @@ def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) 
     """
     error = context.get("exception")
     given = error if isinstance(error, BaseException) else None
-    structlog.get_logger(__name__).error(str(context["message"]), exc_info=given)
+    log.error("%s", context["message"], exc_info=given)
 
 
-def _steps() -> list[Processor]:
-    return [
-        structlog.processors.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _keep_frames_only,
-    ]
+class _FirstLine(logging.Handler):
+    """Configures the logs when the first record comes, and has it handled again."""
+
+    def __init__(self, log_format: str, stream: TextIO) -> None:
+        super().__init__()
+        self._log_format = log_format
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        configure_logs(self._log_format, self._stream, logging.WARNING)
+        logging.getLogger(record.name).handle(record)
 
 
-def _formatter(renderer: Processor) -> logging.Formatter:
-    """Return what renders the standard library's records as structlog's lines."""
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_steps()],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            renderer,
-        ],
-    )
-
-
-def _text() -> Processor:
-    plain = structlog.dev.plain_traceback
-    return structlog.dev.ConsoleRenderer(exception_formatter=plain)
-
-
-# Everything but printable ASCII is escaped, so that no character hides or reorders a
-# line. What JSON has no type for is shown by its repr, which no secret has.
-_JSON = json.JSONEncoder(default=repr)
-
-
-def _as_json(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return _JSON.encode(event)
-
-
-def _keep_frames_only(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace an exception by its type and frames: its message may quote a secret."""
-    given = event.pop("exc_info", None)
-    found = sys.exc_info() if given is True else given
-    error = found[1] if isinstance(found, tuple) else found
-    if isinstance(error, BaseException):
-        event["error"] = type(error).__name__
-        event["frames"] = traceback.format_tb(error.__traceback__)
-    return event
+def _handle_with(handler: logging.Handler, level: int) -> None:
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("keyrelay").setLevel(level)

@@ -1,6 +1,7 @@
 """The audit log: durable on return, whole or not at all, one chain a process."""
 
 import asyncio
+import logging
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +17,12 @@ from tests.contract.stores.ground import Ground, on_sqlite
 from tests.contract.stores.house import ADA, House, mail_action, open_house
 from tests.contract.stores.records import attempt, record, triggers_of
 from tests.samples import PROFILE
+
+
+@pytest.fixture(autouse=True)
+def lines_of_records(caplog: pytest.LogCaptureFixture) -> None:
+    """A worker's level; with that of commands, records have no lines."""
+    caplog.set_level(logging.INFO, "keyrelay")
 
 
 async def checkpoint(house: House) -> tuple[ChainHead, ...] | None:

@@ -240,9 +240,9 @@ async def _open_chain(
 
 
 def _log_records(documents: Sequence[Document]) -> None:
-    # structlog writes this line, and no other in these rooms: there is one for each
-    # attempt, and the standard library takes four times as long for it. Imported here,
-    # since commands that only read write no records.
+    if not log.isEnabledFor(logging.INFO):
+        return
+    # Why structlog: see observability/logs. Imported here: commands omit these lines.
     from structlog import get_logger
 
     bound = get_logger(__name__).bind()  # once for all of them
