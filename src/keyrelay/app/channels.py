@@ -1,4 +1,4 @@
-"""Channels: every way to act that there is, one line each."""
+"""Channels: the list of all ways to act, one line for each."""
 
 from collections.abc import Callable, Mapping
 
@@ -22,11 +22,13 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
 
 
 def action_rules(settings: Settings) -> ActionRules:
+    """Return the rules by which action documents are parsed."""
     found = channels(settings).items()
     return ActionRules({name: channel.action for name, channel in found})
 
 
 def secret_rules(settings: Settings) -> SecretRules:
+    """Return the rules by which secrets are parsed: text, and each channel's type."""
     needed = [channel.action.secret for channel in channels(settings).values()]
     return SecretRules(
         types={type_.name: type_ for type_ in (TEXT, *needed)},

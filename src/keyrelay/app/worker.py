@@ -27,7 +27,7 @@ Dispatchers = Mapping[str, Dispatcher]  # by the channel that each performs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProcess:
-    """A worker with its side tasks, and what commands and probes read of it."""
+    """A worker with its side tasks, and what commands and probes read from it."""
 
     supervisor: Supervisor
     catalog: LiveCatalog
@@ -37,6 +37,7 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
+    """Open the dispatcher of each channel."""
     async with AsyncExitStack() as opened:
         yield {
             name: await opened.enter_async_context(channel.open())

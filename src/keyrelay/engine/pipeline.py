@@ -19,7 +19,11 @@ from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """Raises Unavailable while catalog or vault do not answer; then nothing is sent."""
+    """Attempts triggers. `dispatchers` are by channel; `now` returns aware datetimes.
+
+    `attempt` raises Unavailable while catalog or vault do not answer; then nothing is
+    sent.
+    """
 
     catalog: Callable[[], Catalog]
     vault: Vault
@@ -36,8 +40,8 @@ class Pipeline:
             return _refused(f"there is no action {trigger.action}")
         if action.locked:
             return Report(outcome=Delivered("locked"))
-        if (hopeless := self._hopeless(action, lease)) is not None:
-            return Report(outcome=hopeless, schedule=action.schedule)
+        if (ended := self._ended(action, lease)) is not None:
+            return Report(outcome=ended, schedule=action.schedule)
 
         sealed = catalog.secrets.get((trigger.profile, action.instruction.secret))
         if sealed is None:
@@ -58,13 +62,14 @@ class Pipeline:
             schedule=action.schedule,
         )
 
-    def _hopeless(self, action: Action, lease: Lease) -> Rejected | Uncertain | None:
+    def _ended(self, action: Action, lease: Lease) -> Rejected | Uncertain | None:
         if not action.active:
             return Rejected(f"action {action.name!r} is inactive", Fault.DEFINITION)
         if self.now() > lease.trigger.lifetime.deadline:
             return Rejected("its deadline passed before an attempt", Fault.SYSTEM)
         if lease.number > action.schedule.attempts:
-            # What ends every attempt early (a crash, say) must not repeat for ever.
+            # An attempt that always ends early, by a crash for example, must not repeat
+            # for ever.
             return Uncertain("its attempts were cut short, the last one too")
         return None
 

@@ -1,4 +1,4 @@
-"""Actions: what a trigger can ask for, as an administrator wrote it."""
+"""Actions: what a trigger asks for, as an administrator defined it."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TARGET = "action"  # what policies call an action
 
 
 class Message(Protocol):
-    """What a dispatcher is asked to hand over, composed of instruction and trigger.
+    """What a dispatcher sends, composed from an instruction and a trigger.
 
     Each channel's instructions compose messages for that channel's dispatcher alone.
     """
@@ -35,26 +35,28 @@ class Instruction(Protocol):
 
     @property
     def mentions(self) -> frozenset[Fact]:
-        """The facts that its texts ask for."""
+        """The facts that its templates print."""
 
     def check(self, *, fifo: bool) -> None:
-        """Raise InvalidDefinition if its secret, which may be a FIFO queue's, does
-        not go with it."""
+        """Raise InvalidDefinition for a secret that it cannot use.
+
+        `fifo` tells that the secret names a FIFO queue.
+        """
 
     def compose(self, trigger: Trigger, done: Collection[str]) -> Message | Rejected:
-        """Fill its texts with the trigger's data.
+        """Fill its templates with the trigger's data.
 
-        Parts named in `done` are left out; a peer is not asked to send nothing. What
-        the trigger's data makes unsendable is Rejected with fault `trigger`.
+        Parts named in `done` are left out. Rejected, with fault `trigger`: data that
+        cannot be sent, and a message of which no part remains.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionType:
-    """One way to act: its name on the wire, what is written for it, what it needs.
+    """One way to act: the value of `type`, the secret it needs, and its document.
 
-    `parse` reads the action's document, of which `fields` are the members beside
-    `type`, or raises InvalidDefinition.
+    `parse` reads the document, whose members are `type` and the `fields`, or raises
+    InvalidDefinition.
     """
 
     name: str

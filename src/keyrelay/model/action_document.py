@@ -38,7 +38,7 @@ _FIELDS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class ActionRules:
-    """The ways to act that there are, by their name on the wire."""
+    """The types of actions that documents may have, by the value of `type`."""
 
     types: Mapping[str, ActionType]
 
@@ -52,11 +52,11 @@ class ActionRules:
     def parse(self, document: Mapping[str, object], id_: str, profile: str) -> Action:
         """Read TagoIO's action, or raise InvalidDefinition.
 
-        `description`, `type`, `trigger` and `trigger_when_unlock` are checked and kept
-        by the store as they were sent; performing an action does not need them.
+        `description`, `type`, `trigger` and `trigger_when_unlock` are checked here and
+        kept by the store as they were sent; they are not needed to perform an action.
         """
         refuse_unknown(document, _FIELDS, "an action")
-        _check_what_is_only_kept(document)
+        _check_members_only_stored(document)
         tags = parse_tags(document.get("tags", []))
         return Action(
             tagged=Tagged(kind=TARGET, profile=profile, id=id_, tags=tags),
@@ -82,7 +82,7 @@ class ActionRules:
 
 
 def require_secret(document: Mapping[str, object], field: str) -> str:
-    """Return the secret's id that stands in that field."""
+    """Return the secret's id in that field, or raise InvalidDefinition."""
     id_ = document.get(field)
     if not isinstance(id_, str) or not is_id(id_):
         raise InvalidDefinition(f"{field} must be a secret's 24-character id")
@@ -90,6 +90,7 @@ def require_secret(document: Mapping[str, object], field: str) -> str:
 
 
 def require_template(value: object, what: str, *, shortest: int = 1) -> Template:
+    """Read a template of up to 256 Ki characters, or raise InvalidDefinition."""
     return Template.parse(
         require_text(value, what, longest=LONGEST_BODY, shortest=shortest)
     )
@@ -98,6 +99,10 @@ def require_template(value: object, what: str, *, shortest: int = 1) -> Template
 def optional_template(
     document: Mapping[str, object], field: str, longest: int
 ) -> Template | None:
+    """Read the template in a field that may be absent; `longest` is in characters.
+
+    Raises InvalidDefinition.
+    """
     value = document.get(field)
     if value is None:
         return None
@@ -105,7 +110,10 @@ def optional_template(
 
 
 def require_seconds(value: object, what: str, allowed: Collection[int]) -> timedelta:
-    """Read a whole number of seconds."""
+    """Read a whole number of seconds, or raise InvalidDefinition.
+
+    `what` names the value in the message.
+    """
     if type(value) is not int or value not in allowed:
         raise InvalidDefinition(
             f"{what} must be a whole number from {min(allowed)} to {max(allowed)}"
@@ -113,7 +121,7 @@ def require_seconds(value: object, what: str, allowed: Collection[int]) -> timed
     return timedelta(seconds=value)
 
 
-def _check_what_is_only_kept(document: Mapping[str, object]) -> None:
+def _check_members_only_stored(document: Mapping[str, object]) -> None:
     require_text(
         document.get("description", ""), "description", longest=2000, shortest=0
     )
@@ -124,7 +132,7 @@ def _check_what_is_only_kept(document: Mapping[str, object]) -> None:
 
 
 def _parse_retry(value: object) -> Schedule:
-    """Read our own `retry {attempts?, first_seconds?, longest_seconds?}`."""
+    """Read Keyrelay's own `retry {attempts?, first_seconds?, longest_seconds?}`."""
     if value is None:
         return STANDARD
     document = require_object(value, "retry")

@@ -1,7 +1,7 @@
-"""Credentials: what an administrator writes as a secret, and what is inside one.
+"""Credentials: the document of a secret, and the fields of its value.
 
-Nothing here quotes a value: messages name fields, and decoders' errors, which
-hold their input, are replaced by ours outside of `except`.
+No message quotes a value: messages name fields. A decoder's error holds its input, so
+it is replaced outside of `except`, where no new exception refers to it.
 """
 
 import ipaddress
@@ -37,7 +37,7 @@ TEXT = SecretType(name="text", fields=(), check=_check_text)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRules:
-    """What secrets there can be; `types` are found by their name on the wire."""
+    """What secrets may hold. `types` are by the value of `type`."""
 
     types: Mapping[str, SecretType]
     tags_required: bool
@@ -51,7 +51,7 @@ class SecretRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretDraft:
-    """A secret that was found good and is about to be sealed."""
+    """A new secret that was checked and is to be sealed."""
 
     key: str
     type: str
@@ -89,7 +89,10 @@ def parse_secret(document: Mapping[str, object], rules: SecretRules) -> SecretDr
 def parse_secret_edit(
     document: Mapping[str, object], type_: str, rules: SecretRules
 ) -> SecretEdit:
-    """Read TagoIO's `{value?, tags?}` for a secret of that type."""
+    """Read TagoIO's `{value?, tags?}` for a secret of that type.
+
+    Raises InvalidDefinition.
+    """
     if "key" in document:
         raise InvalidDefinition("a secret's key never changes; create another secret")
     refuse_unknown(document, {"value", "tags"}, "a secret's edit")
@@ -111,19 +114,23 @@ def read_fields(value: SecretValue, fields: Fields, type_: str) -> Mapping[str, 
 
 
 def require_printable(value: object, what: str) -> str:
+    """Return a text of up to 1024 characters, or raise InvalidDefinition."""
     text = require_text(value, what, longest=1024)
-    # A control character here ends a line of SMTP or of HTTP early.
+    # A control character would end a line of SMTP or HTTP early.
     if not text.isprintable():
         raise InvalidDefinition(f"{what} must not hold control characters")
     return text
 
 
 def require_host(value: object, what: str) -> str:
-    """Return a host name or IP address that no resolver reads as something else."""
+    """Return a host name (RFC 1123 section 2.1) or an IP address in its usual form.
+
+    Raises InvalidDefinition, also for what a resolver may read as another address.
+    """
     host = require_printable(value, what)
     labels = host.removesuffix(".").split(".")
     named = all(map(_HOST_LABEL.fullmatch, labels)) and len(host) <= 253
-    # 127.1, 0x7f.1 and 2130706433 are loopback to a resolver and names to us.
+    # Resolvers read 127.1, 0x7f.1 and 2130706433 as loopback addresses.
     numeric = re.fullmatch(r"\d+|0[xX][0-9a-fA-F]*", labels[-1]) is not None
     if (named and not numeric) or _is_address(host):
         return host

@@ -1,4 +1,4 @@
-"""Data points: what a trigger carries, as facts to print and as JSON to pass on."""
+"""Data points: a trigger's data, as facts for templates and as JSON to send."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,15 +21,15 @@ _POINT_FACTS = (
     (Fact.DEVICE, "device", "a data point's device"),
     (Fact.DEVICE_NAME, "device_name", "a data point's device_name"),
 )
-# In ASCII, which every store, peer and log accepts. Made once: json.dumps would make
-# an encoder for each data point.
+# In ASCII, which every store, peer and log accepts. json.dumps would make an encoder
+# for each data point.
 _JSON = json.JSONEncoder(separators=(",", ":"))
 _NO_LOCATION = "a location has numbers lat and lng, or GeoJSON coordinates"
 
 
 @dataclass(frozen=True, slots=True)
 class DataPoint:
-    """One measurement: the facts that texts can ask for, and all fields as sent."""
+    """One measurement: the facts that templates can print, and all fields as sent."""
 
     facts: Facts
     fields: Mapping[str, object]
@@ -41,9 +41,9 @@ class DataPoint:
 
 
 def facts_of(points: Sequence[DataPoint]) -> Facts:
-    """Return what a template may print of the first of the points.
+    """Return the facts of the first point.
 
-    A locked action does not act, so whatever is composed is unlocked.
+    A locked action is not performed, so the state is always `unlocked`.
     """
     state = {Fact.ACTION_STATE: "unlocked"}
     return {**points[0].facts, **state} if points else state

@@ -1,4 +1,4 @@
-"""Fields: what a typed JSON object holds, told once for parser, prompt and schema."""
+"""Fields: the members of a JSON object, defined once for parser, prompt and schema."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,8 +41,8 @@ def fit(names: frozenset[str], fields: Fields) -> bool:
 def require_fields(document: Mapping[str, object], fields: Fields, what: str) -> None:
     """Raise InvalidDefinition unless the document's members are these fields.
 
-    The names of members that should not be there are not quoted: inside a secret's
-    value anything may be secret.
+    The names of unknown members are not quoted: any part of a secret's value may be
+    secret.
     """
     missing = sorted(required_names(fields) - document.keys())
     if missing:

@@ -48,7 +48,7 @@ def test_a_short_value_hides_no_longer_one_in_base64() -> None:
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-def test_no_form_of_a_value_stays(echo: str) -> None:
+def test_no_encoding_of_a_value_stays(echo: str) -> None:
     scrubbed = scrub(f"refused: {echo} is wrong", VALUES)
 
     assert scrubbed.startswith("refused: ")
@@ -81,7 +81,7 @@ def test_a_value_inside_of_another_does_not_spare_its_rest() -> None:
     assert scrub("swordfish", ["sword", "swordfish"]) == "***"
 
 
-def test_every_occurrence_goes() -> None:
+def test_every_occurrence_is_masked() -> None:
     echo = base64_of(PASSWORD)
 
     assert scrub(f"{echo} {PASSWORD} {echo} {PASSWORD}", VALUES) == "*** *** *** ***"
@@ -106,7 +106,7 @@ def test_an_empty_value_matches_nothing() -> None:
         ("plain é 漢 text", "plain é 漢 text"),
     ],
 )
-def test_what_cannot_be_seen_is_gone(text: str, expected: str) -> None:
+def test_invisible_characters_are_removed(text: str, expected: str) -> None:
     assert scrub(text, []) == expected
 
 

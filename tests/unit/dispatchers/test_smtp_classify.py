@@ -41,7 +41,7 @@ LATER = [
     (550, "5.7.1 rate limited, retry after 300 seconds", BODY, 5 * MINUTE, Blame.PEER),
     (450, "4.7.1 Greylisted for 5 minutes", RCPT, 5 * MINUTE, Blame.MESSAGE),
     (450, "4.7.1 try again in 90s", RCPT, 1.5 * MINUTE, Blame.MESSAGE),
-    # It is the recipient who gets too much: others are not slower for it.
+    # The recipient gets too much mail; other mails need not wait for it.
     (450, "4.2.1 The user receives mail at a rate that", RCPT, MINUTE, Blame.MESSAGE),
     # An enhanced status of class 4 beats a basic code of class 5.
     (550, "4.7.1 greylisted", RCPT, timedelta(), Blame.MESSAGE),
@@ -88,7 +88,7 @@ NEVER = [
 
 
 @pytest.mark.parametrize(("code", "text", "phase", "wait", "blame"), LATER)
-def test_a_refusal_that_means_later(
+def test_a_temporary_refusal_is_deferred(
     code: int, text: str, phase: Phase, wait: timedelta, blame: Blame | None
 ) -> None:
     assert classify(SmtpReply(code, text), phase) == Deferred(
@@ -99,7 +99,7 @@ def test_a_refusal_that_means_later(
 
 
 @pytest.mark.parametrize(("code", "text", "phase", "fault"), NEVER)
-def test_a_refusal_that_means_never(
+def test_a_permanent_refusal_is_rejected(
     code: int, text: str, phase: Phase, fault: Fault
 ) -> None:
     assert classify(SmtpReply(code, text), phase) == Rejected(
@@ -120,7 +120,7 @@ def test_a_refusal_that_means_never(
         (454, "5.7.8 says the status", AUTH),
     ],
 )
-def test_a_refused_credential_is_nobodys_attempt(
+def test_a_refused_credential_spends_no_attempt(
     code: int, text: str, phase: Phase
 ) -> None:
     assert classify(SmtpReply(code, text), phase) == Deferred(
@@ -141,11 +141,11 @@ def test_every_refusal_is_deferred_or_rejected(
 
 
 @given(st.integers(400, 499), st.sampled_from(Phase))
-def test_without_an_enhanced_status_a_4_is_never_final(code: int, phase: Phase) -> None:
+def test_a_4xx_without_enhanced_status_is_never_final(code: int, phase: Phase) -> None:
     assert isinstance(classify(SmtpReply(code, "no"), phase), Deferred)
 
 
-def test_the_gravest_of_several_deferrals_speaks_for_all() -> None:
+def test_the_most_serious_of_several_deferrals_is_the_outcome() -> None:
     outcome = all_recipients_refused(
         {
             "a@x": SmtpReply(450, "4.2.0 busy"),
@@ -159,7 +159,7 @@ def test_the_gravest_of_several_deferrals_speaks_for_all() -> None:
     assert outcome.reason == "the server answered RCPT with 451 4.3.0 no disk"
 
 
-def test_who_was_taken_is_settled_by_the_final_reply_alone() -> None:
+def test_an_accepted_recipient_is_settled_by_the_final_reply_alone() -> None:
     answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
     final = SmtpReply(250, "queued")
 
@@ -179,7 +179,7 @@ def test_who_was_taken_is_settled_by_the_final_reply_alone() -> None:
     )
 
 
-def test_after_a_message_refused_for_good_a_redrive_tries_everybody() -> None:
+def test_after_a_permanent_refusal_a_redrive_tries_all_recipients() -> None:
     answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
 
     outcome = message_answered(answers, SmtpReply(554, "5.6.0 no"))
@@ -188,7 +188,7 @@ def test_after_a_message_refused_for_good_a_redrive_tries_everybody() -> None:
     assert [part.settled for part in outcome.parts] == [False, False]
 
 
-def test_after_a_message_refused_for_now_only_the_taken_are_left() -> None:
+def test_after_a_temporary_refusal_accepted_recipients_are_left() -> None:
     answers = {"a@x": OK, "b@x": SmtpReply(550, "5.1.1 no")}
 
     outcome = message_answered(answers, SmtpReply(451, "4.3.0 no"))

@@ -62,7 +62,7 @@ def test_a_mail_has_these_headers_and_no_other() -> None:
     }
 
 
-def test_headers_that_nobody_is_in_are_left_out() -> None:
+def test_headers_without_an_address_are_left_out() -> None:
     form = replace(FORM, recipients=Recipients(to=FORM.recipients.to))
 
     message = received(replace(MAIL, instruction=form))
@@ -78,7 +78,7 @@ def test_hidden_recipients_are_not_in_the_content() -> None:
     assert b"bcc" not in content.lower()
 
 
-def test_the_envelope_has_only_who_is_left() -> None:
+def test_only_remaining_recipients_are_offered() -> None:
     envelope = compose(MAIL)
 
     assert envelope.sender == "us@example.com"
@@ -94,7 +94,7 @@ def test_the_envelope_has_only_who_is_left() -> None:
         ("", "<p>Hello</p>", ["text/html"]),
     ],
 )
-def test_the_form_follows_from_what_is_given(
+def test_the_content_type_follows_from_the_given_texts(
     text: str, html: str | None, kinds: list[str]
 ) -> None:
     message = received(replace(MAIL, text=text, html=html))
@@ -123,7 +123,7 @@ def test_a_text_arrives_as_it_was_written(text: str) -> None:
 
 
 @given(subject=texts.filter(is_header_text))
-def test_a_subject_that_was_let_in_never_makes_a_header(subject: str) -> None:
+def test_a_permitted_subject_never_adds_a_header(subject: str) -> None:
     message = received(replace(MAIL, subject=subject))
 
     assert message.keys() == received(MAIL).keys()

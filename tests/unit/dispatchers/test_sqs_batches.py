@@ -163,7 +163,7 @@ def test_another_deduplication_id_is_hashed(id_: str) -> None:
     assert entry.fields["MessageDeduplicationId"] == hashed
 
 
-def test_an_empty_deduplication_id_is_refused_for_it_would_swallow_messages() -> None:
+def test_an_empty_deduplication_id_is_refused_as_sqs_would_drop_messages() -> None:
     message = replace(MESSAGE, deduplication_id="")
 
     assert refused(message, fifo=True).fault is Fault.TRIGGER

@@ -88,7 +88,7 @@ def test_what_an_administrator_must_change_is_the_definitions_fault(
         ("SomethingNew", 408),
     ],
 )
-def test_throttling_is_the_peers_and_asks_for_a_breath(code: str, status: int) -> None:
+def test_throttling_blames_the_peer_and_asks_to_pause(code: str, status: int) -> None:
     outcome = classify(of_call(code, status))
 
     reason = f"{code}: so it is"
@@ -124,14 +124,14 @@ def test_a_wrong_clock_is_not_blamed_on_the_credential(code: str, message: str) 
     assert "clock" in outcome.reason
 
 
-def test_turned_away_with_503_nothing_was_kept() -> None:
+def test_a_503_is_deferred_as_nothing_was_stored() -> None:
     outcome = classify(of_call("ServiceUnavailable", 503))
 
     assert outcome == Deferred("ServiceUnavailable: so it is", blame=Blame.PEER)
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 504, 599])
-def test_something_that_broke_may_have_kept_the_messages(status: int) -> None:
+def test_another_5xx_is_uncertain_as_messages_may_be_stored(status: int) -> None:
     assert isinstance(classify(of_call("InternalFailure", status)), Uncertain)
 
 
@@ -184,13 +184,13 @@ def test_a_redirect_is_no_delivery(status: int) -> None:
         ),
     ],
 )
-def test_an_entry_is_judged_by_its_code_before_the_senders_fault(
+def test_an_entry_is_classified_by_its_code_before_the_senders_fault(
     refusal: Refusal, outcome: Outcome
 ) -> None:
     assert classify(refusal) == outcome
 
 
-def test_a_refusal_without_words_has_its_code_for_a_reason() -> None:
+def test_a_refusal_without_a_message_has_its_code_as_the_reason() -> None:
     refusal = Refusal(code="InternalError", message="", by_sender=False)
 
     assert classify(refusal) == Deferred("InternalError")
@@ -204,7 +204,7 @@ def test_a_refusal_without_words_has_its_code_for_a_reason() -> None:
         ("SomethingNew", 400),
     ],
 )
-def test_a_call_may_have_been_spoilt_by_one_entry(code: str, status: int) -> None:
+def test_a_call_may_have_been_refused_for_one_entry(code: str, status: int) -> None:
     assert may_concern_one_entry(of_call(code, status))
 
 

@@ -32,7 +32,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
 FIFO = f"{URL}.fifo"
 NOT_OURS = Refusal(code="InternalError", message="", by_sender=False)
-NONSENSE = Refusal(code="InvalidMessageContents", message="", by_sender=True)
+INVALID = Refusal(code="InvalidMessageContents", message="", by_sender=True)
 NO_QUEUE = Refusal(code="QueueDoesNotExist", message="", by_sender=True, status=400)
 SPOILT = Refusal(code="BatchRequestTooLong", message="", by_sender=True, status=400)
 
@@ -206,7 +206,7 @@ async def test_a_lost_call_does_not_hold_back_the_rest_of_the_queue() -> None:
 
 
 async def test_each_trigger_gets_the_answers_to_its_own_messages() -> None:
-    peer = Peer(answers={"bad": NONSENSE, "late": NOT_OURS})
+    peer = Peer(answers={"bad": INVALID, "late": NOT_OURS})
     dispatcher = dispatcher_to(World(peer))
 
     good, bad, late = await asyncio.gather(
@@ -224,7 +224,7 @@ async def test_each_trigger_gets_the_answers_to_its_own_messages() -> None:
     assert late.blame is Blame.MESSAGE
 
 
-async def test_what_was_taken_is_settled_and_only_the_rest_goes_out_again() -> None:
+async def test_delivered_parts_are_settled_and_only_the_rest_is_sent_again() -> None:
     peer = Peer(answers={"b": NOT_OURS})
     dispatcher = dispatcher_to(World(peer))
     trigger = messages("a", "b", "c")
@@ -256,7 +256,7 @@ async def test_a_message_that_the_reply_forgets_is_uncertain() -> None:
     assert [part.settled for part in outcome.parts] == [True, False]
 
 
-async def test_nonsense_that_spoils_a_call_costs_its_neighbours_nothing() -> None:
+async def test_an_invalid_message_does_not_fail_others_of_its_call() -> None:
     peer = Peer(answers={"huge": SPOILT})
     dispatcher = dispatcher_to(World(peer))
 
@@ -270,7 +270,7 @@ async def test_nonsense_that_spoils_a_call_costs_its_neighbours_nothing() -> Non
     assert peer.kept == ["a", "c"]
 
 
-async def test_what_is_about_the_queue_is_not_asked_for_each_message() -> None:
+async def test_a_refusal_about_the_queue_is_not_repeated_for_each_message() -> None:
     peer = Peer(answers={"a": NO_QUEUE})
 
     outcome = await dispatcher_to(World(peer)).dispatch(messages("a", "b"), secret())
@@ -362,7 +362,7 @@ async def test_different_groups_share_a_call() -> None:
     assert peer.calls == [["a", "b"]]
 
 
-async def test_triggers_of_the_same_group_are_never_under_way_together() -> None:
+async def test_messages_of_one_group_are_never_under_way_together() -> None:
     peer = Peer()
     dispatcher = dispatcher_to(World(peer))
 
@@ -390,7 +390,7 @@ async def test_a_group_stops_at_the_first_message_that_is_not_taken() -> None:
     assert peer.calls == [["a"], ["b"]]
 
 
-async def test_one_groups_trouble_is_not_anothers() -> None:
+async def test_a_failing_group_does_not_stop_another() -> None:
     peer = Peer(answers={"b": NOT_OURS})
     trigger = QueueMessages((message("0", "b", "g"), message("1", "c", "h")))
 
@@ -399,8 +399,8 @@ async def test_one_groups_trouble_is_not_anothers() -> None:
     assert peer.kept == ["c"]
 
 
-async def test_nonsense_holds_up_nobody_in_its_group() -> None:
-    peer = Peer(answers={"b": NONSENSE})
+async def test_an_invalid_message_does_not_stop_its_group() -> None:
+    peer = Peer(answers={"b": INVALID})
     trigger = messages("a", "b", "c", group="g")
 
     outcome = await dispatcher_to(World(peer)).dispatch(trigger, secret(FIFO))
@@ -437,7 +437,7 @@ async def test_a_cancelled_dispatch_leaves_the_others_of_its_call_alone() -> Non
     assert peer.calls == [["a", "b"]]
 
 
-async def test_groups_are_forgotten_once_nobody_waits_for_them() -> None:
+async def test_locks_of_groups_are_dropped_when_unused() -> None:
     dispatcher = dispatcher_to(World(Peer()))
 
     await dispatcher.dispatch(messages("a", group="g"), secret(FIFO))
@@ -483,7 +483,7 @@ async def test_a_queues_limit_is_read_once_and_only_for_what_may_exceed_it() -> 
     assert peer.limits_read == 1
 
 
-async def test_a_limit_that_nobody_answered_is_read_again() -> None:
+async def test_a_limit_without_an_answer_is_read_again() -> None:
     peer = Peer(limit=0)
     dispatcher = dispatcher_to(World(peer))
 
@@ -503,7 +503,7 @@ async def test_each_version_of_a_secret_has_a_client_of_its_own() -> None:
     assert len(world.made) == 2
 
 
-async def test_a_client_idle_for_long_gives_way_to_the_next() -> None:
+async def test_a_client_idle_for_long_is_closed_for_the_next() -> None:
     world = World(Peer())
     dispatcher = dispatcher_to(world)
     await dispatcher.dispatch(messages("a"), secret(version=1))
@@ -514,7 +514,7 @@ async def test_a_client_idle_for_long_gives_way_to_the_next() -> None:
     assert [peer.closed for peer in world.made] == [True, False, False]
 
 
-async def test_of_too_many_clients_the_one_unused_for_longest_gives_way() -> None:
+async def test_of_too_many_clients_the_one_unused_for_longest_is_closed() -> None:
     world = World(Peer())
     dispatcher = dispatcher_to(world, most=2)
     for version in (1, 2, 1, 3):

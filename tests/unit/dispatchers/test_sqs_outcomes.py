@@ -21,7 +21,7 @@ LATER = Deferred("later", not_before=timedelta(seconds=9))
 PEER = Deferred("busy", not_before=timedelta(seconds=2), blame=Blame.PEER)
 REFUSED = Deferred("who?", spends_attempt=False, blame=Blame.CREDENTIAL)
 UNKNOWN = Uncertain("silence")
-NONSENSE = Rejected("nonsense", Fault.TRIGGER)
+INVALID = Rejected("nonsense", Fault.TRIGGER)
 NO_QUEUE = Rejected("no queue", Fault.DEFINITION)
 
 
@@ -32,15 +32,15 @@ def combined(*outcomes: Outcome) -> Outcome:
 @pytest.mark.parametrize(
     ("outcomes", "kind", "reason"),
     [
-        ((TAKEN, NONSENSE), Rejected, "nonsense"),
-        ((NO_QUEUE, NONSENSE), Rejected, "no queue"),
-        ((NONSENSE, LATER, TAKEN), Deferred, "later"),
+        ((TAKEN, INVALID), Rejected, "nonsense"),
+        ((NO_QUEUE, INVALID), Rejected, "no queue"),
+        ((INVALID, LATER, TAKEN), Deferred, "later"),
         ((LATER, PEER), Deferred, "busy"),
         ((PEER, REFUSED, LATER), Deferred, "who?"),
-        ((REFUSED, UNKNOWN, NONSENSE), Uncertain, "silence"),
+        ((REFUSED, UNKNOWN, INVALID), Uncertain, "silence"),
     ],
 )
-def test_the_gravest_message_speaks_for_the_trigger(
+def test_the_most_serious_outcome_of_a_message_is_the_triggers(
     outcomes: tuple[Outcome, ...], kind: type[Outcome], reason: str
 ) -> None:
     outcome = combined(*outcomes)
@@ -71,7 +71,7 @@ def test_with_nothing_left_to_send_all_is_delivered() -> None:
 
 
 def test_only_what_was_delivered_is_settled() -> None:
-    outcome = combined(TAKEN, LATER, NONSENSE, UNKNOWN)
+    outcome = combined(TAKEN, LATER, INVALID, UNKNOWN)
 
     assert outcome.parts == (
         Part("0", "id-1", settled=True),
@@ -81,7 +81,7 @@ def test_only_what_was_delivered_is_settled() -> None:
     )
 
 
-def test_a_deferral_waits_for_the_longest_hint_and_blames_the_gravest() -> None:
+def test_a_deferral_has_the_longest_hint_and_the_most_serious_blame() -> None:
     outcome = combined(LATER, PEER)
 
     assert isinstance(outcome, Deferred)
@@ -91,7 +91,7 @@ def test_a_deferral_waits_for_the_longest_hint_and_blames_the_gravest() -> None:
 
 @given(
     st.lists(
-        st.sampled_from([TAKEN, LATER, PEER, REFUSED, UNKNOWN, NONSENSE, NO_QUEUE]),
+        st.sampled_from([TAKEN, LATER, PEER, REFUSED, UNKNOWN, INVALID, NO_QUEUE]),
         max_size=12,
     )
 )
