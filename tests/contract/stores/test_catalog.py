@@ -45,12 +45,13 @@ async def test_a_change_is_seen_at_once_in_the_process_that_made_it(
     revision = house.catalog.current().revision
     stop = asyncio.Event()
     watching = asyncio.create_task(house.catalog.watch(stop))
-    await house.clock.until_asleep(2)  # the watching one, and that for checkpoints
+    await house.clock.until_asleep(house.database.poll_interval)
 
     await house.policies.delete(PROFILE, policy, ADA)
 
     # No time passes here: it cannot have looked by itself.
-    await until(house, lambda seen: seen.revision > revision)
+    catalog, clock = house.catalog, house.clock
+    await until(catalog, clock, lambda seen: seen.revision > revision)
     assert isinstance(permitted, Permit)
     assert isinstance(await house.verdict(action, secret), Denial)
     stop.set()
