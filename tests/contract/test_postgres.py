@@ -122,14 +122,14 @@ async def test_a_writer_waits_its_turn_and_then_sees_what_was_written(
 
 
 async def until_waiting(database: PostgresqlDatabase) -> None:
-    """Return once somebody waits for a lock."""
+    """Return once a transaction waits for a lock."""
     waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     async with database.engine.connect() as connection:
         while not await connection.scalar(waits):
             await connection.rollback()
 
 
-async def test_a_writer_holds_up_nobody_who_appends(
+async def test_a_writer_delays_no_other_transaction(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
     async with database.writing(), database.transaction():
@@ -408,7 +408,7 @@ async def test_tables_that_are_changed_under_a_statement_are_unavailable_once(
     assert await notes(database) == []
 
 
-async def test_who_is_in_a_hurry_is_told_that_a_table_is_locked(
+async def test_a_migration_is_refused_soon_while_a_table_is_locked(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
     async def alter() -> None:
@@ -424,19 +424,19 @@ async def test_who_is_in_a_hurry_is_told_that_a_table_is_locked(
     await alter()
 
 
-async def test_who_listens_hears_what_was_announced_and_kept(
+async def test_a_listener_is_woken_by_a_signal_that_was_committed(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
     heard = asyncio.Event()
 
-    async def announce_and_fail() -> None:
+    async def signal_and_fail() -> None:
         async with other.writing() as connection:
             await other.signal_change(connection)
             raise LookupError
 
     async with database.listening(heard) as lost:
         with pytest.raises(LookupError):
-            await announce_and_fail()
+            await signal_and_fail()
         assert not heard.is_set()
         async with other.writing() as connection:
             await other.signal_change(connection)
@@ -460,7 +460,7 @@ async def test_what_is_said_past_sqlalchemy_is_unavailable_too(
             raise said
 
 
-async def test_who_listens_is_told_when_the_server_is_gone(
+async def test_a_listener_learns_that_the_server_is_gone(
     database: PostgresqlDatabase, postgresql: PostgreSql
 ) -> None:
     async with database.listening(asyncio.Event()) as lost:

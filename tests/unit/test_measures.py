@@ -32,7 +32,6 @@ MANY_FIELDS = {
 }
 LONG_MODULES = frozenset(
     {
-        "stores/audit/trail.py",
         "stores/schema/tables.py",
     }
 )

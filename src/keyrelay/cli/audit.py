@@ -15,7 +15,7 @@ from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.stores.audit.chain import Breach
 from keyrelay.stores.audit.checkpoint import CheckpointFile
-from keyrelay.stores.audit.trail import Verification
+from keyrelay.stores.audit.verification import Verification
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Who used or changed what."

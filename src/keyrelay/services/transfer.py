@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from keyrelay.databases.database import Database
 from keyrelay.stores.audit.checkpoint import CheckpointFile
-from keyrelay.stores.audit.trail import AuditTrail, Verification
+from keyrelay.stores.audit.trail import AuditTrail
+from keyrelay.stores.audit.verification import Verification
 from keyrelay.stores.copying import Copying
 from keyrelay.stores.integrity import check_secrets
 from keyrelay.vault.vault import Vault

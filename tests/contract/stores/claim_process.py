@@ -16,7 +16,7 @@ ALL = [replace(FIRST, id=f"t{number}") for number in range(400)]
 
 
 async def race(claims: ClaimStore) -> None:
-    # In an order of our own: two who lock what both want must not wait for each other.
+    # In an order of its own: two that lock what both want must not deadlock.
     some = random.sample(ALL, len(ALL))
     for first in range(0, len(some), 50):
         ours = await claim(claims, some[first : first + 50])

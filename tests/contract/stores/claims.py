@@ -30,7 +30,7 @@ _EXPIRE = text("UPDATE workers SET alive_until = alive_until - CAST(:by AS inter
 
 
 class Claims(ports.Claims, ports.ClaimStates, Protocol):
-    """What a worker writes of triggers, and what he sees."""
+    """What a worker writes and reads of claims."""
 
 
 class Office(Protocol):
@@ -149,8 +149,8 @@ class DatabaseOffice:
             self.wires.pop()
 
     async def pass_time(self, by: timedelta) -> None:
-        # No longer at once than between two times of telling that one lives: whoever
-        # finds that he has missed one takes nobody for dead.
+        # In steps no longer than between two heartbeats: a worker that has missed one
+        # takes no other for dead.
         for step in _steps(by, self.terms.lease / 3):
             await self.expire(step)
             await self.clock.pass_time(step)

@@ -1,4 +1,4 @@
-"""House: a whole store on its ground, for tests to live in and to break into."""
+"""House: a whole store in one database, for tests to use and to tamper with."""
 
 import re
 from collections.abc import AsyncIterator
@@ -136,7 +136,7 @@ class House:
         )
 
     async def break_in(self, *statements: str) -> None:
-        """Do what only somebody with the database in his hands can."""
+        """Do what only a person with access to the database can."""
         async with self.database.writing() as connection:
             for statement in statements:
                 await connection.exec_driver_sql(self._said(statement))
@@ -174,7 +174,7 @@ class House:
 
 @dataclass
 class _Told:
-    """Whom the catalog tells of replaced secrets."""
+    """The secrets that the catalog has reported as replaced."""
 
     secrets: list[str] = field(default_factory=list)
 
@@ -186,7 +186,7 @@ class _Told:
 async def open_house(
     ground: Ground, clock: Clock | None = None
 ) -> AsyncIterator[House]:
-    """Give a house as one process has it, founded by the first that comes."""
+    """Open the store as one process has it; the first process creates it."""
     clock = clock or Clock(time=NOON)
     world = World(now=clock.now, chance=lambda: 0.5, new_id=new_id, sleep=clock.sleep)
     key = LocalKey(Key(bytes(32)))

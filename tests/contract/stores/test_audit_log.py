@@ -208,7 +208,7 @@ async def test_the_last_checkpoint_is_written_at_the_end(ground: Ground) -> None
         assert [(head.seq,) for head in known] == heads
 
 
-async def test_a_checkpoint_that_cannot_be_written_is_told_and_stops_nothing(
+async def test_a_checkpoint_that_cannot_be_written_is_logged_and_stops_nothing(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     await house.clock.until_asleep()

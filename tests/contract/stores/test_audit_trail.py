@@ -7,7 +7,8 @@ import pytest
 
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.log import group_commits
-from keyrelay.stores.audit.trail import AuditQuery, Verification
+from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.verification import Verification
 from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
@@ -213,7 +214,7 @@ async def test_a_trail_can_be_followed_without_any_checkpoint(ground: Ground) ->
         assert (await house.trail.verify(())).breach is None
 
 
-async def test_a_cut_off_end_shows_in_the_checkpoint_of_whoever_wrote_it(
+async def test_a_cut_off_end_shows_in_the_checkpoint_of_the_process_that_wrote_it(
     ground: Ground, tmp_path: Path
 ) -> None:
     await three_chains(ground)

@@ -1,4 +1,4 @@
-"""The live catalog: sees each change at once, and believes nobody but the vault."""
+"""The live catalog: sees each change at once, and trusts nothing but the vault."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -58,7 +58,7 @@ async def test_a_change_is_seen_at_once_in_the_process_that_made_it(
     await watching
 
 
-async def test_a_change_of_another_process_is_seen_at_the_next_look(
+async def test_a_change_of_another_process_is_seen_at_the_next_refresh(
     house: House, neighbour: House
 ) -> None:
     secret, action, policy = await furnish(house)
@@ -73,7 +73,7 @@ async def test_a_change_of_another_process_is_seen_at_the_next_look(
 
 
 @on_sqlite
-async def test_a_watching_catalog_looks_four_times_a_second_until_it_is_stopped(
+async def test_a_watching_catalog_polls_four_times_a_second_until_it_is_stopped(
     house: House, neighbour: House
 ) -> None:
     clock, stop = Clock(time=NOON), asyncio.Event()
@@ -94,7 +94,7 @@ async def test_a_watching_catalog_looks_four_times_a_second_until_it_is_stopped(
 
 
 @on_postgresql
-async def test_a_watching_catalog_hears_of_a_change_before_it_looks(
+async def test_a_watching_catalog_is_signalled_a_change_before_it_polls(
     house: House, neighbour: House
 ) -> None:
     clock, stop = Clock(time=NOON), asyncio.Event()
@@ -105,14 +105,14 @@ async def test_a_watching_catalog_hears_of_a_change_before_it_looks(
 
     await house.secrets.delete(PROFILE, secret, ADA)
 
-    # No time passes here: it cannot have looked by itself.
+    # No time passes here: it cannot have polled.
     await until(catalog, clock, lambda seen: (PROFILE, secret) not in seen.secrets)
     stop.set()
     await watching
 
 
 @on_postgresql
-async def test_a_catalog_that_hears_nothing_any_more_looks_every_second(
+async def test_a_catalog_that_lost_its_connection_polls_every_second(
     house: House, neighbour: House
 ) -> None:
     clock, stop = Clock(time=NOON), asyncio.Event()
@@ -239,7 +239,7 @@ async def test_more_definitions_than_one_reading_holds_are_all_seen(
     [{"value": SMTP_VALUE}, {"tags": [{"key": "k", "value": "v"}]}],
     ids=["value", "tags"],
 )
-async def test_who_waits_for_a_secret_is_told_of_its_new_version(
+async def test_a_new_version_of_a_secret_is_reported(
     house: House, neighbour: House, changes: dict[str, object]
 ) -> None:
     secret = await house.new_secret()
@@ -437,7 +437,7 @@ async def break_one_secret(house: House, neighbour: House, change: str) -> None:
         assert set(catalog.secrets) == {(PROFILE, good)}
 
 
-async def test_a_view_that_nobody_confirmed_for_long_authorises_nothing(
+async def test_a_view_that_was_not_confirmed_for_long_authorises_nothing(
     house: House,
 ) -> None:
     await furnish(house)

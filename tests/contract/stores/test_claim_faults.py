@@ -52,7 +52,7 @@ async def others(
 
 
 async def outage(office: DatabaseOffice, time: timedelta) -> None:
-    """Return right after it: nobody has done anything yet."""
+    """Return right after it: no worker has done anything yet."""
     for wire in office.wires:
         wire.cut.add("there")
     await office.pass_time(time)
@@ -81,7 +81,7 @@ async def test_while_the_database_is_away_nothing_is_claimed(
     assert await claims.claim([FIRST]) == [GO]
 
 
-async def test_after_an_outage_nobody_takes_from_the_living(
+async def test_after_an_outage_no_worker_takes_claims_of_live_ones(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     await claims.claim([FIRST])
@@ -94,7 +94,7 @@ async def test_after_an_outage_nobody_takes_from_the_living(
     assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [True]
 
 
-async def test_who_came_right_after_an_outage_does_not_take_from_the_living_either(
+async def test_a_worker_that_starts_after_an_outage_takes_no_claims_of_live_ones(
     office: DatabaseOffice, claims: ClaimStore
 ) -> None:
     await claims.claim([FIRST])
@@ -104,7 +104,7 @@ async def test_who_came_right_after_an_outage_does_not_take_from_the_living_eith
         assert await fresh.claim([FIRST]) == [Busy()]
 
 
-async def test_who_died_in_an_outage_is_known_to_be_dead_a_lease_later(
+async def test_a_worker_that_died_in_an_outage_is_known_to_be_dead_a_lease_later(
     office: DatabaseOffice, claims: ClaimStore
 ) -> None:
     async with office.open(stalled=True) as dead:
@@ -120,7 +120,7 @@ async def test_who_died_in_an_outage_is_known_to_be_dead_a_lease_later(
         assert await claims.claim([FIRST]) == [CUT]
 
 
-async def test_who_cannot_tell_for_less_than_a_lease_that_it_lives_is_alive(
+async def test_a_worker_without_a_heartbeat_for_less_than_a_lease_is_alive(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     await claims.claim([FIRST])
@@ -131,7 +131,7 @@ async def test_who_cannot_tell_for_less_than_a_lease_that_it_lives_is_alive(
     assert await others.claim([FIRST]) == [Busy()]
 
 
-async def test_who_could_not_tell_that_it_lives_tells_again_soon(
+async def test_a_heartbeat_that_failed_is_soon_tried_again(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     await claims.claim([FIRST])
@@ -147,7 +147,7 @@ async def test_who_could_not_tell_that_it_lives_tells_again_soon(
 
 
 @on_postgresql
-async def test_whose_clock_is_behind_is_not_dead_for_it(
+async def test_a_worker_whose_clock_is_behind_is_not_dead_for_it(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     behind = DatabaseOffice(ground=office.ground, clock=Clock(time=NOON - DAY))
@@ -159,7 +159,7 @@ async def test_whose_clock_is_behind_is_not_dead_for_it(
     assert claims is not None
 
 
-async def test_an_outage_is_told_of(
+async def test_an_outage_is_logged(
     office: DatabaseOffice, claims: ClaimStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     await outage(office, LEASE / 3)
@@ -168,7 +168,7 @@ async def test_an_outage_is_told_of(
     assert claims is not None
 
 
-async def test_who_cannot_sign_off_closes_all_the_same(
+async def test_a_worker_that_cannot_sign_off_closes_all_the_same(
     office: DatabaseOffice, claims: ClaimStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with office.open() as gone:
@@ -180,7 +180,7 @@ async def test_who_cannot_sign_off_closes_all_the_same(
 
 
 @on_postgresql
-async def test_after_a_restart_of_the_server_nobody_takes_from_the_living(
+async def test_after_a_restart_of_the_server_no_worker_takes_claims_of_live_ones(
     office: DatabaseOffice,
     claims: ClaimStore,
     others: ClaimStore,
@@ -201,7 +201,7 @@ async def test_after_a_restart_of_the_server_nobody_takes_from_the_living(
 # The process is asleep
 
 
-async def test_who_was_asleep_tells_that_it_lives_before_it_claims(
+async def test_a_worker_that_was_asleep_writes_a_heartbeat_before_it_claims(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     async with office.open(stalled=True) as asleep:
@@ -225,7 +225,7 @@ async def test_a_worker_that_is_slow_still_knows_the_dead(
         assert await claims.claim([FIRST]) == [CUT]
 
 
-async def test_who_was_asleep_takes_nobody_for_dead(
+async def test_a_worker_that_was_asleep_takes_no_other_for_dead(
     office: DatabaseOffice, claims: ClaimStore
 ) -> None:
     async with office.open(stalled=True) as dead, office.open(stalled=True) as asleep:
@@ -236,7 +236,7 @@ async def test_who_was_asleep_takes_nobody_for_dead(
     assert claims is not None
 
 
-async def test_who_waited_for_an_answer_for_long_takes_nobody_for_dead(
+async def test_a_worker_that_waited_long_for_an_answer_takes_no_other_for_dead(
     office: DatabaseOffice, claims: ClaimStore
 ) -> None:
     await office.pass_time(2 * LEASE)
@@ -272,7 +272,7 @@ async def rename(office: DatabaseOffice, table: str, name: str) -> None:
 # The answer is lost
 
 
-async def test_what_was_claimed_unheard_is_the_same_attempt_when_asked_again(
+async def test_a_claim_without_an_answer_is_the_same_attempt_when_repeated(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     office.wires[0].cut.add("back")
@@ -286,7 +286,7 @@ async def test_what_was_claimed_unheard_is_the_same_attempt_when_asked_again(
     assert await others.claim([FIRST]) == [Busy()]
 
 
-async def test_what_was_claimed_unheard_is_left_to_others_soon(
+async def test_a_claim_without_an_answer_is_soon_left_to_others(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     office.wires[0].cut.add("back")
@@ -300,7 +300,7 @@ async def test_what_was_claimed_unheard_is_left_to_others_soon(
     assert await claims.claim([FIRST]) == [Busy()]
 
 
-async def test_who_asks_in_vain_keeps_what_it_holds(
+async def test_a_worker_that_claims_in_vain_keeps_what_it_holds(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     other = replace(FIRST, id="t2")
@@ -316,7 +316,7 @@ async def test_who_asks_in_vain_keeps_what_it_holds(
     assert await claims.end([ending(FIRST, ClaimStatus.DONE)]) == [True]
 
 
-async def test_what_was_taken_over_unheard_still_says_that_it_was_cut(
+async def test_a_takeover_without_an_answer_is_still_marked_as_cut(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     async with office.open() as gone:
@@ -331,7 +331,7 @@ async def test_what_was_taken_over_unheard_still_says_that_it_was_cut(
     assert await others.claim([FIRST]) == [CUT]
 
 
-async def test_an_end_that_was_not_heard_has_happened(
+async def test_an_end_without_an_answer_has_happened(
     office: DatabaseOffice, claims: ClaimStore, others: ClaimStore
 ) -> None:
     await claims.claim([FIRST])
@@ -348,7 +348,7 @@ async def test_an_end_that_was_not_heard_has_happened(
 
 
 @on_postgresql
-async def test_what_somebody_writes_this_moment_is_not_waited_for(
+async def test_what_another_writes_at_this_moment_is_not_waited_for(
     office: DatabaseOffice, claims: ClaimStore
 ) -> None:
     parked, free = replace(FIRST, id="t1"), replace(FIRST, id="t2")

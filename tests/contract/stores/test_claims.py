@@ -65,7 +65,7 @@ async def others(office: Office, claims: Claims) -> AsyncIterator[Claims]:
         yield others
 
 
-async def test_what_nobody_claimed_goes_ahead(claims: Claims) -> None:
+async def test_an_unclaimed_trigger_goes_ahead(claims: Claims) -> None:
     assert await claims.claim([FIRST]) == [GO]
 
 
@@ -76,7 +76,7 @@ async def test_nothing_is_claimed_twice(claims: Claims, others: Claims) -> None:
     assert await others.claim([FIRST]) == [Busy()]
 
 
-async def test_of_two_records_that_come_together_one_goes_ahead(
+async def test_of_two_records_that_arrive_together_one_goes_ahead(
     claims: Claims,
 ) -> None:
     assert await claims.claim([FIRST, FIRST]) == [GO, Busy()]
@@ -131,7 +131,7 @@ async def test_what_was_given_back_unattempted_is_as_it_was(
     assert await others.claim([AGAIN]) == [Go(number=3, cut=True, done=PARTS)]
 
 
-async def test_whose_worker_died_goes_ahead_and_says_that_it_was_cut(
+async def test_a_claim_of_a_dead_worker_goes_ahead_marked_as_cut(
     office: Office, claims: Claims
 ) -> None:
     async with office.open(stalled=True) as dead:
@@ -142,7 +142,7 @@ async def test_whose_worker_died_goes_ahead_and_says_that_it_was_cut(
         assert await claims.claim([AGAIN]) == [Go(number=4, cut=True, done=PARTS)]
 
 
-async def test_whose_worker_lives_is_left_to_it_however_long_it_takes(
+async def test_a_claim_of_a_live_worker_is_left_to_it_however_long_it_takes(
     office: Office, claims: Claims, others: Claims
 ) -> None:
     await others.claim([FIRST])
@@ -152,7 +152,7 @@ async def test_whose_worker_lives_is_left_to_it_however_long_it_takes(
     assert await claims.claim([FIRST]) == [Busy()]
 
 
-async def test_whose_worker_signed_off_goes_ahead_at_once(
+async def test_a_claim_of_a_worker_that_signed_off_goes_ahead_at_once(
     office: Office, claims: Claims
 ) -> None:
     async with office.open() as gone:
@@ -161,7 +161,7 @@ async def test_whose_worker_signed_off_goes_ahead_at_once(
     assert await claims.claim([FIRST]) == [Go(number=2, cut=True, done=frozenset())]
 
 
-async def test_who_was_taken_for_dead_changes_nothing_any_more(
+async def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more(
     office: Office, claims: Claims
 ) -> None:
     async with office.open(stalled=True) as dead:

@@ -26,7 +26,7 @@ from tests.services.postgresql import PostgreSql
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """The two ports, what somebody else finds behind them, and how they break."""
+    """The two ports, what another process finds behind them, and how they break."""
 
     audit: AuditLog
     dead_letters: DeadLetters

@@ -56,7 +56,7 @@ async def test_chains_that_are_opened_at_once_have_numbers_of_their_own(
 
 
 @on_postgresql
-async def test_who_changes_definitions_holds_up_nobody_who_records(
+async def test_a_change_of_definitions_delays_no_audit_record(
     house: House, neighbour: House
 ) -> None:
     await record(neighbour, "opens its chain")
@@ -98,7 +98,7 @@ async def on_a_way(
 
 
 @on_postgresql
-async def test_a_record_whose_commit_was_not_heard_of_is_kept_once(
+async def test_a_record_whose_commit_had_no_answer_is_kept_once(
     house: House, ground: Ground, postgresql: PostgreSql
 ) -> None:
     unheard = attempt("t1")

@@ -195,7 +195,7 @@ async def test_an_error_does_not_print_what_was_written(
 
 @pytest.fixture
 def holder(path: Path) -> Iterator[sqlite3.Connection]:
-    """Somebody who holds a new file for himself, so that nobody may switch it."""
+    """A connection that holds a new file for itself, so that none may switch it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         yield holder
