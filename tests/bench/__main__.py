@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from tests.bench import claims, parts, plain, relay, scale
+from tests.bench import claims, parts, plain, relay, scale, startup
 from tests.bench.certificate import certify
 from tests.bench.kafka import sheets as kafka
 from tests.bench.measure import Measure
@@ -116,6 +116,7 @@ def _mail_sink(folder: Path) -> Iterator[tuple[Path, SmtpSink]]:
 
 
 _MEASURED: Mapping[str, Callable[[argparse.Namespace], Iterable[Sheet]]] = {
+    "startup": startup.sheets,
     "parts": _parts,
     "mail": _mails,
     "sqs": _messages,

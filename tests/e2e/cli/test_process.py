@@ -59,14 +59,6 @@ def run(
     )
 
 
-def loaded_by(arguments: Sequence[str], environment: dict[str, str]) -> set[str]:
-    """Return the modules that Python says it has loaded for the command."""
-    timed = [sys.executable, "-X", "importtime", *COMMAND[1:], *arguments]
-    ended = run(timed, environment)
-    assert ended.returncode == 0
-    return {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
-
-
 def test_a_crash_is_reported_without_the_exceptions_message(
     environment: dict[str, str],
 ) -> None:
@@ -78,27 +70,6 @@ def test_a_crash_is_reported_without_the_exceptions_message(
     assert "KeyError" in ended.stderr
     assert " broken" in ended.stderr
     assert CANARY not in ended.stderr
-
-
-def test_the_help_loads_nothing_that_it_does_not_need(
-    environment: dict[str, str],
-) -> None:
-    ended = run(
-        [sys.executable, "-X", "importtime", *COMMAND[1:], "--help"], environment
-    )
-
-    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
-    assert "keyrelay.cli" in loaded
-    assert not loaded & {"sqlalchemy", "pydantic", "structlog", "rich", "cryptography"}
-
-
-def test_a_list_loads_nothing_that_only_a_worker_needs(
-    environment: dict[str, str],
-) -> None:
-    loaded = loaded_by(["secret", "list"], environment)
-
-    assert "sqlalchemy" in loaded
-    assert not loaded & {"alembic", "aioboto3", "botocore", "aiosmtplib"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
