@@ -21,6 +21,16 @@ from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
 from keyrelay.model.templates import Template
 from keyrelay.network.egress import Egress, parse_networks
+from tests.sinks.smtp_protocol import (
+    Account,
+    Bye,
+    Dialogue,
+    StartTls,
+    Step,
+)
+from tests.sinks.smtp_protocol import (
+    Mail as ReceivedMail,
+)
 
 HOST = "mail.example.com"
 USER = "us@example.com"
@@ -36,15 +46,11 @@ SILENCE = b"..."  # never answers
 GIBBERISH = b"what?\r\n"
 
 _GOOD = {
-    "": b"220 mail.example.com ESMTP\r\n",
     "EHLO": b"250-mail.example.com\r\n250-SIZE 1000000\r\n250-STARTTLS\r\n"
     b"250 AUTH LOGIN PLAIN CRAM-MD5\r\n",
-    "STARTTLS": b"220 go ahead\r\n",
-    "AUTH": b"235 2.7.0 welcome\r\n",
-    "DATA": b"354 go on\r\n",
     ".": b"250 2.0.0 Ok: queued as 42\r\n",
-    "QUIT": b"221 bye\r\n",
 }
+_ANYBODY = Account(username="", password="")
 
 
 @dataclass(slots=True)
@@ -73,7 +79,8 @@ class Line:
 class Peer:
     """Answers each verb as `says` has it, else as a good server does.
 
-    Of several answers the last one stays. `heard` is set with every line.
+    "" is the connection, and "." the end of a mail. Of several answers the last one
+    stays. `heard` is set with every line.
     """
 
     says: dict[str, bytes | list[bytes]]
@@ -91,8 +98,9 @@ class Peer:
     def mails(self) -> list[bytes]:
         return [mail for line in self.lines for mail in line.mails]
 
-    def answer(self, verb: str) -> bytes:
-        said = self.says.get(verb, _GOOD.get(verb, b"250 2.0.0 Ok\r\n"))
+    def answer(self, verb: str) -> bytes | None:
+        """Return what is scripted for the verb; None, nothing is."""
+        said = self.says.get(verb, _GOOD.get(verb))
         if isinstance(said, list):
             return said.pop(0) if len(said) > 1 else said[0]
         return said
@@ -124,34 +132,53 @@ class Peer:
     async def _converse(
         self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        verb = ""
-        while await self._says(verb, reader, writer):
-            if verb == "STARTTLS":
-                await writer.start_tls(self.tls)
-                line.secure = True
-            if verb == "DATA":
-                line.mails.append(await reader.readuntil(b"\r\n.\r\n"))
-                verb = "."
+        def script(said: bytes) -> bytes | None:
+            if said:
+                line.heard.append(said + b"\r\n")
                 self.heard.set()
-                continue
-            line.heard.append(await reader.readuntil(b"\n"))
-            words = line.heard[-1].decode().split()
-            verb = " ".join(words) if words[0] == "RCPT" else words[0]
-            verb = verb if verb in self.says else words[0]
-            self.heard.set()
+            verb, _, rest = said.decode().partition(" ")
+            whole = f"{verb} {rest}"
+            return self.answer(whole if whole in self.says else verb)
 
-    async def _says(
-        self, verb: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        dialogue = Dialogue(account=_ANYBODY, script=script)
+        step: Step = dialogue.greet()
+        while await self._takes(step, line, reader, writer):
+            if isinstance(step, StartTls):
+                await writer.start_tls(self.tls)
+                dialogue.encrypt()
+                line.secure = True
+            step = await _next_step(dialogue, reader)
+
+    async def _takes(
+        self,
+        step: Step,
+        line: Line,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> bool:
-        said = self.answer(verb)
-        if said == HANG_UP:
-            return False
-        if said == SILENCE:
+        """Answer; return whether the connection goes on."""
+        if isinstance(step, ReceivedMail):
+            line.mails.append(step.content)
+            self.heard.set()
+            text = self.answer(".") or HANG_UP
+        else:
+            text = step.text
+        if text == SILENCE:
             await reader.read()
+        if text in (HANG_UP, SILENCE):
             return False
-        writer.write(said)
+        writer.write(text)
         await writer.drain()
-        return verb != "QUIT"
+        return not isinstance(step, Bye)
+
+
+async def _next_step(dialogue: Dialogue, reader: asyncio.StreamReader) -> Step:
+    while (step := dialogue.next()) is None:
+        received = await reader.read(65536)
+        if not received:
+            raise EOFError
+        dialogue.receive(received)
+    return step
 
 
 @asynccontextmanager

@@ -18,8 +18,8 @@ from botocore.exceptions import ConnectionClosedError as HungUp
 
 from tests.services.localstack import LocalStack
 from tests.sinks import smtp, sqs
-from tests.sinks.dialogue import Account, Dialogue, Mail, Reply, StartTls
 from tests.sinks.smtp import SmtpSink
+from tests.sinks.smtp_protocol import Account, Dialogue, Mail, Reply, StartTls
 from tests.sinks.sqs import SqsSink
 from tests.sinks.temper import Temper
 

@@ -20,8 +20,16 @@ import uvloop
 
 from tests.services import loopback
 from tests.sinks import ledger, process, temper
-from tests.sinks.dialogue import Account, Bye, Dialogue, Mail, Reply, StartTls, Step
 from tests.sinks.ledger import Ledger, Pen
+from tests.sinks.smtp_protocol import (
+    Account,
+    Bye,
+    Dialogue,
+    Mail,
+    Reply,
+    StartTls,
+    Step,
+)
 from tests.sinks.temper import EVEN, Mood, Temper
 
 _USERNAME, _PASSWORD = "KEYRELAY_TEST_SINK_USERNAME", "KEYRELAY_TEST_SINK_PASSWORD"
@@ -88,7 +96,7 @@ class Session(asyncio.Protocol):
         self, transport: asyncio.Transport
     ) -> None:
         self._transport = transport
-        transport.write(b"220 sink ESMTP\r\n")
+        transport.write(self.dialogue.greet().text)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._transport = None
@@ -112,13 +120,13 @@ class Session(asyncio.Protocol):
         match step:
             case Reply(text):
                 return text
-            case StartTls():
+            case StartTls(text):
                 # Not one byte of the handshake may come to us in the meantime.
                 transport.pause_reading()
                 self._waits = asyncio.ensure_future(self._encrypt(transport))
-                return b"220 2.0.0 Go ahead\r\n"
-            case Bye():
-                transport.write(b"221 2.0.0 Bye\r\n")
+                return text
+            case Bye(text):
+                transport.write(text)
                 return self._hang_up(transport)
             case Mail():
                 return self._take_mail(step, transport)

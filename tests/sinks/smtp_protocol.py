@@ -1,4 +1,4 @@
-"""Dialogue: the server's side of ESMTP, apart from any socket.
+"""SMTP protocol: the server's side of ESMTP, apart from any socket.
 
 RFC 5321, with STARTTLS (3207), AUTH PLAIN and LOGIN (4954) and PIPELINING (2920).
 """
@@ -8,14 +8,15 @@ import binascii
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _COMMAND = re.compile(rb"([A-Za-z]+)(?: +(.*?))? *", re.DOTALL)
 _PATH = re.compile(rb"(?:FROM|TO): *<([^<>]*)>(?: .*)?", re.IGNORECASE)
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\r\n]*>)", re.IGNORECASE | re.MULTILINE)
 _END = b"\r\n.\r\n"
 
-_OK = b"250 2.0.0 OK\r\n"
+_GREETING = b"220 sink ESMTP\r\n"
+_OK = b"250 2.0.0 Ok\r\n"
 _ORDER = b"503 5.5.1 Not now\r\n"
 _SYNTAX = b"501 5.5.4 Syntax error\r\n"
 _WELCOME = b"235 2.7.0 Welcome\r\n"
@@ -29,40 +30,64 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class StartTls:
-    """The client has asked for the handshake, and waits for our 220."""
+    """The client has asked for the handshake, and waits for this reply."""
+
+    text: bytes = b"220 2.0.0 Go ahead\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The client has said QUIT."""
+    """The client has said QUIT; after this reply the connection ends."""
+
+    text: bytes = b"221 2.0.0 Bye\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A whole mail, whose client waits for the answer to the final dot."""
+    """A whole mail, whose client waits for the answer to the final dot.
+
+    `content` is what was sent, the final dot included.
+    """
 
     message_id: str
     recipients: tuple[str, ...]
+    content: bytes = field(default=b"", compare=False, repr=False)
 
 
 Step = Reply | StartTls | Bye | Mail
 
+# Tells by a line that was received what to answer to it; None, as a good server does.
+# A line that is empty stands for the connection, which is greeted.
+Script = Callable[[bytes], bytes | None]
+
+
+def no_script(_: bytes) -> None:
+    """Answer everything as a good server does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Account:
+    """Who may log in; without a user name anybody may."""
+
     username: str
     password: str
 
     def matches(self, username: bytes, password: bytes) -> bool:
+        if not self.username:
+            return True
         given = username + b"\0" + password
         return hmac.compare_digest(given, f"{self.username}\0{self.password}".encode())
 
 
 @dataclass(slots=True, kw_only=True)
 class Dialogue:
-    """Hands out, one at a time, what is to be done about what was received."""
+    """Hands out, one at a time, what is to be done about what was received.
+
+    A scripted reply that refuses changes nothing: the command was not obeyed.
+    """
 
     account: Account
+    script: Script = no_script
     encrypted: bool = False
     _received: bytearray = field(default_factory=bytearray, init=False)
     _authenticated: bool = field(default=False, init=False)
@@ -90,12 +115,22 @@ class Dialogue:
             return None
         said = bytes(self._received[:end])
         del self._received[: end + len(_END if self._in_data else b"\r\n")]
-        if self._in_data:
-            return self._mail(said)
-        if self._answer is not None:
-            answer, self._answer = self._answer, None
-            return answer(said)
-        return self._command(said)
+        return self._mail(said) if self._in_data else self._reply_to(said)
+
+    def greet(self) -> Reply:
+        """Return the reply to the connection itself."""
+        scripted = self.script(b"")
+        return Reply(_GREETING if scripted is None else scripted)
+
+    def _reply_to(self, line: bytes) -> Step:
+        scripted = self.script(line)
+        answer, self._answer = self._answer or self._command, None
+        if scripted is not None and scripted[:1] not in (b"2", b"3"):
+            return Reply(scripted)
+        step = answer(line)
+        if scripted is None or isinstance(step, Mail):
+            return step
+        return replace(step, text=scripted)
 
     def _command(self, line: bytes) -> Step:
         found = _COMMAND.fullmatch(line)
@@ -130,7 +165,7 @@ class Dialogue:
                 return self._rcpt_to(path[1]) if path else Reply(_SYNTAX)
             case b"DATA" if self._recipients:
                 self._in_data = True
-                # So that the end of an empty mail looks like every other's.
+                # So that the end of an empty mail looks like that of any other.
                 self._received[:0] = b"\r\n"
                 return Reply(b"354 End with a dot\r\n")
             case b"MAIL" | b"RCPT" | b"DATA":
@@ -155,7 +190,11 @@ class Dialogue:
     def _mail(self, content: bytes) -> Mail:
         head, _, _ = content.lstrip(b"\r\n").partition(b"\r\n\r\n")
         found = _MESSAGE_ID.search(head)
-        mail = Mail(found[1].decode() if found else "", tuple(self._recipients))
+        message_id = found[1].decode() if found else ""
+        whole = (content + _END).removeprefix(
+            b"\r\n"
+        )  # which came before its first line
+        mail = Mail(message_id, tuple(self._recipients), whole)
         self._reset()
         return mail
 
