@@ -136,7 +136,7 @@ class Peer:
             if said:
                 line.heard.append(said + b"\r\n")
                 self.heard.set()
-            verb, _, rest = said.decode().partition(" ")
+            verb, _, rest = said.decode(errors="replace").partition(" ")
             whole = f"{verb} {rest}"
             return self.answer(whole if whole in self.says else verb)
 

@@ -6,7 +6,7 @@ python -m tests.sinks.sqs --port=4570 --ledger=messages
 import argparse
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,20 @@ from aiohttp import web
 from tests.services import loopback
 from tests.sinks import ledger, process, temper
 from tests.sinks.ledger import Ledger, Pen
-from tests.sinks.sqs_protocol import ACCOUNT, LARGEST, Answer, Sqs, encode
+from tests.sinks.sqs_protocol import (
+    ACCOUNT,
+    CONTENT_TYPE,
+    LARGEST,
+    Answer,
+    Document,
+    Sqs,
+    encode,
+    failed,
+    refused,
+)
 from tests.sinks.temper import EVEN, Mood, Temper
 
-_CONTENT_TYPE = "application/x-amz-json-1.0"
+_UNSIGNED = refused("MissingAuthenticationToken", "the request is not signed", 403)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,41 +66,43 @@ class Door:
     """Where requests come in; what is kept is written down before the answer."""
 
     sqs: Sqs
+    mood: Mood
     pen: Pen
 
     async def answer(self, request: web.Request) -> web.Response:
         if "Authorization" not in request.headers:
-            return _response(_unsigned())
+            return response(_UNSIGNED)
         answer = self.sqs.answer(
             request.headers.get("X-Amz-Target", ""), json.loads(await request.read())
         )
-        if delay := self.sqs.mood.temper.delay.total_seconds():
+        if delay := self.mood.temper.delay.total_seconds():
             await asyncio.sleep(delay)
         if answer.kept:
             self.pen.write(answer.kept)
-        if self.sqs.mood.is_mute() and request.transport is not None:
+        if self.mood.is_mute() and request.transport is not None:
             request.transport.abort()
-        return _response(answer)
+        return response(answer)
 
 
-def _unsigned() -> Answer:
-    code = "com.amazonaws.sqs#MissingAuthenticationToken"
-    return Answer({"__type": code, "message": "the request is not signed"}, 403)
-
-
-def _response(answer: Answer) -> web.Response:
+def response(answer: Answer, headers: Mapping[str, str] = {}) -> web.Response:
     return web.Response(
         body=encode(answer.document),
         status=answer.status,
-        headers={"Content-Type": _CONTENT_TYPE},
+        headers={"Content-Type": CONTENT_TYPE, **headers},
     )
 
 
 async def serve(arguments: argparse.Namespace, pen: Pen) -> None:
     origin = f"http://{loopback.HOST}:{arguments.port}"
-    sqs = Sqs(origin=origin, mood=Mood(temper.read(arguments)))
+    mood = Mood(temper.read(arguments))
+
+    def busy(_: Document) -> Document | None:
+        fault = failed("InternalError", "busy", by_sender=False)
+        return fault if mood.is_busy() else None
+
+    sqs = Sqs(origin=origin, script=busy)
     application = web.Application(client_max_size=2 * LARGEST)
-    application.router.add_post("/{path:.*}", Door(sqs, pen).answer)
+    application.router.add_post("/{path:.*}", Door(sqs, mood, pen).answer)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

@@ -4,20 +4,22 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 """
 
 import hashlib
+import hmac
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-
-from tests.sinks.temper import Mood
 
 MOST = 10
 LARGEST = 1024 * 1024
 ACCOUNT = "000000000000"
+CONTENT_TYPE = "application/x-amz-json-1.0"
 
 Document = Mapping[str, object]
+# Tells what is wrong with a message, as `failed` has it; None, it is taken.
+Script = Callable[[Document], Document | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,20 @@ class Answer:
     kept: tuple[str, ...] = ()
 
 
+def no_script(_: Document) -> None:
+    """Take every message that is as it should be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sqs:
-    """Every queue exists, has no end, and remembers no duplicates."""
+    """Every queue exists, has no end, and remembers no duplicates.
+
+    `limit` is what a queue says of its largest message.
+    """
 
     origin: str
-    mood: Mood
+    script: Script = no_script
+    limit: int = LARGEST
     _sequence: Iterator[int] = field(default_factory=lambda: count(1), init=False)
 
     def answer(self, target: str, request: Document) -> Answer:
@@ -46,20 +56,22 @@ class Sqs:
             case "GetQueueUrl", {"QueueName": str(name)}:
                 return Answer({"QueueUrl": f"{self.origin}/{ACCOUNT}/{name}"})
             case "GetQueueAttributes", {"QueueUrl": str(url)}:
-                return Answer({"Attributes": _attributes(url)})
+                fifo = {"FifoQueue": "true"} if url.endswith(".fifo") else {}
+                limit = {"MaximumMessageSize": str(self.limit)}
+                return Answer({"Attributes": {**limit, **fifo}})
             case _:
-                return _refused("InvalidAction", f"no such call: {target}")
+                return refused("InvalidAction", f"no such call: {target}")
 
     def _send_batch(self, url: str, entries: Sequence[Document]) -> Answer:
         ids = Counter(str(entry.get("Id")) for entry in entries)
         if not entries:
-            return _refused("EmptyBatchRequest", "there are no entries")
+            return refused("EmptyBatchRequest", "there are no entries")
         if len(entries) > MOST:
-            return _refused("TooManyEntriesInBatchRequest", f"at most {MOST} entries")
+            return refused("TooManyEntriesInBatchRequest", f"at most {MOST} entries")
         if len(ids) < len(entries):
-            return _refused("BatchEntryIdsNotDistinct", "an id stands twice")
+            return refused("BatchEntryIdsNotDistinct", "an id stands twice")
         if sum(map(_size, entries)) > LARGEST:
-            return _refused("BatchRequestTooLong", f"at most {LARGEST} bytes")
+            return refused("BatchRequestTooLong", f"at most {LARGEST} bytes")
         successful: list[Document] = []
         failed: list[Document] = []
         kept: list[str] = []
@@ -78,8 +90,8 @@ class Sqs:
         if fault is None:
             return Answer(self._taken(url, message), kept=(_name(message),))
         if fault["SenderFault"]:
-            return _refused(str(fault["Code"]), str(fault["Message"]))
-        return _refused("ServiceUnavailable", "try again", status=503)
+            return refused(str(fault["Code"]), str(fault["Message"]))
+        return refused("ServiceUnavailable", "try again", status=503)
 
     def _fault(self, url: str, message: Document) -> Document | None:
         fifo = {"MessageGroupId", "MessageDeduplicationId"}
@@ -91,9 +103,7 @@ class Sqs:
             return _sender_fault("MissingParameter", "the body is empty")
         if _size(message) > LARGEST:
             return _sender_fault("InvalidParameterValue", "the message is too long")
-        if self.mood.is_busy():
-            return {"SenderFault": False, "Code": "InternalError", "Message": "busy"}
-        return None
+        return self.script(message)
 
     def _taken(self, url: str, message: Document) -> dict[str, object]:
         taken: dict[str, object] = {
@@ -112,17 +122,39 @@ def encode(document: Document) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _refused(code: str, message: str, status: int = 400) -> Answer:
+def refused(code: str, message: str, status: int = 400) -> Answer:
+    """Return the answer to a call that is refused as a whole."""
     return Answer({"__type": f"com.amazonaws.sqs#{code}", "message": message}, status)
 
 
+def failed(code: str, message: str, *, by_sender: bool) -> Document:
+    """Return what stands in an answer for one message that failed."""
+    return {"SenderFault": by_sender, "Code": code, "Message": message}
+
+
+def is_signed(
+    method: str, path: str, headers: Mapping[str, str], body: bytes, key: str
+) -> bool:
+    """Check the signature of a request as AWS does (Signature Version 4)."""
+    scheme, _, rest = headers["Authorization"].partition(" ")
+    given = dict(part.strip().split("=", 1) for part in rest.split(","))
+    scope = given["Credential"].partition("/")[2]
+    names = given["SignedHeaders"]
+    signed = "".join(
+        f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";")
+    )
+    content = hashlib.sha256(body).hexdigest()
+    canonical = "\n".join([method, path, "", signed, names, content])
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = "\n".join([scheme, headers["X-Amz-Date"], scope, digest])
+    signing = f"AWS4{key}".encode()
+    for part in [*scope.split("/"), text]:
+        signing = hmac.digest(signing, part.encode(), "sha256")
+    return hmac.compare_digest(signing.hex(), given["Signature"])
+
+
 def _sender_fault(code: str, message: str) -> Document:
-    return {"SenderFault": True, "Code": code, "Message": message}
-
-
-def _attributes(url: str) -> Document:
-    fifo = {"FifoQueue": "true"} if url.endswith(".fifo") else {}
-    return {"MaximumMessageSize": str(LARGEST), **fifo}
+    return failed(code, message, by_sender=True)
 
 
 def _name(message: Document) -> str:
