@@ -34,7 +34,7 @@ UNCLEANED = frozenset(
 # The words for a cause that are not `reason`.
 OTHER_CAUSES = {"why", "cause", "because", "fault", "problem"}
 # Rooms whose log lines still have another key. The set only shrinks.
-UNCLEANED_CAUSES = frozenset({"sources"})
+UNCLEANED_CAUSES: frozenset[str] = frozenset()
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 # observability/logs.py says why.
 STRUCTLOG_ROOMS = {"observability", "services", "app", "api", "console", "cli", "demo"}

@@ -4,19 +4,17 @@ Flags override `KEYRELAY_*`, which override the TOML file; unknown keys are an e
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
 )
 
 from keyrelay.app.setting_kinds import (
@@ -40,8 +38,9 @@ class InvalidSettings(ValueError):
     """A setting is invalid; the message names it and says what it may be."""
 
 
-class Settings(BaseModel):
-    model_config = ConfigDict(
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,  # the input may be a key
@@ -105,7 +104,7 @@ class Settings(BaseModel):
     profile: str = Field(
         default="default", description="The profile that commands act in, by name."
     )
-    smtp_ports: Annotated[tuple[Port, ...], BeforeValidator(split)] = Field(
+    smtp_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(split)] = Field(
         default=(587,), description="Ports that SMTP secrets may name."
     )
     smtp_ca_file: Path | None = Field(
@@ -114,6 +113,7 @@ class Settings(BaseModel):
     )
     egress_allow: Annotated[
         tuple[Annotated[str, BeforeValidator(network)], ...],
+        NoDecode,
         BeforeValidator(split),
     ] = Field(
         default=(),
@@ -121,6 +121,7 @@ class Settings(BaseModel):
     )
     sqs_endpoints: Annotated[
         tuple[Annotated[str, BeforeValidator(origin)], ...],
+        NoDecode,
         BeforeValidator(split),
     ] = Field(
         default=(),
@@ -194,6 +195,17 @@ class Settings(BaseModel):
             password_file=self.kafka_password_file,
         )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
 
 def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
     """Return the settings in force, or raise InvalidSettings.
@@ -201,21 +213,27 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
     `config` names the TOML file; None, `keyrelay.toml` in the data directory is
     read if it is there. `flags` hold only what was given on the command line.
     """
-    variables = _variables()
+    _refuse_unknown_variables()
     file = config or _home(flags) / "keyrelay.toml"
     if config is not None and not config.is_file():
         raise InvalidSettings(f"there is no settings file {config}")
+
+    class Sourced(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
     try:
-        return Settings.model_validate({**_read(file), **variables, **flags})
+        return Sourced.model_validate(dict(flags))
     except ValidationError as error:
-        sentence = _sentence(error)
+        sentence = _sentence(error, file)
     except InvalidDefinition as error:
         sentence = str(error)
     raise InvalidSettings(sentence)
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, file: Path) -> str:
     fault = error.errors(include_input=False, include_url=False)[0]
+    if not fault["loc"]:  # the file as a whole, and no setting
+        return f"{file} is not valid TOML"
     return f"setting {fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}"
 
 
@@ -224,27 +242,9 @@ def _home(flags: Mapping[str, object]) -> Path:
     return Path(str(home or Settings.model_fields["home"].default)).expanduser()
 
 
-def _variables() -> Mapping[str, str]:
-    """Return what the environment sets. Raises InvalidSettings."""
-    settings = {f"{_PREFIX}{name}".upper(): name for name in Settings.model_fields}
+def _refuse_unknown_variables() -> None:
+    known = {f"{_PREFIX}{field}".upper() for field in Settings.model_fields}
     for name in sorted(os.environ):
         ours = name.startswith(_PREFIX) and not name.startswith(_NOT_SETTINGS)
-        if ours and name not in settings:
+        if ours and name not in known:
             raise InvalidSettings(f"there is no setting {name}; see the README's list")
-    return {
-        setting: os.environ[name]
-        for name, setting in settings.items()
-        if name in os.environ
-    }
-
-
-def _read(file: Path) -> Mapping[str, object]:
-    """Return what the file sets; nothing, if there is none. Raises InvalidSettings."""
-    if not file.is_file():
-        return {}
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        sentence = f"{file} is not valid TOML"
-    # Outside the handler: the decoder's message quotes the file, which may hold a key.
-    raise InvalidSettings(sentence)
