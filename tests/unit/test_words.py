@@ -24,12 +24,6 @@ PEOPLE: frozenset[tuple[str, str]] = frozenset(
         )
     }
 )
-# Rooms that are still to be cleaned. The set only shrinks.
-UNCLEANED = frozenset(
-    {
-        "demo",
-    }
-)
 
 # The words for a cause that are not `reason`.
 OTHER_CAUSES = {"why", "cause", "because", "fault", "problem"}
@@ -80,7 +74,7 @@ def test_no_class_name_stands_for_two_ideas() -> None:
 def test_comments_and_docstrings_say_who_of_people_alone(module: Path) -> None:
     found = {(module.as_posix(), line) for line in persons(module)}
 
-    assert found <= PEOPLE or module.parts[0] in UNCLEANED
+    assert found <= PEOPLE
 
 
 def test_each_line_about_people_is_still_there() -> None:
@@ -89,18 +83,6 @@ def test_each_line_about_people_is_still_there() -> None:
     }
 
     assert found >= PEOPLE
-
-
-def test_each_uncleaned_room_still_needs_it() -> None:
-    needed = {
-        module.parts[0]
-        for module in MODULES
-        for line in persons(module)
-        if (module.as_posix(), line) not in PEOPLE
-    }
-
-    print(f"\nrooms with who, nobody or he for a thing: {sorted(needed)}")
-    assert needed >= UNCLEANED
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)

@@ -1,1 +1,1 @@
-"""Demo: the main job on this machine, with a kill and nothing lost."""
+"""Demo: the main job on this machine, with a killed worker and nothing lost."""

@@ -1,21 +1,16 @@
 """Shell: the `keyrelay` command, run as a reader would run it."""
 
 import asyncio
-import json
-import os
 import shlex
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from keyrelay.demo.stage import Stage
-
-_MOST_LINES = 12  # of a command's output
-_GRACE = 10.0  # seconds for a worker to stop in, when the story is cut short
+from keyrelay.demo.output import Output
 
 
 class UnexpectedAnswer(Exception):
@@ -23,111 +18,62 @@ class UnexpectedAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A command, its input and its exit code; `most` so many lines of it are shown."""
-
-    words: Sequence[str]
-    given: bytes = b""
-    code: int = 0
-    most: int = _MOST_LINES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """Runs commands in `directory`; `said` is all that they have printed."""
+    """Runs commands in `directory`; `printed` is all that they have printed."""
 
-    stage: Stage
+    output: Output
     directory: Path
     environment: Mapping[str, str]
-    said: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
 
-    async def run(self, *calls: Call) -> list[list[str]]:
-        """Run commands together, then show each and what it says.
+    def write(self, file: str, text: str, shown: int = 0) -> None:
+        """Write a file, and show so many lines of it."""
+        (self.directory / file).write_text(text, encoding="utf-8")
+        if shown:
+            self.output.command(f"head -{shown} {file}")
+            self.output.lines(text.splitlines()[:shown])
 
-        Raises UnexpectedAnswer.
-        """
-        answers = await asyncio.gather(*(self.ask(call) for call in calls))
-        for call, lines in zip(calls, answers, strict=True):
-            self.stage.command(["keyrelay", *call.words])
-            self.stage.output(lines[: call.most])
-            if len(lines) > call.most:
-                self.stage.output([f"… and {len(lines) - call.most} lines more"])
-        return answers
-
-    async def ask(self, call: Call) -> list[str]:
-        """Run a command unseen. Raises UnexpectedAnswer, for another exit code too."""
-        process = await self._start(call.words, given=PIPE, out=PIPE)
-        async with _surely_ended(process):
-            out, err = (text.decode() for text in await process.communicate(call.given))
-        self.said.extend((out, err))
-        if process.returncode != call.code:
-            command = f"keyrelay {shlex.join(call.words)}"
-            last = " ".join((err or out).splitlines()[-3:])
-            raise UnexpectedAnswer(
-                f"`{command}` ended with {process.returncode}: {last}"
-            )
-        return [line.rstrip() for line in out.splitlines() if line.strip()]
-
-    async def ask_list(self, *words: str) -> list[dict[str, object]]:
-        """Return what a list command knows. Raises UnexpectedAnswer."""
-        lines = await self.ask(Call(words=[*words, "--json"]))
-        found = json.loads("\n".join(lines))
-        if not isinstance(found, list):
-            raise UnexpectedAnswer(f"`keyrelay {shlex.join(words)}` printed no list")
-        return found
+    async def run(
+        self, line: str, given: str = "", codes: Collection[int] = (0,), shown: int = 12
+    ) -> list[str]:
+        """Return what a command prints, or its error. Raises UnexpectedAnswer."""
+        if shown:
+            self.output.command(f"keyrelay {line}")
+        async with self._process(line, PIPE) as process:
+            printed = await process.communicate(given.encode())
+        out, err = (text.decode() for text in printed)
+        self.printed.extend((out, err))
+        if process.returncode not in codes:
+            said = " ".join((err or out).split())
+            raise UnexpectedAnswer(f"`keyrelay {line}`: {process.returncode}, {said}")
+        answer = [text for text in (out or err).splitlines() if text.strip()]
+        self.output.lines(answer[:shown])
+        if shown and len(answer) > shown:
+            self.output.lines([f"… and {len(answer) - shown} lines more"])
+        return answer
 
     @asynccontextmanager
-    async def worker(self, *words: str) -> AsyncIterator[Process]:
-        """Show and start a worker, whose words go to a file; it ends with the block."""
-        self.stage.command(["keyrelay", "worker", *words])
-        with self._log(words).open("ab") as file:
-            process = await self._start(["worker", *words], given=DEVNULL, out=file)
-        async with _surely_ended(process):
-            yield process
+    async def worker(self, line: str, log: Path) -> AsyncIterator[Process]:
+        """Show and start a worker that writes to a log; it ends with the block."""
+        self.output.command(f"keyrelay {line}")
+        with log.open("ab") as out:
+            async with self._process(line, out) as process:
+                yield process
 
-    def last_word(self, *words: str) -> str:
-        """Return the last line of that worker."""
-        lines = self._log(words).read_text(encoding="utf-8").splitlines()
-        return lines[-1] if lines else ""
-
-    def _log(self, words: Sequence[str]) -> Path:
-        name = "-".join(word.strip("-") for word in ("worker", *words))
-        return self.directory / f"{name}.log"
-
-    async def _start(
-        self, words: Sequence[str], *, given: int, out: IO[bytes] | int
-    ) -> Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "keyrelay"),
-            *words,
+    @asynccontextmanager
+    async def _process(self, line: str, out: IO[bytes] | int) -> AsyncIterator[Process]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "keyrelay", *shlex.split(line)),
             cwd=self.directory,
             env=self.environment,
-            stdin=given,
+            stdin=PIPE,
             stdout=out,
             stderr=out,
             start_new_session=True,  # Ctrl-C is for the demo, which ends them
         )
-
-
-def environment(ours: Mapping[str, str]) -> Mapping[str, str]:
-    """Return this process's environment with `ours` for all that is Keyrelay's."""
-    others = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("KEYRELAY_")
-    }
-    return {**others, **ours}
-
-
-@asynccontextmanager
-async def _surely_ended(process: Process) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), _GRACE)
-            except TimeoutError:
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
                 process.kill()
                 await process.wait()

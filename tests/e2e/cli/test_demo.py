@@ -1,24 +1,31 @@
-"""What the demo claims: a claim that could not fail would be worth nothing."""
+"""The demo's checks: a check that cannot fail would be worth nothing."""
 
+import asyncio
 import base64
 import io
 import json
+import os
+import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from keyrelay.demo.cast import NUMBERS, Role, role, trigger, trigger_id
-from keyrelay.demo.conclusion import conclude
-from keyrelay.demo.ledger import Ledger, mailed, queued
-from keyrelay.demo.stage import Count, Stage
-from keyrelay.demo.traces import traces
-from tests.samples import NOON
+from keyrelay.demo import checks, definitions
+from keyrelay.demo.checks import Check, Results
+from keyrelay.demo.definitions import ARRIVING, DEAD_LETTERS, IDS, MAIL_POLICY
+from keyrelay.demo.output import Output
+from keyrelay.demo.shell import Shell, UnexpectedAnswer
+from tests.e2e.cli.command import Keyrelay
 
-VALUE = "hunter2/hunter2"
+VALUE = "hunter2/hunter2/hunter2"
+DENIED, REFUSED = "no policy permits it", "the server answered RCPT with 550 5.1.1"
+WHOLE = ["12 records in 3 chains, nothing is missing"]
 
 
 @pytest.fixture
@@ -27,84 +34,173 @@ def screen() -> io.StringIO:
 
 
 @pytest.fixture
-def stage(screen: io.StringIO) -> Stage:
-    return Stage(Console(file=screen, width=60))
+def output(screen: io.StringIO) -> Output:
+    return Output(Console(file=screen, width=60))
 
 
-def ledger(*, mailed: str = "a", queued: str = "b", buried: str = "c") -> Ledger:
-    return Ledger(
-        accepted=["a", "b", "c"],
+def results(
+    *,
+    mailed: str = "a",
+    queued: str = "b",
+    buried: Sequence[str] = ("c",),
+    repeated: str = "",
+    reasons: Sequence[str] = (),
+) -> Results:
+    """Return what became of the triggers; one letter is one id."""
+    numbered = {str(number): reason for number, reason in enumerate(reasons)}
+    return Results(
         mailed=Counter(mailed),
         queued=Counter(queued),
-        buried=list(buried),
+        buried=numbered or dict.fromkeys(buried, "rejected"),
+        repeated=set(repeated),
     )
 
 
-def test_a_ledger_balances_when_each_trigger_is_found_in_one_place() -> None:
-    assert ledger().balances
-    assert ledger().twice == []
+LETTERS = [DENIED] * DEAD_LETTERS[0] + [REFUSED] * DEAD_LETTERS[1]
 
 
 @pytest.mark.parametrize(
-    "book",
+    ("holding", "failing"),
     [
-        ledger(queued=""),
-        ledger(mailed="", queued="bb"),
-        ledger(buried="cb"),
-        ledger(queued="bx"),
-        ledger(mailed="x"),
+        (checks.all_accepted(IDS), checks.all_accepted(IDS[1:])),
+        (checks.all_accepted(IDS), checks.all_accepted([*IDS[1:], "demo-002"])),
+        (checks.killed(-signal.SIGKILL, 20, 20), checks.killed(0, 20, 20)),
+        (checks.killed(-signal.SIGKILL, 20, 20), checks.killed(-9, 46, ARRIVING - 46)),
+        (
+            checks.queue_is_empty("9 delivered, 0 buried, 0 to be tried again later"),
+            checks.queue_is_empty("9 delivered, 0 buried, 10 to be tried again later"),
+        ),
+        (
+            checks.repeats_are_recorded(results(mailed="aa", repeated="a")),
+            checks.repeats_are_recorded(results(mailed="aa", repeated="b")),
+        ),
+        (
+            checks.repeats_are_recorded(results()),
+            checks.repeats_are_recorded(results(queued="bb")),
+        ),
+        (
+            checks.denial_is_explained([f"denied (no-policy): {MAIL_POLICY}"]),
+            checks.denial_is_explained(["denied (no-policy): none comes near it"]),
+        ),
+        (
+            checks.denial_is_explained([f"denied (no-policy): {MAIL_POLICY}"]),
+            checks.denial_is_explained([f"allowed: {MAIL_POLICY}"]),
+        ),
+        (
+            checks.dead_letters_have_reasons(results(reasons=LETTERS)),
+            checks.dead_letters_have_reasons(results(reasons=LETTERS[1:])),
+        ),
+        (
+            checks.dead_letters_have_reasons(results(reasons=LETTERS)),
+            checks.dead_letters_have_reasons(results(reasons=LETTERS[:-1])),
+        ),
+        (checks.trail_is_whole(WHOLE, 11), checks.trail_is_whole(WHOLE, 12)),
+        (
+            checks.trail_is_whole(WHOLE, 11),
+            checks.trail_is_whole(["keyrelay: the audit trail is broken"], 0),
+        ),
+        (
+            checks.no_secret_is_found([], ["queue.db", "output"]),
+            checks.no_secret_is_found(["worker.log"], ["queue.db", "output"]),
+        ),
+        (
+            checks.no_secret_is_found([], ["queue.db", "output"]),
+            checks.no_secret_is_found([], []),
+        ),
+    ],
+    ids=[
+        "an id is missing",
+        "an id stands for another",
+        "the worker ended by itself",
+        "the worker was killed too late",
+        "triggers wait",
+        "the repeat of another is recorded",
+        "a message arrived twice without a record of it",
+        "no policy is named",
+        "it was allowed",
+        "one was not denied",
+        "one was not refused",
+        "a record fewer than attempts",
+        "the trail is broken",
+        "a secret is found",
+        "the search finds nothing at all",
+    ],
+)
+def test_each_check_holds_for_what_is_right_and_fails_for(
+    holding: Check, failing: Check
+) -> None:
+    assert holding.holds
+    assert not failing.holds
+
+
+def test_nothing_is_lost_when_each_trigger_is_found_in_one_place() -> None:
+    check = checks.nothing_is_lost(results(mailed="aa"), "abc")
+
+    assert check == Check("nothing is lost: 1 + 1 + 1 = 3", holds=True)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        results(queued=""),
+        results(mailed="", queued="bb"),
+        results(buried="cb"),
+        results(queued="bx"),
+        results(mailed="x"),
     ],
     ids=["lost", "lost, another twice", "in two places", "one too many", "a stranger"],
 )
-def test_a_ledger_with_a_trigger_lost_or_in_two_places_does_not_balance(
-    book: Ledger,
+def test_something_is_lost_when_a_trigger_is_found_nowhere_or_in_two_places(
+    found: Results,
 ) -> None:
-    assert not book.balances
+    assert not checks.nothing_is_lost(found, "abc").holds
 
 
-def test_what_arrived_twice_is_named_and_not_counted_twice() -> None:
-    book = ledger(mailed="aa", queued="bbb")
-
-    assert book.twice == ["a", "b"]
-    assert book.settled == 3
+def test_what_arrived_twice_is_named_in_order() -> None:
+    assert results(mailed="aac", queued="bbb").twice() == ["a", "b"]
 
 
 def test_mails_are_counted_by_their_message_id() -> None:
     mail = EmailMessage()
     mail["Message-ID"] = f"<demo-007.{'9' * 24}@rotterdam.example>"
 
-    assert mailed([mail, mail]) == {"demo-007": 2}
+    assert checks.mailed([mail, mail]) == {"demo-007": 2}
 
 
 def test_messages_are_counted_by_their_pallet() -> None:
-    names = dict.fromkeys(Role, "9" * 24)
-    bodies = [json.dumps(trigger(2, names, NOON)["data"]), '[{"value": "odd"}]']
+    ids = dict.fromkeys(map(definitions.action_of, range(1, 101)), "9" * 24)
+    line = json.loads(definitions.trigger(2, ids))
 
-    assert queued(bodies) == {trigger_id(2): 1, "unknown": 1}
+    counted = checks.queued([json.dumps(line["data"]), '[{"value": "odd"}]'])
+
+    assert counted == {line["id"]: 1, "odd": 1}
 
 
 def test_every_trigger_is_for_one_of_the_four_actions() -> None:
-    assert Counter(map(role, NUMBERS)) == {
-        Role.ALARM: 46,
-        Role.PALLET: 45,
-        Role.NEWSLETTER: 5,
-        Role.NIGHT_SHIFT: 4,
+    counts = Counter(map(definitions.action_of, range(1, len(IDS) + 1)))
+
+    assert counts == {
+        definitions.ALARM: 46,
+        definitions.PALLET: 45,
+        definitions.NEWSLETTER: DEAD_LETTERS[0],
+        definitions.NIGHT_SHIFT: DEAD_LETTERS[1],
     }
+    assert ARRIVING == 46 + 45
 
 
 @pytest.mark.parametrize(
     "left",
-    [VALUE, base64.b64encode(VALUE.encode()).decode()],
-    ids=["plain", "in base64"],
+    [VALUE, *(base64.b64encode(b"u" * n + VALUE.encode()).decode() for n in range(3))],
+    ids=["plain", "in base64", "in base64, behind a byte", "in base64, behind two"],
 )
-def test_a_secret_value_is_found_in_files_and_in_what_was_said(
+def test_a_secret_value_is_found_in_files_and_in_what_was_printed(
     tmp_path: Path, left: str
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "queue.db").write_bytes(b"\0" + left.encode() + b"\0")
     (tmp_path / "worker.log").write_text("nothing of interest")
 
-    found = traces([VALUE], tmp_path, ["fine", f"oh, {left}"])
+    found = checks.places_of([VALUE], tmp_path, ["fine", f"oh, {left}"])
 
     assert found == ["home/queue.db", "output"]
 
@@ -112,59 +208,64 @@ def test_a_secret_value_is_found_in_files_and_in_what_was_said(
 def test_where_no_secret_value_is_none_is_found(tmp_path: Path) -> None:
     (tmp_path / "worker.log").write_text("nothing of interest")
 
-    assert traces([VALUE], tmp_path, ["fine"]) == []
+    assert checks.places_of([VALUE], tmp_path, ["fine"]) == []
+
+
+def test_an_altered_record_fails_the_check_of_the_audit_trail(
+    keyrelay: Keyrelay, output: Output, screen: io.StringIO
+) -> None:
+    shell = Shell(output=output, directory=keyrelay.home, environment=os.environ)
+    before = asyncio.run(shell.run("audit verify", codes=(0, 4)))
+    with closing(sqlite3.connect(keyrelay.home / "keyrelay.db")) as database:
+        database.execute("UPDATE audit_records SET action = 'another'")
+        database.commit()
+
+    after = asyncio.run(shell.run("audit verify", codes=(0, 4)))
+    output.check(checks.trail_is_whole(after, attempts=0))
+
+    assert checks.trail_is_whole(before, attempts=0).holds
+    assert "✗ the audit trail is whole" in screen.getvalue()
+    assert output.failed == ["the audit trail is whole"]
+
+
+def test_a_command_that_fails_breaks_the_demo_off_in_its_own_words(
+    keyrelay: Keyrelay, output: Output
+) -> None:
+    shell = Shell(output=output, directory=keyrelay.home, environment=os.environ)
+
+    with pytest.raises(UnexpectedAnswer, match="`keyrelay trigger show demo-001`: 1, "):
+        asyncio.run(shell.run("trigger show demo-001"))
 
 
 def test_a_check_that_did_not_hold_is_named_in_the_end(
-    stage: Stage, screen: io.StringIO
+    output: Output, screen: io.StringIO
 ) -> None:
-    stage.check("this holds", holds=True)
-    stage.check("this does not", holds=False)
+    output.check(Check("this holds", holds=True))
+    output.check(Check("this does not", holds=False))
+    output.check(Check("this does not", holds=True))
 
-    conclude(stage, 1, None)
+    output.conclude()
 
-    assert stage.failed == ["this does not"]
+    assert output.failed == ["this does not"]
     assert "Not every check held:\n    this does not\n" in screen.getvalue()
     assert "What you saw" not in screen.getvalue()
 
 
-def test_a_story_that_broke_off_does_not_conclude_well(
-    stage: Stage, screen: io.StringIO
-) -> None:
-    conclude(stage, 1, "the local SQS did not start")
+def test_what_holds_is_summed_up(output: Output, screen: io.StringIO) -> None:
+    output.check(Check("this holds", holds=True))
 
-    assert "✗ the demo broke off: the local SQS did not start" in screen.getvalue()
-    assert "What you saw" not in screen.getvalue()
+    output.conclude()
+
+    assert output.failed == []
+    assert "What you saw:\n    A hundred triggers came in" in screen.getvalue()
 
 
 def test_a_long_command_is_wrapped_so_that_it_can_be_typed(
-    stage: Stage, screen: io.StringIO
+    output: Output, screen: io.StringIO
 ) -> None:
-    stage.command(["keyrelay", "policy", "explain", "--action", "a b", "-" * 30])
+    output.command(f"keyrelay policy explain --action 'a b' {'-' * 30}")
 
     assert screen.getvalue() == (
         "  $ keyrelay policy explain --action 'a b' \\\n"
         "      ------------------------------\n"
     )
-
-
-def test_without_a_terminal_arrivals_are_a_line_now_and_then_and_one_at_the_end(
-    stage: Stage, screen: io.StringIO
-) -> None:
-    with stage.counter() as show:
-        for number in range(45):
-            show([Count("mails", number, 50)])
-
-    assert screen.getvalue() == "".join(f"    {n} mails\n" for n in (0, 20, 40, 44))
-
-
-@pytest.mark.parametrize(("now", "words"), [(3, "3 for 4"), (5, "5 for 4")])
-def test_on_a_terminal_arrivals_are_bars(
-    screen: io.StringIO, now: int, words: str
-) -> None:
-    counts: Sequence[Count] = [Count("mails", now, 4)]
-
-    with Stage(Console(file=screen, force_terminal=True)).counter() as show:
-        show(counts)
-
-    assert f"{words} triggers" in screen.getvalue()
