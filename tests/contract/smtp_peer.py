@@ -1,4 +1,4 @@
-"""Peers: mail servers that behave, and that misbehave, over real sockets."""
+"""SMTP peers: mail servers that do as a test scripts them, and a sender to them."""
 
 import asyncio
 import base64
@@ -50,7 +50,7 @@ _GOOD = {
     b"250 AUTH LOGIN PLAIN CRAM-MD5\r\n",
     ".": b"250 2.0.0 Ok: queued as 42\r\n",
 }
-_ANYBODY = Account(username="", password="")
+_ANY_ACCOUNT = Account(username="", password="")
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Clock:
 
 
 @dataclass(slots=True)
-class Line:
+class Connection:
     """One connection. `heard` is what came, decrypted where it was encrypted."""
 
     heard: list[bytes] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Line:
 
     @property
     def verbs(self) -> list[str]:
-        return [line.split()[0].decode() for line in self.heard if line.split()]
+        return [said.split()[0].decode() for said in self.heard if said.split()]
 
 
 @dataclass(slots=True)
@@ -86,17 +86,17 @@ class Peer:
     says: dict[str, bytes | list[bytes]]
     tls: ssl.SSLContext
     port: int = 0
-    lines: list[Line] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     speaking: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def everything(self) -> bytes:
-        return b"".join(part for line in self.lines for part in line.heard)
+        return b"".join(part for each in self.connections for part in each.heard)
 
     @property
     def mails(self) -> list[bytes]:
-        return [mail for line in self.lines for mail in line.mails]
+        return [mail for each in self.connections for mail in each.mails]
 
     def answer(self, verb: str) -> bytes | None:
         """Return what is scripted for the verb; None, nothing is."""
@@ -116,49 +116,52 @@ class Peer:
         task = asyncio.current_task()
         assert task is not None
         self.speaking.add(task)
-        line = Line()
-        self.lines.append(line)
+        connection = Connection()
+        self.connections.append(connection)
         try:
-            await self._converse(line, reader, writer)
+            await self._converse(connection, reader, writer)
         except (OSError, EOFError, asyncio.CancelledError):
             pass  # the client hung up, refused our certificate, or the test is over
         finally:
             transport = writer.transport
             transport.abort()
-            line.closed.set()
+            connection.closed.set()
             self.heard.set()
             self.speaking.discard(task)
 
     async def _converse(
-        self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        connection: Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         def script(said: bytes) -> bytes | None:
             if said:
-                line.heard.append(said + b"\r\n")
+                connection.heard.append(said + b"\r\n")
                 self.heard.set()
             verb, _, rest = said.decode(errors="replace").partition(" ")
             whole = f"{verb} {rest}"
             return self.answer(whole if whole in self.says else verb)
 
-        dialogue = Dialogue(account=_ANYBODY, script=script)
+        dialogue = Dialogue(account=_ANY_ACCOUNT, script=script)
         step: Step = dialogue.greet()
-        while await self._takes(step, line, reader, writer):
+        while await self._takes(step, connection, reader, writer):
             if isinstance(step, StartTls):
                 await writer.start_tls(self.tls)
                 dialogue.encrypt()
-                line.secure = True
+                connection.secure = True
             step = await _next_step(dialogue, reader)
 
     async def _takes(
         self,
         step: Step,
-        line: Line,
+        connection: Connection,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> bool:
         """Answer; return whether the connection goes on."""
         if isinstance(step, ReceivedMail):
-            line.mails.append(step.content)
+            connection.mails.append(step.content)
             self.heard.set()
             text = self.answer(".") or HANG_UP
         else:

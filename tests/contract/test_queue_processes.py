@@ -1,4 +1,4 @@
-"""The embedded queue among processes: what a kill leaves, and who gets what."""
+"""The embedded queue among processes: what a kill leaves, and what each is lent."""
 
 import asyncio
 import os
@@ -48,7 +48,7 @@ async def test_what_was_accepted_outlives_a_kill_in_the_next_instant(
         assert lease.trigger == trigger()
 
 
-async def test_two_processes_never_get_the_same_trigger(path: Path) -> None:
+async def test_two_processes_are_never_lent_the_same_trigger(path: Path) -> None:
     ids = [f"t{number}" for number in range(400)]
     async with open_queue(path, real_world()) as queue:
         await asyncio.gather(*(queue.accept(trigger(id_)) for id_ in ids))

@@ -18,10 +18,10 @@ from botocore.exceptions import ConnectionClosedError as HungUp
 
 from tests.services.localstack import LocalStack
 from tests.sinks import smtp, sqs
+from tests.sinks.faults import Faults
 from tests.sinks.smtp import SmtpSink
 from tests.sinks.smtp_protocol import Account, Dialogue, Mail, Reply, StartTls
 from tests.sinks.sqs import SqsSink
-from tests.sinks.temper import Temper
 
 LOGIN = b"EHLO us\r\nAUTH PLAIN AHVzZXIAcGFzcw==\r\n"
 ENVELOPE = b"MAIL FROM:<a@example.test> SIZE=10\r\nRCPT TO:<b@example.test>\r\nDATA\r\n"
@@ -42,7 +42,7 @@ def running_sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqsSink]:
         yield sink
 
 
-def test_a_mail_is_taken_over_starttls_from_who_logs_in(
+def test_a_mail_is_taken_over_starttls_after_a_login(
     mails: SmtpSink, ca_file: Path
 ) -> None:
     with logged_in(mails, ca_file) as client:
@@ -92,14 +92,14 @@ def test_the_right_password_opens(
     assert code == 235
 
 
-def test_nobody_sends_without_logging_in(mails: SmtpSink, ca_file: Path) -> None:
+def test_no_mail_is_taken_without_a_login(mails: SmtpSink, ca_file: Path) -> None:
     with encrypted(mails, ca_file) as client:
         code, _ = client.mail("a@example.test")
 
     assert code == 530
 
 
-def test_nobody_logs_in_in_clear(mails: SmtpSink) -> None:
+def test_no_login_is_taken_in_clear(mails: SmtpSink) -> None:
     with smtplib.SMTP(mails.address.host, mails.address.port) as client:
         client.ehlo()
 
@@ -149,7 +149,7 @@ def test_a_busy_sink_keeps_nothing(
 ) -> None:
     with (
         smtp.running(
-            tmp_path, certificate=server_certificate, temper=Temper(busy=1)
+            tmp_path, certificate=server_certificate, faults=Faults(busy=1)
         ) as sink,
         logged_in(sink, ca_file) as client,
         pytest.raises(smtplib.SMTPDataError) as refusal,
@@ -165,7 +165,7 @@ def test_a_mute_sink_keeps_the_mail_and_hangs_up(
 ) -> None:
     with (
         smtp.running(
-            tmp_path, certificate=server_certificate, temper=Temper(mute=1)
+            tmp_path, certificate=server_certificate, faults=Faults(mute=1)
         ) as sink,
         logged_in(sink, ca_file) as client,
         pytest.raises(smtplib.SMTPServerDisconnected),
@@ -175,11 +175,11 @@ def test_a_mute_sink_keeps_the_mail_and_hangs_up(
     assert sink.ledger.names() == {"<kept@example.test>": 1}
 
 
-def test_who_hangs_up_before_a_late_answer_has_not_sent_anything(
+def test_a_mail_whose_client_hangs_up_before_the_answer_is_not_kept(
     tmp_path: Path, server_certificate: Path, ca_file: Path
 ) -> None:
-    late = Temper(delay=timedelta(seconds=0.3))
-    with smtp.running(tmp_path, certificate=server_certificate, temper=late) as sink:
+    late = Faults(delay=timedelta(seconds=0.3))
+    with smtp.running(tmp_path, certificate=server_certificate, faults=late) as sink:
         with logged_in(sink, ca_file) as client:
             client.send_message(a_mail("<waited@example.test>"))
         with logged_in(sink, ca_file) as client:
@@ -289,7 +289,7 @@ def test_a_queue_has_a_url_and_attributes(messages: SqsSink) -> None:
 
 def test_a_busy_queue_fails_some_entries_and_keeps_the_others(tmp_path: Path) -> None:
     bodies = [str(number) for number in range(10)]
-    with sqs.running(tmp_path, temper=Temper(busy=0.5, seed=1)) as sink:
+    with sqs.running(tmp_path, faults=Faults(busy=0.5, seed=1)) as sink:
         answer = client_of(sink).send_message_batch(
             QueueUrl=sink.queue_url("standard"), Entries=entries(bodies)
         )
@@ -302,7 +302,7 @@ def test_a_busy_queue_fails_some_entries_and_keeps_the_others(tmp_path: Path) ->
 
 def test_a_mute_queue_keeps_the_message_and_hangs_up(tmp_path: Path) -> None:
     with (
-        sqs.running(tmp_path, temper=Temper(mute=1)) as sink,
+        sqs.running(tmp_path, faults=Faults(mute=1)) as sink,
         pytest.raises((HungUp, HTTPClientError)),
     ):
         client_of(sink).send_message(

@@ -152,7 +152,7 @@ async def test_only_the_recipients_that_are_left_are_served(
     assert b"To: ada@example.com, bob@example.com" in content(office)
 
 
-async def test_nobody_left_is_delivered_without_a_word(
+async def test_a_mail_without_recipients_left_is_delivered_without_a_connection(
     dispatcher: SmtpDispatcher, office: Office
 ) -> None:
     outcome = await dispatcher.dispatch(

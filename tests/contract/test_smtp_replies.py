@@ -71,7 +71,7 @@ async def test_no_clear_answer_after_the_message_is_uncertain(
 
 @pytest.mark.parametrize("reply", SILENCES.values(), ids=SILENCES)
 @pytest.mark.parametrize("verb", ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
-async def test_no_clear_answer_before_the_message_proves_that_nobody_has_it(
+async def test_no_clear_answer_before_the_message_proves_that_it_was_not_taken(
     sender: Sender, verb: str, reply: bytes
 ) -> None:
     says: dict[str, bytes | list[bytes]] = {verb: reply}
@@ -179,7 +179,7 @@ async def test_all_refused_for_good_is_the_definitions_fault(sender: Sender) -> 
             Part(BOB, "553 5.1.3 what", settled=False),
         ),
     )
-    assert "DATA" not in peer.lines[0].verbs
+    assert "DATA" not in peer.connections[0].verbs
 
 
 async def test_all_refused_and_one_only_for_now_is_tried_again(sender: Sender) -> None:
@@ -199,7 +199,7 @@ async def test_all_refused_and_one_only_for_now_is_tried_again(sender: Sender) -
     )
 
 
-async def test_uncertain_leaves_out_only_who_was_refused_for_good(
+async def test_uncertain_leaves_out_only_recipients_refused_for_good(
     sender: Sender,
 ) -> None:
     says: dict[str, bytes | list[bytes]] = {
@@ -239,8 +239,8 @@ async def test_a_server_that_closes_among_recipients_is_asked_nothing_more(
     assert outcome == Deferred(
         "the server answered RCPT with 421 4.3.2 going down", blame=Blame.PEER
     )
-    assert peer.lines[0].verbs[-1] == "RCPT"
-    assert len(peer.lines[0].verbs) == 7
+    assert peer.connections[0].verbs[-1] == "RCPT"
+    assert len(peer.connections[0].verbs) == 7
 
 
 async def test_a_refused_sender_is_the_definitions_fault(sender: Sender) -> None:
@@ -264,7 +264,7 @@ async def test_a_refused_login_is_not_repeated_with_another_mechanism(
         spends_attempt=False,
         blame=Blame.CREDENTIAL,
     )
-    assert peer.lines[0].verbs.count("AUTH") == 1
+    assert peer.connections[0].verbs.count("AUTH") == 1
     assert b"AUTH PLAIN " + SASL in peer.everything
 
 
@@ -290,7 +290,7 @@ async def test_a_server_that_refuses_us_after_the_handshake_hears_no_password(
     assert outcome == Deferred(
         "the server answered the connection with 550 5.7.1 not you", blame=Blame.PEER
     )
-    assert "AUTH" not in peer.lines[0].verbs
+    assert "AUTH" not in peer.connections[0].verbs
 
 
 async def test_login_is_used_where_plain_is_not_offered(sender: Sender) -> None:
@@ -306,7 +306,7 @@ async def test_login_is_used_where_plain_is_not_offered(sender: Sender) -> None:
     outcome, peer = await attempt(sender, says)
 
     assert isinstance(outcome, Delivered)
-    assert peer.lines[0].verbs[3:6] == ["AUTH", user, password]
+    assert peer.connections[0].verbs[3:6] == ["AUTH", user, password]
 
 
 async def test_a_user_refused_by_login_never_hears_the_password(
@@ -337,7 +337,7 @@ async def test_a_server_with_neither_mechanism_is_left_alone(sender: Sender) -> 
     assert outcome == Deferred(
         "the server offers neither AUTH PLAIN nor AUTH LOGIN", blame=Blame.PEER
     )
-    assert "AUTH" not in peer.lines[0].verbs
+    assert "AUTH" not in peer.connections[0].verbs
 
 
 @pytest.mark.parametrize("verb", ["AUTH", "MAIL", "RCPT", "DATA", "."])

@@ -35,7 +35,7 @@ REUSE = ReuseLimits()
 
 
 def logins(peer: Peer) -> int:
-    return sum(line.verbs.count("AUTH") for line in peer.lines)
+    return sum(each.verbs.count("AUTH") for each in peer.connections)
 
 
 async def send(sender: Sender, peer: Peer, count: int = 1) -> list[Outcome]:
@@ -73,7 +73,7 @@ async def test_a_session_never_serves_other_credentials(
         await dispatcher.dispatch(mail(), opened)
 
     assert logins(peer) == 2
-    assert [len(line.mails) for line in peer.lines] == [1, 1]
+    assert [len(each.mails) for each in peer.connections] == [1, 1]
 
 
 async def test_sessions_of_an_older_version_end_when_a_newer_is_used(
@@ -85,9 +85,9 @@ async def test_sessions_of_an_older_version_end_when_a_newer_is_used(
 
         await dispatcher.dispatch(mail(), secret(peer.port, version=2))
 
-        await peer.lines[0].closed.wait()
-        assert not peer.lines[1].closed.is_set()
-        assert peer.lines[0].verbs[-1] == "QUIT"
+        await peer.connections[0].closed.wait()
+        assert not peer.connections[1].closed.is_set()
+        assert peer.connections[0].verbs[-1] == "QUIT"
 
 
 async def test_a_session_of_an_older_version_is_not_kept(sender: Sender) -> None:
@@ -97,9 +97,9 @@ async def test_a_session_of_an_older_version_is_not_kept(sender: Sender) -> None
 
         await dispatcher.dispatch(mail(), secret(peer.port, version=1))
 
-        await peer.lines[1].closed.wait()
+        await peer.connections[1].closed.wait()
         await dispatcher.dispatch(mail(), secret(peer.port, version=2))
-        assert [len(line.mails) for line in peer.lines] == [2, 1]
+        assert [len(each.mails) for each in peer.connections] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -121,12 +121,12 @@ async def test_a_session_that_has_served_is_ended(
         sender.clock.now += passes
         await dispatcher.dispatch(mail(), secret(peer.port))
 
-        await peer.lines[0].closed.wait()
-        assert peer.lines[0].verbs[-1] == "QUIT"
-        assert [len(line.mails) for line in peer.lines] == [1, 1]
+        await peer.connections[0].closed.wait()
+        assert peer.connections[0].verbs[-1] == "QUIT"
+        assert [len(each.mails) for each in peer.connections] == [1, 1]
 
 
-async def test_a_session_nobody_asks_for_is_ended_by_itself(sender: Sender) -> None:
+async def test_a_session_that_is_not_used_ends_by_itself(sender: Sender) -> None:
     brief = Limits(reuse=replace(REUSE, idle=timedelta(milliseconds=20)))
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         dispatcher = sender.to(peer.port, limits=brief)
@@ -134,8 +134,8 @@ async def test_a_session_nobody_asks_for_is_ended_by_itself(sender: Sender) -> N
 
         sender.clock.now += timedelta(milliseconds=20)
 
-        await peer.lines[0].closed.wait()
-        assert peer.lines[0].verbs[-1] == "QUIT"
+        await peer.connections[0].closed.wait()
+        assert peer.connections[0].verbs[-1] == "QUIT"
 
 
 async def test_a_session_is_probed_only_after_rest(sender: Sender) -> None:
@@ -144,7 +144,7 @@ async def test_a_session_is_probed_only_after_rest(sender: Sender) -> None:
         sender.clock.now += REUSE.probe_after + timedelta(seconds=1)
         await send(sender, peer)
 
-    assert [verb for verb in peer.lines[0].verbs if verb in ("MAIL", "NOOP")] == [
+    assert [verb for verb in peer.connections[0].verbs if verb in ("MAIL", "NOOP")] == [
         "MAIL",
         "MAIL",
         "NOOP",
@@ -163,7 +163,7 @@ async def test_a_session_that_fails_its_probe_is_replaced(
         outcomes = await send(sender, peer)
 
     assert isinstance(outcomes[0], Delivered)
-    assert [len(line.mails) for line in peer.lines] == [1, 1]
+    assert [len(each.mails) for each in peer.connections] == [1, 1]
 
 
 @pytest.mark.parametrize("answer", [HANG_UP, b"421 4.4.2 timeout\r\n"])
@@ -175,7 +175,7 @@ async def test_a_session_that_ended_while_it_rested_costs_no_attempt(
         outcomes = await send(sender, peer, 2)
 
     assert {type(outcome) for outcome in outcomes} == {Delivered}
-    assert [len(line.mails) for line in peer.lines] == [1, 1]
+    assert [len(each.mails) for each in peer.connections] == [1, 1]
 
 
 async def test_one_session_that_ended_while_it_rested_takes_the_others_along(
@@ -189,10 +189,10 @@ async def test_one_session_that_ended_while_it_rested_takes_the_others_along(
 
         await dispatcher.dispatch(mail(), opened)
 
-        assert len(peer.lines) == 3
-        await peer.lines[0].closed.wait()
-        await peer.lines[1].closed.wait()
-        assert [len(line.mails) for line in peer.lines] == [1, 1, 1]
+        assert len(peer.connections) == 3
+        await peer.connections[0].closed.wait()
+        await peer.connections[1].closed.wait()
+        assert [len(each.mails) for each in peer.connections] == [1, 1, 1]
 
 
 async def test_a_server_that_said_it_closes_is_not_asked_again(sender: Sender) -> None:
@@ -201,7 +201,7 @@ async def test_a_server_that_said_it_closes_is_not_asked_again(sender: Sender) -
         outcomes = await send(sender, peer, 2)
 
     assert [type(outcome) for outcome in outcomes] == [Deferred, Delivered]
-    assert [len(line.mails) for line in peer.lines] == [1, 1]
+    assert [len(each.mails) for each in peer.connections] == [1, 1]
 
 
 async def test_a_fresh_session_that_ends_at_once_is_an_attempt(sender: Sender) -> None:
@@ -209,7 +209,7 @@ async def test_a_fresh_session_that_ends_at_once_is_an_attempt(sender: Sender) -
         outcomes = await send(sender, peer)
 
     assert outcomes == [Deferred("the server hung up on MAIL", blame=Blame.PEER)]
-    assert len(peer.lines) == 1
+    assert len(peer.connections) == 1
 
 
 async def test_a_refusal_leaves_the_session_in_use_and_its_envelope_reset(
@@ -221,7 +221,7 @@ async def test_a_refusal_leaves_the_session_in_use_and_its_envelope_reset(
 
     assert [type(outcome) for outcome in outcomes] == [Rejected, Delivered]
     assert logins(peer) == 1
-    assert peer.lines[0].verbs[4:7] == ["MAIL", "RCPT", "RSET"]
+    assert peer.connections[0].verbs[4:7] == ["MAIL", "RCPT", "RSET"]
 
 
 async def test_after_silence_the_session_is_not_used_again(sender: Sender) -> None:
@@ -233,20 +233,22 @@ async def test_after_silence_the_session_is_not_used_again(sender: Sender) -> No
         outcomes = await send(sender, peer, 2)
 
     assert [type(outcome) for outcome in outcomes] == [Uncertain, Delivered]
-    assert [len(line.mails) for line in peer.lines] == [1, 1]
+    assert [len(each.mails) for each in peer.connections] == [1, 1]
 
 
 async def test_a_cancelled_attempt_cuts_its_session_off(sender: Sender) -> None:
     async with serving(sender.authority.issue_cert(HOST), {"RCPT": SILENCE}) as peer:
         attempt = asyncio.create_task(send(sender, peer))
-        await peer.until(lambda: bool(peer.lines) and "RCPT" in peer.lines[0].verbs)
+        await peer.until(
+            lambda: bool(peer.connections) and "RCPT" in peer.connections[0].verbs
+        )
 
         attempt.cancel()
         with pytest.raises(asyncio.CancelledError):
             await attempt
 
-        await peer.lines[0].closed.wait()
-        assert peer.lines[0].verbs[-1] == "RCPT"
+        await peer.connections[0].closed.wait()
+        assert peer.connections[0].verbs[-1] == "RCPT"
 
 
 async def test_no_more_sessions_than_allowed_and_no_turn_is_no_attempt(
@@ -266,13 +268,13 @@ async def test_no_more_sessions_than_allowed_and_no_turn_is_no_attempt(
         assert not outcome.spends_attempt
         assert outcome.blame is Blame.MESSAGE
         assert outcome.not_before > timedelta()
-        assert len(peer.lines) == 2
+        assert len(peer.connections) == 2
         for task in busy:
             task.cancel()
         await asyncio.wait(busy)
 
 
-async def test_nobody_waits_long_where_no_session_comes_back(sender: Sender) -> None:
+async def test_no_mail_waits_long_where_no_session_comes_back(sender: Sender) -> None:
     limits = Limits(slots=SlotLimits(count=2, stall=timedelta(milliseconds=50)))
     async with serving(sender.authority.issue_cert(HOST), {".": SILENCE}) as peer:
         dispatcher = sender.to(peer.port, limits=limits)
@@ -280,7 +282,7 @@ async def test_nobody_waits_long_where_no_session_comes_back(sender: Sender) -> 
         busy = [asyncio.create_task(dispatcher.dispatch(mail(), opened)) for _ in "ab"]
         await peer.until(lambda: len(peer.mails) == 2)
 
-        async with asyncio.timeout(5):  # half a turn
+        async with asyncio.timeout(5):  # half of the longest wait
             outcomes = await asyncio.gather(
                 *(dispatcher.dispatch(mail(), opened) for _ in range(3))
             )
@@ -289,7 +291,7 @@ async def test_nobody_waits_long_where_no_session_comes_back(sender: Sender) -> 
             assert isinstance(outcome, Deferred)
             assert not outcome.spends_attempt
             assert outcome.blame is Blame.PEER
-        assert len(peer.lines) == 2
+        assert len(peer.connections) == 2
         for task in busy:
             task.cancel()
         await asyncio.wait(busy)
@@ -306,10 +308,10 @@ async def test_callers_wait_for_a_session_that_comes_back(sender: Sender) -> Non
         )
 
     assert {type(outcome) for outcome in outcomes} == {Delivered}
-    assert len(peer.lines) == 1
+    assert len(peer.connections) == 1
 
 
-async def test_who_waited_for_a_login_shares_its_failure(sender: Sender) -> None:
+async def test_mails_that_waited_for_a_login_share_its_failure(sender: Sender) -> None:
     says: Says = {"AUTH": b"535 5.7.8 no\r\n"}
     async with serving(sender.authority.issue_cert(HOST), says) as peer:
         dispatcher = sender.to(peer.port)
@@ -331,7 +333,7 @@ async def test_a_later_caller_tries_the_login_again(sender: Sender) -> None:
     assert [type(outcome) for outcome in outcomes] == [Deferred, Delivered]
 
 
-async def test_a_cancelled_login_leaves_it_to_the_next_who_waits(
+async def test_after_a_cancelled_login_the_next_mail_that_waits_logs_in(
     sender: Sender,
 ) -> None:
     says: Says = {"AUTH": [SILENCE, b"235 welcome\r\n"]}
@@ -352,13 +354,13 @@ async def test_closing_ends_the_sessions_and_keeps_no_new_one(sender: Sender) ->
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         await send(sender, peer)
         await sender.made[0].close()
-        await peer.lines[0].closed.wait()
+        await peer.connections[0].closed.wait()
 
         outcomes = await send(sender, peer)
 
         assert isinstance(outcomes[0], Delivered)
-        await peer.lines[1].closed.wait()
-        assert [line.verbs[-1] for line in peer.lines] == ["QUIT", "QUIT"]
+        await peer.connections[1].closed.wait()
+        assert [each.verbs[-1] for each in peer.connections] == ["QUIT", "QUIT"]
 
 
 async def test_closing_does_not_wait_long_for_a_server_that_does_not_part(

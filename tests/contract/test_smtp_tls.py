@@ -106,7 +106,7 @@ UNSAFE: dict[str, tuple[dict[str, bytes], str]] = {
 
 
 def heard(peer: Peer) -> list[str]:
-    return [verb for line in peer.lines for verb in line.verbs]
+    return [verb for each in peer.connections for verb in each.verbs]
 
 
 def is_peers(outcome: Outcome) -> bool:
@@ -218,7 +218,7 @@ async def test_we_name_ourselves_by_our_address_not_by_our_host_name(
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         await sender.to(peer.port).dispatch(mail(), secret(peer.port))
 
-    assert peer.lines[0].heard[0] == b"EHLO [127.0.0.1]\r\n"
+    assert peer.connections[0].heard[0] == b"EHLO [127.0.0.1]\r\n"
 
 
 async def test_a_trailing_dot_names_the_same_server(sender: Sender) -> None:
@@ -247,7 +247,7 @@ async def test_one_refused_address_refuses_the_host_before_any_connection(
         " KEYRELAY_EGRESS_ALLOW allows networks by name",
         Fault.DEFINITION,
     )
-    assert peer.lines == []
+    assert peer.connections == []
 
 
 async def test_an_address_that_leads_to_another_is_refused_once_connected(
@@ -272,7 +272,7 @@ async def test_without_the_operators_word_loopback_is_refused(sender: Sender) ->
         outcome = await dispatcher.dispatch(mail(), secret(peer.port))
 
     assert isinstance(outcome, Rejected)
-    assert peer.lines == []
+    assert peer.connections == []
 
 
 async def test_the_next_address_is_tried_when_one_does_not_answer(
@@ -340,7 +340,7 @@ async def test_opening_a_session_as_a_whole_has_an_end(sender: Sender) -> None:
         outcome = await dispatcher.dispatch(mail(), secret(peer.port))
 
         assert outcome == Deferred("opening a session took too long", blame=Blame.PEER)
-        await peer.lines[0].closed.wait()
+        await peer.connections[0].closed.wait()
 
 
 async def test_the_system_resolves_names_where_nothing_else_is_said() -> None:

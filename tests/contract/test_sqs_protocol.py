@@ -336,7 +336,7 @@ async def test_a_wrong_key_is_refused_and_its_replacement_is_used(
     assert isinstance(second, Delivered)
 
 
-async def test_nobody_listening_means_that_nothing_was_sent() -> None:
+async def test_a_port_that_is_closed_means_that_nothing_was_sent() -> None:
     async with running_peer() as gone:
         pass
     dispatcher = dispatcher_for(gone.endpoint)

@@ -64,7 +64,7 @@ async def test_no_password_is_told_to_whom_it_does_not_belong(
 
     assert buried.keys() == REASONS.keys()
     for which, reason in REASONS.items():
-        verbs = [verb for line in peers[which].lines for verb in line.verbs]
+        verbs = [verb for each in peers[which].connections for verb in each.verbs]
         assert reason in buried[which]
         assert set(verbs) <= {"EHLO", "STARTTLS"}, which
         assert b"AUTH" not in peers[which].everything

@@ -7,7 +7,7 @@ from tests.e2e.definitions import EVERYTHING, action, publish, trigger
 from tests.e2e.queues import sqs_secret
 from tests.installed.home import Home
 from tests.sinks import sqs
-from tests.sinks.temper import Temper
+from tests.sinks.faults import Faults
 
 WITHIN = timedelta(seconds=60)
 GROUPS = ("pump-1", "pump-2", "pump-3")
@@ -16,7 +16,7 @@ EACH = 6
 
 def test_order_within_a_group_survives_retries(home: Home, tmp_path: Path) -> None:
     triggers = {f"{group}.{n}": group for n in range(EACH) for group in GROUPS}
-    with sqs.running(tmp_path / "sink", temper=Temper(busy=0.4, seed=3)) as sink:
+    with sqs.running(tmp_path / "sink", faults=Faults(busy=0.4, seed=3)) as sink:
         home = home.under(
             {
                 "KEYRELAY_SQS_ENDPOINTS": sink.endpoint,

@@ -11,9 +11,9 @@ from tests.faults.relay import Relay, to_mail, to_queue
 from tests.services.kafka import Kafka
 from tests.services.postgresql import PostgreSql
 from tests.sinks import smtp, sqs
+from tests.sinks.faults import NO_FAULTS, Faults
 from tests.sinks.smtp import Address, SmtpSink
 from tests.sinks.sqs import SqsSink
-from tests.sinks.temper import EVEN, Temper
 
 
 @pytest.fixture(scope="session")
@@ -31,18 +31,18 @@ def original(
 
 
 @pytest.fixture
-def temper() -> Temper:
-    return EVEN
+def faults() -> Faults:
+    return NO_FAULTS
 
 
 @pytest.fixture
 def sink(
-    tmp_path: Path, server_certificate: Path, address: Address, temper: Temper
+    tmp_path: Path, server_certificate: Path, address: Address, faults: Faults
 ) -> Iterator[SmtpSink]:
     with smtp.running(
         tmp_path / "sink",
         certificate=server_certificate,
-        temper=temper,
+        faults=faults,
         address=address,
     ) as running:
         yield running

@@ -11,17 +11,17 @@ import pytest
 from tests.faults.reckoning import reckon
 from tests.faults.relay import Relay
 from tests.installed.command import Command
+from tests.sinks.faults import Faults
 from tests.sinks.smtp import SmtpSink
-from tests.sinks.temper import Temper
 
 WITHIN = timedelta(seconds=60)
 IDS = [f"t{number}" for number in range(600)]
 
 
 @pytest.fixture
-def temper() -> Temper:
+def faults() -> Faults:
     """Slow, so that there is always something on its way."""
-    return Temper(delay=timedelta(seconds=0.1))
+    return Faults(delay=timedelta(seconds=0.1))
 
 
 def test_a_worker_that_is_asked_to_end_finishes_what_it_began(

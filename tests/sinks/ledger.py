@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
+class LedgerWriter:
     """The writing end, held by the sink."""
 
     descriptor: int
@@ -64,9 +64,9 @@ class Ledger:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Pen]:
+def writing(path: Path) -> Iterator[LedgerWriter]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        yield Pen(descriptor)
+        yield LedgerWriter(descriptor)
     finally:
         os.close(descriptor)

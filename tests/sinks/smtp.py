@@ -19,8 +19,9 @@ from typing import assert_never
 import uvloop
 
 from tests.services import loopback
-from tests.sinks import ledger, process, temper
-from tests.sinks.ledger import Ledger, Pen
+from tests.sinks import faults, ledger, process
+from tests.sinks.faults import NO_FAULTS, Faults, FaultSequence
+from tests.sinks.ledger import Ledger, LedgerWriter
 from tests.sinks.smtp_protocol import (
     Account,
     Bye,
@@ -30,7 +31,6 @@ from tests.sinks.smtp_protocol import (
     StartTls,
     Step,
 )
-from tests.sinks.temper import EVEN, Mood, Temper
 
 _USERNAME, _PASSWORD = "KEYRELAY_TEST_SINK_USERNAME", "KEYRELAY_TEST_SINK_PASSWORD"
 
@@ -62,7 +62,7 @@ def running(
     directory: Path,
     *,
     certificate: Path,
-    temper: Temper = EVEN,
+    faults: Faults = NO_FAULTS,
     address: Address | None = None,
 ) -> Iterator[SmtpSink]:
     """Serve in another process. `certificate` holds the key and the chain."""
@@ -70,7 +70,7 @@ def running(
     with process.running(
         "tests.sinks.smtp",
         at.port,
-        [f"--certificate={certificate}", f"--ledger={path}", *temper.arguments()],
+        [f"--certificate={certificate}", f"--ledger={path}", *faults.arguments()],
         directory=directory,
         secrets={_USERNAME: at.account.username, _PASSWORD: at.account.password},
     ):
@@ -83,8 +83,8 @@ class Session(asyncio.Protocol):
 
     dialogue: Dialogue
     certificate: ssl.SSLContext
-    pen: Pen
-    mood: Mood
+    writer: LedgerWriter
+    sequence: FaultSequence
     _transport: asyncio.Transport | None = field(default=None, init=False)
     _waits: asyncio.Task[None] | asyncio.TimerHandle | None = field(
         default=None, init=False
@@ -134,7 +134,7 @@ class Session(asyncio.Protocol):
                 assert_never(step)
 
     def _take_mail(self, mail: Mail, transport: asyncio.Transport) -> bytes:
-        delay = self.mood.temper.delay.total_seconds()
+        delay = self.sequence.faults.delay.total_seconds()
         if not delay:
             return self._answer_to(mail, transport)
         self._waits = asyncio.get_running_loop().call_later(
@@ -150,10 +150,10 @@ class Session(asyncio.Protocol):
             self._proceed()
 
     def _answer_to(self, mail: Mail, transport: asyncio.Transport) -> bytes:
-        if self.mood.is_busy():
+        if self.sequence.is_busy():
             return b"451 4.3.2 Come back later\r\n"
-        self.pen.write([mail.message_id])
-        if self.mood.is_mute():
+        self.writer.write([mail.message_id])
+        if self.sequence.is_mute():
             return self._hang_up(transport)
         return b"250 2.6.0 Taken\r\n"
 
@@ -176,17 +176,17 @@ class Session(asyncio.Protocol):
             self._proceed()
 
 
-async def serve(arguments: argparse.Namespace, pen: Pen) -> None:
+async def serve(arguments: argparse.Namespace, writer: LedgerWriter) -> None:
     account = Account(username=os.environ[_USERNAME], password=os.environ[_PASSWORD])
     certificate = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate.load_cert_chain(arguments.certificate)
-    mood = Mood(temper.read(arguments))
+    sequence = FaultSequence(faults.read(arguments))
     server = await asyncio.get_running_loop().create_server(
         lambda: Session(
             dialogue=Dialogue(account=account),
             certificate=certificate,
-            pen=pen,
-            mood=mood,
+            writer=writer,
+            sequence=sequence,
         ),
         loopback.HOST,
         arguments.port,
@@ -203,10 +203,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--certificate", type=Path, required=True)
     parser.add_argument("--ledger", type=Path, required=True)
-    temper.add_arguments(parser)
+    faults.add_arguments(parser)
     arguments = parser.parse_args()
-    with ledger.writing(arguments.ledger) as pen:
-        uvloop.run(serve(arguments, pen))
+    with ledger.writing(arguments.ledger) as writer:
+        uvloop.run(serve(arguments, writer))
 
 
 if __name__ == "__main__":

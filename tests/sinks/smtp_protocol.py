@@ -67,7 +67,7 @@ def no_script(_: bytes) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Account:
-    """Who may log in; without a user name anybody may."""
+    """The account that may log in; without a user name, any may."""
 
     username: str
     password: str
@@ -102,7 +102,7 @@ class Dialogue:
     def encrypt(self) -> None:
         """Forget all that was said before the handshake (RFC 3207 section 4.2).
 
-        What an attacker put behind the STARTTLS line is among it.
+        It includes what an attacker sent behind the STARTTLS line.
         """
         self.encrypted = True
         self._received.clear()

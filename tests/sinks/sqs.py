@@ -15,8 +15,9 @@ import uvloop
 from aiohttp import web
 
 from tests.services import loopback
-from tests.sinks import ledger, process, temper
-from tests.sinks.ledger import Ledger, Pen
+from tests.sinks import faults, ledger, process
+from tests.sinks.faults import NO_FAULTS, Faults, FaultSequence
+from tests.sinks.ledger import Ledger, LedgerWriter
 from tests.sinks.sqs_protocol import (
     ACCOUNT,
     CONTENT_TYPE,
@@ -28,7 +29,6 @@ from tests.sinks.sqs_protocol import (
     failed,
     refused,
 )
-from tests.sinks.temper import EVEN, Mood, Temper
 
 _UNSIGNED = refused("MissingAuthenticationToken", "the request is not signed", 403)
 
@@ -48,13 +48,13 @@ class SqsSink:
 
 
 @contextmanager
-def running(directory: Path, *, temper: Temper = EVEN) -> Iterator[SqsSink]:
+def running(directory: Path, *, faults: Faults = NO_FAULTS) -> Iterator[SqsSink]:
     """Serve in another process."""
     port, path = loopback.free_port(), directory / "messages.ledger"
     with process.running(
         "tests.sinks.sqs",
         port,
-        [f"--ledger={path}", *temper.arguments()],
+        [f"--ledger={path}", *faults.arguments()],
         directory=directory,
         secrets={},
     ):
@@ -62,12 +62,12 @@ def running(directory: Path, *, temper: Temper = EVEN) -> Iterator[SqsSink]:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Endpoint:
     """Where requests come in; what is kept is written down before the answer."""
 
     sqs: Sqs
-    mood: Mood
-    pen: Pen
+    sequence: FaultSequence
+    writer: LedgerWriter
 
     async def answer(self, request: web.Request) -> web.Response:
         if "Authorization" not in request.headers:
@@ -75,11 +75,11 @@ class Door:
         answer = self.sqs.answer(
             request.headers.get("X-Amz-Target", ""), json.loads(await request.read())
         )
-        if delay := self.mood.temper.delay.total_seconds():
+        if delay := self.sequence.faults.delay.total_seconds():
             await asyncio.sleep(delay)
         if answer.kept:
-            self.pen.write(answer.kept)
-        if self.mood.is_mute() and request.transport is not None:
+            self.writer.write(answer.kept)
+        if self.sequence.is_mute() and request.transport is not None:
             request.transport.abort()
         return response(answer)
 
@@ -92,17 +92,17 @@ def response(answer: Answer, headers: Mapping[str, str] = {}) -> web.Response:
     )
 
 
-async def serve(arguments: argparse.Namespace, pen: Pen) -> None:
+async def serve(arguments: argparse.Namespace, writer: LedgerWriter) -> None:
     origin = f"http://{loopback.HOST}:{arguments.port}"
-    mood = Mood(temper.read(arguments))
+    sequence = FaultSequence(faults.read(arguments))
 
     def busy(_: Document) -> Document | None:
         fault = failed("InternalError", "busy", by_sender=False)
-        return fault if mood.is_busy() else None
+        return fault if sequence.is_busy() else None
 
     sqs = Sqs(origin=origin, script=busy)
     application = web.Application(client_max_size=2 * LARGEST)
-    application.router.add_post("/{path:.*}", Door(sqs, mood, pen).answer)
+    application.router.add_post("/{path:.*}", Endpoint(sqs, sequence, writer).answer)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
@@ -116,10 +116,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ledger", type=Path, required=True)
-    temper.add_arguments(parser)
+    faults.add_arguments(parser)
     arguments = parser.parse_args()
-    with ledger.writing(arguments.ledger) as pen:
-        uvloop.run(serve(arguments, pen))
+    with ledger.writing(arguments.ledger) as writer:
+        uvloop.run(serve(arguments, writer))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Temper: how a sink misbehaves, repeatably."""
+"""Faults: how a sink misbehaves, repeatably."""
 
 import random
 from argparse import ArgumentParser, Namespace
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Temper:
+class Faults:
     """`busy` and `mute` are shares of all messages, between 0 and 1.
 
     A busy sink refuses a message for now and keeps nothing of it; a mute one keeps
@@ -21,7 +21,7 @@ class Temper:
     seed: int = 0
 
     def arguments(self) -> Sequence[str]:
-        """Return the command line that `read` turns into an equal temper."""
+        """Return the command line that `read` turns into equal faults."""
         return [
             f"--delay={self.delay.total_seconds()}",
             f"--busy={self.busy}",
@@ -30,25 +30,25 @@ class Temper:
         ]
 
 
-EVEN = Temper()
+NO_FAULTS = Faults()
 
 
 @dataclass(frozen=True, slots=True)
-class Mood:
-    """A temper at work: asked once for each message."""
+class FaultSequence:
+    """Which messages the faults strike, the same ones with the same seed."""
 
-    temper: Temper
+    faults: Faults
     _dice: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        dice = random.Random(self.temper.seed)  # noqa: S311 - nothing to guess
+        dice = random.Random(self.faults.seed)  # noqa: S311 - nothing to guess
         object.__setattr__(self, "_dice", dice)
 
     def is_busy(self) -> bool:
-        return self._dice.random() < self.temper.busy
+        return self._dice.random() < self.faults.busy
 
     def is_mute(self) -> bool:
-        return self._dice.random() < self.temper.mute
+        return self._dice.random() < self.faults.mute
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -58,8 +58,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
 
 
-def read(arguments: Namespace) -> Temper:
-    return Temper(
+def read(arguments: Namespace) -> Faults:
+    return Faults(
         delay=timedelta(seconds=arguments.delay),
         busy=arguments.busy,
         mute=arguments.mute,
