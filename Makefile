@@ -18,6 +18,10 @@ CORE := $(CORE),src/keyrelay/model/*,src/keyrelay/engine/*,src/keyrelay/vault/*
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 COVERED := --cov --cov-append --cov-report=
 
+# No header and no index: neither paths nor hosts of this machine are written.
+PIN := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+  --generate-hashes --no-header --no-annotate
+
 .PHONY: help demo test faults check bench setup services schema requirements
 
 help: ## Show this
@@ -54,6 +58,11 @@ schema: setup ## Write the settings' JSON Schema anew
 	$(BIN)/python -c 'import json; from keyrelay.app.settings import Settings; \
 	  print(json.dumps(Settings.model_json_schema(), indent=2))' \
 	  > config/keyrelay.schema.json
+
+requirements: setup ## Pin anew, with hashes, what the image is built from
+	@$(INSTALL) --quiet 'uv>=0.9'
+	$(PIN) pyproject.toml --output-file deploy/requirements.txt
+	echo 'hatchling>=1.27' | $(PIN) - --output-file deploy/requirements-build.txt
 
 # One environment; each stamp says what it is complete for. What tests can demo.
 .venv/demo: pyproject.toml | $(BIN)/python

@@ -1,11 +1,15 @@
 """The image: what chart and compose file take for granted of it."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
+from keyrelay.app.settings import Settings
 from tests.e2e.deploy.chart import Release, variables
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -13,8 +17,10 @@ DEPLOY = Path(__file__).parents[3] / "deploy"
 
 @pytest.fixture(scope="module")
 def instructions() -> list[tuple[str, str]]:
-    """Pair each instruction with what follows it."""
+    """Pair each instruction with what follows it, arguments at their defaults."""
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    for name, default in re.findall(r"^ARG (\w+)=(.*)$", text, re.M):
+        text = text.replace(f"${{{name}}}", default)
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
 
@@ -54,3 +60,27 @@ def test_its_data_directory_is_the_one_that_is_mounted(
 def test_it_is_built_on_a_version(instructions: list[tuple[str, str]]) -> None:
     for word, rest in instructions:
         assert word != "FROM" or ":" in rest.split()[0]
+
+
+def test_its_health_is_asked_at_the_workers_own_probes(
+    instructions: list[tuple[str, str]],
+) -> None:
+    host, _, port = Settings.model_fields["probes"].default.rpartition(":")
+
+    assert f"'{host}', {port}" in last(instructions, "HEALTHCHECK")
+    assert "/healthz" in last(instructions, "HEALTHCHECK")
+
+
+def test_all_that_is_installed_is_pinned_by_hash() -> None:
+    pinned = (DEPLOY / "requirements.txt").read_text()
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text) for text in project["dependencies"]]
+    found = dict(re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==(\S+)", pinned, re.M))
+
+    assert pinned.count("--hash=sha256:") >= len(found) > len(wanted)
+    assert [str(each) for each in wanted if not _satisfies(found, each)] == []
+    assert "://" not in pinned + (DEPLOY / "requirements-build.txt").read_text()
+
+
+def _satisfies(found: dict[str, str], wanted: Requirement) -> bool:
+    return wanted.name in found and wanted.specifier.contains(found[wanted.name])

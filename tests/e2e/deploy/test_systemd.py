@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from keyrelay.app.settings import Settings
+from keyrelay.cli.exits import ExitCode
 
-UNIT = Path(__file__).parents[3] / "deploy" / "keyrelay.service"
+DEPLOY = Path(__file__).parents[3] / "deploy"
+UNIT = DEPLOY / "keyrelay.service"
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,19 @@ def test_its_files_are_its_own_and_no_core_is_left(
         f"KEYRELAY_HOME=/var/lib/{service['StateDirectory']}"
         == (service["Environment"])
     )
+
+
+def test_it_is_set_up_before_its_first_start(service: Mapping[str, str]) -> None:
+    users = (DEPLOY / "keyrelay.sysusers").read_text()
+
+    assert service["ExecStartPre"].lstrip("-").endswith("/keyrelay init")
+    assert f"u {service['User']} " in users
+
+
+def test_it_is_not_restarted_where_only_a_person_can_help(
+    service: Mapping[str, str],
+) -> None:
+    final = {int(code) for code in service["RestartPreventExitStatus"].split()}
+
+    assert service["Restart"] == "on-failure"
+    assert final == {ExitCode.REFUSED, ExitCode.USAGE, ExitCode.BROKEN}
