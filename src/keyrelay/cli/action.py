@@ -11,7 +11,7 @@ from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import settings_of
-from keyrelay.cli.types import show_types
+from keyrelay.cli.type_view import show_types
 from keyrelay.model.documents import InvalidDefinition
 
 app = typer.Typer(

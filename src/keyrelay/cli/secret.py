@@ -12,7 +12,7 @@ from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform, settings_of
-from keyrelay.cli.types import show_types
+from keyrelay.cli.type_view import show_types
 from keyrelay.model.credentials import TEXT
 from keyrelay.model.secret import SealedSecret
 from keyrelay.model.tags import tags_document
