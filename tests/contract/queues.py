@@ -34,10 +34,6 @@ _REDRIVE = "whether it waits in the log is known only once it is taken from ther
 # The promises that a queue in Kafka does not keep: the test of each, and why. Each test
 # still runs over Kafka, and has to fail.
 KAFKA_EXCEPTIONS: Mapping[str, str] = {
-    "test_the_largest_trigger_of_the_border_is_lent_as_it_was": (
-        "a defect: what is not ASCII is written longer than it was accepted, and then"
-        " buried as too long when it is read"
-    ),
     "test_a_known_trigger_is_refused": _ACCEPT,
     "test_of_the_same_trigger_twice_at_once_one_is_new": _ACCEPT,
     "test_a_settled_trigger_is_known_for_seven_days": _ACCEPT,

@@ -3,17 +3,25 @@
 import asyncio
 import importlib
 import inspect
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from keyrelay.model.documents import DEEPEST
 from keyrelay.model.settlement import Done, Settlement, TryAgain
-from keyrelay.model.trigger import Origin, Trigger
+from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.contract.queues import (
     BURY,
     KAFKA_EXCEPTIONS,
     LEASE,
     SECOND,
+    Adapter,
     OpenQueue,
     Place,
     Stop,
@@ -23,7 +31,8 @@ from tests.contract.queues import (
     settle_next,
     trigger,
 )
-from tests.samples import DAY, OTHER_PROFILE, PROFILE
+from tests.samples import DAY, MAIL_ACTION, ORIGIN, OTHER_PROFILE
+from tests.triggers import GOOD
 
 pytest_plugins = ["tests.contract.queue_fixtures"]
 pytestmark = pytest.mark.timeout(30)
@@ -57,22 +66,64 @@ async def test_what_is_accepted_is_lent_as_it_was(queue: OpenQueue) -> None:
     assert (lent.number, lent.repeats, lent.done) == (1, False, frozenset())
 
 
+@pytest.mark.parametrize(
+    "filling", ["é", "水", "😀", "x", "\x7f", "\\u0001", "\\u6c34"], ids=ascii
+)
 async def test_the_largest_trigger_of_the_border_is_lent_as_it_was(
-    queue: OpenQueue,
+    queue: OpenQueue, filling: str
 ) -> None:
-    raw = (
-        f'{{"action": "{"c" * 24}", "data": {{"unit": "C", "note": "{"é" * 520000}"}}}}'
-    )
-    origin = Origin(
-        profile=PROFILE,
-        now=lambda: trigger().lifetime.raised_at,
-        new_id=lambda _: "t9",
-    )
-    large = Trigger.parse(raw.encode(), origin)
+    head = f'{{"action": "{MAIL_ACTION}", "data": {{"unit": "C", "note": "'
+    room = LARGEST_TRIGGER - len(head) - len('"}}')
+    text = filling * (room // len(filling.encode()))
+    large = Trigger.parse(f'{head}{text}"}}}}'.encode(), ORIGIN)
 
     await queue.accept(large)
 
     assert (await lease(queue)).trigger == large
+
+
+async def test_the_deepest_trigger_of_the_border_is_lent_as_it_was(
+    queue: OpenQueue,
+) -> None:
+    accepted: list[Trigger] = []
+    for levels in range(DEEPEST + 1):
+        for data in ('{"m": %s}', '[{"m": %s}]'):
+            value = "[" * levels + "1" + "]" * levels
+            raw = f'{{"action": "{MAIL_ACTION}", "data": {data % value}}}'
+            with suppress(MalformedTrigger):
+                trigger = Trigger.parse(raw.encode(), ORIGIN)
+                id_ = f"t{len(accepted)}"
+                accepted.append(replace(trigger, id=id_))
+
+    for each in accepted:
+        await queue.accept(each)
+
+    assert len(accepted) > DEEPEST
+    lent = {(held := await lease(queue)).trigger.id: held.trigger for _ in accepted}
+    assert lent == {each.id: each for each in accepted}
+
+
+def test_whatever_the_border_accepts_is_lent_as_it_was(adapter: Adapter) -> None:
+    async def lend(accepted: Sequence[Trigger]) -> None:
+        place = await adapter.make()
+        async with place.open() as queue:
+            for each in accepted:
+                await queue.accept(each)
+            for _ in accepted:
+                held = await lease(queue)
+                assert held.trigger == accepted[int(held.trigger.id)]
+                await held.settle(Done())
+
+    @settings(max_examples=adapter.examples // 10, deadline=None)
+    @given(documents=st.lists(GOOD, min_size=20, max_size=40))
+    def holds(documents: Sequence[Mapping[str, object]]) -> None:
+        raws = [
+            json.dumps({**each, "id": str(number)}, ensure_ascii=False).encode()
+            for number, each in enumerate(documents)
+        ]
+        asyncio.run(lend([Trigger.parse(raw, ORIGIN) for raw in raws]))
+
+    holds()
 
 
 async def test_a_known_trigger_is_refused(queue: OpenQueue) -> None:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from functools import partial
 
 from keyrelay.app.channels import action_rules, secret_rules
-from keyrelay.app.settings import Settings
+from keyrelay.app.settings import InvalidSettings, Settings
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import file_of, is_there, open_database
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import TriggerQueue
+from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.stores.audit.checkpoint import CheckpointFile
@@ -95,6 +96,18 @@ async def open_inbox(
     )
     async with opened as queue:
         yield queue
+
+
+def require_own_profile(settings: Settings) -> None:
+    """Raise InvalidSettings if workers would refuse what this profile publishes."""
+    if not settings.is_log:
+        return
+    profile = parse_address(settings.queue_url).profile
+    if profile not in (None, settings.profile):
+        raise InvalidSettings(
+            f"KEYRELAY_QUEUE takes triggers of the profile {profile!r} only: publish"
+            " in that profile, or into a topic whose URL names none"
+        )
 
 
 @asynccontextmanager

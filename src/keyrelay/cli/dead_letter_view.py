@@ -8,7 +8,6 @@ from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.documents import parse_document
 from keyrelay.model.outcome import Fault
 from keyrelay.services.redriving import DeadLetterAdministration
 from keyrelay.stores.dead_letters import DeadLetterQuery
@@ -75,5 +74,4 @@ def letter_document(letter: DeadLetter) -> Document:
 
 
 def whole_letter_document(letter: DeadLetter) -> Document:
-    trigger = parse_document(letter.trigger.encode())
-    return {**letter_document(letter), "document": trigger}
+    return {**letter_document(letter), "document": letter.trigger.document()}

@@ -58,7 +58,7 @@ def publish_one(
         if action is None:
             raise WrongUsage("give --action and what was measured, or --file")
         document = trigger_document(options, action, points, session.world.now())
-        async with session.queue() as queue:
+        async with session.inbox() as queue:
             answer = await _publishing(session, queue).publish(document)
         if isinstance(answer, Malformed):
             raise Refused(answer.reason)
@@ -74,7 +74,7 @@ def publish_file(ctx: typer.Context, file: str, *, as_json: bool) -> None:
     with _opened(file) as descriptor:
 
         async def work(session: Session) -> None:
-            async with session.queue() as queue:
+            async with session.inbox() as queue:
                 await _publish_lines(_publishing(session, queue), descriptor, report)
 
         perform(ctx, work)

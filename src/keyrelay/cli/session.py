@@ -13,13 +13,13 @@ import typer
 import uvloop
 
 from keyrelay.app.settings import Settings, load_settings
-from keyrelay.app.store import Store, open_inbox, open_store
+from keyrelay.app.store import Store, open_inbox, open_store, require_own_profile
 from keyrelay.cli.options import GlobalOptions
 from keyrelay.cli.refusals import Refused
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.observability.logs import configure_command_logs, report_loop_fault
-from keyrelay.ports import TriggerQueue
+from keyrelay.ports import Inbox, TriggerQueue
 from keyrelay.services.naming import find_definition
 from keyrelay.stores.installation import Profile, find_profile
 from keyrelay.stores.refusals import NotFound
@@ -49,6 +49,14 @@ class Session:
 
     def queue(self) -> AbstractAsyncContextManager[TriggerQueue]:
         return open_inbox(self.settings, self.store)
+
+    def inbox(self) -> AbstractAsyncContextManager[Inbox]:
+        """Return the queue to publish into.
+
+        Raises InvalidSettings if it takes no triggers of this profile.
+        """
+        require_own_profile(self.settings)
+        return self.queue()
 
 
 def settings_of(ctx: typer.Context) -> Settings:

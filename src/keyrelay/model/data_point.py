@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyrelay.model.documents import (
+    DEEPEST,
     InvalidDefinition,
     require_list,
     require_object,
+    require_shallow,
     require_text,
 )
 from keyrelay.model.instant import parse_instant, wire_instant
 from keyrelay.model.templates import Fact, Facts
 
 MOST_POINTS = 1000
+_DEEPEST_POINT = DEEPEST - 2  # within the list, within the trigger
 
 _POINT_FACTS = (
     (Fact.VARIABLE, "variable", "a data point's variable"),
@@ -56,6 +59,9 @@ def parse_points(value: object) -> tuple[DataPoint, ...]:
     """
     if value is None:
         return ()
+    if isinstance(value, dict):
+        # It is stored in a list, in which it must not be too deep to be read again.
+        require_shallow(value, "a data point", levels=_DEEPEST_POINT)
     points = [value] if isinstance(value, dict) else value
     return tuple(
         _point(require_object(point, "a data point"))

@@ -10,19 +10,19 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-_DEEPEST = 32
+DEEPEST = 32  # levels of objects and lists
 
 
 class InvalidDefinition(ValueError):
     """The document breaks a rule; the message says what to change."""
 
 
-def parse_document(raw: bytes | str) -> Mapping[str, object]:
+def parse_document(raw: bytes | str, *, deepest: int = DEEPEST) -> Mapping[str, object]:
     """Read one strict JSON object, or raise InvalidDefinition.
 
     Stricter than RFC 8259: UTF-8 only, no key twice in one object (the last of two
     `effect`s would win), no NaN and no number that overflows to infinity, no lone
-    surrogate, at most 32 levels deep.
+    surrogate, at most `deepest` levels.
     """
     text = _text(raw)
     document = _decoded(text)
@@ -32,10 +32,15 @@ def parse_document(raw: bytes | str) -> Mapping[str, object]:
             "expected one JSON object, in UTF-8, in which no key stands twice"
         )
     # Most documents have fewer brackets than that, and need not be walked.
-    brackets = text.count("{") + text.count("[")
-    if brackets > _DEEPEST and not _is_shallow(document, _DEEPEST):
-        raise InvalidDefinition(f"JSON deeper than {_DEEPEST} levels is refused")
+    if text.count("{") + text.count("[") > deepest:
+        require_shallow(document, "JSON", levels=deepest)
     return document
+
+
+def require_shallow(value: object, what: str, *, levels: int) -> None:
+    """Refuse objects and lists that stand in one another over more than `levels`."""
+    if not _is_shallow(value, levels):
+        raise InvalidDefinition(f"{what} deeper than {levels} levels is refused")
 
 
 def refuse_unknown(

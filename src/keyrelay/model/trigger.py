@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from keyrelay.model.data_point import DataPoint, parse_points
 from keyrelay.model.documents import (
+    DEEPEST,
     InvalidDefinition,
     parse_document,
     refuse_unknown,
@@ -18,6 +19,8 @@ from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
 
 LARGEST_TRIGGER = 1024 * 1024  # bytes; what SQS takes for one message
+# Numbers may be written longer than they were sent: 1e15 becomes 1000000000000000.0.
+_MOST_GROWTH = 4
 STANDARD_LIFETIME = timedelta(hours=24)
 
 _FIELDS = frozenset({"id", "profile", "action", "data", "key", "raised_at", "deadline"})
@@ -42,12 +45,14 @@ class Origin:
     """What a source knows about the triggers that come in through it.
 
     With a `profile`, a trigger may leave its own out and must not name another; without
-    one, each trigger must name its own.
+    one, each trigger must name its own. `largest` are the bytes that a document may
+    have; whatever they are, its data has at most LARGEST_TRIGGER once it is encoded.
     """
 
     profile: str | None
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
+    largest: int = LARGEST_TRIGGER
 
 
 # `encode` writes every field, so `decode` has nothing to fill in.
@@ -72,26 +77,30 @@ class Trigger:
 
     @classmethod
     def parse(cls, raw: bytes, origin: Origin) -> Self:
-        """Read untrusted JSON of at most LARGEST_TRIGGER bytes.
+        """Read untrusted JSON, or raise MalformedTrigger.
 
-        Raises MalformedTrigger.
+        What is read is encoded to a document that can be parsed as well as decoded,
+        where documents may be a little larger than LARGEST_TRIGGER: the limits count
+        what a trigger says, in whatever way it is written.
         """
-        if len(raw) > LARGEST_TRIGGER:
-            raise MalformedTrigger(f"larger than {LARGEST_TRIGGER} bytes")
-        return cls._parse(raw, origin)
+        if len(raw) > origin.largest:
+            raise MalformedTrigger(f"larger than {origin.largest} bytes")
+        trigger = cls._parse(raw, origin, DEEPEST)
+        if len(raw) > LARGEST_TRIGGER // _MOST_GROWTH:
+            _require_small(trigger.data)
+        return trigger
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
-        """Read back what `encode` wrote, or raise MalformedTrigger.
-
-        No limit: as ASCII, a trigger can have three times the bytes that were sent.
-        """
-        return cls._parse(raw, _STORED)
+        """Read back what `encode` wrote, or raise MalformedTrigger."""
+        # Releases before 0.2 accepted and wrote data points that are deeper by a level,
+        # and wrote ASCII, which is larger.
+        return cls._parse(raw, _STORED, DEEPEST + 1)
 
     @classmethod
-    def _parse(cls, raw: bytes, origin: Origin) -> Self:
+    def _parse(cls, raw: bytes, origin: Origin, deepest: int) -> Self:
         try:
-            return cls._from(parse_document(raw), origin)
+            return cls._from(parse_document(raw, deepest=deepest), origin)
         except InvalidDefinition as fault:
             raise MalformedTrigger(str(fault)) from None
 
@@ -110,17 +119,30 @@ class Trigger:
 
     def encode(self) -> bytes:
         """Return JSON that `decode` reads back to an equal trigger."""
-        head = {
+        return _JSON.encode(self.document()).encode()
+
+    def document(self) -> Mapping[str, object]:
+        """Return what `encode` writes, as values of JSON."""
+        key = {} if self.key is None else {"key": self.key}
+        return {
             "id": self.id,
             "profile": self.profile,
             "action": self.action,
             "raised_at": self.lifetime.raised_at.isoformat(),
             "deadline": self.lifetime.deadline.isoformat(),
+            **key,
+            "data": [point.fields for point in self.data],
         }
-        if self.key is not None:
-            head["key"] = self.key
-        points = ",".join(point.document for point in self.data)
-        return f'{json.dumps(head)[:-1]}, "data": [{points}]}}'.encode()
+
+
+# In UTF-8 and without blanks, so that data takes no more bytes than were sent.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def _require_small(data: Sequence[DataPoint]) -> None:
+    encoded = _JSON.encode([point.fields for point in data]).encode()
+    if len(encoded) > LARGEST_TRIGGER:
+        raise MalformedTrigger(f"its data is larger than {LARGEST_TRIGGER} bytes")
 
 
 def _trigger_id(value: object) -> str:

@@ -49,6 +49,18 @@ def test_good_lines_are_accepted_and_bad_ones_are_named(keyrelay: Keyrelay) -> N
     assert summary.startswith("keyrelay: ")
 
 
+def test_what_workers_would_refuse_for_its_profile_is_not_accepted(
+    keyrelay: Keyrelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYRELAY_QUEUE", "kafka://127.0.0.1:1?profile=another")
+
+    said = keyrelay("trigger", "publish", "--file", "-", stdin=line("t1"))
+
+    assert said.code == 2
+    assert not said.out
+    assert "takes triggers of the profile 'another' only" in said.err
+
+
 def test_with_json_each_line_is_answered_by_an_object(keyrelay: Keyrelay) -> None:
     lines = f"{line('t1')}\n\n{line('t1')}\n"
     file = keyrelay.write("triggers.jsonl", lines)

@@ -1,18 +1,37 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyrelay.model.documents import DEEPEST
 from keyrelay.model.instant import wire_instant
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.samples import DAY, MAIL_ACTION, NOON, ORIGIN, OTHER_PROFILE, PROFILE
 from tests.triggers import GOOD, JSON, ODD, REFUSED, SMALLEST
 
+# A log, which holds what this program wrote beside what producers wrote.
+LOG = replace(ORIGIN, largest=6 * LARGEST_TRIGGER)
 SHARED = replace(ORIGIN, profile=None)  # such as a topic that all profiles use
+
+
+def nested(levels: int) -> object:
+    value: object = 1
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+def filled(filling: str, size: int) -> bytes:
+    """Return a trigger with as much of the text, as JSON holds it, as there is room."""
+    before = f'{{"action":"{MAIL_ACTION}","data":{{"note":"'
+    room = size - len(before) - len('"}}')
+    text = filling * (room // len(filling.encode()))
+    return f'{before}{text}"}}}}'.encode()
 
 
 def parse(**fields: object) -> Trigger:
@@ -160,15 +179,80 @@ def test_what_was_accepted_can_always_be_read_back(document: dict[str, object]) 
     assert Trigger.decode(encoded).encode() == encoded
 
 
-def test_what_grows_when_it_is_encoded_can_be_read_back() -> None:
-    text = "\x7f" * (LARGEST_TRIGGER // 2)
-    document = SMALLEST | {"data": {"value": text}}
-    raw = json.dumps(document, ensure_ascii=False).encode()
+@pytest.mark.parametrize("shape", [lambda point: point, lambda point: [point]])
+@given(document=GOOD, deep=st.integers(0, DEEPEST + 2))
+def test_what_the_border_accepts_it_accepts_again_once_encoded(
+    shape: Callable[[object], object], document: dict[str, object], deep: int
+) -> None:
+    data = shape({"metadata": nested(deep)})
+    raw = json.dumps({**document, "data": data}).encode()
+    try:
+        trigger = Trigger.parse(raw, ORIGIN)
+    except MalformedTrigger:
+        assert deep > DEEPEST - 3
+        return
+
+    assert deep <= DEEPEST - 3
+    assert Trigger.decode(trigger.encode()) == trigger
+    assert Trigger.parse(trigger.encode(), LOG) == trigger
+
+
+@pytest.mark.parametrize(
+    "filling", ["\x7f", "é", "水", "😀", '\\"', "\\u0001", "\\n"], ids=ascii
+)
+def test_the_largest_trigger_of_any_text_can_be_read_back(filling: str) -> None:
+    raw = filled(filling, LARGEST_TRIGGER)
 
     trigger = Trigger.parse(raw, ORIGIN)
 
-    assert len(trigger.encode()) > LARGEST_TRIGGER
+    assert len(raw) > LARGEST_TRIGGER - 8
     assert Trigger.decode(trigger.encode()) == trigger
+    assert Trigger.parse(trigger.encode(), LOG) == trigger
+
+
+def test_a_data_point_of_a_text_written_in_ascii_is_as_small_as_in_utf_8() -> None:
+    raw = filled("\\u6c34", 2 * LARGEST_TRIGGER - 1000)
+
+    trigger = Trigger.parse(raw, LOG)
+
+    assert len(trigger.encode()) < LARGEST_TRIGGER
+    assert Trigger.parse(trigger.encode(), ORIGIN) == trigger
+
+
+@given(
+    number=st.sampled_from(["1e15", "9E+14", "-1e15", "1e-5", "-0", "1E16", "0.5"])
+    | st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    share=st.integers(2, 9),
+)
+@settings(max_examples=20)
+def test_numbers_that_are_written_longer_are_refused_or_can_be_read_back(
+    number: str, share: int
+) -> None:
+    numbers = ",".join([number] * (LARGEST_TRIGGER // share // (len(number) + 1)))
+    raw = f'{{"action": "{MAIL_ACTION}", "data": {{"all": [{numbers}]}}}}'.encode()
+    try:
+        trigger = Trigger.parse(raw, ORIGIN)
+    except MalformedTrigger:
+        assert len(repr(float(number))) > len(number)
+        return
+
+    assert Trigger.parse(trigger.encode(), LOG) == trigger
+
+
+def test_data_that_grows_beyond_the_limit_is_refused_at_the_border() -> None:
+    numbers = ",".join(["1e15"] * (LARGEST_TRIGGER // 6))
+    raw = f'{{"action": "{MAIL_ACTION}", "data": {{"all": [{numbers}]}}}}'.encode()
+
+    for origin in (ORIGIN, LOG):
+        with pytest.raises(MalformedTrigger, match="its data is larger than 1048576"):
+            Trigger.parse(raw, origin)
+
+
+def test_what_an_older_release_accepted_one_level_deeper_is_decoded() -> None:
+    point = {"metadata": nested(DEEPEST - 2)}
+    stored = parse().encode().replace(b"[]", f"[{json.dumps(point)}]".encode())
+
+    assert Trigger.decode(stored).data[0].fields == point
 
 
 @given(raw=st.binary() | JSON.map(json.dumps).map(str.encode))

@@ -23,6 +23,7 @@ from keyrelay.model.instant import parse_instant
 from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
 from keyrelay.sources.kafka.records.cloud_event import unwrap
 from keyrelay.sources.kafka.records.position import FetchPosition, TopicPartitionOffset
+from keyrelay.sources.kafka.records.size import LARGEST_VALUE
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -88,6 +89,7 @@ def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
         profile=profile,
         now=lambda: event.raised_at or timestamp_of(raw),
         new_id=lambda _: event.id or _id_of(place),
+        largest=LARGEST_VALUE,
     )
     trigger = Trigger.parse(event.document, origin)
     if trigger.key is None and event.key is not None:

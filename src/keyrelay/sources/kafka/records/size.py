@@ -4,10 +4,11 @@ from aiokafka.structs import ConsumerRecord
 
 from keyrelay.model.trigger import LARGEST_TRIGGER
 
-# A trigger is written as ASCII, in which one character can take six bytes.
-_LARGEST_VALUE = 6 * LARGEST_TRIGGER
+# Bytes of a trigger's JSON: many producers write ASCII, in which one character can take
+# six bytes.
+LARGEST_VALUE = 6 * LARGEST_TRIGGER
 # Bytes of a record that a producer may publish, with room for the producer's headers.
-LARGEST_PUBLISHED = _LARGEST_VALUE + LARGEST_TRIGGER
+LARGEST_PUBLISHED = LARGEST_VALUE + LARGEST_TRIGGER
 # Bytes of a record that a worker may write: a published one with the worker's headers.
 LARGEST_RECORD = LARGEST_PUBLISHED + LARGEST_TRIGGER
 
