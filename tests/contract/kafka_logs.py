@@ -139,7 +139,7 @@ class Log:
 
     async def read(self, topic: str) -> Sequence[ConsumerRecord]:
         """Return all records of a topic."""
-        async with self.clients.onlooker() as consumer:
+        async with self.clients.onlooking() as consumer:
             partitions = [TopicPartition(topic, n) for n in range(self.partitions)]
             consumer.assign(partitions)
             await consumer.seek_to_beginning(*partitions)
@@ -152,7 +152,7 @@ class Log:
 
     async def nth(self, topic: str, offset: int) -> ConsumerRecord:
         """Return the record at this offset, once there is one."""
-        async with self.clients.onlooker() as consumer:
+        async with self.clients.onlooking() as consumer:
             partition = TopicPartition(topic, 0)
             consumer.assign([partition])
             consumer.seek(partition, offset)

@@ -12,11 +12,12 @@ from tests.services import loopback
 class Way:
     """A port that leads to the server. What may not pass waits.
 
-    No answer passes once `unanswered` was said.
+    No answer passes once `unanswered` was said; then `silenced` is set.
     """
 
     port: int
     unanswered: bytes | None = None
+    silenced: asyncio.Event = field(default_factory=asyncio.Event)
     _questions: asyncio.Event = field(default_factory=asyncio.Event)
     _answers: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -34,6 +35,7 @@ class Way:
         await self._questions.wait()
         if self.unanswered is not None and self.unanswered in said:
             self._answers.clear()
+            self.silenced.set()
 
     async def answer(self, _: bytes) -> None:
         await self._answers.wait()

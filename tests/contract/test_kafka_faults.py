@@ -1,12 +1,13 @@
 """Faults: brokers that stop, topics that are missing or small, consumers that hang."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.model.data_point import DataPoint
@@ -14,23 +15,27 @@ from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Lease, Unavailable
-from keyrelay.sources.kafka.connecting.clients import KafkaClients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients, start
 from keyrelay.sources.kafka.options import Window
 from tests.contract.kafka_logs import (
     INTERVALS,
     OPTIONS,
     a_log,
+    clients_at,
     create,
     listening,
     without_topics,
 )
 from tests.contract.queues import trigger
+from tests.contract.silence import way_to
 from tests.samples import a_trigger
+from tests.services import loopback
 from tests.services.kafka import Kafka
 
 pytestmark = pytest.mark.timeout(90)
 
 SOON = TryAgain(after=timedelta(seconds=1))
+METADATA = b"\x00\x03\x00"  # how such a request begins, after its length
 SMALL = {"max.message.bytes": "4000"}
 
 
@@ -86,6 +91,25 @@ async def _insist(lease: Lease, settlement: Settlement, back: asyncio.Event) -> 
 
 
 # Topics
+
+
+@pytest.mark.parametrize("make", [KafkaClients.consumer, KafkaClients.producer])
+async def test_a_start_that_is_cut_short_leaves_no_connection_open(
+    kafka: Kafka, make: Callable[[KafkaClients], AIOKafkaConsumer | AIOKafkaProducer]
+) -> None:
+    async with way_to(kafka.port) as way:
+        way.unanswered = METADATA
+        client = make(clients_at(f"{loopback.HOST}:{way.port}", "group"))
+        starting = asyncio.create_task(start(client))
+        await way.silenced.wait()
+
+        starting.cancel()
+        way.speak_again()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await client.stop()
+
+    gc.collect()  # a connection that is still open warns, and the test fails
 
 
 async def test_missing_topics_are_reported_once_and_waited_for(kafka: Kafka) -> None:

@@ -26,7 +26,7 @@ async def depth(clients: KafkaClients, topics: Topics) -> Depth:
         for topic in described
         for each in topic["partitions"]
     ]
-    async with clients.onlooker() as onlooker:
+    async with clients.onlooking() as onlooker:
         firsts = await onlooker.beginning_offsets(partitions)
         ends = await onlooker.end_offsets(partitions)
     left = dict.fromkeys(topics.read, 0)

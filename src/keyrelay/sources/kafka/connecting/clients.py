@@ -1,5 +1,6 @@
 """Clients: consumers, producers and administrators, set up as durability needs it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from keyrelay.sources.kafka.records.size import LARGEST_RECORD
 
 _FETCH = 1024 * 1024  # bytes of one partition at a time
 _PATIENCE = 10_000  # milliseconds for a request
+_FAREWELL = 5.0  # seconds for a start that is cut short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +50,19 @@ class KafkaClients:
             metadata_max_age_ms=30_000,
         )
 
-    def onlooker(self) -> AIOKafkaConsumer:
-        """Return a consumer of no group, which asks for offsets."""
-        return AIOKafkaConsumer(
+    @asynccontextmanager
+    async def onlooking(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """Lend a consumer of no group, which asks for offsets."""
+        client = AIOKafkaConsumer(
             **self.connection.arguments(),
             enable_auto_commit=False,
             request_timeout_ms=_PATIENCE,
         )
+        try:
+            await start(client)
+            yield client
+        finally:
+            await client.stop()
 
     @asynccontextmanager
     async def administrating(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -62,7 +70,25 @@ class KafkaClients:
             **self.connection.arguments(), request_timeout_ms=_PATIENCE
         )
         try:
-            await client.start()
+            await start(client)
             yield client
         finally:
             await client.close()
+
+
+async def start(
+    client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient,
+) -> None:
+    """Start a client, so that `stop` or `close` leaves no connection open.
+
+    aiokafka loses its first connection if it is cancelled while it waits for the
+    cluster's metadata: a start that is cut short is therefore finished first. It
+    raises what the client raises.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    finally:
+        await asyncio.wait([starting], timeout=_FAREWELL)
+        starting.cancel()
+        await asyncio.wait([starting])

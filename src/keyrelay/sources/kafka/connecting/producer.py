@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from keyrelay.ports import Unavailable
+from keyrelay.sources.kafka.connecting.clients import start
 from keyrelay.sources.kafka.records.record import Headers
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class Producer:
     async def _start(self, client: AIOKafkaProducer) -> AIOKafkaProducer:
         try:
             async with asyncio.timeout(self.patience.total_seconds()):
-                await client.start()
+                await start(client)
         except (KafkaError, TimeoutError) as fault:
             await _stop(client)
             raise Unavailable(

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from keyrelay.model.world import World
 from keyrelay.sources.kafka.buffer.buffer import Buffer
-from keyrelay.sources.kafka.connecting.clients import KafkaClients
+from keyrelay.sources.kafka.connecting.clients import KafkaClients, start
 from keyrelay.sources.kafka.reading.assigned import AssignedPartitions
 from keyrelay.sources.kafka.reading.consumer import Consumer
 from keyrelay.sources.kafka.reading.watchdog import Stalled, Watchdog
@@ -92,7 +92,7 @@ class TopicReader:
     async def _read(self) -> None:
         client = self.clients.consumer()
         try:
-            await client.start()
+            await start(client)
             await self._require_topics(client)
             self._reported = ""
             consumer = self.consumer = self._consumer(client)
