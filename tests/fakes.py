@@ -25,6 +25,8 @@ from keyrelay.ports import Unavailable, Unsealable
 M = TypeVar("M", Mail, QueueMessages)
 T = TypeVar("T")
 
+Pass = Callable[[float], None]  # makes seconds pass for the event loop
+
 
 async def begun(work: Coroutine[object, object, T]) -> asyncio.Task[T]:
     """Return a task of this work, which has begun and waits for something."""

@@ -95,6 +95,10 @@ class Peer:
         return b"".join(part for each in self.connections for part in each.heard)
 
     @property
+    def verbs(self) -> list[str]:
+        return [verb for each in self.connections for verb in each.verbs]
+
+    @property
     def mails(self) -> list[bytes]:
         return [mail for each in self.connections for mail in each.mails]
 
@@ -109,6 +113,10 @@ class Peer:
         while not condition():
             self.heard.clear()
             await self.heard.wait()
+
+    async def hears(self, verb: str, times: int) -> None:
+        """Return once the verb has been said so many times."""
+        await self.until(lambda: self.verbs.count(verb) >= times)
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -1,11 +1,12 @@
 """What a server's replies, and its silence, make of an attempt."""
 
+import asyncio
 import base64
 from dataclasses import replace
 
 import pytest
 
-from keyrelay.dispatchers.smtp.limits import Limits
+from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -31,6 +32,7 @@ from tests.contract.smtp_peer import (
     secret,
     serving,
 )
+from tests.fakes import Pass
 
 pytest_plugins = ["tests.contract.smtp_fixtures"]
 
@@ -369,15 +371,20 @@ async def test_a_long_answer_is_bounded(sender: Sender) -> None:
     assert len(outcome.parts[0].answer) == 200
 
 
-async def test_an_envelope_as_a_whole_has_an_end(sender: Sender) -> None:
-    says: dict[str, bytes | list[bytes]] = {"RCPT": SILENCE}
-    brief = Limits(stage=HASTY.command * 4)
+async def test_a_server_that_is_slow_over_each_recipient_gets_the_mail(
+    sender: Sender, passes: Pass
+) -> None:
+    most = STANDARD.command.total_seconds()
+    many = mail(", ".join(f"{number}@example.com" for number in range(10)))
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        dispatcher = sender.to(peer.port)
+        sending = asyncio.create_task(dispatcher.dispatch(many, secret(peer.port)))
 
-    outcome, _ = await attempt(sender, says, limits=brief)
+        for count in range(1, 11):
+            await peer.hears("RCPT", count)
+            passes(0.9 * most)
 
-    assert outcome == Deferred(
-        "the server took too long over the envelope", blame=Blame.PEER
-    )
+        assert isinstance(await sending, Delivered)
 
 
 async def test_the_size_is_told_where_the_server_asks_for_it(sender: Sender) -> None:

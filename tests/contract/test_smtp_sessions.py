@@ -290,7 +290,7 @@ async def test_no_mail_waits_long_where_no_session_comes_back(sender: Sender) ->
         for outcome in outcomes:
             assert isinstance(outcome, Deferred)
             assert not outcome.spends_attempt
-            assert outcome.blame is Blame.PEER
+            assert outcome.blame is Blame.MESSAGE
         assert len(peer.connections) == 2
         for task in busy:
             task.cancel()

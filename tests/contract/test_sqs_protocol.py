@@ -255,9 +255,9 @@ async def test_a_reply_that_proves_nothing_is_uncertain_and_not_retried(
     ("answer", "blame"),
     [
         (refuses("ServiceUnavailable", 503), Blame.PEER),
-        (refuses("RequestThrottled", 403), Blame.PEER),
-        (refuses("ThrottlingException", 400), Blame.PEER),
-        (refuses("KmsThrottled", 400), Blame.PEER),
+        (refuses("RequestThrottled", 403), Blame.RATE),
+        (refuses("ThrottlingException", 400), Blame.RATE),
+        (refuses("KmsThrottled", 400), Blame.RATE),
         (refuses("InvalidSignatureException", 403, "Signature expired: 2"), Blame.PEER),
         (says(307, "", {"Location": "http://127.0.0.1:1/"}), Blame.PEER),
         (refuses("InvalidClientTokenId", 403), Blame.CREDENTIAL),
@@ -274,7 +274,7 @@ async def test_a_refused_call_is_deferred_and_not_retried(
 
     assert isinstance(outcome, Deferred)
     assert outcome.blame is blame
-    assert outcome.spends_attempt is (blame is not Blame.CREDENTIAL)
+    assert outcome.spends_attempt is (blame is Blame.PEER)
     assert len(peer.received) == 1
 
 

@@ -81,9 +81,9 @@ class Pipeline:
             opened = await self.vault.open(permit)
         except Unsealable as fault:
             return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
-        with self.breaker.attempt(secret):
+        with self.breaker.attempt(secret) as in_flight:
             outcome = await self.dispatchers[channel].dispatch(message, opened)
-        return self.breaker.observe(secret, outcome)
+        return self.breaker.observe(in_flight, outcome)
 
 
 def _refused(reason: str, evidence: Evidence = NOTHING_USED) -> Report:

@@ -14,9 +14,13 @@ class Fault(StrEnum):
 
 
 class Blame(StrEnum):
-    """What a deferral means for the next trigger that uses the same secret."""
+    """What a deferral means for the next trigger that uses the same secret.
+
+    The least serious comes first.
+    """
 
     MESSAGE = "message"  # nothing: it was about this message
+    RATE = "rate"  # the peer works, and takes fewer at once
     PEER = "peer"  # the peer is down or busy, for the next one as well
     CREDENTIAL = "credential"  # the peer refuses this version of the secret
 

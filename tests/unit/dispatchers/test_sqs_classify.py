@@ -19,6 +19,10 @@ def of_entry(code: str, *, by_sender: bool) -> Refusal:
     return Refusal(code=code, message="so it is", by_sender=by_sender)
 
 
+def throttled(reason: str) -> Deferred:
+    return Deferred(reason, not_before=BREATH, spends_attempt=False, blame=Blame.RATE)
+
+
 def credential(reason: str) -> Deferred:
     return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
 
@@ -88,11 +92,10 @@ def test_what_an_administrator_must_change_is_the_definitions_fault(
         ("SomethingNew", 408),
     ],
 )
-def test_throttling_blames_the_peer_and_asks_to_pause(code: str, status: int) -> None:
+def test_throttling_slows_and_spends_no_attempt(code: str, status: int) -> None:
     outcome = classify(of_call(code, status))
 
-    reason = f"{code}: so it is"
-    assert outcome == Deferred(reason, not_before=BREATH, blame=Blame.PEER)
+    assert outcome == throttled(f"{code}: so it is")
 
 
 @pytest.mark.parametrize(
@@ -162,17 +165,11 @@ def test_a_redirect_is_no_delivery(status: int) -> None:
         (
             # SQS calls it the sender's fault on FIFO queues of high throughput.
             of_entry("ThrottlingException", by_sender=True),
-            Deferred(
-                "ThrottlingException: so it is", not_before=BREATH, blame=Blame.PEER
-            ),
+            throttled("ThrottlingException: so it is"),
         ),
         (
             of_entry("KMS.ThrottlingException", by_sender=True),
-            Deferred(
-                "KMS.ThrottlingException: so it is",
-                not_before=BREATH,
-                blame=Blame.PEER,
-            ),
+            throttled("KMS.ThrottlingException: so it is"),
         ),
         (
             of_entry("KMS.DisabledException", by_sender=True),

@@ -31,6 +31,7 @@ OTHER = a_secret(QUEUE_SECRET)
 DELIVERED = Delivered("ok")
 REFUSED = Deferred("535 no", spends_attempt=False, blame=Blame.CREDENTIAL)
 DOWN = Deferred("connection refused", blame=Blame.PEER)
+THROTTLED = Deferred("slow down", spends_attempt=False, blame=Blame.RATE)
 ANSWERED = (Part("ada@example.com", "550 who?", settled=True),)
 OF_OURS = [  # outcomes of attempts that never reached the peer
     Rejected("the address is not public", Fault.DEFINITION),
@@ -62,7 +63,21 @@ class Harness:
 
     def observe(self, outcome: Outcome, *, times: int = 1) -> None:
         for _ in range(times):
-            self.breaker.observe(OLD, outcome)
+            self.attempt(OLD, outcome)
+
+    def attempt(self, secret: Secret, outcome: Outcome) -> Outcome:
+        """Make an attempt that ends so, after all others; return how it is taken."""
+        with self.breaker.attempt(secret) as attempt:
+            pass
+        return self.breaker.observe(attempt, outcome)
+
+    def together(self, *outcomes: Outcome) -> None:
+        """Make attempts that begin together, and end one after the other."""
+        begun = [self.breaker.attempt(OLD) for _ in outcomes]
+        attempts = [each.__enter__() for each in begun]
+        for each, attempt, outcome in zip(begun, attempts, outcomes, strict=True):
+            each.__exit__(None, None, None)
+            self.breaker.observe(attempt, outcome)
 
     def wait(self) -> timedelta:
         """Return how long the next trigger is to wait."""
@@ -91,7 +106,7 @@ def test_a_trigger_of_an_unknown_secret_is_admitted(harness: Harness) -> None:
 def test_a_refused_credential_waits_unspent_for_its_replacement(
     harness: Harness,
 ) -> None:
-    outcome = harness.breaker.observe(OLD, REFUSED)
+    outcome = harness.attempt(OLD, REFUSED)
 
     assert isinstance(outcome, Deferred)
     assert not outcome.spends_attempt
@@ -101,7 +116,7 @@ def test_a_refused_credential_waits_unspent_for_its_replacement(
 def test_the_peers_longer_hint_is_kept(harness: Harness) -> None:
     patient = Deferred("535 in an hour", 60 * MINUTE, blame=Blame.CREDENTIAL)
 
-    outcome = harness.breaker.observe(OLD, patient)
+    outcome = harness.attempt(OLD, patient)
 
     assert isinstance(outcome, Deferred)
     assert outcome.not_before == 60 * MINUTE
@@ -159,7 +174,7 @@ def test_attempts_that_were_in_flight_do_not_lengthen_a_pause(harness: Harness) 
     harness.observe(REFUSED)
     harness.clock.advance(30 * SECOND)
 
-    late = harness.breaker.observe(OLD, REFUSED)
+    late = harness.attempt(OLD, REFUSED)
 
     assert isinstance(late, Deferred)
     assert (late.not_before, late.waits_for) == (MINUTE, OLD.id)
@@ -228,7 +243,7 @@ def test_a_replaced_secret_begins_with_a_closed_circuit(harness: Harness) -> Non
     harness.observe(REFUSED)
     assert harness.admits(NEW)
 
-    again = harness.breaker.observe(NEW, REFUSED)
+    again = harness.attempt(NEW, REFUSED)
 
     assert isinstance(again, Deferred)
     assert again.not_before == MINUTE
@@ -241,7 +256,7 @@ def test_an_old_version_says_nothing_of_the_new_one(
     assert harness.admits(NEW)
 
     for _ in range(9):
-        assert harness.breaker.observe(OLD, outcome) == outcome
+        assert harness.attempt(OLD, outcome) == outcome
 
     assert harness.admits(NEW)
     assert harness.woken == []
@@ -249,7 +264,7 @@ def test_an_old_version_says_nothing_of_the_new_one(
 
 
 def test_an_old_version_does_not_end_the_pause_of_the_new_one(harness: Harness) -> None:
-    harness.breaker.observe(NEW, REFUSED)
+    harness.attempt(NEW, REFUSED)
 
     harness.observe(DELIVERED)
 
@@ -282,7 +297,7 @@ def test_five_failures_of_a_peer_in_a_row_open_the_circuit(
 
 
 def test_a_failure_is_returned_as_it_was(harness: Harness) -> None:
-    outcomes = [harness.breaker.observe(OLD, DOWN) for _ in range(6)]
+    outcomes = [harness.attempt(OLD, DOWN) for _ in range(6)]
 
     assert outcomes == [DOWN] * 6
 
@@ -334,6 +349,98 @@ def test_a_refusal_by_a_peer_that_was_down_pauses_for_no_less_than_a_minute(
     assert harness.length() == MINUTE
 
 
+@pytest.mark.parametrize("failure", [DOWN, Uncertain("no reply to a call of ten")])
+def test_failures_that_were_under_way_together_are_one(
+    harness: Harness, failure: Outcome
+) -> None:
+    for _ in range(4):
+        harness.together(*[failure] * 10)
+    assert harness.admits(OLD)
+
+    harness.together(failure)
+
+    assert not harness.admits(OLD)
+
+
+def test_a_failure_that_began_before_the_pause_makes_no_later_one_longer(
+    harness: Harness,
+) -> None:
+    with harness.breaker.attempt(OLD) as slow:
+        harness.observe(DOWN, times=5)
+        harness.length()
+
+        harness.breaker.observe(slow, DOWN)
+
+        assert [harness.admits(OLD), harness.wait()] == [True, 5 * SECOND]
+
+
+# A peer that throttles
+
+
+def test_a_throttled_call_is_no_failure_and_halves_the_attempts_at_once() -> None:
+    harness = Harness(slow_limit=24)
+    harness.together(*[THROTTLED] * 10)
+
+    with ExitStack() as under_way:
+        admitted = 0
+        while harness.admits(OLD):
+            under_way.enter_context(harness.breaker.attempt(OLD))
+            admitted += 1
+        held = harness.breaker.admit(OLD)
+
+    assert admitted == 5
+    assert held is not None
+    assert held.reason == "the peer of key-5 throttles"
+    assert not held.spends_attempt
+
+
+def test_a_peer_that_throttles_is_slowed_to_one_attempt_before_it_is_paused() -> None:
+    harness = Harness(slow_limit=24)
+    harness.together(*[THROTTLED] * 8)  # 4 at once, then 2, then 1
+    harness.observe(THROTTLED, times=2)
+    assert harness.breaker.paused() == 0
+
+    harness.observe(THROTTLED, times=4)
+    assert harness.breaker.paused() == 0
+    harness.observe(THROTTLED)
+
+    assert harness.breaker.paused() == 1
+
+
+def test_a_peer_that_takes_again_gets_more_and_more_and_then_all() -> None:
+    harness = Harness(slow_limit=4)
+    harness.together(*[THROTTLED] * 4)
+    with harness.breaker.attempt(OLD), harness.breaker.attempt(OLD):
+        assert not harness.admits(OLD)
+        harness.observe(DELIVERED, times=3)
+        assert harness.admits(OLD)
+    assert harness.woken == []
+
+    harness.observe(DELIVERED, times=4)
+
+    assert harness.woken == [OLD.id], "what was held back goes on"
+
+
+def test_a_call_that_is_throttled_in_between_pauses_nothing() -> None:
+    harness = Harness(slow_limit=24)
+    for _ in range(50):
+        harness.together(*[THROTTLED] * 10)
+        harness.together(*[DELIVERED] * 10)
+
+    assert harness.breaker.paused() == 0
+    assert harness.admits(OLD)
+
+
+def test_triggers_held_back_for_want_of_room_come_back_one_after_the_other() -> None:
+    harness = Harness(slow_limit=24)
+    harness.together(THROTTLED)
+    with harness.breaker.attempt(OLD):
+        waits = [harness.wait() / SECOND for _ in range(5000)]
+
+    assert waits[:3] == pytest.approx([1, 1.02, 1.04])
+    assert waits[-1] == 60
+
+
 # A peer that is slow
 
 
@@ -368,7 +475,7 @@ def test_slow_peers_have_one_limit_together(harness: Harness) -> None:
 
 def test_a_clock_that_is_set_back_makes_no_pause_longer(harness: Harness) -> None:
     harness.clock.advance(1000 * MINUTE)
-    harness.breaker.observe(OLD, Deferred("535", blame=Blame.CREDENTIAL))
+    harness.attempt(OLD, Deferred("535", blame=Blame.CREDENTIAL))
     assert not harness.admits(OLD)
 
     harness.clock.time -= 500 * MINUTE
@@ -432,7 +539,9 @@ def test_a_pause_and_its_end_are_logged(
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from([REFUSED, DOWN, Uncertain("silence"), *OF_OURS, *OF_THE_PEER]),
+        st.sampled_from(
+            [REFUSED, DOWN, THROTTLED, Uncertain("?"), *OF_OURS, *OF_THE_PEER]
+        ),
         st.integers(0, 1000),
     ),
     max_size=40,
@@ -481,7 +590,7 @@ def test_paused_secrets_are_counted_from_their_pause_to_its_end(
 ) -> None:
     before = harness.breaker.paused()
     harness.observe(REFUSED)
-    harness.breaker.observe(OTHER, REFUSED)
+    harness.attempt(OTHER, REFUSED)
     both = harness.breaker.paused()
     harness.length()
     harness.observe(DELIVERED)

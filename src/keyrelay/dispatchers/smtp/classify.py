@@ -141,7 +141,7 @@ def _blame(reply: SmtpReply, phase: Phase, subject: str) -> Blame:
 
 
 def _most_serious(deferrals: list[Deferred]) -> Deferred:
-    weight = [Blame.MESSAGE, Blame.PEER, Blame.CREDENTIAL]
+    weight = list(Blame)
     return max(deferrals, key=lambda one: (weight.index(one.blame), one.not_before))
 
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 class SlotLimits:
     """How many sessions one version of a secret has, and how long to wait for one.
 
-    `wait` bounds the wait for a slot while others are released; the peer is not
-    blamed when it ends. `stall` bounds the time without any release; the peer is
-    blamed then, as it answers in none of the sessions. Raises ValueError for no slot.
+    `wait` bounds the wait for a slot while others are released, and `stall` the time
+    without any release. The peer is not blamed when either ends. Raises ValueError for
+    no slot.
     """
 
     count: int = 8
@@ -45,14 +45,13 @@ class Limits:
     """How long each step may take, and the limits of slots and of reuse.
 
     `connect` bounds resolving a name, and each address by itself; `command` the reply
-    to one command; `stage` the opening of a session as a whole, and a mail from MAIL to
-    DATA as a whole; `body` the reply to the final dot. A `body` that is too short
-    makes duplicates (RFC 5321 sections 4.5.3.2.6 and 6.1).
+    to one command; `body` the reply to the final dot. No limit spans several replies: a
+    server that answers each of them in time is slow, and works. A `body` that is too
+    short makes duplicates (RFC 5321 sections 4.5.3.2.6 and 6.1).
     """
 
     connect: timedelta = timedelta(seconds=10)
     command: timedelta = timedelta(seconds=30)
-    stage: timedelta = timedelta(minutes=1)
     body: timedelta = timedelta(minutes=2)
     slots: SlotLimits = SlotLimits()
     reuse: ReuseLimits = ReuseLimits()

@@ -34,16 +34,13 @@ class SessionOpener:
         happen, the schedule ends in a dead letter that gives the reason.
         """
         try:
-            async with asyncio.timeout(self.limits.stage.total_seconds()):
-                return await self._open(credentials)
+            return await self._open(credentials)
         except AddressRefused as refused:
             return Rejected(str(refused), Fault.DEFINITION)
         except SessionRefused as refused:
             return classify(refused.reply, refused.phase)
         except (InsecureConnection, ConversationFailed) as failure:
             return Deferred(str(failure), blame=Blame.PEER)
-        except TimeoutError:
-            return Deferred("opening a session took too long", blame=Blame.PEER)
 
     async def _open(self, credentials: SmtpCredentials) -> SmtpSession:
         host = credentials.smtp_server

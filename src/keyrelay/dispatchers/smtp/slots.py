@@ -1,19 +1,15 @@
 """Slots: a cap on the sessions that one version of a secret has at a time."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from keyrelay.dispatchers.smtp.limits import SlotLimits
-from keyrelay.model.outcome import Blame, Deferred
+from keyrelay.model.outcome import Deferred
 
+# Not the peer's fault: one that is slow, or lets sessions log in one by one, works.
 _ALL_IN_USE = Deferred(
     "all sessions of the secret are in use", timedelta(seconds=5), spends_attempt=False
-)
-_STALLED = replace(
-    _ALL_IN_USE,
-    reason="the server answers in none of the secret's sessions",
-    blame=Blame.PEER,
 )
 
 
@@ -25,8 +21,8 @@ def _now() -> float:
 class Slots:
     """A semaphore whose waits end early once no slot has been released for a while.
 
-    In that case a server that does not answer holds all of them, and a longer wait
-    would keep the lane from triggers of other secrets.
+    In that case a slow server holds all of them, and a longer wait would keep the lane
+    from triggers of other secrets.
     """
 
     limits: SlotLimits
@@ -40,10 +36,8 @@ class Slots:
         """Wait for a slot within the limits; return why there is none, or None."""
         until = _now() + self.limits.wait.total_seconds()
         while not await self._acquired_by(end := min(until, self._stalled_at())):
-            if end >= until:
+            if end >= min(until, self._stalled_at()):
                 return _ALL_IN_USE
-            if end >= self._stalled_at():
-                return _STALLED
         self._changed_at = _now()
         return None
 

@@ -1,7 +1,5 @@
 """Transaction: one mail over one session, from MAIL to the final dot (RFC 5321)."""
 
-import asyncio
-
 from keyrelay.dispatchers.smtp.classify import (
     all_recipients_refused,
     classify,
@@ -20,11 +18,7 @@ async def transact(session: SmtpSession, mail: ComposedMail) -> Outcome:
 
     Raises ConversationFailed or StaleSession; then the server certainly has no mail.
     """
-    try:
-        async with asyncio.timeout(session.limits.stage.total_seconds()):
-            replies = await _offer(session, mail)
-    except TimeoutError:
-        raise ConversationFailed("the server took too long over the envelope") from None
+    replies = await _offer(session, mail)
     if not isinstance(replies, dict):
         return replies
     session.send_content(mail.content)

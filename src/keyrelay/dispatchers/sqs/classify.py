@@ -80,7 +80,7 @@ def classify(refusal: Refusal) -> Outcome:
         return Deferred(reason, blame=Blame.PEER)
     if code in _THROTTLED or refusal.status in (408, 429):
         hint = refusal.retry_after or _THROTTLE_PAUSE
-        return Deferred(reason, not_before=hint, blame=Blame.PEER)
+        return Deferred(reason, not_before=hint, spends_attempt=False, blame=Blame.RATE)
     if code in _CREDENTIAL or refusal.status in (401, 403):
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
     if code in _DEFINITION:

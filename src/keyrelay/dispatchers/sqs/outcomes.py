@@ -15,7 +15,7 @@ from keyrelay.model.outcome import (
 )
 
 _LONGEST_RECEIPT = 200
-_BY_SERIOUSNESS = (Blame.MESSAGE, Blame.PEER, Blame.CREDENTIAL)
+_BY_SERIOUSNESS = tuple(Blame)
 
 PartOutcome = tuple[str, Outcome]  # a part's name, and the outcome for it
 

@@ -1,0 +1,111 @@
+"""Circuit: what a worker knows of the peer of one version of a secret."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+LONGEST_PAUSE = timedelta(minutes=15)
+# Triggers that are told to come back for one probe: the first is the probe, and the
+# others are there in case that it was settled or leased elsewhere by then.
+_CANDIDATES = 3
+_BEHIND_PROBE = timedelta(minutes=1)  # how much later all others come back, at least
+# Triggers that are held back for want of room come back one after the other: if all
+# came at the same moment, they would be put back again for nothing.
+_TURN = timedelta(milliseconds=20)
+_LATEST_TURN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Why and since when a circuit is open, and when its next probe is due.
+
+    While a probe is under way, `probe_at` lies one more `length` ahead, so that the
+    probe stays alone. `candidates` counts the triggers that were told to come then.
+    """
+
+    reason: str
+    since: datetime
+    length: timedelta
+    probe_at: datetime
+    candidates: int = 0
+
+    def holds(self, now: datetime) -> bool:
+        # A clock that was set back must not make a pause longer.
+        return self.since <= now < self.probe_at
+
+    def is_half_open(self, now: datetime) -> bool:
+        return now >= self.since + self.length
+
+
+@dataclass(slots=True)
+class Room:
+    """How many attempts may be in flight while the peer throttles.
+
+    `at_once` is None while it does not.
+    """
+
+    at_once: float | None = None
+    in_flight: int = 0
+    _last_turn: datetime = _NEVER
+
+    @property
+    def is_full(self) -> bool:
+        return self.at_once is not None and self.in_flight >= int(self.at_once)
+
+    def wait(self, at_least: timedelta, now: datetime) -> timedelta:
+        """Return how long a trigger waits that is held back for want of room."""
+        turn = max(now + at_least, min(self._last_turn + _TURN, now + _LATEST_TURN))
+        self._last_turn = turn
+        return turn - now
+
+    def shrink(self) -> bool:
+        """Halve the attempts at once; False, there is no more than one already."""
+        before = self.at_once or float(self.in_flight + 1)
+        self.at_once = max(1.0, before / 2)
+        return before > 1
+
+    def grow(self, limit: int) -> bool:
+        """Admit one more at once for each round of answers; tell if a limit ended."""
+        if self.at_once is None:
+            return False
+        self.at_once += 1 / self.at_once
+        if self.at_once < limit:
+            return False
+        self.at_once = None
+        return True
+
+
+@dataclass(slots=True)
+class Circuit:
+    """The state of a circuit; it is closed without a `pause`.
+
+    `failures` are those in a row, and `observed` is their number ever.
+    """
+
+    version: int
+    failures: int = 0
+    observed: int = 0
+    pause: Pause | None = None
+    room: Room = field(default_factory=Room)
+
+    def begin_probe(self, pause: Pause, now: datetime) -> None:
+        """Let one attempt go, and hold the others back for one more length."""
+        since, probe_at = min(pause.since, now), now + pause.length
+        self.pause = replace(pause, since=since, probe_at=probe_at, candidates=0)
+
+    def end_probe(self, now: datetime) -> None:
+        """Let the next trigger be the probe: the last one never reached the peer."""
+        if self.pause is not None and self.pause.is_half_open(now):
+            self.pause = replace(self.pause, probe_at=now)
+
+    def wait_for_probe(self, pause: Pause, now: datetime) -> timedelta:
+        """Return how long a held trigger waits: few until the probe, others longer.
+
+        A probe that succeeds wakes the others; after one that fails, they would all
+        have come for nothing.
+        """
+        until_probe = pause.probe_at - now
+        if pause.candidates < _CANDIDATES:
+            self.pause = replace(pause, candidates=pause.candidates + 1)
+            return until_probe
+        return min(until_probe + max(_BEHIND_PROBE, 4 * pause.length), LONGEST_PAUSE)
