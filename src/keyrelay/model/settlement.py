@@ -13,8 +13,11 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 
-LONGEST_HINT = timedelta(hours=1)
+LONGEST_HINT = timedelta(days=1)  # as long as a provider's quota for a day
+LONGEST_JITTER = timedelta(hours=1)
 SHORTEST_UNSPENT = timedelta(seconds=1)
+# How long before the deadline the last attempt comes that spends none.
+LAST_CALL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement
 
     Exponential back-off with full jitter: AWS Architecture Blog, "Exponential Backoff
     And Jitter" (2015). A hint of the peer is honoured up to LONGEST_HINT. A wait that
-    would end after the deadline buries the trigger.
+    would end after the deadline buries the trigger, but for what spent no attempt: it
+    is tried once more LAST_CALL before the deadline.
     """
     done = attempt.done | {part.name for part in outcome.parts if part.settled}
     match outcome:
@@ -114,11 +118,12 @@ def settle(outcome: Outcome, attempt: Attempt, schedule: Schedule) -> Settlement
         case Rejected(reason, fault):
             return Bury(reason=reason, fault=fault, done=done)
         case Deferred(reason, hint, spends_attempt=False, waits_for=secret):
-            # Never zero: nothing else slows a loop that spends no attempts. A quarter
-            # of jitter, so that not all held triggers come back at the same moment.
-            wait = max(_bounded(hint), SHORTEST_UNSPENT) * (1 + attempt.chance / 4)
             again = TryAgain(
-                after=wait, spent=False, waits_for=secret, done=done, reason=reason
+                after=_unspent_wait(hint, attempt),
+                spent=False,
+                waits_for=secret,
+                done=done,
+                reason=reason,
             )
             return _in_time(again, attempt)
         case Deferred(reason, hint):
@@ -141,6 +146,15 @@ def _again_or_bury(
         return Bury(reason=reason, fault=Fault.SYSTEM, done=done)
     after = max(longest * attempt.chance, hint)
     return _in_time(TryAgain(after=after, done=done, reason=reason), attempt)
+
+
+def _unspent_wait(hint: timedelta, attempt: Attempt) -> timedelta:
+    # Never zero: nothing else slows a loop that spends no attempts. Jitter, so that not
+    # all held triggers come back at the same moment.
+    wait = max(_bounded(hint), SHORTEST_UNSPENT)
+    wait += min(wait / 4, LONGEST_JITTER) * attempt.chance
+    last = attempt.deadline - attempt.ended_at - LAST_CALL
+    return min(wait, last) if last >= SHORTEST_UNSPENT else wait
 
 
 def _in_time(again: TryAgain, attempt: Attempt) -> TryAgain | Bury:

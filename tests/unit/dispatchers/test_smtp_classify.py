@@ -25,22 +25,26 @@ MINUTE = timedelta(minutes=1)
 OK = SmtpReply(250, "2.1.5 Ok")
 CONNECT, AUTH, MAIL, RCPT, DATA, BODY = Phase
 
+THROTTLED = [
+    (550, "5.4.5 Daily user sending limit exceeded", MAIL, 24 * 60 * MINUTE),
+    (550, "sending rate exceeded", BODY, MINUTE),
+    (550, "mail frequency limited", RCPT, MINUTE),
+    (454, "4.7.0 Too many login attempts, try later", AUTH, MINUTE),
+    (535, "5.7.0 too many failed logins", AUTH, MINUTE),
+    (421, "4.7.0 Too many connections", CONNECT, MINUTE),
+    (451, "4.7.500 Server busy, please slow down, too fast", MAIL, MINUTE),
+    (550, "5.7.1 rate limited, retry after 300 seconds", BODY, 5 * MINUTE),
+]
+
 LATER = [
-    # What providers say when they mean "slower".
-    (550, "5.4.5 Daily user sending limit exceeded", MAIL, MINUTE, Blame.PEER),
-    (550, "sending rate exceeded", BODY, MINUTE, Blame.PEER),
-    (550, "mail frequency limited", RCPT, MINUTE, Blame.PEER),
-    (454, "Throttling failure: Maximum sending rate exceeded.", BODY, MINUTE, None),
-    (454, "4.7.0 Too many login attempts, try later", AUTH, MINUTE, Blame.PEER),
-    (535, "5.7.0 too many failed logins", AUTH, MINUTE, Blame.PEER),
-    (421, "4.7.0 Too many connections", CONNECT, MINUTE, Blame.PEER),
-    (451, "4.7.500 Server busy, please slow down, too fast", MAIL, MINUTE, Blame.PEER),
-    (432, "4.3.2 Concurrent connections limit", MAIL, MINUTE, Blame.PEER),
+    (432, "4.3.2 Concurrent connections", MAIL, MINUTE, Blame.PEER),
     (432, "", RCPT, MINUTE, Blame.PEER),
-    # How long, if they say so.
-    (550, "5.7.1 rate limited, retry after 300 seconds", BODY, 5 * MINUTE, Blame.PEER),
+    # How long, if they say so; at most an hour.
     (450, "4.7.1 Greylisted for 5 minutes", RCPT, 5 * MINUTE, Blame.MESSAGE),
     (450, "4.7.1 try again in 90s", RCPT, 1.5 * MINUTE, Blame.MESSAGE),
+    (451, "4.7.1 Greylisted, come back in 00:02:00", RCPT, 2 * MINUTE, Blame.MESSAGE),
+    (450, "4.7.1 Greylisted, wait 9 days", RCPT, 60 * MINUTE, Blame.MESSAGE),
+    (422, "try again in 15 seconds.", AUTH, MINUTE / 4, Blame.PEER),
     # The recipient gets too much mail; other mails need not wait for it.
     (450, "4.2.1 The user receives mail at a rate that", RCPT, MINUTE, Blame.MESSAGE),
     # An enhanced status of class 4 beats a basic code of class 5.
@@ -85,6 +89,18 @@ NEVER = [
     (554, "5.4.6 too many hops", BODY, Fault.DEFINITION),
     (552, "5.3.4 Message size exceeds message limit size", BODY, Fault.TRIGGER),
 ]
+
+
+@pytest.mark.parametrize(("code", "text", "phase", "wait"), THROTTLED)
+def test_what_the_secret_may_not_send_just_now_spends_no_attempt(
+    code: int, text: str, phase: Phase, wait: timedelta
+) -> None:
+    assert classify(SmtpReply(code, text), phase) == Deferred(
+        f"the server answered {phase} with {code} {text}",
+        wait,
+        spends_attempt=False,
+        blame=Blame.PEER,
+    )
 
 
 @pytest.mark.parametrize(("code", "text", "phase", "wait", "blame"), LATER)

@@ -15,7 +15,9 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 from keyrelay.model.settlement import (
+    LAST_CALL,
     LONGEST_HINT,
+    LONGEST_JITTER,
     SHORTEST_UNSPENT,
     STANDARD,
     Attempt,
@@ -123,13 +125,26 @@ def test_what_spends_no_attempt_is_never_tried_again_at_once(hint: timedelta) ->
 
 
 @pytest.mark.parametrize("spends_attempt", [True, False])
-def test_a_hint_of_days_is_cut_to_an_hour(*, spends_attempt: bool) -> None:
+@pytest.mark.parametrize("chance", [0, 0.99])
+def test_a_hint_of_days_is_cut_to_a_day_and_an_hour_of_jitter(
+    chance: float, *, spends_attempt: bool
+) -> None:
     outcome = Deferred("busy", 9 * DAY, spends_attempt=spends_attempt)
+    attempt = replace(FIRST, deadline=NOON + 9 * DAY, chance=chance)
 
-    settlement = settle(outcome, replace(FIRST, chance=0), SCHEDULE)
+    settlement = settle(outcome, attempt, SCHEDULE)
 
     assert isinstance(settlement, TryAgain)
-    assert settlement.after == LONGEST_HINT
+    assert LONGEST_HINT <= settlement.after <= LONGEST_HINT + LONGEST_JITTER
+
+
+def test_a_wait_beyond_the_deadline_ends_shortly_before_it() -> None:
+    quota = Deferred("daily quota", 9 * DAY, spends_attempt=False)
+    late = replace(FIRST, deadline=NOON + 3 * LAST_CALL)
+
+    settlement = settle(quota, late, SCHEDULE)
+
+    assert settlement == TryAgain(after=2 * LAST_CALL, spent=False)
 
 
 @pytest.mark.parametrize(

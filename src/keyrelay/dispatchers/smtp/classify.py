@@ -1,8 +1,8 @@
 """Classification: the outcome of an attempt by the server's replies.
 
-A refusal is read in this order: words in its text, the enhanced status code
-(RFC 3463), the reply code (RFC 5321 section 4.2), the phase. Words come first because
-providers throttle with codes that mean a permanent failure.
+A refusal is read in this order: words in its text (throttling.py), the enhanced status
+code (RFC 3463), the reply code (RFC 5321 section 4.2), the phase. Words come first
+because providers throttle with codes that mean a permanent failure.
 """
 
 import re
@@ -11,6 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from keyrelay.dispatchers.smtp.reply import ConversationFailed, Phase, SmtpReply
+from keyrelay.dispatchers.smtp.throttling import (
+    has_too_many_recipients,
+    is_of_recipient,
+    plain_words,
+    read_throttle,
+    waiting_time,
+)
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -22,23 +29,12 @@ from keyrelay.model.outcome import (
     Uncertain,
 )
 
-# Where a throttling provider names no time: providers count by minutes.
-_THROTTLE_PAUSE = timedelta(minutes=1)
+# A rate is often not named either where a server asks for slowness with its code.
+_BUSY_PAUSE = timedelta(minutes=1)
+_LONGEST_HINT = timedelta(hours=1)  # of what is no throttling, greylisting for example
 
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
-# Servers repeat addresses: rate@example.com is not about a rate.
-_ADDRESS = re.compile(r"<[^>]*>|\S*@\S*")
-_THROTTLED = re.compile(
-    r"\b(?:rates?|frequency|frequently (?!asked)|throttl\w*|too (?:fast|quickly|often)"
-    r"|too many (?!hops|received|recipients)"
-    r"|(?:sending|daily|hourly|message) (?!size )(?:\w+ )?"
-    r"(?:limits?|quotas?)\b(?! size))\b",
-    re.IGNORECASE,
-)
-_TOO_MANY_RECIPIENTS = re.compile(r"\btoo many recipients\b", re.IGNORECASE)
-_WAIT = re.compile(
-    r"\b(?:in|after|for|wait) (\d{1,4}) ?(s|sec\w*|m|min\w*)\b", re.IGNORECASE
-)
+_ENHANCED_AT_END = re.compile(r"\(#([245])\.(\d{1,3})\.(\d{1,3})\)")  # qmail's form
 
 _CREDENTIAL_CODES = frozenset({530, 534, 535})
 _BUSY_CODES = frozenset({421, 432, 454})
@@ -51,20 +47,23 @@ _RECIPIENT_SUBJECTS = frozenset({"1", "2"})  # of RFC 3463: address, mailbox
 def classify(reply: SmtpReply, phase: Phase) -> Deferred | Rejected:
     """Return the outcome for one refusing reply, of code 4xx or 5xx, in `phase`."""
     reason = f"the server answered {phase} with {reply}"
-    words = _ADDRESS.sub(" ", reply.text)
+    words = plain_words(reply.text)
     class_, *status = _status(reply)
-    if _TOO_MANY_RECIPIENTS.search(words):
+    if has_too_many_recipients(words):
         # A 552 here is read as 452: RFC 5321 section 4.5.3.1.10.
         return Deferred(reason)
-    if _THROTTLED.search(words):
-        # A recipient that gets too much is no reason to slow the peer's other mails.
-        blame = Blame.MESSAGE if status[0] in _RECIPIENT_SUBJECTS else Blame.PEER
-        return Deferred(reason, _wait(words) or _THROTTLE_PAUSE, blame=blame)
+    detail = ".".join(status)
+    if detail not in _TOO_BIG and (throttle := read_throttle(words, detail, phase)):
+        # A recipient that gets too much is no reason to slow the peer's other mails,
+        # and what the secret may not send just now is no attempt of this mail.
+        blame = Blame.PEER if throttle.by_sender else Blame.MESSAGE
+        return Deferred(reason, throttle.wait, not throttle.by_sender, blame)
     if class_ == "5" and phase is not Phase.CONNECT:
-        return _permanent(reply, phase, ".".join(status), reason)
-    blame = _blame(reply, phase, status[0])
-    not_before = _wait(words) or (_THROTTLE_PAUSE if reply.code == 432 else timedelta())
-    return Deferred(reason, not_before, blame=blame)
+        return _permanent(reply, phase, detail, reason)
+    hint = min(waiting_time(words) or timedelta(), _LONGEST_HINT)
+    if reply.code == 432:
+        hint = hint or _BUSY_PAUSE
+    return Deferred(reason, hint, blame=_blame(reply, phase, status[0]))
 
 
 def all_recipients_refused(answers: Mapping[str, SmtpReply]) -> Deferred | Rejected:
@@ -106,16 +105,8 @@ def message_unanswered(
 
 
 def _status(reply: SmtpReply) -> tuple[str, str, str]:
-    found = _ENHANCED.match(reply.text)
+    found = _ENHANCED.match(reply.text) or _ENHANCED_AT_END.search(reply.text)
     return (found[1], found[2], found[3]) if found else (str(reply.code)[0], "", "")
-
-
-def _wait(words: str) -> timedelta | None:
-    found = _WAIT.search(words)
-    if found is None:
-        return None
-    unit = "minutes" if found[2].lower().startswith("m") else "seconds"
-    return timedelta(**{unit: int(found[1])})
 
 
 def _permanent(
@@ -124,7 +115,8 @@ def _permanent(
     if phase is Phase.AUTH or reply.code in _CREDENTIAL_CODES:
         # The peer refused the credential; it has not looked at this mail.
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
-    if status in _TOO_BIG or (reply.code == 552 and status == _NO_STATUS):
+    too_big = reply.code == 552 and status == _NO_STATUS
+    if status in _TOO_BIG or (too_big and not _is_full(reply, status, phase)):
         return Rejected(reason, Fault.TRIGGER)
     understood = reply.code not in _NOT_UNDERSTOOD
     return Rejected(reason, Fault.DEFINITION if understood else Fault.SYSTEM)
@@ -134,10 +126,17 @@ def _blame(reply: SmtpReply, phase: Phase, subject: str) -> Blame:
     """Return whether a temporary refusal concerns this mail alone or the peer."""
     if phase in (Phase.CONNECT, Phase.AUTH) or reply.code in _BUSY_CODES:
         return Blame.PEER
+    if not subject and _is_full(reply, "", phase):
+        return Blame.MESSAGE
     if subject:
         return Blame.PEER if subject == "3" else Blame.MESSAGE  # the mail system
     system_wide = reply.code in (451, 452) and phase is not Phase.RCPT
     return Blame.PEER if system_wide else Blame.MESSAGE
+
+
+def _is_full(reply: SmtpReply, status: str, phase: Phase) -> bool:
+    """Tell whether one recipient's mailbox is full, by the words or the status."""
+    return is_of_recipient(plain_words(reply.text), status, phase)
 
 
 def _most_serious(deferrals: list[Deferred]) -> Deferred:
