@@ -1,5 +1,6 @@
 """`keyrelay dead-letter`: what could not be delivered, and what becomes of it."""
 
+import sys
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from keyrelay.cli.dead_letter_view import (
     COLUMNS,
     LetterChoice,
     LetterFilter,
+    exported,
     whole_letter_document,
 )
 from keyrelay.cli.input import confirm
@@ -32,6 +34,10 @@ Ids = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of triggers.")
 ]
 All = Annotated[bool, typer.Option("--all", help="All that match the filters.")]
+Unreadable = Annotated[
+    bool, typer.Option("--unreadable", help="Only those that cannot be read.")
+]
+Trigger = Annotated[str, typer.Argument(metavar="ID", help="The trigger's id.")]
 FaultFilter = Annotated[
     Fault | None, typer.Option("--fault", help="Only where this is at fault.")
 ]
@@ -42,7 +48,8 @@ FaultFilter = Annotated[
     epilog="""\b
 Examples:
   keyrelay dead-letter list --since 1d
-  keyrelay dead-letter list --fault definition --json""",
+  keyrelay dead-letter list --fault definition --json
+  keyrelay dead-letter list --unreadable""",
 )
 def list_(
     ctx: typer.Context,
@@ -50,11 +57,14 @@ def list_(
     action: ActionFilter = None,
     fault: FaultFilter = None,
     since: Since = None,
+    unreadable: Unreadable = False,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters of the profile, newest first."""
-    letters = LetterFilter(action=action, fault=fault, since=since)
+    letters = LetterFilter(
+        action=action, fault=fault, since=since, unreadable=unreadable
+    )
     list_all(ctx, letters.rows, COLUMNS, limit, as_json=as_json)
 
 
@@ -62,7 +72,7 @@ def list_(
 def show_(
     ctx: typer.Context,
     *,
-    trigger: Annotated[str, typer.Argument(metavar="ID", help="The trigger's id.")],
+    trigger: Trigger,
     as_json: AsJson = False,
 ) -> None:
     """Show a dead letter with the trigger that is in it."""
@@ -71,6 +81,16 @@ def show_(
         lambda session: session.store.dead_letters.get(session.profile.id, trigger),
     )
     show(whole_letter_document(letter), as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay dead-letter export door-17-0001 > door.json")
+def export(ctx: typer.Context, *, trigger: Trigger) -> None:
+    """Write the bytes of a dead letter's trigger as they are stored."""
+    letter = perform(
+        ctx,
+        lambda session: session.store.dead_letters.get(session.profile.id, trigger),
+    )
+    sys.stdout.buffer.write(exported(letter))
 
 
 @app.command(

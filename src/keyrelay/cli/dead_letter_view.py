@@ -7,10 +7,12 @@ from keyrelay.cli.output import Document, date
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
-from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.services.redriving import DeadLetterAdministration
-from keyrelay.stores.dead_letters import DeadLetterQuery
+from keyrelay.stores.dead_letters import DeadLetterQuery, StoredLetter, reason_of
+from keyrelay.stores.unreadable import UnreadableRow
+
+UNREADABLE = "unreadable"  # in the column of the fault
 
 COLUMNS = ("trigger", "action", "fault", "attempts", "buried_at", "reason")
 
@@ -22,6 +24,7 @@ class LetterFilter:
     action: str | None
     fault: Fault | None
     since: str | None
+    unreadable: bool = False
 
     async def query(self, session: Session) -> DeadLetterQuery:
         return DeadLetterQuery(
@@ -35,7 +38,8 @@ class LetterFilter:
     ) -> AsyncIterator[Document]:
         letters = DeadLetterAdministration(letters=session.store.dead_letters)
         query = await self.query(session)
-        async for letter in letters.read(session.profile.id, query, limit):
+        read = letters.read_unreadable if self.unreadable else letters.read
+        async for letter in read(session.profile.id, query, limit):
             yield letter_document(letter)
 
 
@@ -59,8 +63,10 @@ class LetterChoice:
         return await letters.choose(session.profile.id, query)
 
 
-def letter_document(letter: DeadLetter) -> Document:
+def letter_document(letter: StoredLetter) -> Document:
     """Return what is known of the letter, without the trigger's data."""
+    if isinstance(letter, UnreadableRow):
+        return _unreadable_document(letter)
     settlement = letter.settlement
     return {
         "trigger": letter.trigger.id,
@@ -73,5 +79,31 @@ def letter_document(letter: DeadLetter) -> Document:
     }
 
 
-def whole_letter_document(letter: DeadLetter) -> Document:
+def whole_letter_document(letter: StoredLetter) -> Document:
+    if isinstance(letter, UnreadableRow):
+        return {**_unreadable_document(letter), "stored": letter.document}
     return {**letter_document(letter), "document": letter.trigger.document()}
+
+
+def exported(letter: StoredLetter) -> bytes:
+    """Return the trigger's bytes as they are stored."""
+    match letter:
+        case UnreadableRow():
+            raw = letter.columns["document"]
+            return raw if isinstance(raw, bytes) else letter.text("document").encode()
+        case _:
+            return letter.trigger.encode()
+
+
+def _unreadable_document(letter: UnreadableRow) -> Document:
+    """Return the letter's columns as far as they have a meaning."""
+    return {
+        "trigger": letter.text("trigger"),
+        "action": letter.text("action"),
+        "reason": reason_of(letter),
+        "fault": UNREADABLE,
+        "attempts": letter.text("attempts"),
+        "done": [],
+        "buried_at": letter.text("buried_at"),
+        "unreadable": True,
+    }

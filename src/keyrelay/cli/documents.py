@@ -11,10 +11,18 @@ from keyrelay.cli.output import Document, date, put, put_document, put_id, show
 from keyrelay.cli.pagination import Rows
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
+from keyrelay.cli.unreadable_view import unreadable_document, unreadable_line
 from keyrelay.services.naming import find_definition
 from keyrelay.services.paging import read_pages
-from keyrelay.stores.definitions.document_store import D, DocumentStore, StoredDocument
+from keyrelay.stores.definitions.document_store import (
+    AnyStored,
+    D,
+    DocumentStore,
+    StoredDocument,
+    id_of,
+)
 from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.unreadable import UnreadableRow
 
 Active = Annotated[
     bool | None, typer.Option("--active/--inactive", help="Switch it on or off.")
@@ -49,21 +57,25 @@ class Documents(Generic[D]):
 
         async def work(session: Session) -> StoredDocument:
             store = self.store(session)
-            id_ = (await find_definition(store, session.profile.id, name)).id
+            id_ = id_of(await find_definition(store, session.profile.id, name))
             return await store.edit(session.profile.id, id_, changes, session.actor)
 
         self._answer(perform(ctx, work), as_json=as_json)
 
     def show(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
-        async def work(session: Session) -> StoredDocument:
+        async def work(session: Session) -> AnyStored:
             return await find_definition(self.store(session), session.profile.id, name)
 
-        show(self.document(perform(ctx, work)), as_json=as_json)
+        match perform(ctx, work):
+            case UnreadableRow() as row:
+                show(unreadable_document(row), as_json=as_json)
+            case stored:
+                show(self.document(stored), as_json=as_json)
 
     def delete(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
         async def work(session: Session) -> str:
             store = self.store(session)
-            id_ = (await find_definition(store, session.profile.id, name)).id
+            id_ = id_of(await find_definition(store, session.profile.id, name))
             await store.delete(session.profile.id, id_, session.actor)
             return id_
 
@@ -73,12 +85,16 @@ class Documents(Generic[D]):
         tags = parse_tag_options(tag or ())
 
         async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
-            async def fetch(page: int, amount: int) -> Sequence[StoredDocument]:
+            async def fetch(page: int, amount: int) -> Sequence[AnyStored]:
                 listing = Listing(page=page, amount=amount, name=name, tags=tags)
                 return await self.store(session).list(session.profile.id, listing)
 
-            async for stored in read_pages(fetch, lambda stored: stored.id, limit):
-                yield self.document(stored)
+            async for stored in read_pages(fetch, id_of, limit):
+                match stored:
+                    case UnreadableRow():
+                        yield unreadable_line(stored, "name")
+                    case _:
+                        yield self.document(stored)
 
         return rows
 

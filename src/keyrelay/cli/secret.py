@@ -13,12 +13,15 @@ from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform, settings_of
 from keyrelay.cli.type_view import show_types
+from keyrelay.cli.unreadable_view import unreadable_document, unreadable_line
 from keyrelay.model.credentials import TEXT
 from keyrelay.model.secret import SealedSecret
 from keyrelay.model.tags import tags_document
 from keyrelay.services.naming import find_secret
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.definitions.secrets import StoredSecret, id_of, readable
+from keyrelay.stores.unreadable import UnreadableRow
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Secrets, without their values."
@@ -99,13 +102,17 @@ def list_(
     tags = parse_tag_options(tag or ())
 
     async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
-        async def fetch(page: int, amount: int) -> Sequence[SealedSecret]:
+        async def fetch(page: int, amount: int) -> Sequence[StoredSecret]:
             listing = Listing(page=page, amount=amount, name=name, tags=tags)
             secrets = session.store.definitions.secrets
             return await secrets.list(session.profile.id, listing)
 
-        async for sealed in read_pages(fetch, lambda each: each.secret.id, limit):
-            yield _document(sealed)
+        async for stored in read_pages(fetch, id_of, limit):
+            match stored:
+                case UnreadableRow():
+                    yield unreadable_line(stored, "key")
+                case _:
+                    yield _document(stored)
 
     columns = ("id", "key", "type", "version", "tags", "updated_at")
     list_all(ctx, rows, columns, limit, as_json=as_json)
@@ -114,8 +121,11 @@ def list_(
 @app.command("show", epilog="Example: keyrelay secret show office-mail")
 def show_(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None:
     """Show what is known of a secret; its value is not among it."""
-    sealed = perform(ctx, lambda session: _find(session, secret))
-    show(_document(sealed), as_json=as_json)
+    match perform(ctx, lambda session: _find(session, secret)):
+        case UnreadableRow() as row:
+            show(unreadable_document(row), as_json=as_json)
+        case sealed:
+            show(_document(sealed), as_json=as_json)
 
 
 @app.command(
@@ -145,7 +155,7 @@ def edit(
     """Replace a secret's value, its tags or both, as a new version."""
     if sum((ask, value_file is not None, file is not None)) > 1 or (file and tag):
         raise WrongUsage("give one of --ask, --value-file and --file; --file alone")
-    known = perform(ctx, lambda session: _find(session, secret)).secret
+    known = readable(perform(ctx, lambda session: _find(session, secret))).secret
     changes = dict(read_document(file)) if file is not None else {}
     if tag:
         changes["tags"] = tags_document(parse_tag_options(tag))
@@ -168,7 +178,7 @@ def delete(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None
     """Delete a secret that no action refers to, and print its id."""
 
     async def work(session: Session) -> str:
-        id_ = (await _find(session, secret)).secret.id
+        id_ = id_of(await _find(session, secret))
         secrets = session.store.definitions.secrets
         await secrets.delete(session.profile.id, id_, session.actor)
         return id_
@@ -191,7 +201,7 @@ def types(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     show_types(fields, as_json=as_json)
 
 
-async def _find(session: Session, name: str) -> SealedSecret:
+async def _find(session: Session, name: str) -> StoredSecret:
     secrets = session.store.definitions.secrets
     return await find_secret(secrets, session.profile.id, name)
 

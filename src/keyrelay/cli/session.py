@@ -21,6 +21,7 @@ from keyrelay.model.world import World
 from keyrelay.observability.logs import configure_command_logs, report_loop_fault
 from keyrelay.ports import Inbox, TriggerQueue
 from keyrelay.services.naming import find_definition
+from keyrelay.stores.definitions.document_store import id_of
 from keyrelay.stores.installation import Profile, find_profile
 from keyrelay.stores.refusals import NotFound
 
@@ -45,7 +46,7 @@ class Session:
         if name is None:
             return None
         actions = self.store.definitions.actions
-        return (await find_definition(actions, self.profile.id, name)).id
+        return id_of(await find_definition(actions, self.profile.id, name))
 
     def queue(self) -> AbstractAsyncContextManager[TriggerQueue]:
         return open_inbox(self.settings, self.store)

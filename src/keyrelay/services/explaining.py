@@ -7,7 +7,9 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.policy.policy import Explanation, explain
 from keyrelay.services.naming import find_definition, find_secret
 from keyrelay.stores.definitions.actions import ActionStore
+from keyrelay.stores.definitions.document_store import id_of
 from keyrelay.stores.definitions.secrets import SecretStore
+from keyrelay.stores.definitions.secrets import id_of as secret_id_of
 
 
 class NotInCatalog(Exception):
@@ -27,8 +29,8 @@ class Explaining:
 
         Raises NotInCatalog, UnknownName, AmbiguousName, NotFound and Unavailable.
         """
-        action_id = (await find_definition(self.actions, profile, action)).id
-        secret_id = (await find_secret(self.secrets, profile, secret)).secret.id
+        action_id = id_of(await find_definition(self.actions, profile, action))
+        secret_id = secret_id_of(await find_secret(self.secrets, profile, secret))
         catalog = await self.catalog()
         target = catalog.actions.get((profile, action_id))
         sealed = catalog.secrets.get((profile, secret_id))

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 
 from keyrelay.model.ids import is_id
-from keyrelay.model.secret import SealedSecret
-from keyrelay.stores.definitions.document_store import D, DocumentStore, StoredDocument
+from keyrelay.stores.definitions.document_store import (
+    AnyStored,
+    D,
+    DocumentStore,
+    id_of,
+    name_of,
+)
 from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, Noun
-from keyrelay.stores.definitions.secrets import SecretStore
+from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
 
 
 class UnknownName(Exception):
@@ -25,8 +30,8 @@ class AmbiguousName(Exception):
         self.ids = ids
 
 
-async def find_secret(secrets: SecretStore, profile: str, name: str) -> SealedSecret:
-    """Return the secret with that id or key.
+async def find_secret(secrets: SecretStore, profile: str, name: str) -> StoredSecret:
+    """Return the secret with that id or key, perhaps one that cannot be read.
 
     Raises UnknownName; NotFound for an id; Unavailable.
     """
@@ -34,26 +39,26 @@ async def find_secret(secrets: SecretStore, profile: str, name: str) -> SealedSe
         return await secrets.get(profile, name)
     alike = await secrets.list(profile, Listing(name=name, amount=MOST_LISTED))
     for sealed in alike:
-        if sealed.secret.key == name:
+        if key_of(sealed) == name:
             return sealed
     raise UnknownName(Noun.SECRET, name)
 
 
 async def find_definition(
     store: DocumentStore[D], profile: str, name: str
-) -> StoredDocument:
-    """Return the action or policy with that id or name.
+) -> AnyStored:
+    """Return the action or policy with that id or name, perhaps an unreadable one.
 
     Raises UnknownName and AmbiguousName; NotFound for an id; Unavailable.
     """
     if is_id(name):
         return await store.get(profile, name)
     alike = await store.list(profile, Listing(name=name, amount=MOST_LISTED))
-    found = [kept for kept in alike if kept.document.get("name") == name]
+    found = [kept for kept in alike if name_of(kept) == name]
     match found:
         case [kept]:
             return kept
         case []:
             raise UnknownName(store.kind.noun, name)
         case _:
-            raise AmbiguousName(name, [kept.id for kept in found])
+            raise AmbiguousName(name, [id_of(kept) for kept in found])

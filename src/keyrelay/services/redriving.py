@@ -8,12 +8,23 @@ from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.ports import TriggerQueue
 from keyrelay.services.paging import read_pages
-from keyrelay.stores.dead_letters import DeadLetterQuery, DeadLetterStore
+from keyrelay.stores.dead_letters import (
+    DeadLetterQuery,
+    DeadLetterStore,
+    StoredLetter,
+    reason_of,
+    trigger_of,
+)
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
+from keyrelay.stores.unreadable import UnreadableRow
 
 
 class BeingAttempted(Exception):
     """The trigger is leased: its dead letter may be all that is left of it."""
+
+
+class NotRedriven(Exception):
+    """The letter holds no trigger that could be put into the queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +43,34 @@ class DeadLetterAdministration:
 
     async def read(
         self, profile: str, query: DeadLetterQuery, limit: int | None = None
-    ) -> AsyncIterator[DeadLetter]:
+    ) -> AsyncIterator[StoredLetter]:
         """Yield the letters, newest first; the query's page and amount do not count."""
 
-        async def fetch(page: int, amount: int) -> Sequence[DeadLetter]:
+        async def fetch(page: int, amount: int) -> Sequence[StoredLetter]:
             asked = replace(query, page=page, amount=amount)
             return await self.letters.list(profile, asked)
 
-        async for letter in read_pages(fetch, lambda each: each.trigger.id, limit):
+        async for letter in read_pages(fetch, trigger_of, limit):
             yield letter
+
+    async def read_unreadable(
+        self, profile: str, query: DeadLetterQuery, limit: int | None = None
+    ) -> AsyncIterator[UnreadableRow]:
+        """Yield the letters that cannot be read, newest first."""
+        found = 0
+        async for letter in self.read(profile, query):
+            if found == limit:
+                return
+            if isinstance(letter, UnreadableRow):
+                found += 1
+                yield letter
 
     async def choose(self, profile: str, query: DeadLetterQuery) -> Sequence[str]:
         """Return the ids of all matching letters.
 
         Ids, because letters may be large, and change while they are worked on.
         """
-        return [letter.trigger.id async for letter in self.read(profile, query)]
+        return [trigger_of(letter) async for letter in self.read(profile, query)]
 
     async def drop(
         self, profile: str, triggers: Iterable[str], actor: str
@@ -78,7 +101,12 @@ class Redriving:
         for trigger in triggers:
             yield await _handle(self.letters, profile, trigger, redrive)
 
-    async def _redrive(self, letter: DeadLetter, actor: str) -> None:
+    async def _redrive(self, letter: StoredLetter, actor: str) -> None:
+        if isinstance(letter, UnreadableRow):
+            raise NotRedriven(
+                f"trigger {trigger_of(letter)}: {reason_of(letter)};"
+                " `keyrelay dead-letter export` gives its bytes, `drop` forgets it"
+            )
         # In the queue before it is forgotten here: a crash between the two leaves a
         # letter too many, never one too few.
         if not await self.queue.redrive(letter):
@@ -99,10 +127,10 @@ async def _handle(
     letters: DeadLetterStore,
     profile: str,
     trigger: str,
-    act: Callable[[DeadLetter], Awaitable[None]],
+    act: Callable[[StoredLetter], Awaitable[None]],
 ) -> LetterResult:
     try:
         await act(await letters.get(profile, trigger))
-    except (NotFound, EditedMeanwhile, BeingAttempted) as refusal:
+    except (NotFound, EditedMeanwhile, BeingAttempted, NotRedriven) as refusal:
         return LetterResult(trigger=trigger, refusal=str(refusal))
     return LetterResult(trigger=trigger)

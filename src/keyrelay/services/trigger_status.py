@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keyrelay.model.backlog import QueueStatus
-from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.ports import Backlog
 from keyrelay.services.audit import ATTEMPT, AuditReading
 from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
-from keyrelay.stores.dead_letters import DeadLetterStore
+from keyrelay.stores.dead_letters import DeadLetterStore, StoredLetter
 from keyrelay.stores.refusals import NotFound
 
 _MOST_ATTEMPTS = 1000
@@ -24,7 +23,7 @@ class TriggerStatus:
     trigger: str
     queue: QueueStatus | None
     attempts: Sequence[TrailEntry]
-    letter: DeadLetter | None
+    letter: StoredLetter | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ class Tracking:
             trigger=trigger, queue=queue, attempts=attempts[::-1], letter=letter
         )
 
-    async def _letter(self, profile: str, trigger: str) -> DeadLetter | None:
+    async def _letter(self, profile: str, trigger: str) -> StoredLetter | None:
         try:
             return await self.letters.get(profile, trigger)
         except NotFound:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, delete, insert, select, tuple_
+from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.concurrency.batching import Batch
@@ -14,18 +14,26 @@ from keyrelay.model.audit import Change
 from keyrelay.model.audit_document import printable
 from keyrelay.model.data_point import MOST_POINTS
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.documents import parse_document, require_list
+from keyrelay.model.documents import (
+    InvalidDefinition,
+    parse_document,
+    require_list,
+)
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
+from keyrelay.stores.rows import AnyRow
 from keyrelay.stores.schema.tables import dead_letters
+from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
 
 NOUN = "trigger"
 MOST_TOGETHER = 200
 
 _LETTERS = dead_letters.c
+
+StoredLetter = DeadLetter | UnreadableRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +76,8 @@ class DeadLetterStore:
 
     async def list(
         self, profile: str, query: DeadLetterQuery
-    ) -> tuple[DeadLetter, ...]:
+    ) -> tuple[StoredLetter, ...]:
+        """Return the letters; one that cannot be read hides no others."""
         wanted = select(dead_letters).where(_LETTERS.profile == profile)
         if query.action is not None:
             wanted = wanted.where(_LETTERS.action == query.action)
@@ -79,15 +88,15 @@ class DeadLetterStore:
         ordered = wanted.order_by(_LETTERS.buried_at.desc(), _LETTERS.trigger)
         skipped = (query.page - 1) * query.amount
         async with self.database.reading() as connection:
-            rows = await connection.execute(ordered.limit(query.amount).offset(skipped))
-            return tuple(_letter_of(row) for row in rows)
+            page = Slice(skipped, query.amount)
+            return tuple(await read_rows(connection, ordered, page, _letter_of))
 
-    async def get(self, profile: str, trigger: str) -> DeadLetter:
+    async def get(self, profile: str, trigger: str) -> StoredLetter:
         """Raises NotFound."""
         async with self.database.reading() as connection:
             return await _find(connection, profile, trigger)
 
-    async def drop(self, letter: DeadLetter, actor: str) -> None:
+    async def drop(self, letter: StoredLetter, actor: str) -> None:
         """Delete a letter. Raises NotFound, EditedMeanwhile if it was buried again."""
         await self._remove(letter, actor, Change.DROPPED)
 
@@ -99,32 +108,67 @@ class DeadLetterStore:
         """
         await self._remove(letter, actor, Change.REDRIVEN)
 
-    async def _remove(self, letter: DeadLetter, actor: str, change: Change) -> None:
-        trigger = letter.trigger
-        async with self.journal.writing(trigger.profile, actor) as writing:
-            known = await _find(writing.connection, trigger.profile, trigger.id)
-            if known.buried_at != letter.buried_at:
-                raise EditedMeanwhile(f"{trigger.id} was buried anew: look again")
+    async def _remove(self, letter: StoredLetter, actor: str, change: Change) -> None:
+        profile, trigger = _profile_of(letter), trigger_of(letter)
+        async with self.journal.writing(profile, actor) as writing:
+            known = await _find(writing.connection, profile, trigger)
+            if _burial_of(known) != _burial_of(letter):
+                raise EditedMeanwhile(f"{trigger} was buried anew: look again")
             await writing.connection.execute(
                 delete(dead_letters).where(
-                    _LETTERS.profile == trigger.profile, _LETTERS.trigger == trigger.id
+                    _LETTERS.profile == profile, _LETTERS.trigger == trigger
                 )
             )
-            writing.record(NOUN, trigger.id, change, letter.settlement.reason)
+            writing.record(NOUN, trigger, change, reason_of(letter))
 
 
 def group_burials(store: DeadLetterStore) -> GroupedDeadLetters:
     return GroupedDeadLetters(Batch(run=store.keep, most=MOST_TOGETHER))
 
 
-async def _find(connection: AsyncConnection, profile: str, trigger: str) -> DeadLetter:
+def trigger_of(letter: StoredLetter) -> str:
+    """Return the id of the letter's trigger."""
+    match letter:
+        case DeadLetter():
+            return letter.trigger.id
+        case UnreadableRow():
+            return letter.text("trigger")
+
+
+def reason_of(letter: StoredLetter) -> str:
+    match letter:
+        case DeadLetter():
+            return letter.settlement.reason
+        case UnreadableRow():
+            return f"it cannot be read: {letter.reason}"
+
+
+def _profile_of(letter: StoredLetter) -> str:
+    match letter:
+        case DeadLetter():
+            return letter.trigger.profile
+        case UnreadableRow():
+            return letter.text("profile")
+
+
+def _burial_of(letter: StoredLetter) -> object:
+    """Return what differs between two burials of the same trigger."""
+    match letter:
+        case DeadLetter():
+            return letter.buried_at
+        case UnreadableRow():
+            return letter.columns
+
+
+async def _find(
+    connection: AsyncConnection, profile: str, trigger: str
+) -> StoredLetter:
     wanted = select(dead_letters).where(
         _LETTERS.profile == profile, _LETTERS.trigger == trigger
     )
-    row = (await connection.execute(wanted)).one_or_none()
-    if row is None:
-        raise NotFound("dead letter", trigger)
-    return _letter_of(row)
+    for letter in await read_rows(connection, wanted, ONE, _letter_of):
+        return letter
+    raise NotFound("dead letter", trigger)
 
 
 def _row_of(letter: DeadLetter) -> dict[str, object]:
@@ -141,14 +185,19 @@ def _row_of(letter: DeadLetter) -> dict[str, object]:
     }
 
 
-def _letter_of(row: Row[tuple[object, ...]]) -> DeadLetter:
+def _letter_of(row: AnyRow) -> DeadLetter:
+    if not isinstance(row.document, bytes) or not isinstance(row.attempts, int):
+        raise InvalidDefinition("its trigger or its attempts are of another type")
+    trigger = Trigger.decode(row.document)
+    if (trigger.profile, trigger.id) != (row.profile, row.trigger):
+        raise InvalidDefinition("it holds another trigger than its row says")
     done = require_list(
-        parse_document(row.done).get("done"), "done", longest=MOST_POINTS
+        parse_document(str(row.done)).get("done"), "done", longest=MOST_POINTS
     )
     parts = frozenset(map(str, require_list(done, "done", longest=MOST_POINTS)))
     return DeadLetter(
-        trigger=Trigger.decode(row.document),
-        settlement=Bury(reason=row.reason, fault=Fault(row.fault), done=parts),
+        trigger=trigger,
+        settlement=Bury(reason=str(row.reason), fault=Fault(row.fault), done=parts),
         attempts=row.attempts,
         buried_at=row.buried_at,
     )

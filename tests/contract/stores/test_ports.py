@@ -14,7 +14,7 @@ from keyrelay.model.settlement import Bury
 from keyrelay.ports import AuditLog, DeadLetters, Unavailable
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.audit.trail import AuditQuery
-from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials
+from keyrelay.stores.dead_letters import DeadLetterQuery, group_burials, trigger_of
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import House, open_house
 from tests.contract.stores.records import attempt
@@ -68,7 +68,7 @@ def real(house: House, neighbour: House, go_down: Callable[[], None]) -> Kept:
 
     async def letters() -> list[str]:
         listed = await neighbour.dead_letters.list(PROFILE, DeadLetterQuery())
-        return sorted(letter.trigger.id for letter in listed)
+        return sorted(trigger_of(letter) for letter in listed)
 
     return Kept(
         audit=group_commits(house.audit_log),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 
 from keyrelay.databases.database import Database
-from keyrelay.model.audit_document import Document, decode
+from keyrelay.model.audit_document import Document
+from keyrelay.model.documents import parse_document
 from keyrelay.stores.audit.chain import LABEL, ChainHead, Mac
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
@@ -18,7 +19,9 @@ from keyrelay.stores.audit.verification import (
     verify_chains,
 )
 from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.rows import AnyRow
 from keyrelay.stores.schema.tables import audit_records
+from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
 from keyrelay.vault.vault import Vault
 
 _RECORDS = audit_records.c
@@ -38,7 +41,7 @@ class AuditQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
-    """A record and its place in the chain; an unreadable one has no more than that."""
+    """A record and its place in the chain; of an unreadable one, its row."""
 
     chain: str
     seq: int
@@ -55,9 +58,12 @@ class AuditTrail:
     checkpoint: CheckpointFile
 
     async def list(self, profile: str, query: AuditQuery) -> tuple[TrailEntry, ...]:
+        """Return the records; one that cannot be read hides no others."""
+        wanted = _listed(profile, query)
+        page = Slice((query.page - 1) * query.amount, query.amount)
         async with self.database.reading() as connection:
-            rows = await connection.execute(_listed(profile, query))
-            return tuple(_entry(row) for row in rows)
+            found = await read_rows(connection, wanted, page, _entry)
+        return tuple(map(_told, found))
 
     async def get(self, profile: str, id_: str) -> TrailEntry:
         """Return the record, or raise NotFound."""
@@ -65,10 +71,10 @@ class AuditTrail:
             _RECORDS.profile == profile, _RECORDS.id == id_
         )
         async with self.database.reading() as connection:
-            row = (await connection.execute(wanted)).one_or_none()
-        if row is None:
-            raise NotFound("audit record", id_)
-        return _entry(row)
+            found = await read_rows(connection, wanted, ONE, _entry)
+        for entry in found:
+            return _told(entry)
+        raise NotFound("audit record", id_)
 
     async def verify(
         self, checkpoints: Sequence[CheckpointFile] | None = None
@@ -102,13 +108,29 @@ def _listed(profile: str, query: AuditQuery) -> Select[tuple[object, ...]]:
     if query.since is not None:
         statement = statement.where(_RECORDS.at >= query.since)
     newest = (_RECORDS.at.desc(), _RECORDS.chain.desc(), _RECORDS.seq.desc())
-    skipped = (query.page - 1) * query.amount
-    return statement.order_by(*newest).limit(query.amount).offset(skipped)
+    return statement.order_by(*newest)
 
 
-def _entry(row: Row[tuple[object, ...]]) -> TrailEntry:
-    document = decode(row.document) or {"kind": row.kind, "id": row.id}
+def _entry(row: AnyRow) -> TrailEntry:
+    document = parse_document(str(row.document))
     return TrailEntry(chain=row.chain, seq=row.seq, id=row.id, document=document)
+
+
+def _told(entry: TrailEntry | UnreadableRow) -> TrailEntry:
+    """Return the entry; of a row that cannot be read, what stands in it."""
+    if isinstance(entry, TrailEntry):
+        return entry
+    seq = entry.text("seq")
+    return TrailEntry(
+        chain=entry.text("chain"),
+        seq=int(seq) if seq.isdecimal() else 0,
+        id=entry.text("id"),
+        document={
+            "kind": entry.text("kind"),
+            "unreadable": entry.reason,
+            "stored": entry.document,
+        },
+    )
 
 
 def _heads_in(files: Sequence[CheckpointFile], mac: Mac) -> Sequence[ChainHead] | None:

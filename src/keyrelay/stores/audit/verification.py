@@ -6,7 +6,7 @@ It follows every chain from record to record, then looks for what no chain holds
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit_document import columns_of, decode
@@ -20,12 +20,15 @@ from keyrelay.stores.audit.chain import (
     reach,
     start,
 )
-from keyrelay.stores.schema.tables import audit_chains, audit_records
+from keyrelay.stores.rows import AnyRow
+from keyrelay.stores.schema.tables import audit_chains, audit_records, wrapped_keys
+from keyrelay.stores.unreadable import Slice, UnreadableRow, read_rows
 
 _CHUNK = 1000
 
 _RECORDS = audit_records.c
-_Chain = Row[tuple[str, int, int, bytes, int, bytes]]
+_EVERY = 10**9  # chains: a process has one
+_FOUNDING = 10  # records at most, with which a store begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,21 @@ async def verify_chains(
     None stands for a checkpoint that is missing.
     """
     ordered = select(audit_chains).order_by(audit_chains.c.number)
-    chains = (await connection.execute(ordered)).all()
+    chains = list[AnyRow]()
+    for row in await read_rows(connection, ordered, Slice(0, _EVERY), _chain):
+        if isinstance(row, UnreadableRow):
+            breach = breach_at(row.text("id"), "it cannot be read")
+            return Verification(records=0, chains=len(chains), breach=breach)
+        chains.append(row)
+    return await _verify(connection, mac, known, chains)
+
+
+async def _verify(
+    connection: AsyncConnection,
+    mac: Mac,
+    known: Sequence[ChainHead] | None,
+    chains: Sequence[AnyRow],
+) -> Verification:
     records = 0
     for number, chain in enumerate(chains, start=1):
         if chain.number != number:
@@ -62,12 +79,13 @@ async def verify_chains(
         records=records,
         chains=len(chains),
         breach=await _orphan(connection, {chain.id for chain in chains})
-        or await _unreached(connection, known, some=bool(chains)),
+        or await _unfounded(connection, chains)
+        or await _unreached(connection, known),
     )
 
 
 async def _chain_breach(
-    connection: AsyncConnection, mac: Mac, chain: _Chain, before: _Chain | None
+    connection: AsyncConnection, mac: Mac, chain: AnyRow, before: AnyRow | None
 ) -> Breach | None:
     after = before and ChainHead(
         chain=before.id, seq=chain.after_seq, mac=chain.after_mac
@@ -76,38 +94,43 @@ async def _chain_breach(
         return breach
     head = start(mac, Opening(chain=chain.id, number=chain.number, after=after))
     async for rows in _chunks(connection, chain.id):
-        found = follow(mac, head, [_link(row) for row in rows])
+        if isinstance(rows, Breach):
+            return rows
+        found = follow(mac, head, map(_link, rows))
         if isinstance(found, Breach):
             return found
         head = found
         for row in rows:
             if not _columns_match(row):
-                return breach_at(
-                    chain.id,
-                    "its columns are not what its document says",
-                    row.seq,
-                    row.id,
-                )
+                what = "its columns are not what its document says"
+                return breach_at(chain.id, what, row.seq, row.id)
     kept = ChainHead(chain=chain.id, seq=chain.head_seq, mac=chain.head_mac)
     return reach(head, kept) or reach(kept, head)
 
 
 async def _chunks(
     connection: AsyncConnection, chain: str
-) -> AsyncIterator[Sequence[Row[tuple[object, ...]]]]:
-    last = -1
-    while True:
-        chunk = (
-            select(audit_records)
-            .where(_RECORDS.chain == chain, _RECORDS.seq > last)
-            .order_by(_RECORDS.seq)
-            .limit(_CHUNK)
+) -> AsyncIterator[Sequence[AnyRow] | Breach]:
+    """Yield the records of a chain, up to the first that cannot be read."""
+    last, full = -1, True
+    while full:
+        after = select(audit_records).where(
+            _RECORDS.chain == chain, _RECORDS.seq > last
         )
-        rows = (await connection.execute(chunk)).all()
-        if not rows:
-            return
+        ordered = after.order_by(_RECORDS.seq)
+        rows = list[AnyRow]()
+        found = await read_rows(connection, ordered, Slice(0, _CHUNK), _record)
+        for row in found:
+            if isinstance(row, UnreadableRow):
+                yield rows
+                seq = row.text("seq")
+                place = int(seq) if seq.isdecimal() else 0
+                yield breach_at(chain, "it cannot be read", place, row.text("id"))
+                return
+            rows.append(row)
         yield rows
-        last = rows[-1].seq
+        full = len(found) == _CHUNK
+        last = rows[-1].seq if rows else last
 
 
 async def _check(connection: AsyncConnection, head: ChainHead) -> Breach | None:
@@ -146,22 +169,58 @@ async def _orphan(connection: AsyncConnection, known: Collection[str]) -> Breach
         last = row.chain
 
 
+async def _unfounded(
+    connection: AsyncConnection, chains: Sequence[AnyRow]
+) -> Breach | None:
+    """Look for the records that founding wrote: each store has them."""
+    oldest = wrapped_keys.c.created_at, wrapped_keys.c.id
+    key = await connection.scalar(select(wrapped_keys.c.id).order_by(*oldest).limit(1))
+    first = chains[0].id if chains else ""
+    founding = select(_RECORDS.document).where(
+        _RECORDS.chain == first, _RECORDS.seq <= _FOUNDING
+    )
+    for text in await connection.scalars(founding):
+        record = decode(text) or {}
+        if (record.get("noun"), record.get("subject")) == ("key", key):
+            return None
+    return breach_at(first, "the records of the store's founding are missing")
+
+
 async def _unreached(
-    connection: AsyncConnection, known: Sequence[ChainHead] | None, *, some: bool
+    connection: AsyncConnection, known: Sequence[ChainHead] | None
 ) -> Breach | None:
     if known is None:
-        return breach_at("", "the checkpoint file is missing") if some else None
+        return breach_at("", "the checkpoint file is missing")
     for head in known:
         if (breach := await _check(connection, head)) is not None:
             return breach
     return None
 
 
-def _link(row: Row[tuple[object, ...]]) -> Link:
+def _record(row: AnyRow) -> AnyRow:
+    """Return the row. Raises TypeError unless it holds what a record consists of."""
+    # SQLite keeps a value of any type in any column.
+    match row.seq, row.document, row.mac:
+        case int(), str(), bytes():
+            return row
+        case _:
+            raise TypeError("this is no record")
+
+
+def _chain(row: AnyRow) -> AnyRow:
+    """Return the row. Raises TypeError unless it holds what a chain consists of."""
+    match row.number, row.after_seq, row.after_mac, row.head_seq, row.head_mac:
+        case int(), int(), bytes(), int(), bytes():
+            return row
+        case _:
+            raise TypeError("this is no chain")
+
+
+def _link(row: AnyRow) -> Link:
     return Link(seq=row.seq, id=row.id, document=row.document, mac=row.mac)
 
 
-def _columns_match(row: Row[tuple[object, ...]]) -> bool:
+def _columns_match(row: AnyRow) -> bool:
     columns = columns_of(decode(row.document) or {})
     return columns is not None and all(
         getattr(row, name) == said for name, said in asdict(columns).items()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
@@ -22,6 +22,8 @@ from keyrelay.stores.definitions.listing import (
     listed,
 )
 from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.rows import AnyRow
+from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows
 
 _SORTS = {
     "name": "folded",
@@ -53,6 +55,9 @@ class StoredDocument:
     document: Document
     created_at: datetime
     updated_at: datetime
+
+
+AnyStored = StoredDocument | UnreadableRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,7 @@ class DocumentStore(Generic[D]):
         if not changes:
             raise InvalidDefinition("an edit gives at least one field")
         async with self.journal.writing(profile, actor) as writing:
-            before = await self._find(writing.connection, profile, id_)
+            before = readable(await self._find(writing.connection, profile, id_))
             document = {**before.document, **changes}
             definition = self.kind.parse(document, id_, profile)
             await self.kind.check(writing.connection, definition)
@@ -133,30 +138,29 @@ class DocumentStore(Generic[D]):
                 delete(self.kind.table).where(self.kind.table.c.id == id_)
             )
             await keep_tags(writing.connection, self.kind.noun, id_, ())
-            name = str(before.document.get("name", ""))
-            await writing.note(self.kind.noun, id_, Change.DELETED, name)
+            await writing.note(self.kind.noun, id_, Change.DELETED, name_of(before))
 
-    async def get(self, profile: str, id_: str) -> StoredDocument:
+    async def get(self, profile: str, id_: str) -> AnyStored:
         """Raises NotFound."""
         async with self.database.reading() as connection:
             return await self._find(connection, profile, id_)
 
-    async def list(self, profile: str, listing: Listing) -> tuple[StoredDocument, ...]:
+    async def list(self, profile: str, listing: Listing) -> tuple[AnyStored, ...]:
+        """Return the definitions; one that cannot be read hides no others."""
         table = self.kind.table
         things = select(table).where(table.c.profile == profile)
         wanted = listed(things, table, self.kind.noun, listing, _SORTS)
         async with self.database.reading() as connection:
-            return tuple(_stored(row) for row in await connection.execute(wanted))
+            return tuple(await read_rows(connection, wanted, listing.slice, _stored))
 
     async def _find(
         self, connection: AsyncConnection, profile: str, id_: str
-    ) -> StoredDocument:
+    ) -> AnyStored:
         table = self.kind.table
         wanted = select(table).where(table.c.profile == profile, table.c.id == id_)
-        row = (await connection.execute(wanted)).one_or_none()
-        if row is None:
-            raise NotFound(self.kind.noun, id_)
-        return _stored(row)
+        for stored in await read_rows(connection, wanted, ONE, _stored):
+            return stored
+        raise NotFound(self.kind.noun, id_)
 
     def _row(self, definition: D, stored: StoredDocument) -> dict[str, object]:
         return {
@@ -177,18 +181,36 @@ class DocumentStore(Generic[D]):
         await writing.note(self.kind.noun, id_, change, detail)
 
 
-def _stored(row: Row[tuple[object, ...]]) -> StoredDocument:
+def id_of(stored: AnyStored) -> str:
+    match stored:
+        case StoredDocument():
+            return stored.id
+        case UnreadableRow():
+            return stored.text("id")
+
+
+def name_of(stored: AnyStored) -> str:
+    match stored:
+        case StoredDocument():
+            return str(stored.document.get("name", ""))
+        case UnreadableRow():
+            return stored.text("name")
+
+
+def readable(stored: AnyStored) -> StoredDocument:
+    """Return the definition. Raises InvalidDefinition for one that cannot be read."""
+    if isinstance(stored, UnreadableRow):
+        raise InvalidDefinition(
+            f"{id_of(stored)} cannot be read: {stored.reason}; delete it, or restore"
+            " its row from a backup"
+        )
+    return stored
+
+
+def _stored(row: AnyRow) -> StoredDocument:
     return StoredDocument(
         id=row.id,
-        document=_document(row.document),
+        document=parse_document(str(row.document)),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def _document(text: str) -> Document:
-    """Parse it; an unreadable document is empty, so that it can be deleted."""
-    try:
-        return parse_document(text)
-    except InvalidDefinition:
-        return {}

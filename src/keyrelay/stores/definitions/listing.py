@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import Tag, Tags
 from keyrelay.stores.schema.tables import tags as tags_table
+from keyrelay.stores.unreadable import Slice
 
 MOST_LISTED = 10_000
 
@@ -46,6 +47,11 @@ class Listing:
                 f"page counts from 1, amount goes from 1 to {MOST_LISTED}"
             )
 
+    @property
+    def slice(self) -> Slice:
+        """The rows that are on the page."""
+        return Slice((self.page - 1) * self.amount, self.amount)
+
 
 def fold(name: str) -> str:
     """Return the name as it is searched and sorted, the same in every database."""
@@ -59,7 +65,7 @@ def listed(
     listing: Listing,
     sorts: Mapping[str, str],
 ) -> Select[tuple[object, ...]]:
-    """Narrow `found`, of that table, to what the listing asks for.
+    """Narrow `found`, of that table, to what the listing asks for, on all pages.
 
     `sorts` are the columns by the name of their order; the first is the default.
     """
@@ -72,11 +78,7 @@ def listed(
         found = found.where(table.c.folded.like(pattern, escape="\\"))
     for tag in listing.tags:
         found = found.where(_carries(table, noun, tag))
-    return (
-        found.order_by(column.desc() if listing.descending else column, table.c.id)
-        .limit(listing.amount)
-        .offset((listing.page - 1) * listing.amount)
-    )
+    return found.order_by(column.desc() if listing.descending else column, table.c.id)
 
 
 async def keep_tags(

@@ -28,7 +28,11 @@ from keyrelay.stores.definitions.listing import (
 from keyrelay.stores.definitions.secret_rows import row_of, sealed_of
 from keyrelay.stores.definitions.versions import LABEL, keep_version
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
+from keyrelay.stores.rows import AnyRow
 from keyrelay.stores.schema.tables import actions, secret_versions, secrets
+from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows
+
+StoredSecret = SealedSecret | UnreadableRow
 
 _SORTS = {"key": "folded"}
 _MOST_LISTED = 3
@@ -84,7 +88,7 @@ class SecretStore:
         Raises NotFound, EditedMeanwhile, and Unsealable where only the tags are
         given and the value, sealed with the old ones, does not open.
         """
-        before = await self.get(profile, id_)
+        before = readable(await self.get(profile, id_))
         edit = parse_secret_edit(changes, before.secret.type, self.rules)
         after = await self._resealed(before, edit)
         mac = await self.journal.audit_log.vault.authenticator(LABEL)
@@ -114,33 +118,31 @@ class SecretStore:
         mac = await self.journal.audit_log.vault.authenticator(LABEL)
         async with self.journal.writing(profile, actor) as writing:
             connection = writing.connection
-            key = await connection.scalar(
-                select(secrets.c.key).where(
-                    secrets.c.profile == profile, secrets.c.id == id_
-                )
-            )
-            if key is None:
+            # Its id and no more: a row that cannot be read can be deleted, too.
+            wanted = _secrets_of(profile).where(secrets.c.id == id_)
+            found = await read_rows(connection, wanted, ONE, _sealed)
+            if not found:
                 raise NotFound(Noun.SECRET, id_)
             await _refuse_in_use(connection, profile, id_)
             await connection.execute(delete(secrets).where(secrets.c.id == id_))
             await keep_version(connection, mac, id_, None)
             await keep_tags(connection, Noun.SECRET, id_, ())
-            await writing.note(Noun.SECRET, id_, Change.DELETED, key)
+            await writing.note(Noun.SECRET, id_, Change.DELETED, key_of(found[0]))
 
-    async def get(self, profile: str, id_: str) -> SealedSecret:
+    async def get(self, profile: str, id_: str) -> StoredSecret:
         """Raises NotFound."""
         wanted = _secrets_of(profile).where(secrets.c.id == id_)
         async with self.database.reading() as connection:
-            row = (await connection.execute(wanted)).one_or_none()
-        if row is None:
-            raise NotFound(Noun.SECRET, id_)
-        return sealed_of(row, row.version)
+            found = await read_rows(connection, wanted, ONE, _sealed)
+        for secret in found:
+            return secret
+        raise NotFound(Noun.SECRET, id_)
 
-    async def list(self, profile: str, listing: Listing) -> tuple[SealedSecret, ...]:
+    async def list(self, profile: str, listing: Listing) -> tuple[StoredSecret, ...]:
+        """Return the secrets; one that cannot be read hides no others."""
         wanted = listed(_secrets_of(profile), secrets, Noun.SECRET, listing, _SORTS)
         async with self.database.reading() as connection:
-            rows = await connection.execute(wanted)
-            return tuple(sealed_of(row, row.version) for row in rows)
+            return tuple(await read_rows(connection, wanted, listing.slice, _sealed))
 
     async def _resealed(self, before: SealedSecret, edit: SecretEdit) -> SealedSecret:
         """Seal as a new version, so that no older row opens, whatever has changed."""
@@ -173,6 +175,36 @@ class SecretStore:
                 action.instruction.check(fifo=True)
             except InvalidDefinition as fault:
                 raise InvalidDefinition(f"action {name!r}: {fault}") from None
+
+
+def id_of(stored: StoredSecret) -> str:
+    match stored:
+        case SealedSecret():
+            return stored.secret.id
+        case UnreadableRow():
+            return stored.text("id")
+
+
+def key_of(stored: StoredSecret) -> str:
+    match stored:
+        case SealedSecret():
+            return stored.secret.key
+        case UnreadableRow():
+            return stored.text("key")
+
+
+def readable(stored: StoredSecret) -> SealedSecret:
+    """Return the secret. Raises InvalidDefinition for one that cannot be read."""
+    if isinstance(stored, UnreadableRow):
+        raise InvalidDefinition(
+            f"secret {id_of(stored)} cannot be read: {stored.reason}; delete it, or"
+            " restore its row from a backup"
+        )
+    return stored
+
+
+def _sealed(row: AnyRow) -> SealedSecret:
+    return sealed_of(row, row.version)
 
 
 def _secrets_of(profile: str) -> Select[tuple[object, ...]]:

@@ -1,0 +1,126 @@
+"""Unreadable rows: rows that are not what was written, and that hide no others."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import LargeBinary, Select, cast
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.trigger import MalformedTrigger
+from keyrelay.stores.rows import AnyRow
+
+T = TypeVar("T")
+
+Statement = Select[tuple[object, ...]]
+
+_ANY_REASON = "a value in its row is not what was written"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableRow:
+    """The columns of such a row as they stand, and why it cannot be read."""
+
+    columns: Mapping[str, object]
+    reason: str
+
+    def text(self, column: str) -> str:
+        """Return the column as text; bytes that are no UTF-8 are replaced."""
+        match self.columns.get(column):
+            case None:
+                return ""
+            case bytes() as raw:
+                return raw.decode("utf-8", "replace")
+            case value:
+                return str(value)
+
+    @property
+    def document(self) -> Mapping[str, object]:
+        """The columns for JSON; bytes that are no UTF-8 as `{"base64": …}`."""
+        return {name: _for_json(value) for name, value in self.columns.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which rows of an ordered statement."""
+
+    offset: int
+    amount: int
+
+
+ONE = Slice(0, 1)
+
+
+async def read_rows(
+    connection: AsyncConnection,
+    ordered: Statement,
+    rows: Slice,
+    parse: Callable[[AnyRow], T],
+) -> list[T | UnreadableRow]:
+    """Read a slice of the statement's rows; one that cannot be read hides no others.
+
+    `parse` raises ValueError or TypeError for a row that is not what was written.
+    """
+    chosen = ordered.offset(rows.offset).limit(rows.amount)
+    try:
+        found = (await connection.execute(chosen)).all()
+    except (ValueError, TypeError, DBAPIError) as fault:
+        # SQLite keeps a value of any type in any column, and text that is no UTF-8.
+        if not _is_of_a_value(connection, fault):
+            raise
+        if rows.amount == 1:
+            return [*await _as_they_stand(connection, chosen)]
+        half = rows.amount // 2
+        first = Slice(rows.offset, half)
+        second = Slice(rows.offset + half, rows.amount - half)
+        return [
+            *await read_rows(connection, ordered, first, parse),
+            *await read_rows(connection, ordered, second, parse),
+        ]
+    return [_parsed(row, parse) for row in found]
+
+
+def _for_json(value: object) -> object:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case bytes():
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                return {"base64": base64.b64encode(value).decode()}
+        case _:
+            return str(value)
+
+
+def _is_of_a_value(connection: AsyncConnection, fault: Exception) -> bool:
+    """Tell a value that cannot be read from a database that does not answer."""
+    if connection.dialect.name != "sqlite":
+        return False
+    cause = fault.orig if isinstance(fault, DBAPIError) else fault
+    # What SQLite itself refuses has a code; what Python cannot convert has none.
+    return not hasattr(cause, "sqlite_errorcode")
+
+
+async def _as_they_stand(
+    connection: AsyncConnection, chosen: Statement
+) -> list[UnreadableRow]:
+    columns = [
+        cast(each, LargeBinary).label(each.name) for each in chosen.selected_columns
+    ]
+    raw = chosen.with_only_columns(*columns, maintain_column_froms=True)
+    rows = (await connection.execute(raw)).mappings().all()
+    return [UnreadableRow(columns=dict(row), reason=_ANY_REASON) for row in rows]
+
+
+def _parsed(row: AnyRow, parse: Callable[[AnyRow], T]) -> T | UnreadableRow:
+    try:
+        return parse(row)
+    except (InvalidDefinition, MalformedTrigger) as fault:
+        reason = str(fault)  # names fields, and no value
+    except (ValueError, TypeError):
+        reason = _ANY_REASON
+    return UnreadableRow(columns=row._asdict(), reason=reason)

@@ -1,0 +1,207 @@
+"""Unreadable rows: each is told with its id and its bytes, and hides no others."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Table
+
+from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.dead_letters import (
+    DeadLetterQuery,
+    group_burials,
+    trigger_of,
+)
+from keyrelay.stores.definitions.document_store import id_of
+from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.schema.tables import (
+    actions,
+    audit_records,
+    dead_letters,
+    policies,
+    secrets,
+)
+from keyrelay.stores.unreadable import UnreadableRow
+from tests.contract.stores.ground import on_sqlite
+from tests.contract.stores.house import ADA, House, allow, mail_action
+from tests.contract.stores.records import record
+from tests.contract.stores.test_dead_letters import letter
+from tests.samples import PROFILE, a_trigger
+
+# What SQLite keeps in any column: text that is no UTF-8, text, bytes, numbers.
+GARBAGE = ("CAST(x'ff61' AS TEXT)", "'words'", "'{'", "x'ff00'", "x''", "7", "-1.5")
+
+
+async def _letters(house: House) -> Sequence[str]:
+    found = await house.dead_letters.list(PROFILE, DeadLetterQuery())
+    return [trigger_of(each) for each in found]
+
+
+async def _secrets(house: House) -> Sequence[str]:
+    found = await house.secrets.list(PROFILE, Listing())
+    return [secret_id_of(each) for each in found]
+
+
+async def _actions(house: House) -> Sequence[str]:
+    return [id_of(each) for each in await house.actions.list(PROFILE, Listing())]
+
+
+async def _policies(house: House) -> Sequence[str]:
+    return [id_of(each) for each in await house.policies.list(PROFILE, Listing())]
+
+
+async def _records(house: House) -> Sequence[str]:
+    return [each.id for each in await house.trail.list(PROFILE, AuditQuery())]
+
+
+LISTS: Mapping[Table, Callable[[House], Awaitable[Sequence[str]]]] = {
+    dead_letters: _letters,
+    secrets: _secrets,
+    actions: _actions,
+    policies: _policies,
+    audit_records: _records,
+}
+NAMES = {"profile", "id", "trigger", "chain", "seq"}  # a row is found by these
+
+
+async def _three_of_each(house: House) -> None:
+    for name in ("a", "b", "c"):
+        secret = await house.new_secret(name)
+        await house.actions.create(PROFILE, mail_action(secret, name), ADA)
+        await house.policies.create(PROFILE, allow(name), ADA)
+    burials = group_burials(house.dead_letters)
+    for name in ("a", "b", "c"):
+        buried = replace(letter(), trigger=a_trigger(id_=name))
+        await burials.bury(buried)
+
+
+@pytest.mark.parametrize("table", LISTS, ids=lambda table: table.name)
+@on_sqlite
+async def test_whatever_stands_in_a_row_all_rows_are_listed(
+    house: House, table: Table
+) -> None:
+    await _three_of_each(house)
+    whole = sorted(await LISTS[table](house))
+    name = "trigger" if table is dead_letters else "id"
+    one = f"{name} = '{whole[1]}'"
+
+    for column in table.c:
+        for garbage in () if column.name in NAMES else GARBAGE:
+            await house.break_in(
+                f"CREATE TABLE once AS SELECT * FROM {table.name}",  # noqa: S608
+                f"UPDATE {table.name} SET {column.name} = {garbage} WHERE {one}",  # noqa: S608
+            )
+
+            assert sorted(await LISTS[table](house)) == whole, (column.name, garbage)
+
+            await house.break_in(
+                f"DELETE FROM {table.name}",  # noqa: S608
+                f"INSERT INTO {table.name} SELECT * FROM once",  # noqa: S608
+                "DROP TABLE once",
+            )
+
+
+async def test_a_letter_that_cannot_be_read_is_shown_with_its_bytes_and_dropped(
+    house: House,
+) -> None:
+    await group_burials(house.dead_letters).bury(letter())
+    await house.break_in("UPDATE dead_letters SET document = x'7bff'")
+
+    found = await house.dead_letters.get(PROFILE, "t1")
+
+    assert isinstance(found, UnreadableRow)
+    assert found.columns["document"] == b"\x7b\xff"
+    assert found.document["document"] == {"base64": "e/8="}
+    assert found.text("reason") == "gave up"
+    await house.dead_letters.drop(found, ADA)
+    with pytest.raises(NotFound):
+        await house.dead_letters.get(PROFILE, "t1")
+    (entry,) = await house.trail.list(PROFILE, AuditQuery(kind="change", trigger="t1"))
+    assert entry.document["change"] == "dropped"
+
+
+async def test_a_letter_that_holds_another_trigger_is_not_taken_for_it(
+    house: House,
+) -> None:
+    burials = group_burials(house.dead_letters)
+    await burials.bury(letter())
+    await burials.bury(letter("t2"))
+    await house.break_in(
+        "UPDATE dead_letters SET document ="
+        " (SELECT document FROM dead_letters WHERE trigger = 't2')"
+    )
+
+    found = await house.dead_letters.get(PROFILE, "t1")
+
+    assert isinstance(found, UnreadableRow)
+    assert found.reason == "it holds another trigger than its row says"
+
+
+@on_sqlite
+async def test_definitions_that_cannot_be_read_are_deleted(house: House) -> None:
+    await _three_of_each(house)
+    for table in ("policies", "actions", "secrets"):
+        await house.break_in(f"UPDATE {table} SET updated_at = 'words'")  # noqa: S608
+
+    for policy in await _policies(house):
+        await house.policies.delete(PROFILE, policy, ADA)
+    for action in await _actions(house):
+        await house.actions.delete(PROFILE, action, ADA)
+    for secret in await _secrets(house):
+        await house.secrets.delete(PROFILE, secret, ADA)
+
+    assert await _secrets(house) == await _actions(house) == []
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("column", ["document", "at", "mac"])
+@on_sqlite
+async def test_a_record_that_cannot_be_read_is_a_breach(
+    house: House, column: str, garbage: str
+) -> None:
+    await record(house, "t1")
+    await record(house, "t2")
+    await house.break_in(
+        f"UPDATE audit_records SET {column} = {garbage} WHERE trigger = 't1'"  # noqa: S608
+    )
+
+    verdict = await house.trail.verify()
+
+    assert verdict.breach is not None
+    assert verdict.breach.id == (await _of_trigger(house, "t1"))
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("column", ["head_seq", "head_mac"])
+@on_sqlite
+async def test_a_chain_that_cannot_be_read_is_a_breach(
+    house: House, column: str, garbage: str
+) -> None:
+    await record(house, "t1")
+    await house.break_in(f"UPDATE audit_chains SET {column} = {garbage}")  # noqa: S608
+
+    assert (await house.trail.verify()).breach is not None
+
+
+async def test_the_records_of_the_founding_are_missed(house: House) -> None:
+    await house.break_in("DELETE FROM audit_records", "DELETE FROM audit_chains")
+
+    verdict = await house.trail.verify(())
+
+    assert verdict.breach is not None
+    assert verdict.breach.what == "the records of the store's founding are missing"
+
+
+def test_a_fault_is_not_told_with_its_value() -> None:
+    row = UnreadableRow(columns={"at": None, "n": 7, "raw": b"\xff"}, reason="r")
+
+    assert (row.text("at"), row.text("n"), row.text("raw")) == ("", "7", "\ufffd")
+
+
+async def _of_trigger(house: House, trigger: str) -> object:
+    ((id_,),) = await house.look(
+        f"SELECT id FROM audit_records WHERE trigger = '{trigger}'"  # noqa: S608
+    )
+    return id_
