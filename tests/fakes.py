@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from keyrelay.dispatchers.smtp.action import Mail
-from keyrelay.dispatchers.sqs.action import QueueMessages
+from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.model.action import Message
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.dead_letter import DeadLetter

@@ -16,10 +16,10 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
-from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.client import SqsClientFactory
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.http_session import ConnectionFailed, open_http_session
+from keyrelay.dispatchers.sqs.instruction import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.pool import SenderPool
 from keyrelay.model.outcome import (
     Blame,

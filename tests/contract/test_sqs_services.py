@@ -12,9 +12,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.client import SqsClientFactory
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
+from keyrelay.dispatchers.sqs.instruction import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.pool import SenderPool
 from keyrelay.model.outcome import Delivered, Fault, Rejected
 from keyrelay.model.secret import OpenedSecret, Secret, SecretValue

@@ -1,6 +1,6 @@
 """`keyrelay action`: what a trigger can ask for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.stores.definitions.document_store import StoredDocument
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What triggers can ask for."
@@ -20,9 +21,17 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(metavar="ACTION", help="Its id or its name.")]
 
+
+def _remarks(ctx: typer.Context, stored: StoredDocument) -> Sequence[str]:
+    """Say how the action's templates were read, which a person may have meant apart."""
+    rules = action_rules(settings_of(ctx))
+    return rules.parse(stored.document, stored.id, "").instruction.remarks
+
+
 _actions = Documents(
     store=lambda session: session.store.definitions.actions,
     absent={"name": "", "active": True, "lock": False, "tags": []},
+    remarks=_remarks,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Generic
 import typer
 
 from keyrelay.cli.input import parse_tag_options, read_document
-from keyrelay.cli.output import Document, date, put, put_document, put_id, show
+from keyrelay.cli.output import Document, date, put, put_document, put_id, say, show
 from keyrelay.cli.pagination import Rows
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
@@ -33,12 +33,20 @@ WholeFile = Annotated[
 ]
 
 
+def _none(_: typer.Context, __: StoredDocument) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Documents(Generic[D]):
-    """`absent` holds the values of fields that a document leaves out."""
+    """`absent` holds the values of fields that a document leaves out.
+
+    `remarks` returns what people are told about a document that was stored.
+    """
 
     store: Callable[[Session], DocumentStore[D]]
     absent: Document
+    remarks: Callable[[typer.Context, StoredDocument], Sequence[str]] = _none
 
     def create(self, ctx: typer.Context, file: str, *, as_json: bool) -> None:
         document = read_document(file)
@@ -47,7 +55,7 @@ class Documents(Generic[D]):
             store = self.store(session)
             return await store.create(session.profile.id, document, session.actor)
 
-        self._answer(perform(ctx, work), as_json=as_json)
+        self._answer(ctx, perform(ctx, work), as_json=as_json)
 
     def edit(
         self, ctx: typer.Context, name: str, changes: Document, *, as_json: bool
@@ -60,7 +68,7 @@ class Documents(Generic[D]):
             id_ = id_of(await find_definition(store, session.profile.id, name))
             return await store.edit(session.profile.id, id_, changes, session.actor)
 
-        self._answer(perform(ctx, work), as_json=as_json)
+        self._answer(ctx, perform(ctx, work), as_json=as_json)
 
     def show(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
         async def work(session: Session) -> AnyStored:
@@ -107,7 +115,11 @@ class Documents(Generic[D]):
             "updated_at": date(stored.updated_at),
         }
 
-    def _answer(self, stored: StoredDocument, *, as_json: bool) -> None:
+    def _answer(
+        self, ctx: typer.Context, stored: StoredDocument, *, as_json: bool
+    ) -> None:
+        for remark in self.remarks(ctx, stored):
+            say(remark)
         if as_json:
             put_document(self.document(stored))
         else:

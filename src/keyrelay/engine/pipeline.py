@@ -1,11 +1,12 @@
 """The pipeline: one attempt, trigger → action → policy → secret → dispatch."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from keyrelay.engine.breaker import Breaker
-from keyrelay.model.action import Action, Message
+from keyrelay.model.action import Action, Instruction, Message
 from keyrelay.model.audit import NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import facts_of
@@ -15,6 +16,9 @@ from keyrelay.model.secret import Secret
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
+
+# Bytes; the other lanes would notice how long a larger message takes to compose.
+_LARGEST_IN_LOOP = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ class Pipeline:
         if isinstance(verdict, Denial):
             return _refused(verdict.reason, evidence)
 
-        message = action.instruction.compose(trigger, lease.done)
+        message = await _compose(action.instruction, lease)
         if isinstance(message, Rejected):
             return Report(outcome=message, evidence=evidence)
         if (held := self.breaker.admit(sealed.secret)) is not None:
@@ -86,6 +90,12 @@ class Pipeline:
         return self.breaker.observe(in_flight, outcome)
 
 
+async def _compose(instruction: Instruction, lease: Lease) -> Message | Rejected:
+    if instruction.extent(lease.trigger) <= _LARGEST_IN_LOOP:
+        return instruction.compose(lease.trigger, lease.done)
+    return await asyncio.to_thread(instruction.compose, lease.trigger, lease.done)
+
+
 def _refused(reason: str, evidence: Evidence = NOTHING_USED) -> Report:
     return Report(outcome=Rejected(reason, Fault.DEFINITION), evidence=evidence)
 
@@ -104,6 +114,5 @@ def _evidence(
 
 def _missing(action: Action, trigger: Trigger) -> tuple[Fact, ...]:
     """Return the placeholders that are left empty."""
-    return tuple(
-        sorted(action.instruction.mentions - facts_of(trigger.data[:1]).keys())
-    )
+    facts = facts_of(trigger.data, trigger.lifetime.raised_at)
+    return tuple(sorted(action.instruction.mentions - facts.keys()))

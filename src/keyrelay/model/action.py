@@ -37,11 +37,18 @@ class Instruction(Protocol):
     def mentions(self) -> frozenset[Fact]:
         """The facts that its templates print."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences for people, when it is stored, on how its templates are read."""
+
     def check(self, *, fifo: bool) -> None:
         """Raise InvalidDefinition for a secret that it cannot use.
 
         `fifo` tells that the secret names a FIFO queue.
         """
+
+    def extent(self, trigger: Trigger) -> int:
+        """Return about how many bytes `compose` makes; this itself costs little."""
 
     def compose(self, trigger: Trigger, done: Collection[str]) -> Message | Rejected:
         """Fill its templates with the trigger's data.

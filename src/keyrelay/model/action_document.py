@@ -19,7 +19,7 @@ from keyrelay.model.fields import all_names
 from keyrelay.model.ids import is_id
 from keyrelay.model.settlement import STANDARD, Schedule
 from keyrelay.model.tags import Tagged, parse_tags
-from keyrelay.model.templates import Template
+from keyrelay.model.templates import Render, Template, plain
 
 LONGEST_NAME = 100
 LONGEST_BODY = 256 * 1024
@@ -89,10 +89,12 @@ def require_secret(document: Mapping[str, object], field: str) -> str:
     return id_
 
 
-def require_template(value: object, what: str, *, shortest: int = 1) -> Template:
+def require_template(
+    value: object, what: str, *, shortest: int = 1, render: Render = plain
+) -> Template:
     """Read a template of up to 256 Ki characters, or raise InvalidDefinition."""
     return Template.parse(
-        require_text(value, what, longest=LONGEST_BODY, shortest=shortest)
+        require_text(value, what, longest=LONGEST_BODY, shortest=shortest), render
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from keyrelay.model.documents import (
     DEEPEST,
@@ -13,7 +14,7 @@ from keyrelay.model.documents import (
     require_text,
 )
 from keyrelay.model.instant import parse_instant, wire_instant
-from keyrelay.model.templates import Fact, Facts
+from keyrelay.model.templates import Fact, Facts, Scalar
 
 MOST_POINTS = 1000
 _DEEPEST_POINT = DEEPEST - 2  # within the list, within the trigger
@@ -43,13 +44,18 @@ class DataPoint:
         return _JSON.encode(self.fields)
 
 
-def facts_of(points: Sequence[DataPoint]) -> Facts:
+def facts_of(points: Sequence[DataPoint], raised_at: datetime) -> Facts:
     """Return the facts of the first point.
 
-    A locked action is not performed, so the state is always `unlocked`.
+    A point without a time is as old as its trigger. A locked action is not performed,
+    so the state is always `unlocked`.
     """
-    state = {Fact.ACTION_STATE: "unlocked"}
-    return {**points[0].facts, **state} if points else state
+    facts: dict[Fact, Scalar] = {Fact.ACTION_STATE: "unlocked"}
+    if points:
+        facts.update(points[0].facts)
+    if Fact.TIME not in facts:
+        facts[Fact.TIME] = wire_instant(raised_at)
+    return facts
 
 
 def parse_points(value: object) -> tuple[DataPoint, ...]:
@@ -70,13 +76,13 @@ def parse_points(value: object) -> tuple[DataPoint, ...]:
 
 
 def _point(fields: Mapping[str, object]) -> DataPoint:
-    facts = {
+    facts: dict[Fact, Scalar] = {
         fact: require_text(text, what, longest=1000)
         for fact, name, what in _POINT_FACTS
         if (text := fields.get(name)) is not None
     }
     if (value := fields.get("value")) is not None:
-        facts[Fact.VALUE] = _printed(value)
+        facts[Fact.VALUE] = _scalar(value)
     if (time := parse_instant(fields.get("time"), "a data point's time")) is not None:
         facts[Fact.TIME] = wire_instant(time)
     if (location := fields.get("location")) is not None:
@@ -84,18 +90,10 @@ def _point(fields: Mapping[str, object]) -> DataPoint:
     return DataPoint(facts, fields)
 
 
-def _printed(value: object) -> str:
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)  # as in JSON
-        case _:
-            raise InvalidDefinition(
-                "a data point's value is text, a number, true or false"
-            )
+def _scalar(value: object) -> Scalar:
+    if not isinstance(value, str | int | float | bool):
+        raise InvalidDefinition("a data point's value is text, a number, true or false")
+    return value
 
 
 def _location(location: Mapping[str, object]) -> str:

@@ -110,6 +110,22 @@ def test_an_action_is_shown_as_it_was_sent(keyrelay: Keyrelay) -> None:
     }
 
 
+@pytest.mark.parametrize("verb", ["create", "edit"])
+def test_what_only_looks_like_a_placeholder_is_said_when_it_is_saved(
+    keyrelay: Keyrelay, verb: str
+) -> None:
+    document = mail_action(create_secret(keyrelay), name="ask $OWNER$")
+    if verb == "edit":
+        keyrelay("action", "create", "--file", keyrelay.write("old.json", document))
+    text = json.dumps(document).replace("It is", "$OWNER$ says")
+    named = ("ask $OWNER$",) if verb == "edit" else ()
+
+    said = keyrelay("action", verb, *named, "--file", "-", stdin=text)
+
+    assert ID.fullmatch(said.id)
+    assert "$OWNER$ is no placeholder" in said.err
+
+
 @pytest.mark.parametrize(
     ("switch", "field", "value"),
     [

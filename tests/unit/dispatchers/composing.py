@@ -23,9 +23,8 @@ def compose(
 
 def missing_facts(action: Action, trigger: Trigger) -> tuple[Fact, ...]:
     """Return the facts that the action mentions and the first data point lacks."""
-    return tuple(
-        sorted(action.instruction.mentions - facts_of(trigger.data[:1]).keys())
-    )
+    facts = facts_of(trigger.data, trigger.lifetime.raised_at)
+    return tuple(sorted(action.instruction.mentions - facts.keys()))
 
 
 def trigger(*points: Mapping[str, object], id_: str = "t1") -> Trigger:

@@ -58,7 +58,8 @@ def test_a_mail_is_read_whole() -> None:
     assert mail.recipients.reply_to == (Mailbox("help@example.com"),)
     assert mail.subject == Template.parse("$VARIABLE$ is $VALUE$")
     assert mail.text == Template.parse("It is $VALUE$ $UNIT$.")
-    assert mail.html == Template.parse("<b>$VALUE$</b>")
+    assert mail.html is not None
+    assert mail.html.fill({Fact.VALUE: "<i>"}) == "<b>&lt;i&gt;</b>"
 
 
 @pytest.mark.parametrize("absent", [None, ""])
@@ -74,7 +75,7 @@ def test_a_mail_may_be_html_alone() -> None:
     mail = an_action({**does, "html": "<p>"}).instruction
 
     assert isinstance(mail, EmailSmtp)
-    assert (mail.text, mail.html) == (Template(()), Template(("<p>",)))
+    assert (mail.text, mail.html) == (Template.parse(""), Template.parse("<p>"))
 
 
 REFUSED_IN_MAIL: list[tuple[str, object, str]] = [
@@ -205,3 +206,51 @@ def test_no_mail_is_composed_when_no_recipient_remains() -> None:
 
     assert isinstance(outcome, Rejected)
     assert outcome.reason.startswith("nothing is left to send")
+
+
+def test_texts_are_measured_before_they_are_filled() -> None:
+    point = {"value": "=" * 1_000_000}
+    action = an_action({**MAIL_DOES, "message": "$VALUE$" * 32_000})
+
+    outcome = compose(action, trigger(point), NOTHING_DONE)
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.fault is Fault.TRIGGER
+    assert "more than 10485760 bytes" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [
+        ("x" * 1_000_000, {"message": "$VALUE$" * 8, "html": "$VALUE$$VALUE$$VALUE$"}),
+        ("ü" * 160_000, {"message": "$VALUE$" * 33}),
+        ("<" * 900_000, {"html": "$VALUE$$VALUE$$VALUE$"}),
+        ("x" * 1_000_000, {"subject": "$VALUE$" * 11}),
+    ],
+    ids=["text and HTML", "bytes, not characters", "escaped", "subject"],
+)
+def test_the_texts_of_a_mail_are_bounded_together(
+    value: str, fields: Mapping[str, object]
+) -> None:
+    action = an_action({**MAIL_DOES, **fields})
+
+    outcome = compose(action, trigger({"value": value}), NOTHING_DONE)
+
+    assert isinstance(outcome, Rejected)
+    assert "more than 10485760 bytes" in outcome.reason
+
+
+def test_a_mail_may_have_ten_mebibytes() -> None:
+    action = an_action({**MAIL_DOES, "subject": "", "message": "$VALUE$" * 10})
+
+    composed = compose(action, trigger({"value": "x" * 1_048_000}), NOTHING_DONE)
+
+    assert isinstance(composed, Mail)
+    assert len(composed.text) == 10_480_000
+
+
+def test_an_action_remarks_on_what_is_no_placeholder() -> None:
+    remarks = parse_email_smtp(subject="$OWNER$", message="$a.b$", html="$C$").remarks
+
+    assert [remark.split()[0] for remark in remarks] == ["$C$", "$OWNER$", "$a.b$"]
+    assert parse_email_smtp(subject="$$OWNER$$").remarks == ()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.sqs.action import (
+from keyrelay.dispatchers.sqs.instruction import (
+    Body,
     QueueMessage,
     QueueMessages,
     QueueSqs,
@@ -60,7 +61,7 @@ def test_a_queue_action_is_read_whole() -> None:
     )
 
     assert queue.batched
-    assert queue.body == Template.parse("$VALUE$")
+    assert queue.body == Body.parse("$VALUE$")
     assert queue.routing.group_id == Template.parse("$DEVICE$")
     assert queue.routing.deduplication_id == Template.parse("$TIME$")
     assert queue.routing.delay == timedelta(minutes=15)
@@ -131,14 +132,13 @@ def test_a_queue_gets_one_message_for_each_data_point() -> None:
 
     assert (json.loads(warm.body), json.loads(cold.body)) == (WARM, COLD)
     assert (warm.part, cold.part) == ("0", "1")
-    assert (warm.group_id, cold.group_id) == ("d1", "d2")
 
 
 def test_a_queue_gets_one_message_for_all_data_points() -> None:
     (together,) = queued(WARM, COLD, batch_enabled=True)
 
     assert json.loads(together.body) == [WARM, COLD]
-    assert (together.part, together.group_id) == ("all", "d1")
+    assert together.part == "all"
 
 
 def test_a_template_is_the_body_filled_by_each_data_point() -> None:
@@ -192,11 +192,14 @@ def test_the_deduplication_id_is_made_of_trigger_profile_and_part() -> None:
     assert ids == [f"t1.{PROFILE}.0", f"t1.{PROFILE}.1"]
 
 
-@pytest.mark.parametrize("device", ["two words", "d" * 129, "größe", "d\x7f"])
-def test_a_device_that_is_no_legal_group_id_makes_no_group(device: str) -> None:
-    (message,) = queued({"device": device})
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_message_has_a_group_only_where_the_action_asks_for_one(
+    *, batched: bool
+) -> None:
+    (asked,) = queued(WARM, batch_enabled=batched, group_id="$DEVICE$")
+    (unasked,) = queued(WARM, batch_enabled=batched)
 
-    assert message.group_id is None
+    assert (asked.group_id, unasked.group_id) == ("d1", None)
 
 
 def test_parts_of_earlier_attempts_are_left_out_and_others_keep_names() -> None:
@@ -212,14 +215,14 @@ def test_placeholders_are_found_in_all_texts_of_a_queue_message() -> None:
             **QUEUE_DOES,
             "message": "$VALUE$",
             "group_id": "$DEVICE$",
-            "deduplication_id": "$TIME$",
+            "deduplication_id": "$LOCATION$",
             "attributes": {"a": "$UNIT$"},
         }
     )
 
     assert missing_facts(action, a_trigger()) == (
         Fact.DEVICE,
-        Fact.TIME,
+        Fact.LOCATION,
         Fact.UNIT,
         Fact.VALUE,
     )
@@ -242,8 +245,8 @@ def test_parts_of_earlier_attempts_and_composed_parts_make_the_whole(
 
     left = message.messages if isinstance(message, QueueMessages) else ()
     named: dict[str, DataPoint] = {str(n): point for n, point in enumerate(sent.data)}
-    assert {m.part: m.body for m in left} == {
-        part: point.document for part, point in named.items() if part not in done
+    assert {m.part: json.loads(m.body) for m in left} == {
+        part: point.fields for part, point in named.items() if part not in done
     }
 
 
@@ -300,3 +303,97 @@ def test_a_fifo_queue_takes_messages_with_a_group() -> None:
 @pytest.mark.parametrize("instruction", [PLAIN, GROUPED, DELAYED, BOTH])
 def test_a_standard_queue_takes_them_all(instruction: QueueSqs) -> None:
     instruction.check(fifo=False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "$VALUE$" * 40},
+        {"message": '{"v": $VALUE$, "w": "$VALUE$"}'},
+        {"message": "m", "attributes": {"a": "$VALUE$$VALUE$"}},
+        {"message": "m", "group_id": "$VALUE$$VALUE$"},
+        {"message": "m", "deduplication_id": "$VALUE$$VALUE$"},
+    ],
+    ids=["body", "JSON", "attribute", "group", "deduplication id"],
+)
+def test_texts_are_measured_before_they_are_filled(body: Mapping[str, object]) -> None:
+    point = {"value": '"' * 520_000 if "{" in str(body["message"]) else "x" * 1_000_000}
+    action = an_action({**QUEUE_DOES, **body})
+
+    outcome = compose(action, trigger(point), NOTHING_DONE)
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.fault is Fault.TRIGGER
+    assert "more than 1048576 bytes" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "message", ["x" * 20_000, "x" + "$UNIT$" * 20_000], ids=["literal", "empty facts"]
+)
+def test_the_messages_of_one_trigger_are_bounded_together(message: str) -> None:
+    action = an_action({**QUEUE_DOES, "message": message})
+
+    outcome = compose(action, trigger(*[{"value": 1}] * 1000), NOTHING_DONE)
+
+    assert isinstance(outcome, Rejected)
+    assert "messages to more than 10485760" in outcome.reason
+
+
+def test_data_without_a_template_is_never_too_much() -> None:
+    (message,) = queued({"value": "x" * 1_000_000})
+
+    assert len(message.body) > 1_000_000
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_data_is_utf8_and_not_escaped(*, batched: bool) -> None:
+    (message,) = queued({"value": "Ж😀"}, batch_enabled=batched)
+
+    assert message.body.strip("[]") == '{"value":"Ж😀"}'
+
+
+def test_characters_that_only_json_takes_are_escaped() -> None:
+    (message,) = queued({"value": "\ufffe\uffff\0"})
+
+    assert message.body == '{"value":"\\ufffe\\uffff\\u0000"}'
+
+
+def test_values_stay_in_the_strings_of_a_json_template() -> None:
+    (message,) = queued(
+        {"value": '","admin":true,"x":"'}, message='{"v":"$VALUE$","u":$UNIT$}'
+    )
+
+    assert json.loads(message.body) == {"v": '","admin":true,"x":"', "u": None}
+
+
+def test_values_cannot_replace_a_key_of_a_json_template() -> None:
+    action = an_action({**QUEUE_DOES, "message": '{"admin": 0, "$VARIABLE$": 1}'})
+
+    good = compose(action, trigger({"variable": "v"}), NOTHING_DONE)
+    bad = compose(action, trigger({"variable": "admin"}), NOTHING_DONE)
+
+    assert isinstance(good, QueueMessages)
+    assert isinstance(bad, Rejected)
+    assert bad.fault is Fault.TRIGGER
+    assert "a key twice" in bad.reason
+
+
+@pytest.mark.parametrize(
+    ("message", "begin"),
+    [
+        ('{"v": $VALUE$}', "message is a JSON template"),
+        ('{"v": $VALUE$', "message begins like JSON and is none"),
+        ("{{$VALUE$}}", "message begins like JSON and is none"),
+        ("$OWNER$", "$OWNER$ is no placeholder"),
+    ],
+)
+def test_an_action_remarks_on_how_its_message_is_read(message: str, begin: str) -> None:
+    (remark,) = parse_queue_sqs(message=message).remarks
+
+    assert remark.startswith(begin)
+
+
+def test_an_action_that_can_be_read_in_one_way_only_needs_no_remark() -> None:
+    assert parse_queue_sqs(message="now $VALUE$").remarks == ()
+    assert parse_queue_sqs().remarks == ()
+    assert parse_queue_sqs().extent(a_trigger()) == 0

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.sqs.action import QueueMessage
 from keyrelay.dispatchers.sqs.batches import (
     LARGEST,
     BatchEntry,
@@ -16,6 +15,7 @@ from keyrelay.dispatchers.sqs.batches import (
     prepare,
     too_large,
 )
+from keyrelay.dispatchers.sqs.instruction import QueueMessage
 from keyrelay.model.outcome import Fault, Rejected
 
 MESSAGE = QueueMessage(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.sqs.action import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.batches import LARGEST, BatchEntry
 from keyrelay.dispatchers.sqs.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.dispatcher import SqsDispatcher
 from keyrelay.dispatchers.sqs.http_session import ConnectionFailed, NoReply
+from keyrelay.dispatchers.sqs.instruction import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.pool import SenderPool
 from keyrelay.dispatchers.sqs.queue_url import QueueUrl
 from keyrelay.dispatchers.sqs.reply import BatchReply, Enqueued, Refusal

@@ -1,11 +1,12 @@
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
 from keyrelay.dispatchers.smtp.action import Mail
-from keyrelay.dispatchers.sqs.action import QueueMessages
+from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.model.action import Action
@@ -46,7 +47,7 @@ from tests.samples import (
 )
 
 SECOND = timedelta(seconds=1)
-POINT = DataPoint({Fact.VARIABLE: "temperature", Fact.VALUE: "21"}, {"value": 21})
+POINT = DataPoint({Fact.VARIABLE: "temperature", Fact.VALUE: 21}, {"value": 21})
 DENY = {
     **ALLOW,
     "permissions": [
@@ -451,3 +452,38 @@ async def test_a_slow_server_holds_the_next_trigger_back(bench: Bench) -> None:
 
     assert report.held
     assert bench.nothing_happened()
+
+
+@dataclass(frozen=True)
+class Composing:
+    """An instruction that says where it is composed."""
+
+    size: int
+    channel: str = "email-smtp"
+    secret: str = MAIL_SECRET
+    mentions: frozenset[Fact] = frozenset()
+    remarks: tuple[str, ...] = ()
+
+    def check(self, *, fifo: bool) -> None:
+        """Take every secret."""
+
+    def extent(self, _: Trigger) -> int:
+        return self.size
+
+    def compose(self, trigger: Trigger, done: Collection[str]) -> Rejected:
+        in_loop = threading.current_thread() is threading.main_thread()
+        return Rejected("in the loop" if in_loop else "beside it", Fault.TRIGGER)
+
+
+@pytest.mark.parametrize(
+    ("size", "where"), [(256 * 1024, "in the loop"), (256 * 1024 + 1, "beside it")]
+)
+async def test_what_is_large_is_composed_beside_the_event_loop(
+    bench: Bench, size: int, where: str
+) -> None:
+    action = replace(an_action(), instruction=Composing(size))
+    bench.catalog = a_catalog(action)
+
+    report = await bench.attempt()
+
+    assert report.outcome == Rejected(where, Fault.TRIGGER)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyrelay.model.data_point import facts_of
 from keyrelay.model.documents import DEEPEST
 from keyrelay.model.instant import wire_instant
-from keyrelay.model.templates import Fact
+from keyrelay.model.templates import Fact, plain
 from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.samples import DAY, MAIL_ACTION, NOON, ORIGIN, OTHER_PROFILE, PROFILE
 from tests.triggers import GOOD, JSON, ODD, REFUSED, SMALLEST
@@ -75,7 +76,7 @@ def test_the_facts_of_a_data_point_are_ready_to_print() -> None:
 
     assert read.facts == {
         Fact.VARIABLE: "temperature",
-        Fact.VALUE: "21.5",
+        Fact.VALUE: 21.5,
         Fact.UNIT: "°C",
         Fact.DEVICE: "d1",
         Fact.DEVICE_NAME: "Cellar",
@@ -102,7 +103,34 @@ def test_the_facts_of_a_data_point_are_ready_to_print() -> None:
     ],
 )
 def test_a_value_prints_as_json_does(value: object, printed: str) -> None:
-    assert parse(data={"value": value}).data[0].facts == {Fact.VALUE: printed}
+    (facts,) = (point.facts for point in parse(data={"value": value}).data)
+
+    assert plain(facts[Fact.VALUE]) == printed
+
+
+def test_a_value_keeps_its_type() -> None:
+    values = ["1", 1, 1.0, True]
+
+    facts = [point.facts for point in parse(data=[{"value": v} for v in values]).data]
+
+    assert [repr(each[Fact.VALUE]) for each in facts] == ["'1'", "1", "1.0", "True"]
+
+
+@pytest.mark.parametrize("data", [None, {"value": 1}])
+def test_what_has_no_time_is_as_old_as_its_trigger(data: object) -> None:
+    trigger = parse(data=data, raised_at="2030-01-01T12:00:00.5Z")
+
+    facts = facts_of(trigger.data, trigger.lifetime.raised_at)
+
+    assert facts[Fact.TIME] == "2030-01-01T12:00:00.500Z"
+
+
+def test_the_time_of_a_data_point_is_its_own() -> None:
+    trigger = parse(data={"time": "2029-12-31T00:00:00Z"})
+
+    facts = facts_of(trigger.data, trigger.lifetime.raised_at)
+
+    assert facts[Fact.TIME] == "2029-12-31T00:00:00.000Z"
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,18 @@ from keyrelay.model.data_point import facts_of
 from keyrelay.model.documents import InvalidDefinition, require_text
 from keyrelay.model.fields import Field
 from keyrelay.model.outcome import NOTHING_LEFT, Fault, Rejected
-from keyrelay.model.templates import Fact, Template, mentioned
+from keyrelay.model.templates import (
+    Fact,
+    Scalar,
+    Template,
+    mentioned,
+    plain,
+    remarks_on,
+)
 from keyrelay.model.trigger import Trigger
 
 NAME = "email-smtp"
+LARGEST_TEXTS = 10 * 1024 * 1024  # bytes; of subject, text and HTML together
 LONGEST_SUBJECT = (
     1000  # characters; folding a header takes time quadratic in its length
 )
@@ -34,6 +42,11 @@ FIELDS = (
     Field(name="cc", description="Further recipients.", required=False),
     Field(name="bcc", description="Recipients that no header shows.", required=False),
     Field(name="reply_to", description="The recipients of replies.", required=False),
+)
+_TOO_LARGE = Rejected(
+    "the trigger's data would fill the mail's texts to more than"
+    f" {LARGEST_TEXTS} bytes",
+    Fault.TRIGGER,
 )
 
 
@@ -75,11 +88,22 @@ class EmailSmtp:
     def mentions(self) -> frozenset[Fact]:
         return mentioned((self.subject, self.text, self.html))
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return remarks_on((self.subject, self.text, self.html))
+
     def check(self, *, fifo: bool) -> None:
         """Accept every SMTP secret."""
 
+    def extent(self, trigger: Trigger) -> int:
+        facts = facts_of(trigger.data, trigger.lifetime.raised_at)
+        texts = (self.subject, self.text, self.html)
+        return sum(text.size(facts) for text in texts if text)
+
     def compose(self, trigger: Trigger, done: Collection[str]) -> "Mail | Rejected":
-        facts = facts_of(trigger.data[:1])
+        if self.extent(trigger) > LARGEST_TEXTS:
+            return _TOO_LARGE
+        facts = facts_of(trigger.data, trigger.lifetime.raised_at)
         subject = self.subject.fill(facts)
         if (refusal := _refusal(subject)) is not None:
             return refusal
@@ -92,7 +116,7 @@ class EmailSmtp:
             recipients=recipients,
             subject=subject,
             text=self.text.fill(facts),
-            html=self.html.fill(facts, html.escape) if self.html else None,
+            html=self.html.fill(facts) if self.html else None,
         )
 
 
@@ -129,8 +153,16 @@ def parse_email_smtp(document: Mapping[str, object]) -> EmailSmtp:
         ),
         subject=_subject(document.get("subject")),
         text=require_template("" if text is None else text, "message", shortest=0),
-        html=None if html_ is None else require_template(html_, "html"),
+        html=_html(html_),
     )
+
+
+def _html(value: object) -> Template | None:
+    return None if value is None else require_template(value, "html", render=_escaped)
+
+
+def _escaped(value: Scalar | None) -> str:
+    return html.escape(plain(value))
 
 
 def _subject(value: object) -> Template:

@@ -1,5 +1,6 @@
 """Dispatcher: sends a trigger's mail."""
 
+import asyncio
 import ssl
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Outcome, R
 from keyrelay.model.secret import OpenedSecret, Secret
 from keyrelay.network.egress import Egress
 
+_LARGEST_IN_LOOP = 256 * 1024  # characters
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpDispatcher:
@@ -47,7 +50,7 @@ class SmtpDispatcher:
             return Rejected("the action's secret is not of type smtp", Fault.DEFINITION)
         try:
             credentials = smtp_credentials(secret.value, self.ports)
-            mail = compose(message)
+            mail = await _composed(message)
         except InvalidDefinition as invalid:
             return Rejected(f"the secret is refused: {invalid}", Fault.DEFINITION)
         except HeaderInjected:
@@ -91,6 +94,13 @@ class SmtpDispatcher:
             return await self._send(key, credentials, mail, fresh=True)
         except ConversationFailed as failure:
             return Deferred(str(failure), blame=Blame.PEER)
+
+
+async def _composed(mail: Mail) -> ComposedMail:
+    """Compose a large mail in a thread, as the event loop would stand still."""
+    if len(mail.text) + len(mail.html or "") <= _LARGEST_IN_LOOP:
+        return compose(mail)
+    return await asyncio.to_thread(compose, mail)
 
 
 def smtp_dispatcher(

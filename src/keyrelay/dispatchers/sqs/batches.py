@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.dispatchers.sqs.action import QueueMessage
+from keyrelay.dispatchers.sqs.instruction import QueueMessage
 from keyrelay.model.outcome import Fault, Rejected
 
 MOST_ENTRIES = 10  # in a call

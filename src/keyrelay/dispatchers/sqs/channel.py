@@ -7,8 +7,9 @@ from functools import partial
 from typing import Protocol
 
 from keyrelay.dispatchers.channel import Channel
-from keyrelay.dispatchers.sqs.action import FIELDS, NAME, parse_queue_sqs
+from keyrelay.dispatchers.sqs.action import FIELDS, parse_queue_sqs
 from keyrelay.dispatchers.sqs.credentials import sqs_secret
+from keyrelay.dispatchers.sqs.instruction import NAME
 from keyrelay.model.action import ActionType
 from keyrelay.network.egress import egress_to
 from keyrelay.ports import Dispatcher

@@ -10,7 +10,6 @@ from typing import Protocol, assert_never
 
 from keyrelay.concurrency.batching import Batch
 from keyrelay.dispatchers.scrub import scrub
-from keyrelay.dispatchers.sqs.action import QueueMessage
 from keyrelay.dispatchers.sqs.batches import (
     LARGEST,
     MOST_ENTRIES,
@@ -23,6 +22,7 @@ from keyrelay.dispatchers.sqs.batches import (
 from keyrelay.dispatchers.sqs.classify import classify, may_concern_one_entry
 from keyrelay.dispatchers.sqs.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.http_session import ConnectionFailed, NoReply
+from keyrelay.dispatchers.sqs.instruction import QueueMessage
 from keyrelay.dispatchers.sqs.queue_url import QueueUrl
 from keyrelay.dispatchers.sqs.reply import BatchReply, Enqueued, Refusal
 from keyrelay.model.outcome import (

@@ -13,14 +13,15 @@ from keyrelay.model.action_document import require_secret, require_template
 from keyrelay.model.credentials import read_fields, require_printable
 from keyrelay.model.data_point import facts_of
 from keyrelay.model.fields import Field
-from keyrelay.model.outcome import Deferred, Delivered, Outcome, Rejected
+from keyrelay.model.outcome import Deferred, Delivered, Fault, Outcome, Rejected
 from keyrelay.model.secret import OpenedSecret, SecretType, SecretValue
-from keyrelay.model.templates import Fact, Template
+from keyrelay.model.templates import Fact, Facts, Template, remarks_on
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Dispatcher
 
 NAME = "note"
 SECRET = "notebook"
+LONGEST_LINE = 64 * 1024  # bytes
 ACTION_FIELDS = (
     Field(name="notebook_secret", description="The id of the notebook's secret."),
     Field(name="line", description="The line, a template."),
@@ -44,11 +45,24 @@ class Note:
     def mentions(self) -> frozenset[Fact]:
         return self.line.mentions
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return remarks_on([self.line])
+
     def check(self, *, fifo: bool) -> None:
         """A note goes into every notebook."""
 
+    def extent(self, trigger: Trigger) -> int:
+        return self.line.size(_facts(trigger))
+
     def compose(self, trigger: Trigger, done: Collection[str]) -> "Line | Rejected":
-        return Line(self.line.fill(facts_of(trigger.data[:1])))
+        if self.extent(trigger) > LONGEST_LINE:
+            return Rejected("the trigger would make too long a line", Fault.TRIGGER)
+        return Line(self.line.fill(_facts(trigger)))
+
+
+def _facts(trigger: Trigger) -> Facts:
+    return facts_of(trigger.data, trigger.lifetime.raised_at)
 
 
 @dataclass(frozen=True, slots=True)
