@@ -15,14 +15,18 @@ from tests.services import (
     kcat,
     localstack,
     mailhog,
+    mailpit,
     postfix,
     postgresql,
+    smtp_server,
     stunnel,
 )
 from tests.services.service import Service, Unavailable
 
 SERVICES: tuple[Service, ...] = (
     mailhog,
+    mailpit,
+    smtp_server,
     stunnel,
     dovecot,
     postfix,
@@ -81,11 +85,14 @@ def _fetch(service: Service, location: Path) -> Row:
 
 def _show(rows: list[Row]) -> None:
     head = Row(service="service", version="version", where="where", fetched="fetched")
+    name = max(len(row.service) for row in rows)
     width = max(len(row.version) for row in rows)
     print()
     for row in (head, *rows):
         where = "-" if row.missing else row.where
-        print(f"{row.service:<10}  {row.version:<{width}}  {row.fetched:<13}  {where}")
+        print(
+            f"{row.service:<{name}}  {row.version:<{width}}  {row.fetched:<13}  {where}"
+        )
     print()
 
 

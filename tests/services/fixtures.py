@@ -21,17 +21,22 @@ from tests.services import (
     kcat,
     localstack,
     mailhog,
+    mailpit,
     postfix,
     postgresql,
+    smtp_server,
     stunnel,
 )
 from tests.services.compose import Compose
 from tests.services.kafka import Kafka, Secured
 from tests.services.localstack import LocalStack
+from tests.services.mailbox import Account
 from tests.services.mailhog import MailHog
+from tests.services.mailpit import Mailpit
 from tests.services.postfix import Postfix
 from tests.services.postgresql import PostgreSql
 from tests.services.service import Service, Unavailable, find
+from tests.services.smtp_server import SmtpServer
 
 Running = TypeVar("Running")
 
@@ -71,6 +76,18 @@ def running_mailhog(server_certificate: Path) -> Iterator[MailHog]:
 def running_postfix(server_certificate: Path) -> Iterator[Postfix]:
     with ExitStack() as stack:
         yield _start(_postfix_with_logins(server_certificate), stack)
+
+
+@pytest.fixture(scope="session", name="mailpit")
+def running_mailpit(server_certificate: Path) -> Iterator[Mailpit]:
+    with ExitStack() as stack:
+        yield _start(_mailpit(server_certificate), stack)
+
+
+@pytest.fixture(scope="session", name="smtp_server")
+def running_smtp_server(server_certificate: Path) -> Iterator[SmtpServer]:
+    with ExitStack() as stack:
+        yield _start(_smtp_server(server_certificate), stack)
 
 
 @pytest.fixture(scope="session", name="localstack")
@@ -154,6 +171,38 @@ def _postfix_with_logins(certificate: Path) -> Iterator[Postfix]:
         ) as submission,
     ):
         yield submission
+
+
+@contextmanager
+def _mailpit(certificate: Path) -> Iterator[Mailpit]:
+    with (
+        daemon.folder() as directory,
+        mailpit.running(
+            directory,
+            server=find(mailpit),
+            certificate=certificate,
+            account=_account(),
+        ) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def _smtp_server(certificate: Path) -> Iterator[SmtpServer]:
+    with (
+        daemon.folder() as directory,
+        smtp_server.running(
+            directory,
+            server=find(smtp_server),
+            certificate=certificate,
+            account=_account(),
+        ) as running,
+    ):
+        yield running
+
+
+def _account() -> Account:
+    return Account(username="relay@example.com", password=secrets.token_urlsafe())
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services import debian, program
+from tests.services import golang, program
 from tests.services.cache import building
 
 NAME = "Helm"
@@ -61,7 +61,7 @@ def install(cache: Path) -> Path:
     if found is not None:
         return found
 
-    go = program.find("go") or debian.install("go", package="golang-go")
+    go = golang.compiler()
     target = _folder(cache)
     print(f"{NAME}: building {_VERSION} with go into {target}", flush=True)
     with building(target) as unfinished:

@@ -1,7 +1,6 @@
 """MailHog: an SMTP server that shows over HTTP what it has caught."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,13 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.services import daemon, debian, loopback, program
-from tests.services.cache import building
+from tests.services import daemon, golang, loopback
 
 NAME = "MailHog"
 
 _VERSION = "1.0.1"
-_PINS = Path(__file__).parent / "pins" / "mailhog"
 _PAGE = 250
 
 
@@ -60,16 +57,9 @@ def install(cache: Path) -> Path:
     if found is not None:
         return found
 
-    go = program.find("go") or debian.install("go", package="golang-go")
     target = _folder(cache)
     print(f"{NAME}: building {_VERSION} with go into {target}", flush=True)
-    with building(target) as unfinished:
-        shutil.copytree(_PINS, unfinished / "module")
-        options = ["-mod=readonly", "-buildvcs=false", "-o", str(unfinished)]
-        program.run(
-            [go, "build", *options, "github.com/mailhog/MailHog"],
-            directory=unfinished / "module",
-        )
+    golang.build("github.com/mailhog/MailHog", pins="mailhog", target=target)
     return target / "MailHog"
 
 
