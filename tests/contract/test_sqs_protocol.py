@@ -74,12 +74,15 @@ def dispatcher_for(endpoint: str, timeout: timedelta = PATIENCE) -> SqsDispatche
     )
 
 
-def opened(url: str, *, version: int = 1, key: str = KEY) -> OpenedSecret:
+def opened(
+    url: str, *, version: int = 1, key: str = KEY, token: str | None = None
+) -> OpenedSecret:
     value = {
         "aws_region": REGION,
         "queue_url": url,
         "access_key_id": KEY_ID,
         "secret_access_key": key,
+        **({"session_token": token} if token else {}),
     }
     return OpenedSecret(
         secret=Secret(
@@ -140,6 +143,20 @@ async def test_a_message_arrives_as_it_was_composed(
     }
     assert f"Credential={KEY_ID}/" in received.headers["Authorization"]
     assert f"/{REGION}/sqs/" in received.headers["Authorization"]
+
+
+@pytest.mark.parametrize("token", [None, "FwoGZXIvYXdzE/+="])
+async def test_a_session_token_is_sent_where_the_secret_has_one(
+    dispatcher: SqsDispatcher, peer: Peer, token: str | None
+) -> None:
+    secret = opened(peer.queue(), token=token)
+
+    outcome = await dispatcher.dispatch(messages("hello"), secret)
+
+    assert isinstance(outcome, Delivered)
+    (received,) = peer.received
+    sent = {name.lower(): text for name, text in received.headers.items()}
+    assert sent.get("x-amz-security-token") == token
 
 
 async def test_concurrent_triggers_share_a_call_over_one_connection(

@@ -43,7 +43,12 @@ def ask_value(type_: SecretType) -> str | Mapping[str, object]:
         raise Refused("there is no terminal to ask at; give --value-file FILE, or -")
     if not type_.fields:
         return _ask(Field(name="value", description="The text.", hidden=True))
-    return {field.name: _typed(field, _ask(field)) for field in type_.fields}
+    answers = [(field, _ask(field)) for field in type_.fields]
+    return {
+        field.name: _typed(field, answer)
+        for field, answer in answers
+        if answer or field.required
+    }
 
 
 def confirm(question: str) -> None:
@@ -66,8 +71,13 @@ def parse_tag_options(given: Sequence[str]) -> tuple[Tag, ...]:
 
 
 def _ask(field: Field) -> str:
+    optional = field.default is None and not field.required
     answer: str = typer.prompt(
-        field.name, default=field.default, hide_input=field.hidden, err=True
+        f"{field.name} (may be left empty)" if optional else field.name,
+        default="" if optional else field.default,
+        show_default=not optional,
+        hide_input=field.hidden,
+        err=True,
     )
     return answer
 

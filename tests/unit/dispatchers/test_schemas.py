@@ -58,6 +58,7 @@ VALID: Mapping[str, Document] = {
         "queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/orders",
         "access_key_id": "AKIAIOSFODNN7EXAMPLE",
         "secret_access_key": "wJalrXUtnFEMI",
+        "session_token": "FwoGZXIvYXdzE",
     },
 }
 

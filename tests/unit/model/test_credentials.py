@@ -31,6 +31,10 @@ SQS: dict[str, object] = {
     "secret_access_key": "wJalrXUtnFEMI",
 }
 FIFO = SQS | {"queue_url": f"{SQS['queue_url']}.fifo"}
+OPTIONAL: Mapping[str, dict[str, object]] = {
+    "smtp": {},
+    "aws-sqs": {"session_token": "FwoGZXIvYXdzE"},
+}
 TYPED: Mapping[str, dict[str, object]] = {
     "smtp": SMTP,
     "aws-sqs": SQS,
@@ -180,7 +184,21 @@ BAD_SQS: list[tuple[str, object, str]] = [
     ("access_key_id", f"{CANARY}\x00", "access_key_id must not hold control"),
     ("secret_access_key", None, "secret_access_key must be a string"),
     ("secret_access_key", f"{CANARY}\x7f", "secret_access_key must not hold control"),
+    ("access_key_id", f"ASIA{CANARY}", "access_key_id is of a temporary key, which"),
+    ("session_token", "", "session_token must have 1 to 4096 characters"),
+    ("session_token", f"{CANARY}\n", "session_token must be printable ASCII"),
+    ("session_token", f"{CANARY}ü", "session_token must be printable ASCII"),
+    ("session_token", [CANARY], "session_token must be a string"),
 ]
+
+
+@pytest.mark.parametrize("key_id", ["ASIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"])
+def test_a_key_may_be_temporary(key_id: str) -> None:
+    value = SQS | OPTIONAL["aws-sqs"] | {"access_key_id": key_id}
+
+    assert draft(value).type == "aws-sqs"
+
+
 BAD = [("smtp", *bad) for bad in BAD_SMTP]
 BAD += [("aws-sqs", *bad) for bad in BAD_SQS]
 
@@ -206,7 +224,7 @@ def test_a_missing_field_is_named(type_: str) -> None:
 
 @pytest.mark.parametrize("type_", TYPED)
 def test_a_field_too_many_is_refused_and_not_named(type_: str) -> None:
-    names = ", ".join(sorted(TYPED[type_]))
+    names = ", ".join(sorted(TYPED[type_] | OPTIONAL[type_]))
 
     sentence = f"a secret of type {type_} has only {names}"
     assert refusal_of(TYPED[type_] | {CANARY: 1}, type=type_) == sentence

@@ -111,8 +111,12 @@ class SqsClient:
 
     @contextmanager
     def _signing_with(self, credentials: SqsCredentials) -> Iterator[None]:
-        secret = credentials.secret_access_key.reveal()
-        key = AioCredentials(credentials.access_key_id, secret)
+        secret, token = credentials.secret_access_key, credentials.session_token
+        key = AioCredentials(
+            credentials.access_key_id,
+            secret.reveal(),
+            token.reveal() if token else None,
+        )
         self.signing_keys.append(key)
         try:
             yield
@@ -205,7 +209,8 @@ def _scrubber(credentials: SqsCredentials) -> Scrub:
     """Return a function that scrubs a peer's text."""
 
     def scrubbed(text: object) -> str:
-        values = (credentials.secret_access_key.reveal(), credentials.access_key_id)
-        return scrub(str(text), values)
+        secret, token = credentials.secret_access_key, credentials.session_token
+        values = [secret.reveal(), credentials.access_key_id]
+        return scrub(str(text), [*values, token.reveal()] if token else values)
 
     return scrubbed
