@@ -16,6 +16,7 @@ from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.policy.policy import Permit
+from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.secret import OpenedSecret, SecretValue
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
@@ -160,6 +161,7 @@ class FakeAuditLog:
     down: bool = False
     refused: asyncio.Queue[AuditRecord] = field(default_factory=asyncio.Queue)
     records: list[AttemptRecord] = field(default_factory=list)
+    history: list[RecordedAttempt] = field(default_factory=list)
 
     async def append(self, record: AuditRecord) -> None:
         assert isinstance(record, AttemptRecord)
@@ -168,6 +170,14 @@ class FakeAuditLog:
             raise Unavailable("the audit log does not answer")
         self.story.tell(f"record {record.attempt.trigger}")
         self.records.append(record)
+
+    async def attempts(
+        self, profile: str, trigger: str, since: datetime
+    ) -> Sequence[RecordedAttempt]:
+        if self.down:
+            raise Unavailable("the audit log does not answer")
+        self.story.tell(f"ask about {trigger}")
+        return [each for each in self.history if each.started_at >= since]
 
 
 @dataclass
@@ -191,6 +201,7 @@ class FakeLease:
     story: Story = field(default_factory=Story)
     number: int = 1
     repeats: bool = False
+    unsettled: CutLeases | None = None
     done: frozenset[str] = frozenset()
     down: bool = False
     settlements: list[Settlement] = field(default_factory=list)

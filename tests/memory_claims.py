@@ -128,7 +128,12 @@ class MemoryClaims:
         owner = Owner.OURS if entry.owner is self else Owner.ALIVE
         if entry.owner in self.book.dead:
             owner = Owner.DEAD
-        return ClaimState(arrival=entry.arrival, status=entry.status, owner=owner)
+        return ClaimState(
+            arrival=entry.arrival,
+            status=entry.status,
+            owner=owner,
+            claimed_at=entry.claimed_at,
+        )
 
     def _be_there(self) -> None:
         if self.down:

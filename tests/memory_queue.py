@@ -10,6 +10,7 @@ from weakref import ref
 
 from keyrelay.model.backlog import Depth, Lag, QueueStatus, TriggerState
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
@@ -24,6 +25,7 @@ class Row:
 
     trigger: Trigger
     due: datetime
+    accepted_at: datetime
     done: frozenset[str] = frozenset()
     attempts: int = 0
     cut: bool = False
@@ -67,9 +69,13 @@ class MemoryLease:
     row: Row
     trigger: Trigger
     number: int
-    repeats: bool
+    unsettled: CutLeases | None
     done: frozenset[str]
     order: int
+
+    @property
+    def repeats(self) -> bool:
+        return self.unsettled is not None
 
     async def settle(self, settlement: Settlement) -> None:
         row, now = self.row, self.queue.world.now()
@@ -107,7 +113,8 @@ class MemoryQueue:
 
     async def accept(self, trigger: Trigger) -> bool:
         self._forget()
-        return self._put(Row(trigger=trigger, due=self.world.now()))
+        now = self.world.now()
+        return self._put(Row(trigger=trigger, due=now, accepted_at=now))
 
     async def redrive(self, letter: DeadLetter) -> bool:
         self._forget()
@@ -115,9 +122,8 @@ class MemoryQueue:
         known = self.storage.rows.get((trigger.profile, trigger.id))
         if known is not None and isinstance(known.settlement, Bury):
             del self.storage.rows[trigger.profile, trigger.id]
-        return self._put(
-            Row(trigger=trigger, due=self.world.now(), done=letter.settlement.done)
-        )
+        now, done = self.world.now(), letter.settlement.done
+        return self._put(Row(trigger=trigger, due=now, accepted_at=now, done=done))
 
     async def lease(self, until: asyncio.Event) -> MemoryLease | None:
         while not until.is_set():
@@ -195,7 +201,8 @@ class MemoryQueue:
         return min(due, key=lambda row: row.due, default=None)
 
     def _lend(self, row: Row) -> MemoryLease:
-        row.cut = row.cut or row.holder is not None
+        follows_cut = row.holder is not None
+        row.cut = row.cut or follows_cut
         row.attempts += 1
         row.due, row.waits_for = self.world.now() + LEASE, None
         lease = MemoryLease(
@@ -203,7 +210,11 @@ class MemoryQueue:
             row=row,
             trigger=row.trigger,
             number=row.attempts,
-            repeats=row.cut,
+            unsettled=(
+                CutLeases(since=row.accepted_at, is_last=follows_cut)
+                if row.cut
+                else None
+            ),
             done=row.done,
             order=next(self.storage.order),
         )

@@ -5,6 +5,7 @@ An adapter satisfies a port by its methods and does not inherit from it.
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from keyrelay.model.action import Message
@@ -15,6 +16,7 @@ from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Outcome
 from keyrelay.model.policy.policy import Permit
+from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
@@ -59,6 +61,10 @@ class Lease(Protocol):
     @property
     def repeats(self) -> bool:
         """Whether an earlier lease ended unsettled, so that the peer may have it."""
+
+    @property
+    def unsettled(self) -> CutLeases | None:
+        """What is known of those leases; None, there are none to ask about."""
 
     @property
     def done(self) -> frozenset[str]:
@@ -176,10 +182,15 @@ class Dispatcher(Protocol):
 
 
 class AuditLog(Protocol):
-    """Where attempts and changes are recorded."""
+    """Where attempts and changes are recorded. Each method raises Unavailable."""
 
     async def append(self, record: AuditRecord) -> None:
-        """Append the record, durably on return. Raises Unavailable."""
+        """Append the record, durably on return."""
+
+    async def attempts(
+        self, profile: str, trigger: str, since: datetime
+    ) -> Sequence[RecordedAttempt]:
+        """Return the attempts on record that began then or later, the oldest first."""
 
 
 class DeadLetters(Protocol):

@@ -10,6 +10,7 @@ from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
 from keyrelay.model.action import Message
 from keyrelay.model.outcome import Delivered, Outcome
+from keyrelay.model.recorded import CutLeases
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Origin, Trigger
@@ -35,6 +36,7 @@ class Loan:
     trigger: Trigger
     number: int = 1
     repeats: bool = False
+    unsettled: CutLeases | None = None
     done: frozenset[str] = frozenset()
 
     async def settle(self, settlement: Settlement) -> None:

@@ -132,6 +132,29 @@ async def test_a_lease_whose_process_died_goes_back_when_it_expires(
     assert (again.number, again.repeats) == (2, True)
 
 
+async def test_a_lease_that_follows_a_cut_one_says_so_and_since_when_to_ask(
+    place: Place, queue: OpenQueue
+) -> None:
+    before = place.clock.time
+    await queue.accept(trigger())
+    async with place.open() as dying:
+        first = await lease(dying)
+        lent = place.clock.time
+    await place.pass_time(LEASE + SECOND)
+
+    second = await lease(queue)
+    await second.settle(TryAgain(after=SECOND))
+    await place.pass_time(place.retry_wait + 2 * SECOND)
+    third = await lease(queue)
+
+    assert first.unsettled is None
+    assert second.unsettled is not None
+    assert third.unsettled is not None
+    assert second.unsettled.is_last
+    assert not third.unsettled.is_last
+    assert before <= second.unsettled.since == third.unsettled.since <= lent
+
+
 async def test_after_a_lease_was_cut_every_later_lease_repeats(
     place: Place, queue: OpenQueue
 ) -> None:

@@ -11,6 +11,7 @@ from keyrelay.concurrency.periodic import insist
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Deferred, Uncertain
+from keyrelay.model.recorded import settlement_on_record
 from keyrelay.model.settlement import Attempt, Bury, Settlement, settle
 from keyrelay.model.world import World
 from keyrelay.ports import AuditLog, DeadLetters, Lease, Queue, Unavailable
@@ -63,16 +64,36 @@ class Worker:
         return None
 
     async def _work(self, lease: Lease) -> None:
+        if (settlement := await self._recorded(lease)) is not None:
+            what = {"trigger": lease.trigger.id, "number": lease.number}
+            log.info("trigger settled by its record", extra=what)
+            await self._conclude(lease, settlement)
+            return
         started_at = self.world.now()
         report = await self._report_of(lease)
         settlement = self._settlement_of(lease, report)
-        # Recorded before it is settled: after a crash between the two, an attempt that
-        # is on record is repeated, and none that is not on record is lost.
+        # Recorded before it is settled: after a crash between the two, the record says
+        # what becomes of the trigger, and it is not attempted again.
         # What was held back was no attempt and leaves no record, unless it is buried.
         if not report.held or isinstance(settlement, Bury):
             record = self._record_of(lease, report, settlement, started_at)
             await self._retry(lambda: self.audit.append(record))
-        # The dead letter is written before the settlement, for the same reason.
+        await self._conclude(lease, settlement)
+
+    async def _recorded(self, lease: Lease) -> Settlement | None:
+        """Return what the record of an earlier, unsettled lease says; None, nothing."""
+        trigger, unsettled = lease.trigger, lease.unsettled
+        if unsettled is None:
+            return None
+        asked = (trigger.profile, trigger.id, unsettled.since)
+        attempts = await insist(
+            lambda: self.audit.attempts(*asked), Unavailable, self._pause
+        )
+        return settlement_on_record(attempts, unsettled, lease.done, self.world.now())
+
+    async def _conclude(self, lease: Lease, settlement: Settlement) -> None:
+        # The dead letter is written before the settlement: a crash between the two
+        # leaves a letter too many, never one too few.
         if isinstance(settlement, Bury):
             letter = self._letter_of(lease, settlement)
             await self._retry(lambda: self.dead_letters.bury(letter))

@@ -1,6 +1,7 @@
 """Audit documents: a record as one flat JSON object, for the database and the log.
 
-There is no way back to a record: documents are read by people, never by the engine.
+There is no way back to a record: documents are read by people. The engine reads of
+them how an attempt ended (model/recorded_document.py), and no more.
 """
 
 import json
@@ -71,7 +72,7 @@ def decode(text: str) -> Document | None:
 
 def columns_of(document: Document) -> Columns | None:
     """Return a document's columns; None if it is no record's document."""
-    instant = _instant(document.get("at"))
+    instant = read_instant(document.get("at"))
     match document.get("kind"), document.get("id"), document.get("profile"):
         case str(kind), str(id_), str(profile) if instant is not None:
             pass
@@ -199,7 +200,8 @@ def _printed(instant: datetime) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
-def _instant(value: object) -> datetime | None:
+def read_instant(value: object) -> datetime | None:
+    """Read an instant of a document; None if it is none."""
     try:
         return datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

@@ -8,8 +8,11 @@ A trigger's records are told apart by `generation`, which counts its redrives, a
 Only the record with the highest (generation, sequence) counts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
+
+from keyrelay.model.recorded import CutLeases
 
 
 class ClaimStatus(StrEnum):
@@ -53,24 +56,28 @@ class Arrival:
 class ClaimState:
     """What the database knows of a trigger: its latest record, its status, its owner.
 
-    While it is claimed, `arrival.attempts` counts the attempt under way.
+    While it is claimed, `arrival.attempts` counts the attempt under way. `claimed_at`
+    is when the first record of its generation was claimed.
     """
 
     arrival: Arrival
     status: ClaimStatus
     owner: Owner
+    claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Go:
     """The caller may attempt the trigger, as attempt `number`, counting from 1.
 
-    `cut` and `done` are as in Arrival.
+    `cut` and `done` are as in Arrival. `unsettled` is None, too, where it is not known
+    since when the trigger is claimed.
     """
 
     number: int
     cut: bool
     done: frozenset[str]
+    unsettled: CutLeases | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,9 @@ def judge(arrival: Arrival, state: ClaimState | None) -> Judgement:
         return Known()
     if state.status is ClaimStatus.CLAIMED and state.owner is Owner.ALIVE:
         return Busy()
-    return _go(_completed(arrival, _earlier_attempts(state, arrival)))
+    earlier = _earlier_attempts(state, arrival)
+    go = _go(_completed(arrival, earlier))
+    return replace(go, unsettled=_cut_leases(state, arrival, earlier)) if go.cut else go
 
 
 def claimed(arrival: Arrival, go: Go) -> Arrival:
@@ -130,6 +139,15 @@ def _earlier_attempts(state: ClaimState, arrival: Arrival) -> Arrival:
     if state.owner is Owner.OURS:
         return replace(known, attempts=known.attempts - 1)
     return replace(known, cut=not _was_put_back_by(arrival, known))
+
+
+def _cut_leases(
+    state: ClaimState, arrival: Arrival, earlier: Arrival
+) -> CutLeases | None:
+    if arrival.generation > state.arrival.generation:
+        return None  # redriven: what is on record was before that
+    taken_over = state.status is ClaimStatus.CLAIMED and state.owner is Owner.DEAD
+    return CutLeases(since=state.claimed_at, is_last=taken_over and earlier.cut)
 
 
 def _was_put_back_by(arrival: Arrival, known: Arrival) -> bool:

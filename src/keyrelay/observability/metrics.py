@@ -5,8 +5,9 @@ grow with the number of definitions, triggers or profiles.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
@@ -19,6 +20,7 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.observability.histogram import Histogram
 from keyrelay.ports import AuditLog, Lease
@@ -150,6 +152,11 @@ class MeteredAuditLog:
         self.metrics.append_seconds.observe(self.clock() - began)
         if isinstance(record, AttemptRecord):
             self.metrics.count(record)
+
+    async def attempts(
+        self, profile: str, trigger: str, since: datetime
+    ) -> Sequence[RecordedAttempt]:
+        return await self.behind.attempts(profile, trigger, since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import AttemptIdentity, Report
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Deferred, Delivered, Fault, Rejected, Uncertain
-from keyrelay.model.settlement import Bury, Done, Schedule, TryAgain
+from keyrelay.model.recorded import CutLeases, RecordedAttempt
+from keyrelay.model.settlement import Bury, Done, Schedule, Settlement, TryAgain
 from keyrelay.model.trigger import Lifetime
 from keyrelay.ports import Lease, Unavailable
 from tests.fakes import Clock, FakeAuditLog, FakeDeadLetters, FakeLease, Story
@@ -543,3 +544,74 @@ async def test_as_many_attempts_run_at_once_as_there_are_lanes() -> None:
 
     assert max(running) == 3
     assert len(harness.settlements()) == 9
+
+
+# A lease that follows one which ended unsettled
+
+
+UNSETTLED = CutLeases(since=NOON, is_last=True)
+
+
+def on_record(settlement: Settlement) -> RecordedAttempt:
+    return RecordedAttempt(started_at=NOON, ended_at=NOON, settlement=settlement)
+
+
+def cut_harness(*settlements: Settlement) -> Harness:
+    harness = Harness("a")
+    harness.leases["a"].number, harness.leases["a"].unsettled = 2, UNSETTLED
+    harness.audit.history = [on_record(settlement) for settlement in settlements]
+    return harness
+
+
+@pytest.mark.parametrize(
+    "settlement",
+    [
+        Done(),
+        Bury(reason="no", fault=Fault.TRIGGER, done=frozenset({"b"})),
+        TryAgain(after=SECOND, spent=False),
+    ],
+    ids=["done", "buried", "try again"],
+)
+async def test_a_cut_lease_that_is_on_record_is_settled_by_it_and_not_attempted(
+    settlement: Settlement,
+) -> None:
+    harness = cut_harness(settlement)
+
+    await harness.run()
+
+    assert harness.settlements() == [settlement]
+    assert "attempt a" not in harness.story.events
+    assert not harness.audit.records
+    buried = isinstance(settlement, Bury)
+    assert len(harness.dead_letters.letters) == buried
+
+
+async def test_a_cut_lease_that_is_not_on_record_is_attempted() -> None:
+    harness = cut_harness()
+
+    await harness.run()
+
+    assert harness.story.events == ["ask about a", "attempt a", "record a", "settle a"]
+
+
+async def test_a_record_of_before_its_redrive_says_nothing() -> None:
+    harness = cut_harness(Bury(reason="no", fault=Fault.TRIGGER))
+    harness.leases["a"].unsettled = CutLeases(since=NOON + SECOND, is_last=True)
+
+    await harness.run()
+
+    assert "attempt a" in harness.story.events
+
+
+async def test_a_cut_lease_waits_until_the_trail_answers() -> None:
+    harness = cut_harness(Done())
+    harness.audit.down = True
+    running = asyncio.create_task(harness.run())
+    await harness.clock.until_asleep()
+    assert not harness.settlements()
+
+    harness.audit.down = False
+    harness.clock.advance(SECOND)
+    await running
+
+    assert harness.settlements() == [Done()]

@@ -35,6 +35,8 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.model.recorded import RecordedAttempt
+from keyrelay.model.recorded_document import recorded_attempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.templates import Fact
 from keyrelay.stores.audit.rows import text_of
@@ -287,3 +289,75 @@ def test_what_is_no_record_is_found_by_nothing(document: dict[str, object]) -> N
 
 def test_what_is_no_document_is_not_read() -> None:
     assert decode('{"id": 1, "id": 2}') is None
+
+
+PARTS = (
+    Part("ada@example.com", "250 ok", settled=True),
+    Part("b@x.org", "no", settled=False),
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "settlement"),
+    [
+        (Delivered("250 taken"), Done()),
+        (
+            Deferred("busy", waits_for=MAIL_SECRET, parts=PARTS),
+            TryAgain(
+                after=timedelta(seconds=1.5),
+                spent=False,
+                waits_for=MAIL_SECRET,
+                done=frozenset({"ada@example.com"}),
+                reason="busy",
+            ),
+        ),
+        (
+            Rejected("no", Fault.TRIGGER, parts=PARTS),
+            Bury(reason="no", fault=Fault.TRIGGER, done=frozenset({"ada@example.com"})),
+        ),
+    ],
+    ids=["done", "try again", "buried"],
+)
+def test_how_an_attempt_ended_is_read_back_from_its_document(
+    outcome: Outcome, settlement: Settlement
+) -> None:
+    record = an_attempt(outcome, settlement)
+
+    document = decode(encode(document_of(record)))
+
+    assert document is not None
+    assert recorded_attempt(document) == RecordedAttempt(
+        started_at=NOON, ended_at=record.at, settlement=settlement
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"settlement": "bury", "buried_because": "no", "buried_fault": "nobody's"},
+        {"settlement": "try again", "after_seconds": "soon"},
+        {"settlement": "lost"},
+        {"settlement": None},
+        {"started_at": "yesterday"},
+        {"at": 12},
+    ],
+)
+def test_a_document_that_does_not_say_how_an_attempt_ended_says_nothing(
+    said: dict[str, object],
+) -> None:
+    assert recorded_attempt({**document_of(an_attempt()), **said}) is None
+
+
+@pytest.mark.parametrize("parts", [None, "all", [1], [{"name": 1, "settled": True}]])
+def test_parts_that_cannot_be_read_are_not_settled(parts: object) -> None:
+    found = recorded_attempt(
+        {**document_of(an_attempt(REFUSED, BURIED)), "parts": parts}
+    )
+
+    assert found is not None
+    assert isinstance(found.settlement, Bury)
+    assert found.settlement.done == frozenset()
+
+
+REFUSED = Rejected("no", Fault.TRIGGER)
+BURIED = Bury(reason="no", fault=Fault.TRIGGER)

@@ -17,7 +17,8 @@ from keyrelay.model.claim import (
     claimed,
     judge,
 )
-from tests.samples import PROFILE
+from keyrelay.model.recorded import CutLeases
+from tests.samples import NOON, PROFILE
 
 FIRST = Arrival(profile=PROFILE, id="t1")
 # Tried twice, of which one was cut, and put back with one part done.
@@ -29,7 +30,7 @@ REDRIVEN = replace(FIRST, generation=1, done=frozenset({"a"}))
 def state(
     arrival: Arrival, status: ClaimStatus, owner: Owner = Owner.ALIVE
 ) -> ClaimState:
-    return ClaimState(arrival=arrival, status=status, owner=owner)
+    return ClaimState(arrival=arrival, status=status, owner=owner, claimed_at=NOON)
 
 
 def under_way(arrival: Arrival, owner: Owner) -> ClaimState:
@@ -189,3 +190,44 @@ def test_a_claim_is_written_with_the_number_of_its_attempt() -> None:
     assert claimed(SECOND, go(3, "a", "b", cut=True)) == replace(
         SECOND, attempts=3, done=frozenset({"a", "b"})
     )
+
+
+# What the trail is asked about
+
+
+@pytest.mark.parametrize(
+    ("arrival", "known", "unsettled"),
+    [
+        (FIRST, under_way(FIRST, Owner.DEAD), CutLeases(since=NOON, is_last=True)),
+        (
+            replace(FIRST, sequence=1, attempts=1, cut=True),
+            under_way(FIRST, Owner.DEAD),
+            CutLeases(since=NOON, is_last=False),
+        ),
+        (
+            SECOND,
+            state(SECOND, ClaimStatus.PARKED),
+            CutLeases(since=NOON, is_last=False),
+        ),
+        (FIRST, under_way(FIRST, Owner.OURS), None),
+        (REDRIVEN, under_way(FIRST, Owner.DEAD), None),
+        (REDRIVEN, state(FIRST, ClaimStatus.BURIED), None),
+        (SECOND, None, None),
+    ],
+    ids=[
+        "taken over",
+        "taken over, and put back by it",
+        "cut before, and settled since",
+        "our own, of which the answer was lost",
+        "redriven while it was claimed",
+        "redriven",
+        "its claim is forgotten",
+    ],
+)
+def test_a_claim_that_follows_a_cut_one_says_since_when_to_ask(
+    arrival: Arrival, known: ClaimState | None, unsettled: CutLeases | None
+) -> None:
+    verdict = judge(arrival, known)
+
+    assert isinstance(verdict, Go)
+    assert verdict.unsettled == unsettled

@@ -1,8 +1,8 @@
 """Metrics: what is counted and timed of a worker, and by which labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import get_args
 
 import pytest
@@ -25,6 +25,7 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.observability.metrics import (
     OUTCOMES,
@@ -82,6 +83,11 @@ class Log:
     def __init__(self) -> None:
         self.records: list[AuditRecord] = []
         self.down = False
+
+    async def attempts(
+        self, profile: str, trigger: str, since: datetime
+    ) -> Sequence[RecordedAttempt]:
+        return ()
 
     async def append(self, record: AuditRecord) -> None:
         if self.down:

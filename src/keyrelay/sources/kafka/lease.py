@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyrelay.model.claim import Ending, Go
+from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.sources.kafka.records.record import Record
@@ -42,6 +43,10 @@ class KafkaLease:
     @property
     def repeats(self) -> bool:
         return self.loan.claim.cut
+
+    @property
+    def unsettled(self) -> CutLeases | None:
+        return self.loan.claim.unsettled
 
     @property
     def done(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakSet
 
+from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.sources.sqlite.rows import SqliteLoan
@@ -82,7 +83,11 @@ class SqliteLease:
 
     @property
     def repeats(self) -> bool:
-        return self.loan.repeats
+        return self.loan.unsettled is not None
+
+    @property
+    def unsettled(self) -> CutLeases | None:
+        return self.loan.unsettled
 
     @property
     def done(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from sqlalchemy import Row
 
+from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 
@@ -17,6 +18,8 @@ Columns = dict[str, object]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PARKED = timedelta(hours=1)
+# The end of a token whose lease follows one that ended unsettled.
+AFTER_CUT = "-cut"
 
 
 class Settled(StrEnum):
@@ -31,7 +34,7 @@ class SqliteLoan:
     token: str
     trigger: Trigger
     number: int
-    repeats: bool
+    unsettled: CutLeases | None
     done: frozenset[str]
     order: int
 
@@ -90,10 +93,15 @@ def loan(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan:
         token=row.token,
         trigger=trigger,
         number=row.attempts,
-        repeats=row.cut,
+        unsettled=_cut_leases(row) if row.cut else None,
         done=done,
         order=order,
     )
+
+
+def _cut_leases(row: Row[*tuple[object, ...]]) -> CutLeases:
+    since = to_instant(row.accepted_at)
+    return CutLeases(since=since, is_last=row.token.endswith(AFTER_CUT))
 
 
 def parked(row: Row[*tuple[object, ...]], at: datetime) -> Columns:

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from keyrelay.sources.sqlite.rows import Settled
+from keyrelay.sources.sqlite.rows import AFTER_CUT, Settled
 from keyrelay.sources.sqlite.schema import triggers
 
 _t = triggers.c
@@ -40,13 +40,17 @@ LEND = (
     )
     .values(
         due=bindparam("ends_at"),
-        token=bindparam("group").concat("-").concat(_t.sequence),
+        token=bindparam("group")
+        .concat("-")
+        .concat(_t.sequence)
+        .concat(case((_t.token.is_not(None), AFTER_CUT), else_="")),
         attempts=_t.attempts + 1,
         cut=or_(_t.cut, _t.token.is_not(None)),
         waits_for=None,
     )
     .returning(
-        _t.sequence, _t.profile, _t.id, _t.token, _t.body, _t.attempts, _t.cut, _t.done
+        *(_t.sequence, _t.profile, _t.id, _t.token, _t.body),
+        *(_t.attempts, _t.cut, _t.done, _t.accepted_at),
     )
 )
 

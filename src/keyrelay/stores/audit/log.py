@@ -5,10 +5,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,13 +16,15 @@ from keyrelay.concurrency.batching import Batch
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import AuditRecord
 from keyrelay.model.audit_document import Document, document_of
+from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit.chain import LABEL, ChainHead, Mac, Opening, advance, start
+from keyrelay.stores.audit.chain import LABEL, Mac
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
-from keyrelay.stores.audit.rows import AuditRow, add_rows, missing, text_of
-from keyrelay.stores.schema.tables import audit_chains
+from keyrelay.stores.audit.growing import ChainPosition, append, open_chain
+from keyrelay.stores.audit.history import attempts_of
+from keyrelay.stores.audit.rows import missing
 from keyrelay.vault.vault import Vault
 
 MOST_TOGETHER = 500
@@ -36,14 +37,6 @@ Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 _EVENTS = {"attempt": "attempt settled", "change": "definition changed"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ChainPosition:
-    """Where this process's chain is, and where the chain before it was then."""
-
-    head: ChainHead
-    after: ChainHead | None
-
-
 @dataclass(slots=True)
 class _ChainState:
     """What this process knows of its chain.
@@ -52,7 +45,7 @@ class _ChainState:
     has grown, `checkpoints` is the task that then writes a checkpoint.
     """
 
-    position: _ChainPosition | None = None
+    position: ChainPosition | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     checkpoints: asyncio.Future[object] | None = None
@@ -145,20 +138,20 @@ class ChainedLog:
             await self.world.sleep(CHECKPOINT_INTERVAL)
 
     async def _keep(
-        self, mac: Mac, position: _ChainPosition | None, recording: Recording
-    ) -> _ChainPosition | None:
+        self, mac: Mac, position: ChainPosition | None, recording: Recording
+    ) -> ChainPosition | None:
         """Return the position after the records; None, all were kept before."""
         connection = recording.connection
         if position is not None:
-            return await _append(connection, mac, position, recording.documents)
+            return await append(connection, mac, position, recording.documents)
         # After a commit without an answer it is unknown whether it was made.
         documents = await missing(connection, recording.documents)
         if not documents:
             return None
         chain = self.world.new_id(self.world.now())
-        position = await _open_chain(connection, mac, chain)
+        position = await open_chain(connection, mac, chain)
         try:
-            return await _append(connection, mac, position, documents)
+            return await append(connection, mac, position, documents)
         except IntegrityError:  # that commit was made after the check for it
             raise Unavailable("an audit record was kept meanwhile: again") from None
 
@@ -168,9 +161,18 @@ class GroupedAuditLog:
     """ports.AuditLog: what concurrent lanes append is kept by one commit."""
 
     batch: Batch[AuditRecord, None]
+    behind: ChainedLog
 
     async def append(self, record: AuditRecord) -> None:
         await self.batch.submit(record)
+
+    async def attempts(
+        self, profile: str, trigger: str, since: datetime
+    ) -> Sequence[RecordedAttempt]:
+        behind = self.behind
+        mac = await behind.vault.authenticator(LABEL)
+        async with behind.database.reading() as connection:
+            return await attempts_of(connection, mac, (profile, trigger), since)
 
 
 @asynccontextmanager
@@ -193,50 +195,8 @@ async def open_audit_log(
 
 
 def group_commits(audit_log: ChainedLog) -> GroupedAuditLog:
-    return GroupedAuditLog(Batch(run=audit_log.keep_records, most=MOST_TOGETHER))
-
-
-async def _append(
-    connection: AsyncConnection,
-    mac: Mac,
-    position: _ChainPosition,
-    documents: Sequence[Document],
-) -> _ChainPosition:
-    head, rows = position.head, list[AuditRow]()
-    for document in documents:
-        text = text_of(document)
-        head = advance(mac, head, text)
-        rows.append(AuditRow(head=head, document=document, text=text))
-    await add_rows(connection, rows)
-    await connection.execute(
-        update(audit_chains)
-        .where(audit_chains.c.id == head.chain)
-        .values(head_seq=head.seq, head_mac=head.mac)
-    )
-    return _ChainPosition(head=head, after=position.after)
-
-
-async def _open_chain(
-    connection: AsyncConnection, mac: Mac, chain: str
-) -> _ChainPosition:
-    newest = select(audit_chains).order_by(audit_chains.c.number.desc()).limit(1)
-    before = (await connection.execute(newest)).one_or_none()
-    after = None
-    if before is not None:
-        after = ChainHead(chain=before.id, seq=before.head_seq, mac=before.head_mac)
-    number = before.number + 1 if before else 1
-    head = start(mac, Opening(chain=chain, number=number, after=after))
-    await connection.execute(
-        insert(audit_chains).values(
-            id=chain,
-            number=number,
-            after_seq=after.seq if after else 0,
-            after_mac=after.mac if after else b"",
-            head_seq=head.seq,
-            head_mac=head.mac,
-        )
-    )
-    return _ChainPosition(head=head, after=after)
+    batch = Batch(run=audit_log.keep_records, most=MOST_TOGETHER)
+    return GroupedAuditLog(batch, audit_log)
 
 
 def _log_records(documents: Sequence[Document]) -> None:

@@ -73,7 +73,10 @@ def state_of(row: ClaimRow, owner: Owner) -> ClaimState:
         cut=row.cut,
         done=_parts_of(row.done),
     )
-    return ClaimState(arrival=arrival, status=ClaimStatus(row.status), owner=owner)
+    status, claimed_at = ClaimStatus(row.status), row.claimed_at
+    return ClaimState(
+        arrival=arrival, status=status, owner=owner, claimed_at=claimed_at
+    )
 
 
 def status_of(row: ClaimRow) -> QueueStatus:
