@@ -80,6 +80,10 @@ class MemoryClaims:
             settled_at=entry.settled_at,
         )
 
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        self._be_there()
+        return frozenset(ids) & {id_ for _, id_ in self.book.entries}
+
     def claim_one(self, arrival: Arrival) -> Judgement:
         place = (arrival.profile, arrival.id)
         entry = self.book.entries.get(place)

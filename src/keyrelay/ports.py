@@ -143,6 +143,9 @@ class ClaimStates(Protocol):
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return the same for people, with times; None if nothing is known."""
 
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of these ids that a trigger of any profile is known by."""
+
 
 class Definitions(Protocol):
     """The catalog of all definitions, kept fresh while `watch` runs."""

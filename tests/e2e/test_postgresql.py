@@ -132,7 +132,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
     ]
     assert (unasked.code, "give --yes" in unasked.err) == (2, True)
     assert isinstance(still, list)
-    assert [step["revision"] for step in still] == ["0002", "0003"]
+    assert [step["revision"] for step in still] == ["0002", "0003", "0004"]
 
     done = older.run("migrate", "--yes")
 

@@ -15,7 +15,7 @@ from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import ClaimAccess, open_queue
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claims
 from keyrelay.stores.claims.unclaimed import Unclaimed
-from keyrelay.stores.installation import find_profile
+from keyrelay.stores.installation import find_profile, read_upgraded_at
 
 
 def clients_of(settings: Settings) -> KafkaClients:
@@ -59,5 +59,8 @@ async def _claim_store(
     options = ClaimOptions(
         lease=timedelta(seconds=settings.lease_seconds), window=window
     )
+    upgraded_at = await read_upgraded_at(database)
     async with open_claims(database, world, options) as claims:
-        yield ClaimAccess(claims=claims, states=records)
+        yield ClaimAccess(
+            claims=claims, states=records, upgraded_at=upgraded_at, window=window
+        )

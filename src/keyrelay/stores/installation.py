@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from sqlalchemy import Row, exists, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -44,6 +45,18 @@ async def read_installation(database: Database) -> Installation | None:
         rows = await connection.execute(select(wrapped_keys))
         keys = tuple(_wrapped_key(row) for row in rows)
     return None if store is None else Installation(store=store, keys=keys)
+
+
+async def read_upgraded_at(database: Database) -> datetime | None:
+    """Return since when ids are made up as now; None, they always were.
+
+    Raises Unavailable.
+    """
+    async with database.reading() as connection:
+        found: datetime | None = await connection.scalar(
+            select(installation.c.upgraded_at)
+        )
+    return found
 
 
 async def create_installation(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay import ports
@@ -16,6 +16,7 @@ from keyrelay.databases.opening import open_database
 from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore, open_claims
+from keyrelay.stores.schema.tables import profiles
 from tests.contract.queues import a_world, forever
 from tests.contract.stores.ground import Ground
 from tests.fakes import Clock
@@ -44,6 +45,8 @@ class Office(Protocol):
     async def pass_time(self, by: timedelta) -> None:
         """Return once the workers have done what they do when time passes."""
 
+    async def add_profile(self, id_: str) -> None: ...
+
 
 @dataclass(kw_only=True)
 class MemoryOffice:
@@ -63,6 +66,9 @@ class MemoryOffice:
         self.clock.advance(by)
         if by > LEASE:
             self.book.dead += self.stalled
+
+    async def add_profile(self, id_: str) -> None:
+        """Do nothing: these claims know no profiles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +160,10 @@ class DatabaseOffice:
         for step in _steps(by, self.terms.lease / 3):
             await self.expire(step)
             await self.clock.pass_time(step)
+
+    async def add_profile(self, id_: str) -> None:
+        async with self.wires[0].writing() as connection:
+            await connection.execute(insert(profiles).values(id=id_, name=id_))
 
     async def expire(self, by: timedelta) -> None:
         """Have a shared database's own clock, which we cannot set, move on."""

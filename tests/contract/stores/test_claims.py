@@ -22,7 +22,7 @@ from tests.contract.stores.claims import (
     settle,
 )
 from tests.contract.stores.ground import in_a_file, on_a_server
-from tests.samples import NOON, OTHER_PROFILE
+from tests.samples import NOON, OTHER_PROFILE, PROFILE
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -314,3 +314,16 @@ async def test_people_see_that_a_trigger_was_buried(claims: Claims) -> None:
 
     assert status is not None
     assert (status.state, status.settled_at) == (TriggerState.BURIED, NOON)
+
+
+async def test_ids_are_known_by_which_anything_was_claimed(
+    office: Office, claims: Claims, others: Claims
+) -> None:
+    await office.add_profile(PROFILE)
+    await claims.claim([FIRST])
+    await settle(others, replace(FIRST, id="t2"))
+
+    assert await claims.known(["t1", "t2", "t3"]) == {"t1", "t2"}
+    assert await others.known(["t1"]) == {"t1"}
+    assert await claims.known(["T1", "t\0"]) == frozenset()
+    assert await claims.known([f"t{number}" for number in range(500)]) == {"t1", "t2"}

@@ -1,6 +1,7 @@
 """The installation: founded once, and never with second keys."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from keyrelay.stores.installation import (
     find_profile,
     list_profiles,
     read_installation,
+    read_upgraded_at,
 )
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.migrations import migrate
@@ -42,6 +44,24 @@ async def test_an_empty_database_holds_no_installation(tmp_path: Path) -> None:
         await migrate(database)
 
         assert await read_installation(database) is None
+
+
+async def test_a_new_installation_was_never_upgraded(house: House) -> None:
+    assert await read_upgraded_at(house.database) is None
+
+
+async def test_an_upgraded_installation_knows_since_when(house: House) -> None:
+    before = datetime.now(UTC)
+    await house.break_in(
+        "ALTER TABLE installation DROP COLUMN upgraded_at",
+        "UPDATE alembic_version SET version_num = '0003'",
+    )
+
+    await migrate(house.database)
+
+    upgraded_at = await read_upgraded_at(house.database)
+    assert upgraded_at is not None
+    assert before <= upgraded_at <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize(

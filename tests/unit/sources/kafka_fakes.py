@@ -230,11 +230,14 @@ class House:
 
     @asynccontextmanager
     async def queue(
-        self, *partitions: TopicPartition, options: KafkaOptions | None = None
+        self,
+        *partitions: TopicPartition,
+        options: KafkaOptions | None = None,
+        access: ClaimAccess | None = None,
     ) -> AsyncIterator[KafkaQueue]:
         """Open a queue that has joined its group, and has these partitions."""
         clients = FakeClients(connection=CONNECTION, of=self)
-        memory = ClaimAccess(claims=self.claims, states=self.claims)
+        memory = access or ClaimAccess(claims=self.claims, states=self.claims)
         opened = open_queue(
             clients, memory, self.clock.world(), options or KafkaOptions(), PROFILE
         )

@@ -10,7 +10,9 @@ from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import Trigger
 from keyrelay.sources.kafka.buffer.buffer import Buffer, new_buffer
 from keyrelay.sources.kafka.buffer.drawn import Drawn
+from keyrelay.sources.kafka.buffer.fetched import FetchedRecords
 from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.records.made_up_ids import FormerIds
 from keyrelay.sources.kafka.records.position import (
     FetchPosition,
     TopicPartitionOffset,
@@ -24,7 +26,9 @@ from keyrelay.sources.kafka.records.record import (
 )
 from keyrelay.sources.kafka.topics.names import Topics
 from tests.contract.queues import trigger
-from tests.samples import NOON, PROFILE
+from tests.fakes import Clock
+from tests.memory_claims import Book, MemoryClaims
+from tests.samples import DAY, NOON, PROFILE
 
 TOPICS = Topics(main="t")
 MAIN, MAIN_TOO = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -81,7 +85,15 @@ def a_record(of: Trigger) -> Record:
 
 
 def a_buffer(*, ordered: bool = False, options: KafkaOptions | None = None) -> Buffer:
-    return new_buffer(TOPICS, options or KafkaOptions(ordered=ordered), PROFILE)
+    world = Clock(time=NOON).world()
+    former_ids = FormerIds(
+        states=MemoryClaims(world=world, book=Book()),
+        world=world,
+        upgraded_at=None,
+        window=DAY,
+    )
+    fetched = FetchedRecords(topics=TOPICS, profile=PROFILE, former_ids=former_ids)
+    return new_buffer(fetched, options or KafkaOptions(ordered=ordered))
 
 
 @dataclass(slots=True)

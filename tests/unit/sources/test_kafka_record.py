@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import MalformedTrigger, Trigger
+from keyrelay.sources.kafka.records.made_up_ids import timestamp_of
 from keyrelay.sources.kafka.records.position import (
     FetchPosition,
     TopicPartitionOffset,
@@ -22,14 +23,12 @@ from keyrelay.sources.kafka.records.record import (
     parked_headers,
     read_parked,
     read_published,
-    timestamp_of,
 )
 from keyrelay.sources.kafka.records.size import size_of
 from tests.contract.queues import trigger
 from tests.samples import DAY, MAIL_ACTION, MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
 from tests.unit.sources.kafka_records import (
     MAIN,
-    MAIN_TOO,
     ORIGIN,
     SHORT,
     milliseconds,
@@ -194,17 +193,6 @@ def test_whatever_is_published_is_a_trigger_or_refused(
 
 
 # What producers leave out
-
-
-def test_without_an_id_a_trigger_has_one_from_where_it_stands() -> None:
-    elsewhere = [published(offset=1), published(of=MAIN_TOO), published(of=SHORT)]
-
-    assert published() == published()
-    assert len({each.id for each in (published(), *elsewhere)}) == 4
-
-
-def test_the_id_from_a_place_is_the_same_in_every_release() -> None:
-    assert published(offset=41).id == "94e76a35df75d28d96c1dcc2"
 
 
 def test_a_trigger_was_raised_when_it_was_written_whenever_it_is_read() -> None:

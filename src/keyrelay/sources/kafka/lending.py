@@ -19,8 +19,9 @@ from keyrelay.ports import Claims, Unavailable
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.buffer.drawn import Drawn, MalformedRecord
 from keyrelay.sources.kafka.lease import KafkaLoan
+from keyrelay.sources.kafka.records.made_up_ids import place_of
 from keyrelay.sources.kafka.records.record import Record
-from keyrelay.sources.kafka.writer import TopicWriter, place_of
+from keyrelay.sources.kafka.writer import TopicWriter
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,10 @@ class Lending:
                 raise fault
 
     async def _bury(self, drawn: Drawn, malformed: MalformedRecord) -> None:
-        said = {"origin": str(place_of(malformed)), "reason": malformed.reason}
+        said = {
+            "origin": str(place_of(malformed.fetched.raw)),
+            "reason": malformed.reason,
+        }
         log.error("not a trigger", extra=said)
         await self.writer.bury_malformed(malformed)
         drawn.malformed.remove(malformed)

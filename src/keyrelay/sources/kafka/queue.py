@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -21,12 +22,14 @@ from keyrelay.model.world import World
 from keyrelay.ports import Claims, ClaimStates, Unavailable
 from keyrelay.sources.kafka import inspection
 from keyrelay.sources.kafka.buffer.buffer import new_buffer
+from keyrelay.sources.kafka.buffer.fetched import FetchedRecords
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.producer import Producer
 from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
 from keyrelay.sources.kafka.lending import Lending
 from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.reading.reader import TopicReader
+from keyrelay.sources.kafka.records.made_up_ids import FormerIds
 from keyrelay.sources.kafka.settling import LeaseSettling
 from keyrelay.sources.kafka.topics.names import Topics
 from keyrelay.sources.kafka.writer import TopicWriter
@@ -121,10 +124,15 @@ class KafkaQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimAccess:
-    """Claims as the queue writes them, and as it reads them."""
+    """Claims as the queue writes them, and as it reads them.
+
+    Those made before `upgraded_at` may bear former ids, for the length of the `window`.
+    """
 
     claims: Claims
     states: ClaimStates
+    upgraded_at: datetime | None = None
+    window: timedelta = timedelta(hours=24)
 
 
 @asynccontextmanager
@@ -137,10 +145,11 @@ async def open_queue(
 ) -> AsyncIterator[KafkaQueue]:
     """Open the queue; triggers that name no profile belong to `profile`."""
     topics = Topics(main=clients.connection.address.topic)
-    buffer = new_buffer(topics, options, profile)
-    writer = TopicWriter(
-        producer=Producer(make=clients.producer), topics=topics, world=world
-    )
+    former_ids = _former_ids(store, world)
+    fetched = FetchedRecords(topics=topics, profile=profile, former_ids=former_ids)
+    buffer = new_buffer(fetched, options)
+    producer = Producer(make=clients.producer)
+    writer = TopicWriter(producer=producer, topics=topics, world=world)
     ends = Batch(run=store.claims.end, most=_MOST)
     reader = TopicReader(clients=clients, buffer=buffer, world=world)
     lending = Lending(buffer=buffer, claims=store.claims, writer=writer, world=world)
@@ -156,6 +165,15 @@ async def open_queue(
         yield queue
     finally:
         await queue.close()
+
+
+def _former_ids(store: ClaimAccess, world: World) -> FormerIds:
+    return FormerIds(
+        states=store.states,
+        world=world,
+        upgraded_at=store.upgraded_at,
+        window=store.window,
+    )
 
 
 async def _lend(

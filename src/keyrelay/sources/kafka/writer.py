@@ -15,6 +15,7 @@ from keyrelay.sources.kafka.connecting.producer import (
     Producer,
     TooLarge,
 )
+from keyrelay.sources.kafka.records.made_up_ids import place_of
 from keyrelay.sources.kafka.records.position import TopicPartitionOffset
 from keyrelay.sources.kafka.records.record import (
     Headers,
@@ -70,7 +71,7 @@ class TopicWriter:
     async def bury_malformed(self, record: MalformedRecord) -> None:
         """Write a dead letter of a record that holds no trigger, as it was sent."""
         raw = record.fetched.raw
-        headers = dead_headers(place_of(record), record.reason, Fault.TRIGGER, 0)
+        headers = dead_headers(place_of(raw), record.reason, Fault.TRIGGER, 0)
         await self._bury(raw.key, raw.value or b"", headers, [*raw.headers])
 
     async def close(self) -> None:
@@ -98,11 +99,6 @@ class TopicWriter:
         retry = self.topics.retry_for(wait.until - self.world.now())
         topic = self.topics.held if wait.for_secret else retry
         return OutgoingRecord(topic, _key(trigger), trigger.encode(), headers)
-
-
-def place_of(record: MalformedRecord) -> TopicPartitionOffset:
-    raw = record.fetched.raw
-    return TopicPartitionOffset(raw.topic, raw.partition, raw.offset)
 
 
 def _key(trigger: Trigger) -> bytes | None:

@@ -37,6 +37,7 @@ from keyrelay.stores.claims.upkeep import ClaimUpkeep, HeldClaims
 from keyrelay.stores.rows import ScopedId
 
 _FIND = claim_statements.find()
+_KNOWN = claim_statements.known()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,11 @@ class ClaimRecords:
         """Return a trigger's status; None, it was never claimed. Raises Unavailable."""
         row = await self._read((profile, id_))
         return None if row is None else status_of(row)
+
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those that are ids of claims in any profile. Raises Unavailable."""
+        async with self.database.reading() as connection:
+            return frozenset(await connection.scalars(_KNOWN, {"ids": list(ids)}))
 
     async def _read(self, scoped: ScopedId) -> ClaimRow | None:
         profile, id_ = scoped
@@ -118,6 +124,9 @@ class ClaimStore:
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return await self.records.status(profile, id_)
+
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        return await self.records.known(ids)
 
     async def _judge(
         self, asked: Mapping[ScopedId, Arrival]

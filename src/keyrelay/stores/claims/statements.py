@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from keyrelay.databases.database import Database
-from keyrelay.stores.schema.tables import Instant, claims, workers
+from keyrelay.stores.schema.tables import Instant, claims, profiles, workers
 
 _c = claims.c
 _ID = {"profile": "VARCHAR", "id": "VARCHAR"}
@@ -108,6 +108,13 @@ def find() -> Select[tuple[object, ...]]:
     """Select the claim of the trigger `id` of `profile`."""
     at = and_(_c.profile == bindparam("profile"), _c.id == bindparam("id"))
     return _state(claims).where(at)
+
+
+def known() -> Select[tuple[str]]:
+    """Select those of `ids` that are ids of claims in any profile."""
+    wanted = _c.id.in_(bindparam("ids", expanding=True))
+    # By profile, as the primary key is: an id alone is not in any index.
+    return select(_c.id).join(profiles, profiles.c.id == _c.profile).where(wanted)
 
 
 def forget() -> Delete:

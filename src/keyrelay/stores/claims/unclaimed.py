@@ -24,3 +24,6 @@ class Unclaimed:
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return None
+
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        return frozenset()

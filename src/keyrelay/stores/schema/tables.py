@@ -81,7 +81,9 @@ def _made_and_edited() -> tuple[Column[datetime], Column[datetime]]:
 
 
 # One row. `revision` is that of the last change to a definition; `generation` and
-# `versions_mac` authenticate the versions of secrets (definitions/versions.py).
+# `versions_mac` authenticate the versions of secrets (definitions/versions.py). Claims
+# made before `upgraded_at` may bear other ids than are made up now
+# (sources/kafka/records/made_up_ids.py); NULL, there are none.
 installation = Table(
     "installation",
     metadata,
@@ -90,6 +92,7 @@ installation = Table(
     Column("revision", BigInteger, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("versions_mac", LargeBinary, nullable=False),
+    Column("upgraded_at", Instant),
 )
 
 profiles = Table(

@@ -198,12 +198,12 @@ class Buffer:
             self.wait(following, now)
 
 
-def new_buffer(topics: Topics, options: KafkaOptions, profile: str | None) -> Buffer:
-    """Return an empty buffer; triggers that name no profile belong to `profile`."""
-    positions = Positions()
+def new_buffer(fetched: FetchedRecords, options: KafkaOptions) -> Buffer:
+    """Return a buffer in which there is nothing but what was fetched."""
+    topics, positions = fetched.topics, Positions()
     return Buffer(
         positions=positions,
-        fetched=FetchedRecords(topics=topics, profile=profile),
+        fetched=fetched,
         waiting=WaitingRecords(),
         loans=Loans(key_order=KeyOrder(ordered=options.ordered)),
         eligibility=Eligibility(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiokafka.structs import TopicPartition
 
 from keyrelay.model.trigger import MalformedTrigger
+from keyrelay.sources.kafka.records.made_up_ids import FormerIds
 from keyrelay.sources.kafka.records.record import (
     FetchedRecord,
     Record,
@@ -21,11 +22,12 @@ class FetchedRecords:
     """Each partition's records in the order of their offsets.
 
     Partitions take turns: one that gave a record is the last to give the next. Triggers
-    that name no profile belong to `profile`.
+    that name no profile belong to `profile`; those without an id may have a former one.
     """
 
     topics: Topics
     profile: str | None
+    former_ids: FormerIds
     _of: dict[TopicPartition, deque[FetchedRecord]] = field(
         default_factory=dict, init=False
     )

@@ -20,7 +20,8 @@ from keyrelay.model.world import World
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.reading.assigned import AssignedPartitions
 from keyrelay.sources.kafka.reading.watchdog import Watchdog
-from keyrelay.sources.kafka.records.record import FetchedRecord, timestamp_of
+from keyrelay.sources.kafka.records.made_up_ids import former_id, timestamp_of
+from keyrelay.sources.kafka.records.record import FetchedRecord
 from keyrelay.sources.kafka.records.size import size_of
 from keyrelay.sources.kafka.records.undecodable import (
     REASON,
@@ -94,7 +95,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
                 await self._fetch_around()
                 continue
             for partition, raws in fetched.items():
-                self._put(partition, raws)
+                await self._put(partition, raws)
             if fetched:
                 self.watchdog.moved(self.world.now())
                 await asyncio.sleep(0)  # `getmany` does not yield when it has records
@@ -103,7 +104,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         """Put into the buffer what can be decoded, and the place of what cannot."""
         fetch = await fetch_around(self.client, self.partitions.reading())
         for raw in fetch.decoded:
-            self._put(TopicPartition(raw.topic, raw.partition), [raw])
+            await self._put(TopicPartition(raw.topic, raw.partition), [raw])
         if fetch.passed_over is None:
             return
         now, (partition, offset) = self.world.now(), fetch.passed_over
@@ -111,10 +112,24 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         self.buffer.put(partition, [replace(tracked, undecodable=REASON)])
         self.watchdog.moved(now)
 
-    def _put(self, partition: TopicPartition, raws: Sequence[ConsumerRecord]) -> None:
+    async def _put(
+        self, partition: TopicPartition, raws: Sequence[ConsumerRecord]
+    ) -> None:
+        former_ids = await self._former_ids(partition, raws)
+        if partition not in self.client.assignment():  # it was revoked meanwhile
+            return
         now = self.world.now()
         fetched = [self._track(partition, raw, now) for raw in raws]
+        if former_ids:
+            fetched = [_with_former_id(each, former_ids) for each in fetched]
         self.buffer.put(partition, fetched)
+
+    async def _former_ids(
+        self, partition: TopicPartition, raws: Sequence[ConsumerRecord]
+    ) -> Collection[str]:
+        if partition.topic != self.buffer.topics.main:
+            return ()  # all that workers write has an id
+        return await self.buffer.fetched.former_ids.claimed(raws)
 
     def _track(
         self, partition: TopicPartition, raw: ConsumerRecord, now: datetime
@@ -159,3 +174,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
                 )
         except (KafkaError, IllegalStateError, TimeoutError):
             return True
+
+
+def _with_former_id(
+    fetched: FetchedRecord, former_ids: Collection[str]
+) -> FetchedRecord:
+    id_ = former_id(fetched.raw)
+    return replace(fetched, former_id=id_) if id_ in former_ids else fetched

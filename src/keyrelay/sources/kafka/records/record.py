@@ -9,11 +9,10 @@ The headers `keyrelay-life` and `keyrelay-turn` hold `Arrival.generation` and
 program that wrote it.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from aiokafka.structs import ConsumerRecord
 
@@ -22,12 +21,16 @@ from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
 from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
 from keyrelay.sources.kafka.records.cloud_event import unwrap
+from keyrelay.sources.kafka.records.made_up_ids import (
+    made_up_id,
+    place_of,
+    timestamp_of,
+)
 from keyrelay.sources.kafka.records.position import FetchPosition, TopicPartitionOffset
 from keyrelay.sources.kafka.records.size import LARGEST_VALUE
 
 Headers = Sequence[tuple[str, bytes]]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PREFIX = "keyrelay-"
 _LONGEST = 9  # digits of a count: databases keep it in 32 bits
 
@@ -38,13 +41,15 @@ class FetchedRecord:
 
     `written_at` is its timestamp, or the time of the fetch if that is earlier: a
     producer's clock may be ahead by any time. `undecodable` says why the library could
-    not decode it; then `raw` holds nothing but its place.
+    not decode it; then `raw` holds nothing but its place. `former_id` is the id under
+    which an earlier release has claimed a record whose producer gave none.
     """
 
     raw: ConsumerRecord
     position: FetchPosition
     written_at: datetime
     undecodable: str | None = None
+    former_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +85,14 @@ def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
 
     Triggers that name no profile belong to `profile`. What a trigger leaves out is the
     same whenever its record is read: its id and the time it was raised come from the
-    event around it, or else from the record's place and timestamp.
+    event around it, or else from the record itself.
     """
     raw = fetched.raw
-    place = TopicPartitionOffset(raw.topic, raw.partition, raw.offset)
     event = unwrap(raw.value or b"", raw.headers)
     origin = Origin(
         profile=profile,
         now=lambda: event.raised_at or timestamp_of(raw),
-        new_id=lambda _: event.id or _id_of(place),
+        new_id=lambda _: event.id or fetched.former_id or made_up_id(raw),
         largest=LARGEST_VALUE,
     )
     trigger = Trigger.parse(event.document, origin)
@@ -97,7 +101,7 @@ def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
     return Record(
         trigger=trigger,
         arrival=Arrival(profile=trigger.profile, id=trigger.id),
-        origin=place,
+        origin=place_of(raw),
         position=fetched.position,
         written_at=fetched.written_at,
     )
@@ -151,14 +155,6 @@ def dead_headers(
         "origin": str(origin),
     }
     return _encoded(headers)
-
-
-def timestamp_of(raw: ConsumerRecord) -> datetime:
-    """Return when the record says it was written; producers may write any number."""
-    try:
-        return _EPOCH + timedelta(milliseconds=max(0, raw.timestamp))
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def _encoded(headers: dict[str, str]) -> Headers:
@@ -222,7 +218,3 @@ def _secret(raw: bytes | None) -> str:
 def _place(raw: bytes | None) -> TopicPartitionOffset:
     topic, partition, offset = _text(raw).rsplit("/", 2)
     return TopicPartitionOffset(topic, int(partition), int(offset))
-
-
-def _id_of(place: TopicPartitionOffset) -> str:
-    return hashlib.sha256(str(place).encode()).hexdigest()[:24]
