@@ -9,6 +9,7 @@ from keyrelay.app.channels import action_rules, channels
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.gate import Gate
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
@@ -72,13 +73,14 @@ def _process(
         breaker=breaker,
         now=world.now,
     )
+    gate = _gate(store, catalog, queue, pipeline)
     observability = new_observability(
-        lanes=Lanes(behind=queue, total=settings.lanes),
+        lanes=Lanes(behind=gate, total=settings.lanes),
         readiness=_readiness(store, catalog, queue),
         paused=breaker.paused,
         channels=dispatchers,
     )
-    worker = _worker(settings, store, pipeline, observability)
+    worker = _worker(settings, store, gate, observability)
     return WorkerProcess(
         supervisor=Supervisor(
             worker=worker, definitions=catalog, waker=queue, resumed=resumed
@@ -104,17 +106,28 @@ def _catalog(
 def _worker(
     settings: Settings,
     store: Store,
-    pipeline: Pipeline,
+    gate: Gate,
     observability: Observability,
 ) -> Worker:
     return Worker(
         queue=observability.lanes,
-        attempt=observability.timed(pipeline.attempt),
+        attempt=observability.timed(gate.attempt),
         audit=observability.counted(group_commits(store.audit_log)),
         dead_letters=group_burials(store.dead_letters),
         lanes=settings.lanes,
         world=store.audit_log.world,
     )
+
+
+def _gate(
+    store: Store, catalog: LiveCatalog, queue: TriggerQueue, pipeline: Pipeline
+) -> Gate:
+    async def ready() -> None:
+        catalog.current()
+        await store.vault.unsealed()
+
+    sleep = store.audit_log.world.sleep
+    return Gate(behind=queue, ready=ready, tried=pipeline.attempt, sleep=sleep)
 
 
 def _breaker(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Breaker:

@@ -19,7 +19,8 @@ _LONGEST = timedelta(days=365)
 class Pace:
     """How many triggers the `lanes` settled, and for how long they held triggers.
 
-    `held` is the sum over all lanes, with the triggers that are held at this moment.
+    A trigger that was put back without an attempt is none of those settled. `held` is
+    the sum over all lanes, with the triggers that are held at this moment.
     """
 
     lanes: int
@@ -54,8 +55,11 @@ _FIRST = _Sample(at=-math.inf, settled=0, held=0)
 
 @dataclass(slots=True)
 class _Totals:
+    """`putting_back` are the lanes whose trigger goes back without an attempt."""
+
     settled: int = 0
     held: float = 0
+    putting_back: set[asyncio.Task[object] | None] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +86,17 @@ class Lanes:
         lane = asyncio.current_task()
         since = self._held_since.pop(lane, None)
         if since is not None:
-            self._totals.settled += 1
+            self._totals.settled += lane not in self._totals.putting_back
             self._totals.held += self.clock() - since
+        self._totals.putting_back.discard(lane)
         lease = await self.behind.lease(until)
         if lease is not None:
             self._held_since[lane] = self.clock()
         return lease
+
+    def put_back(self) -> None:
+        """Note that the trigger of the current lane goes back without an attempt."""
+        self._totals.putting_back.add(asyncio.current_task())
 
     @property
     def busy(self) -> int:

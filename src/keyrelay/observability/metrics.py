@@ -23,7 +23,7 @@ from keyrelay.model.outcome import (
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.observability.histogram import Histogram
-from keyrelay.ports import AuditLog, Lease
+from keyrelay.ports import AuditLog, Lease, Unavailable
 
 OUTCOMES: Mapping[type[Outcome], str] = {
     Delivered: "delivered",
@@ -161,17 +161,26 @@ class MeteredAuditLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeteredAttempt:
-    """Pipeline.attempt, timed; a trigger that was held back is not counted."""
+    """Pipeline.attempt, timed; a trigger that was held back is not counted.
+
+    `put_back` is called for such a trigger, and for one that meets what is unavailable.
+    """
 
     behind: Callable[[Lease], Awaitable[Report]]
     metrics: Metrics
+    put_back: Callable[[], None]
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.perf_counter
 
     async def attempt(self, lease: Lease) -> Report:
         began = self.clock()
-        report = await self.behind(lease)
+        try:
+            report = await self.behind(lease)
+        except Unavailable:
+            self.put_back()
+            raise
         if report.held:
+            self.put_back()
             return report
         channel = report.evidence.channel
         self.metrics.attempt_seconds[channel].observe(self.clock() - began)

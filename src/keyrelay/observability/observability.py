@@ -39,7 +39,9 @@ class Observability:
         attempt: Callable[[Lease], Awaitable[Report]],
     ) -> Callable[[Lease], Awaitable[Report]]:
         """Return the attempt, which is timed from now on."""
-        return MeteredAttempt(behind=attempt, metrics=self.metrics).attempt
+        return MeteredAttempt(
+            behind=attempt, metrics=self.metrics, put_back=self.lanes.put_back
+        ).attempt
 
 
 def new_observability(

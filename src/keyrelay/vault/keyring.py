@@ -79,16 +79,18 @@ class Keyring:
     lifetime: timedelta = timedelta(minutes=5)
     _unwrapped: dict[str, _UnwrappedKeys] = field(default_factory=dict, init=False)
 
+    def check(self) -> None:
+        """Return if the key-encryption key is in place; what is held does not count.
+
+        Raises Unavailable otherwise.
+        """
+        provider = self.provider()
+        for purpose in Purpose:
+            self._check(provider, self._newest(purpose))
+
     async def newest(self, purpose: Purpose) -> DataKey:
         """Return the key that seals new values. Raises Unavailable while sealed."""
-        keys = [key for key in self.wrapped if key.purpose is purpose]
-        if not keys:
-            raise sealed(
-                Flaw.DATA_KEY_MISSING,
-                f"its database holds no {purpose} key; run `keyrelay init` "
-                "if this vault is new, or else restore the database from a backup",
-            )
-        return await self._open(max(keys, key=lambda key: (key.created_at, key.id)))
+        return await self._open(self._newest(purpose))
 
     async def find(self, id_: str, purpose: Purpose) -> DataKey | None:
         """Return the key of that id; None, the store has none for this purpose.
@@ -99,6 +101,16 @@ class Keyring:
             if wrapped.id == id_ and wrapped.purpose is purpose:
                 return await self._open(wrapped)
         return None
+
+    def _newest(self, purpose: Purpose) -> WrappedKey:
+        keys = [key for key in self.wrapped if key.purpose is purpose]
+        if not keys:
+            raise sealed(
+                Flaw.DATA_KEY_MISSING,
+                f"its database holds no {purpose} key; run `keyrelay init` "
+                "if this vault is new, or else restore the database from a backup",
+            )
+        return max(keys, key=lambda key: (key.created_at, key.id))
 
     async def _open(self, wrapped: WrappedKey) -> DataKey:
         self._forget()
@@ -119,14 +131,17 @@ class Keyring:
 
     async def _unwrap(self, wrapped: WrappedKey) -> Key:
         provider = self.provider()
+        self._check(provider, wrapped)
+        context = _context(self.store_id, wrapped.id, wrapped.purpose)
+        return await provider.unwrap(wrapped.wrapped, context)
+
+    def _check(self, provider: KeyEncryptionKey, wrapped: WrappedKey) -> None:
         if provider.id != wrapped.provider_key:
             raise sealed(
                 Flaw.WRONG_KEY,
                 f"its keys are wrapped by key {wrapped.provider_key!r}, not by the "
                 f"one given, {provider.id!r}; put that one in its place",
             )
-        context = _context(self.store_id, wrapped.id, wrapped.purpose)
-        return await provider.unwrap(wrapped.wrapped, context)
 
 
 async def new_keys(

@@ -32,8 +32,14 @@ class Vault:
     async def check(self) -> None:
         """Return if the vault can seal, open what it seals, and authenticate.
 
-        Raises Unavailable otherwise.
+        Raises Unavailable otherwise, also while data keys are still held and the
+        key-encryption key is gone: the vault will be sealed within minutes.
         """
+        self.keyring.check()
+        await self.unsealed()
+
+    async def unsealed(self) -> None:
+        """Return if secrets can be opened at this moment. Raises Unavailable."""
         for purpose in Purpose:
             await self.keyring.newest(purpose)
 

@@ -107,6 +107,21 @@ async def test_the_pace_is_what_the_lanes_settled_while_they_held_any() -> None:
     assert pace == Pace(lanes=4, settled=10, held=55 * SECOND)
 
 
+async def test_what_is_put_back_without_an_attempt_is_no_progress() -> None:
+    clock = Ticking()
+    lanes = Lanes(behind=Queue(leases(9)), total=4, clock=clock)
+    for _ in range(8):
+        await lanes.lease(NEVER)
+        lanes.put_back()
+        clock.time += 1
+    await lanes.lease(NEVER)
+
+    pace = lanes.pace()
+
+    assert pace == Pace(lanes=4, settled=0, held=8 * SECOND)
+    assert pace.time_to_drain(lag(5, age=60 * SECOND)) == 60 * SECOND, "it grows"
+
+
 async def test_hours_of_idleness_do_not_slow_the_pace() -> None:
     clock = Ticking()
     lanes = Lanes(behind=Queue(leases(10)), total=4, clock=clock)

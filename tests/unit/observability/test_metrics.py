@@ -118,9 +118,28 @@ def attempt_that(report: Report) -> "MeteredAttempt":
     return MeteredAttempt(
         behind=attempt,
         metrics=new_metrics(CHANNELS),
+        put_back=lambda: None,
         now=(NOON + timedelta(seconds=7)).timestamp,
         clock=lambda: next(taking),
     )
+
+
+async def test_a_trigger_that_could_not_be_attempted_is_told_to_be_put_back() -> None:
+    put_back: list[str] = []
+
+    async def attempt(_: Lease) -> Report:
+        raise Unavailable("the vault is sealed")
+
+    timed = MeteredAttempt(
+        behind=attempt,
+        metrics=new_metrics(CHANNELS),
+        put_back=lambda: put_back.append("this one"),
+    )
+
+    with pytest.raises(Unavailable):
+        await timed.attempt(FakeLease(trigger=a_trigger()))
+
+    assert put_back == ["this one"]
 
 
 def test_there_is_a_label_for_each_outcome_and_each_settlement() -> None:

@@ -247,6 +247,19 @@ async def test_a_vault_that_lacks_a_key_is_not_ready(missing: Purpose) -> None:
         await Vault(replace(whole.keyring, wrapped=keys)).check()
 
 
+async def test_a_vault_whose_key_is_gone_is_not_ready_though_it_still_opens() -> None:
+    provider = Provider(local_key(1))
+    one = Vault(replace((await vault()).keyring, provider=provider))
+    await one.check()
+
+    provider.key = local_key(2)
+
+    with pytest.raises(Unavailable, match=r"sealed \(wrong key\)"):
+        await one.check()
+    await one.unsealed()  # until they are forgotten
+    assert provider.asked == 4
+
+
 async def test_plaintext_is_never_kept() -> None:
     one = await vault()
     envelope = await one.seal(SECRET, value())
