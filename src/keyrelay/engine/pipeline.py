@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyrelay.engine.breaker import Breaker
@@ -62,7 +62,7 @@ class Pipeline:
             return Report(outcome=held, schedule=action.schedule, held=True)
         return Report(
             outcome=await self._dispatch(verdict, action.channel, message),
-            evidence=evidence,
+            evidence=replace(evidence, replaced=message.replaced),
             schedule=action.schedule,
         )
 

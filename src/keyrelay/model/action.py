@@ -21,6 +21,10 @@ class Message(Protocol):
     Each channel's instructions compose messages for that channel's dispatcher alone.
     """
 
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The fields of the action in whose texts characters had to be replaced."""
+
 
 class Instruction(Protocol):
     """What an action does, in the terms of its channel."""

@@ -13,7 +13,8 @@ from keyrelay.model.templates import Fact
 class Evidence:
     """What an attempt used: its channel, the secret's id and version, the policy's id.
 
-    `missing` are facts that the message asked for and the trigger did not have. All are
+    `missing` are facts that the message asked for and the trigger did not have;
+    `replaced` names the action's texts in which characters could not be sent. All are
     empty if the attempt ended before they were known.
     """
 
@@ -22,6 +23,7 @@ class Evidence:
     secret_version: int | None = None
     policy: str | None = None
     missing: tuple[Fact, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 NOTHING_USED = Evidence()

@@ -118,6 +118,7 @@ def _attempt(record: AttemptRecord) -> dict[str, object]:
         "secret_version": evidence.secret_version,
         "policy": evidence.policy,
         "missing": list(evidence.missing) or None,
+        "replaced": list(evidence.replaced) or None,
     }
 
 

@@ -94,7 +94,7 @@ REFUSED_IN_MAIL: list[tuple[str, object, str]] = [
     ("subject", None, "subject must be a string"),
     ("subject", "s" * 501, "subject must have 0 to 500 characters"),
     ("subject", "a\nBcc: evil@x.example", "subject must not hold control characters"),
-    ("subject", "=?utf-8?q?=0A?=", "subject must not hold control characters or '=.'"),
+    ("subject", "a \u202e b", "subject must not hold control characters"),
     ("message", 1, "message must be a string"),
     ("message", "m" * (LONGEST_BODY + 1), "message must have 0 to 262144 characters"),
     ("html", "", "html must have 1 to 262144 characters"),
@@ -167,15 +167,10 @@ def test_recipients_of_earlier_attempts_are_left_out() -> None:
     assert mail(done=frozenset({"ada@example.com"})).recipients == ("bob@example.com",)
 
 
-@pytest.mark.parametrize(
-    "value", ["a\r\nBcc: evil@x.example", "=?utf-8?q?=0A?=", "\x85"]
-)
-def test_data_that_would_forge_a_header_is_refused(value: str) -> None:
-    outcome = compose(an_action(), trigger({"value": value}), NOTHING_DONE)
+def test_what_a_subject_cannot_carry_is_replaced_and_said() -> None:
+    sent = mail({"value": "a\r\nBcc: evil@x.example"}, message="")
 
-    assert isinstance(outcome, Rejected)
-    assert outcome.fault is Fault.TRIGGER
-    assert value not in outcome.reason
+    assert sent.replaced == ("subject",)
 
 
 def test_placeholders_without_a_fact_are_named_once_in_order() -> None:

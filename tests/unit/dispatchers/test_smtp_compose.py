@@ -1,6 +1,5 @@
 import email
 import email.policy
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -11,10 +10,8 @@ from hypothesis import strategies as st
 
 from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, MailIdentity, Recipients
 from keyrelay.dispatchers.smtp.compose import HeaderInjected, compose
-from keyrelay.dispatchers.smtp.mailbox import Mailbox, is_header_text
+from keyrelay.dispatchers.smtp.mailbox import Mailbox
 from keyrelay.model.templates import Template
-
-AFFECTED = sys.version_info < (3, 11, 10)  # by CVE-2024-6923
 
 FORM = EmailSmtp(
     secret="5" * 24,
@@ -59,6 +56,8 @@ def test_a_mail_has_these_headers_and_no_other() -> None:
         "Content-Type": 'text/plain; charset="utf-8"',
         "Content-Transfer-Encoding": "7bit",
         "MIME-Version": "1.0",
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "OOF, AutoReply",
     }
 
 
@@ -102,7 +101,7 @@ def test_the_content_type_follows_from_the_given_texts(
     assert [part.get_content_type() for part in message.walk()] == kinds
 
 
-@given(text=texts, html=st.none() | texts, subject=texts.filter(is_header_text))
+@given(text=texts, html=st.none() | texts, subject=texts)
 def test_whatever_is_sent_is_seven_bits_in_short_lines(
     text: str, html: str | None, subject: str
 ) -> None:
@@ -122,24 +121,61 @@ def test_a_text_arrives_as_it_was_written(text: str) -> None:
     assert content.rstrip("\r\n") == text
 
 
-@given(subject=texts.filter(is_header_text))
+@given(subject=texts)
 def test_a_permitted_subject_never_adds_a_header(subject: str) -> None:
     message = received(replace(MAIL, subject=subject))
 
     assert message.keys() == received(MAIL).keys()
 
 
-@pytest.mark.skipif(not AFFECTED, reason="this Python does not decode newlines")
 @pytest.mark.parametrize(
     "subject",
     [
         "=?utf-8?q?a=0ABcc:_evil=40x?=",
-        "=?utf-8?q?a=0D=0ABcc:_evil=40x?=",
-        "=?utf-8?q?a=0ASubject:_again?=",
-        "=?utf-8?q?a=0A=0Abody?=",
+        "=?utf-8?q?a=0D=0ASubject:_again?=",
         "=?utf-8?b?YQpCY2M6IGV2aWw=?=",
+        "a\r\nBcc: evil@x.example",
+        "a\u2028Bcc: evil@x.example",
     ],
 )
-def test_an_injected_header_is_found_before_the_mail_is_sent(subject: str) -> None:
+def test_a_subject_that_would_forge_a_header_is_text(subject: str) -> None:
+    mail = replace(MAIL, subject=subject)
+
+    assert received(mail).keys() == received(MAIL).keys()
+    assert b"Subject: =?utf-8?" in compose(mail).content or "\n" in subject
+
+
+def test_a_header_that_was_not_asked_for_ends_the_attempt() -> None:
+    forged = MailIdentity(
+        message_id="<t1@x>\nBcc: evil@x.example", date=MAIL.identity.date
+    )
+
     with pytest.raises(HeaderInjected):
-        compose(replace(MAIL, subject=subject))
+        compose(replace(MAIL, identity=forged))
+
+
+CONTROLS = "".join(map(chr, [*range(0x20), 0x7F]))
+
+
+@given(st.text(st.sampled_from(CONTROLS + "a \u0085\u2028é"), max_size=60))
+def test_no_control_character_is_sent_as_it_is(text: str) -> None:
+    mail = replace(MAIL, text=text, html=f"<p>{text}")
+
+    content = compose(mail).content
+    parts = received(mail).walk()
+    texts_ = [part.get_content() for part in parts if not part.is_multipart()]
+
+    assert not set(content) & ({*range(0x20), 0x7F} - set(b"\t\r\n"))
+    wanted = text.replace("\0", "\u2400").replace("\r\n", "\n").replace("\r", "\n")
+    got = texts_[-1].replace("\r\n", "\n")
+    assert got.removesuffix("\n") == f"<p>{wanted}".removesuffix("\n")
+
+
+def test_the_texts_whose_characters_were_replaced_are_named() -> None:
+    assert MAIL.replaced == ()
+    assert replace(MAIL, subject="a\tb", text="\0", html="\0").replaced == (
+        "subject",
+        "message",
+        "html",
+    )
+    assert replace(MAIL, text="a\r\n\tb\x01").replaced == ()

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from keyrelay.dispatchers.smtp.mailbox import (
     MOST_RECIPIENTS,
     Mailbox,
-    is_header_text,
     parse_mailbox,
     parse_mailboxes,
 )
+from keyrelay.dispatchers.smtp.texts import is_header_text
 from keyrelay.model.documents import InvalidDefinition
 
 INJECTIONS = {
@@ -91,7 +91,7 @@ GOOD = {
 }
 
 names = st.text(st.characters(exclude_characters='"\\'), max_size=30).filter(
-    is_header_text
+    lambda text: is_header_text(text) and "=?" not in text
 )
 atoms = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True)
 labels = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,20}[A-Za-z0-9])?", fullmatch=True)
@@ -99,7 +99,7 @@ addresses = st.builds(
     lambda local, domain: f"{'.'.join(local)}@{'.'.join(domain)}",
     st.lists(atoms, min_size=1, max_size=3),
     st.lists(labels, min_size=1, max_size=4),
-).filter(is_header_text)
+).filter(lambda text: "=?" not in text)
 
 
 def headers_of(mail: EmailMessage) -> list[str]:
@@ -196,30 +196,3 @@ def test_a_list_has_at_most_a_hundred_addresses() -> None:
     assert len(parse_mailboxes(",".join(most), "to")) == MOST_RECIPIENTS
     with pytest.raises(InvalidDefinition, match="at most 100 addresses"):
         parse_mailboxes(",".join([*most, "z@x.example"]), "to")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "plain", "a=b?c", "? =", "Grüße 漢字 🎉", "tab is no space: \u00a0"]
-)
-def test_ordinary_text_may_stand_in_a_header(text: str) -> None:
-    assert is_header_text(text)
-
-
-@pytest.mark.parametrize(
-    "code", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xD800, 0xDFFF]
-)
-def test_a_character_that_ends_a_line_may_not_stand_in_a_header(code: int) -> None:
-    assert not is_header_text(f"a{chr(code)}b")
-
-
-def test_an_encoded_word_may_not_stand_in_a_header() -> None:
-    assert not is_header_text("a =?utf-8?q?=0ABcc:_evil@x?= b")
-
-
-@given(st.text(max_size=40).filter(is_header_text))
-def test_a_permitted_text_makes_exactly_one_header(text: str) -> None:
-    mail = EmailMessage()
-
-    mail["Subject"] = text
-
-    assert headers_of(mail) == ["Subject"]

@@ -276,13 +276,23 @@ async def test_an_explicit_deny_names_its_policy(bench: Bench) -> None:
 
 
 async def test_data_that_cannot_be_sent_opens_no_secret(bench: Bench) -> None:
-    forged = DataPoint({Fact.VALUE: "a\nBcc: evil@x.example"}, {})
+    endless = DataPoint({Fact.VALUE: "long " * 1000}, {})
 
-    report = await bench.attempt(a_trigger(forged))
+    report = await bench.attempt(a_trigger(endless))
 
     assert isinstance(report.outcome, Rejected)
     assert report.outcome.fault is Fault.TRIGGER
     assert bench.nothing_happened()
+
+
+async def test_the_record_names_the_texts_whose_characters_were_replaced(
+    bench: Bench,
+) -> None:
+    broken = DataPoint({Fact.VALUE: "a\nBcc: evil@x.example"}, {})
+
+    report = await bench.attempt(a_trigger(broken))
+
+    assert report.evidence.replaced == ("subject",)
 
 
 async def test_a_locked_action_does_not_act_and_is_done(bench: Bench) -> None:

@@ -87,6 +87,7 @@ def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
             secret_version=3,
             policy=POLICY,
             missing=(Fact.UNIT,),
+            replaced=("subject",),
         )
     )
 
@@ -108,6 +109,7 @@ def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
         "secret_version": 3,
         "policy": POLICY,
         "missing": ["UNIT"],
+        "replaced": ["subject"],
     }
 
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from keyrelay.dispatchers.smtp.mailbox import (
     Mailbox,
-    is_header_text,
     parse_mailbox,
     parse_mailboxes,
 )
+from keyrelay.dispatchers.smtp.texts import body_text, header_text, is_header_text
 from keyrelay.model.action_document import require_secret, require_template
 from keyrelay.model.data_point import facts_of
 from keyrelay.model.documents import InvalidDefinition, require_text
@@ -29,9 +29,7 @@ from keyrelay.model.trigger import Trigger
 
 NAME = "email-smtp"
 LARGEST_TEXTS = 10 * 1024 * 1024  # bytes; of subject, text and HTML together
-LONGEST_SUBJECT = (
-    1000  # characters; folding a header takes time quadratic in its length
-)
+LONGEST_SUBJECT = 1000  # characters
 FIELDS = (
     Field(name="smtp_secret", description="The id of the secret to log in with."),
     Field(name="from", description="The sender, like Alerts <alerts@example.com>."),
@@ -125,7 +123,8 @@ class Mail:
     """A mail with its texts filled.
 
     `recipients` are the addresses without a final answer yet; the headers name those
-    of the `instruction`.
+    of the `instruction`. The texts are as filled: `compose` replaces what no mail can
+    carry, and `replaced` names the texts that have some of that.
     """
 
     identity: MailIdentity
@@ -134,6 +133,16 @@ class Mail:
     subject: str
     text: str
     html: str | None
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        html_ = self.html or ""
+        carried = {
+            "subject": header_text(self.subject) == self.subject,
+            "message": body_text(self.text) == self.text,
+            "html": body_text(html_) == html_,
+        }
+        return tuple(name for name, whole in carried.items() if not whole)
 
 
 def parse_email_smtp(document: Mapping[str, object]) -> EmailSmtp:
@@ -168,7 +177,7 @@ def _escaped(value: Scalar | None) -> str:
 def _subject(value: object) -> Template:
     text = require_text(value, "subject", longest=500, shortest=0)
     if not is_header_text(text):
-        raise InvalidDefinition("subject must not hold control characters or '=?'")
+        raise InvalidDefinition("subject must not hold control characters")
     return Template.parse(text)
 
 
@@ -184,11 +193,6 @@ def _refusal(subject: str) -> Rejected | None:
         return Rejected(
             "the trigger's data would make the subject longer than"
             f" {LONGEST_SUBJECT} characters",
-            Fault.TRIGGER,
-        )
-    if not is_header_text(subject):
-        return Rejected(
-            "the trigger's data would put control characters or '=?' into the subject",
             Fault.TRIGGER,
         )
     return None

@@ -1,19 +1,29 @@
 """Composing: a mail as the addresses and bytes of an SMTP transaction."""
 
 import email.policy
+import re
 from collections import Counter
 from dataclasses import dataclass
-from email.headerregistry import Address
 from email.message import EmailMessage
-from functools import lru_cache
+from email.utils import format_datetime
 
 from aiosmtplib.protocol import normalize_message_line_endings
 
 from keyrelay.dispatchers.smtp.action import Mail
+from keyrelay.dispatchers.smtp.headers import mailbox_header, text_header
 from keyrelay.dispatchers.smtp.mailbox import Mailbox
+from keyrelay.dispatchers.smtp.texts import body_text, header_text
 
 # 7 bits: the bytes suit a server without 8BITMIME (RFC 6152) as well.
 _POLICY = email.policy.SMTP.clone(cte_type="7bit")
+# Written by no person, and answered by no machine: RFC 3834 section 5, and Exchange's
+# own header (MS-OXCMAIL 2.1.3.2.20).
+_AUTOMATIC = {
+    "Auto-Submitted": "auto-generated",
+    "X-Auto-Response-Suppress": "OOF, AutoReply",
+}
+# Sent as they are, they get lost or end a line on the way: RFC 2045 section 2.7.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class HeaderInjected(Exception):
@@ -38,24 +48,34 @@ def compose(mail: Mail) -> ComposedMail:
     The headers name all To and Cc recipients, those of earlier attempts as well, and
     no Bcc. Raises HeaderInjected.
     """
-    mailboxes = _mailboxes_by_header(mail)
-    message = EmailMessage(_POLICY)
-    message["Subject"] = mail.subject
-    message["Message-ID"] = mail.identity.message_id
-    message["Date"] = mail.identity.date
-    _fill(message, mail)
-    block = b"".join(_header_line(*header) for header in mailboxes.items())
-    # Python before 3.11.10 turns newlines in encoded-words into headers
-    # (CVE-2024-6923). So the bytes that will be sent are checked, after a bare
-    # newline, which servers read as the end of a line, has become CRLF.
-    content = normalize_message_line_endings(block + message.as_bytes())
-    if _header_names(content) != Counter([*mailboxes, *message.keys()]):
+    mailboxes, fixed = _mailboxes_by_header(mail), _fixed_headers(mail)
+    message = _body(mail)
+    head = b"".join(
+        [
+            *(mailbox_header(*header) for header in mailboxes.items()),
+            text_header("Subject", header_text(mail.subject)),
+            *(f"{name}: {value}\r\n".encode() for name, value in fixed.items()),
+        ]
+    )
+    # A bare newline, which servers read as the end of a line, becomes CRLF. What would
+    # then be a header of its own is found in the bytes that will be sent.
+    content = normalize_message_line_endings(head + message.as_bytes())
+    expected = Counter([*mailboxes, "Subject", *fixed, *message.keys()])
+    if _header_names(content) != expected:
         raise HeaderInjected
     return ComposedMail(
         sender=mail.instruction.sender.address,
         recipients=mail.recipients,
         content=content,
     )
+
+
+def _fixed_headers(mail: Mail) -> dict[str, str]:
+    return {
+        "Message-ID": mail.identity.message_id,
+        "Date": format_datetime(mail.identity.date),
+        **_AUTOMATIC,
+    }
 
 
 def _mailboxes_by_header(mail: Mail) -> dict[str, tuple[Mailbox, ...]]:
@@ -69,23 +89,27 @@ def _mailboxes_by_header(mail: Mail) -> dict[str, tuple[Mailbox, ...]]:
     return {header: mailboxes for header, mailboxes in headers.items() if mailboxes}
 
 
-@lru_cache(maxsize=1024)
-def _header_line(header: str, mailboxes: tuple[Mailbox, ...]) -> bytes:
-    """Return the folded header. It is cached, as an action's mails have the same."""
-    addresses = [
-        Address(mailbox.name, addr_spec=mailbox.address) for mailbox in mailboxes
-    ]
-    return _POLICY.fold_binary(header, _POLICY.header_factory(header, addresses))
-
-
-def _fill(message: EmailMessage, mail: Mail) -> None:
+def _body(mail: Mail) -> EmailMessage:
+    message, text = EmailMessage(_POLICY), _lines(mail.text)
     if mail.html is None:
-        message.set_content(mail.text)
-    elif mail.text:
-        message.set_content(mail.text)
-        message.add_alternative(mail.html, subtype="html")
+        message.set_content(text, cte=_encoding(text))
+        return message
+    html = _lines(mail.html)
+    if text:
+        message.set_content(text, cte=_encoding(text))
+        message.add_alternative(html, subtype="html", cte=_encoding(html))
     else:
-        message.set_content(mail.html, subtype="html")
+        message.set_content(html, subtype="html", cte=_encoding(html))
+    return message
+
+
+def _lines(text: str) -> str:
+    return body_text(text).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _encoding(text: str) -> str | None:
+    """Return the encoding of a text with controls; None, the library chooses."""
+    return "quoted-printable" if _CONTROL.search(text) else None
 
 
 def _header_names(content: bytes) -> Counter[str]:

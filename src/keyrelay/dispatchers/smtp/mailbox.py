@@ -6,9 +6,9 @@ that holds one, becomes a header of its own. Both are refused, never repaired.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
+from keyrelay.dispatchers.smtp.texts import is_header_text
 from keyrelay.model.documents import InvalidDefinition, require_text
 
 MOST_RECIPIENTS = 100
@@ -39,8 +39,8 @@ def parse_mailbox(text: str, what: str) -> Mailbox:
     named = _NAMED.fullmatch(text)
     name = (named[1] or named[2] or "") if named else ""
     address = named[3] if named else text
-    # The address as well: `=?` is legal in it, and decoded when a header is composed.
-    if not is_header_text(text) or not _is_address(address):
+    # The address as well: `=?`, legal in it, begins what other programs decode.
+    if not is_header_text(text) or "=?" in text or not _is_address(address):
         raise InvalidDefinition(
             f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>"
         )
@@ -60,22 +60,6 @@ def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
         raise InvalidDefinition(f"{what} must hold at most {MOST_RECIPIENTS} addresses")
     mailboxes = tuple(parse_mailbox(entry, what) for entry in entries)
     return tuple({mailbox.address: mailbox for mailbox in mailboxes}.values())
-
-
-def is_header_text(text: str) -> bool:
-    """Tell whether `text` is safe inside a header.
-
-    Not safe: C0 and C1 controls, line and paragraph separators, lone surrogates,
-    and `=?`, which begins an encoded-word: Python's email package before 3.11.10
-    turns one that holds a newline into a real header (CVE-2024-6923).
-    """
-    if "=?" in text:
-        return False
-    # Printable text, as most is, holds none of these.
-    return text.isprintable() or not any(
-        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-        for character in text
-    )
 
 
 def _is_address(text: str) -> bool:

@@ -195,6 +195,8 @@ class QueueMessage:
 class QueueMessages:
     """The trigger's messages still to be sent, in order."""
 
+    replaced: ClassVar[tuple[str, ...]] = ()
+
     messages: tuple[QueueMessage, ...]
 
 

@@ -67,6 +67,8 @@ def _facts(trigger: Trigger) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    replaced: ClassVar[tuple[str, ...]] = ()
+
     text: str
 
 
