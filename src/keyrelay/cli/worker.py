@@ -21,7 +21,7 @@ from keyrelay.cli.output import put
 from keyrelay.cli.progress import progress
 from keyrelay.cli.session import run, settings_of
 from keyrelay.concurrency.gc_freeze import frozen_for_good
-from keyrelay.model.settlement import Bury, Done, TryAgain
+from keyrelay.model.settlement import Bury, TryAgain
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
 
@@ -63,8 +63,9 @@ def run_worker(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
     if as_json:
         put(json.dumps(done))
     elif drain:
+        locked = f" {done['locked']} locked," if done["locked"] else ""
         put(
-            f"{done['delivered']} delivered, {done['buried']} buried,"
+            f"{done['delivered']} delivered,{locked} {done['buried']} buried,"
             f" {done['waiting']} to be tried again later"
         )
 
@@ -88,10 +89,11 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
         started = partial(_started, settings, place)
         await process.supervisor.work(stop, grace, started)
         depth = await process.backlog.depth()
-    settled = process.observability.metrics.settlements
+    metrics = process.observability.metrics
     done = {
-        "delivered": settled[Done],
-        "buried": settled[Bury],
+        "delivered": metrics.attempted("delivered"),
+        "locked": metrics.attempted("locked"),
+        "buried": metrics.settlements[Bury],
         "waiting": depth.waiting,
     }
     log.info("worker stopped", **done)
@@ -126,8 +128,9 @@ def _probes(process: WorkerProcess, stop: asyncio.Event) -> Probes:
 
 
 def _words(process: WorkerProcess) -> Callable[[], str]:
-    settled = process.observability.metrics.settlements
+    metrics = process.observability.metrics
+    settled = metrics.settlements
     return lambda: (
-        f"{settled[Done]} delivered, {settled[Bury]} buried,"
+        f"{metrics.attempted('delivered')} delivered, {settled[Bury]} buried,"
         f" {settled[TryAgain]} to be tried again"
     )

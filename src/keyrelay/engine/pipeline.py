@@ -7,10 +7,10 @@ from datetime import datetime
 
 from keyrelay.engine.breaker import Breaker
 from keyrelay.model.action import Action, Instruction, Message
-from keyrelay.model.audit import NOTHING_USED, Evidence, Report
+from keyrelay.model.audit import LOCKED, NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import facts_of
-from keyrelay.model.outcome import Delivered, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import Fault, Outcome, Rejected, Uncertain
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.model.secret import Secret
 from keyrelay.model.templates import Fact
@@ -43,7 +43,7 @@ class Pipeline:
         if action is None:
             return _refused(f"there is no action {trigger.action}")
         if action.locked:
-            return Report(outcome=Delivered("locked"))
+            return LOCKED
         if (ended := self._ended(action, lease)) is not None:
             return Report(outcome=ended, schedule=action.schedule)
 

@@ -1,12 +1,22 @@
 """Audit: what is recorded of each attempt and change. No record holds a secret."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keyrelay.model.outcome import Outcome
+from keyrelay.model.outcome import Deferred, Delivered, Outcome, Rejected, Uncertain
 from keyrelay.model.settlement import STANDARD, Schedule, Settlement
 from keyrelay.model.templates import Fact
+
+_WORDS: Mapping[type[Outcome], str] = {
+    Delivered: "delivered",
+    Deferred: "deferred",
+    Uncertain: "uncertain",
+    Rejected: "rejected",
+}
+_LOCKED = "locked"
+RESULTS = (*_WORDS.values(), _LOCKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +43,23 @@ NOTHING_USED = Evidence()
 class Report:
     """An attempt's outcome, what it used, and the schedule of its action's retries.
 
-    A trigger that was `held` back was not attempted, and leaves no record.
+    A trigger that was `held` back was not attempted, and leaves no record. That of a
+    `locked` action is done, as its administrator wants it, and nothing was delivered.
     """
 
     outcome: Outcome
     evidence: Evidence = NOTHING_USED
     schedule: Schedule = STANDARD
     held: bool = False
+    locked: bool = False
+
+    @property
+    def result(self) -> str:
+        """The outcome in a word, for records and metrics; `locked` is no delivery."""
+        return _LOCKED if self.locked else _WORDS[type(self.outcome)]
+
+
+LOCKED = Report(outcome=Delivered("the action is locked and does not act"), locked=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
-from keyrelay.model.audit import AttemptRecord, AuditRecord, ChangeRecord
+from keyrelay.model.audit import AttemptRecord, AuditRecord, ChangeRecord, Report
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.outcome import (
     Deferred,
     Delivered,
-    Outcome,
     Part,
     Rejected,
     Uncertain,
@@ -111,7 +110,8 @@ def _attempt(record: AttemptRecord) -> dict[str, object]:
         "attempt": attempt.number,
         "repeats": attempt.repeats,
         "started_at": _printed(attempt.started_at),
-        **_outcome(record.report.outcome),
+        "outcome": record.report.result,
+        **_answer(record.report),
         **_settlement(record.settlement),
         "channel": evidence.channel,
         "secret": evidence.secret,
@@ -136,30 +136,22 @@ def _change(record: ChangeRecord) -> dict[str, object]:
     }
 
 
-def _outcome(outcome: Outcome) -> dict[str, object]:
-    parts = _parts(outcome.parts)
-    match outcome:
+def _answer(report: Report) -> dict[str, object]:
+    parts = _parts(report.outcome.parts)
+    match report.outcome:
+        case Delivered(reason) if report.locked:
+            return {"reason": printable(reason)}
         case Delivered(receipt):
-            return {"outcome": "delivered", "receipt": printable(receipt), **parts}
-        case Deferred(reason):
-            return {
-                "outcome": "deferred",
-                "reason": printable(reason),
-                "blame": outcome.blame,
-                "waits_for": outcome.waits_for,
-                **parts,
-            }
+            return {"receipt": printable(receipt), **parts}
+        case Deferred(reason, blame=blame, waits_for=secret):
+            waits = {"blame": blame, "waits_for": secret}
+            return {"reason": printable(reason), **waits, **parts}
         case Uncertain(reason):
-            return {"outcome": "uncertain", "reason": printable(reason), **parts}
+            return {"reason": printable(reason), **parts}
         case Rejected(reason, fault):
-            return {
-                "outcome": "rejected",
-                "reason": printable(reason),
-                "fault": fault,
-                **parts,
-            }
+            return {"reason": printable(reason), "fault": fault, **parts}
         case _:
-            assert_never(outcome)
+            assert_never(report.outcome)
 
 
 def _parts(parts: Iterable[Part]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from keyrelay.model.documents import (
     require_list,
     require_object,
 )
+from keyrelay.model.scripts import mixes_scripts
 
 MOST_TAGS = 30
 LONGEST_TAG = 100
@@ -49,9 +50,20 @@ def tags_document(tags: Tags) -> list[Mapping[str, str]]:
     return [{"key": tag.key, "value": tag.value} for tag in tags]
 
 
+def require_tag_text(value: object, what: str) -> str:
+    """Return a tag's key or value: a label of one script. Raises InvalidDefinition."""
+    text = require_label(value, what, longest=LONGEST_TAG)
+    if mixes_scripts(text):
+        raise InvalidDefinition(
+            f"{what} must be written in one script; letters of two alphabets, or digits"
+            " of two systems, may look the same"
+        )
+    return text
+
+
 def _parse_tag(entry: Mapping[str, object]) -> Tag:
     refuse_unknown(entry, {"key", "value"}, "a tag")
     return Tag(
-        key=require_label(entry.get("key"), "a tag's key", longest=LONGEST_TAG),
-        value=require_label(entry.get("value"), "a tag's value", longest=LONGEST_TAG),
+        key=require_tag_text(entry.get("key"), "a tag's key"),
+        value=require_tag_text(entry.get("value"), "a tag's value"),
     )

@@ -68,6 +68,9 @@ _CARRIERS = (
     (IPv6Network("2002::/16"), ((80, 0),)),  # 6to4, RFC 3056
     (IPv6Network("2001::/32"), ((64, 0), (0, _LOW_32))),  # Teredo, RFC 4380
 )
+# The lower half of an ISATAP address (RFC 5214 section 6.1), on whatever prefix: this,
+# with any universal and group bits, and then the v4 address that its packets go to.
+_ISATAP, _ISATAP_BITS = 0x0000_5EFE, 0xFCFF_FFFF
 
 
 class InvalidNetwork(ValueError):
@@ -83,7 +86,8 @@ class Egress:
     def permits(self, address: str) -> bool:
         """Tell whether to connect to `address`; False for a text that is no address.
 
-        A v6 address that carries v4 addresses is permitted if all of those are.
+        A v6 address that carries v4 addresses is permitted if all of those are; one
+        of ISATAP has to be public itself as well.
         """
         parsed = _parse(address)
         if parsed is None:
@@ -91,8 +95,7 @@ class Egress:
         if self._allows(parsed):
             return True
         return all(
-            self._allows(judged) or _is_public(judged)
-            for judged in _carried(parsed) or (parsed,)
+            self._allows(judged) or _is_public(judged) for judged in _judged(parsed)
         )
 
     def _allows(self, address: Address) -> bool:
@@ -128,9 +131,17 @@ def _parse(text: str) -> Address | None:
     return None if zone and address.version == 4 else address
 
 
-def _carried(address: Address) -> tuple[IPv4Address, ...]:
+def _judged(address: Address) -> tuple[Address, ...]:
+    """Return the addresses to judge it by: those that it leads to."""
     if isinstance(address, IPv4Address):
-        return ()
+        return (address,)
+    carried = _carried(address) or (address,)
+    if int(address) >> 32 & _ISATAP_BITS == _ISATAP:
+        return (*carried, IPv4Address(int(address) & _LOW_32))
+    return carried
+
+
+def _carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
     return tuple(
         IPv4Address(int(address) >> shift & _LOW_32 ^ scramble)
         for network, places in _CARRIERS

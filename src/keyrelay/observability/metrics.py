@@ -11,26 +11,13 @@ from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from keyrelay.model.audit import AttemptRecord, AuditRecord, Report
-from keyrelay.model.outcome import (
-    Deferred,
-    Delivered,
-    Fault,
-    Outcome,
-    Rejected,
-    Uncertain,
-)
+from keyrelay.model.audit import RESULTS, AttemptRecord, AuditRecord, Report
+from keyrelay.model.outcome import Delivered, Fault
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.observability.histogram import Histogram
 from keyrelay.ports import AuditLog, Lease, Unavailable
 
-OUTCOMES: Mapping[type[Outcome], str] = {
-    Delivered: "delivered",
-    Deferred: "deferred",
-    Uncertain: "uncertain",
-    Rejected: "rejected",
-}
 SETTLEMENTS: Mapping[type[Settlement], str] = {
     Done: "done",
     TryAgain: "try_again",
@@ -50,7 +37,7 @@ class Metrics:
     event on.
     """
 
-    attempts: dict[tuple[type[Outcome], str | None], int]
+    attempts: dict[tuple[str, str | None], int]  # by result and channel
     attempt_seconds: Mapping[str | None, Histogram]
     settlements: dict[type[Settlement], int] = field(
         default_factory=lambda: dict.fromkeys(SETTLEMENTS, 0), init=False
@@ -68,10 +55,14 @@ class Metrics:
     def count(self, record: AttemptRecord) -> None:
         """Count a recorded attempt, its settlement and its dead letter."""
         report, settlement = record.report, record.settlement
-        self.attempts[type(report.outcome), report.evidence.channel] += 1
+        self.attempts[report.result, report.evidence.channel] += 1
         self.settlements[type(settlement)] += 1
         if isinstance(settlement, Bury):
             self.dead_letters[settlement.fault] += 1
+
+    def attempted(self, result: str) -> int:
+        """Return how many attempts on record had this result, on any channel."""
+        return sum(n for (each, _), n in self.attempts.items() if each == result)
 
     def collect(self) -> Iterator[Metric]:
         yield self._attempts()
@@ -93,8 +84,8 @@ class Metrics:
         family = CounterMetricFamily(
             "keyrelay_attempts", "Attempts on record.", labels=["outcome", "channel"]
         )
-        for (outcome, channel), count in self.attempts.items():
-            family.add_metric([OUTCOMES[outcome], _word(channel)], count)
+        for (result, channel), count in self.attempts.items():
+            family.add_metric([result, _word(channel)], count)
         return family
 
     def _settlements(self) -> Metric:
@@ -133,7 +124,7 @@ def new_metrics(channels: Iterable[str]) -> Metrics:
     # None: the attempt ended before it was known how its action acts.
     labels = (*channels, None)
     return Metrics(
-        attempts={(outcome, label): 0 for outcome in OUTCOMES for label in labels},
+        attempts={(result, label): 0 for result in RESULTS for label in labels},
         attempt_seconds={label: Histogram(_ATTEMPT) for label in labels},
     )
 

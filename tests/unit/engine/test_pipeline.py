@@ -10,7 +10,7 @@ from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.model.action import Action
-from keyrelay.model.audit import Evidence, Report
+from keyrelay.model.audit import LOCKED, Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.outcome import (
@@ -300,7 +300,7 @@ async def test_a_locked_action_does_not_act_and_is_done(bench: Bench) -> None:
 
     report = await bench.attempt()
 
-    assert report.outcome == Delivered("locked")
+    assert report == LOCKED
     assert bench.nothing_happened()
 
 

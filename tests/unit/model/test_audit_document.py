@@ -1,6 +1,7 @@
 """Audit documents: all facts in one flat line, and nothing that fools a reader."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.audit import (
+    LOCKED,
     AttemptIdentity,
     AttemptRecord,
     Change,
@@ -111,6 +113,14 @@ def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
         "missing": ["UNIT"],
         "replaced": ["subject"],
     }
+
+
+def test_a_locked_action_is_recorded_as_such_and_not_as_a_delivery() -> None:
+    document = document_of(replace(an_attempt(), report=LOCKED))
+
+    assert document["outcome"] == "locked"
+    assert document["reason"] == "the action is locked and does not act"
+    assert "receipt" not in document
 
 
 @pytest.mark.parametrize(

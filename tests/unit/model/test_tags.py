@@ -77,3 +77,59 @@ def test_any_input_is_read_or_refused(value: object) -> None:
     except InvalidDefinition:
         return
     assert tags_document(tags) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0430dmin",  # Cyrillic
+        "\u03bfps",  # Greek
+        "ad\u0501in",  # Cyrillic
+        "s\u0455",  # Cyrillic
+        "\u0561bc",  # Armenian
+        "\u13aabc",  # Cherokee
+        "k\u03a9",
+        "\u30c7\u30fc\u30bf \u0434\u0430\u0442\u0430",  # Japanese beside Cyrillic
+        "\u5317\uac00\u3105",  # Korean beside Bopomofo
+        "1\u09ea",  # a Bengali four, which looks like an eight
+        "\u0661\u06f1",  # two Arabic systems
+    ],
+)
+def test_a_tag_of_two_scripts_is_refused(text: str) -> None:
+    for tag in ({"key": text, "value": "v"}, {"key": "k", "value": text}):
+        with pytest.raises(InvalidDefinition, match="must be written in one script"):
+            parse_tags([tag])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "K\u00fche 2 (S\u00fcd)",
+        "\u0441\u043a\u043b\u0430\u0434-1",
+        "\u0391\u03b8\u03ae\u03bd\u03b1",
+        "\u6771\u4eac\u30bf\u30ef\u30fc",
+        "\u6771\u4eac A-1",
+        "\uc11c\uc6b8 north",
+        "\u0967\u0968 \u0905",
+        "\u0e01\u0e23\u0e38\u0e07",
+        "21 \u00b0C \u20ac",
+    ],
+)
+def test_a_tag_may_be_in_any_script(text: str) -> None:
+    assert parse_tags([{"key": text, "value": text}]) == (Tag(text, text),)
+
+
+@given(
+    latin=st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=5),
+    other=st.sampled_from(
+        [*map(chr, range(0x0430, 0x0450)), *map(chr, range(0x03B1, 0x03C2))]
+    ),
+    at=st.integers(0, 5),
+)
+def test_one_letter_of_another_alphabet_is_found(
+    latin: str, other: str, at: int
+) -> None:
+    text = latin[:at] + other + latin[at:]
+
+    with pytest.raises(InvalidDefinition, match="one script"):
+        parse_tags([{"key": text, "value": "v"}])

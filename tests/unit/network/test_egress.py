@@ -9,6 +9,7 @@ from keyrelay.network.egress import Egress, InvalidNetwork, parse_networks
 PUBLIC = ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.0", "172.15.255.255"]
 PUBLIC += ["172.32.0.1", "168.63.129.17", "198.20.0.1", "223.255.255.255", "11.0.0.0"]
 PUBLIC += ["2606:4700::1111", "2a00:1450:4001:80b::200e", "2001:4860:4860::8888"]
+PUBLIC += ["2606:4700::5efe:8.8.8.8", "2606:4700::5efd:10.0.0.1"]
 PUBLIC += ["2001:200::1", "2620:4f:8001::1", "3fff:1000::1"]
 
 SPECIAL = {
@@ -66,6 +67,11 @@ SPECIAL = {
     "NAT64 of metadata": "64:ff9b::a9fe:a9fe",
     "local NAT64 of private": "64:ff9b:1::10.0.0.1",
     "local NAT64, which may hide it in the middle": "64:ff9b:1:a00:0:100:808:808",
+    "ISATAP to private, on a public prefix": "2606:4700::5efe:10.0.0.1",
+    "ISATAP to loopback, with the universal bit": "2a00:1450::200:5efe:7f00:1",
+    "ISATAP to metadata, with the group bit": "2606:4700:1:2:100:5efe:a9fe:a9fe",
+    "ISATAP to public, on a local prefix": "fe80::5efe:8.8.8.8",
+    "ISATAP to public, on a private prefix": "fd00::200:5efe:8.8.8.8",
     "6to4 of private": "2002:a00:1::1",
     "6to4 of loopback": "2002:7f00:1::",
     "Teredo by a private server": "2001:0:a00:1:0:0:f7f7:f7f7",
@@ -138,6 +144,23 @@ def test_teredo_is_judged_as_both_v4_addresses_it_carries(
     )
 
 
+@given(
+    prefix=st.integers(0, 2**61 - 1),
+    bits=st.sampled_from([0, 1, 2, 3]),
+    carried=v4,
+)
+def test_isatap_is_judged_by_its_prefix_and_the_v4_address_it_carries(
+    prefix: int, bits: int, carried: IPv4Address
+) -> None:
+    network = 0b001 << 125 | prefix << 64
+    plain = IPv6Address(network | 1)
+    carrier = IPv6Address(network | bits << 56 | 0x5EFE << 32 | int(carried))
+
+    assert Egress().permits(str(carrier)) == all(
+        Egress().permits(str(judged)) for judged in (plain, carried)
+    )
+
+
 @given(address=v4)
 def test_what_python_calls_private_is_never_permitted(address: IPv4Address) -> None:
     assert not (Egress().permits(str(address)) and not address.is_global)
@@ -161,6 +184,7 @@ def test_outside_of_global_unicast_only_carriers_are_permitted(
         ("127.0.0.1", "::ffff:127.0.0.1"),
         ("10.0.0.0/8", "64:ff9b::10.0.0.1"),
         ("10.0.0.0/8", "2002:a00:1::1"),
+        ("10.0.0.0/8", "2606:4700::5efe:10.0.0.1"),
         ("::1", "::1"),
         ("fd00::/8", "fd12::1"),
         ("fe80::/10", "fe80::1%eth0"),

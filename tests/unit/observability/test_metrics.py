@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from keyrelay.model.audit import (
+    LOCKED,
     AttemptIdentity,
     AttemptRecord,
     AuditRecord,
@@ -28,7 +29,6 @@ from keyrelay.model.outcome import (
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.observability.metrics import (
-    OUTCOMES,
     SETTLEMENTS,
     MeteredAttempt,
     MeteredAuditLog,
@@ -142,8 +142,32 @@ async def test_a_trigger_that_could_not_be_attempted_is_told_to_be_put_back() ->
     assert put_back == ["this one"]
 
 
+ONE_OF_EACH: list[Outcome] = [
+    Delivered("250 ok"),
+    Deferred("busy"),
+    Uncertain("silence"),
+    Rejected("no", Fault.TRIGGER),
+]
+
+
+async def test_a_locked_action_is_counted_apart_from_deliveries() -> None:
+    metrics = new_metrics(CHANNELS)
+    log = MeteredAuditLog(behind=Log(), metrics=metrics)
+
+    await log.append(replace(ended(Delivered("250 ok"), Done()), report=LOCKED))
+
+    read = Read(metrics)
+    assert read("attempts_total", outcome="locked", channel="none") == 1
+    assert read("attempts_total", outcome="delivered", channel="none") == 0
+    assert (metrics.attempted("locked"), metrics.attempted("delivered")) == (1, 0)
+
+
 def test_there_is_a_label_for_each_outcome_and_each_settlement() -> None:
-    assert set(OUTCOMES) == set(get_args(Outcome))
+    metrics = new_metrics(CHANNELS)
+
+    results = [Report(outcome=outcome).result for outcome in ONE_OF_EACH]
+    assert {*results, "locked"} == {result for result, _ in metrics.attempts}
+    assert {type(outcome) for outcome in ONE_OF_EACH} == set(get_args(Outcome))
     assert set(SETTLEMENTS) == set(get_args(Settlement))
 
 
@@ -248,7 +272,7 @@ async def test_an_attempt_is_timed_by_channel_and_a_delivery_from_raised_at() ->
         (Report(outcome=Deferred("busy"), evidence=BY_MAIL), 1),
         (Report(outcome=Uncertain("silence"), evidence=BY_MAIL), 1),
         (Report(outcome=Deferred("paused"), evidence=BY_MAIL, held=True), 0),
-        (Report(outcome=Delivered("locked")), 0),
+        (LOCKED, 0),
     ],
     ids=["deferred", "uncertain", "held back", "locked, so nothing was sent"],
 )

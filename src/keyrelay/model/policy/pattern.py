@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from keyrelay.model.documents import InvalidDefinition, require_label, require_list
+from keyrelay.model.documents import InvalidDefinition, require_list
 from keyrelay.model.ids import is_id
-from keyrelay.model.tags import LONGEST_TAG, Tag, Tagged
+from keyrelay.model.tags import Tag, Tagged, require_tag_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +125,4 @@ def _key(value: object, what: str) -> str:
 
 
 def _label(value: object, what: str, part: str) -> str:
-    return require_label(value, f"the tag's {part} in {what}", longest=LONGEST_TAG)
+    return require_tag_text(value, f"the tag's {part} in {what}")
