@@ -14,14 +14,14 @@ from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.model.action import Message
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.outcome import Delivered, Outcome
+from keyrelay.model.outcome import LEASE_LOST, Delivered, Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.secret import OpenedSecret, SecretValue
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
-from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.ports import StillHeld, Unavailable, Unsealable
 
 M = TypeVar("M", Mail, QueueMessages)
 T = TypeVar("T")
@@ -146,8 +146,15 @@ class Outbox(Generic[M]):
     sent: list[M] = field(default_factory=list)
     passwords: list[str] = field(default_factory=list)
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         assert isinstance(message, self.kind)
+        if still_held is not None and not await still_held():
+            return LEASE_LOST
         self.sent.append(message)
         self.passwords.append(secret.value.reveal())
         return self.answer()
@@ -203,8 +210,12 @@ class FakeLease:
     repeats: bool = False
     unsettled: CutLeases | None = None
     done: frozenset[str] = frozenset()
+    held: bool = True
     down: bool = False
     settlements: list[Settlement] = field(default_factory=list)
+
+    async def still_held(self) -> bool:
+        return self.held
 
     async def settle(self, settlement: Settlement) -> None:
         if self.down:

@@ -62,6 +62,11 @@ class MemoryClaims:
         self._be_there()
         return [self.end_one(ending) for ending in endings]
 
+    async def still_held(self, claimed: Arrival, since: datetime) -> bool:
+        self._be_there()
+        entry = self.book.entries.get((claimed.profile, claimed.id))
+        return entry is not None and entry.owner is self
+
     async def state(self, profile: str, id_: str) -> ClaimState | None:
         self._be_there()
         entry = self.book.entries.get((profile, id_))

@@ -77,6 +77,9 @@ class MemoryLease:
     def repeats(self) -> bool:
         return self.unsettled is not None
 
+    async def still_held(self) -> bool:
+        return self.row.holder is not None and self.row.holder() is self
+
     async def settle(self, settlement: Settlement) -> None:
         row, now = self.row, self.queue.world.now()
         if row.holder is None or row.holder() is not self:

@@ -4,7 +4,7 @@ An adapter satisfies a port by its methods and does not inherit from it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -70,6 +70,12 @@ class Lease(Protocol):
     def done(self) -> frozenset[str]:
         """The parts that earlier attempts settled."""
 
+    async def still_held(self) -> bool:
+        """Tell whether no other process may attempt the trigger now.
+
+        It costs nothing while the last renewal is fresh. Raises Unavailable.
+        """
+
     async def settle(self, settlement: Settlement) -> None:
         """Settle the trigger, durably on return; do nothing if the lease was lost.
 
@@ -117,7 +123,7 @@ class TriggerQueue(Inbox, Queue, Waker, Backlog, Protocol):
 class Claims(Protocol):
     """Claims of triggers, written before the attempt, so that a crash leaves a trace.
 
-    Both are durable on return and raise Unavailable.
+    What is written is durable on return. Each method raises Unavailable.
     """
 
     async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
@@ -131,6 +137,12 @@ class Claims(Protocol):
         """End claims; return for each whether it was still this process's.
 
         One that was not is left as it is.
+        """
+
+    async def still_held(self, claimed: Arrival, since: datetime) -> bool:
+        """Tell whether a claim made at `since` or later is still this process's.
+
+        It costs nothing while this process was never taken for dead since then.
         """
 
 
@@ -174,13 +186,23 @@ class Unsealable(Exception):
     """The sealed value does not open and never will; the message says why."""
 
 
+StillHeld = Callable[[], Awaitable[bool]]  # Lease.still_held
+
+
 class Dispatcher(Protocol):
     """What sends the messages of one channel to a peer."""
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         """Make one attempt. Every foreseen failure is an Outcome, not an exception.
 
         The message was composed by an instruction of the dispatcher's own channel.
+        `still_held` is asked last before the peer can act on the message; if it says
+        no, nothing is sent and the outcome is LEASE_LOST. What it raises is raised.
         """
 
 

@@ -14,6 +14,7 @@ from keyrelay.model.recorded import CutLeases
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Origin, Trigger
+from keyrelay.ports import StillHeld
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
@@ -25,7 +26,12 @@ LANES = 256
 class Null:
     """A dispatcher that has always delivered already."""
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         return Delivered("nothing was done")
 
 
@@ -38,6 +44,9 @@ class Loan:
     repeats: bool = False
     unsettled: CutLeases | None = None
     done: frozenset[str] = frozenset()
+
+    async def still_held(self) -> bool:
+        return True
 
     async def settle(self, settlement: Settlement) -> None:
         pass

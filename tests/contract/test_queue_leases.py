@@ -238,3 +238,32 @@ async def test_a_process_that_slept_does_not_take_its_own_leases_for_lost(
 
     assert await next_due(queue) is None
     await held.settle(Done())
+
+
+# What is asked just before the peer can act
+
+
+async def test_a_lease_is_still_held_for_as_long_as_its_holder_lives(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    held = await lease(queue)
+    assert await held.still_held()
+
+    for _ in range(5):
+        await place.pass_time(LEASE / 2)
+        assert await held.still_held()
+
+
+async def test_a_process_that_was_stopped_holds_nothing_that_another_took_over(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    async with place.open(stalled=True) as stopped:
+        held = await lease(stopped)
+        await place.pass_time(LEASE + 2 * SECOND)
+
+        taken_over = await lease(queue)
+
+        assert not await held.still_held()
+        assert await taken_over.still_held()

@@ -9,6 +9,7 @@ import pytest
 
 from keyrelay.dispatchers.smtp.limits import Limits, ReuseLimits, SlotLimits
 from keyrelay.model.outcome import (
+    LEASE_LOST,
     Blame,
     Deferred,
     Delivered,
@@ -371,3 +372,21 @@ async def test_closing_does_not_wait_long_for_a_server_that_does_not_part(
 
         async with asyncio.timeout(5):
             await sender.made[0].close()
+
+
+async def test_a_mail_whose_lease_was_lost_is_not_sent_and_the_next_one_is(
+    sender: Sender,
+) -> None:
+    answers = iter([False, True])
+
+    async def still_held() -> bool:
+        return next(answers)
+
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        dispatcher = sender.to(peer.port)
+        lost = await dispatcher.dispatch(mail(), secret(peer.port), still_held)
+        kept = await dispatcher.dispatch(mail(), secret(peer.port), still_held)
+
+    assert lost == LEASE_LOST
+    assert isinstance(kept, Delivered)
+    assert len(peer.mails) == 1

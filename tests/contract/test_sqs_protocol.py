@@ -32,6 +32,7 @@ from keyrelay.model.outcome import (
 )
 from keyrelay.model.secret import OpenedSecret, Secret, SecretValue
 from keyrelay.network.egress import Egress
+from keyrelay.ports import StillHeld
 from tests.contract.sqs_peer import (
     KEY,
     KEY_ID,
@@ -628,3 +629,29 @@ async def test_an_untrusted_certificate_means_that_nothing_was_sent(
     assert isinstance(outcome, Deferred)
     assert outcome.blame is Blame.PEER
     assert b"".join(seen) == b""
+
+
+@pytest.mark.parametrize("lost", [{"a"}, {"c"}, {"a", "b", "c"}], ids=str)
+async def test_messages_whose_lease_was_lost_are_left_out_of_the_call(
+    dispatcher: SqsDispatcher, peer: Peer, lost: set[str]
+) -> None:
+    def held(body: str) -> StillHeld:
+        async def still_held() -> bool:
+            return body not in lost
+
+        return still_held
+
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            body: group.create_task(
+                dispatcher.dispatch(messages(body), opened(peer.queue()), held(body))
+            )
+            for body in ("a", "b", "c")
+        }
+
+    for body, task in tasks.items():
+        wanted = Deferred if body in lost else Delivered
+        assert isinstance(task.result(), wanted)
+    sent = str([call.body for call in peer.received])
+    for body in ("a", "b", "c"):
+        assert (f"'MessageBody': '{body}'" in sent) is (body not in lost)

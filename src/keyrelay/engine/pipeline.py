@@ -61,7 +61,7 @@ class Pipeline:
         if (held := self.breaker.admit(sealed.secret)) is not None:
             return Report(outcome=held, schedule=action.schedule, held=True)
         return Report(
-            outcome=await self._dispatch(verdict, action.channel, message),
+            outcome=await self._dispatch(verdict, action.channel, message, lease),
             evidence=replace(evidence, replaced=message.replaced),
             schedule=action.schedule,
         )
@@ -78,7 +78,7 @@ class Pipeline:
         return None
 
     async def _dispatch(
-        self, permit: Permit, channel: str, message: Message
+        self, permit: Permit, channel: str, message: Message, lease: Lease
     ) -> Outcome:
         secret = permit.sealed.secret
         try:
@@ -86,7 +86,8 @@ class Pipeline:
         except Unsealable as fault:
             return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
         with self.breaker.attempt(secret) as in_flight:
-            outcome = await self.dispatchers[channel].dispatch(message, opened)
+            dispatcher = self.dispatchers[channel]
+            outcome = await dispatcher.dispatch(message, opened, lease.still_held)
         return self.breaker.observe(in_flight, outcome)
 
 

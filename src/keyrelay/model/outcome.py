@@ -85,6 +85,10 @@ class Rejected:
 
 Outcome = Delivered | Deferred | Uncertain | Rejected
 
+LEASE_LOST = Deferred(
+    "the lease was lost before anything was sent", spends_attempt=False
+)
+
 # The peer's words on each part are in the records of the attempts before.
 NOTHING_LEFT = Rejected(
     "nothing is left to send: every part was taken, or refused for good, before",

@@ -21,7 +21,7 @@ from keyrelay.model.action import Message
 from keyrelay.model.outcome import Delivered, Outcome
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.observability.logs import configure_logs
-from keyrelay.ports import Dispatcher
+from keyrelay.ports import Dispatcher, StillHeld
 from tests.bench.kafka.gauge import Gauge, listen
 
 
@@ -31,7 +31,12 @@ class Null:
 
     gauge: Gauge
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         self.gauge.note()
         return Delivered("nothing was done")
 
@@ -43,7 +48,12 @@ class Noted:
     behind: Dispatcher
     gauge: Gauge
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         outcome = await self.behind.dispatch(message, secret)
         if isinstance(outcome, Delivered):
             self.gauge.note()

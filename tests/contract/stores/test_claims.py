@@ -327,3 +327,33 @@ async def test_ids_are_known_by_which_anything_was_claimed(
     assert await others.known(["t1"]) == {"t1"}
     assert await claims.known(["T1", "t\0"]) == frozenset()
     assert await claims.known([f"t{number}" for number in range(500)]) == {"t1", "t2"}
+
+
+# What is asked just before the peer can act
+
+
+async def test_a_stopped_worker_still_holds_what_no_other_has_taken(
+    office: Office, claims: Claims
+) -> None:
+    async with office.open(stalled=True) as stopped:
+        await stopped.claim([FIRST])
+        assert await stopped.still_held(FIRST, NOON)
+
+        await office.pass_time(2 * LEASE)
+
+        assert await stopped.still_held(FIRST, NOON)
+        assert await stopped.still_held(FIRST, NOON)
+
+
+async def test_a_stopped_worker_does_not_hold_what_another_has_taken(
+    office: Office, claims: Claims
+) -> None:
+    async with office.open(stalled=True) as stopped:
+        await stopped.claim([FIRST])
+        await office.pass_time(2 * LEASE)
+
+        await claims.claim([FIRST])
+
+        # A heartbeat since then says nothing of what was claimed before.
+        assert not await stopped.still_held(FIRST, NOON)
+        assert not await stopped.still_held(FIRST, NOON)

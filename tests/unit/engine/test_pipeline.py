@@ -14,6 +14,7 @@ from keyrelay.model.audit import LOCKED, Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.outcome import (
+    LEASE_LOST,
     Blame,
     Deferred,
     Delivered,
@@ -497,3 +498,12 @@ async def test_what_is_large_is_composed_beside_the_event_loop(
     report = await bench.attempt()
 
     assert report.outcome == Rejected(where, Fault.TRIGGER)
+
+
+async def test_the_dispatcher_asks_the_lease_before_it_sends(bench: Bench) -> None:
+    lease = FakeLease(trigger=a_trigger(POINT), held=False)
+
+    report = await bench.pipeline.attempt(lease)
+
+    assert report.outcome == LEASE_LOST
+    assert not bench.mail.sent

@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.smtp.action import Mail
@@ -27,6 +28,9 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
 from keyrelay.model.secret import OpenedSecret, Secret
 from keyrelay.network.egress import Egress
+from keyrelay.ports import StillHeld
+
+Send = Callable[[SmtpSession], Awaitable[Outcome]]
 
 _LARGEST_IN_LOOP = 256 * 1024  # characters
 
@@ -41,7 +45,12 @@ class SmtpDispatcher:
     ports: Collection[int]
     pool: SessionPool
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         """Make one attempt. No text of the outcome holds the secret's values."""
         assert isinstance(message, Mail)
         if not message.recipients:
@@ -55,7 +64,8 @@ class SmtpDispatcher:
             return Rejected(f"the secret is refused: {invalid}", Fault.DEFINITION)
         except HeaderInjected:
             return Rejected("the mail's texts would make headers", Fault.TRIGGER)
-        outcome = await self._attempt(secret.secret, credentials, mail)
+        send = partial(transact, mail=mail, still_held=still_held)
+        outcome = await self._attempt(secret.secret, credentials, send)
         values = (credentials.username, credentials.password.reveal())
         return _scrubbed(outcome, values)
 
@@ -64,7 +74,7 @@ class SmtpDispatcher:
         await self.pool.close()
 
     async def _attempt(
-        self, secret: Secret, credentials: SmtpCredentials, mail: ComposedMail
+        self, secret: Secret, credentials: SmtpCredentials, send: Send
     ) -> Outcome:
         key = SessionKey(
             secret=secret.id,
@@ -72,13 +82,13 @@ class SmtpDispatcher:
             host=credentials.smtp_server,
             port=credentials.smtp_port,
         )
-        return await self._send(key, credentials, mail, fresh=False)
+        return await self._send(key, credentials, send, fresh=False)
 
     async def _send(
         self,
         key: SessionKey,
         credentials: SmtpCredentials,
-        mail: ComposedMail,
+        send: Send,
         *,
         fresh: bool,
     ) -> Outcome:
@@ -86,12 +96,12 @@ class SmtpDispatcher:
         try:
             async with acquired as session:
                 if isinstance(session, SmtpSession):
-                    return await transact(session, mail)
+                    return await send(session)
                 return session
         except StaleSession:
             # Not an attempt: the server had hung up before this mail was offered to it.
             # A fresh session is never stale, so this does not repeat.
-            return await self._send(key, credentials, mail, fresh=True)
+            return await self._send(key, credentials, send, fresh=True)
         except ConversationFailed as failure:
             return Deferred(str(failure), blame=Blame.PEER)
 

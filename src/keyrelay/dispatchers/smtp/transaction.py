@@ -10,17 +10,23 @@ from keyrelay.dispatchers.smtp.classify import (
 from keyrelay.dispatchers.smtp.compose import ComposedMail
 from keyrelay.dispatchers.smtp.reply import ConversationFailed, Phase, SmtpReply
 from keyrelay.dispatchers.smtp.session import SmtpSession
-from keyrelay.model.outcome import Outcome
+from keyrelay.model.outcome import LEASE_LOST, Outcome
+from keyrelay.ports import StillHeld
 
 
-async def transact(session: SmtpSession, mail: ComposedMail) -> Outcome:
-    """Send the mail once.
+async def transact(
+    session: SmtpSession, mail: ComposedMail, still_held: StillHeld | None = None
+) -> Outcome:
+    """Send the mail once, unless the trigger is not held any more.
 
     Raises ConversationFailed or StaleSession; then the server certainly has no mail.
     """
     replies = await _offer(session, mail)
     if not isinstance(replies, dict):
         return replies
+    if still_held is not None and not await still_held():
+        session.abort()  # without the final dot the server keeps nothing
+        return LEASE_LOST
     session.send_content(mail.content)
     # From here on only a clear refusal proves that the server has not kept the mail,
     # and a failure of the connection cannot change what was answered before.

@@ -5,15 +5,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from keyrelay.dispatchers.sqs.credentials import NAME, SqsCredentials, sqs_credentials
+from keyrelay.dispatchers.sqs.credentials import NAME, sqs_credentials
 from keyrelay.dispatchers.sqs.instruction import QueueMessage, QueueMessages
 from keyrelay.dispatchers.sqs.outcomes import combine
 from keyrelay.dispatchers.sqs.pool import SenderPool
-from keyrelay.dispatchers.sqs.sender import QueueSender
+from keyrelay.dispatchers.sqs.sender import Caller, QueueSender
 from keyrelay.model.action import Message
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.outcome import Deferred, Delivered, Fault, Outcome, Rejected
 from keyrelay.model.secret import OpenedSecret
+from keyrelay.ports import StillHeld
 
 _WAITS = Deferred("waits for the message before it in its group")
 
@@ -35,7 +36,12 @@ class SqsDispatcher:
         default_factory=WeakValueDictionary, init=False
     )
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         """Make one attempt to send the trigger's remaining messages."""
         assert isinstance(message, QueueMessages)
         needed = secret.secret
@@ -49,19 +55,20 @@ class SqsDispatcher:
         except InvalidDefinition as invalid:
             return Rejected(f"secret {needed.key}: {invalid}", Fault.DEFINITION)
         async with self.pool.acquire(needed, credentials.queue_url) as sender:
-            return await self._send_all(message.messages, sender, credentials)
+            caller = Caller(credentials, still_held)
+            return await self._send_all(message.messages, sender, caller)
 
     async def close(self) -> None:
         """Wait for calls under way, and close all connections."""
         await self.pool.close()
 
     async def _send_all(
-        self, messages: Group, sender: QueueSender, credentials: SqsCredentials
+        self, messages: Group, sender: QueueSender, caller: Caller
     ) -> Outcome:
         groups = _by_group(messages) if sender.queue.fifo else [[m] for m in messages]
         async with asyncio.TaskGroup() as tasks:
             sent = [
-                tasks.create_task(self._send_group(group, sender, credentials))
+                tasks.create_task(self._send_group(group, sender, caller))
                 for group in groups
             ]
         outcomes = {
@@ -70,12 +77,12 @@ class SqsDispatcher:
         return combine([(message.part, outcomes[message.part]) for message in messages])
 
     async def _send_group(
-        self, group: Group, sender: QueueSender, credentials: SqsCredentials
+        self, group: Group, sender: QueueSender, caller: Caller
     ) -> dict[str, Outcome]:
         if not sender.queue.fifo:
-            return {m.part: await sender.send(m, credentials) for m in group}
+            return {m.part: await sender.send(m, caller) for m in group}
         async with self._group_lock(sender, group[0].group_id or ""):
-            return await _send_in_order(group, sender, credentials)
+            return await _send_in_order(group, sender, caller)
 
     def _group_lock(self, sender: QueueSender, group: str) -> asyncio.Lock:
         """Return the group's lock, which is dropped when its last user has left."""
@@ -83,7 +90,7 @@ class SqsDispatcher:
 
 
 async def _send_in_order(
-    group: Group, sender: QueueSender, credentials: SqsCredentials
+    group: Group, sender: QueueSender, caller: Caller
 ) -> dict[str, Outcome]:
     """Stop at a message that SQS may take later, as no other may overtake it.
 
@@ -91,7 +98,7 @@ async def _send_in_order(
     """
     outcomes: dict[str, Outcome] = {}
     for message in group:
-        outcome = outcomes[message.part] = await sender.send(message, credentials)
+        outcome = outcomes[message.part] = await sender.send(message, caller)
         if not _lets_pass(outcome):
             rest = outcome if isinstance(outcome, Rejected) else _WAITS
             return {follower.part: rest for follower in group} | outcomes

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Protocol, assert_never
 
 from keyrelay.concurrency.batching import Batch
@@ -26,6 +27,7 @@ from keyrelay.dispatchers.sqs.instruction import QueueMessage
 from keyrelay.dispatchers.sqs.queue_url import QueueUrl
 from keyrelay.dispatchers.sqs.reply import BatchReply, Enqueued, Refusal
 from keyrelay.model.outcome import (
+    LEASE_LOST,
     Blame,
     Deferred,
     Delivered,
@@ -33,6 +35,7 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.ports import StillHeld
 
 _CALLS_AT_ONCE = 4  # one call without a reply delays a quarter of the queue's messages
 
@@ -55,11 +58,22 @@ class QueueClient(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """The credentials that a caller opened, and how it asks for its lease."""
+
+    credentials: SqsCredentials
+    still_held: StillHeld | None = None
+
+    async def may_send(self) -> bool:
+        return self.still_held is None or await self.still_held()
+
+
+@dataclass(frozen=True, slots=True)
 class PendingEntry:
-    """An entry, and the credentials that its caller opened for it."""
+    """An entry and its caller."""
 
     entry: BatchEntry
-    credentials: SqsCredentials
+    caller: Caller
 
 
 @dataclass(slots=True)
@@ -72,15 +86,15 @@ class QueueSender:
     _largest: int | None = None
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def send(self, message: QueueMessage, credentials: SqsCredentials) -> Outcome:
+    async def send(self, message: QueueMessage, caller: Caller) -> Outcome:
         entry = prepare(message, fifo=self.queue.fifo)
         if isinstance(entry, Rejected):
             return entry
         if entry.size > SMALLEST_LIMIT:
-            refused = too_large(entry, await self._limit(credentials))
+            refused = too_large(entry, await self._limit(caller.credentials))
             if refused is not None:
                 return refused
-        return await self.batch.submit(PendingEntry(entry, credentials))
+        return await self.batch.submit(PendingEntry(entry, caller))
 
     async def close(self) -> None:
         """Wait for calls under way, and close the client."""
@@ -123,9 +137,18 @@ class BatchSender:
         return [outcome for answer in answers for outcome in answer]
 
     async def _call(self, pending: Sequence[PendingEntry]) -> list[Outcome]:
+        """Send the entries of those callers that still hold their trigger."""
+        held = [await each.caller.may_send() for each in pending]
+        if all(held):
+            return await self._send(pending)
+        sendable = [*compress(pending, held)]
+        sent = iter(await self._send(sendable) if sendable else ())
+        return [next(sent) if may_send else LEASE_LOST for may_send in held]
+
+    async def _send(self, pending: Sequence[PendingEntry]) -> list[Outcome]:
         entries = [each.entry for each in pending]
         try:
-            reply = await self.client.send(entries, pending[0].credentials)
+            reply = await self.client.send(entries, pending[0].caller.credentials)
         except ConnectionFailed as failure:
             # The text may be the peer's, for example from its certificate.
             reason = scrub(f"nothing was sent: {failure}", ())

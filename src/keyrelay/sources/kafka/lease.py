@@ -8,6 +8,7 @@ from keyrelay.model.claim import Ending, Go
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
+from keyrelay.ports import Claims
 from keyrelay.sources.kafka.records.record import Record
 
 
@@ -30,6 +31,7 @@ class KafkaLease:
 
     loan: KafkaLoan
     ending: Ending | None = field(default=None, init=False)
+    _claims: Claims
     _settle: Callable[["KafkaLease", Settlement], Awaitable[None]]
 
     @property
@@ -51,6 +53,10 @@ class KafkaLease:
     @property
     def done(self) -> frozenset[str]:
         return self.loan.claim.done
+
+    async def still_held(self) -> bool:
+        loan = self.loan
+        return await self._claims.still_held(loan.record.arrival, loan.lent_at)
 
     async def settle(self, settlement: Settlement) -> None:
         await self._settle(self, settlement)

@@ -64,28 +64,29 @@ class Lending:
         return await self._claim(drawn.due)
 
     async def _claim(self, due: Sequence[Record]) -> Sequence[KafkaLoan]:
-        arrivals = [record.arrival for record in due]
+        arrivals, asked_at = [record.arrival for record in due], self.world.now()
         try:
             judgements = await self.claims.claim(arrivals) if arrivals else ()
         except Unavailable:
             self.buffer.put_back(due, self.world.now())
             raise
-        now = self.world.now()
         judged = zip(due, judgements, strict=True)
-        loans = [self._loan(record, judgement, now) for record, judgement in judged]
+        loans = [
+            self._loan(record, judgement, asked_at) for record, judgement in judged
+        ]
         return [loan for loan in loans if loan is not None]
 
     def _loan(
-        self, record: Record, judgement: Judgement, now: datetime
+        self, record: Record, judgement: Judgement, asked_at: datetime
     ) -> KafkaLoan | None:
         match judgement:
             case Go():
-                return KafkaLoan(record=record, claim=judgement, lent_at=now)
+                return KafkaLoan(record=record, claim=judgement, lent_at=asked_at)
             case Known():
-                self.buffer.finish(record, now)
+                self.buffer.finish(record, self.world.now())
                 return None
             case Busy():
-                self.buffer.attempted_elsewhere(record, now)
+                self.buffer.attempted_elsewhere(record, self.world.now())
                 return None
             case _:
                 assert_never(judgement)

@@ -47,7 +47,7 @@ class KafkaQueue:
     _settling: LeaseSettling
     _loans: Batch[None, KafkaLoan | None]
     _drained: Batch[None, bool]
-    _states: ClaimStates
+    _store: "ClaimAccess"
 
     async def accept(self, trigger: Trigger) -> bool:
         await self._writer.publish(trigger)
@@ -55,7 +55,7 @@ class KafkaQueue:
 
     async def redrive(self, letter: DeadLetter) -> bool:
         trigger = letter.redriven(self._reader.world.now())
-        known = await self._states.state(trigger.profile, trigger.id)
+        known = await self._store.states.state(trigger.profile, trigger.id)
         if known is not None and known.status is not ClaimStatus.BURIED:
             return False
         # Of a trigger without a claim, the first record had the generation 0.
@@ -76,7 +76,11 @@ class KafkaQueue:
             count = buffer.wakeup.count
             loan = await self._loans.submit(None)
             if loan is not None:
-                return KafkaLease(loan=loan, _settle=self._settling.settle)
+                return KafkaLease(
+                    loan=loan,
+                    _claims=self._store.claims,
+                    _settle=self._settling.settle,
+                )
             if buffer.options.drain and await self._drained.submit(None):
                 return None
             if buffer.wakeup.count == count:
@@ -91,7 +95,7 @@ class KafkaQueue:
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return what is known of a trigger; None, no worker has claimed it yet."""
-        return await self._states.status(profile, id_)
+        return await self._store.states.status(profile, id_)
 
     async def depth(self) -> Depth:
         if (consumer := self._reader.consumer) is not None:
@@ -159,7 +163,7 @@ async def open_queue(
         _settling=LeaseSettling(buffer=buffer, writer=writer, ends=ends, world=world),
         _loans=Batch(run=partial(_lend, reader, lending), most=_MOST),
         _drained=Batch(run=partial(_drained, reader), most=_MOST),
-        _states=store.states,
+        _store=store,
     )
     try:
         yield queue

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Settlement
@@ -19,26 +19,29 @@ log = logging.getLogger(__name__)
 class HeldLeases:
     """The leases that are renewed: those that a lane still refers to.
 
-    They are kept by weak references, so that the lease of a lane that died expires.
+    They are kept by weak references, with the time at which each expires unless it is
+    renewed, so that the lease of a lane that died expires.
     """
 
     writes: Writes
-    _leases: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
+    _leases: "WeakKeyDictionary[SqliteLease, datetime]" = field(
+        default_factory=WeakKeyDictionary, init=False
+    )
     _settling: "WeakSet[SqliteLease]" = field(default_factory=WeakSet, init=False)
     _renewed_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         self._renewed_at = self.writes.world.now()
 
-    def add(self, lease: "SqliteLease") -> None:
-        self._leases.add(lease)
+    def add(self, lease: "SqliteLease", lent_at: datetime) -> None:
+        self._extend(lease, lent_at)
 
     def settling(self, lease: "SqliteLease") -> None:
         """Go on renewing the lease; whether it is lost, its settlement will tell."""
         self._settling.add(lease)
 
     def discard(self, lease: "SqliteLease") -> None:
-        self._leases.discard(lease)
+        self._leases.pop(lease, None)
         self._settling.discard(lease)
 
     async def renew(self) -> None:
@@ -50,10 +53,23 @@ class HeldLeases:
         # Set only now: after a renewal that failed, nothing is lent before the next.
         self._renewed_at = at
         # A lease that is being settled, or was settled meanwhile, is not lost.
-        for lease in (self._leases - self._settling).intersection(leases):
-            if lease.loan.token not in alive:
+        for lease in leases:
+            if lease.loan.token in alive and lease in self._leases:
+                self._extend(lease, at)
+            elif lease in self._leases and lease not in self._settling:
                 self.discard(lease)
                 report_lost(lease.loan)
+
+    async def still_held(self, lease: "SqliteLease") -> bool:
+        """Tell whether no other process can have taken the lease, nor will soon."""
+        options = self.writes.options
+        ends_at = self._leases.get(lease)
+        if ends_at is not None and self.writes.world.now() > ends_at - options.renewal:
+            await self.renew()
+        return lease in self._leases
+
+    def _extend(self, lease: "SqliteLease", at: datetime) -> None:
+        self._leases[lease] = at + self.writes.options.lease
 
     async def renew_if_late(self) -> None:
         """Renew before anything is lent, if the last renewal is too long ago.
@@ -92,6 +108,9 @@ class SqliteLease:
     @property
     def done(self) -> frozenset[str]:
         return self.loan.done
+
+    async def still_held(self) -> bool:
+        return await self._leases.still_held(self)
 
     async def settle(self, settlement: Settlement) -> None:
         self._leases.settling(self)

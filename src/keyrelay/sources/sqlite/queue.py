@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from keyrelay.concurrency.batching import Batch
@@ -70,9 +71,10 @@ class SqliteQueue:
             if self._upkeep.done():
                 self._upkeep.result()  # leases would expire: its fault ends the lane
             count = wakeup.count
+            asked_at = self._operations.writes.world.now()
             loan = await self._loans.submit(None)
             if loan is not None:
-                return self._hold(loan)
+                return self._hold(loan, asked_at)
             if await self._operations.is_drained():
                 return None
             if wakeup.count == count:
@@ -106,10 +108,10 @@ class SqliteQueue:
         for batch in (self._accepts, self._loans, self._settles):
             await batch.close()
 
-    def _hold(self, loan: SqliteLoan) -> SqliteLease:
+    def _hold(self, loan: SqliteLoan, asked_at: datetime) -> SqliteLease:
         leases = self._operations.leases
         lease = SqliteLease(loan=loan, _leases=leases, _settle=self._settles.submit)
-        leases.add(lease)
+        leases.add(lease, asked_at)
         return lease
 
 

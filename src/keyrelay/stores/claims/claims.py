@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keyrelay.concurrency.background import background
 from keyrelay.databases.database import Database
@@ -62,14 +62,14 @@ class ClaimRecords:
 
     async def state(self, profile: str, id_: str) -> ClaimState | None:
         """Return what is written about a trigger. Raises Unavailable."""
-        row = await self._read((profile, id_))
+        row = await self.read((profile, id_))
         if row is None:
             return None
         return state_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return a trigger's status; None, it was never claimed. Raises Unavailable."""
-        row = await self._read((profile, id_))
+        row = await self.read((profile, id_))
         return None if row is None else status_of(row)
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
@@ -77,7 +77,7 @@ class ClaimRecords:
         async with self.database.reading() as connection:
             return frozenset(await connection.scalars(_KNOWN, {"ids": list(ids)}))
 
-    async def _read(self, scoped: ScopedId) -> ClaimRow | None:
+    async def read(self, scoped: ScopedId) -> ClaimRow | None:
         profile, id_ = scoped
         async with self.database.reading() as connection:
             now = await time_at(self.database, connection, self.world)
@@ -118,6 +118,19 @@ class ClaimStore:
         ids = [id_of(ending.claimed) for ending in endings]
         self._claims.held.difference_update(ids)
         return [id_ in ended for id_ in ids]
+
+    async def still_held(self, claimed: Arrival, since: datetime) -> bool:
+        """Tell whether a claim made then or later is still held. Raises Unavailable."""
+        if self._heartbeat.was_in_time(since):
+            return True
+        # Another worker may have taken this one for dead and its claims over.
+        await self._heartbeat.beat_if_late()
+        row = await self.records.read(id_of(claimed))
+        return (
+            row is not None
+            and row.owner == self._heartbeat.id
+            and (row.generation, row.sequence) == (claimed.generation, claimed.sequence)
+        )
 
     async def state(self, profile: str, id_: str) -> ClaimState | None:
         return await self.records.state(profile, id_)

@@ -85,6 +85,10 @@ class Heartbeat:
         now = self.world.now()
         return not self._is_late() and now - self._contact.unbroken_since >= self.lease
 
+    def was_in_time(self, since: datetime) -> bool:
+        """Tell whether no heartbeat has been late since then."""
+        return not self._is_late() and self._contact.unbroken_since <= since
+
     async def sign_off(self) -> None:
         """Let other workers take at once what this one has not finished."""
         try:

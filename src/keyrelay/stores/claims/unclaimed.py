@@ -5,6 +5,7 @@ again, and are attempted again.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from keyrelay.model.backlog import QueueStatus
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement, judge
@@ -18,6 +19,9 @@ class Unclaimed:
 
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         return [True] * len(endings)
+
+    async def still_held(self, claimed: Arrival, since: datetime) -> bool:
+        return True
 
     async def state(self, profile: str, id_: str) -> ClaimState | None:
         return None

@@ -17,7 +17,7 @@ from keyrelay.model.outcome import Deferred, Delivered, Fault, Outcome, Rejected
 from keyrelay.model.secret import OpenedSecret, SecretType, SecretValue
 from keyrelay.model.templates import Fact, Facts, Template, remarks_on
 from keyrelay.model.trigger import Trigger
-from keyrelay.ports import Dispatcher
+from keyrelay.ports import Dispatcher, StillHeld
 
 NAME = "note"
 SECRET = "notebook"
@@ -75,7 +75,12 @@ class Line:
 class Notebook:
     """Writes lines (ports.Dispatcher)."""
 
-    async def dispatch(self, message: Message, secret: OpenedSecret) -> Outcome:
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
         assert isinstance(message, Line)
         fields = read_fields(secret.value, SECRET_FIELDS, SECRET)
         try:
