@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from keyrelay import __version__
 from keyrelay.cli.exits import MEANINGS, report_crash
 from keyrelay.cli.options import GlobalOptions
+from keyrelay.cli.streams import prepare_streams
 from keyrelay.vault.hardening import harden
 
 _COMMANDS = {
@@ -75,7 +76,13 @@ def run() -> None:
     """Run the command line of this process, and end it with its exit code."""
     harden(sys.platform)
     sys.excepthook = report_crash
-    typer.main.get_command(app)(prog_name="keyrelay")
+    prepare_streams()
+    try:
+        typer.main.get_command(app)(prog_name="keyrelay")
+    except OSError as error:  # the help is printed before a command is invoked
+        from keyrelay.cli.refusals import unavailable  # as in `invoke`
+
+        sys.exit(unavailable(error).exit_code)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,6 +1,5 @@
 """`keyrelay copy`: an installation, copied into another database."""
 
-import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from keyrelay.app.transfer import open_transfer
 from keyrelay.cli.audit import sentence_of
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, put_document, say, show_table
-from keyrelay.cli.progress import progress
+from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import run, settings_of
 from keyrelay.services.transfer import Transfer, Transferred
@@ -53,7 +52,7 @@ def copy_(
     to = _url(target, settings)
     if make_url(from_) == make_url(to):
         raise WrongUsage("source and target are the same database")
-    copied = run(_copy(settings, from_, to, shown=not as_json))
+    copied = run(_copy(settings, from_, to, shown=is_progress_seen(answers=False)))
     if as_json:
         put_document(_document(copied))
     if not copied.usable and copied.verdict.breach is not None:
@@ -72,7 +71,7 @@ async def _copy(
     async with open_transfer(settings, source, target) as transfer:
         if transfer.complete:
             say("keyrelay: it was copied before, and is only looked at")
-        async with progress(_words(transfer), shown=shown and sys.stderr.isatty()):
+        async with progress(_words(transfer), shown=shown):
             return await transfer.run()
 
 

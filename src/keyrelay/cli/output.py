@@ -5,8 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
-import typer
-
+from keyrelay.cli.streams import put_error
 from keyrelay.model.audit_document import printable
 from keyrelay.model.instant import wire_instant
 
@@ -22,7 +21,7 @@ def date(instant: datetime | None) -> str:
 
 def say(sentence: str) -> None:
     """Print a message for people, on standard error."""
-    typer.echo(sentence, err=True)
+    put_error(sentence)
 
 
 def put(line: str) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from keyrelay.cli.jsonl import read_lines
 from keyrelay.cli.output import put, say
-from keyrelay.cli.progress import progress
+from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.cli.trigger_options import PointOptions, TriggerOptions, trigger_document
@@ -85,10 +85,8 @@ def publish_file(ctx: typer.Context, file: str, *, as_json: bool) -> None:
 async def _publish_lines(
     publishing: Publishing, descriptor: int, report: PublishReport
 ) -> None:
-    # Not where ids go to the same terminal, which the line would overwrite.
-    shown = sys.stderr.isatty() and not sys.stdout.isatty()
     try:
-        async with progress(lambda: str(report), shown=shown):
+        async with progress(lambda: str(report), shown=is_progress_seen(answers=True)):
             await publishing.publish_all(read_lines(descriptor), report.tell)
     finally:
         # Also after a failure: what is counted is durable.

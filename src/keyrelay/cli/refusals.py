@@ -1,6 +1,6 @@
 """Refusals: a foreseen failure ends a command in one sentence, with its exit code."""
 
-import os
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,9 @@ import typer
 from typer.exceptions import TyperException
 
 from keyrelay.cli.exits import ExitCode
+from keyrelay.cli.streams import flush_output, put_error
+
+_NOT_TEXT = "what was given is not text in the locale's encoding, or in UTF-8"
 
 
 class Refused(Exception):
@@ -31,19 +34,23 @@ def foreseen() -> Iterator[None]:
         # Flushed here: while the process ends, a failure could not be handled.
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        flush_output()
         raise typer.Exit(ExitCode.PIPE_CLOSED) from None
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise _exit_with(
-            ExitCode.UNAVAILABLE, f"{where}{error.strerror or type(error).__name__}"
-        ) from None
+        raise unavailable(error) from None
+    except UnicodeError:  # its message quotes what it is about
+        raise _exit_with(ExitCode.USAGE, _NOT_TEXT) from None
     except typer.Abort:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except (typer.Exit, TyperException):  # typer ends the command itself
         raise
     except _foreseen_failures() as failure:
         raise _refused(failure) from None
+
+
+def unavailable(error: OSError) -> typer.Exit:
+    """Say what the system refused, and return how the command ends."""
+    return _exit_with(ExitCode.UNAVAILABLE, _sentence_of(error))
 
 
 def _foreseen_failures() -> tuple[type[Exception], ...]:
@@ -61,12 +68,16 @@ def _refused(failure: Exception) -> typer.Exit:
 
 
 def _exit_with(code: ExitCode, sentence: str) -> typer.Exit:
-    typer.echo(f"keyrelay: {sentence}", err=True)
+    put_error(f"keyrelay: {sentence}")
     return typer.Exit(code)
 
 
-def _discard_output() -> None:
-    """Discard what is buffered, as Python's documentation of SIGPIPE recommends."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+def _sentence_of(error: OSError) -> str:
+    what = error.strerror or type(error).__name__
+    if flush_output():
+        return f"{error.filename}: {what}" if error.filename else what
+    closed = error.errno == errno.EBADF
+    return (
+        f"standard output {'is closed' if closed else f'cannot be written: {what}'};"
+        " what was done before stands"
+    )

@@ -1,7 +1,9 @@
 """Tables: rows of text in columns, folded at a terminal and on one line elsewhere."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
 
 from rich.console import Console
 from rich.table import Table
@@ -29,15 +31,21 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _print(table)
 
 
+def _width() -> int:
+    return get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+
+
 def _table(*, headed: bool) -> Table:
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=headed)
 
 
 def _print(table: Table) -> None:
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         Console(highlight=False).print(table)
         return
-    console = Console(width=_WIDE, highlight=False)
+    # Captured without a terminal, it has no escape codes: with NO_COLOR rich would
+    # leave out the colours alone.
+    console = Console(width=_width(), highlight=False, force_terminal=False)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():

@@ -13,9 +13,9 @@ Examples:
   keyrelay up
   KEYRELAY_LANES=64 keyrelay up      more attempts at once
 
-On SIGINT or SIGTERM, attempts under way are finished, for up to KEYRELAY_GRACE_SECONDS.
-A second signal ends the process at once; then their triggers go back to the queue when
-their leases end."""
+On SIGINT, SIGTERM or SIGHUP, attempts under way are finished, for up to
+KEYRELAY_GRACE_SECONDS. A second signal ends the process at once; then their triggers
+go back to the queue when their leases end."""
 )
 def up(ctx: typer.Context) -> None:
     """Take triggers from the embedded queue and deliver them, until stopped."""

@@ -18,7 +18,7 @@ from keyrelay.app.settings import Settings
 from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put
-from keyrelay.cli.progress import progress
+from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.session import run, settings_of
 from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.settlement import Bury, TryAgain
@@ -36,9 +36,9 @@ Examples:
   keyrelay worker
   keyrelay worker --drain            97 delivered, 1 buried, 2 to be tried again later
 
-On SIGINT or SIGTERM, attempts under way are finished, for up to KEYRELAY_GRACE_SECONDS.
-A second signal ends the process at once; then their triggers go back to the queue when
-their leases end."""
+On SIGINT, SIGTERM or SIGHUP, attempts under way are finished, for up to
+KEYRELAY_GRACE_SECONDS. A second signal ends the process at once; then their triggers
+go back to the queue when their leases end."""
 )
 def worker(
     ctx: typer.Context,
@@ -55,7 +55,7 @@ def worker(
 def run_worker(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
     """Work until a signal, or with `drain` until nothing is due; then print counts."""
     settings = settings_of(ctx)
-    shown = drain and sys.stderr.isatty()
+    shown = drain and is_progress_seen(answers=False)
     # A log line an attempt would repeat what the progress shows.
     level = logging.WARNING if shown else logging.INFO
     configure_logs(settings.log_format, sys.stderr, level)
@@ -116,8 +116,10 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         log.info("worker stopping", signal=number.name)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop_or_exit, number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores SIGHUP before it starts us, and means it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop_or_exit, number)
 
 
 def _probes(process: WorkerProcess, stop: asyncio.Event) -> Probes:
