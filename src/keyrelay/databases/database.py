@@ -61,7 +61,7 @@ class Database(Protocol):
     async def signal_change(self, connection: AsyncConnection) -> None:
         """Wake the listeners, once the transaction of the connection is committed.
 
-        Of a file, those of this process.
+        Of a file, those of other processes are woken within a quarter of a second.
         """
 
     def listening(

@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from keyrelay.concurrency.background import background
 from keyrelay.ports import Unavailable
 
 PATIENCE = timedelta(seconds=10)  # with another process that is writing
@@ -22,6 +23,7 @@ PATIENCE = timedelta(seconds=10)  # with another process that is writing
 # FULL, not NORMAL: in WAL mode the latter may lose the last commits on power loss.
 _PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
 _RETRY = timedelta(milliseconds=10)
+_LOOK = timedelta(seconds=0.25)  # for commits of other processes
 _BEGIN = "keyrelay_begin"
 _REFUSALS = {
     sqlite3.SQLITE_FULL: "the disk is full; make room",
@@ -37,9 +39,12 @@ _REFUSALS = {
 }
 
 
+Stamp = tuple[int, int] | None
+
+
 @dataclass(slots=True)
 class _Signals:
-    """The listeners of this process; other processes poll.
+    """The listeners of this process.
 
     `pending` is set while a transaction runs at whose end the listeners are woken.
     """
@@ -74,7 +79,22 @@ class SqliteDatabase:
 
     @property
     def poll_interval(self) -> timedelta:
-        return timedelta(seconds=0.25)
+        return timedelta(seconds=2)
+
+    def stamp(self) -> Stamp:
+        """Return what is another after each commit of any process, but for a few.
+
+        It costs a thousandth of a query. Two commits in one tick of the file system's
+        clock may look like one: ask again from time to time, although it is the same.
+        """
+        # A commit is appended to the write-ahead log, or, after a checkpoint, written
+        # over its beginning.
+        log = Path(f"{self.engine.url.database}-wal")
+        try:
+            found = log.stat()
+        except OSError:
+            return None
+        return (found.st_mtime_ns, found.st_size)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -108,9 +128,19 @@ class SqliteDatabase:
     async def listening(self, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
         self._signals.listeners.add(changed)
         try:
-            yield asyncio.Event()
+            async with background(self._watch(changed)):
+                yield asyncio.Event()
         finally:
             self._signals.listeners.discard(changed)
+
+    async def _watch(self, changed: asyncio.Event) -> None:
+        """Set `changed` for what other processes commit, too."""
+        seen = self.stamp()
+        while True:
+            await asyncio.sleep(_LOOK.total_seconds())
+            if (stamp := self.stamp()) != seen:
+                seen = stamp
+                changed.set()
 
     async def close(self) -> None:
         await self.engine.dispose()

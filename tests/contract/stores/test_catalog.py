@@ -25,7 +25,6 @@ from tests.fakes import Clock
 from tests.samples import ACTIONS, NOON, OTHER_PROFILE, PROFILE
 
 MOMENT = timedelta(seconds=0.1)
-QUARTER = timedelta(seconds=0.25)
 
 
 async def furnish(house: House) -> tuple[str, str, str]:
@@ -73,22 +72,34 @@ async def test_a_change_of_another_process_is_seen_at_the_next_refresh(
 
 
 @on_sqlite
-async def test_a_watching_catalog_polls_four_times_a_second_until_it_is_stopped(
+async def test_a_watching_catalog_hears_of_another_process_before_it_polls(
     house: House, neighbour: House
 ) -> None:
     clock, stop = Clock(time=NOON), asyncio.Event()
     catalog = await catalog_of(neighbour, clock)
     secret = await house.new_secret()
     watching = asyncio.create_task(catalog.watch(stop))
-    await clock.until_asleep(QUARTER)
-    assert (PROFILE, secret) in catalog.current().secrets
+    await until(catalog, clock, lambda seen: (PROFILE, secret) in seen.secrets)
 
     await house.secrets.delete(PROFILE, secret, ADA)
-    assert (PROFILE, secret) in catalog.current().secrets
-    clock.advance(QUARTER)
 
-    await clock.until_asleep(QUARTER)
-    assert (PROFILE, secret) not in catalog.current().secrets
+    await until(catalog, clock, lambda seen: (PROFILE, secret) not in seen.secrets)
+    stop.set()
+    await watching
+
+
+@on_sqlite
+async def test_a_watching_catalog_polls_as_well(house: House, neighbour: House) -> None:
+    clock, stop = Clock(time=NOON), asyncio.Event()
+    catalog = await catalog_of(neighbour, clock)
+    poll = neighbour.database.poll_interval
+    watching = asyncio.create_task(catalog.watch(stop))
+    await clock.until_asleep(poll)
+
+    clock.advance(poll)
+    await clock.until_asleep(poll)
+
+    assert catalog.current() is not None, "confirmed again, at most two seconds old"
     stop.set()
     await watching
 

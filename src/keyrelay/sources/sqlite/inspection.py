@@ -1,5 +1,6 @@
 """Inspection: what can be read of the queue without changing it."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, func, literal, or_, select
@@ -26,12 +27,24 @@ _SOME_DUE = select(func.count()).select_from(
     .limit(bindparam("most"))
     .subquery()
 )
+_NEXT = select(func.min(_t.due)).where(_t.due > bindparam("now"))
 _BUSY = select(
     or_(
         select(_t.sequence).where(_t.due <= bindparam("now")).exists(),
         select(_t.sequence).where(_t.token.is_not(None)).exists(),
     )
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """How many triggers are due, and when the next one will be; None, none will."""
+
+    due: int
+    next: datetime | None
+
+
+NOTHING_DUE = Outlook(due=0, next=None)
 
 
 async def status(database: Database, profile: str, id_: str) -> QueueStatus | None:
@@ -64,13 +77,13 @@ async def depth(database: Database, now: datetime) -> Depth:
     )
 
 
-async def count_due(database: Database, now: datetime, most: int) -> int:
-    """Return how many triggers are due, at most `most`."""
+async def outlook(database: Database, now: datetime, most: int) -> Outlook:
+    """Count what is due, up to `most`."""
+    at = {"now": to_microseconds(now)}
     async with database.reading() as connection:
-        found = await connection.execute(
-            _SOME_DUE, {"now": to_microseconds(now), "most": most}
-        )
-        return int(found.scalar_one())
+        due = (await connection.execute(_SOME_DUE, at | {"most": most})).scalar_one()
+        first = (await connection.execute(_NEXT, at)).scalar_one()
+    return Outlook(due=due, next=None if first is None else to_instant(first))
 
 
 async def is_drained(database: Database, now: datetime) -> bool:

@@ -8,17 +8,37 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from keyrelay.concurrency.wakeup import Wakeup
+from keyrelay.databases.sqlite import Stamp
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
-from keyrelay.sources.sqlite.inspection import count_due, is_drained
+from keyrelay.sources.sqlite.inspection import NOTHING_DUE, Outlook, is_drained, outlook
 from keyrelay.sources.sqlite.lease import HeldLeases
 from keyrelay.sources.sqlite.rows import SqliteLoan
 from keyrelay.sources.sqlite.writes import Settling, Writes
 
 log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = timedelta(seconds=5)  # although nothing seems to have changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was found when the queue was looked at last; at first, nothing was."""
+
+    stamp: Stamp = None
+    at: datetime | None = None
+    found: Outlook = NOTHING_DUE
+
+    def is_outdated(self, stamp: Stamp, now: datetime) -> bool:
+        if self.at is None or self.found.due or stamp != self.stamp:
+            return True
+        # A clock that was set back must not delay the next look.
+        is_old = not timedelta() <= now - self.at < _LOOK_AGAIN
+        return is_old or (self.found.next is not None and now >= self.found.next)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +84,25 @@ class Operations:
     async def _poll(self) -> None:
         """Wake lanes for what came due, and for what other processes accepted."""
         world, options = self.writes.world, self.writes.options
+        look = Look()
         while True:
             await world.sleep(options.poll)
             if not self.wakeup.waiting:
+                look = Look()
                 continue
-            try:
-                due = await count_due(
-                    self.writes.database, world.now(), self.wakeup.waiting
-                )
-            except Unavailable:
-                due = self.wakeup.waiting  # each lane asks and gets the fault
-            self.wakeup.wake(self.wakeup.waiting if options.drain else due)
+            stamp, now = self.writes.database.stamp(), world.now()
+            if options.drain or look.is_outdated(stamp, now):
+                look = Look(stamp=stamp, at=now, found=await self._look(now))
+                due = look.found.due
+                self.wakeup.wake(self.wakeup.waiting if options.drain else due)
+
+    async def _look(self, now: datetime) -> Outlook:
+        waiting = self.wakeup.waiting
+        try:
+            return await outlook(self.writes.database, now, waiting)
+        except Unavailable:
+            # Each lane asks and gets the fault.
+            return Outlook(due=waiting, next=None)
 
     async def _renew(self) -> None:
         while True:
