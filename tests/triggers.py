@@ -98,7 +98,6 @@ REFUSED: list[tuple[str, object, str]] = [
     ("raised_at", "2030-01-01T12:00:00", "raised_at must say its time zone"),
     ("raised_at", "2030-01-01", "raised_at must say its time zone"),
     ("raised_at", "0001-01-01T00:00:00+14:00", "raised_at is out of range"),
-    ("raised_at", "9999-12-31T12:00:00Z", "raised_at is out of range"),
     ("deadline", "9999-12-31T23:59:59-14:00", "deadline is out of range"),
     ("deadline", "x" * 41, "deadline must have 1 to 40 characters"),
     ("deadlin", "2030-01-01T12:00:00Z", "a trigger has no field 'deadlin'"),

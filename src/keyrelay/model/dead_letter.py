@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from keyrelay.model.settlement import Bury
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import STANDARD_LIFETIME, Lifetime, Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +19,14 @@ class DeadLetter:
     def redriven(self, now: datetime) -> Trigger:
         """Return the trigger with its whole lifetime before it again, from `now` on.
 
-        If its producer's clock was ahead, the lifetime begins at `raised_at`. Id and
-        `raised_at` stay, so that the message and its Message-ID are the same.
+        If its producer's clock was ahead, the lifetime begins at `raised_at`; without
+        length it is the usual one. Id and `raised_at` stay, so that the message and its
+        Message-ID are the same.
         """
         lifetime = self.trigger.lifetime
         begin = max(now, lifetime.raised_at)
-        deadline = _later(begin, lifetime.deadline - lifetime.raised_at)
+        length = lifetime.deadline - lifetime.raised_at
+        deadline = _later(begin, length or STANDARD_LIFETIME)
         return replace(
             self.trigger,
             lifetime=Lifetime(raised_at=lifetime.raised_at, deadline=deadline),

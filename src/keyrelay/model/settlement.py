@@ -15,6 +15,8 @@ from keyrelay.model.outcome import (
 
 LONGEST_HINT = timedelta(days=1)  # as long as a provider's quota for a day
 LONGEST_JITTER = timedelta(hours=1)
+# No wait is longer. What seems to be due later was written while a clock was ahead.
+LONGEST_WAIT = LONGEST_HINT + LONGEST_JITTER
 SHORTEST_UNSPENT = timedelta(seconds=1)
 # How long before the deadline the last attempt comes that spends none.
 LAST_CALL = timedelta(minutes=1)

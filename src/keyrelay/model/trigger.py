@@ -45,13 +45,16 @@ class Origin:
     """What a source knows about the triggers that come in through it.
 
     With a `profile`, a trigger may leave its own out and must not name another; without
-    one, each trigger must name its own. `largest` are the bytes that a document may
-    have; whatever they are, its data has at most LARGEST_TRIGGER once it is encoded.
+    one, each trigger must name its own. `now` is when a trigger is accepted, and when
+    it was raised unless it or `raised_at` says so. `largest` are the bytes that a
+    document may have; whatever they are, its data has at most LARGEST_TRIGGER once it
+    is encoded.
     """
 
     profile: str | None
     now: Callable[[], datetime]
     new_id: Callable[[datetime], str]
+    raised_at: datetime | None = None
     largest: int = LARGEST_TRIGGER
 
 
@@ -114,7 +117,7 @@ class Trigger:
             action=_action(document.get("action")),
             data=parse_points(document.get("data")),
             key=_key(document.get("key")),
-            lifetime=_lifetime(document, now),
+            lifetime=_lifetime(document, origin.raised_at or now, accepted_at=now),
         )
 
     def encode(self) -> bytes:
@@ -175,14 +178,17 @@ def _key(value: object) -> str | None:
     )
 
 
-def _lifetime(document: Mapping[str, object], now: datetime) -> Lifetime:
+def _lifetime(
+    document: Mapping[str, object], raised: datetime, *, accepted_at: datetime
+) -> Lifetime:
     raised_at = parse_instant(document.get("raised_at"), "raised_at")
     deadline = parse_instant(document.get("deadline"), "deadline")
     if raised_at is None:
         # A trigger with a deadline that has passed was raised before that deadline.
-        raised_at = min(now, deadline or now)
+        raised_at = min(raised, deadline or raised)
     if deadline is None:
-        deadline = _later(raised_at, STANDARD_LIFETIME)
+        # By the clock that accepted it: the producer's may be wrong by any time.
+        deadline = max(raised_at, _later(accepted_at, STANDARD_LIFETIME))
     if deadline < raised_at:
         raise InvalidDefinition("deadline must not come before raised_at")
     return Lifetime(raised_at=raised_at, deadline=deadline)
@@ -191,5 +197,5 @@ def _lifetime(document: Mapping[str, object], now: datetime) -> Lifetime:
 def _later(instant: datetime, by: timedelta) -> datetime:
     try:
         return instant + by
-    except OverflowError:
-        raise InvalidDefinition("raised_at is out of range") from None
+    except OverflowError:  # a deadline at the end of the calendar stays there
+        return datetime.max.replace(tzinfo=UTC)

@@ -190,11 +190,20 @@ def test_a_deadline_that_has_passed_is_accepted_and_can_be_read_again() -> None:
     assert Trigger.decode(trigger.encode()) == trigger
 
 
-def test_the_lifetime_counts_from_when_it_was_raised() -> None:
-    trigger = parse(raised_at="2029-12-25T14:00:00+02:00")
+@pytest.mark.parametrize("clock", [-7 * DAY, -DAY, timedelta(), DAY / 2, DAY])
+def test_a_deadline_that_is_ours_counts_from_acceptance(clock: timedelta) -> None:
+    trigger = parse(raised_at=(NOON + clock).isoformat())
 
-    assert trigger.lifetime.raised_at == NOON - 7 * DAY
-    assert trigger.lifetime.deadline == NOON - 6 * DAY
+    assert trigger.lifetime.raised_at == NOON + clock
+    assert trigger.lifetime.deadline == NOON + DAY
+
+
+def test_a_deadline_that_is_ours_does_not_come_before_the_trigger_was_raised() -> None:
+    for raised_at in ("2030-02-01T12:00:00Z", "9999-12-31T23:59:59Z"):
+        trigger = parse(raised_at=raised_at)
+
+        assert trigger.lifetime.deadline == trigger.lifetime.raised_at
+        assert Trigger.parse(trigger.encode(), LOG) == trigger
 
 
 @given(document=GOOD)

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from aiokafka.structs import TopicPartition
 
+from keyrelay.model.settlement import LONGEST_WAIT
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.options import Intervals, KafkaOptions, Window
 from keyrelay.sources.kafka.records.record import Record, Wait
@@ -492,3 +494,34 @@ def test_keyed_triggers_parked_before_order_was_set_join_their_key_when_due(
     ordered.finish(first, NOON + HOUR)
     assert first.trigger.id == "a1"
     assert ordered.on_loan == 0
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("topic", [SHORT, HELD])
+def test_what_is_due_later_than_any_wait_lasts_is_due_now(
+    topic: TopicPartition,
+) -> None:
+    buffer = a_buffer()
+    feed = Feed(buffer)
+    feed.park("ahead", topic, due=NOON + LONGEST_WAIT + MINUTE)
+    feed.park("long", topic, due=NOON + LONGEST_WAIT, offset=1)
+    feed.park("later", topic, due=NOON + MINUTE, offset=2)
+
+    drawn = buffer.draw(3, NOON + (SECOND if topic == SHORT else timedelta()))
+
+    assert due(drawn) == ["ahead"]
+
+
+def test_a_clock_that_is_set_back_strands_nothing_that_waits_in_memory() -> None:
+    buffer = a_buffer(ordered=True)
+    feed = Feed(buffer)
+    ahead = LONGEST_WAIT + MINUTE
+    feed.publish("a", "b", of=MAIN, key="boiler")
+    record = draw_one(buffer, ahead)
+    buffer.wait_in_place(record, NOON + ahead + SECOND)
+
+    buffer.wake_for_due(NOON)
+
+    assert due(buffer.draw(2, NOON)) == ["a"]

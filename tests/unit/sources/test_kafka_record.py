@@ -25,8 +25,9 @@ from keyrelay.sources.kafka.records.record import (
     read_published,
 )
 from keyrelay.sources.kafka.records.size import size_of
-from tests.contract.queues import trigger
+from tests.contract.queues import SECOND, trigger
 from tests.samples import DAY, MAIL_ACTION, MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
+from tests.samples import ORIGIN as ORIGIN_OF_ALL
 from tests.unit.sources.kafka_records import (
     MAIN,
     ORIGIN,
@@ -47,7 +48,7 @@ BARE = json.dumps({"action": MAIL_ACTION}).encode()
 
 
 def fetched(record: ConsumerRecord, at: datetime = NOON) -> FetchedRecord:
-    return FetchedRecord(record, POSITION, at)
+    return FetchedRecord(record, POSITION, min(at, timestamp_of(record)))
 
 
 def published(
@@ -233,10 +234,21 @@ def test_a_trigger_of_any_age_has_its_lifetime(timestamp: int) -> None:
     assert lifetime.deadline - lifetime.raised_at == DAY
 
 
+@pytest.mark.parametrize("ahead", [SECOND, DAY, 3 * DAY, 400 * DAY])
+def test_the_deadline_does_not_count_from_a_clock_that_is_ahead(
+    ahead: timedelta,
+) -> None:
+    lifetime = published(timestamp=milliseconds(NOON + ahead)).lifetime
+
+    assert lifetime.raised_at == NOON + ahead
+    assert lifetime.deadline == NOON + max(ahead, DAY)
+
+
 @pytest.mark.parametrize("timestamp", [2**63 - 1, 253402300799999])
-def test_a_trigger_from_the_end_of_time_is_refused(timestamp: int) -> None:
-    with pytest.raises(MalformedTrigger, match="out of range"):
-        published(timestamp=timestamp)
+def test_a_trigger_from_the_end_of_time_can_be_read_again(timestamp: int) -> None:
+    trigger = published(timestamp=timestamp)
+
+    assert Trigger.parse(trigger.encode(), ORIGIN_OF_ALL) == trigger
 
 
 # Memory

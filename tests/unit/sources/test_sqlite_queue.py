@@ -10,7 +10,7 @@ import pytest
 
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import connect
-from keyrelay.model.settlement import Done, Settlement
+from keyrelay.model.settlement import LONGEST_WAIT, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite.lease import HeldLeases
 from keyrelay.sources.sqlite.operations import Operations
@@ -18,12 +18,14 @@ from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
 from keyrelay.sources.sqlite.writes import Writes
-from tests.contract.queues import BURY, LEASE, SECOND, Stop, a_world, trigger
+from tests.contract.queues import BURY, LEASE, SECOND, Stop, UntilIdle, a_world, trigger
 from tests.fakes import Clock
+from tests.samples import NOON
 
 pytestmark = pytest.mark.timeout(30)
 
 SECRET = "5" * 24
+DRAIN = SqliteOptions(drain=True)
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -236,3 +238,77 @@ async def test_upkeep_that_dies_takes_lanes_that_wait_with_it(
 
     with pytest.raises(ExceptionGroup):
         await lane
+
+
+# Clocks
+
+
+TOO_LATE = "triggers due too late are due now"
+
+
+async def test_what_was_accepted_while_the_clock_was_ahead_is_due_and_said(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.time = NOON + LONGEST_WAIT + SECOND
+    async with open_queue(path, a_world(clock)) as queue:
+        await queue.accept(trigger())
+    clock.time = NOON
+
+    async with open_queue(path, a_world(clock), DRAIN) as queue:
+        lease = await queue.lease(asyncio.Event())
+
+    assert lease is not None
+    (said,) = [each for each in caplog.records if each.message == TOO_LATE]
+    assert (said.levelname, vars(said)["triggers"]) == ("WARNING", 1)
+
+
+async def test_a_clock_that_is_set_back_while_the_queue_is_open_strands_nothing(
+    path: Path, clock: Clock
+) -> None:
+    ahead = [2 * LONGEST_WAIT]
+    world = replace(a_world(clock), now=lambda: clock.time + ahead[0])
+    upkeep = clock.next_sleep()
+    async with open_queue(path, world) as queue:
+        await upkeep.wait()
+        await queue.accept(trigger())
+        ahead[0] = timedelta()
+        assert await queue.lease(UntilIdle()) is None
+
+        await clock.pass_time(LEASE)
+
+        assert await queue.lease(UntilIdle()) is not None
+
+
+async def test_what_may_be_due_that_late_is_not_brought_forward(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_queue(path, a_world(clock)) as queue:
+        await queue.accept(trigger())
+        lease = await queue.lease(asyncio.Event())
+        assert lease is not None
+        await lease.settle(TryAgain(after=LONGEST_WAIT))
+
+    async with open_queue(path, a_world(clock), DRAIN) as queue:
+        assert await queue.lease(asyncio.Event()) is None
+
+    assert TOO_LATE not in messages(caplog)
+
+
+async def test_a_lease_of_a_clock_ahead_ends_once_it_could_have_been_renewed(
+    path: Path, clock: Clock
+) -> None:
+    clock.time = NOON + 2 * LONGEST_WAIT
+    async with open_queue(path, a_world(clock)) as queue:
+        await queue.accept(trigger())
+        assert await queue.lease(asyncio.Event()) is not None
+    clock.time = NOON
+
+    upkeep = clock.next_sleep()
+    async with open_queue(path, a_world(clock)) as queue:
+        await upkeep.wait()
+        assert await queue.lease(UntilIdle()) is None
+        await clock.pass_time(LEASE + SECOND)
+        again = await queue.lease(UntilIdle())
+
+    assert again is not None
+    assert again.repeats

@@ -18,6 +18,7 @@ from keyrelay.model.world import World
 from keyrelay.ports import Claims, Unavailable
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.buffer.drawn import Drawn, MalformedRecord
+from keyrelay.sources.kafka.buffer.eligibility import is_too_late
 from keyrelay.sources.kafka.lease import KafkaLoan
 from keyrelay.sources.kafka.records.made_up_ids import place_of
 from keyrelay.sources.kafka.records.record import Record
@@ -65,6 +66,7 @@ class Lending:
 
     async def _claim(self, due: Sequence[Record]) -> Sequence[KafkaLoan]:
         arrivals, asked_at = [record.arrival for record in due], self.world.now()
+        _say_what_is_too_late(due, asked_at)
         try:
             judgements = await self.claims.claim(arrivals) if arrivals else ()
         except Unavailable:
@@ -118,3 +120,11 @@ class Lending:
         else:
             self.buffer.wait(record, record.wait.until)
         drawn.early.remove(record)
+
+
+def _say_what_is_too_late(due: Sequence[Record], now: datetime) -> None:
+    late = sum(is_too_late(record, now) for record in due)
+    if late:
+        reason = "a clock was ahead when they were put back"
+        said = {"triggers": late, "reason": reason}
+        log.warning("triggers due too late are due now", extra=said)

@@ -28,6 +28,7 @@ _SOME_DUE = select(func.count()).select_from(
     .subquery()
 )
 _NEXT = select(func.min(_t.due)).where(_t.due > bindparam("now"))
+_DUE_AFTER = select(select(_t.sequence).where(_t.due > bindparam("latest")).exists())
 _BUSY = select(
     or_(
         select(_t.sequence).where(_t.due <= bindparam("now")).exists(),
@@ -84,6 +85,13 @@ async def outlook(database: Database, now: datetime, most: int) -> Outlook:
         due = (await connection.execute(_SOME_DUE, at | {"most": most})).scalar_one()
         first = (await connection.execute(_NEXT, at)).scalar_one()
     return Outlook(due=due, next=None if first is None else to_instant(first))
+
+
+async def is_any_due_after(database: Database, microseconds: int) -> bool:
+    """Return whether any trigger is due later than that."""
+    async with database.reading() as connection:
+        found = await connection.execute(_DUE_AFTER, {"latest": microseconds})
+        return bool(found.scalar_one())
 
 
 async def is_drained(database: Database, now: datetime) -> bool:

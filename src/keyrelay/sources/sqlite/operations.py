@@ -66,13 +66,22 @@ class Operations:
         self.wakeup.wake(sum(self._may_free(loan, end) for loan, end in settlings))
         return held
 
+    async def bring_forward(self) -> None:
+        """Make due, and say so, what seems to be due later than any wait lasts."""
+        forward = await self.writes.bring_forward()
+        if forward:
+            reason = "a clock was ahead when they were accepted or put back"
+            said = {"triggers": forward, "reason": reason}
+            log.warning("triggers due too late are due now", extra=said)
+            self.wakeup.wake(forward)
+
     async def is_drained(self) -> bool:
         """Return whether the queue is to be drained and nothing is due or leased."""
         now = self.writes.world.now()
         return self.writes.options.drain and await is_drained(self.writes.database, now)
 
     async def run_upkeep(self) -> None:
-        """Poll, renew leases and forget old triggers until cancelled."""
+        """Poll, renew leases and mend what is old or due too late until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._poll())
@@ -118,6 +127,7 @@ class Operations:
         while True:
             await self.writes.world.sleep(self.writes.options.renewal)
             try:
+                await self.bring_forward()
                 await self.writes.forget()
             except Unavailable:
                 continue  # the lanes report the fault, and nothing is lost by waiting

@@ -123,6 +123,7 @@ async def _running(
     operations = Operations(
         writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes)
     )
+    await operations.bring_forward()
     queue = SqliteQueue(
         _operations=operations,
         _upkeep=asyncio.create_task(operations.run_upkeep()),

@@ -113,6 +113,21 @@ def _wake(waiting: ColumnElement[bool]) -> Update:
 WAKE = _wake(_t.waits_for == bindparam("secret"))
 WAKE_ALL = _wake(_t.waits_for.is_not(None))
 
+# A lease that ends so late is given time to be renewed, which sets its end aright.
+BRING_FORWARD = (
+    update(triggers)
+    .where(
+        _t.sequence.in_(
+            select(_t.sequence)
+            .where(_t.due > bindparam("latest"))
+            .limit(bindparam("most"))
+        )
+    )
+    .values(
+        due=case((_t.token.is_(None), bindparam("now")), else_=bindparam("ends_at"))
+    )
+)
+
 FORGET = delete(triggers).where(
     _t.sequence.in_(
         select(_t.sequence)

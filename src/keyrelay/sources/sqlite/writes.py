@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.sqlite import SqliteDatabase
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.settlement import Settlement, TryAgain
+from keyrelay.model.settlement import LONGEST_WAIT, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import statements
+from keyrelay.sources.sqlite.inspection import is_any_due_after
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.rows import (
     Columns,
@@ -122,6 +123,19 @@ class Writes:
         """Make due what waits for any secret."""
         now = to_microseconds(self.world.now())
         return await self._in_steps(statements.WAKE_ALL, {"now": now})
+
+    async def bring_forward(self) -> int:
+        """Make due what is due later than any wait lasts: a clock was ahead."""
+        now = self.world.now()
+        latest = to_microseconds(now + LONGEST_WAIT)
+        if not await is_any_due_after(self.database, latest):
+            return 0  # and no other process is kept from writing
+        named: Columns = {
+            "latest": latest,
+            "now": to_microseconds(now),
+            "ends_at": to_microseconds(now + self.options.lease),
+        }
+        return await self._in_steps(statements.BRING_FORWARD, named)
 
     async def forget(self) -> int:
         """Delete the triggers that were settled longer ago than they are remembered."""

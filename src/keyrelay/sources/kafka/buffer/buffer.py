@@ -85,6 +85,7 @@ class Buffer:
 
     def wake_for_due(self, now: datetime) -> None:
         """Wake as many lanes as there are records for; all, to see if all is done."""
+        self.waiting.bring_forward(now)
         if self.options.drain:
             self.wakeup.wake_all()
         elif self.wakeup.waiting:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from aiokafka.structs import TopicPartition
 
+from keyrelay.model.settlement import LONGEST_WAIT
 from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.buffer.secret_wakes import SecretWakes
 from keyrelay.sources.kafka.options import KafkaOptions
@@ -12,6 +13,14 @@ from keyrelay.sources.kafka.records.record import FetchedRecord, Record
 from keyrelay.sources.kafka.topics.names import Topics
 
 _SOON = timedelta(milliseconds=50)  # a trigger due so soon is not put back for it
+
+
+def is_too_late(record: Record, now: datetime) -> bool:
+    """Tell whether its trigger seems to be due later than any wait lasts.
+
+    A clock was ahead when the record was written, so the trigger is due now.
+    """
+    return record.wait is not None and record.wait.until > now + LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +47,8 @@ class Eligibility:
     def is_due(self, record: Record, now: datetime) -> bool:
         """Tell whether the trigger may be attempted now."""
         if record.wait is None or record.wait.until <= now + _SOON:
+            return True
+        if is_too_late(record, now):
             return True
         return self.wakes.woke(record.waits_for, since=record.written_at)
 

@@ -4,11 +4,14 @@ import heapq
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from aiokafka.structs import TopicPartition
 
+from keyrelay.model.settlement import LONGEST_WAIT
 from keyrelay.sources.kafka.records.record import Record
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -16,10 +19,12 @@ class WaitingRecords:
     """The first that is due comes first; of those due at once, the first added."""
 
     _heap: list[tuple[datetime, int, Record]] = field(default_factory=list, init=False)
+    _latest: datetime = field(default=_NEVER, init=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False)
 
     def add(self, record: Record, due: datetime) -> None:
         heapq.heappush(self._heap, (due, next(self._numbers), record))
+        self._latest = max(self._latest, due)
 
     def pop_due(self, now: datetime) -> Record | None:
         """Remove and return the first record that is due; None, none is."""
@@ -30,6 +35,18 @@ class WaitingRecords:
 
     def count_due(self, now: datetime) -> int:
         return sum(due <= now for due, _, _ in self._heap)
+
+    def bring_forward(self, now: datetime) -> None:
+        """Make due what is due later than any wait lasts: the clock was ahead."""
+        latest = now + LONGEST_WAIT
+        if self._latest <= latest:
+            return
+        self._heap = [
+            (now if due > latest else due, number, record)
+            for due, number, record in self._heap
+        ]
+        heapq.heapify(self._heap)
+        self._latest = latest
 
     def wake(self, secret: str | None, now: datetime) -> None:
         """Make due what waits for the secret; None, for any secret."""

@@ -91,8 +91,9 @@ def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
     event = unwrap(raw.value or b"", raw.headers)
     origin = Origin(
         profile=profile,
-        now=lambda: event.raised_at or timestamp_of(raw),
+        now=lambda: fetched.written_at,
         new_id=lambda _: event.id or fetched.former_id or made_up_id(raw),
+        raised_at=event.raised_at or timestamp_of(raw),
         largest=LARGEST_VALUE,
     )
     trigger = Trigger.parse(event.document, origin)
