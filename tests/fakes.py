@@ -17,7 +17,7 @@ from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import LEASE_LOST, Delivered, Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
-from keyrelay.model.secret import OpenedSecret, SecretValue
+from keyrelay.model.secret import OpenedSecret, SealedSecret, SecretValue
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
@@ -135,6 +135,10 @@ class FakeVault:
             raise self.broken
         secret = permit.sealed.secret
         return OpenedSecret(secret=secret, value=SecretValue(self.values[secret.id]))
+
+    async def verify(self, _: SealedSecret) -> None:
+        if self.broken is not None:
+            raise self.broken
 
 
 @dataclass

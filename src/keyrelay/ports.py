@@ -17,7 +17,7 @@ from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
-from keyrelay.model.secret import OpenedSecret
+from keyrelay.model.secret import OpenedSecret, SealedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 
@@ -180,6 +180,9 @@ class Vault(Protocol):
 
     async def open(self, permit: Permit) -> OpenedSecret:
         """Return the permitted secret. Raises Unavailable or Unsealable."""
+
+    async def verify(self, sealed: SealedSecret) -> None:
+        """Raise what `open` would raise, without handing out the value."""
 
 
 class Unsealable(Exception):

@@ -247,13 +247,18 @@ class Sender:
 
 
 def secret(
-    port: int, *, id_: str = "5" * 24, version: int = 1, host: str = HOST
+    port: int,
+    *,
+    id_: str = "5" * 24,
+    version: int = 1,
+    host: str = HOST,
+    password: str = PASSWORD,
 ) -> OpenedSecret:
     value = {
         "smtp_server": host,
         "smtp_port": port,
         "username": USER,
-        "password": PASSWORD,
+        "password": password,
     }
     return OpenedSecret(
         secret=Secret(

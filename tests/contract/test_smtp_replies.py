@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from keyrelay.dispatchers.scrub import LONGEST
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
 from keyrelay.model.outcome import (
     Blame,
@@ -54,10 +55,12 @@ async def attempt(
     says: dict[str, bytes | list[bytes]],
     to: str = ADA,
     limits: Limits = HASTY,
+    password: str = PASSWORD,
 ) -> tuple[Outcome, Peer]:
     async with serving(sender.authority.issue_cert(HOST), says) as peer:
         dispatcher = sender.to(peer.port, limits=limits)
-        return await dispatcher.dispatch(mail(to), secret(peer.port)), peer
+        opened = secret(peer.port, password=password)
+        return await dispatcher.dispatch(mail(to), opened), peer
 
 
 @pytest.mark.parametrize("reply", UNREADABLE.values(), ids=UNREADABLE)
@@ -363,12 +366,25 @@ async def test_what_a_server_echoes_is_scrubbed(
     assert base64.b64encode(PASSWORD.encode()).decode()[:12] not in repr(outcome)
 
 
+@pytest.mark.parametrize("password", ["server", "answered", "MESSAGE", "the", "e"])
+async def test_our_own_words_are_not_scrubbed(sender: Sender, password: str) -> None:
+    reply = b"554 no " + password.swapcase().encode() + b"\r\n"
+
+    outcome, _ = await attempt(sender, {".": reply}, password=password)
+
+    assert isinstance(outcome, Rejected)
+    ours, said = outcome.reason.split(" with 554 ")
+    assert ours == "the server answered the message"
+    assert said == "no ***"
+
+
 async def test_a_long_answer_is_bounded(sender: Sender) -> None:
     outcome, _ = await attempt(sender, {".": b"554 " + b"x" * 5000 + b"\r\n"})
 
     assert isinstance(outcome, Rejected)
-    assert len(outcome.reason) == 200
-    assert len(outcome.parts[0].answer) == 200
+    assert outcome.reason.startswith("the server answered the message with 554 xxx")
+    assert outcome.reason.count("x") == LONGEST - 1
+    assert outcome.parts[0].answer.count("x") == LONGEST - 1
 
 
 async def test_a_server_that_is_slow_over_each_recipient_gets_the_mail(

@@ -1,6 +1,8 @@
-"""Scrubbing: a peer's text without secret values, for logs and records.
+"""Scrubbing: a peer's words without secret values, for logs and records.
 
-No regular expression is built from a value, as `re` would keep it in its cache.
+Only a peer's words are scrubbed, before they enter a sentence of ours: a mask inside
+our own sentence would tell which word of it the value is. No regular expression is
+built from a value, as `re` would keep it in its cache.
 """
 
 import base64
@@ -8,7 +10,9 @@ import html
 import json
 import unicodedata
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from itertools import product
+from typing import NoReturn, Self
 from urllib.parse import quote, quote_plus
 
 LONGEST = 200
@@ -20,23 +24,95 @@ _INVISIBLE = frozenset({"Cf", "Co", "Cn"})
 _BREAKS = frozenset({"Cc", "Zl", "Zp"})
 
 
-def scrub(text: str, values: Collection[str]) -> str:
-    """Return `text` without any of `values`, on one line, of at most 200 characters.
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Scrubber:
+    """Masks values in texts, in any letter case.
 
     A value is masked where it stands plain, in base64 (RFC 4648; also as a part of
     something longer, as in SASL PLAIN, RFC 4616), URL-encoded, and escaped for JSON or
-    HTML. Line breaks become spaces, and invisible characters are removed.
+    HTML. These forms are plaintext: they are made once, and kept no longer than the
+    session or call that they are for.
     """
-    # Before the search: a zero-width character inside a value would hide it.
-    text = text if text.isascii() and text.isprintable() else _visible(text)
-    values = [value for value in values if value]
-    # Base64 first: a short value that is masked inside a base64 word would hide it.
-    for core in _base64_forms(values):
-        text = _without_words(text, core)
-    for form in sorted(set(_plain_forms(values)), key=len, reverse=True):
-        text = text.replace(form, _MASK)
-    # After the search: the first half of a value that was cut would stay.
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+    _words: tuple[str, ...]
+    _forms: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Collection[str]) -> Self:
+        values = [value for value in values if value]
+        return cls(
+            tuple({_folded(form) for form in _base64_forms(values)}),
+            tuple({_folded(form) for form in _plain_forms(values)}),
+        )
+
+    def __call__(self, text: str) -> str:
+        """Return the text with masks, on one line, of at most 200 characters.
+
+        Line breaks become spaces, and invisible characters are removed.
+        """
+        # Before the search: a zero-width character inside a value would hide it.
+        text = text if text.isascii() and text.isprintable() else _visible(text)
+        masked = _without(text, self._spans(text))
+        # After the search: the first half of a value that was cut would stay.
+        return masked if len(masked) <= LONGEST else masked[: LONGEST - 1] + "…"
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("what masks a value does not leave the process")
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        folded = _folded(text)
+        words = [
+            _word_around(text, span)
+            for word in self._words
+            for span in _found(word, folded)
+        ]
+        return words + [span for form in self._forms for span in _found(form, folded)]
+
+
+NOTHING_SECRET = Scrubber((), ())
+
+
+def _found(form: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the form begins and ends, also where it overlaps itself."""
+    start = text.find(form)
+    while start >= 0:
+        yield start, start + len(form)
+        start = text.find(form, start + 1)
+
+
+def _word_around(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """Return the whole base64 word: its ends belong to the value as well."""
+    start, end = span
+    while start > 0 and text[start - 1] in _BASE64:
+        start -= 1
+    while end < len(text) and text[end] in _BASE64:
+        end += 1
+    return start, end
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    """Put one mask in the place of spans that touch."""
+    parts: list[str] = []
+    shown = 0
+    for start, end in sorted(spans):
+        if start > shown or not parts:
+            parts += [text[shown:start], _MASK]
+        shown = max(shown, end)
+    return "".join(parts) + text[shown:]
+
+
+def _folded(text: str) -> str:
+    """Return the text without letter case, character by character."""
+    if text.isascii():
+        return text.lower()
+    return "".join(map(_folded_character, text))
+
+
+def _folded_character(character: str) -> str:
+    for folded in (character.casefold(), character.lower()):
+        if len(folded) == 1:
+            return folded
+    return character
 
 
 def _visible(text: str) -> str:
@@ -54,19 +130,15 @@ def _visible_character(character: str) -> str:
 
 def _plain_forms(values: Collection[str]) -> Iterator[str]:
     for value in values:
-        yield value
-        for escaped in (quote(value, safe=""), quote(value), quote_plus(value)):
-            yield escaped
-            yield _with_small_escapes(escaped)
+        # Whole, as some letters become two in another case.
+        yield from (value, value.lower(), value.upper(), value.casefold())
+        yield quote(value, safe="")
+        yield quote(value)
+        yield quote_plus(value)
         yield json.dumps(value)[1:-1]
         yield json.dumps(value)[1:-1].replace("/", "\\/")
         yield json.dumps(value, ensure_ascii=False)[1:-1]
         yield html.escape(value)
-
-
-def _with_small_escapes(escaped: str) -> str:
-    first, *escapes = escaped.split("%")
-    return first + "".join(f"%{part[:2].lower()}{part[2:]}" for part in escapes)
 
 
 def _base64_forms(values: Collection[str]) -> Iterator[str]:
@@ -87,17 +159,3 @@ def _base64_forms(values: Collection[str]) -> Iterator[str]:
             if end - first >= 4:
                 yield encoded[first:end]
                 yield encoded[first:end].replace("+", "-").replace("/", "_")
-
-
-def _without_words(text: str, core: str) -> str:
-    """Mask each base64 word that holds `core`, whole: its ends belong to the value."""
-    start = text.find(core)
-    while start >= 0:
-        end = start + len(core)
-        while start > 0 and text[start - 1] in _BASE64:
-            start -= 1
-        while end < len(text) and text[end] in _BASE64:
-            end += 1
-        text = text[:start] + _MASK + text[end:]
-        start = text.find(core, start + len(_MASK))
-    return text

@@ -10,9 +10,10 @@ from keyrelay.model.action import Action, Instruction, Message
 from keyrelay.model.audit import LOCKED, NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import facts_of
-from keyrelay.model.outcome import Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import Deferred, Fault, Outcome, Rejected, Uncertain
 from keyrelay.model.policy.policy import Denial, Permit, decide
-from keyrelay.model.secret import Secret
+from keyrelay.model.secret import SealedSecret, Secret
+from keyrelay.model.settlement import Schedule
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
@@ -59,7 +60,7 @@ class Pipeline:
         if isinstance(message, Rejected):
             return Report(outcome=message, evidence=evidence)
         if (held := self.breaker.admit(sealed.secret)) is not None:
-            return Report(outcome=held, schedule=action.schedule, held=True)
+            return await self._held(held, sealed, action.schedule, evidence)
         return Report(
             outcome=await self._dispatch(verdict, action.channel, message, lease),
             evidence=replace(evidence, replaced=message.replaced),
@@ -70,12 +71,26 @@ class Pipeline:
         if not action.active:
             return Rejected(f"action {action.name!r} is inactive", Fault.DEFINITION)
         if self.now() > lease.trigger.lifetime.deadline:
-            return Rejected("its deadline passed before an attempt", Fault.SYSTEM)
+            return Rejected("its deadline passed before an attempt", Fault.TRIGGER)
         if lease.number > action.schedule.attempts:
             # An attempt that always ends early, by a crash for example, must not repeat
             # for ever.
             return Uncertain("its attempts were cut short, the last one too")
         return None
+
+    async def _held(
+        self,
+        held: Deferred,
+        sealed: SealedSecret,
+        schedule: Schedule,
+        evidence: Evidence,
+    ) -> Report:
+        """Hold the trigger back, unless its secret would not open even after that."""
+        try:
+            await self.vault.verify(sealed)
+        except Unsealable as fault:
+            return Report(outcome=_unopened(sealed.secret, fault), evidence=evidence)
+        return Report(outcome=held, schedule=schedule, held=True)
 
     async def _dispatch(
         self, permit: Permit, channel: str, message: Message, lease: Lease
@@ -84,11 +99,15 @@ class Pipeline:
         try:
             opened = await self.vault.open(permit)
         except Unsealable as fault:
-            return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
+            return _unopened(secret, fault)
         with self.breaker.attempt(secret) as in_flight:
             dispatcher = self.dispatchers[channel]
             outcome = await dispatcher.dispatch(message, opened, lease.still_held)
         return self.breaker.observe(in_flight, outcome)
+
+
+def _unopened(secret: Secret, fault: Unsealable) -> Rejected:
+    return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
 
 
 async def _compose(instruction: Instruction, lease: Lease) -> Message | Rejected:

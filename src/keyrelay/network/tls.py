@@ -1,7 +1,7 @@
 """TLS: the contexts with which Keyrelay connects to servers.
 
 Every client context is made here, so that each checks the server's certificate and host
-name (RFC 6125), refuses versions older than TLS 1.2 (RFC 8996) and writes its session
+name (RFC 9525), refuses versions older than TLS 1.2 (RFC 8996) and writes its session
 keys to no file. `ssl.create_default_context` would write them to the file that the
 environment variable SSLKEYLOGFILE names; with that file the sessions can be decrypted.
 """
@@ -37,6 +37,8 @@ def _strict_context() -> ssl.SSLContext:
     # PROTOCOL_TLS_CLIENT requires a valid certificate and checks the host name.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # RFC 9525 section 2: a certificate names its server among its alternative names.
+    context.hostname_checks_common_name = False
     return context
 
 

@@ -1,16 +1,22 @@
 import base64
 import json
+import pickle
+from collections.abc import Callable, Collection
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.scrub import LONGEST, scrub
+from keyrelay.dispatchers.scrub import LONGEST, Scrubber
 
 USER = "ada@example.com"
 PASSWORD = 'hunter2/+é"<&'
 VALUES = (USER, PASSWORD)
+
+
+def scrub(text: str, values: Collection[str]) -> str:
+    return Scrubber.of(values)(text)
 
 
 def base64_of(text: str) -> str:
@@ -57,6 +63,32 @@ def test_no_encoding_of_a_value_stays(echo: str) -> None:
         assert form not in scrubbed
 
 
+@pytest.mark.parametrize("case", [str.upper, str.lower, str.swapcase, str.title])
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_no_encoding_of_a_value_stays_in_another_letter_case(
+    echo: str, case: Callable[[str], str]
+) -> None:
+    scrubbed = scrub(f"refused: {case(echo)} is wrong", VALUES)
+
+    assert scrubbed.startswith("refused: ")
+    assert scrubbed.endswith(" is wrong")
+    assert "hunt" not in scrubbed.lower()
+    assert base64_of("hunter")[:7].lower() not in scrubbed.lower()
+
+
+@given(value=st.text(st.characters(categories=["L", "N"]), min_size=1))
+def test_a_value_is_found_in_any_letter_case(value: str) -> None:
+    for case in (str.lower, str.upper, str.swapcase, str.casefold):
+        text = case(value)
+        if text.lower() == value.lower():  # some letters have no way back
+            assert scrub(f"- {text} -", [value]) == "- *** -"
+
+
+def test_a_mask_stands_where_the_value_stood_behind_letters_that_grow() -> None:
+    # In small letters the first has two characters.
+    assert scrub("\u0130\u0130 Hunter2 end", ["hunter2"]) == "\u0130\u0130 *** end"
+
+
 @given(
     before=st.binary(max_size=9),
     after=st.binary(max_size=9),
@@ -85,6 +117,18 @@ def test_every_occurrence_is_masked() -> None:
     echo = base64_of(PASSWORD)
 
     assert scrub(f"{echo} {PASSWORD} {echo} {PASSWORD}", VALUES) == "*** *** *** ***"
+
+
+def test_what_masks_a_value_shows_and_hands_out_nothing() -> None:
+    scrubber = Scrubber.of(["hunter2"])
+
+    assert "hunter" not in repr(scrubber)
+    with pytest.raises(TypeError):
+        pickle.dumps(scrubber)
+
+
+def test_values_that_overlap_leave_nothing_between_them() -> None:
+    assert scrub("an abcabcab end", ["abcab"]) == "an *** end"
 
 
 def test_an_empty_value_matches_nothing() -> None:

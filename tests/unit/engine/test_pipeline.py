@@ -237,7 +237,7 @@ REFUSALS = [
     (no_action, f"there is no action {MAIL_ACTION}", Fault.DEFINITION),
     (an_action_of_another_profile, "there is no action", Fault.DEFINITION),
     (in_catalog(an_action(active=False)), "'Tell' is inactive", Fault.DEFINITION),
-    (a_passed_deadline, "its deadline passed before an attempt", Fault.SYSTEM),
+    (a_passed_deadline, "its deadline passed before an attempt", Fault.TRIGGER),
     (no_secret, f"there is no secret {MAIL_SECRET}", Fault.DEFINITION),
     (a_secret_of_another_profile, "there is no secret", Fault.DEFINITION),
     (
@@ -507,3 +507,16 @@ async def test_the_dispatcher_asks_the_lease_before_it_sends(bench: Bench) -> No
 
     assert report.outcome == LEASE_LOST
     assert not bench.mail.sent
+
+
+async def test_what_does_not_open_waits_for_no_pause_to_end(bench: Bench) -> None:
+    bench.answer(Deferred("535 no", spends_attempt=False, blame=Blame.CREDENTIAL))
+    await bench.attempt()
+    bench.vault.broken = Unsealable("it was tampered with")
+
+    report = await bench.attempt()
+
+    assert not report.held
+    assert isinstance(report.outcome, Rejected)
+    assert report.outcome.fault is Fault.SYSTEM
+    assert "does not open" in report.outcome.reason

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from keyrelay.network.tls import (
     system_context,
 )
 from keyrelay.sources.kafka.connecting import connection
+from tests.contract.certificates import named_by_common_name
 
 
 def of_mail() -> ssl.SSLContext:
@@ -81,3 +83,29 @@ def test_client_contexts_are_made_in_one_place() -> None:
     ]
 
     assert makers == ["network/tls.py"]
+
+
+@each_connection
+@pytest.mark.parametrize("host", ["mail.example.com", "127.0.0.1"])
+def test_a_server_that_only_the_common_name_names_is_refused(
+    tmp_path: Path, make: Callable[[], ssl.SSLContext], host: str
+) -> None:
+    authority, chain = named_by_common_name(host)
+    (tmp_path / "chain.pem").write_bytes(chain)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(tmp_path / "chain.pem")
+    context = make()
+    context.load_verify_locations(cadata=authority)
+
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+        shake_hands(context, serving, host)
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, host: str) -> None:
+    """Let both sides read what the other wrote until the client is content."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(to_client, to_server, server_hostname=host)
+    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (ours, theirs, ours):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()

@@ -94,7 +94,7 @@ def message_answered(answers: Mapping[str, SmtpReply], final: SmtpReply) -> Outc
     deferred = [refusal for refusal in refusals if isinstance(refusal, Deferred)]
     if deferred:
         return replace(_most_serious(deferred), parts=_parts(answers, final))
-    return Delivered(final.text, _parts(answers, final))
+    return Delivered(final.scrubbed, _parts(answers, final))
 
 
 def message_unanswered(

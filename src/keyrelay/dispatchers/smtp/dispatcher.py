@@ -3,11 +3,10 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.smtp.compose import ComposedMail, HeaderInjected, compose
 from keyrelay.dispatchers.smtp.connect import Connector, Resolve, system_resolve
@@ -65,9 +64,7 @@ class SmtpDispatcher:
         except HeaderInjected:
             return Rejected("the mail's texts would make headers", Fault.TRIGGER)
         send = partial(transact, mail=mail, still_held=still_held)
-        outcome = await self._attempt(secret.secret, credentials, send)
-        values = (credentials.username, credentials.password.reveal())
-        return _scrubbed(outcome, values)
+        return await self._attempt(secret.secret, credentials, send)
 
     async def close(self) -> None:
         """End the sessions that are not in use."""
@@ -133,13 +130,3 @@ def smtp_dispatcher(
         limits=limits,
     )
     return SmtpDispatcher(ports=ports, pool=SessionPool(opener=opener, now=now))
-
-
-def _scrubbed(outcome: Outcome, values: Collection[str]) -> Outcome:
-    """Scrub every text of the outcome that may hold a peer's words."""
-    parts = tuple(
-        replace(part, answer=scrub(part.answer, values)) for part in outcome.parts
-    )
-    if isinstance(outcome, Delivered):
-        return replace(outcome, receipt=scrub(outcome.receipt, values), parts=parts)
-    return replace(outcome, reason=scrub(outcome.reason, values), parts=parts)

@@ -3,17 +3,18 @@
 import asyncio
 import socket
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from keyrelay.dispatchers.scrub import Scrubber
 from keyrelay.dispatchers.smtp.classify import classify
 from keyrelay.dispatchers.smtp.connect import AddressRefused, Connector
 from keyrelay.dispatchers.smtp.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.login import log_in
 from keyrelay.dispatchers.smtp.reply import ConversationFailed, SessionRefused
-from keyrelay.dispatchers.smtp.session import SmtpSession
+from keyrelay.dispatchers.smtp.session import SecuredConnection, SmtpSession
 from keyrelay.dispatchers.smtp.starttls import InsecureConnection, StartTls
-from keyrelay.model.outcome import Blame, Deferred, Fault, Rejected
+from keyrelay.model.outcome import Blame, Deferred, Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,26 +31,30 @@ class SessionOpener:
         """Return a session that is logged in, or why there is none.
 
         A server without STARTTLS, or with a certificate that does not verify, is
-        deferred: its operator can repair that without a change here. If that does not
-        happen, the schedule ends in a dead letter that gives the reason.
+        deferred: its operator can repair that without a change here. So is a name that
+        leads to an address that is not permitted, if only in one answer of its DNS. If
+        that does not happen, the schedule ends in a dead letter that gives the reason.
         """
+        scrubber = Scrubber.of((credentials.username, credentials.password.reveal()))
         try:
-            return await self._open(credentials)
-        except AddressRefused as refused:
-            return Rejected(str(refused), Fault.DEFINITION)
+            return await self._open(credentials, scrubber)
         except SessionRefused as refused:
-            return classify(refused.reply, refused.phase)
-        except (InsecureConnection, ConversationFailed) as failure:
+            reply = replace(refused.reply, scrubber=scrubber)
+            return classify(reply, refused.phase)
+        except (AddressRefused, InsecureConnection, ConversationFailed) as failure:
             return Deferred(str(failure), blame=Blame.PEER)
 
-    async def _open(self, credentials: SmtpCredentials) -> SmtpSession:
+    async def _open(
+        self, credentials: SmtpCredentials, scrubber: Scrubber
+    ) -> SmtpSession:
         host = credentials.smtp_server
         connection = await self.connector.connect(host, credentials.smtp_port)
         name, closed = _client_name(connection), asyncio.Event()
         protocol = await self.starttls.secure(
             connection, host.removesuffix("."), name, lambda _: closed.set()
         )
-        session = SmtpSession(protocol=protocol, limits=self.limits, closed=closed)
+        secured = SecuredConnection(protocol=protocol, closed=closed, scrubber=scrubber)
+        session = SmtpSession(connection=secured, limits=self.limits)
         with ExitStack() as unless_open:
             unless_open.callback(session.quit)
             await log_in(session, name, credentials)

@@ -1,8 +1,10 @@
 """Replies: what a server answered, and the failures that leave it without an answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+
+from keyrelay.dispatchers.scrub import NOTHING_SECRET, Scrubber
 
 
 class Phase(StrEnum):
@@ -20,12 +22,17 @@ class Phase(StrEnum):
 class SmtpReply:
     """A reply that could be parsed (RFC 5321 section 4.2).
 
-    `text` is the peer's, with "\\n" between its lines: it is scrubbed before it is
-    recorded.
+    `text` is the peer's, with "\\n" between its lines, for decisions alone; what is
+    recorded is `scrubbed`, or the reply as a string.
     """
 
     code: int
     text: str
+    scrubber: Scrubber = field(default=NOTHING_SECRET, repr=False, compare=False)
+
+    @property
+    def scrubbed(self) -> str:
+        return self.scrubber(self.text)
 
     @property
     def accepts(self) -> bool:
@@ -41,7 +48,7 @@ class SmtpReply:
         return self.code == 421
 
     def __str__(self) -> str:
-        return f"{self.code} {self.text}"
+        return f"{self.code} {self.scrubbed}"
 
 
 class ConversationFailed(Exception):

@@ -12,6 +12,7 @@ from aiosmtplib import (
 )
 from aiosmtplib.protocol import SMTPProtocol
 
+from keyrelay.dispatchers.scrub import Scrubber
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.reply import ConversationFailed, SmtpReply, timed_out
 
@@ -20,22 +21,38 @@ class StaleSession(Exception):
     """The server ended the session while it was idle; no mail was offered to it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecuredConnection:
+    """A connection over TLS, for one version of a secret.
+
+    `closed` is set once it is closed; `scrubber` masks the values of that version in
+    what the server says.
+    """
+
+    protocol: SMTPProtocol
+    closed: asyncio.Event
+    scrubber: Scrubber
+
+
 @dataclass(slots=True, kw_only=True)
 class SmtpSession:
     """Commands and their replies on one connection.
 
-    `closed` is set once the connection is closed. `extensions` are those that EHLO
+    `extensions` are those that EHLO
     listed, by name in lower case (RFC 5321 section 4.1.1.1). `transactions` counts the
     mail transactions begun (RFC 5321 section 3.3), and `in_transaction` tells whether
     one was left unfinished.
     """
 
-    protocol: SMTPProtocol
+    connection: SecuredConnection
     limits: Limits
-    closed: asyncio.Event
     extensions: dict[str, str] = field(default_factory=dict)
     transactions: int = 0
     in_transaction: bool = False
+
+    @property
+    def protocol(self) -> SMTPProtocol:
+        return self.connection.protocol
 
     @property
     def alive(self) -> bool:
@@ -61,7 +78,7 @@ class SmtpSession:
             raise ConversationFailed(f"the server hung up on {label}") from None
         except SMTPResponseException:
             raise _unreadable(label) from None
-        return self._checked(SmtpReply(code, text), label, expects)
+        return self._checked(self._reply(code, text), label, expects)
 
     async def begin(self, sender: str, size: int) -> SmtpReply:
         """Begin a transaction with MAIL, with the size in bytes (RFC 1870).
@@ -108,7 +125,7 @@ class SmtpSession:
             raise ConversationFailed("the server hung up after the message") from None
         except SMTPResponseException:
             raise _unreadable(label) from None
-        reply = self._checked(SmtpReply(code, text), label, expects=2)
+        reply = self._checked(self._reply(code, text), label, expects=2)
         self.in_transaction = False
         return reply
 
@@ -140,7 +157,7 @@ class SmtpSession:
         """Wait until the connection is closed, and abort it if that takes longer."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await self.closed.wait()
+                await self.connection.closed.wait()
         except TimeoutError:
             self.abort()
 
@@ -148,6 +165,9 @@ class SmtpSession:
         transport = self.protocol.transport
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
+
+    def _reply(self, code: int, text: str) -> SmtpReply:
+        return SmtpReply(code, text, self.connection.scrubber)
 
     def _checked(self, reply: SmtpReply, label: str, expects: int) -> SmtpReply:
         if reply.closes:

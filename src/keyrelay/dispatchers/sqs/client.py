@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.httpsession import get_cert_path
 from botocore.loaders import Loader
 
-from keyrelay.dispatchers.scrub import scrub
+from keyrelay.dispatchers.scrub import Scrubber
 from keyrelay.dispatchers.sqs.batches import BatchEntry
 from keyrelay.dispatchers.sqs.credentials import SqsCredentials
 from keyrelay.dispatchers.sqs.http_session import (
@@ -206,11 +206,19 @@ def _config(open_session: Callable[[], HttpSession]) -> AioConfig:
 
 
 def _scrubber(credentials: SqsCredentials) -> Scrub:
-    """Return a function that scrubs a peer's text."""
+    """Return a function that scrubs a peer's text, for the length of a call."""
+    made: list[Scrubber] = []
 
     def scrubbed(text: object) -> str:
-        secret, token = credentials.secret_access_key, credentials.session_token
-        values = [secret.reveal(), credentials.access_key_id]
-        return scrub(str(text), [*values, token.reveal()] if token else values)
+        if not made:  # not before it is needed: what SQS takes has nothing to scrub
+            made.append(Scrubber.of(list(_values(credentials))))
+        return made[0](str(text))
 
     return scrubbed
+
+
+def _values(credentials: SqsCredentials) -> Iterator[str]:
+    yield credentials.access_key_id
+    yield credentials.secret_access_key.reveal()
+    if credentials.session_token is not None:
+        yield credentials.session_token.reveal()

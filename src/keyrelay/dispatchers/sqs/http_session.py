@@ -96,7 +96,7 @@ class HttpSession:
             ) as response:
                 body = await response.read()
         except _UNCONNECTED as error:
-            raise ConnectionFailed(str(error)) from None
+            raise ConnectionFailed(_reason(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoReply(f"no reply came: {type(error).__name__}") from None
         return HttpReply(
@@ -145,11 +145,30 @@ def _only_to(egress: Egress) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
     def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
         if not egress.permits(str(address[0])):
-            reason = f"{address[0]} is not public; KEYRELAY_EGRESS_ALLOW allows more"
+            reason = (
+                f"{address[0]} is not a public address;"
+                " KEYRELAY_EGRESS_ALLOW allows networks by name"
+            )
             raise OSError(errno.EACCES, reason)
         return socket.socket(family, kind, protocol)
 
     return open_socket
+
+
+def _reason(error: Exception) -> str:
+    """Say why there was no connection, in words of ours or of this machine's."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError(
+            certificate_error=ssl.SSLCertVerificationError() as refused
+        ):
+            return f"the server's certificate was refused: {refused.verify_message}"
+        case aiohttp.ClientConnectorDNSError():
+            return "the host of queue_url was not resolved"
+        case aiohttp.ClientConnectorError():
+            why = error.os_error.strerror or type(error.os_error).__name__
+            return f"the host of queue_url was not reached: {why}"
+        case _:
+            return f"the host of queue_url was not reached: {type(error).__name__}"
 
 
 def _text(value: str | bytes) -> str:

@@ -10,7 +10,6 @@ from itertools import compress
 from typing import Protocol, assert_never
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.dispatchers.scrub import scrub
 from keyrelay.dispatchers.sqs.batches import (
     LARGEST,
     MOST_ENTRIES,
@@ -150,8 +149,7 @@ class BatchSender:
         try:
             reply = await self.client.send(entries, pending[0].caller.credentials)
         except ConnectionFailed as failure:
-            # The text may be the peer's, for example from its certificate.
-            reason = scrub(f"nothing was sent: {failure}", ())
+            reason = f"nothing was sent: {failure}"
             return [Deferred(reason, blame=Blame.PEER) for _ in pending]
         except NoReply as failure:
             return [Uncertain(str(failure)) for _ in pending]
