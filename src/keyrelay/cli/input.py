@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from keyrelay.cli.output import say
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.fields import Field
@@ -29,11 +30,18 @@ def read_document(file: str) -> Mapping[str, object]:
         raise InvalidDefinition(f"{_named(file)}: {fault}") from None
 
 
-def read_value(file: str) -> str:
-    """Read a secret's value, without the line end that editors leave behind."""
+def read_value(file: str, *, exact: bool) -> str:
+    """Read a secret's value.
+
+    One line end at its end, which editors leave behind, is left out and that is said,
+    unless the value is to be `exact`. Raises Refused.
+    """
     text = _text(_read(file))
     if text is None:
         raise Refused(f"{_named(file)} is not text in UTF-8")
+    if exact or not text.endswith("\n"):
+        return text
+    say("the line end behind the value was left out; --exact keeps it")
     return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -79,7 +79,7 @@ def publish_file(ctx: typer.Context, file: str, *, as_json: bool) -> None:
 
         perform(ctx, work)
     if report.refused:
-        raise Refused("some lines are no triggers; they are named above")
+        raise Refused("some lines were refused; they are named above")
 
 
 async def _publish_lines(

@@ -1,6 +1,6 @@
 """`keyrelay secret`: sealed values that are replaced but never read back."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -15,7 +15,7 @@ from keyrelay.cli.session import Session, perform, settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.cli.unreadable_view import unreadable_document, unreadable_line
 from keyrelay.model.credentials import TEXT
-from keyrelay.model.secret import SealedSecret
+from keyrelay.model.secret import SealedSecret, SecretType
 from keyrelay.model.tags import tags_document
 from keyrelay.services.naming import find_secret
 from keyrelay.services.paging import read_pages
@@ -31,6 +31,10 @@ Name = Annotated[str, typer.Argument(metavar="SECRET", help="Its id or its key."
 ValueFile = Annotated[
     str | None,
     typer.Option(help="File with the value, or - for standard input.", metavar="F"),
+]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Keep a line end at the end of --value-file."),
 ]
 
 
@@ -58,12 +62,13 @@ def create(
         list[str] | None, typer.Option(help="KEY=VALUE, repeatable.", metavar="K=V")
     ] = None,
     value_file: ValueFile = None,
+    exact: Exact = False,
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
     """Seal a new secret, and print its id."""
     if file is not None:
-        if key or type_ or tag or value_file:
+        if key or type_ or tag or value_file or exact:
             raise WrongUsage("--file holds all of a secret: give it alone")
         document = read_document(file)
     else:
@@ -73,8 +78,7 @@ def create(
         if type_ is not None:
             document |= {"type": type_}
         kind = secret_rules(settings_of(ctx)).type_called(type_ or TEXT.name)
-        value = ask_value(kind) if value_file is None else read_value(value_file)
-        document |= {"value": value}
+        document |= {"value": _value(kind, value_file, exact=exact)}
 
     async def work(session: Session) -> SealedSecret:
         secrets = session.store.definitions.secrets
@@ -145,6 +149,7 @@ def edit(
         bool, typer.Option("--ask", help="Ask for a new value at the terminal.")
     ] = False,
     value_file: ValueFile = None,
+    exact: Exact = False,
     tag: Annotated[
         list[str] | None,
         typer.Option(help="KEY=VALUE, repeatable; replaces all tags.", metavar="K=V"),
@@ -159,11 +164,11 @@ def edit(
     changes = dict(read_document(file)) if file is not None else {}
     if tag:
         changes["tags"] = tags_document(parse_tag_options(tag))
-    if ask:
+    if ask or value_file is not None:
         kind = secret_rules(settings_of(ctx)).type_called(known.type)
-        changes["value"] = ask_value(kind)
-    elif value_file is not None:
-        changes["value"] = read_value(value_file)
+        changes["value"] = _value(kind, value_file, exact=exact)
+    elif exact:
+        raise WrongUsage("--exact is about a value from --value-file")
 
     async def work(session: Session) -> SealedSecret:
         secrets = session.store.definitions.secrets
@@ -204,6 +209,16 @@ def types(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 async def _find(session: Session, name: str) -> StoredSecret:
     secrets = session.store.definitions.secrets
     return await find_secret(secrets, session.profile.id, name)
+
+
+def _value(
+    kind: SecretType, value_file: str | None, *, exact: bool
+) -> str | Mapping[str, object]:
+    if value_file is not None:
+        return read_value(value_file, exact=exact)
+    if exact:
+        raise WrongUsage("--exact is about a value from --value-file")
+    return ask_value(kind)
 
 
 def _answer(sealed: SealedSecret, *, as_json: bool) -> None:

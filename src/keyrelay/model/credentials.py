@@ -161,6 +161,15 @@ def _value(value: object, type_: SecretType) -> SecretValue:
         value = json.dumps(value)
     if not isinstance(value, str):
         raise InvalidDefinition("value must be a string")
+    # Neither can be seen in a value, nor found once it is sealed.
+    if value.startswith("\ufeff"):
+        raise InvalidDefinition(
+            "value begins with a byte order mark; save it as UTF-8 without one"
+        )
+    if "\0" in value:
+        raise InvalidDefinition(
+            "value holds NUL characters; save it as UTF-8, not as UTF-16"
+        )
     if not _is_storable(value):
         raise InvalidDefinition(f"value must be text of at most {LARGEST_VALUE} bytes")
     return SecretValue(value)

@@ -23,7 +23,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """The document is no trigger, and never will be."""
+    """The document is no trigger, or one that comes too late, and never will be one."""
 
     reason: str
 
@@ -43,6 +43,9 @@ class Publishing:
             trigger = Trigger.parse(document, self.origin)
         except MalformedTrigger as fault:
             return Malformed(str(fault))
+        if trigger.lifetime.deadline < self.origin.now():
+            # Kept, it would only become a dead letter.
+            return Malformed("its deadline has passed; give it a later one, or none")
         new = await self.inbox.accept(trigger)
         return Accepted(id=trigger.id, known=not new)
 

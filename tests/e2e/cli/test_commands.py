@@ -69,16 +69,66 @@ def test_a_secret_is_shown_without_its_value(keyrelay: Keyrelay) -> None:
     assert shown["created_at"] == shown["updated_at"]
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_value_is_read_without_the_last_line_end(
-    keyrelay: Keyrelay, end: str
+@pytest.mark.parametrize(
+    ("end", "kept"),
+    [("", ""), ("\n", ""), ("\r\n", ""), ("\r", "\r"), ("\n\n", "\n"), (" \n", " ")],
+)
+def test_one_line_end_is_left_out_of_a_value_and_that_is_said(
+    keyrelay: Keyrelay, end: str, kept: str
 ) -> None:
-    named = ("--key", "token", "--tag", "team=north")
+    named = ("--key", "token", "--tag", "team=north", "--value-file", "-")
 
-    keyrelay("secret", "create", *named, "--value-file", "-", stdin=f"hunter2{end}")
+    said = keyrelay("secret", "create", *named, stdin=f"hunter2{end}")
 
     shown = keyrelay("secret", "show", "token", "--json").document
-    assert shown["value_length"] == len("hunter2")
+    assert shown["value_length"] == len(f"hunter2{kept}")
+    assert ("--exact keeps it" in said.err) == (kept != end)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\n\n"])
+@pytest.mark.parametrize("verb", ["create", "edit"])
+def test_an_exact_value_keeps_its_line_ends(
+    keyrelay: Keyrelay, verb: str, end: str
+) -> None:
+    value = ("--value-file", "-", "--exact")
+    named: tuple[str, ...] = ("--key", "token", "--tag", "team=north")
+    if verb == "edit":
+        keyrelay("secret", "create", *named, "--value-file", "-", stdin="old")
+        named = ("token",)
+
+    said = keyrelay("secret", verb, *named, *value, stdin=f"hunter2{end}")
+
+    shown = keyrelay("secret", "show", "token", "--json").document
+    assert shown["value_length"] == len(f"hunter2{end}")
+    assert "line end" not in said.err
+
+
+def test_exact_is_about_a_value_from_a_file(keyrelay: Keyrelay) -> None:
+    create_secret(keyrelay)
+
+    said = keyrelay("secret", "edit", "mail", "--tag", "team=south", "--exact")
+
+    assert said.code == 2
+    assert "--value-file" in said.err
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("\ufeffhunter2", "begins with a byte order mark"),
+        ("h\0u\0n\0t\0", "holds NUL characters"),
+    ],
+)
+def test_what_no_person_sees_in_a_value_is_refused(
+    keyrelay: Keyrelay, value: str, sentence: str
+) -> None:
+    named = ("--key", "token", "--tag", "team=north", "--value-file", "-")
+
+    said = keyrelay("secret", "create", *named, stdin=value)
+
+    assert said.code == 1
+    assert sentence in said.err
+    assert "hunt" not in said.err
 
 
 def test_a_new_value_is_a_new_version(keyrelay: Keyrelay) -> None:

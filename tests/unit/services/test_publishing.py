@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -135,3 +136,18 @@ async def test_an_interruption_leaves_no_task_behind() -> None:
         await running
     assert answers.given == []
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(milliseconds=1)])
+async def test_a_trigger_is_refused_once_its_deadline_has_passed(
+    late: timedelta,
+) -> None:
+    queue, deadline = memory_queue(), (NOON - late).isoformat()
+    raw = json.dumps({"id": "t1", "action": MAIL_ACTION, "deadline": deadline}).encode()
+
+    answer = await Publishing(inbox=queue, origin=ORIGIN).publish(raw)
+
+    assert isinstance(answer, Malformed if late else Accepted)
+    assert len(queue.storage.rows) == (0 if late else 1)
+    if isinstance(answer, Malformed):
+        assert "deadline has passed" in answer.reason
