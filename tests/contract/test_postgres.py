@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Locked
 from keyrelay.databases.postgresql import PostgresqlDatabase, connect
@@ -287,6 +288,41 @@ async def test_a_server_that_was_restarted_is_met_by_fresh_connections(
 
     await write(database, "taken")
     assert await notes(database) == ["taken"]
+
+
+async def process_of(connection: AsyncConnection) -> object:
+    return await connection.scalar(text("SELECT pg_backend_pid()"))
+
+
+async def test_when_one_connection_has_turned_read_only_all_are_replaced(
+    database: PostgresqlDatabase,
+) -> None:
+    """As after a failover that leaves them open, to what is no primary any more."""
+    async with database.transaction() as one, database.transaction() as two:
+        old = {await process_of(one), await process_of(two)}
+        for each in (one, two):
+            await each.execute(
+                text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            )
+
+    with pytest.raises(Unavailable, match="takes no writes"):
+        await write(database, "lost")
+    await write(database, "kept")
+
+    async with database.reading() as one, database.reading() as two:
+        assert old.isdisjoint({await process_of(one), await process_of(two)})
+    assert await notes(database) == ["kept"]
+
+
+@pytest.mark.parametrize("state", ["25006", "57P01", "57P03", "57P05"])
+async def test_a_listener_does_not_stay_with_a_server_that_serves_no_more(
+    database: PostgresqlDatabase, state: str
+) -> None:
+    async with database.listening(asyncio.Event()) as lost:
+        with pytest.raises(Unavailable):
+            await raised(database, state)
+
+        assert lost.is_set()
 
 
 async def test_without_its_server_it_is_unavailable_and_then_works_again(

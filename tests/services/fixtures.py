@@ -22,6 +22,7 @@ from tests.services import (
     localstack,
     mailhog,
     mailpit,
+    pgbouncer,
     postfix,
     postgresql,
     smtp_server,
@@ -119,6 +120,11 @@ def kafka_pair(server_certificate: Path) -> Iterator[tuple[Kafka, ...]]:
 def running_postgresql() -> Iterator[PostgreSql]:
     with ExitStack() as stack:
         yield _start(_postgresql(), stack)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_path() -> Path:
+    return _found(pgbouncer)
 
 
 @pytest.fixture(scope="session")

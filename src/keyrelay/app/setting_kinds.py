@@ -8,6 +8,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
+from keyrelay.databases.server_url import (
+    InvalidServerUrl,
+    is_server_url,
+    parse_server_url,
+)
 from keyrelay.network.egress import parse_networks
 from keyrelay.sources.kafka.connecting.address import parse_address
 
@@ -36,12 +41,20 @@ def origin(value: str) -> str:
 
 
 def database_url(value: SecretStr | None) -> SecretStr | None:
-    if value is None or _is_of(value.get_secret_value(), "sqlite", "postgresql"):
+    url = None if value is None else value.get_secret_value()
+    if url is None or _is_of(url, "sqlite"):
         return value
-    raise ValueError(
+    wanted = (
         "expected a URL like sqlite:////var/lib/keyrelay/keyrelay.db"
         " or postgresql://user@host/keyrelay"
     )
+    if not is_server_url(url):
+        raise ValueError(wanted)
+    try:
+        parse_server_url(url)
+    except InvalidServerUrl as fault:
+        raise ValueError(f"{fault}; {wanted}") from None
+    return value
 
 
 def queue_url(value: str | None) -> str | None:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from pydantic import SecretStr
-from sqlalchemy import make_url
 
 from keyrelay.app.setting_kinds import database_url
 from keyrelay.app.settings import Settings
@@ -16,6 +15,7 @@ from keyrelay.cli.output import Document, put, put_document, say, show_table
 from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import run, settings_of
+from keyrelay.databases.opening import has_password, is_same
 from keyrelay.services.transfer import Transfer, Transferred
 
 app = typer.Typer(rich_markup_mode=None)
@@ -50,7 +50,7 @@ def copy_(
         raise WrongUsage("give --from, --to or both")
     from_ = _url(source, settings)
     to = _url(target, settings)
-    if make_url(from_) == make_url(to):
+    if is_same(from_, to):
         raise WrongUsage("source and target are the same database")
     copied = run(_copy(settings, from_, to, shown=is_progress_seen(answers=False)))
     if as_json:
@@ -87,7 +87,7 @@ def _url(given: str | None, settings: Settings) -> str:
         database_url(SecretStr(given))
     except ValueError as fault:
         raise WrongUsage(str(fault)) from None
-    if make_url(given).password is not None:
+    if has_password(given):
         raise WrongUsage(
             "a password is no argument, for process lists show those: set"
             " KEYRELAY_DATABASE and leave the option out, or use ~/.pgpass"

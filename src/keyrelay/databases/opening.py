@@ -8,17 +8,27 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from keyrelay.databases.database import PATIENCE, Database
+from keyrelay.databases.server_url import is_server_url, parse_server_url
 from keyrelay.ports import Unavailable
 
 
 def is_there(url: str) -> bool:
     """Return whether there is a database to open; a server is asked on opening."""
-    return _is_postgresql(url) or file_of(url).exists()
+    return is_server_url(url) or file_of(url).exists()
 
 
 def file_of(url: str) -> Path:
     """Return the file that a `sqlite:///…` names."""
     return Path(make_url(url).database or "")
+
+
+def has_password(url: str) -> bool:
+    return is_server_url(url) and parse_server_url(url).has_password
+
+
+def is_same(url: str, other: str) -> bool:
+    """Tell whether both name the same database."""
+    return _named(url) == _named(other)
 
 
 @asynccontextmanager
@@ -39,7 +49,7 @@ async def open_database(
 
 def _connect(url: str, patience: timedelta) -> Database:
     # Imported here: a process pays only for the driver of the database that it uses.
-    if _is_postgresql(url):
+    if is_server_url(url):
         from keyrelay.databases import postgresql
 
         return postgresql.connect(url, patience)
@@ -50,8 +60,8 @@ def _connect(url: str, patience: timedelta) -> Database:
     return sqlite.connect(path)
 
 
-def _is_postgresql(url: str) -> bool:
-    return make_url(url).get_backend_name() == "postgresql"
+def _named(url: str) -> str:
+    return parse_server_url(url).shown if is_server_url(url) else str(file_of(url))
 
 
 def _make_private(path: Path) -> None:

@@ -10,38 +10,30 @@ from contextlib import (
 )
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 import asyncpg
-from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from keyrelay.databases.database import PATIENCE, Locked
+from keyrelay.databases.server_sessions import ServerSessions, UnfitSession
+from keyrelay.databases.server_url import parse_server_url
 from keyrelay.ports import Unavailable
 
-_SESSION = {
-    "application_name": "keyrelay",
-    # Whatever the server's default is: without it, a crash of the server may lose
-    # commits that were already reported as durable.
-    "synchronous_commit": "on",
-    # A plan that was made while a table was small scans all of it once it is large,
-    # for as long as the connection is open and the table is not analyzed.
-    "plan_cache_mode": "force_custom_plan",
-    "lock_timeout": "10s",
-    # A process that was stopped, or whose machine is gone, frees its locks soon.
-    "idle_in_transaction_session_timeout": "30s",
-}
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 # The lock of `writing`; the number is Keyrelay's own.
 _WRITER = text("SELECT pg_advisory_xact_lock(7021460)")
 _CHANNEL = "keyrelay"
 # From SQLAlchemy, from the driver where it is called directly, from the network.
 _DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError)
-_REFUSED = (DBAPIError, PoolExhausted, *_DRIVERS, OSError)
+_REFUSED = (DBAPIError, PoolExhausted, UnfitSession, *_DRIVERS, OSError)
+
+# By SQLSTATE: its connection leads nowhere any more, even if it is open.
+_READ_ONLY, _TOLD_TO_GO = "25006", "57P0"
 
 _LOCKED = "the database is locked; end the process that holds it"
 _SILENT = "the server does not answer; check that it runs and can be reached"
@@ -78,6 +70,8 @@ class PostgresqlDatabase:
     engine: AsyncEngine
     _snapshots: AsyncEngine
     _autocommits: AsyncEngine
+    _shown: str
+    _lost: set[asyncio.Event] = field(default_factory=set, init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     @property
@@ -89,7 +83,7 @@ class PostgresqlDatabase:
         return timedelta(seconds=1)
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return _begun(self._snapshots)
+        return self._begun(self._snapshots)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -99,10 +93,10 @@ class PostgresqlDatabase:
             yield connection
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return _begun(self.engine)
+        return self._begun(self.engine)
 
     def autocommit(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return _begun(self._autocommits)
+        return self._begun(self._autocommits)
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
@@ -116,7 +110,8 @@ class PostgresqlDatabase:
     @asynccontextmanager
     async def listening(self, changed: asyncio.Event) -> AsyncIterator[asyncio.Event]:
         lost = asyncio.Event()
-        with _refusals(self.engine.url):
+        self._lost.add(lost)
+        with _refusals(self._shown):
             async with self.engine.connect() as connection:
                 raw = (await connection.get_raw_connection()).driver_connection
                 assert isinstance(raw, asyncpg.Connection)
@@ -125,11 +120,29 @@ class PostgresqlDatabase:
                     await raw.add_listener(_CHANNEL, lambda *_: changed.set())
                     yield lost
                 finally:
+                    self._lost.discard(lost)
                     # A connection that listens must not go back to the pool.
                     await connection.invalidate()
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _begun(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        with _refusals(self._shown):
+            async with engine.begin() as connection:
+                yield connection
+
+    def _notice(self, context: ExceptionContext) -> None:
+        """Drop all connections once one leads to a server that serves no more.
+
+        After a gentle failover they stay open, to a server that has turned read-only.
+        """
+        state = getattr(context.original_exception.__cause__, "sqlstate", None) or ""
+        if state == _READ_ONLY or state.startswith(_TOLD_TO_GO):
+            context.is_disconnect = True
+            for lost in self._lost:
+                lost.set()
 
 
 def connect(url: str, patience: timedelta = PATIENCE) -> PostgresqlDatabase:
@@ -137,57 +150,38 @@ def connect(url: str, patience: timedelta = PATIENCE) -> PostgresqlDatabase:
 
     Commits are durable, and errors quote no values.
     """
-    named = make_url(url)
-    dsn = named.set(drivername="postgresql").render_as_string(hide_password=False)
+    named = parse_server_url(url)
+    sessions = ServerSessions(url=named, patience=patience)
     engine = create_async_engine(
-        # Without user and password, which can then not be printed.
-        URL.create(
-            "postgresql+asyncpg",
-            host=named.host,
-            port=named.port,
-            database=named.database,
-        ),
+        # Without host, user and password: `sessions` makes the connections.
+        "postgresql+asyncpg://",
         hide_parameters=True,
         pool_size=10,
         max_overflow=5,
         pool_timeout=patience.total_seconds(),
-        async_creator=partial(_connect, dsn, patience),
+        async_creator=sessions.open,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    return PostgresqlDatabase(
+    database = PostgresqlDatabase(
         engine=engine,
+        _shown=named.shown,
         _snapshots=engine.execution_options(**_SNAPSHOT),
         _autocommits=engine.execution_options(isolation_level="AUTOCOMMIT"),
     )
-
-
-@asynccontextmanager
-async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    with _refusals(engine.url):
-        async with engine.begin() as connection:
-            yield connection
-
-
-async def _connect(dsn: str, patience: timedelta) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        dsn,
-        timeout=min(patience, PATIENCE).total_seconds(),
-        command_timeout=patience.total_seconds(),
-        server_settings=_SESSION,
-    )
+    event.listen(engine.sync_engine, "handle_error", database._notice)  # noqa: SLF001 - its own module
+    return database
 
 
 @contextmanager
-def _refusals(url: URL) -> Iterator[None]:
+def _refusals(shown: str) -> Iterator[None]:
     """Turn what server and network refuse into Unavailable, which says what to do."""
     try:
         yield
     except _REFUSED as error:
         if (refusal := _refusal(error)) is None:
             raise
-        where = url.set(drivername="postgresql").render_as_string()
         kind = Locked if refusal == _LOCKED else Unavailable
-        raise kind(f"{where}: {refusal}") from error
+        raise kind(f"{shown}: {refusal}") from error
 
 
 def _refuse_closed(
@@ -200,6 +194,8 @@ def _refuse_closed(
 
 def _refusal(error: Exception) -> str | None:
     """Say what was refused and what to do; None, the mistake is Keyrelay's own."""
+    if isinstance(error, UnfitSession):
+        return str(error)
     if isinstance(error, PoolExhausted):
         return "all connections are in use; try again"
     if isinstance(error, ssl.SSLError):
