@@ -22,7 +22,7 @@ COVERED := --cov --cov-append --cov-report=
 PIN := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
-.PHONY: help demo test faults check bench setup services schema requirements
+.PHONY: help demo test faults ledgers check bench setup services schema requirements
 
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,6 +40,9 @@ test: services ## Run what one runs while working: unit, contract and end-to-end
 
 faults: services ## Run what takes longer: kills, outages, full disks, thousands of triggers
 	$(PYTEST) tests/faults
+
+ledgers: services ## Run the ledgers of kills in full: 200 each, an hour or so
+	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/faults/test_kills.py tests/faults/test_many_kills.py
 
 check: setup ## Lint, check the format and the types
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@ import itertools
 import json
 import random
 import signal
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -136,5 +135,7 @@ def trigger_in(body: str) -> str:
 
 def reckon_at(place: Place, ledger: Ledger, accepted: Sequence[str]) -> Reckoning:
     """Compare what was accepted with what arrived and what is recorded of it."""
-    taken = Counter(trigger_in(entry.name) for entry in ledger.entries())
+    taken: dict[str, list[float]] = {}
+    for entry in ledger.entries():
+        taken.setdefault(trigger_in(entry.name), []).append(entry.at)
     return compare(accepted, taken, place.dead_letters(), place.attempts())

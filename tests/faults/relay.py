@@ -93,17 +93,18 @@ def to_queue(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     home.run("init")
-    secret = home.create_secret(
-        "queue",
-        "aws-sqs",
-        {
-            "aws_region": sink.region,
-            "queue_url": sink.queue_url("bench"),
-            "access_key_id": sink.access_key,
-            "secret_access_key": sink.secret_key,
-        },
-    )
+    secret = home.create_secret("queue", "aws-sqs", queue_secret(sink))
     return _permitted(home, {"type": "queue-sqs", "sqs_secret": secret})
+
+
+def queue_secret(sink: SqsSink) -> Mapping[str, object]:
+    """Return the value of the secret called `queue`."""
+    return {
+        "aws_region": sink.region,
+        "queue_url": sink.queue_url("bench"),
+        "access_key_id": sink.access_key,
+        "secret_access_key": sink.secret_key,
+    }
 
 
 def trigger_of(message_id: str) -> str:

@@ -7,20 +7,20 @@ from datetime import timedelta
 
 import pytest
 
+from tests.faults.lengths import KILLS
 from tests.faults.reckoning import reckon
 from tests.faults.relay import Relay, trigger_of
 from tests.sinks.smtp import SmtpSink
 
-KILLS = 50
 SEED = 20_260_101
 WITHIN = timedelta(seconds=60)
 
 
-@pytest.mark.timeout(240)
-def test_fifty_kills_of_the_worker_lose_nothing_and_repeat_only_what_is_recorded(
+@pytest.mark.timeout(90 + 5 * KILLS)
+def test_kills_of_the_worker_lose_nothing_and_repeat_only_what_is_recorded(
     relay: Relay, sink: SmtpSink, tell: Callable[[str], None]
 ) -> None:
-    accepted = [f"t{number}" for number in range(3000)]
+    accepted = [f"t{number}" for number in range(60 * KILLS)]
     relay.publish(accepted)
 
     _kill(relay, sink, random.Random(SEED))  # noqa: S311 - to be repeatable
@@ -33,6 +33,7 @@ def test_fifty_kills_of_the_worker_lose_nothing_and_repeat_only_what_is_recorded
     assert reckoning.lost == set()
     assert reckoning.unrecorded == set()
     assert reckoning.unaccounted == set()
+    assert reckoning.resent == set()
     relay.home.run("audit", "verify")
 
 

@@ -1,0 +1,7 @@
+"""Lengths: how long the ledgers are, in full and where each change waits for them."""
+
+import os
+
+IN_FULL = os.environ.get("KEYRELAY_TEST_LEDGERS") == "full"
+KILLS = 200 if IN_FULL else 50
+KILLS_OF_MANY = 200 if IN_FULL else 12
