@@ -31,6 +31,7 @@ def _remarks(ctx: typer.Context, stored: StoredDocument) -> Sequence[str]:
 _actions = Documents(
     store=lambda session: session.store.definitions.actions,
     absent={"name": "", "active": True, "lock": False, "tags": []},
+    unique=True,
     remarks=_remarks,
 )
 

@@ -41,11 +41,12 @@ def _none(_: typer.Context, __: StoredDocument) -> Sequence[str]:
 class Documents(Generic[D]):
     """`absent` holds the values of fields that a document leaves out.
 
-    `remarks` returns what people are told about a document that was stored.
+    `unique`: no two have the same name, so that a name always finds one.
     """
 
     store: Callable[[Session], DocumentStore[D]]
     absent: Document
+    unique: bool = False
     remarks: Callable[[typer.Context, StoredDocument], Sequence[str]] = _none
 
     def create(self, ctx: typer.Context, file: str, *, as_json: bool) -> None:
@@ -53,7 +54,9 @@ class Documents(Generic[D]):
 
         async def work(session: Session) -> StoredDocument:
             store = self.store(session)
-            return await store.create(session.profile.id, document, session.actor)
+            return await store.create(
+                session.profile.id, document, session.actor, unique=self.unique
+            )
 
         self._answer(ctx, perform(ctx, work), as_json=as_json)
 
@@ -66,7 +69,9 @@ class Documents(Generic[D]):
         async def work(session: Session) -> StoredDocument:
             store = self.store(session)
             id_ = id_of(await find_definition(store, session.profile.id, name))
-            return await store.edit(session.profile.id, id_, changes, session.actor)
+            return await store.edit(
+                session.profile.id, id_, changes, session.actor, unique=self.unique
+            )
 
         self._answer(ctx, perform(ctx, work), as_json=as_json)
 

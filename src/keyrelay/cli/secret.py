@@ -44,6 +44,7 @@ Examples:
   keyrelay secret create --key office-mail --type smtp --tag team=north
   pass show token | keyrelay secret create --key token --tag team=north --value-file -
   keyrelay secret create --file secret.json
+  keyrelay secret create --file shown.json --value-file value.json
 
 Without --value-file or --file the value is asked for. It is never an argument:
 process lists show those."""
@@ -68,9 +69,11 @@ def create(
 ) -> None:
     """Seal a new secret, and print its id."""
     if file is not None:
-        if key or type_ or tag or value_file or exact:
-            raise WrongUsage("--file holds all of a secret: give it alone")
-        document = read_document(file)
+        if key or type_ or tag:
+            raise WrongUsage("--file holds all of a secret but its value: see --help")
+        document = {**read_document(file)}
+        if value_file is not None:
+            document["value"] = read_value(value_file, exact=exact)
     else:
         if key is None:
             raise WrongUsage("give --key and --tag, or a whole secret with --file")

@@ -11,6 +11,7 @@ import typer
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.times import parse_deadline
 from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.json_flaws import json_flaw
 
 Action = Annotated[
     str | None, typer.Option("--action", help="What to do: an action, by id or name.")
@@ -130,8 +131,9 @@ def _data(text: str) -> object:
     try:
         return parse_document(f'{{"data": {text}}}')["data"]
     except (InvalidDefinition, KeyError):
+        flaw = json_flaw(text)
         raise InvalidDefinition(
-            "--data is a JSON object or a list of them, in which no key stands twice"
+            f"--data is a JSON object or a list of them{flaw and ': '}{flaw}"
         ) from None
 
 

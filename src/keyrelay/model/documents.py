@@ -10,7 +10,19 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
+from keyrelay.model.json_flaws import json_flaw
+
 DEEPEST = 32  # levels of objects and lists
+
+
+# What answers hold and requests may send back: TagoIO's clients edit and duplicate with
+# all that they were told.
+# fmt: off
+_READ_ONLY = frozenset({
+    "id", "profile", "created_at", "updated_at", "token", "console", "last_run",
+    "last_triggered", "version", "versions", "locked_at", "value_length",
+})
+# fmt: on
 
 
 class InvalidDefinition(ValueError):
@@ -28,13 +40,19 @@ def parse_document(raw: bytes | str, *, deepest: int = DEEPEST) -> Mapping[str, 
     document = _decoded(text)
     # Raised here, outside `except`: the decoder's error holds the whole input.
     if not isinstance(document, dict):
+        flaw = json_flaw(raw)
         raise InvalidDefinition(
-            "expected one JSON object, in UTF-8, in which no key stands twice"
+            f"expected one JSON object{(flaw and f': {flaw}') or ''}"
         )
     # Most documents have fewer brackets than that, and need not be walked.
     if text.count("{") + text.count("[") > deepest:
         require_shallow(document, "JSON", levels=deepest)
     return document
+
+
+def without_read_only(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the fields that a request can set."""
+    return {name: each for name, each in document.items() if name not in _READ_ONLY}
 
 
 def require_shallow(value: object, what: str, *, levels: int) -> None:

@@ -10,6 +10,7 @@ from tests.e2e.cli.definitions import (
     SMTP,
     SQS,
     create_action,
+    create_policy,
     create_secret,
     mail_action,
     secret,
@@ -139,14 +140,13 @@ def test_a_missing_thing_is_refused_in_one_sentence(
 
 
 def test_a_name_that_two_definitions_have_is_refused(keyrelay: Keyrelay) -> None:
-    secret_id = create_secret(keyrelay)
-    ids = {create_action(keyrelay, secret_id), create_action(keyrelay, secret_id)}
+    ids = {create_policy(keyrelay), create_policy(keyrelay)}
 
-    said = keyrelay("action", "delete", "tell")
+    said = keyrelay("policy", "delete", "north uses its own")
 
-    assert refused(said, "2 are called 'tell'; say which by id"), said
+    assert refused(said, "2 are called 'north uses its own'; say which by id"), said
     assert all(id_ in said.err for id_ in ids)
-    assert len(keyrelay("action", "list", "--json").documents) == 2
+    assert len(keyrelay("policy", "list", "--json").documents) == 2
 
 
 @pytest.mark.parametrize(

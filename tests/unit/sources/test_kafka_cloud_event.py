@@ -230,7 +230,7 @@ def test_batches_and_other_formats_are_refused(media_type: bytes) -> None:
     ids=["nothing", "list", "bytes", "utf-16", "id twice", "action twice", "NaN"],
 )
 def test_an_event_is_strict_json(raw: bytes) -> None:
-    with pytest.raises(MalformedTrigger, match="no key stands twice"):
+    with pytest.raises(MalformedTrigger, match="expected one JSON object"):
         unwrap(raw, list(STRUCTURED.items()))
 
 

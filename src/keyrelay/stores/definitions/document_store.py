@@ -11,7 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
-from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.documents import (
+    InvalidDefinition,
+    parse_document,
+    without_read_only,
+)
 from keyrelay.model.tags import Tagged
 from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import (
@@ -87,8 +91,10 @@ class DocumentStore(Generic[D]):
     kind: DocumentKind[D]
 
     async def create(
-        self, profile: str, document: Document, actor: str
+        self, profile: str, document: Document, actor: str, *, unique: bool = False
     ) -> StoredDocument:
+        """Store it without read-only fields; if `unique`, under a name of its own."""
+        document = without_read_only(document)
         world = self.journal.audit_log.world
         id_ = world.new_id(world.now())
         definition = self.kind.parse(document, id_, profile)
@@ -97,6 +103,8 @@ class DocumentStore(Generic[D]):
                 id=id_, document=document, created_at=writing.at, updated_at=writing.at
             )
             await self.kind.check(writing.connection, definition)
+            if unique:
+                await self._require_own_name(writing.connection, definition)
             row = {"id": id_, "profile": profile, "created_at": stored.created_at}
             await writing.connection.execute(
                 insert(self.kind.table).values(row | self._row(definition, stored))
@@ -105,9 +113,19 @@ class DocumentStore(Generic[D]):
         return stored
 
     async def edit(
-        self, profile: str, id_: str, changes: Document, actor: str
+        self,
+        profile: str,
+        id_: str,
+        changes: Document,
+        actor: str,
+        *,
+        unique: bool = False,
     ) -> StoredDocument:
-        """Replace the fields given, each as a whole. Raises NotFound."""
+        """Replace the fields given, each as a whole. Raises NotFound.
+
+        Read-only fields are left out; if `unique`, no other may have its name.
+        """
+        changes = without_read_only(changes)
         if not changes:
             raise InvalidDefinition("an edit gives at least one field")
         async with self.journal.writing(profile, actor) as writing:
@@ -115,6 +133,8 @@ class DocumentStore(Generic[D]):
             document = {**before.document, **changes}
             definition = self.kind.parse(document, id_, profile)
             await self.kind.check(writing.connection, definition)
+            if unique and "name" in changes:
+                await self._require_own_name(writing.connection, definition)
             stored = StoredDocument(
                 id=id_,
                 document=document,
@@ -152,6 +172,22 @@ class DocumentStore(Generic[D]):
         wanted = listed(things, table, self.kind.noun, listing, _SORTS)
         async with self.database.reading() as connection:
             return tuple(await read_rows(connection, wanted, listing.slice, _stored))
+
+    async def _require_own_name(
+        self, connection: AsyncConnection, definition: D
+    ) -> None:
+        table, tagged = self.kind.table, definition.tagged
+        alike = select(table.c.id).where(
+            table.c.profile == tagged.profile,
+            table.c.name == definition.name,
+            table.c.id != tagged.id,
+        )
+        taken = (await connection.execute(alike.limit(1))).scalar()
+        if taken is not None:
+            raise InvalidDefinition(
+                f"there is another {self.kind.noun} of this name, {taken}: edit that"
+                " one, or choose another name"
+            )
 
     async def _find(
         self, connection: AsyncConnection, profile: str, id_: str

@@ -16,7 +16,11 @@ from keyrelay.model.credentials import (
     parse_secret,
     parse_secret_edit,
 )
-from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.documents import (
+    InvalidDefinition,
+    parse_document,
+    without_read_only,
+)
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import (
@@ -53,7 +57,7 @@ class SecretStore:
     async def create(
         self, profile: str, document: Mapping[str, object], actor: str
     ) -> SealedSecret:
-        draft = parse_secret(document, self.rules)
+        draft = parse_secret(without_read_only(document), self.rules)
         world, vault = self.journal.audit_log.world, self.journal.audit_log.vault
         now = world.now()
         secret = Secret(
@@ -83,12 +87,13 @@ class SecretStore:
     async def edit(
         self, profile: str, id_: str, changes: Mapping[str, object], actor: str
     ) -> SealedSecret:
-        """Replace value, tags or both, as a new version.
+        """Replace value, tags or both, as a new version; the type is left as it is.
 
         Raises NotFound, EditedMeanwhile, and Unsealable where only the tags are
         given and the value, sealed with the old ones, does not open.
         """
         before = readable(await self.get(profile, id_))
+        changes = _settable(changes, before.secret)
         edit = parse_secret_edit(changes, before.secret.type, self.rules)
         after = await self._resealed(before, edit)
         mac = await self.journal.audit_log.vault.authenticator(LABEL)
@@ -213,6 +218,14 @@ def _secrets_of(profile: str) -> Select[tuple[object, ...]]:
         .join(secret_versions, secret_versions.c.secret == secrets.c.id)
         .where(secrets.c.profile == profile)
     )
+
+
+def _settable(changes: Mapping[str, object], secret: Secret) -> Mapping[str, object]:
+    """Return what an edit can set: a whole secret, as it is shown, is sent back too."""
+    if changes.get("key", secret.key) != secret.key:
+        raise InvalidDefinition("a secret's key never changes: create another secret")
+    fields = without_read_only(changes)
+    return {name: each for name, each in fields.items() if name not in ("key", "type")}
 
 
 async def _insert(connection: AsyncConnection, sealed: SealedSecret) -> None:
