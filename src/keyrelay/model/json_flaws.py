@@ -1,4 +1,4 @@
-"""JSON flaws: where a text stops being strict JSON, and why, for the one who wrote it.
+"""JSON flaws: where a text stops being strict JSON, and why.
 
 Read only once a document was refused. No value is quoted: what is refused may be a
 secret.

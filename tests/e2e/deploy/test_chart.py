@@ -46,6 +46,10 @@ NONSENSE: dict[str, tuple[Document, str]] = {
         {"autoscaling": {"enabled": True, "lag": {"enabled": False}}},
         "autoscaling",
     ),
+    "fewer replicas at most than at least": (
+        {"autoscaling": {"enabled": True, "minReplicas": 9, "maxReplicas": 3}},
+        "maxReplicas",
+    ),
     "a worker without bounds": (
         {"worker": {"resources": {"limits": None}}},
         "limits",

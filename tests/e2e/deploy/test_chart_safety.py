@@ -4,9 +4,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from keyrelay.vault.providers import file
-from tests.e2e.deploy.chart import Release
+from tests.e2e.deploy import chart
+from tests.e2e.deploy.chart import Document, Release
+from tests.services.helm import Helm
 
 KEY = "KEYRELAY-KEY-1-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
 # Of the Pod Security Standard "restricted", with nothing from the host.
@@ -91,7 +94,54 @@ def test_workers_go_only_where_their_work_is(everything: Release) -> None:
 
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in policy
-    assert sorted(set(ports)) == [53, 443, 587, 5432, 9092]
+    # 9092 and 587 are listed; the others are what these values name.
+    assert sorted(set(ports)) == [53, 443, 587, 2587, 5432, 9092, 9093]
+
+
+@pytest.mark.parametrize(
+    ("values", "opened"),
+    [
+        ({"kafka": {"bootstrap": "a:19092,b:29092"}}, {19092, 29092}),
+        ({"settings": {"smtp_ports": "465, 2525"}}, {465, 2525}),
+        ({"settings": {"sqs_endpoints": "http://sqs:9324"}}, {9324}),
+        (
+            {"settings": {"sqs_endpoints": "http://sqs,https://[fd00::1]:8443"}},
+            {80, 8443},
+        ),
+        ({"networkPolicy": {"egress": {"database": {"ports": [6432]}}}}, {6432}),
+    ],
+)
+def test_a_port_that_the_values_name_is_open(
+    helm: Helm, tmp_path: Path, values: Document, opened: set[int]
+) -> None:
+    given = tmp_path / "values.yaml"
+    given.write_text(yaml.safe_dump(values))
+
+    policy = chart.release(helm, [given]).one("NetworkPolicy", "relay-keyrelay")
+
+    ports = {each["port"] for way in policy["spec"]["egress"] for each in way["ports"]}
+    assert ports >= opened
+
+
+def test_the_preparation_has_a_policy_of_its_own_before_it(
+    everything: Release,
+) -> None:
+    """On an upgrade the release's own is still the old one, with its ports."""
+    policy = everything.one("NetworkPolicy", "-prepare")
+    labels = everything.one("Job", "-prepare")["spec"]["template"]["metadata"]["labels"]
+    selectors = {
+        each["metadata"]["name"]: each["spec"]["podSelector"]["matchLabels"]
+        for each in everything.all("NetworkPolicy")
+    }
+    hook = policy["metadata"]["annotations"]
+
+    found = [name for name, each in selectors.items() if each.items() <= labels.items()]
+    assert found == [policy["metadata"]["name"]]
+    assert hook["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert int(hook["helm.sh/hook-weight"]) < 0
+    ways = policy["spec"]["egress"]
+    ports = {each["port"] for way in ways for each in way["ports"]}
+    assert ports == {53, 5432, 9092, 9093}
 
 
 @pytest.mark.parametrize("port", [443, 587])

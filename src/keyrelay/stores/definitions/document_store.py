@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -24,6 +24,7 @@ from keyrelay.stores.definitions.listing import (
     fold,
     keep_tags,
     listed,
+    require_own_name,
 )
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import AnyRow
@@ -102,9 +103,7 @@ class DocumentStore(Generic[D]):
             stored = StoredDocument(
                 id=id_, document=document, created_at=writing.at, updated_at=writing.at
             )
-            await self.kind.check(writing.connection, definition)
-            if unique:
-                await self._require_own_name(writing.connection, definition)
+            await self._check(writing.connection, definition, unique=unique)
             row = {"id": id_, "profile": profile, "created_at": stored.created_at}
             await writing.connection.execute(
                 insert(self.kind.table).values(row | self._row(definition, stored))
@@ -121,10 +120,7 @@ class DocumentStore(Generic[D]):
         *,
         unique: bool = False,
     ) -> StoredDocument:
-        """Replace the fields given, each as a whole. Raises NotFound.
-
-        Read-only fields are left out; if `unique`, no other may have its name.
-        """
+        """Replace the fields given, as `create` takes them. Raises NotFound."""
         changes = without_read_only(changes)
         if not changes:
             raise InvalidDefinition("an edit gives at least one field")
@@ -132,15 +128,9 @@ class DocumentStore(Generic[D]):
             before = readable(await self._find(writing.connection, profile, id_))
             document = {**before.document, **changes}
             definition = self.kind.parse(document, id_, profile)
-            await self.kind.check(writing.connection, definition)
-            if unique and "name" in changes:
-                await self._require_own_name(writing.connection, definition)
-            stored = StoredDocument(
-                id=id_,
-                document=document,
-                created_at=before.created_at,
-                updated_at=writing.at,
-            )
+            own = unique and "name" in changes
+            await self._check(writing.connection, definition, unique=own)
+            stored = replace(before, document=document, updated_at=writing.at)
             await writing.connection.execute(
                 update(self.kind.table)
                 .where(self.kind.table.c.id == id_)
@@ -173,21 +163,13 @@ class DocumentStore(Generic[D]):
         async with self.database.reading() as connection:
             return tuple(await read_rows(connection, wanted, listing.slice, _stored))
 
-    async def _require_own_name(
-        self, connection: AsyncConnection, definition: D
+    async def _check(
+        self, connection: AsyncConnection, definition: D, *, unique: bool
     ) -> None:
-        table, tagged = self.kind.table, definition.tagged
-        alike = select(table.c.id).where(
-            table.c.profile == tagged.profile,
-            table.c.name == definition.name,
-            table.c.id != tagged.id,
-        )
-        taken = (await connection.execute(alike.limit(1))).scalar()
-        if taken is not None:
-            raise InvalidDefinition(
-                f"there is another {self.kind.noun} of this name, {taken}: edit that"
-                " one, or choose another name"
-            )
+        await self.kind.check(connection, definition)
+        if unique:
+            noun, table, name = self.kind.noun, self.kind.table, definition.name
+            await require_own_name(connection, table, noun, definition.tagged, name)
 
     async def _find(
         self, connection: AsyncConnection, profile: str, id_: str

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.tags import Tag, Tags
+from keyrelay.model.tags import Tag, Tagged, Tags
 from keyrelay.stores.schema.tables import tags as tags_table
 from keyrelay.stores.unreadable import Slice
 
@@ -116,3 +116,20 @@ def _carries(table: Table, noun: Noun, tag: Tag) -> ColumnElement[bool]:
             )
         )
     )
+
+
+async def require_own_name(
+    connection: AsyncConnection, table: Table, noun: Noun, tagged: Tagged, name: str
+) -> None:
+    """Raise InvalidDefinition if another definition of its profile has the name."""
+    alike = select(table.c.id).where(
+        table.c.profile == tagged.profile,
+        table.c.name == name,
+        table.c.id != tagged.id,
+    )
+    taken = (await connection.execute(alike.limit(1))).scalar()
+    if taken is not None:
+        raise InvalidDefinition(
+            f"there is another {noun} of this name, {taken}: edit that one, or choose"
+            " another name"
+        )

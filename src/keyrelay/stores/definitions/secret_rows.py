@@ -5,7 +5,11 @@ from collections.abc import Mapping
 
 from sqlalchemy import Row
 
-from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.documents import (
+    InvalidDefinition,
+    parse_document,
+    without_read_only,
+)
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.tags import parse_tags, tags_document
 from keyrelay.stores.definitions.listing import fold
@@ -48,3 +52,11 @@ def sealed_of(row: Row[tuple[object, ...]], version: int) -> SealedSecret:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def settable(changes: Mapping[str, object], secret: Secret) -> Mapping[str, object]:
+    """Return what an edit can set: a whole secret, as it is shown, is sent back too."""
+    if changes.get("key", secret.key) != secret.key:
+        raise InvalidDefinition("a secret's key never changes: create another secret")
+    fields = without_read_only(changes)
+    return {name: each for name, each in fields.items() if name not in ("key", "type")}

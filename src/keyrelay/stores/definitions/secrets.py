@@ -29,7 +29,7 @@ from keyrelay.stores.definitions.listing import (
     keep_tags,
     listed,
 )
-from keyrelay.stores.definitions.secret_rows import row_of, sealed_of
+from keyrelay.stores.definitions.secret_rows import row_of, sealed_of, settable
 from keyrelay.stores.definitions.versions import LABEL, keep_version
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.rows import AnyRow
@@ -93,7 +93,7 @@ class SecretStore:
         given and the value, sealed with the old ones, does not open.
         """
         before = readable(await self.get(profile, id_))
-        changes = _settable(changes, before.secret)
+        changes = settable(changes, before.secret)
         edit = parse_secret_edit(changes, before.secret.type, self.rules)
         after = await self._resealed(before, edit)
         mac = await self.journal.audit_log.vault.authenticator(LABEL)
@@ -218,14 +218,6 @@ def _secrets_of(profile: str) -> Select[tuple[object, ...]]:
         .join(secret_versions, secret_versions.c.secret == secrets.c.id)
         .where(secrets.c.profile == profile)
     )
-
-
-def _settable(changes: Mapping[str, object], secret: Secret) -> Mapping[str, object]:
-    """Return what an edit can set: a whole secret, as it is shown, is sent back too."""
-    if changes.get("key", secret.key) != secret.key:
-        raise InvalidDefinition("a secret's key never changes: create another secret")
-    fields = without_read_only(changes)
-    return {name: each for name, each in fields.items() if name not in ("key", "type")}
 
 
 async def _insert(connection: AsyncConnection, sealed: SealedSecret) -> None:
