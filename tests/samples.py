@@ -51,6 +51,7 @@ class Operator:
 
     smtp_ports: Collection[int] = (587,)
     smtp_ca_file: Path | None = None
+    smtp_name: str | None = None
     sqs_endpoints: Collection[str] = ()
     egress_allow: Collection[str] = ()
 

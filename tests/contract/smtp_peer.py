@@ -13,7 +13,7 @@ from pathlib import Path
 import trustme
 
 from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, MailIdentity, Recipients
-from keyrelay.dispatchers.smtp.connect import Resolve
+from keyrelay.dispatchers.smtp.connect import Connector, Resolve
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits, SlotLimits
 from keyrelay.dispatchers.smtp.mailbox import parse_mailboxes
@@ -80,12 +80,13 @@ class Peer:
     """Answers each verb as `says` has it, else as a good server does.
 
     "" is the connection, and "." the end of a mail. Of several answers the last one
-    stays. `heard` is set with every line.
+    stays. `heard` is set with every line. `encrypted`: the server speaks TLS at once.
     """
 
     says: dict[str, bytes | list[bytes]]
     tls: ssl.SSLContext
     port: int = 0
+    encrypted: bool = False
     connections: list[Connection] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     speaking: set[asyncio.Task[None]] = field(default_factory=set)
@@ -151,7 +152,9 @@ class Peer:
             whole = f"{verb} {rest}"
             return self.answer(whole if whole in self.says else verb)
 
-        dialogue = Dialogue(account=_ANY_ACCOUNT, script=script)
+        dialogue = Dialogue(
+            account=_ANY_ACCOUNT, script=script, encrypted=self.encrypted
+        )
         step: Step = dialogue.greet()
         while await self._takes(step, connection, reader, writer):
             if isinstance(step, StartTls):
@@ -229,6 +232,7 @@ class Sender:
         addresses: Sequence[str] = ("127.0.0.1",),
         allowed: str = "127.0.0.1",
         resolve: Resolve | None = None,
+        name: str | None = None,
     ) -> SmtpDispatcher:
         async def known(host: str, port: int) -> Sequence[str]:
             assert host.removesuffix(".") in (HOST, "127.0.0.1")
@@ -236,11 +240,15 @@ class Sender:
 
         dispatcher = smtp_dispatcher(
             ports={port},
-            egress=Egress(parse_networks(allowed)),
+            connector=Connector(
+                egress=Egress(parse_networks(allowed)),
+                within=limits.connect,
+                resolve=resolve or known,
+            ),
             tls=tls or tls_context(self.ca_file),
             now=self.clock,
             limits=limits,
-            resolve=resolve or known,
+            name=name,
         )
         self.made.append(dispatcher)
         return dispatcher

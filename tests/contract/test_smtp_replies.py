@@ -293,7 +293,9 @@ async def test_a_server_that_refuses_us_after_the_handshake_hears_no_password(
     outcome, peer = await attempt(sender, says)
 
     assert outcome == Deferred(
-        "the server answered the connection with 550 5.7.1 not you", blame=Blame.PEER
+        "the server answered EHLO (KEYRELAY_SMTP_NAME sets the name in it)"
+        " with 550 5.7.1 not you",
+        blame=Blame.PEER,
     )
     assert "AUTH" not in peer.connections[0].verbs
 
@@ -340,9 +342,82 @@ async def test_a_server_with_neither_mechanism_is_left_alone(sender: Sender) -> 
     outcome, peer = await attempt(sender, says)
 
     assert outcome == Deferred(
-        "the server offers neither AUTH PLAIN nor AUTH LOGIN", blame=Blame.PEER
+        "the server offers AUTH CRAM-MD5 XOAUTH2, but neither PLAIN nor LOGIN",
+        blame=Blame.PEER,
     )
     assert "AUTH" not in peer.connections[0].verbs
+
+
+TLS, OFFERED = b"250-mail\r\n250 STARTTLS\r\n", b"250-mail\r\n250 AUTH PLAIN LOGIN\r\n"
+
+OFFERS = {
+    "in lower case": b"250-mail\r\n250 auth plain login\r\n",
+    "with a tabulator and more spaces": b"250-mail\r\n250 AUTH\tPLAIN   LOGIN \r\n",
+    "twice, in the old form too": b"250-m\r\n250-AUTH=LOGIN\r\n250 AUTH PLAIN\r\n",
+    "after an empty first line": b"250-\r\n250 AUTH PLAIN LOGIN\r\n",
+    "in a line that ends with LF alone": b"250-mail\n250 AUTH PLAIN\n",
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_what_a_server_offers_is_read_tolerantly(
+    sender: Sender, offer: bytes
+) -> None:
+    outcome, _ = await attempt(sender, {"EHLO": [TLS, offer]})
+
+    assert isinstance(outcome, Delivered)
+
+
+async def test_no_auth_at_all_is_said(sender: Sender) -> None:
+    outcome, _ = await attempt(sender, {"EHLO": [TLS, b"250-m\r\n250 SIZE 9\r\n"]})
+
+    assert isinstance(outcome, Deferred)
+    assert outcome.reason == "the server offers no AUTH"
+
+
+@pytest.mark.parametrize("code", [b"504 5.5.4", b"500 5.5.2", b"502", b"501 5.5.4"])
+async def test_login_follows_a_refusal_that_judged_no_password(
+    sender: Sender, code: bytes
+) -> None:
+    plain = f"AUTH PLAIN {SASL.decode()}"
+    says: dict[str, bytes | list[bytes]] = {
+        "EHLO": [TLS, OFFERED],
+        plain: code + b" unknown mechanism\r\n",
+    }
+
+    outcome, peer = await attempt(sender, says)
+
+    assert isinstance(outcome, Delivered)
+    assert peer.connections[0].verbs.count("AUTH") == 2
+
+
+async def test_a_server_that_takes_no_mechanism_pauses_no_secret(
+    sender: Sender,
+) -> None:
+    says: dict[str, bytes | list[bytes]] = {
+        "EHLO": [TLS, OFFERED],
+        "AUTH": b"504 5.5.4 unknown mechanism\r\n",
+    }
+
+    outcome, _ = await attempt(sender, says)
+
+    assert outcome == Deferred(
+        "the server offers AUTH PLAIN LOGIN and answers it with"
+        " 504 5.5.4 unknown mechanism",
+        blame=Blame.PEER,
+    )
+
+
+async def test_a_password_that_plain_is_asked_for_is_sent(sender: Sender) -> None:
+    says: dict[str, bytes | list[bytes]] = {
+        "AUTH": b"334 \r\n",
+        SASL.decode(): b"235 welcome\r\n",
+    }
+
+    outcome, peer = await attempt(sender, says)
+
+    assert isinstance(outcome, Deferred | Delivered)
+    assert peer.connections[0].verbs[3:5] == ["AUTH", SASL.decode()]
 
 
 @pytest.mark.parametrize("verb", ["AUTH", "MAIL", "RCPT", "DATA", "."])

@@ -7,7 +7,9 @@ hold on the wire.
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 import trustme
 
 from keyrelay.dispatchers.smtp.connect import system_resolve
+from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher
 from keyrelay.dispatchers.smtp.limits import STANDARD
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.model.documents import InvalidDefinition
@@ -97,7 +100,8 @@ UNSAFE: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "EHLO is not known": (
         {"EHLO": b"502 5.5.1 what\r\n"},
-        "the server answered the connection with 502 5.5.1 what",
+        "the server answered EHLO (KEYRELAY_SMTP_NAME sets the name in it)"
+        " with 502 5.5.1 what",
     ),
     "a reply has no end": (
         {"EHLO": b"250-x\r\n" * 4000},
@@ -213,13 +217,126 @@ async def test_what_was_offered_in_clear_is_forgotten(sender: Sender) -> None:
     assert b"PLAIN" not in peer.everything
 
 
-async def test_we_name_ourselves_by_our_address_not_by_our_host_name(
-    sender: Sender,
+async def test_we_name_ourselves_as_the_operator_says(sender: Sender) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        dispatcher = sender.to(peer.port, name="alerts.example.net")
+
+        await dispatcher.dispatch(mail(), secret(peer.port))
+
+    hellos = [said for said in peer.connections[0].heard if said[:4] == b"EHLO"]
+    assert hellos == [b"EHLO alerts.example.net\r\n"] * 2
+
+
+async def test_without_a_name_we_use_one_that_relays_take(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "worker-3")
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         await sender.to(peer.port).dispatch(mail(), secret(peer.port))
 
-    assert peer.connections[0].heard[0] == b"EHLO [127.0.0.1]\r\n"
+    assert peer.connections[0].heard[0] == b"EHLO example.com\r\n"
+
+
+@asynccontextmanager
+async def speaking_tls_at_once(
+    certificate: trustme.LeafCert, says: Mapping[str, bytes | list[bytes]]
+) -> AsyncIterator[Peer]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    async with serving(certificate, says) as peer:
+        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=context)
+        peer.port = server.sockets[0].getsockname()[1]
+        peer.encrypted = True
+        async with server:
+            yield peer
+
+
+def at_once(dispatcher: SmtpDispatcher, port: int) -> SmtpDispatcher:
+    """Return the dispatcher with TLS at once on that port, as on 465."""
+    pool = dispatcher.pool
+    opener = replace(pool.opener, tls_at_once={port})
+    return replace(dispatcher, pool=replace(pool, opener=opener))
+
+
+async def test_a_server_may_speak_tls_at_once(sender: Sender) -> None:
+    certificate = sender.authority.issue_cert(HOST)
+    async with speaking_tls_at_once(certificate, {}) as peer:
+        dispatcher = at_once(sender.to(peer.port), peer.port)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+        await dispatcher.close()
+
+    assert isinstance(outcome, Delivered)
+    assert heard(peer)[:2] == ["EHLO", "AUTH"]
+
+
+AT_ONCE: dict[str, tuple[str, dict[str, bytes], str]] = {
+    "the certificate is for another name": (
+        "other.example.com",
+        {},
+        "the server's certificate was refused: it is for another name",
+    ),
+    "the greeting refuses": (
+        HOST,
+        {"": b"554 5.3.2 no service here\r\n"},
+        "the server answered the connection with 554 5.3.2 no service here",
+    ),
+    "the server hangs up": (
+        HOST,
+        {"": HANG_UP},
+        "the server hung up before its greeting",
+    ),
+    "there is no greeting": (
+        HOST,
+        {"": SILENCE},
+        "the server did not answer the connection in 0.5 s",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "says", "reason"), AT_ONCE.values(), ids=AT_ONCE)
+async def test_no_password_where_tls_at_once_goes_wrong(
+    sender: Sender, name: str, says: dict[str, bytes], reason: str
+) -> None:
+    certificate = sender.authority.issue_cert(name)
+    async with speaking_tls_at_once(certificate, says) as peer:
+        dispatcher = at_once(sender.to(peer.port, limits=HASTY), peer.port)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert is_peers(outcome)
+    assert isinstance(outcome, Deferred)
+    assert outcome.reason == reason
+    assert heard(peer) == []
+
+
+async def test_a_server_that_does_not_speak_tls_at_once_is_told_of(
+    sender: Sender,
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        dispatcher = at_once(sender.to(peer.port), peer.port)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert isinstance(outcome, Deferred)
+    assert outcome.reason.startswith("the TLS handshake failed: ")
+    assert outcome.reason.endswith("the server does not speak TLS at once")
+
+
+@pytest.mark.parametrize("name", [HOST, "other.example.com"])
+async def test_a_server_that_waits_for_tls_is_recognized(
+    sender: Sender, name: str
+) -> None:
+    certificate = sender.authority.issue_cert(name)
+    async with speaking_tls_at_once(certificate, {}) as peer:
+        dispatcher = sender.to(peer.port, limits=HASTY)
+
+        outcome = await dispatcher.dispatch(mail(), secret(peer.port))
+
+    assert is_peers(outcome)
+    assert isinstance(outcome, Deferred)
+    assert outcome.reason.startswith("the server waits for TLS at once")
+    assert heard(peer) == []
 
 
 async def test_a_trailing_dot_names_the_same_server(sender: Sender) -> None:

@@ -34,7 +34,7 @@ FACES = {"typer", "click", "rich", "fastapi", "pydantic"}
 REVEALERS = {
     "model/credentials.py",
     "dispatchers/smtp/opener.py",
-    "dispatchers/smtp/login.py",
+    "dispatchers/smtp/auth.py",
     "dispatchers/sqs/client.py",
     "sources/kafka/connecting/connection.py",
     "stores/definitions/secrets.py",

@@ -3,6 +3,7 @@
 Each returns the value or raises ValueError, from which pydantic takes the message.
 """
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -15,6 +16,11 @@ from keyrelay.databases.server_url import (
 )
 from keyrelay.network.egress import parse_networks
 from keyrelay.sources.kafka.connecting.address import parse_address
+
+# RFC 5321 sections 4.1.2 and 4.1.3: a domain, or an address literal.
+_CLIENT_NAME = re.compile(
+    r"\w(?:[\w-]{0,61}\w)?(?:\.\w(?:[\w-]{0,61}\w)?)*|\[[0-9A-Za-z.:]+\]", re.ASCII
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -29,6 +35,12 @@ def split(value: object) -> object:
 def network(value: str) -> str:
     parse_networks(value)
     return value
+
+
+def client_name(value: str | None) -> str | None:
+    if value is None or (len(value) <= 255 and _CLIENT_NAME.fullmatch(value)):
+        return value
+    raise ValueError("expected a host name like alerts.example.com, or [192.0.2.1]")
 
 
 def origin(value: str) -> str:

@@ -20,6 +20,7 @@ from pydantic_settings import (
 from keyrelay.app.setting_kinds import (
     Port,
     address,
+    client_name,
     database_url,
     network,
     origin,
@@ -105,7 +106,14 @@ class Settings(BaseSettings):
         default="default", description="The profile that commands act in, by name."
     )
     smtp_ports: Annotated[tuple[Port, ...], NoDecode, BeforeValidator(split)] = Field(
-        default=(587,), description="Ports that SMTP secrets may name."
+        default=(587,),
+        description="Ports that SMTP secrets may name; 465 speaks TLS at once, every"
+        " other one STARTTLS.",
+    )
+    smtp_name: Annotated[str | None, AfterValidator(client_name)] = Field(
+        default=None,
+        description="What mail servers are told in EHLO that we are called; the host's"
+        " full name, or else the domain of the secret's user name, if left out.",
     )
     smtp_ca_file: Path | None = Field(
         default=None,

@@ -25,6 +25,9 @@ class SmtpSettings(Protocol):
     def smtp_ca_file(self) -> Path | None: ...
 
     @property
+    def smtp_name(self) -> str | None: ...
+
+    @property
     def egress_allow(self) -> Collection[str]: ...
 
 
@@ -43,14 +46,19 @@ def smtp_channel(settings: SmtpSettings) -> Channel:
 
 @asynccontextmanager
 async def _open(settings: SmtpSettings) -> AsyncIterator[Dispatcher]:
+    from keyrelay.dispatchers.smtp.connect import Connector
     from keyrelay.dispatchers.smtp.dispatcher import smtp_dispatcher
+    from keyrelay.dispatchers.smtp.limits import STANDARD
     from keyrelay.dispatchers.smtp.starttls import tls_context
 
     dispatcher = smtp_dispatcher(
         ports=frozenset(settings.smtp_ports),
-        egress=egress_to(settings.egress_allow),
+        connector=Connector(
+            egress=egress_to(settings.egress_allow), within=STANDARD.connect
+        ),
         tls=tls_context(settings.smtp_ca_file),
         now=lambda: datetime.now(UTC),
+        name=settings.smtp_name,
     )
     try:
         yield dispatcher

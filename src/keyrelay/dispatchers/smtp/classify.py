@@ -36,6 +36,7 @@ _LONGEST_HINT = timedelta(hours=1)  # of what is no throttling, greylisting for 
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
 _ENHANCED_AT_END = re.compile(r"\(#([245])\.(\d{1,3})\.(\d{1,3})\)")  # qmail's form
 
+_BEFORE_LOGIN = (Phase.CONNECT, Phase.EHLO)
 _CREDENTIAL_CODES = frozenset({530, 534, 535})
 _BUSY_CODES = frozenset({421, 432, 454})
 _NOT_UNDERSTOOD = frozenset({500, 502, 503, 504})
@@ -58,7 +59,7 @@ def classify(reply: SmtpReply, phase: Phase) -> Deferred | Rejected:
         # and what the secret may not send just now is no attempt of this mail.
         blame = Blame.PEER if throttle.by_sender else Blame.MESSAGE
         return Deferred(reason, throttle.wait, not throttle.by_sender, blame)
-    if class_ == "5" and phase is not Phase.CONNECT:
+    if class_ == "5" and phase not in _BEFORE_LOGIN:
         return _permanent(reply, phase, detail, reason)
     hint = min(waiting_time(words) or timedelta(), _LONGEST_HINT)
     if reply.code == 432:
@@ -124,7 +125,7 @@ def _permanent(
 
 def _blame(reply: SmtpReply, phase: Phase, subject: str) -> Blame:
     """Return whether a temporary refusal concerns this mail alone or the peer."""
-    if phase in (Phase.CONNECT, Phase.AUTH) or reply.code in _BUSY_CODES:
+    if phase in (*_BEFORE_LOGIN, Phase.AUTH) or reply.code in _BUSY_CODES:
         return Blame.PEER
     if not subject and _is_full(reply, "", phase):
         return Blame.MESSAGE

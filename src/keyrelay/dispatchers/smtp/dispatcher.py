@@ -9,7 +9,7 @@ from functools import partial
 
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.smtp.compose import ComposedMail, HeaderInjected, compose
-from keyrelay.dispatchers.smtp.connect import Connector, Resolve, system_resolve
+from keyrelay.dispatchers.smtp.connect import Connector
 from keyrelay.dispatchers.smtp.credentials import (
     NAME,
     SmtpCredentials,
@@ -26,7 +26,6 @@ from keyrelay.model.action import Message
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Fault, Outcome, Rejected
 from keyrelay.model.secret import OpenedSecret, Secret
-from keyrelay.network.egress import Egress
 from keyrelay.ports import StillHeld
 
 Send = Callable[[SmtpSession], Awaitable[Outcome]]
@@ -113,20 +112,21 @@ async def _composed(mail: Mail) -> ComposedMail:
 def smtp_dispatcher(
     *,
     ports: Collection[int],
-    egress: Egress,
+    connector: Connector,
     tls: ssl.SSLContext,
     now: Callable[[], datetime],
     limits: Limits = STANDARD,
-    resolve: Resolve = system_resolve,
+    name: str | None = None,
 ) -> SmtpDispatcher:
     """Assemble a dispatcher.
 
     `tls` has to verify the server's certificate and host name. `now` returns the time,
-    as an aware datetime. `resolve` is a Connector's.
+    as an aware datetime. `name` is a SessionOpener's.
     """
     opener = SessionOpener(
-        connector=Connector(egress=egress, within=limits.connect, resolve=resolve),
+        connector=connector,
         starttls=StartTls(context=tls, within=limits.command),
         limits=limits,
+        name=name,
     )
     return SmtpDispatcher(ports=ports, pool=SessionPool(opener=opener, now=now))

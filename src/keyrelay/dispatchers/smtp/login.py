@@ -1,18 +1,13 @@
-"""Login: EHLO and AUTH with one mechanism, once (RFC 4954).
+"""Login: EHLO and AUTH on a connection that is secure."""
 
-aiosmtplib's `login` tries every mechanism in turn: one wrong password would count as
-three failures, which locks accounts.
-"""
-
-from aiosmtplib.auth import auth_login_encode, auth_plain_encode
-from aiosmtplib.esmtp import parse_esmtp_extensions
-
+from keyrelay.dispatchers.smtp.auth import authenticate, judges_no_password
 from keyrelay.dispatchers.smtp.credentials import SmtpCredentials
 from keyrelay.dispatchers.smtp.reply import (
     ConversationFailed,
     Phase,
     SessionRefused,
     SmtpReply,
+    extensions_of,
 )
 from keyrelay.dispatchers.smtp.session import SmtpSession
 
@@ -20,37 +15,42 @@ from keyrelay.dispatchers.smtp.session import SmtpSession
 async def log_in(
     session: SmtpSession, name: bytes, credentials: SmtpCredentials
 ) -> None:
-    """Send EHLO with our `name`, then AUTH PLAIN or, without it, AUTH LOGIN.
+    """Send EHLO with our `name`, then AUTH PLAIN or LOGIN, as the server offers it.
 
     Raises SessionRefused or ConversationFailed.
     """
     greeting = await session.command("EHLO", name)
     if greeting.refuses:
-        raise SessionRefused(greeting, Phase.CONNECT)
-    session.extensions, mechanisms = parse_esmtp_extensions(greeting.text)
-    if "plain" in mechanisms:
-        reply = await _plain(session, credentials)
-    elif "login" in mechanisms:
-        reply = await _login(session, credentials)
-    else:
-        raise ConversationFailed("the server offers neither AUTH PLAIN nor AUTH LOGIN")
+        raise SessionRefused(greeting, Phase.EHLO)
+    session.extensions = extensions_of(greeting)
+    offered = session.extensions.get("auth", "")
+    said = session.connection.scrubber(offered)
+    if not {"plain", "login"} & set(offered.lower().split()):
+        raise ConversationFailed(
+            f"the server offers AUTH {said}, but neither PLAIN nor LOGIN"
+            if offered
+            else "the server offers no AUTH"
+        )
+    reply = await _authenticated(session, offered, credentials)
+    if judges_no_password(reply):
+        raise ConversationFailed(
+            f"the server offers AUTH {said} and answers it with {reply}"
+        )
     if reply.refuses:
         raise SessionRefused(reply, Phase.AUTH)
+    if not reply.accepts:
+        raise ConversationFailed(f"the server answered AUTH with {reply.code}")
 
 
-async def _plain(session: SmtpSession, credentials: SmtpCredentials) -> SmtpReply:
-    answer = auth_plain_encode(credentials.username, credentials.password.reveal())
-    return await session.command("AUTH", b"PLAIN", answer)
-
-
-async def _login(session: SmtpSession, credentials: SmtpCredentials) -> SmtpReply:
-    user, password = auth_login_encode(
-        credentials.username, credentials.password.reveal()
-    )
-    # The user name is not on the first line: a server that ignores it there would
-    # take the password for the user name and write it into its log.
-    for line in (b"AUTH LOGIN", user):
-        reply = await session.send_line("AUTH", line, expects=3)
-        if reply.refuses:
-            return reply
-    return await session.send_line("AUTH", password)
+async def _authenticated(
+    session: SmtpSession, offered: str, credentials: SmtpCredentials
+) -> SmtpReply:
+    dialogue = authenticate(offered.lower().split(), credentials)
+    line = next(dialogue)
+    while True:
+        reply = await session.send_line("AUTH", line, expects=(2, 3))
+        try:
+            line = dialogue.send(reply)
+        except StopIteration as end:
+            last: SmtpReply = end.value
+            return last

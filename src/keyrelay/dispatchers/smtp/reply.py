@@ -1,16 +1,20 @@
 """Replies: what a server answered, and the failures that leave it without an answer."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 from keyrelay.dispatchers.scrub import NOTHING_SECRET, Scrubber
 
+_AUTH = re.compile(r"\s*AUTH[=\s]", re.IGNORECASE)
+
 
 class Phase(StrEnum):
     """What a reply answers; the values are words for people."""
 
     CONNECT = "the connection"
+    EHLO = "EHLO (KEYRELAY_SMTP_NAME sets the name in it)"
     AUTH = "AUTH"
     MAIL = "MAIL"
     RCPT = "RCPT"
@@ -68,3 +72,21 @@ def timed_out(label: str, within: timedelta) -> ConversationFailed:
     return ConversationFailed(
         f"the server did not answer {label} in {within.total_seconds():g} s"
     )
+
+
+def extensions_of(greeting: SmtpReply) -> dict[str, str]:
+    """Return the extensions that EHLO listed: keyword in lower case, and parameters.
+
+    Read tolerantly: with other white space, with `AUTH=` of old servers beside `AUTH`,
+    and AUTH from the first line, the server's name, which some servers leave out
+    (RFC 5321 section 4.1.1.1).
+    """
+    first, *lines = greeting.text.split("\n")
+    if _AUTH.match(first):
+        lines.insert(0, first)
+    extensions: dict[str, str] = {}
+    for line in lines:
+        keyword, *words = _AUTH.sub("AUTH ", line).split() or [""]
+        known = extensions.get(keyword.lower(), "").split()
+        extensions[keyword.lower()] = " ".join(dict.fromkeys([*known, *words]))
+    return extensions

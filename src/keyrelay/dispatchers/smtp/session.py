@@ -16,6 +16,8 @@ from keyrelay.dispatchers.scrub import Scrubber
 from keyrelay.dispatchers.smtp.limits import Limits
 from keyrelay.dispatchers.smtp.reply import ConversationFailed, SmtpReply, timed_out
 
+Expected = tuple[int, ...]  # first digits of reply codes
+
 
 class StaleSession(Exception):
     """The server ended the session while it was idle; no mail was offered to it."""
@@ -58,14 +60,18 @@ class SmtpSession:
     def alive(self) -> bool:
         return self.protocol.is_connected
 
-    async def command(self, verb: str, *words: bytes, expects: int = 2) -> SmtpReply:
-        """Send a command; return a reply whose code begins with `expects`, 4 or 5.
+    async def command(
+        self, verb: str, *words: bytes, expects: Expected = (2,)
+    ) -> SmtpReply:
+        """Send a command; return a reply whose code begins as `expects` says, or 4, 5.
 
         Raises ConversationFailed for any other reply, or none.
         """
         return await self.send_line(verb, verb.encode(), *words, expects=expects)
 
-    async def send_line(self, label: str, *words: bytes, expects: int = 2) -> SmtpReply:
+    async def send_line(
+        self, label: str, *words: bytes, expects: Expected = (2,)
+    ) -> SmtpReply:
         """As `command`, for a line whose first word is a secret: errors use `label`."""
         within = self.limits.command
         try:
@@ -79,6 +85,14 @@ class SmtpSession:
         except SMTPResponseException:
             raise _unreadable(label) from None
         return self._checked(self._reply(code, text), label, expects)
+
+    async def greeting(self) -> SmtpReply:
+        """Return the greeting, where it comes over TLS. Raises as `command`."""
+        return await self._read(
+            "the connection",
+            self.limits.command,
+            "the server hung up before its greeting",
+        )
 
     async def begin(self, sender: str, size: int) -> SmtpReply:
         """Begin a transaction with MAIL, with the size in bytes (RFC 1870).
@@ -116,16 +130,9 @@ class SmtpSession:
 
         Raises ConversationFailed; then it is unknown whether the server has the mail.
         """
-        label, within = "the message", self.limits.body
-        try:
-            code, text = await self.protocol.read_response(within.total_seconds())
-        except SMTPTimeoutError:
-            raise timed_out(label, within) from None
-        except SMTPServerDisconnected:
-            raise ConversationFailed("the server hung up after the message") from None
-        except SMTPResponseException:
-            raise _unreadable(label) from None
-        reply = self._checked(self._reply(code, text), label, expects=2)
+        reply = await self._read(
+            "the message", self.limits.body, "the server hung up after the message"
+        )
         self.in_transaction = False
         return reply
 
@@ -169,10 +176,21 @@ class SmtpSession:
     def _reply(self, code: int, text: str) -> SmtpReply:
         return SmtpReply(code, text, self.connection.scrubber)
 
-    def _checked(self, reply: SmtpReply, label: str, expects: int) -> SmtpReply:
+    async def _read(self, label: str, within: timedelta, hung_up: str) -> SmtpReply:
+        try:
+            code, text = await self.protocol.read_response(within.total_seconds())
+        except SMTPTimeoutError:
+            raise timed_out(label, within) from None
+        except SMTPServerDisconnected:
+            raise ConversationFailed(hung_up) from None
+        except SMTPResponseException:
+            raise _unreadable(label) from None
+        return self._checked(self._reply(code, text), label, expects=(2,))
+
+    def _checked(self, reply: SmtpReply, label: str, expects: Expected) -> SmtpReply:
         if reply.closes:
             self.close()
-        if reply.code // 100 != expects and not reply.refuses:
+        if reply.code // 100 not in expects and not reply.refuses:
             raise ConversationFailed(f"the server answered {label} with {reply.code}")
         return reply
 

@@ -1,4 +1,4 @@
-"""STARTTLS: from a plain socket to a verified TLS connection (RFC 3207).
+"""STARTTLS: from a plain socket to a verified TLS connection (RFC 3207, RFC 8314).
 
 The commands before TLS are sent here, on the socket itself, because aiosmtplib discards
 what it receives after "220 go ahead" and goes on. Data received there was injected by
@@ -23,6 +23,7 @@ from keyrelay.dispatchers.smtp.reply import (
     Phase,
     SessionRefused,
     SmtpReply,
+    extensions_of,
     timed_out,
 )
 from keyrelay.model.documents import InvalidDefinition
@@ -32,12 +33,36 @@ _LINE = re.compile(rb"(\d{3})(?:([ -])(.*))?", re.DOTALL)
 _LONGEST_REPLY = 16 * 1024
 _GOOD_VERSIONS = frozenset({"TLSv1.2", "TLSv1.3"})
 _WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_, _IP_ADDRESS_MISMATCH
+# X509_V_ERR_: UNABLE_TO_GET_ISSUER_CERT (2, 20), (DEPTH_ZERO_)SELF_SIGNED (18, 19),
+# UNABLE_TO_VERIFY_LEAF_SIGNATURE (21).
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
+# What OpenSSL says of an answer that is no TLS record.
+_NO_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
+)
 # How long a closing connection waits for the peer's close_notify.
 _SHUTDOWN = timedelta(seconds=2)
 
 
+_WAITS_FOR_TLS = (
+    "the server waits for TLS at once, which Keyrelay speaks on port 465 alone, where"
+    " KEYRELAY_SMTP_PORTS allows it"
+)
+
+
 class InsecureConnection(Exception):
-    """A password must not be sent on this connection; the message says why."""
+    """A password must not be sent on this connection; the message says why.
+
+    `spoke_tls` tells that the server did speak TLS.
+    """
+
+    def __init__(self, message: str, *, spoke_tls: bool = False) -> None:
+        super().__init__(message)
+        self.spoke_tls = spoke_tls
+
+
+class Silence(ConversationFailed):
+    """The server sent nothing in time."""
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
@@ -75,13 +100,36 @@ class StartTls:
         """
         with ExitStack() as while_plain:
             while_plain.callback(connection.close)
-            await self._command(connection, b"")
+            await self._greeted(connection, host)
             offers = await self._command(connection, b"EHLO " + name)
-            if "STARTTLS" not in offers.text.upper().split("\n")[1:]:
+            if "starttls" not in extensions_of(offers):
                 raise InsecureConnection("the server offers no STARTTLS")
             await self._command(connection, b"STARTTLS")
             while_plain.pop_all()
-        return await self._handshake(connection, host, on_closed)
+        return await self.handshake(connection, host, on_closed)
+
+    async def _greeted(self, connection: socket.socket, host: str) -> None:
+        """Read the greeting; without one, tell whether the server waits for TLS.
+
+        It is tried last, as some servers greet late on purpose.
+        """
+        try:
+            await self._command(connection, b"")
+        except Silence:
+            if await self._waits_for_tls(connection.dup(), host):
+                raise InsecureConnection(_WAITS_FOR_TLS) from None
+            raise
+
+    async def _waits_for_tls(self, connection: socket.socket, host: str) -> bool:
+        try:
+            protocol = await self.handshake(connection, host, lambda _: None)
+        except InsecureConnection as refused:
+            return refused.spoke_tls
+        except ConversationFailed:
+            return False
+        if protocol.transport is not None:
+            protocol.transport.close()
+        return True
 
     async def _command(self, connection: socket.socket, line: bytes) -> SmtpReply:
         label = line.partition(b" ")[0].decode() or "the connection"
@@ -89,21 +137,23 @@ class StartTls:
             async with asyncio.timeout(self.within.total_seconds()):
                 reply = await _exchange(connection, line)
         except TimeoutError:
-            raise timed_out(label, self.within) from None
+            raise Silence(str(timed_out(label, self.within))) from None
         except OSError:
             raise ConversationFailed(f"the server hung up on {label}") from None
         if reply.refuses:
-            raise SessionRefused(reply, Phase.CONNECT)
+            phase = Phase.EHLO if label == "EHLO" else Phase.CONNECT
+            raise SessionRefused(reply, phase)
         if not reply.accepts:
             raise ConversationFailed(f"the server answered {label} with {reply.code}")
         return reply
 
-    async def _handshake(
+    async def handshake(
         self,
         connection: socket.socket,
         host: str,
         on_closed: Callable[[SMTPProtocol], None],
     ) -> SMTPProtocol:
+        """As `secure`, for a server that speaks TLS at once (RFC 8314 section 3.3)."""
         try:
             transport, protocol = await asyncio.get_running_loop().create_connection(
                 lambda: SMTPProtocol(connection_lost_callback=on_closed),
@@ -128,10 +178,18 @@ class StartTls:
 
 def _insecure(error: ssl.SSLError) -> InsecureConnection:
     if not isinstance(error, ssl.SSLCertVerificationError):
-        return InsecureConnection(f"the TLS handshake failed: {error.reason}")
+        spoke_tls = error.reason not in _NO_TLS
+        plain = "" if spoke_tls else "; the server does not speak TLS at once"
+        return InsecureConnection(
+            f"the TLS handshake failed: {error.reason}{plain}", spoke_tls=spoke_tls
+        )
     wrong_name = error.verify_code in _WRONG_NAME
     reason = "it is for another name" if wrong_name else error.verify_message
-    return InsecureConnection(f"the server's certificate was refused: {reason}")
+    if error.verify_code in _UNKNOWN_ISSUER:
+        reason = f"{reason}; KEYRELAY_SMTP_CA_FILE names further authorities"
+    return InsecureConnection(
+        f"the server's certificate was refused: {reason}", spoke_tls=True
+    )
 
 
 async def _exchange(connection: socket.socket, line: bytes) -> SmtpReply:

@@ -53,7 +53,7 @@ async def _offer(
         replies[address] = reply
     if not any(reply.accepts for reply in replies.values()):
         return all_recipients_refused(replies)
-    reply = await session.command("DATA", expects=3)
+    reply = await session.command("DATA", expects=(3,))
     if reply.refuses:
         return message_refused(replies, reply, Phase.DATA)
     return replies
