@@ -631,7 +631,9 @@ async def test_an_untrusted_certificate_means_that_nothing_was_sent(
     assert b"".join(seen) == b""
 
 
-@pytest.mark.parametrize("lost", [{"a"}, {"c"}, {"a", "b", "c"}], ids=["first", "last", "all"])
+@pytest.mark.parametrize(
+    "lost", [{"a"}, {"c"}, {"a", "b", "c"}], ids=["first", "last", "all"]
+)
 async def test_messages_whose_lease_was_lost_are_left_out_of_the_call(
     dispatcher: SqsDispatcher, peer: Peer, lost: set[str]
 ) -> None:
