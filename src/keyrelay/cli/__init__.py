@@ -25,6 +25,7 @@ _COMMANDS = {
     "attempt": "Attempts: what was tried, and how it ended.",
     "dead-letter": "Dead letters: what could not be delivered.",
     "audit": "Audit: who changed or used what, and the proof.",
+    "profile": "Profiles: tenants, which share nothing.",
     "key": "Keys: whether the vault and its secrets open.",
     "topics": "Topics: made in Kafka, and whether they are right.",
     "migrate": "Migrate: the database's tables, brought up to date.",

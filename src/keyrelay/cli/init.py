@@ -10,6 +10,7 @@ from keyrelay.app.founding import Founding, initialise
 from keyrelay.cli.options import AsJson, GlobalOptions
 from keyrelay.cli.output import put, say
 from keyrelay.cli.session import actor, run, settings_of
+from keyrelay.stores.installation import Profile
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -37,18 +38,31 @@ def init(
     if as_json:
         put(json.dumps(_document(founding)))
         return
-    name = founding.profile.name
+    profile_ = f"the profile {founding.profile.name} ({founding.profile.id})"
     if founding.founded:
-        put(f"Keyrelay is set up in {settings.home}, with the profile {name}.")
+        put(f"Keyrelay is set up in {settings.home}, with {profile_}.")
     elif founding.profile_created:
-        put(f"The profile {name} is there now.")
+        put(f"T{profile_[1:]} is there now.")
     else:
-        put(f"Keyrelay is set up already in {settings.home}, with the profile {name}.")
+        put(f"Keyrelay is set up already in {settings.home}, with {profile_}.")
+    if settings.is_log:
+        _say_how_producers_name_it(settings.queue_url, founding.profile)
     if founding.key_file is not None:
         say(
             f"The key that all secrets are sealed with: {founding.key_file}\n"
             "Back it up now, apart from the database: without it no secret opens."
         )
+
+
+def _say_how_producers_name_it(queue: str, profile: Profile) -> None:
+    if "profile=" in queue:
+        return
+    mark = "&" if "?" in queue else "?"
+    say(
+        "For this profile alone, so that triggers need not name it:"
+        f" KEYRELAY_QUEUE={queue}{mark}profile={profile.name}\n"
+        f'Without, each trigger names it: {{"profile": "{profile.id}", …}}'
+    )
 
 
 def _document(founding: Founding) -> dict[str, object]:

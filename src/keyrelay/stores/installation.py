@@ -1,10 +1,10 @@
 """Installation: the store's name, its wrapped keys and its profiles."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Row, exists, insert, select
+from sqlalchemy import Row, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,6 +99,28 @@ async def create_profile(audit_log: ChainedLog, name: str, actor: str) -> Profil
     return profile
 
 
+async def rename_profile(
+    audit_log: ChainedLog, name: str, new_name: str, actor: str
+) -> Profile:
+    """Give the profile another name; its id stays, and with it all that is its own.
+
+    Raises NotFound, InvalidDefinition if the new name is taken, or Unavailable.
+    """
+    require_label(new_name, "a profile's name", longest=LONGEST_NAME)
+    found = await find_profile(audit_log.database, name)
+    profile = Profile(id=found.id, name=new_name)
+    async with audit_log.recording() as recording:
+        renamed = update(profiles).where(profiles.c.id == found.id)
+        try:
+            await recording.connection.execute(renamed.values(name=new_name))
+        except IntegrityError:
+            raise _taken(new_name) from None
+        record = _creation(audit_log, profile, actor, "profile", profile.id)
+        detail = f"{name}, from now on {new_name}"
+        recording.append(replace(record, change=Change.EDITED, detail=detail))
+    return profile
+
+
 async def list_profiles(database: Database) -> tuple[Profile, ...]:
     async with database.reading() as connection:
         rows = await connection.execute(select(profiles).order_by(profiles.c.name))
@@ -126,7 +148,11 @@ async def _insert_profile(connection: AsyncConnection, profile: Profile) -> None
     try:
         await connection.execute(insert(profiles).values(asdict(profile)))
     except IntegrityError:
-        raise InvalidDefinition(f"profile {profile.name!r} is there already") from None
+        raise _taken(profile.name) from None
+
+
+def _taken(name: str) -> InvalidDefinition:
+    return InvalidDefinition(f"profile {name!r} is there already")
 
 
 def _creation(

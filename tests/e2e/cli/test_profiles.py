@@ -101,3 +101,54 @@ def test_a_profile_that_is_not_there_is_refused(keyrelay: Keyrelay) -> None:
     assert said.code == 1
     assert said.is_one_sentence
     assert "`keyrelay init --profile`" in said.err
+
+
+def test_a_profile_is_made_listed_and_renamed(keyrelay: Keyrelay) -> None:
+    north = keyrelay("profile", "create", "north").id
+    again = keyrelay("profile", "create", "north")
+    create_secret(keyrelay)
+
+    renamed = keyrelay("profile", "rename", "default", "south", "--json").document
+    there = ("--profile", "south", "profile", "rename")
+    taken = keyrelay(*there, "north", "south")
+    absent = keyrelay(*there, "default", "west")
+
+    assert [again.code, taken.code] == [1, 1]
+    assert "is there already" in taken.err
+    assert absent.code == 1
+    listed = keyrelay("--profile", "south", "profile", "list", "--json").documents
+    assert listed == [{"id": north, "name": "north"}, renamed]
+    # All that was its own still is.
+    assert keyrelay("--profile", "south", "secret", "show", "mail").code == 0
+    changes = keyrelay("--profile", "south", "audit", "list", "--kind", "change")
+    assert "from now on south" in changes.out
+
+
+def test_init_prints_the_id_that_triggers_name(keyrelay: Keyrelay) -> None:
+    said = keyrelay("init", "--profile", "north")
+
+    (north,) = [
+        each
+        for each in keyrelay("profile", "list", "--json").documents
+        if each["name"] == "north"
+    ]
+    assert said.out == f"The profile north ({north['id']}) is there now.\n"
+
+
+@pytest.mark.parametrize(
+    ("queue", "said"),
+    [
+        ("kafka://h:9092?topic=t", "KEYRELAY_QUEUE=kafka://h:9092?topic=t&profile=w"),
+        ("kafka://h:9092", "KEYRELAY_QUEUE=kafka://h:9092?profile=w"),
+        ("kafka://h:9092?topic=t&profile=w", ""),
+    ],
+)
+def test_init_shows_the_queue_of_one_profile(
+    keyrelay: Keyrelay, monkeypatch: pytest.MonkeyPatch, queue: str, said: str
+) -> None:
+    monkeypatch.setenv("KEYRELAY_QUEUE", queue)
+
+    err = keyrelay("init", "--profile", "w").err
+
+    assert said in err
+    assert ("KEYRELAY_QUEUE" in err) == bool(said)
