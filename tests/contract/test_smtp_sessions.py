@@ -53,6 +53,52 @@ async def test_one_session_serves_many_mails(sender: Sender) -> None:
     assert len(peer.mails) == 5
 
 
+TAKES_NO_MORE = [
+    b"452 4.3.2 too many messages in this session\r\n",
+    b"452 4.5.3 reconnect\r\n",
+    b"451 4.7.0 try again later\r\n",
+    b"450 enough\r\n",
+    b"421 4.7.0 enough\r\n",
+    b"550 5.7.0 maximum number of messages per session reached\r\n",
+]
+
+
+@pytest.mark.parametrize("refusal", TAKES_NO_MORE)
+async def test_a_session_that_takes_no_more_is_let_go(
+    sender: Sender, refusal: bytes
+) -> None:
+    says: Says = {"MAIL": [OK, OK, refusal, OK]}
+    async with serving(sender.authority.issue_cert(HOST), says) as peer:
+        outcomes = await send(sender, peer, 4)
+
+    assert {type(outcome) for outcome in outcomes} == {Delivered}
+    assert logins(peer) == 2
+
+
+async def test_a_first_mail_refused_is_the_secrets_limit_and_costs_one_login(
+    sender: Sender,
+) -> None:
+    says: Says = {"MAIL": [OK, b"452 4.3.1 not now\r\n"]}
+    async with serving(sender.authority.issue_cert(HOST), says) as peer:
+        _, *outcomes = await send(sender, peer, 5)
+
+    assert logins(peer) == 2
+    for outcome in outcomes:
+        assert isinstance(outcome, Deferred)
+        assert outcome.blame is Blame.PEER
+        assert not outcome.spends_attempt
+        assert outcome.not_before == timedelta(minutes=1)
+
+
+async def test_a_sender_refused_for_good_costs_no_login(sender: Sender) -> None:
+    says: Says = {"MAIL": [OK, b"550 5.7.1 not that sender\r\n"]}
+    async with serving(sender.authority.issue_cert(HOST), says) as peer:
+        outcomes = await send(sender, peer, 3)
+
+    assert isinstance(outcomes[-1], Rejected)
+    assert logins(peer) == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [

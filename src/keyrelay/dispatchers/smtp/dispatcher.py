@@ -19,7 +19,11 @@ from keyrelay.dispatchers.smtp.limits import STANDARD, Limits
 from keyrelay.dispatchers.smtp.opener import SessionOpener
 from keyrelay.dispatchers.smtp.pool import SessionKey, SessionPool
 from keyrelay.dispatchers.smtp.reply import ConversationFailed
-from keyrelay.dispatchers.smtp.session import SmtpSession, StaleSession
+from keyrelay.dispatchers.smtp.session import (
+    SessionExhausted,
+    SmtpSession,
+    StaleSession,
+)
 from keyrelay.dispatchers.smtp.starttls import StartTls
 from keyrelay.dispatchers.smtp.transaction import transact
 from keyrelay.model.action import Message
@@ -98,6 +102,10 @@ class SmtpDispatcher:
             # Not an attempt: the server had hung up before this mail was offered to it.
             # A fresh session is never stale, so this does not repeat.
             return await self._send(key, credentials, send, fresh=True)
+        except SessionExhausted:
+            # Another session may have room; one that has taken no mail gives the
+            # outcome, so that this ends, and no login is made beside one that waits.
+            return await self._send(key, credentials, send, fresh=False)
         except ConversationFailed as failure:
             return Deferred(str(failure), blame=Blame.PEER)
 

@@ -23,6 +23,10 @@ class StaleSession(Exception):
     """The server ended the session while it was idle; no mail was offered to it."""
 
 
+class SessionExhausted(Exception):
+    """A session that has taken mails takes no more; this one was not offered to it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecuredConnection:
     """A connection over TLS, for one version of a secret.
@@ -42,14 +46,15 @@ class SmtpSession:
 
     `extensions` are those that EHLO
     listed, by name in lower case (RFC 5321 section 4.1.1.1). `transactions` counts the
-    mail transactions begun (RFC 5321 section 3.3), and `in_transaction` tells whether
-    one was left unfinished.
+    mail transactions begun (RFC 5321 section 3.3), `taken` the mails that the server
+    took, and `in_transaction` tells whether a transaction was left unfinished.
     """
 
     connection: SecuredConnection
     limits: Limits
     extensions: dict[str, str] = field(default_factory=dict)
     transactions: int = 0
+    taken: int = 0
     in_transaction: bool = False
 
     @property
@@ -134,6 +139,7 @@ class SmtpSession:
             "the message", self.limits.body, "the server hung up after the message"
         )
         self.in_transaction = False
+        self.taken += reply.accepts
         return reply
 
     async def probe(self) -> bool:

@@ -1,5 +1,8 @@
 """Transaction: one mail over one session, from MAIL to the final dot (RFC 5321)."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from keyrelay.dispatchers.smtp.classify import (
     all_recipients_refused,
     classify,
@@ -9,9 +12,12 @@ from keyrelay.dispatchers.smtp.classify import (
 )
 from keyrelay.dispatchers.smtp.compose import ComposedMail
 from keyrelay.dispatchers.smtp.reply import ConversationFailed, Phase, SmtpReply
-from keyrelay.dispatchers.smtp.session import SmtpSession
-from keyrelay.model.outcome import LEASE_LOST, Outcome
+from keyrelay.dispatchers.smtp.session import SessionExhausted, SmtpSession
+from keyrelay.model.outcome import LEASE_LOST, Blame, Deferred, Outcome
 from keyrelay.ports import StillHeld
+
+_LIMIT = 452
+_LIMIT_PAUSE = timedelta(minutes=1)
 
 
 async def transact(
@@ -19,7 +25,8 @@ async def transact(
 ) -> Outcome:
     """Send the mail once, unless the trigger is not held any more.
 
-    Raises ConversationFailed or StaleSession; then the server certainly has no mail.
+    Raises ConversationFailed, StaleSession or SessionExhausted; then the server
+    certainly has no mail.
     """
     replies = await _offer(session, mail)
     if not isinstance(replies, dict):
@@ -38,13 +45,30 @@ async def transact(
     return message_answered(replies, final)
 
 
+def _refused(session: SmtpSession, reply: SmtpReply) -> Outcome:
+    """Return what a refused MAIL means; of a session that has taken mails, its end.
+
+    Providers end a session after so many mails with any temporary refusal. Refused by a
+    session that has taken none, 452 is a limit of the secret, and no attempt.
+    """
+    refusal = classify(reply, Phase.MAIL)
+    if not isinstance(refusal, Deferred) or refusal.blame is Blame.CREDENTIAL:
+        return refusal
+    if session.taken:
+        raise SessionExhausted
+    if reply.code == _LIMIT:
+        wait = max(refusal.not_before, _LIMIT_PAUSE)
+        return replace(refusal, not_before=wait, spends_attempt=False, blame=Blame.PEER)
+    return refusal
+
+
 async def _offer(
     session: SmtpSession, mail: ComposedMail
 ) -> dict[str, SmtpReply] | Outcome:
     """Return the reply for each recipient once the server waits for the content."""
     reply = await session.begin(mail.sender, len(mail.content))
     if reply.refuses:
-        return classify(reply, Phase.MAIL)
+        return _refused(session, reply)
     replies: dict[str, SmtpReply] = {}
     for address in mail.recipients:
         reply = await session.command("RCPT", f"TO:<{address}>".encode())
