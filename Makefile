@@ -49,6 +49,9 @@ check: setup ## Lint, check the format and the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+lowest: ## Run the demo with the lowest versions that pyproject.toml allows
+	$(PYTHON) -m tests.lowest
+
 bench: setup ## Measure, beside what else does the same
 	$(BIN)/python -m tests.bench
 

@@ -1,6 +1,7 @@
 """The documents about the code name what is there."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,22 @@ def test_the_table_of_rooms_is_the_rule() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", document.read_text())
+    text = document.read_text().replace(f"]({_tree()}", "](")
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
 
     assert links
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_links_of_the_readme_lead_somewhere_on_an_index_too() -> None:
+    """An index shows it alone, without the files beside it."""
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def _tree() -> str:
+    """Return where the files of the repository stand, as the package's metadata say."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return f"{project['urls']['Repository']}/blob/main/"

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.founding import Founding, initialise
+from keyrelay.app.settings import Settings
 from keyrelay.cli.options import AsJson, GlobalOptions
 from keyrelay.cli.output import put, say
 from keyrelay.cli.session import actor, run, settings_of
@@ -38,6 +39,10 @@ def init(
     if as_json:
         put(json.dumps(_document(founding)))
         return
+    _tell(founding, settings)
+
+
+def _tell(founding: Founding, settings: Settings) -> None:
     profile_ = f"the profile {founding.profile.name} ({founding.profile.id})"
     if founding.founded:
         put(f"Keyrelay is set up in {settings.home}, with {profile_}.")
