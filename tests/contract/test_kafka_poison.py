@@ -139,9 +139,10 @@ async def test_absurd_times_hold_nothing_up(kafka: Kafka) -> None:
     await log.write(GOOD, timestamp=far)
     await log.write(trigger("t3").encode())
 
-    assert await drained(log) == ["t1", "t2", "t3"]
-    (record,) = await log.read(log.topics.dead)
-    assert "out of range" in said(record)["reason"]
+    first, second, made_up, last = await drained(log)
+    assert (first, second, last) == ("t1", "t2", "t3")
+    assert len(made_up) == 24
+    assert await log.read(log.topics.dead) == []
 
 
 async def test_what_is_too_large_for_the_dead_letter_topic_leaves_its_origin_there(

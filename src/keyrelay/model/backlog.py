@@ -1,6 +1,7 @@
 """Backlog: where triggers stand in a queue, and how much there is to do."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -54,3 +55,15 @@ class Lag:
     topic: str
     waiting: int
     age: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingLosses:
+    """What this process found in topics and could not read, by topic.
+
+    `unreadable` are records that hold no trigger; `lost`, those that were deleted
+    before they were read.
+    """
+
+    unreadable: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)

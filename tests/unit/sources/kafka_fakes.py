@@ -128,6 +128,9 @@ class FakeConsumer:
     async def position(self, partition: TopicPartition) -> int:
         return self._read[partition]
 
+    async def committed(self, partition: TopicPartition) -> int | None:
+        return None
+
     def pause(self, partition: TopicPartition) -> None:
         self.paused.add(partition)
         self.full.set()

@@ -110,6 +110,8 @@ class Lending:
         }
         log.error("not a trigger", extra=said)
         await self.writer.bury_malformed(malformed)
+        losses = self.buffer.fetched.losses
+        losses.unreadable[malformed.fetched.raw.topic] += 1
         drawn.malformed.remove(malformed)
         self.buffer.moved(malformed.fetched.position)
 

@@ -14,7 +14,7 @@ from functools import partial
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.model.backlog import Depth, Lag, QueueStatus
+from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
 from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.trigger import Trigger
@@ -48,6 +48,16 @@ class KafkaQueue:
     _loans: Batch[None, KafkaLoan | None]
     _drained: Batch[None, bool]
     _store: "ClaimAccess"
+
+    @property
+    def losses(self) -> ReadingLosses:
+        """Return what this process found in its topics and could not read."""
+        return self._reader.buffer.fetched.losses
+
+    @property
+    def memory(self) -> int:
+        """Return about how many bytes the records take that are not settled."""
+        return self._reader.buffer.positions.bytes
 
     async def accept(self, trigger: Trigger) -> bool:
         await self._writer.publish(trigger)

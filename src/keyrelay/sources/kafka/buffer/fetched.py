@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from aiokafka.structs import TopicPartition
 
+from keyrelay.model.backlog import ReadingLosses
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.sources.kafka.records.made_up_ids import FormerIds
 from keyrelay.sources.kafka.records.record import (
@@ -28,6 +29,7 @@ class FetchedRecords:
     topics: Topics
     profile: str | None
     former_ids: FormerIds
+    losses: ReadingLosses = field(default_factory=ReadingLosses)
     _of: dict[TopicPartition, deque[FetchedRecord]] = field(
         default_factory=dict, init=False
     )

@@ -29,12 +29,14 @@ class _PartitionProgress:
     """One assignment of a partition.
 
     `next_offset` is the one that may be committed. `fetched` are the offsets from there
-    on; `unsettled` are those of them that are not settled.
+    on; `unsettled` are those of them that are not settled. Behind them there is no
+    record before the offset `passed`.
     """
 
     epoch: int
     next_offset: int
     committed: int
+    passed: int = 0
     fetched: deque[int] = field(default_factory=deque)
     unsettled: dict[int, _Unsettled] = field(default_factory=dict)
 
@@ -46,6 +48,8 @@ class _PartitionProgress:
     def advance(self) -> None:
         while self.fetched and self.fetched[0] not in self.unsettled:
             self.next_offset = self.fetched.popleft() + 1
+        if not self.fetched:
+            self.next_offset = max(self.next_offset, self.passed)
 
 
 @dataclass(slots=True)
@@ -87,6 +91,19 @@ class Positions:
         progress.unsettled[offset] = _Unsettled(size, fetched_at, written_at)
         self._bytes[partition.topic] += size
         return FetchPosition(partition, progress.epoch, offset)
+
+    def passed(self, partition: TopicPartition, offset: int) -> None:
+        """Note that all before the offset was fetched, or is no record.
+
+        The end of a transaction, for example, is none.
+        """
+        progress = self._of.get(partition)
+        if progress is None:
+            if offset:  # else there is nothing to commit
+                self._of[partition] = _PartitionProgress(next(self._epochs), offset, 0)
+        elif offset >= progress.next_fetch:
+            progress.passed = offset
+            progress.advance()
 
     def is_current(self, position: FetchPosition) -> bool:
         """Tell whether the assignment under which it was fetched still lasts."""

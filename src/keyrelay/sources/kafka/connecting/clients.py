@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from keyrelay.sources.kafka.connecting.connection import Connection
+from keyrelay.sources.kafka.connecting.unpacking import bound_decoders
 from keyrelay.sources.kafka.records.size import LARGEST_RECORD
 
 _FETCH = 1024 * 1024  # bytes of one partition at a time
@@ -22,6 +23,7 @@ class KafkaClients:
 
     def consumer(self) -> AIOKafkaConsumer:
         """Return a member of the group; it commits only what it is told to."""
+        bound_decoders()
         return AIOKafkaConsumer(
             **self.connection.arguments(),
             group_id=self.connection.address.group,

@@ -11,6 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from keyrelay.model.world import World
 from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.connecting.unpacking import LARGEST_BATCH
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ class AssignedPartitions:
     buffer: Buffer
     world: World
     _paused: set[TopicPartition] = field(default_factory=set, init=False)
+    _standing: dict[TopicPartition, int] = field(default_factory=dict, init=False)
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def reading(self) -> Collection[TopicPartition]:
@@ -44,6 +46,23 @@ class AssignedPartitions:
                 self.client.pause(partition)
                 self._paused.add(partition)
 
+    def stand(self, partition: TopicPartition, offset: int) -> None:
+        """Read no further in a partition, whose next batch cannot be held."""
+        self._standing[partition] = offset
+        self.report_standing()
+
+    def report_standing(self) -> None:
+        """Log which partitions stand, and where."""
+        for partition, offset in self._standing.items():
+            said = {
+                "topic": partition.topic,
+                "partition": partition.partition,
+                "offset": offset,
+                "reason": f"the batch unpacks to more than {LARGEST_BATCH} bytes: copy"
+                " what is needed of it, then move the group's offset behind it",
+            }
+            log.error("partition stands at a batch that cannot be held", extra=said)
+
     def resume(self) -> None:
         """Resume where there is room again."""
         if self._paused:
@@ -62,6 +81,8 @@ class AssignedPartitions:
         for partition in partitions:
             self.buffer.positions.revoke(partition)
         self._paused.difference_update(partitions)
+        for partition in partitions:
+            self._standing.pop(partition, None)
 
     def forget_all(self) -> None:
         self.forget(list(self.client.assignment()))
@@ -82,6 +103,8 @@ class AssignedPartitions:
             positions.committed(offsets)
 
     def _is_full(self, partition: TopicPartition) -> bool:
+        if partition in self._standing:
+            return True
         window, positions = self.buffer.options.window, self.buffer.positions
         bytes_ = window.bytes_for(partition.topic, self.buffer.topics)
         if positions.bytes_of(partition.topic) >= bytes_:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from aiokafka import AIOKafkaConsumer
@@ -18,7 +18,9 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.model.world import World
 from keyrelay.sources.kafka.buffer.buffer import Buffer
+from keyrelay.sources.kafka.connecting.unpacking import BatchTooLarge
 from keyrelay.sources.kafka.reading.assigned import AssignedPartitions
+from keyrelay.sources.kafka.reading.fetching import Fetched, Fetching
 from keyrelay.sources.kafka.reading.watchdog import Watchdog
 from keyrelay.sources.kafka.records.made_up_ids import former_id, timestamp_of
 from keyrelay.sources.kafka.records.record import FetchedRecord
@@ -31,7 +33,7 @@ from keyrelay.sources.kafka.records.undecodable import (
 
 log = logging.getLogger(__name__)
 
-_MOST = 500  # records at a time, so that lanes get their turn of the event loop
+_REPORT = timedelta(minutes=1)
 _ANSWER = 5.0  # seconds; what the brokers do not say within them is not known
 
 
@@ -41,6 +43,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
     buffer: Buffer
     partitions: AssignedPartitions
     watchdog: Watchdog
+    fetching: Fetching
     world: World
 
     async def run(self) -> None:
@@ -51,12 +54,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
             group.create_task(self._commit())
             group.create_task(self._wake_for_due())
             group.create_task(self._guard())
+            group.create_task(self._report_standing())
 
     async def on_partitions_assigned(
         self, assigned: Collection[TopicPartition]
     ) -> None:
         now = self.world.now()
         self.watchdog.joined(now)
+        self.fetching.forget_all()
         # Which wakes came where these partitions were before is not known here, so all
         # that waits for a secret is tried.
         self.buffer.wake(None, now)
@@ -77,6 +82,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
             await self.partitions.commit()
         finally:
             self.partitions.forget(revoked)
+            self.fetching.forget_all()
 
     async def has_read_all(self) -> bool:
         """Return whether all is known to be read that could be attempted now."""
@@ -86,38 +92,65 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         return behind is False and self.watchdog.left_at is None
 
     async def _fetch(self) -> NoReturn:
-        poll = int(self.buffer.options.intervals.poll.total_seconds() * 1000)
         while True:
             self.partitions.pause_and_resume()
             try:
-                fetched = await self.client.getmany(timeout_ms=poll, max_records=_MOST)
-            except UnicodeDecodeError:
+                fetched = await self.fetching.fetch(self.buffer.options.intervals.poll)
+            except (UnicodeDecodeError, BatchTooLarge):
                 await self._fetch_around()
                 continue
-            for partition, raws in fetched.items():
-                await self._put(partition, raws)
+            await self._keep(fetched)
             if fetched:
                 self.watchdog.moved(self.world.now())
                 await asyncio.sleep(0)  # `getmany` does not yield when it has records
 
+    async def _keep(self, fetched: Fetched) -> None:
+        """Put records into the buffer, unless their partitions are revoked meanwhile.
+
+        Then they are fetched again, by the next consumer of these partitions.
+        """
+        assignments = self.fetching.assignments
+        former_ids = {
+            each: await self._former_ids(each, fetched[each]) for each in fetched
+        }
+        if self.fetching.assignments != assignments:
+            return
+        for partition, raws in fetched.items():
+            self._put(partition, raws, former_ids[partition])
+        for partition, raws in fetched.items():
+            await self.fetching.note(partition, raws)
+        for partition in frozenset(self.partitions.reading()).difference(fetched):
+            position = await self.fetching.position(partition)
+            if self.fetching.assignments != assignments:
+                return
+            if position is not None:
+                self.buffer.positions.passed(partition, position)
+
     async def _fetch_around(self) -> None:
-        """Put into the buffer what can be decoded, and the place of what cannot."""
+        """Keep what can be read; pass over a record that cannot be decoded.
+
+        A partition whose next batch cannot be held is read no further.
+        """
         fetch = await fetch_around(self.client, self.partitions.reading())
         for raw in fetch.decoded:
-            await self._put(TopicPartition(raw.topic, raw.partition), [raw])
+            await self._keep({TopicPartition(raw.topic, raw.partition): [raw]})
+        if fetch.too_large is not None:
+            self.partitions.stand(*fetch.too_large)
         if fetch.passed_over is None:
             return
         now, (partition, offset) = self.world.now(), fetch.passed_over
-        tracked = self._track(partition, placeholder(partition, offset, now), now)
+        empty = placeholder(partition, offset, now)
+        tracked = self._track(partition, empty, now)
         self.buffer.put(partition, [replace(tracked, undecodable=REASON)])
+        await self.fetching.note(partition, [empty])
         self.watchdog.moved(now)
 
-    async def _put(
-        self, partition: TopicPartition, raws: Sequence[ConsumerRecord]
+    def _put(
+        self,
+        partition: TopicPartition,
+        raws: Sequence[ConsumerRecord],
+        former_ids: Collection[str],
     ) -> None:
-        former_ids = await self._former_ids(partition, raws)
-        if partition not in self.client.assignment():  # it was revoked meanwhile
-            return
         now = self.world.now()
         fetched = [self._track(partition, raw, now) for raw in raws]
         if former_ids:
@@ -156,6 +189,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
             behind = await self._is_behind()
             # If the brokers do not answer, another consumer would not help.
             self.watchdog.check(self.world.now(), behind=behind is True)
+
+    async def _report_standing(self) -> NoReturn:
+        while True:
+            await self.world.sleep(_REPORT)
+            self.partitions.report_standing()
 
     async def _is_behind(self) -> bool | None:
         """Return whether there are records not fetched yet; None, it is not known."""

@@ -19,6 +19,7 @@ from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.connecting.clients import KafkaClients, start
 from keyrelay.sources.kafka.reading.assigned import AssignedPartitions
 from keyrelay.sources.kafka.reading.consumer import Consumer
+from keyrelay.sources.kafka.reading.fetching import Fetching
 from keyrelay.sources.kafka.reading.watchdog import Stalled, Watchdog
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class TopicReader:
                 client=client, buffer=self.buffer, world=self.world
             ),
             watchdog=Watchdog(patience=patience, moved_at=now, left_at=now),
+            fetching=Fetching(client=client, losses=self.buffer.fetched.losses),
             world=self.world,
         )
 

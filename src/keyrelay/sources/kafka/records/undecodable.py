@@ -15,6 +15,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from keyrelay.sources.kafka.connecting.unpacking import BatchTooLarge
+
 REASON = (
     "the name of a header is not UTF-8, in it or in a record that was sent before it"
 )
@@ -25,10 +27,14 @@ _MOST = 500  # records that are read one by one
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialFetch:
-    """The records that could be decoded, and the place of the one that could not."""
+    """The records that could be decoded, and the place of the one that could not.
+
+    `too_large` is the place of a batch that is not passed over.
+    """
 
     decoded: Sequence[ConsumerRecord]
     passed_over: tuple[TopicPartition, int] | None = None
+    too_large: tuple[TopicPartition, int] | None = None
 
 
 async def fetch_around(
@@ -36,9 +42,10 @@ async def fetch_around(
 ) -> PartialFetch:
     """Read up to the first record that cannot be decoded, and pass over it.
 
-    Raises KafkaError as the library does.
+    Or up to the first batch that is too large. Raises KafkaError as the library does.
     """
     decoded: list[ConsumerRecord] = []
+    partition = None
     try:
         for partition in await _behind(client, partitions):
             offset = await _read_up_to(client, partition, decoded)
@@ -47,6 +54,10 @@ async def fetch_around(
                 return PartialFetch(decoded=decoded, passed_over=(partition, offset))
     except IllegalStateError:  # the partition was revoked meanwhile
         pass
+    except BatchTooLarge:
+        assert partition is not None
+        offset = int(await client.position(partition))
+        return PartialFetch(decoded=decoded, too_large=(partition, offset))
     return PartialFetch(decoded=decoded)
 
 

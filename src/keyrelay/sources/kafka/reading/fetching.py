@@ -1,0 +1,145 @@
+"""Fetching: what the client library returns, with nothing stepped over.
+
+The library moves a partition's position when it hands out records. What it had handed
+out of other partitions is lost when it raises at a record or batch of one; then each
+partition goes back to where reading has really got to.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from keyrelay.model.backlog import ReadingLosses
+from keyrelay.sources.kafka.connecting.unpacking import (
+    BatchTooLarge,
+    TooMuchUnpacked,
+    bounded_unpacking,
+)
+
+log = logging.getLogger(__name__)
+
+_MOST = 500  # records at a time, so that lanes get their turn of the event loop
+_ANSWER = 5.0  # seconds; what the brokers do not say within them is not known
+_AT_ONCE = 0.001  # seconds; a position that is known takes none
+
+Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Fetching:
+    """One consumer's reading; `next` is the offset that each partition is read from.
+
+    `assignments` is another number whenever partitions come or go.
+    After batches that unpack to much, records are taken one by one for a while.
+    """
+
+    client: AIOKafkaConsumer
+    losses: ReadingLosses
+    next: dict[TopicPartition, int] = field(default_factory=dict, init=False)
+    assignments: int = field(default=0, init=False)
+    _one_by_one: int = field(default=0, init=False)
+
+    async def fetch(self, patience: timedelta) -> Fetched:
+        """Return the next records; none, if there are none for that long.
+
+        Raises UnicodeDecodeError and BatchTooLarge, and then nothing was read, and
+        KafkaError as the library does.
+        """
+        for partition in self.client.assignment() - self.next.keys():
+            if not await self._begin(partition):
+                break  # the brokers do not answer
+        milliseconds = int(patience.total_seconds() * 1000)
+        most = 1 if self._one_by_one else _MOST
+        self._one_by_one = max(0, self._one_by_one - 1)
+        try:
+            with bounded_unpacking():
+                return dict(
+                    await self.client.getmany(timeout_ms=milliseconds, max_records=most)
+                )
+        except TooMuchUnpacked:
+            self._one_by_one = _MOST
+            await self.go_back()
+            return {}
+        except (UnicodeDecodeError, BatchTooLarge):
+            await self.go_back()
+            raise
+
+    async def go_back(self) -> None:
+        """Read on from where reading has got to."""
+        for partition in self.client.assignment():
+            try:
+                if partition in self.next:
+                    self.client.seek(partition, self.next[partition])
+                else:
+                    await self.client.seek_to_beginning(partition)
+            except IllegalStateError:  # it was revoked meanwhile
+                continue
+
+    async def note(
+        self, partition: TopicPartition, raws: Sequence[ConsumerRecord]
+    ) -> None:
+        """Note that these were read, and report what was deleted before them."""
+        before = self.next.get(partition)
+        self.next[partition] = raws[-1].offset + 1
+        await self._report_lost(partition, before, raws[0].offset)
+
+    async def position(self, partition: TopicPartition) -> int | None:
+        """Return the position of a partition that gave no records; None, none is known.
+
+        It moves over what is no record, such as the ends of transactions.
+        """
+        try:
+            async with asyncio.timeout(_AT_ONCE):
+                position = int(await self.client.position(partition))
+        except (TimeoutError, IllegalStateError, KafkaError):
+            return None
+        before = self.next.get(partition)
+        self.next[partition] = position
+        await self._report_lost(partition, before, position)
+        return position
+
+    def forget_all(self) -> None:
+        """Begin anew: partitions may have been read by others meanwhile."""
+        self.next.clear()
+        self.assignments += 1
+
+    async def _begin(self, partition: TopicPartition) -> bool:
+        """Note where the group has got to; False, it is not known."""
+        try:
+            async with asyncio.timeout(_ANSWER):
+                committed = await self.client.committed(partition)
+        except (TimeoutError, IllegalStateError, KafkaError):
+            return False
+        if committed is not None:
+            self.next[partition] = committed
+        return True
+
+    async def _report_lost(
+        self, partition: TopicPartition, before: int | None, found: int
+    ) -> None:
+        """Report records between the two offsets that are no longer in the log."""
+        if before is None or found <= before:
+            return
+        try:
+            async with asyncio.timeout(_ANSWER):
+                begins = await self.client.beginning_offsets([partition])
+        except (TimeoutError, KafkaError):
+            return
+        end = min(found, begins[partition])
+        if end <= before:  # a hole in the log, as transactions leave them
+            return
+        self.losses.lost[partition.topic] += end - before
+        said = {
+            "topic": partition.topic,
+            "partition": partition.partition,
+            "first": before,
+            "last": end - 1,
+            "reason": "Kafka has deleted them: retention is shorter than the backlog",
+        }
+        log.error("records lost before they were read", extra=said)
