@@ -1,12 +1,24 @@
-"""Queues: those of LocalStack, and what has arrived in them."""
+"""Queues: those of LocalStack and ElasticMQ, and what has arrived in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 
-from tests.services.localstack import LocalStack
+
+class SqsServer(Protocol):
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def access_key(self) -> str: ...
+
+    @property
+    def secret_key(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +57,13 @@ class Queue:
         return found
 
 
-def create_queue(localstack: LocalStack, name: str) -> Queue:
+def create_queue(server: SqsServer, name: str) -> Queue:
     client = boto3.client(
         "sqs",
-        endpoint_url=localstack.endpoint,
-        region_name=localstack.region,
-        aws_access_key_id=localstack.access_key,
-        aws_secret_access_key=localstack.secret_key,
+        endpoint_url=server.endpoint,
+        region_name=server.region,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
     )
     attributes = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
     # The service lives as long as the session: other tests have queues there, too.

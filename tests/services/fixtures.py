@@ -16,6 +16,7 @@ from tests.services import (
     compose,
     daemon,
     dovecot,
+    elasticmq,
     helm,
     kafka,
     kcat,
@@ -29,6 +30,7 @@ from tests.services import (
     stunnel,
 )
 from tests.services.compose import Compose
+from tests.services.elasticmq import ElasticMq
 from tests.services.kafka import Kafka, Secured
 from tests.services.localstack import LocalStack
 from tests.services.mailbox import Account
@@ -95,6 +97,12 @@ def running_smtp_server(server_certificate: Path) -> Iterator[SmtpServer]:
 def running_localstack() -> Iterator[LocalStack]:
     with ExitStack() as stack:
         yield _start(_localstack(), stack)
+
+
+@pytest.fixture(scope="session", name="elasticmq", params=elasticmq.VERSIONS)
+def running_elasticmq(request: pytest.FixtureRequest) -> Iterator[ElasticMq]:
+    with ExitStack() as stack:
+        yield _start(_elasticmq(request.param), stack)
 
 
 @pytest.fixture(scope="session", name="kafka")
@@ -216,6 +224,15 @@ def _localstack() -> Iterator[LocalStack]:
     with (
         daemon.folder() as directory,
         localstack.running(directory, server=find(localstack)) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def _elasticmq(version: str) -> Iterator[ElasticMq]:
+    with (
+        daemon.folder() as directory,
+        elasticmq.running(directory, server=find(elasticmq), of=version) as running,
     ):
         yield running
 
