@@ -65,6 +65,9 @@ schema: setup ## Write the settings' JSON Schema anew
 	  print(json.dumps(Settings.model_json_schema(), indent=2))' \
 	  > config/keyrelay.schema.json
 
+refused: setup ## Write docs/refused.md anew, from the sentences in the source
+	$(BIN)/python -m tests.refused
+
 requirements: setup ## Pin anew, with hashes, what the image is built from
 	@$(INSTALL) --quiet 'uv>=0.9'
 	$(PIN) pyproject.toml --output-file deploy/requirements.txt

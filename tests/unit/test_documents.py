@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.cli.exit_codes import CODES
+from tests import refused
 from tests.unit.test_architecture import ROWS
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,17 @@ def test_links_of_the_readme_lead_somewhere_on_an_index_too() -> None:
 
     assert links
     assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_every_sentence_of_a_refusal_stands_in_its_document() -> None:
+    """After a change: `make refused`."""
+    assert refused.DOCUMENT.read_text() == refused.page()
+
+
+def test_every_foreseen_failure_has_a_section() -> None:
+    kinds = {kind for section in refused.SECTIONS for kind in section.kinds}
+
+    assert {kind.__name__ for kind in CODES} - kinds == set()
 
 
 def _tree() -> str:
