@@ -484,3 +484,26 @@ async def test_the_size_is_told_where_the_server_asks_for_it(sender: Sender) -> 
     content = peer.mails[0].removesuffix(b".\r\n")
     size = b"MAIL FROM:<us@example.com> SIZE=%d\r\n" % len(content)
     assert size in peer.everything
+
+
+UTF8 = b"250-mail\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n"
+
+
+async def test_an_address_beyond_ascii_uses_smtputf8(sender: Sender) -> None:
+    outcome, peer = await attempt(sender, {"EHLO": UTF8}, "Jörg <jörg@bücher.example>")
+
+    assert isinstance(outcome, Delivered)
+    assert b" BODY=8BITMIME SMTPUTF8\r\n" in peer.everything
+    assert "RCPT TO:<jörg@xn--bcher-kva.example>".encode() in peer.everything
+    assert "<jörg@xn--bcher-kva.example>".encode() in peer.mails[0]
+
+
+async def test_without_smtputf8_such_an_address_is_refused_and_said(
+    sender: Sender,
+) -> None:
+    outcome, peer = await attempt(sender, {}, "jörg@example.com")
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.fault is Fault.DEFINITION
+    assert "SMTPUTF8" in outcome.reason
+    assert "MAIL" not in peer.connections[0].verbs

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from keyrelay.dispatchers.smtp.mailbox import (
     Mailbox,
+    key_of,
     parse_mailbox,
     parse_mailboxes,
 )
@@ -209,5 +210,7 @@ def _identity(sender: Mailbox, trigger: Trigger) -> MailIdentity:
 def _remaining(recipients: Recipients, done: Collection[str]) -> tuple[str, ...]:
     """Return each address once, in the order To, Cc, Bcc, without those in `done`."""
     listed = recipients.to + recipients.cc + recipients.bcc
-    addresses = dict.fromkeys(mailbox.address for mailbox in listed)
-    return tuple(address for address in addresses if address not in done)
+    settled = {key_of(address) for address in done}
+    addresses = {mailbox.key: mailbox.address for mailbox in reversed(listed)}
+    ordered = dict.fromkeys(mailbox.key for mailbox in listed)
+    return tuple(addresses[key] for key in ordered if key not in settled)

@@ -41,6 +41,12 @@ class ComposedMail:
     recipients: tuple[str, ...]
     content: bytes
 
+    @property
+    def needs_utf8(self) -> bool:
+        """Whether an address is beyond ASCII: the rest of a mail is not (RFC 6531)."""
+        envelope = "".join((self.sender, *self.recipients))
+        return not (envelope.isascii() and self.content.isascii())
+
 
 def compose(mail: Mail) -> ComposedMail:
     """Compose the mail, with the same headers on every attempt (RFC 5322).

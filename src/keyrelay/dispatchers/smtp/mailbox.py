@@ -7,19 +7,28 @@ that holds one, becomes a header of its own. Both are refused, never repaired.
 
 import re
 from dataclasses import dataclass
+from unicodedata import normalize
 
-from keyrelay.dispatchers.smtp.texts import is_header_text
+import idna
+
+from keyrelay.dispatchers.smtp.texts import header_text, is_header_text
 from keyrelay.model.documents import InvalidDefinition, require_text
 
 MOST_RECIPIENTS = 100
 
-# RFC 5321 section 4.1.2, without quoted local parts and address literals.
-_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"({_ATEXT}(?:\.{_ATEXT})*)@({_LABEL}(?:\.{_LABEL})*)")
-_NAMED = re.compile(r'(?:"([^"\\]*)"|([^"<>@,;]*?)) *<([^<>]*)>')
+# RFC 5321 section 4.1.2, without quoted local parts and address literals, and RFC 6531
+# section 3.3, which adds all characters beyond ASCII.
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
+_LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
+# Underscores are in no host name, and in names that people use.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_NAMED = re.compile(rf'(?:({_QUOTED})|([^"<>@,;]*?)) *<([^<>]*)>')
 # One entry of a list: separators inside quotation marks do not separate.
-_ENTRY = re.compile(r'(?:"[^"]*"|[^",;])+')
+_ENTRY = re.compile(rf'(?:{_QUOTED}|[^",;\r\n])+')
+_LIST = re.compile(rf"(?:{_ENTRY.pattern}|[,;\r\n])*")
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +38,86 @@ class Mailbox:
     address: str
     name: str = ""
 
+    @property
+    def key(self) -> str:
+        """The same for all spellings of the address: domains know no case."""
+        return key_of(self.address)
+
+
+def key_of(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
 
 def parse_mailbox(text: str, what: str) -> Mailbox:
     """Read `ada@example.com` or `Ada <ada@example.com>`.
 
-    `what` names the field in the InvalidDefinition raised for any other text.
+    A domain beyond ASCII becomes A-labels (IDNA 2008). `what` names the field in the
+    InvalidDefinition raised for any other text.
     """
     text = text.strip(" ")
     named = _NAMED.fullmatch(text)
-    name = (named[1] or named[2] or "") if named else ""
-    address = named[3] if named else text
-    # The address as well: `=?`, legal in it, begins what other programs decode.
-    if not is_header_text(text) or "=?" in text or not _is_address(address):
+    try:
+        return _mailbox(text, named)
+    except _NoAddress as fault:
         raise InvalidDefinition(
-            f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>"
-        )
-    return Mailbox(address, name)
+            f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>;"
+            f" '{_shown(text)}' {fault}"
+        ) from None
 
 
 def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
-    """Read 1 to 100 addresses, separated by `;` or `,`; each is returned once.
+    """Read 1 to 100 addresses, separated by `;`, `,` or line breaks, each once.
 
     Raises InvalidDefinition.
     """
     text = require_text(value, what, longest=10_000)
+    if not _LIST.fullmatch(text):
+        raise InvalidDefinition(f"{what} must hold quotation marks in pairs")
     entries = [entry for entry in _ENTRY.findall(text) if entry.strip(" ")]
-    if "".join(re.split("[,;]", text)).count('"') % 2 or not entries:
+    if not entries:
         raise InvalidDefinition(f"{what} must hold at least one address")
     if len(entries) > MOST_RECIPIENTS:
         raise InvalidDefinition(f"{what} must hold at most {MOST_RECIPIENTS} addresses")
     mailboxes = tuple(parse_mailbox(entry, what) for entry in entries)
-    return tuple({mailbox.address: mailbox for mailbox in mailboxes}.values())
+    return tuple({mailbox.key: mailbox for mailbox in mailboxes}.values())
 
 
-def _is_address(text: str) -> bool:
-    found = _ADDRESS.fullmatch(text)
-    return found is not None and len(found[1]) <= 64 and len(found[2]) <= 253
+class _NoAddress(Exception):
+    """Why a text is no address, for people."""
+
+
+def _mailbox(text: str, named: re.Match[str] | None) -> Mailbox:
+    # The address as well: `=?`, legal in it, begins what other programs decode.
+    if not is_header_text(text):
+        raise _NoAddress("holds a control character")
+    if "=?" in text:
+        raise _NoAddress("holds '=?', which begins an encoded word")
+    address = named[3] if named else text
+    if "@" not in address:
+        raise _NoAddress("has no @; a name with a comma needs quotation marks")
+    if address.count("@") > 1:
+        raise _NoAddress("has more than one @")
+    local, _, domain = address.partition("@")
+    if not _LOCAL.fullmatch(local) or len(local.encode()) > 64:
+        raise _NoAddress("is no address that is taken: see what stands before the @")
+    quoted, plain = (named[1], named[2]) if named else (None, "")
+    name = re.sub(r"\\(.)", r"\1", quoted[1:-1]) if quoted else plain
+    return Mailbox(f"{local}@{_a_labels(domain)}", name or "")
+
+
+def _a_labels(domain: str) -> str:
+    """Return the domain in ASCII. Raises _NoAddress."""
+    if not domain.isascii():
+        try:
+            domain = idna.encode(normalize("NFC", domain.lower())).decode()
+        except idna.IDNAError:
+            raise _NoAddress("has a domain that IDNA 2008 does not allow") from None
+    if not _DOMAIN.fullmatch(domain) or len(domain) > 253:
+        raise _NoAddress("has no domain like example.com after its @")
+    return domain
+
+
+def _shown(text: str) -> str:
+    text = header_text(text)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -99,9 +99,10 @@ class SmtpSession:
             "the server hung up before its greeting",
         )
 
-    async def begin(self, sender: str, size: int) -> SmtpReply:
+    async def begin(self, sender: str, size: int, *, utf8: bool = False) -> SmtpReply:
         """Begin a transaction with MAIL, with the size in bytes (RFC 1870).
 
+        `utf8`: addresses are beyond ASCII (RFC 6531 section 3.4).
         Raises StaleSession if the session was used before and the server had ended it,
         and otherwise as `command`.
         """
@@ -111,6 +112,8 @@ class SmtpSession:
         words = [f"FROM:<{sender}>".encode()]
         if "size" in self.extensions:
             words.append(f"SIZE={size}".encode())
+        if utf8:
+            words += (b"BODY=8BITMIME", b"SMTPUTF8")
         try:
             reply = await self.command("MAIL", *words)
         except ConversationFailed:

@@ -13,9 +13,14 @@ from keyrelay.dispatchers.smtp.classify import (
 from keyrelay.dispatchers.smtp.compose import ComposedMail
 from keyrelay.dispatchers.smtp.reply import ConversationFailed, Phase, SmtpReply
 from keyrelay.dispatchers.smtp.session import SessionExhausted, SmtpSession
-from keyrelay.model.outcome import LEASE_LOST, Blame, Deferred, Outcome
+from keyrelay.model.outcome import LEASE_LOST, Blame, Deferred, Fault, Outcome, Rejected
 from keyrelay.ports import StillHeld
 
+_NO_UTF8 = Rejected(
+    "the server does not offer SMTPUTF8, which letters beyond ASCII before the @ of an"
+    " address need",
+    Fault.DEFINITION,
+)
 _LIMIT = 452
 _LIMIT_PAUSE = timedelta(minutes=1)
 
@@ -66,7 +71,9 @@ async def _offer(
     session: SmtpSession, mail: ComposedMail
 ) -> dict[str, SmtpReply] | Outcome:
     """Return the reply for each recipient once the server waits for the content."""
-    reply = await session.begin(mail.sender, len(mail.content))
+    if mail.needs_utf8 and "smtputf8" not in session.extensions:
+        return _NO_UTF8
+    reply = await session.begin(mail.sender, len(mail.content), utf8=mail.needs_utf8)
     if reply.refuses:
         return _refused(session, reply)
     replies: dict[str, SmtpReply] = {}
