@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.app.store import Store
 from keyrelay.model.secret import SealedSecret, Secret, SecretValue
 from keyrelay.model.tags import Tag
+from keyrelay.stores.definitions.indexing import rebuild
 from keyrelay.stores.definitions.listing import fold
+from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.definitions.secret_rows import row_of
-from keyrelay.stores.definitions.versions import LABEL, Versions, read_versions
 from keyrelay.stores.schema.tables import (
     actions,
     installation,
     policies,
-    secret_versions,
     secrets,
 )
 
@@ -38,21 +38,15 @@ def action_id(number: int) -> str:
 async def fill(store: Store, profile: str, count: int) -> None:
     """Keep that many actions, each with a secret and a policy of its own."""
     sealed = [await _sealed(store, profile, number) for number in range(count)]
-    mac = await store.vault.authenticator(LABEL)
+    keys = await seal_keys(store.vault)
     async with store.database.writing() as connection:
-        numbers, before = range(count), await read_versions(connection, mac)
+        numbers = range(count)
         await _add(connection, secrets, [row_of(each) for each in sealed])
         await _add(connection, actions, [_action(profile, n) for n in numbers])
         await _add(connection, policies, [_policy(profile, n) for n in numbers])
-        versions = {each.secret.id: each.secret.version for each in sealed}
-        listed = [{"secret": id_, "version": of} for id_, of in versions.items()]
-        await _add(connection, secret_versions, listed)
-        after = Versions(store=before.store, generation=before.generation, of=versions)
+        await rebuild(connection, keys, profile, 1)
         await connection.execute(
-            update(installation).values(
-                revision=installation.c.revision + 1,
-                versions_mac=after.authenticate(mac),
-            )
+            update(installation).values(revision=installation.c.revision + 1)
         )
 
 

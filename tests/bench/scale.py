@@ -121,7 +121,7 @@ async def _measure(house: _House, triggers: int) -> list[Measure]:
     async with open_store(house.settings) as store:
         catalog = LiveCatalog(
             database=store.database,
-            vault=store.vault,
+            guard=store.guard,
             world=store.audit_log.world,
             rules=store.definitions.secrets.actions,
             replaced=lambda _: None,

@@ -141,7 +141,7 @@ async def test_a_worker_whose_vault_is_sealed_says_so_until_it_opens(
 ) -> None:
     key = worker.settings.key_path
     hidden = key.rename(key.with_name("hidden"))
-    worker.process.catalog.vault.keyring._unwrapped.clear()  # as after minutes
+    worker.process.catalog.guard.vault.keyring._unwrapped.clear()  # as after minutes
 
     status, parts = await worker.ready()
     hidden.rename(key)

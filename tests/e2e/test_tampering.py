@@ -23,7 +23,8 @@ from tests.installed.home import Home
 from tests.installed.together import together
 from tests.sinks import smtp
 
-TAMPERED = "its sealed value is refused (tampered)"
+EDITED = "its row was edited outside Keyrelay"
+PUT_BACK = "it is an older row that was put back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +80,16 @@ def roll_back(rows: Rows) -> None:
 
 
 TAMPERINGS: Mapping[str, tuple[Callable[[Rows], None], str]] = {
-    "swapped": (swap, TAMPERED),
-    "partner": (lambda _: None, TAMPERED),
-    "moved": (move, TAMPERED),
-    "re-tagged": (tag, TAMPERED),
-    "re-typed": (lambda rows: rows.set("re-typed", "type", "aws-sqs"), TAMPERED),
-    "rolled-back": (roll_back, TAMPERED),
-    "flipped": (lambda rows: rows.flip("flipped", -20), TAMPERED),
+    "swapped": (swap, EDITED),
+    "partner": (lambda _: None, EDITED),
+    "moved": (move, EDITED),
+    "re-tagged": (tag, EDITED),
+    "re-typed": (lambda rows: rows.set("re-typed", "type", "aws-sqs"), EDITED),
+    "rolled-back": (roll_back, PUT_BACK),
+    "flipped": (lambda rows: rows.flip("flipped", -20), EDITED),
     "cut": (
         lambda rows: rows.set("cut", "envelope", rows.get("cut", "envelope")[:-1]),
-        TAMPERED,
+        EDITED,
     ),
 }
 
@@ -97,6 +98,7 @@ TAMPERINGS: Mapping[str, tuple[Callable[[Rows], None], str]] = {
 class Aftermath:
     """What was said of each secret, by its key, and whose mail was sent."""
 
+    ids: Mapping[str, str]
     buried: Mapping[str, str]
     broken: Mapping[str, str]
     code: int
@@ -139,6 +141,7 @@ def aftermath(
         checked = home.attempt("key", "status", "--check", "--json")
         found = json.loads(checked.out)
         return Aftermath(
+            ids=ids,
             buried=dead_letters(home),
             broken={secret["key"]: secret["flaw"] for secret in found["broken"]},
             code=checked.code,
@@ -168,8 +171,8 @@ def test_what_was_tampered_with_is_not_used_and_is_reported(
 ) -> None:
     _, flaw = TAMPERINGS[key]
 
-    assert aftermath.buried[key] == f"secret {key} does not open: {flaw}"
-    assert aftermath.broken[key] == flaw
+    assert aftermath.buried[key] == f"secret {aftermath.ids[key]}: {flaw}"
+    assert aftermath.broken[key].startswith(flaw)
     assert aftermath.code == 4
 
 
@@ -178,16 +181,22 @@ def test_the_others_are_not_affected(aftermath: Aftermath) -> None:
     assert aftermath.buried.keys() == aftermath.broken.keys() == TAMPERINGS.keys()
 
 
-def test_with_altered_versions_nothing_is_believed(
+def test_with_an_altered_index_nothing_is_believed_until_it_is_accepted(
     original: Home, tmp_path: Path
 ) -> None:
     home = original.copied(tmp_path / "home")
     home.create_secret("office", "smtp", smtp_secret(587))
     edit_database(
-        home, lambda database: _run(database, "UPDATE secret_versions SET version = 7")
+        home, lambda database: _run(database, "UPDATE definition_heads SET entries = 7")
     )
 
     checked = home.attempt("key", "status", "--check")
+    verified = home.attempt("audit", "verify")
+    refused = home.attempt("secret", "delete", "office")
+    home.run("definitions", "accept", "--all", "--yes")
 
-    assert checked.code == 3
-    assert "the versions of the secrets were altered outside Keyrelay" in checked.err
+    assert (checked.code, verified.code) == (4, 4)
+    assert "none of its definitions is believed" in checked.err
+    assert refused.code != 0
+    assert home.attempt("key", "status", "--check").code == 0
+    assert home.attempt("audit", "verify").code == 0

@@ -1,5 +1,6 @@
 """Store: the vault, the stores and the queue, opened as the settings say."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from keyrelay.databases.database import Database
 from keyrelay.databases.opening import file_of, is_there, open_database
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.world import World, real_world
-from keyrelay.ports import TriggerQueue
+from keyrelay.ports import TriggerQueue, Unavailable
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
@@ -21,11 +22,13 @@ from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.actions import ActionStore, action_store
+from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.loading import load
 from keyrelay.stores.definitions.policies import PolicyStore, policy_store
 from keyrelay.stores.definitions.secrets import SecretStore
-from keyrelay.stores.definitions.versions import LABEL as VERSIONS
+from keyrelay.stores.definitions.vouching import find_unvouched
+from keyrelay.stores.definitions.vouching import vouch as vouch_for
 from keyrelay.stores.installation import (
     Installation,
     read_installation,
@@ -34,6 +37,8 @@ from keyrelay.stores.schema.age import Age, DatabaseTooNew, DatabaseTooOld, age_
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring
 from keyrelay.vault.providers import environment, file
 from keyrelay.vault.vault import Vault
+
+log = logging.getLogger(__name__)
 
 
 class NotInitialised(Exception):
@@ -51,6 +56,10 @@ class Store:
     trail: AuditTrail
     dead_letters: DeadLetterStore
 
+    @property
+    def guard(self) -> DefinitionGuard:
+        return DefinitionGuard(vault=self.vault, checkpoint=self.audit_log.checkpoint)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefinitionStores:
@@ -62,8 +71,11 @@ class DefinitionStores:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, *, vouch: bool = True) -> AsyncIterator[Store]:
     """Open the stores and the vault.
+
+    With `vouch`, the definitions of a database in a file that an older Keyrelay wrote
+    get their index, unless something is wrong with them.
 
     Raises NotInitialised, Unavailable, DatabaseTooNew and DatabaseTooOld.
     """
@@ -78,7 +90,25 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         vault = vault_over(settings, installed, world)
         checkpoint = settings.checkpoint_path
         async with open_audit_log(database, vault, world, checkpoint) as audit_log:
-            yield _store(settings, database, audit_log)
+            store = _store(settings, database, audit_log)
+            if vouch and not database.is_shared:
+                await _vouch(store)
+            yield store
+
+
+async def _vouch(store: Store) -> None:
+    try:
+        findings = await find_unvouched(store.audit_log, store.guard)
+    except Unavailable:  # sealed: nothing can be vouched for, and nothing is released
+        return
+    for finding in findings:
+        if finding.flaws:
+            extra = {"profile": finding.name, "reason": finding.flaws[0]}
+            log.error(
+                "definitions not vouched for: run `keyrelay migrate`", extra=extra
+            )
+        else:
+            await vouch_for(store.audit_log, finding, "keyrelay")
 
 
 @asynccontextmanager
@@ -134,10 +164,10 @@ async def _open_log(
 
 async def read_catalog(store: Store) -> Catalog:
     """Return what a worker would see of the definitions now. Raises Unavailable."""
-    mac = await store.vault.authenticator(VERSIONS)
+    keys, noted = await store.guard.keys(), await store.guard.noted()
     rules = store.definitions.secrets.actions
     async with store.database.reading() as connection:
-        return (await load(connection, mac, rules)).catalog
+        return (await load(connection, keys, noted, rules)).catalog
 
 
 async def make_current(database: Database) -> None:

@@ -96,7 +96,7 @@ def _catalog(
 ) -> LiveCatalog:
     return LiveCatalog(
         database=store.database,
-        vault=store.vault,
+        guard=store.guard,
         world=store.audit_log.world,
         rules=action_rules(settings),
         replaced=resumed.put_nowait,

@@ -16,6 +16,7 @@ from keyrelay.sources.kafka.connecting.access import InvalidAccess
 from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
 from keyrelay.stores.copying import NotCopied
+from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.installation import KeysExist
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.schema.age import DatabaseTooNew, DatabaseTooOld
@@ -42,6 +43,7 @@ CODES: dict[type[Exception], ExitCode] = {
     DatabaseTooOld: ExitCode.UNAVAILABLE,
     Unsealable: ExitCode.BROKEN,
     FoundBroken: ExitCode.BROKEN,
+    IndexBroken: ExitCode.BROKEN,
 }
 _MOST_IDS = 5  # in one sentence
 
@@ -52,6 +54,11 @@ def code_of(refusal: Exception) -> ExitCode:
 
 def sentence_of(refusal: Exception) -> str:
     match refusal:
+        case IndexBroken():
+            return (
+                f"{refusal}: look at the definitions, then"
+                " `keyrelay definitions accept --all`"
+            )
         case UnknownName(noun=noun):
             return f"{refusal}: `keyrelay {noun} list` shows those there are"
         case AmbiguousName(ids=ids):

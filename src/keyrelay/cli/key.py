@@ -18,6 +18,8 @@ from keyrelay.cli.output import (
 )
 from keyrelay.cli.session import Session, perform
 from keyrelay.services.key_status import KeyInspection, KeyStatus
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.integrity import Soundness
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Whether the vault opens."
@@ -49,7 +51,7 @@ def status(
 
     async def work(session: Session) -> tuple[KeyStatus, list[Document]]:
         store = session.store
-        inspection = KeyInspection(database=store.database, vault=store.vault)
+        inspection = KeyInspection(database=store.database, guard=store.guard)
         found = await inspection.status(examine_secrets=check)
         return found, _keys(found, session.world.now())
 
@@ -86,8 +88,9 @@ def _document(found: KeyStatus, keys: list[Document]) -> Document:
     examined = found.examination
     if examined is None:
         return document
-    broken = [asdict(secret) for secret in examined.broken]
-    return {**document, "examined": examined.secrets, "broken": broken}
+    broken = [asdict(each) for each in examined.broken]
+    counts = {"definitions": examined.definitions, "examined": examined.secrets}
+    return {**document, **counts, "broken": broken}
 
 
 def _tell(found: KeyStatus, keys: list[Document]) -> None:
@@ -96,10 +99,16 @@ def _tell(found: KeyStatus, keys: list[Document]) -> None:
     examined = found.examination
     if examined is None:
         return
-    opened = examined.secrets - len(examined.broken)
-    put(f"{opened} of {examined.secrets} secrets open")
-    for secret in examined.broken:
-        say(
-            f"keyrelay: secret {secret.id} ({secret.key}) of profile"
-            f" {secret.profile}: {secret.flaw}"
-        )
+    shut = sum(each.noun == Noun.SECRET for each in examined.broken)
+    put(f"{examined.secrets - shut} of {examined.secrets} secrets open")
+    broken = sum(each.id != "" for each in examined.broken)
+    whole = examined.definitions - broken
+    put(f"{whole} of {examined.definitions} definitions are as they were written")
+    for each in examined.broken:
+        say(f"keyrelay: {_which(each)} of profile {each.profile}: {each.flaw}")
+    if examined.broken:
+        say("keyrelay: `keyrelay definitions accept` takes them as they are, once seen")
+
+
+def _which(each: Soundness) -> str:
+    return f"{each.noun} {each.id} ({each.key})" if each.id else "the index"

@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.settings import Settings
+from keyrelay.app.store import NotInitialised, open_store
 from keyrelay.cli.input import confirm
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put, say, show_table
 from keyrelay.cli.refusals import Refused
-from keyrelay.cli.session import run, settings_of
+from keyrelay.cli.session import actor, run, settings_of
 from keyrelay.databases.database import ENDLESS, Database, Locked
 from keyrelay.databases.opening import is_there, open_database
+from keyrelay.stores.definitions.vouching import Finding, find_unvouched, vouch
 from keyrelay.stores.schema.migrations import MigrationStep, migrate, plan
 
 app = typer.Typer(rich_markup_mode=None)
@@ -54,10 +56,40 @@ def migrate_(
         if not yes:
             confirm(f"Take {len(steps)} {'step' if len(steps) == 1 else 'steps'}?")
         run(_migrate(settings))
+    _vouch(settings, yes=yes)
     if as_json:
         _show(steps, as_json=True)
     elif steps:
         put("the tables are up to date now")
+
+
+def _vouch(settings: Settings, *, yes: bool) -> None:
+    """Say what stands in profiles without an index, then vouch for it."""
+    findings = run(_find(settings))
+    for finding in findings:
+        counts = ", ".join(f"{n} of noun {noun}" for noun, n in finding.counts.items())
+        say(f"keyrelay: profile {finding.name} has {counts}")
+        for flaw in finding.flaws:
+            say(f"keyrelay: profile {finding.name}: {flaw}")
+    if not findings:
+        return
+    if not yes:
+        confirm("Vouch for these definitions as they stand?")
+    run(_accept(settings, findings))
+
+
+async def _find(settings: Settings) -> Sequence[Finding]:
+    try:
+        async with open_store(settings, vouch=False) as store:
+            return await find_unvouched(store.audit_log, store.guard)
+    except NotInitialised:
+        return ()
+
+
+async def _accept(settings: Settings, findings: Sequence[Finding]) -> None:
+    async with open_store(settings, vouch=False) as store:
+        for finding in findings:
+            await vouch(store.audit_log, finding, actor())
 
 
 async def _plan(settings: Settings) -> Sequence[MigrationStep]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keyrelay.engine.breaker import Breaker
 from keyrelay.model.action import Action, Instruction, Message
@@ -20,6 +20,7 @@ from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
 
 # Bytes; the other lanes would notice how long a larger message takes to compose.
 _LARGEST_IN_LOOP = 256 * 1024
+_CLOSED = timedelta(minutes=1)  # between two looks at a profile that is closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,17 @@ class Pipeline:
 
     async def attempt(self, lease: Lease) -> Report:
         """Perform the trigger's action once, as the definitions stand now."""
-        trigger = lease.trigger
         catalog = self.catalog()
+        if (reason := catalog.closed.get(lease.trigger.profile)) is not None:
+            return _held(reason)
+        return await self._attempt(catalog, lease)
+
+    async def _attempt(self, catalog: Catalog, lease: Lease) -> Report:
+        trigger = lease.trigger
         action = catalog.actions.get((trigger.profile, trigger.action))
         if action is None:
-            return _refused(f"there is no action {trigger.action}")
+            absent = catalog.absence("action", trigger.profile, trigger.action)
+            return _refused(absent)
         if action.locked:
             return LOCKED
         if (ended := self._ended(action, lease)) is not None:
@@ -50,7 +57,8 @@ class Pipeline:
 
         sealed = catalog.secrets.get((trigger.profile, action.instruction.secret))
         if sealed is None:
-            return _refused(f"there is no secret {action.instruction.secret}")
+            needed = action.instruction.secret
+            return _refused(catalog.absence("secret", trigger.profile, needed))
         verdict = decide(catalog.policies_of(trigger.profile), action.tagged, sealed)
         evidence = _evidence(action, trigger, sealed.secret, verdict.policy)
         if isinstance(verdict, Denial):
@@ -118,6 +126,12 @@ async def _compose(instruction: Instruction, lease: Lease) -> Message | Rejected
 
 def _refused(reason: str, evidence: Evidence = NOTHING_USED) -> Report:
     return Report(outcome=Rejected(reason, Fault.DEFINITION), evidence=evidence)
+
+
+def _held(reason: str) -> Report:
+    """Hold back what waits for a person: the profile's definitions are not believed."""
+    waits = Deferred(reason, not_before=_CLOSED, spends_attempt=False)
+    return Report(outcome=waits, held=True)
 
 
 def _evidence(

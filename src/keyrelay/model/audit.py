@@ -92,6 +92,7 @@ class AttemptRecord:
 class Change(StrEnum):
     CREATED = "created"
     EDITED = "edited"
+    ACCEPTED = "accepted"
     DELETED = "deleted"
     REDRIVEN = "redriven"
     DROPPED = "dropped"
@@ -101,7 +102,8 @@ class Change(StrEnum):
 class ChangeRecord:
     """One change: `actor` changed the `noun` ("secret", "key") of the id `subject`.
 
-    `detail` is a sentence for people, without any value.
+    `detail` is a sentence for people, without any value. `generation` is that of the
+    profile's definitions after the change.
     """
 
     id: str
@@ -112,6 +114,7 @@ class ChangeRecord:
     change: Change
     detail: str
     at: datetime
+    generation: int | None = None
 
 
 AuditRecord = AttemptRecord | ChangeRecord

@@ -133,6 +133,7 @@ def _change(record: ChangeRecord) -> dict[str, object]:
         "subject": printable(record.subject),
         "change": record.change,
         "detail": printable(record.detail),
+        "generation": record.generation,
     }
 
 

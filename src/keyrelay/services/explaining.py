@@ -13,7 +13,7 @@ from keyrelay.stores.definitions.secrets import id_of as secret_id_of
 
 
 class NotInCatalog(Exception):
-    """The definition is stored, but no worker can read it."""
+    """The definition is stored, and no worker uses it; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,11 @@ class Explaining:
         catalog = await self.catalog()
         target = catalog.actions.get((profile, action_id))
         sealed = catalog.secrets.get((profile, secret_id))
-        if target is None or sealed is None:
-            raise NotInCatalog("no worker could read it")
+        if (reason := catalog.closed.get(profile)) is not None:
+            raise NotInCatalog(reason)
+        if target is None:
+            raise NotInCatalog(catalog.absence("action", profile, action_id))
+        if sealed is None:
+            raise NotInCatalog(catalog.absence("secret", profile, secret_id))
         policies = catalog.policies_of(profile)
         return explain(policies, target.tagged, sealed.secret.tagged)

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 
 from keyrelay.databases.database import Database
 from keyrelay.ports import Unavailable
-from keyrelay.stores.integrity import SecretIntegrity, check_secrets
+from keyrelay.stores.definitions.guard import DefinitionGuard
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.integrity import Soundness, check_definitions
 from keyrelay.vault.keyring import WrappedKey
-from keyrelay.vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """How many secrets were opened, and which of them do not open."""
+    """How many definitions were checked and secrets opened, and which are broken."""
 
+    definitions: int
     secrets: int
-    broken: Sequence[SecretIntegrity]
+    broken: Sequence[Soundness]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class KeyStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyInspection:
     database: Database
-    vault: Vault
+    guard: DefinitionGuard
 
     async def status(self, *, examine_secrets: bool) -> KeyStatus:
         """Return the status; to examine opens every secret of every profile.
@@ -42,20 +44,21 @@ class KeyInspection:
         """
         sealed: str | None = None
         try:
-            await self.vault.check()
+            await self.guard.vault.check()
         except Unavailable as why:
             sealed = str(why)
         look = examine_secrets and sealed is None
         return KeyStatus(
             sealed=sealed,
-            keys=self.vault.keyring.wrapped,
+            keys=self.guard.vault.keyring.wrapped,
             examination=await self._examine() if look else None,
         )
 
     async def _examine(self) -> Examination:
-        secrets, broken = 0, list[SecretIntegrity]()
-        async for secret in check_secrets(self.database, self.vault):
-            secrets += 1
-            if secret.flaw is not None:
-                broken.append(secret)
-        return Examination(secrets=secrets, broken=broken)
+        definitions, secrets, broken = 0, 0, list[Soundness]()
+        async for each in check_definitions(self.database, self.guard):
+            definitions += each.id != ""
+            secrets += each.noun == Noun.SECRET
+            if each.flaw is not None:
+                broken.append(each)
+        return Examination(definitions=definitions, secrets=secrets, broken=broken)

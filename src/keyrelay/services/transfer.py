@@ -8,7 +8,9 @@ from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.audit.verification import Verification
 from keyrelay.stores.copying import Copying
-from keyrelay.stores.integrity import check_secrets
+from keyrelay.stores.definitions.guard import DefinitionGuard
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.integrity import check_definitions
 from keyrelay.vault.vault import Vault
 
 
@@ -51,9 +53,11 @@ class Transfer:
         # Last: a process that opens the target works on it once this row is there.
         if found is not None:
             await copying.finish(found)
+        guard = DefinitionGuard(vault=self.vault, checkpoint=self.checkpoint)
         flaws = [
-            secret.flaw is not None
-            async for secret in check_secrets(copying.target, self.vault)
+            each.flaw is not None
+            async for each in check_definitions(copying.target, guard)
+            if each.noun == Noun.SECRET
         ]
         return Transferred(
             rows=self.rows,

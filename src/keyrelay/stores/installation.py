@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.model.documents import InvalidDefinition, require_label
-from keyrelay.stores.audit.log import ChainedLog
-from keyrelay.stores.definitions.versions import LABEL, Versions
+from keyrelay.stores.audit.log import ChainedLog, Recording
+from keyrelay.stores.definitions.indexing import create_index
+from keyrelay.stores.definitions.seals import SealKeys, seal_keys
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.tables import installation, profiles, wrapped_keys
 from keyrelay.vault.keyring import Purpose, WrappedKey
@@ -66,8 +67,7 @@ async def create_installation(
 
     The vault of the audit log must be made of these keys.
     """
-    mac = await audit_log.vault.authenticator(LABEL)
-    versions = Versions(store=created.store, generation=0, of={})
+    seal = await seal_keys(audit_log.vault)
     async with audit_log.recording() as recording:
         connection = recording.connection
         if await _has_keys(connection):
@@ -77,13 +77,13 @@ async def create_installation(
                 id=1,
                 store=created.store,
                 revision=0,
-                generation=versions.generation,
-                versions_mac=versions.authenticate(mac),
+                generation=0,
+                versions_mac=b"",
             )
         )
         rows = [asdict(key) for key in created.keys]
         await connection.execute(insert(wrapped_keys), rows)
-        await _insert_profile(connection, profile)
+        await _insert_profile(recording, seal, profile)
         recording.append(_creation(audit_log, profile, actor, "profile", profile.id))
         for key in created.keys:
             recording.append(_creation(audit_log, profile, actor, "key", key.id))
@@ -93,8 +93,9 @@ async def create_profile(audit_log: ChainedLog, name: str, actor: str) -> Profil
     """Raises InvalidDefinition if the name is taken, or Unavailable."""
     require_label(name, "a profile's name", longest=LONGEST_NAME)
     profile = Profile(id=audit_log.world.new_id(audit_log.world.now()), name=name)
+    seal = await seal_keys(audit_log.vault)
     async with audit_log.recording() as recording:
-        await _insert_profile(recording.connection, profile)
+        await _insert_profile(recording, seal, profile)
         recording.append(_creation(audit_log, profile, actor, "profile", profile.id))
     return profile
 
@@ -117,7 +118,8 @@ async def rename_profile(
             raise _taken(new_name) from None
         record = _creation(audit_log, profile, actor, "profile", profile.id)
         detail = f"{name}, from now on {new_name}"
-        recording.append(replace(record, change=Change.EDITED, detail=detail))
+        changed = replace(record, change=Change.EDITED, detail=detail, generation=None)
+        recording.append(changed)
     return profile
 
 
@@ -144,11 +146,16 @@ async def _has_keys(connection: AsyncConnection) -> bool:
     return bool(await connection.scalar(select(installed | keyed)))
 
 
-async def _insert_profile(connection: AsyncConnection, profile: Profile) -> None:
+async def _insert_profile(
+    recording: Recording, keys: SealKeys, profile: Profile
+) -> None:
+    connection = recording.connection
     try:
         await connection.execute(insert(profiles).values(asdict(profile)))
     except IntegrityError:
         raise _taken(profile.name) from None
+    await create_index(connection, keys, profile.id)
+    recording.generations[profile.id] = 0
 
 
 def _taken(name: str) -> InvalidDefinition:
@@ -168,6 +175,7 @@ def _creation(
         change=Change.CREATED,
         detail=profile.name if noun == "profile" else "",
         at=now,
+        generation=0 if noun == "profile" else None,
     )
 
 

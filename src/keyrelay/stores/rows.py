@@ -42,7 +42,6 @@ async def _read(
     except (ValueError, TypeError):
         # SQLite keeps text in a column of numbers if a row was edited by hand.
         if len(ids) == 1:
-            log_left_out(table.name, ids[0], "unreadable")
             return []
         alone = [await _read(connection, table, [id_]) for id_ in ids]
         return [row for rows in alone for row in rows]

@@ -15,10 +15,14 @@ from keyrelay.model.world import World
 from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
+from keyrelay.stores.definitions.accepting import Accepting
 from keyrelay.stores.definitions.actions import ActionStore, action_store
+from keyrelay.stores.definitions.guard import DefinitionGuard
+from keyrelay.stores.definitions.indexing import create_index
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.policies import PolicyStore, policy_store
+from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.installation import (
     Installation,
@@ -63,6 +67,17 @@ SQS_VALUE = {
 }
 FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
+# Undoes the migration that gave each profile an index of its definitions.
+BEFORE_THE_INDEX = (
+    "DROP TABLE definition_entries",
+    "DROP TABLE definition_heads",
+    "ALTER TABLE secrets DROP COLUMN version",
+    *[
+        f"ALTER TABLE {table} DROP COLUMN {column}"
+        for table in ("secrets", "actions", "policies")
+        for column in ("generation", "mac")
+    ],
+)
 TAGS = [{"key": "site", "value": "north"}]
 
 
@@ -122,6 +137,10 @@ class House:
     @property
     def policies(self) -> PolicyStore:
         return policy_store(self.database, self.journal)
+
+    @property
+    def accepting(self) -> Accepting:
+        return Accepting(journal=self.journal, guard=self.catalog.guard)
 
     @property
     def dead_letters(self) -> DeadLetterStore:
@@ -216,10 +235,12 @@ async def open_house(
                     await recording.connection.execute(
                         insert(profiles).values(id=OTHER_PROFILE, name="other")
                     )
+                    keys = await seal_keys(vault)
+                    await create_index(recording.connection, keys, OTHER_PROFILE)
             told = _Told()
             catalog = LiveCatalog(
                 database=database,
-                vault=vault,
+                guard=DefinitionGuard(vault=vault, checkpoint=audit_log.checkpoint),
                 world=world,
                 rules=ACTIONS,
                 replaced=told,

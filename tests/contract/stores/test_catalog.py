@@ -9,8 +9,7 @@ import pytest
 
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.policy.policy import Denial, Permit, decide
-from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.stores.definitions.listing import Listing
+from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions.live_catalog import STALE, LiveCatalog
 from tests.contract.stores.ground import on_postgresql, on_sqlite
 from tests.contract.stores.house import (
@@ -167,7 +166,7 @@ async def catalog_of(house: House, clock: Clock) -> LiveCatalog:
     """Return a catalog that has read what there is now, with a clock of its own."""
     catalog = LiveCatalog(
         database=house.database,
-        vault=house.audit_log.vault,
+        guard=house.catalog.guard,
         world=clock.world(),
         rules=ACTIONS,
         replaced=lambda _: None,
@@ -232,11 +231,10 @@ async def test_more_definitions_than_one_reading_holds_are_all_seen(
         " (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1200)"
         " SELECT n, substr('00000000', 1, 8 - length(n || '')) || n AS id FROM c",
         "INSERT INTO actions SELECT numbers.id, profile, name, folded, active,"
-        " secret, document, created_at, updated_at FROM numbers, actions",
-        "INSERT INTO changes SELECT 100 + n, 'action', profile, numbers.id"
-        " FROM numbers, (SELECT profile FROM actions LIMIT 1) AS one",
-        "UPDATE installation SET revision = 1300",
+        " secret, document, created_at, updated_at, generation, mac"
+        " FROM numbers, actions",
     )
+    await house.accepting.accept_all(PROFILE, ADA)
 
     await house.catalog.refresh()
 
@@ -277,9 +275,11 @@ async def test_a_row_that_is_put_back_does_not_open(
         "INSERT INTO secrets SELECT * FROM stolen",
     )
 
-    async with reopened(neighbour) as sealed:
-        with pytest.raises(Unsealable):
-            await house.audit_log.vault.verify(sealed.secrets[PROFILE, secret])
+    async with reopened(neighbour) as catalog:
+        reason = catalog.absence("secret", PROFILE, secret)
+
+    assert catalog.secrets == {}
+    assert reason == f"secret {secret}: it is an older row that was put back"
 
 
 async def test_a_deleted_secret_that_is_put_back_is_left_out(
@@ -295,38 +295,14 @@ async def test_a_deleted_secret_that_is_put_back_is_left_out(
 
     (line,) = caplog.records
     assert (line.message, line.__dict__["id"]) == ("definition left out", secret)
-    assert "put back" in line.__dict__["reason"]
-    assert await house.secrets.list(PROFILE, Listing()) == ()
+    assert line.__dict__["reason"] == "it was put in outside Keyrelay"
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE secret_versions SET version = 1",
-        "DELETE FROM secret_versions",
-        "INSERT INTO secret_versions VALUES ('f', 1)",
-        "UPDATE installation SET generation = generation + 1",
-        "UPDATE installation SET store = '0'",
-        "UPDATE installation SET versions_mac = x'00'",
-    ],
-)
-async def test_versions_that_were_altered_are_not_believed(
-    house: House, neighbour: House, statement: str
-) -> None:
-    secret = await house.new_secret()
-    await house.secrets.edit(PROFILE, secret, {"value": SMTP_VALUE}, ADA)
-    await house.break_in(statement)
-
-    with pytest.raises(Unavailable, match="altered outside Keyrelay"):
-        async with reopened(neighbour):
-            pass
-
-
-TAKEN = ("installation", "secret_versions", "secrets", "changes")
+TAKEN = ("installation", "secrets", "definition_entries", "definition_heads", "changes")
 
 
 @pytest.mark.parametrize("later", [False, True], ids=["then", "after a change since"])
-async def test_versions_that_are_put_back_all_together_are_not_believed(
+async def test_definitions_that_are_put_back_all_together_are_not_believed(
     house: House,
     later: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
@@ -347,8 +323,12 @@ async def test_versions_that_are_put_back_all_together_are_not_believed(
         )
 
     await house.catalog.refresh()
-    house.clock.time += STALE + MOMENT
 
+    if later:
+        reason = house.catalog.current().closed[PROFILE]
+        assert "of generation 1, and were of generation 2 before" in reason
+        return
+    house.clock.time += STALE + MOMENT
     with pytest.raises(Unavailable, match="if a backup was restored on purpose"):
         house.catalog.current()
 
@@ -387,13 +367,42 @@ async def break_one_action(
     ]
 
 
-async def test_a_policy_that_was_broken_denies_its_profile_everything(
-    house: House, neighbour: House, caplog: pytest.LogCaptureFixture
+async def test_a_policy_that_only_allowed_harms_only_itself(
+    house: House, neighbour: House
 ) -> None:
     secret, action, _ = await furnish(house)
-    deny = {**allow(), "name": "never"}
-    await house.policies.create(PROFILE, deny, ADA)
-    await house.break_in("UPDATE policies SET document = '{' WHERE name = 'never'")
+    await house.policies.create(PROFILE, {**allow(), "name": "also"}, ADA)
+    await house.break_in("UPDATE policies SET document = '{' WHERE name = 'also'")
+
+    async with reopened(neighbour) as catalog:
+        verdict = decide(
+            catalog.policies_of(PROFILE),
+            catalog.actions[PROFILE, action].tagged,
+            catalog.secrets[PROFILE, secret],
+        )
+
+    assert isinstance(verdict, Permit)
+
+
+@pytest.mark.parametrize(
+    "breaking",
+    [
+        "UPDATE policies SET document = '{' WHERE name = 'never'",
+        "UPDATE policies SET active = false WHERE name = 'never'",
+        "DELETE FROM policies WHERE name = 'never'",
+    ],
+)
+async def test_a_denial_that_was_broken_denies_its_profile_everything(
+    house: House,
+    neighbour: House,
+    caplog: pytest.LogCaptureFixture,
+    breaking: str,
+) -> None:
+    secret, action, _ = await furnish(house)
+    denial = {"effect": "deny", "action": ["access"], "resource": ["secrets"]}
+    others = {"targets": [["analysis"]], "permissions": [denial]}
+    await house.policies.create(PROFILE, {"name": "never", **others}, ADA)
+    await house.break_in(breaking)
 
     async with reopened(neighbour) as catalog:
         verdict = decide(
@@ -405,7 +414,8 @@ async def test_a_policy_that_was_broken_denies_its_profile_everything(
     assert isinstance(verdict, Denial)
     assert "unreadable" in verdict.reason
     assert [line.message for line in caplog.records] == [
-        "policy unreadable: its profile is denied every secret"
+        "definition left out",
+        "policy unreadable: its profile is denied every secret",
     ]
 
 

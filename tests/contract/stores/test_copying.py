@@ -14,7 +14,7 @@ from keyrelay.databases.opening import open_database
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import read_installation
-from keyrelay.stores.integrity import check_secrets
+from keyrelay.stores.integrity import check_definitions
 from keyrelay.stores.schema.tables import metadata, workers
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import ADA, House, allow, mail_action, open_house
@@ -88,7 +88,9 @@ async def test_all_is_copied_as_it_is_and_can_be_worked_on(
 
     target, vault = copying.target, house.audit_log.vault
     assert await everything(target) == await everything(house.database)
-    assert [each.flaw async for each in check_secrets(target, vault)] == [None, None]
+    guard = replace(house.catalog.guard, vault=vault)
+    flaws = [each.flaw async for each in check_definitions(target, guard)]
+    assert set(flaws) == {None}
     checkpoint = house.audit_log.checkpoint
     trail = AuditTrail(database=target, vault=vault, checkpoint=checkpoint)
     assert (await trail.verify()).breach is None

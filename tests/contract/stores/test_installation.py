@@ -22,7 +22,7 @@ from keyrelay.stores.installation import (
 )
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.migrations import migrate
-from tests.contract.stores.house import ADA, STORE, House
+from tests.contract.stores.house import ADA, BEFORE_THE_INDEX, STORE, House
 from tests.samples import PROFILE
 
 
@@ -54,6 +54,7 @@ async def test_an_upgraded_installation_knows_since_when(house: House) -> None:
     before = datetime.now(UTC)
     await house.break_in(
         "ALTER TABLE installation DROP COLUMN upgraded_at",
+        *BEFORE_THE_INDEX,
         "UPDATE alembic_version SET version_num = '0003'",
     )
 

@@ -99,7 +99,7 @@ def test_a_secret_that_does_not_open_is_named(installation: Keyrelay) -> None:
     as_json = installation("key", "status", "--check", "--json")
 
     assert (said.code, as_json.code) == (4, 4)
-    assert "(mail) of profile default: its sealed value is refused" in said.err
+    assert "its sealed value is refused" in said.err
     assert "1 of 2 secrets open" in said.out
     assert [one["key"] for one in json.loads(as_json.out)["broken"]] == ["mail"]
 

@@ -107,6 +107,20 @@ async def test_a_permitted_trigger_is_mailed(bench: Bench) -> None:
     assert bench.queue.sent == []
 
 
+async def test_where_definitions_are_not_believed_triggers_wait_unspent(
+    bench: Bench,
+) -> None:
+    bench.catalog = replace(bench.catalog, closed={PROFILE: "its index was edited"})
+
+    report = await bench.attempt()
+
+    assert report.held
+    assert isinstance(report.outcome, Deferred)
+    assert report.outcome.reason == "its index was edited"
+    assert not report.outcome.spends_attempt
+    assert bench.mail.passwords == []
+
+
 async def test_a_permitted_trigger_is_queued(bench: Bench) -> None:
     report = await bench.attempt(a_trigger(POINT, action=QUEUE_ACTION))
 
@@ -229,11 +243,33 @@ def no_action(bench: Bench) -> None:
     bench.catalog = replace(bench.catalog, actions={})
 
 
+def an_altered_action(bench: Bench) -> None:
+    no_action(bench)
+    left_out = {(PROFILE, MAIL_ACTION): "its row was edited"}
+    bench.catalog = replace(bench.catalog, left_out=left_out)
+
+
+def an_altered_secret(bench: Bench) -> None:
+    no_secret(bench)
+    left_out = {(PROFILE, MAIL_SECRET): "its row was edited"}
+    bench.catalog = replace(bench.catalog, left_out=left_out)
+
+
 def a_passed_deadline(bench: Bench) -> None:
     bench.clock.advance(DAY + SECOND)
 
 
 REFUSALS = [
+    (
+        an_altered_action,
+        f"action {MAIL_ACTION}: its row was edited",
+        Fault.DEFINITION,
+    ),
+    (
+        an_altered_secret,
+        f"secret {MAIL_SECRET}: its row was edited",
+        Fault.DEFINITION,
+    ),
     (no_action, f"there is no action {MAIL_ACTION}", Fault.DEFINITION),
     (an_action_of_another_profile, "there is no action", Fault.DEFINITION),
     (in_catalog(an_action(active=False)), "'Tell' is inactive", Fault.DEFINITION),

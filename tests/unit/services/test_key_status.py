@@ -1,5 +1,7 @@
 """Key status: what a sealed vault, a whole one and a broken secret look like."""
 
+from dataclasses import replace
+
 import pytest
 
 from keyrelay.ports import Unavailable
@@ -14,7 +16,7 @@ def no_key() -> KeyEncryptionKey:
 
 
 def inspection(house: House) -> KeyInspection:
-    return KeyInspection(database=house.database, vault=house.audit_log.vault)
+    return KeyInspection(database=house.database, guard=house.catalog.guard)
 
 
 async def test_secrets_are_examined_only_when_asked(house: House) -> None:
@@ -27,7 +29,7 @@ async def test_secrets_are_examined_only_when_asked(house: House) -> None:
     assert unasked.sealed is asked.sealed is None
     assert len(unasked.keys) == 2
     assert unasked.examination is None
-    assert asked.examination == Examination(secrets=2, broken=[])
+    assert asked.examination == Examination(definitions=2, secrets=2, broken=[])
 
 
 async def test_a_secret_that_does_not_open_is_named(house: House) -> None:
@@ -58,7 +60,8 @@ async def test_a_sealed_vault_says_why_and_examines_nothing(
         )
     )
 
-    inspected = KeyInspection(database=house.database, vault=sealed)
+    guard = replace(house.catalog.guard, vault=sealed)
+    inspected = KeyInspection(database=house.database, guard=guard)
     found = await inspected.status(examine_secrets=examine)
 
     assert found.sealed is not None

@@ -7,9 +7,9 @@ import fcntl
 import hmac
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keyrelay.model.documents import parse_document
@@ -18,11 +18,24 @@ from keyrelay.vault.framing import frame
 
 LABEL = "checkpoint"  # the key that the vault signs it with
 
-_CONTEXT = "keyrelay/checkpoint/1"
+_CONTEXT_1 = "keyrelay/checkpoint/1"  # of a file without generations
+_CONTEXT = "keyrelay/checkpoint/2"
+
+Generations = Mapping[str, int]  # of the definitions of each profile
+
+_NONE: Generations = {}
 
 
 class CheckpointForged(Exception):
     """The checkpoint is not what Keyrelay wrote; keep it, for it is evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far each chain had got, and the definitions of each profile."""
+
+    heads: tuple[ChainHead, ...] = ()
+    generations: Generations = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +44,47 @@ class CheckpointFile:
 
     path: Path
 
-    def read(self, mac: Mac) -> tuple[ChainHead, ...] | None:
-        """Return the heads; None, there is no file. Raises CheckpointForged."""
+    def read(self, mac: Mac) -> Checkpoint | None:
+        """Return what is noted; None, there is no file. Raises CheckpointForged."""
         try:
             text = self.path.read_text("ascii", "replace")
         except FileNotFoundError:
             return None
         found = _decode(text)
-        if found is None or not hmac.compare_digest(found[1], mac(_message(found[0]))):
+        if found is None or not hmac.compare_digest(mac(found[1]), found[2]):
             raise CheckpointForged(f"{self.path} was altered: keep it as evidence")
         return found[0]
 
-    def advance(self, mac: Mac, head: ChainHead, after: ChainHead | None) -> None:
+    def advance(
+        self,
+        mac: Mac,
+        head: ChainHead,
+        after: ChainHead | None,
+        generations: Generations = _NONE,
+    ) -> None:
         """Note the head of a chain that began after another; durable on return.
 
         Raises CheckpointForged, and then leaves the file alone.
         """
         with self._locked():
-            heads = {known.chain: known for known in self.read(mac) or ()}
+            before = self.read(mac) or Checkpoint()
+            heads = {known.chain: known for known in before.heads}
             known = heads.get(head.chain)
             if known is None or known.seq < head.seq:
                 heads[head.chain] = head
             # A chain that ended there is covered by the chain that sealed its end.
             if after is not None and heads.get(after.chain) == after:
                 del heads[after.chain]
-            self._replace(_encode(mac, tuple(heads.values())))
+            highest = dict(before.generations)
+            for profile, generation in generations.items():
+                highest[profile] = max(generation, highest.get(profile, 0))
+            noted = Checkpoint(heads=tuple(heads.values()), generations=highest)
+            self._replace(_encode(mac, noted))
+
+    def replace(self, mac: Mac, noted: Checkpoint) -> None:
+        """Note this instead of whatever stands there; durable on return."""
+        with self._locked():
+            self._replace(_encode(mac, noted))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -78,18 +107,33 @@ class CheckpointFile:
             os.close(folder)
 
 
-def _encode(mac: Mac, heads: tuple[ChainHead, ...]) -> str:
+def _encode(mac: Mac, noted: Checkpoint) -> str:
     listed = [
-        {"chain": head.chain, "seq": head.seq, "mac": head.mac.hex()} for head in heads
+        {"chain": head.chain, "seq": head.seq, "mac": head.mac.hex()}
+        for head in noted.heads
     ]
-    return json.dumps({"heads": listed, "mac": mac(_message(heads)).hex()}) + "\n"
+    document = {
+        "heads": listed,
+        "generations": dict(noted.generations),
+        "mac": mac(_message(noted)).hex(),
+    }
+    return json.dumps(document) + "\n"
 
 
-def _decode(text: str) -> tuple[tuple[ChainHead, ...], bytes] | None:
+def _decode(text: str) -> tuple[Checkpoint, bytes, bytes] | None:
+    """Return what is noted, the message that was signed, and the signature."""
     try:
         match parse_document(text):
+            case {"heads": list(heads), "generations": dict(known), "mac": str(mac)}:
+                noted = Checkpoint(
+                    heads=tuple(map(_head, heads)),
+                    generations={profile: _number(n) for profile, n in known.items()},
+                )
+                return noted, _message(noted), bytes.fromhex(mac)
             case {"heads": list(heads), "mac": str(mac)}:
-                return tuple(map(_head, heads)), bytes.fromhex(mac)
+                noted = Checkpoint(heads=tuple(map(_head, heads)))
+                signed = frame(_CONTEXT_1, *_texts_of(noted.heads))
+                return noted, signed, bytes.fromhex(mac)
             case _:
                 return None
     except ValueError:  # InvalidDefinition is one
@@ -104,8 +148,20 @@ def _head(document: object) -> ChainHead:
             raise ValueError
 
 
-def _message(heads: Iterable[ChainHead]) -> bytes:
-    return frame(
-        _CONTEXT,
-        *(text for h in heads for text in (h.chain, str(h.seq), h.mac.hex())),
-    )
+def _number(value: object) -> int:
+    match value:
+        case int():
+            return value
+        case _:
+            raise ValueError
+
+
+def _message(noted: Checkpoint) -> bytes:
+    generations = sorted(noted.generations.items())
+    facts = [text for name, number in generations for text in (name, str(number))]
+    count = str(len(noted.heads))
+    return frame(_CONTEXT, count, *_texts_of(noted.heads), *facts)
+
+
+def _texts_of(heads: tuple[ChainHead, ...]) -> list[str]:
+    return [text for h in heads for text in (h.chain, str(h.seq), h.mac.hex())]

@@ -49,14 +49,19 @@ class _ChainState:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     checkpoints: asyncio.Future[object] | None = None
+    generations: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A transaction under way, and the records to be kept with it."""
+    """A transaction under way, and the records to be kept with it.
+
+    `generations` are those of definitions after it, by profile.
+    """
 
     connection: AsyncConnection
     documents: list[Document] = field(default_factory=list)
+    generations: dict[str, int] = field(default_factory=dict)
 
     def append(self, record: AuditRecord) -> None:
         self.documents.append(document_of(record))
@@ -109,6 +114,7 @@ class ChainedLog:
                 # moved: then the next record opens another chain.
                 state.position = None
             state.position = position
+            state.generations |= recording.generations
         if recording.documents:
             state.moved.set()
         _log_records(recording.documents)
@@ -124,7 +130,11 @@ class ChainedLog:
         try:
             mac = await self.vault.authenticator(CHECKPOINT)
             await asyncio.to_thread(
-                self.checkpoint.advance, mac, position.head, position.after
+                self.checkpoint.advance,
+                mac,
+                position.head,
+                position.after,
+                dict(self._state.generations),
             )
         except (OSError, CheckpointForged, Unavailable) as fault:
             extra = {"reason": str(fault)}

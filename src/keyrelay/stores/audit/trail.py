@@ -2,25 +2,36 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit_document import Document
 from keyrelay.model.documents import parse_document
-from keyrelay.stores.audit.chain import LABEL, ChainHead, Mac
+from keyrelay.stores.audit.chain import LABEL, Breach, Mac
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
-from keyrelay.stores.audit.checkpoint import CheckpointFile, CheckpointForged
+from keyrelay.stores.audit.checkpoint import (
+    Checkpoint,
+    CheckpointFile,
+    CheckpointForged,
+    Generations,
+)
 from keyrelay.stores.audit.verification import (
     Verification,
     breach_at,
     verify_chains,
 )
+from keyrelay.stores.definitions.definition_index import generation_in
+from keyrelay.stores.definitions.guard import recorded_generation
+from keyrelay.stores.definitions.seals import seal_keys
+from keyrelay.stores.integrity import check_seals
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import AnyRow
-from keyrelay.stores.schema.tables import audit_records
+from keyrelay.stores.schema.tables import audit_records, profiles
 from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
 from keyrelay.vault.vault import Vault
 
@@ -88,11 +99,27 @@ class AuditTrail:
         files = (self.checkpoint,) if checkpoints is None else checkpoints
         # Read before the chains: they can only grow meanwhile.
         try:
-            known = await asyncio.to_thread(_heads_in, files, signature)
+            known = await asyncio.to_thread(_noted_in, files, signature)
         except CheckpointForged as fault:
             return Verification(records=0, chains=0, breach=breach_at("", str(fault)))
+        heads = None if known is None else known.heads
         async with self.database.reading() as connection:
-            return await verify_chains(connection, mac, known)
+            verdict = await verify_chains(connection, mac, heads)
+        if verdict.breach is not None:
+            return verdict
+        noted = {} if known is None else known.generations
+        return replace(verdict, breach=await self._definitions_breach(noted))
+
+    async def _definitions_breach(self, noted: Generations) -> Breach | None:
+        """Compare the definitions with their index, and that with the records."""
+        keys = await seal_keys(self.vault)
+        async with aclosing(check_seals(self.database, keys, noted)) as checked:
+            async for each in checked:
+                if each.flaw is not None:
+                    which = f"{each.noun} {each.id} of profile {each.profile}"
+                    return breach_at("", f"{which}: {each.flaw}")
+        async with self.database.reading() as connection:
+            return await _unrecorded(connection)
 
 
 def _listed(profile: str, query: AuditQuery) -> Select[tuple[object, ...]]:
@@ -133,9 +160,26 @@ def _told(entry: TrailEntry | UnreadableRow) -> TrailEntry:
     )
 
 
-def _heads_in(files: Sequence[CheckpointFile], mac: Mac) -> Sequence[ChainHead] | None:
-    """Return the heads in all the files; None, one of them is missing."""
+async def _unrecorded(connection: AsyncConnection) -> Breach | None:
+    """Look for a profile whose definitions have changed without a record."""
+    for profile in (await connection.scalars(select(profiles.c.id))).all():
+        # A profile may have been made before there was an index.
+        recorded = max(0, await recorded_generation(connection, profile, None))
+        standing = await generation_in(connection, profile)
+        if recorded != standing:
+            what = f"of generation {standing}, and the last record of {recorded}"
+            return breach_at("", f"the definitions of profile {profile} are {what}")
+    return None
+
+
+def _noted_in(files: Sequence[CheckpointFile], mac: Mac) -> Checkpoint | None:
+    """Return what stands in all the files; None, one of them is missing."""
     found = [file.read(mac) for file in files]
     if None in found:
         return None
-    return [head for heads in found for head in heads or ()]
+    heads = tuple(head for noted in found if noted for head in noted.heads)
+    generations: dict[str, int] = {}
+    for noted in found:
+        for profile, number in (noted.generations if noted else {}).items():
+            generations[profile] = max(number, generations.get(profile, 0))
+    return Checkpoint(heads=heads, generations=generations)

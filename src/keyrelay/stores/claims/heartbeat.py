@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.schema.tables import Instant, workers
+from keyrelay.stores.schema.column_types import Instant
+from keyrelay.stores.schema.tables import workers
 
 LONGEST_HOST = 255
 

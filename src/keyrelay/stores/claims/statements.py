@@ -23,7 +23,8 @@ from sqlalchemy import (
 )
 
 from keyrelay.databases.database import Database
-from keyrelay.stores.schema.tables import Instant, claims, profiles, workers
+from keyrelay.stores.schema.column_types import Instant
+from keyrelay.stores.schema.tables import claims, profiles, workers
 
 _c = claims.c
 _ID = {"profile": "VARCHAR", "id": "VARCHAR"}

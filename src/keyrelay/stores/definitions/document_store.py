@@ -126,6 +126,7 @@ class DocumentStore(Generic[D]):
             raise InvalidDefinition("an edit gives at least one field")
         async with self.journal.writing(profile, actor) as writing:
             before = readable(await self._find(writing.connection, profile, id_))
+            await writing.require_sound(self.kind.noun, id_)
             document = {**before.document, **changes}
             definition = self.kind.parse(document, id_, profile)
             own = unique and "name" in changes

@@ -1,6 +1,6 @@
-"""Journal: every change to a definition gets an audit record and a new revision."""
+"""Journal: every change to a definition gets a seal, an audit record and a revision."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,17 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change, ChangeRecord
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.log import ChainedLog, Recording
+from keyrelay.stores.definitions.definition_index import (
+    TABLES,
+    find_entry,
+)
+from keyrelay.stores.definitions.indexing import note_change
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.seals import SealKeys, flaw_of, seal_keys
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.tables import changes, installation, profiles
 
@@ -20,37 +27,75 @@ from keyrelay.stores.schema.tables import changes, installation, profiles
 class Writing:
     """A transaction of `actor` in `profile`, begun `at`."""
 
-    database: Database
+    audit_log: ChainedLog
     recording: Recording
+    keys: SealKeys
     profile: str
     actor: str
     at: datetime
-    new_id: Callable[[datetime], str]
 
     @property
     def connection(self) -> AsyncConnection:
         return self.recording.connection
 
     async def note(self, noun: Noun, id_: str, change: Change, detail: str) -> None:
-        """Give a change to a definition its revision and its audit record."""
+        """Give a change to a definition its seal, its revision and its audit record.
+
+        Raises IndexBroken, if nothing vouches for the profile's definitions.
+        """
+        subject = (noun, id_)
+        generation = await note_change(
+            self.connection, self.keys, self.profile, subject
+        )
+        await self.announce(noun, id_)
+        self.record(noun, id_, change, detail, generation)
+
+    async def announce(self, noun: Noun, id_: str) -> None:
+        """Give a change to a definition its revision, by which processes read it."""
         # Every writer updates this one row, so revisions become visible in order.
         await self.connection.execute(
             update(installation).values(revision=installation.c.revision + 1)
         )
         revision = await self.connection.scalar(select(installation.c.revision))
+        if revision is None:
+            raise Unavailable("the database holds no vault: run `keyrelay init`")
         await self.connection.execute(
             insert(changes).values(
                 revision=revision, noun=noun, profile=self.profile, subject=id_
             )
         )
-        await self.database.signal_change(self.connection)
-        self.record(noun, id_, change, detail)
+        await self.audit_log.database.signal_change(self.connection)
 
-    def record(self, noun: str, subject: str, change: Change, detail: str) -> None:
-        """Give a change to something that is not in the catalog its audit record."""
+    async def require_sound(self, noun: Noun, id_: str) -> None:
+        """Raise InvalidDefinition if the row is not what the index vouches for.
+
+        An edit of a part of it would vouch for all of it.
+        """
+        table = TABLES[noun]
+        wanted = select(table).where(table.c.profile == self.profile, table.c.id == id_)
+        row = (await self.connection.execute(wanted)).mappings().one()
+        entry = await find_entry(self.connection, self.profile, (noun, id_))
+        flaw = flaw_of(self.keys, noun, dict(row), entry)
+        if flaw is not None:
+            raise InvalidDefinition(
+                f"{noun} {id_}: {flaw}; look at it, then `keyrelay definitions accept"
+                f" {id_}`, or delete it"
+            )
+
+    def record(
+        self,
+        noun: str,
+        subject: str,
+        change: Change,
+        detail: str,
+        generation: int | None = None,
+    ) -> None:
+        """Give a change its audit record; only definitions have a generation."""
+        if generation is not None:
+            self.recording.generations[self.profile] = generation
         self.recording.append(
             ChangeRecord(
-                id=self.new_id(self.at),
+                id=self.audit_log.world.new_id(self.at),
                 actor=self.actor,
                 profile=self.profile,
                 subject=subject,
@@ -58,6 +103,7 @@ class Writing:
                 change=change,
                 detail=detail,
                 at=self.at,
+                generation=generation,
             )
         )
 
@@ -74,16 +120,17 @@ class Journal:
 
         Raises Unavailable, and NotFound if there is no such profile.
         """
-        world = self.audit_log.world
+        # Before the transaction, so that no other writer waits for a key.
+        keys = await seal_keys(self.audit_log.vault)
         async with self.audit_log.recording() as recording:
             await _require_profile(recording.connection, profile)
             yield Writing(
-                database=self.audit_log.database,
+                audit_log=self.audit_log,
                 recording=recording,
+                keys=keys,
                 profile=profile,
                 actor=actor,
-                at=world.now(),
-                new_id=world.new_id,
+                at=self.audit_log.world.now(),
             )
 
 

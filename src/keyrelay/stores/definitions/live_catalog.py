@@ -12,14 +12,13 @@ from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
+from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.loading import (
-    View,
     load,
     load_changes,
     read_revision,
 )
-from keyrelay.stores.definitions.versions import LABEL
-from keyrelay.vault.vault import Vault
+from keyrelay.stores.definitions.view import View
 
 _LISTEN_AGAIN = timedelta(seconds=1)  # after the connection was lost
 # A permission that is revoked while the database does not answer stays unseen: a view
@@ -48,7 +47,7 @@ class LiveCatalog:
     """
 
     database: Database
-    vault: Vault
+    guard: DefinitionGuard
     world: World
     rules: ActionRules
     replaced: Callable[[str], None]
@@ -128,21 +127,22 @@ class LiveCatalog:
             revision = await read_revision(connection)
             if revision == view.revision:
                 return False
-            mac = await self.vault.authenticator(LABEL)
+            keys = await self.guard.keys()
             if revision < view.revision:
                 raise Unavailable(
                     "the database is older than it was:"
                     " if a backup was restored on purpose, restart"
                 )
-            first = view.versions is None
+            first = view.revision < 0
             new = await (
-                load(connection, mac, self.rules)
+                load(connection, keys, await self.guard.noted(), self.rules)
                 if first
-                else load_changes(connection, mac, self.rules, view)
+                else load_changes(connection, keys, self.rules, view)
             )
         state.view, state.catalog = new, new.catalog
-        if not first and new.secrets is not view.secrets:
-            for scoped, sealed in new.secrets.items():
-                if sealed is not view.secrets.get(scoped):
+        before, after = view.kept.secrets, new.kept.secrets
+        if not first and after is not before:
+            for scoped, sealed in after.items():
+                if sealed is not before.get(scoped):
                     self.replaced(sealed.secret.id)
         return True

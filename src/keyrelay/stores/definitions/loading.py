@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sqlalchemy import select
@@ -12,31 +12,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.action import TARGET, Action
 from keyrelay.model.action_document import ActionRules
-from keyrelay.model.catalog import Catalog
-from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.documents import parse_document
 from keyrelay.model.policy.policy import Policy, PolicyIndex, index, parse_policy
 from keyrelay.model.policy.rule import VERBS
 from keyrelay.model.secret import RESOURCE, SealedSecret
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit.chain import Mac
-from keyrelay.stores.definitions.listing import Noun
-from keyrelay.stores.definitions.secret_rows import sealed_of
-from keyrelay.stores.definitions.versions import Versions, read_versions
-from keyrelay.stores.rows import AnyRow, ScopedId, ids_in, log_left_out, rows_of
-from keyrelay.stores.schema.tables import (
-    actions,
-    changes,
-    installation,
-    policies,
-    secrets,
+from keyrelay.stores.audit.checkpoint import Generations
+from keyrelay.stores.definitions.definition_index import (
+    NOUNS,
+    TABLES,
+    DefinitionIndex,
+    Subject,
+    read_index_changes,
 )
+from keyrelay.stores.definitions.guard import not_before, read_indexes
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.seals import IndexEntry, SealKeys, flaw_of
+from keyrelay.stores.definitions.secret_rows import sealed_of
+from keyrelay.stores.definitions.view import Kept, View
+from keyrelay.stores.rows import AnyRow, ScopedId, ids_in, log_left_out, rows_of
+from keyrelay.stores.schema.tables import changes, installation
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_TABLES = {Noun.SECRET: secrets, Noun.ACTION: actions, Noun.POLICY: policies}
-_NOUNS = {noun.value: noun for noun in Noun}
+_ABSENT = "its row is missing or cannot be read"
+_UNKNOWN = DefinitionIndex(broken="it has no index")
 _MANY = 10_000  # definitions; fewer do not slow the garbage collector down noticeably
 # Stands in for a policy that cannot be read.
 _DENY_ALL = {
@@ -46,30 +48,6 @@ _DENY_ALL = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """All definitions as of one revision.
-
-    `versions` are those of the secrets, `indexes` the policies of each profile.
-    """
-
-    revision: int = -1
-    versions: Versions | None = None
-    actions: Mapping[ScopedId, Action] = field(default_factory=dict)
-    secrets: Mapping[ScopedId, SealedSecret] = field(default_factory=dict)
-    policies: Mapping[ScopedId, Policy] = field(default_factory=dict)
-    indexes: Mapping[str, PolicyIndex] = field(default_factory=dict)
-
-    @property
-    def catalog(self) -> Catalog:
-        return Catalog(
-            revision=self.revision,
-            actions=self.actions,
-            secrets=self.secrets,
-            policies=self.indexes,
-        )
-
-
 async def read_revision(connection: AsyncConnection) -> int:
     revision: int | None = await connection.scalar(select(installation.c.revision))
     if revision is None:
@@ -77,104 +55,157 @@ async def read_revision(connection: AsyncConnection) -> int:
     return revision
 
 
-async def load(connection: AsyncConnection, mac: Mac, rules: ActionRules) -> View:
-    """Read all definitions. Raises Unavailable."""
-    ids = {noun: await ids_in(connection, table) for noun, table in _TABLES.items()}
+async def load(
+    connection: AsyncConnection, keys: SealKeys, noted: Generations, rules: ActionRules
+) -> View:
+    """Read all definitions; `noted` are generations known from before.
+
+    Raises Unavailable.
+    """
+    ids = {noun: await ids_in(connection, table) for noun, table in TABLES.items()}
     revision = await read_revision(connection)
-    view = replace(View(), revision=revision)
+    indexes = await read_indexes(connection, keys, noted)
+    for profile, listed in indexes.items():
+        for noun, id_ in listed.entries:
+            ids[noun].append((profile, id_))
+    view = View(revision=revision, indexes=indexes)
+    _log_closed(View(), view)
     many = sum(map(len, ids.values())) > _MANY
     with frozen_for_good() if many else nullcontext():
-        return await _loaded(connection, mac, rules, view, ids)
+        return await _loaded(connection, keys, rules, view, ids)
 
 
 async def load_changes(
-    connection: AsyncConnection, mac: Mac, rules: ActionRules, view: View
+    connection: AsyncConnection, keys: SealKeys, rules: ActionRules, view: View
 ) -> View:
     """Read the definitions changed since the view. Raises Unavailable."""
     since = select(changes).where(changes.c.revision > view.revision)
     ids: dict[Noun, list[ScopedId]] = {noun: [] for noun in Noun}
+    changed: dict[str, list[Subject]] = {}
     for change in await connection.execute(since):
         # A newer Keyrelay on the same database may know more nouns: skip those.
-        if (noun := _NOUNS.get(change.noun)) is not None:
+        if (noun := NOUNS.get(change.noun)) is not None:
             ids[noun].append((change.profile, change.subject))
+            changed.setdefault(change.profile, []).append((noun, change.subject))
     revision = await read_revision(connection)
-    view = replace(view, revision=revision)
-    return await _loaded(connection, mac, rules, view, ids)
+    indexes = dict(view.indexes)
+    for profile, subjects in changed.items():
+        before = indexes.get(profile, _UNKNOWN)
+        read = await read_index_changes(connection, keys, profile, before, subjects)
+        indexes[profile] = not_before(read, before.head.generation)
+    after = replace(view, revision=revision, indexes=indexes)
+    _log_closed(view, after)
+    return await _loaded(connection, keys, rules, after, ids)
 
 
 async def _loaded(
     connection: AsyncConnection,
-    mac: Mac,
+    keys: SealKeys,
     rules: ActionRules,
     view: View,
     ids: Mapping[Noun, Sequence[ScopedId]],
 ) -> View:
     """Return the view with the definitions of these ids read again."""
-    versions = await _versions(connection, mac, view, ids[Noun.SECRET])
-    changed = _ChangedRows(connection=connection, ids=ids)
-    new_policies = await changed.reload(Noun.POLICY, view.policies, _policy)
-    return View(
-        revision=view.revision,
-        versions=versions,
-        actions=await changed.reload(Noun.ACTION, view.actions, _actions_by(rules)),
-        secrets=await changed.reload(
-            Noun.SECRET, view.secrets, _sealed_by(versions, rules)
-        ),
-        policies=new_policies,
-        indexes=_indexed(view, new_policies),
+    touched = {scoped for changed in ids.values() for scoped in changed}
+    left_out = {id_: why for id_, why in view.left_out.items() if id_ not in touched}
+    reading = _ChangedRows(
+        connection=connection, keys=keys, view=view, ids=ids, left_out=left_out
+    )
+    old = view.kept
+    kept = Kept(
+        actions=await reading.reload(Noun.ACTION, old.actions, _actions_by(rules)),
+        secrets=await reading.reload(Noun.SECRET, old.secrets, _sealed_by(rules)),
+        policies=await reading.reload(Noun.POLICY, old.policies, _policy),
+    )
+    denying = reading.with_denials(kept.policies)
+    return replace(
+        view,
+        kept=replace(kept, policies=denying),
+        compiled=_compiled(view, denying),
+        left_out=left_out,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ChangedRows:
+    """`left_out` is filled with what is not vouched for or cannot be read."""
+
     connection: AsyncConnection
+    keys: SealKeys
+    view: View
     ids: Mapping[Noun, Sequence[ScopedId]]
+    left_out: dict[ScopedId, str]
 
     async def reload(
         self, noun: Noun, old: Mapping[ScopedId, T], parse: Callable[[AnyRow], T]
     ) -> Mapping[ScopedId, T]:
-        """Return `old` with the changed rows read again, less those not readable."""
+        """Return `old` with the changed rows read again, less those left out."""
         changed = dict.fromkeys(self.ids[noun])
         if not changed:
             return old
         new = dict(old)
         for scoped in changed:
             new.pop(scoped, None)
-        ids = [id_ for _, id_ in changed]
-        async for row in rows_of(self.connection, _TABLES[noun], ids):
+        missing = dict.fromkeys(each for each in changed if self._entry(noun, each))
+        ids = list(dict.fromkeys(id_ for _, id_ in changed))
+        async for row in rows_of(self.connection, TABLES[noun], ids):
+            scoped = (row.profile, row.id)
+            missing.pop(scoped, None)
+            values = row._asdict()
+            flaw = flaw_of(self.keys, noun, values, self._entry(noun, scoped))
+            if flaw is not None:
+                self._leave_out(noun, scoped, flaw)
+                continue
             try:
-                new[row.profile, row.id] = parse(row)
+                new[scoped] = parse(row)
             except ValueError as fault:
-                log_left_out(noun, row.id, str(fault))
+                self._leave_out(noun, scoped, str(fault))
+        for scoped in missing:
+            self._leave_out(noun, scoped, _ABSENT)
         return new
 
+    def with_denials(
+        self, kept: Mapping[ScopedId, Policy]
+    ) -> Mapping[ScopedId, Policy]:
+        """Put in a denial for each policy left out that may have denied something."""
+        denials = {}
+        for profile, id_ in dict.fromkeys(self.ids[Noun.POLICY]):
+            entry = self._entry(Noun.POLICY, (profile, id_))
+            if (profile, id_) not in kept and entry is not None and entry.denies:
+                # What it denied is unknown, so everything is denied.
+                extra = {"id": id_, "reason": self.left_out[profile, id_]}
+                log.error(
+                    "policy unreadable: its profile is denied every secret", extra=extra
+                )
+                denials[profile, id_] = parse_policy(_DENY_ALL, id_, profile)
+        return {**kept, **denials} if denials else kept
 
-async def _versions(
-    connection: AsyncConnection, mac: Mac, view: View, changed: Sequence[ScopedId]
-) -> Versions:
-    if view.versions is not None and not changed:
-        return view.versions
-    versions = await read_versions(connection, mac)
-    if view.versions is not None and versions.generation < view.versions.generation:
-        raise Unavailable(
-            "the versions of the secrets are older than they were:"
-            " if a backup was restored on purpose, restart"
-        )
-    return versions
+    def _entry(self, noun: Noun, scoped: ScopedId) -> IndexEntry | None:
+        profile, id_ = scoped
+        return self.view.indexes.get(profile, _UNKNOWN).entry((noun, id_))
+
+    def _leave_out(self, noun: Noun, scoped: ScopedId, flaw: str) -> None:
+        profile, id_ = scoped
+        if self.view.indexes.get(profile, _UNKNOWN).broken:
+            return  # it is the profile that is told
+        self.left_out[scoped] = flaw
+        log_left_out(noun, id_, flaw)
 
 
-def _sealed_by(
-    versions: Versions, rules: ActionRules
-) -> Callable[[AnyRow], SealedSecret]:
+def _log_closed(before: View, after: View) -> None:
+    for profile, reason in after.closed.items():
+        if before.closed.get(profile) != reason:
+            extra = {"profile": profile, "reason": reason}
+            log.error("definitions not believed", extra=extra)
+
+
+def _sealed_by(rules: ActionRules) -> Callable[[AnyRow], SealedSecret]:
     known = rules.secret_types
 
     def sealed(row: AnyRow) -> SealedSecret:
-        version = versions.of.get(row.id)
-        if version is None:
-            raise ValueError("it has no valid version: it was put back after its end")
         if row.type not in known:
             raise ValueError("its type is unknown")
-        return sealed_of(row, version)
+        return sealed_of(row)
 
     return sealed
 
@@ -184,26 +215,18 @@ def _actions_by(rules: ActionRules) -> Callable[[AnyRow], Action]:
 
 
 def _policy(row: AnyRow) -> Policy:
-    try:
-        return parse_policy(_document_of(row), row.id, row.profile)
-    except InvalidDefinition as fault:
-        # What it denied is unknown, so everything is denied.
-        log.error(  # noqa: TRY400 - the message says it all
-            "policy unreadable: its profile is denied every secret",
-            extra={"id": row.id, "reason": str(fault)},
-        )
-        return parse_policy(_DENY_ALL, row.id, row.profile)
+    return parse_policy(_document_of(row), row.id, row.profile)
 
 
 def _document_of(row: AnyRow) -> Mapping[str, object]:
     return parse_document(str(row.document))
 
 
-def _indexed(view: View, new: Mapping[ScopedId, Policy]) -> Mapping[str, PolicyIndex]:
+def _compiled(view: View, new: Mapping[ScopedId, Policy]) -> Mapping[str, PolicyIndex]:
     """Build new indexes for the profiles in which a policy has changed."""
-    old = view.policies
+    old = view.kept.policies
     if new is old:
-        return view.indexes
+        return view.compiled
     stale: dict[str, list[Policy]] = {
         scoped[0]: []
         for scoped in old.keys() | new.keys()
@@ -212,4 +235,4 @@ def _indexed(view: View, new: Mapping[ScopedId, Policy]) -> Mapping[str, PolicyI
     for (profile, _), policy in new.items():
         if profile in stale:
             stale[profile].append(policy)
-    return {**view.indexes, **{name: index(those) for name, those in stale.items()}}
+    return {**view.compiled, **{name: index(those) for name, those in stale.items()}}

@@ -1,4 +1,4 @@
-"""Secret rows: between a sealed secret and its row, which has no version."""
+"""Secret rows: between a sealed secret and its row."""
 
 import json
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ def row_of(sealed: SealedSecret) -> Mapping[str, object]:
         "key": secret.key,
         "folded": fold(secret.key),
         "type": secret.type,
+        "version": secret.version,
         "tags": json.dumps({"tags": tags_document(secret.tags)}),
         "envelope": sealed.envelope,
         "value_length": sealed.value_length,
@@ -32,18 +33,20 @@ def row_of(sealed: SealedSecret) -> Mapping[str, object]:
     }
 
 
-def sealed_of(row: Row[tuple[object, ...]], version: int) -> SealedSecret:
+def sealed_of(row: Row[tuple[object, ...]]) -> SealedSecret:
     """Return the row's secret; ValueError (as InvalidDefinition) if it was altered."""
     # SQLite keeps any type in any column if a row was edited by hand.
     if not isinstance(row.key, str) or not isinstance(row.envelope, bytes):
         raise InvalidDefinition("its key or its envelope is of another type")
+    if not isinstance(row.version, int):
+        raise InvalidDefinition("it has no version: it was put back after its end")
     return SealedSecret(
         secret=Secret(
             id=row.id,
             profile=row.profile,
             key=row.key,
             type=row.type,
-            version=version,
+            version=row.version,
             tags=parse_tags(parse_document(row.tags).get("tags")),
         ),
         envelope=row.envelope,

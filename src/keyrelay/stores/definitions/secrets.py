@@ -30,10 +30,8 @@ from keyrelay.stores.definitions.listing import (
     listed,
 )
 from keyrelay.stores.definitions.secret_rows import row_of, sealed_of, settable
-from keyrelay.stores.definitions.versions import LABEL, keep_version
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
-from keyrelay.stores.rows import AnyRow
-from keyrelay.stores.schema.tables import actions, secret_versions, secrets
+from keyrelay.stores.schema.tables import actions, secrets
 from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows
 
 StoredSecret = SealedSecret | UnreadableRow
@@ -76,10 +74,8 @@ class SecretStore:
             created_at=now,
             updated_at=now,
         )
-        mac = await vault.authenticator(LABEL)
         async with self.journal.writing(profile, actor) as writing:
             await _insert(writing.connection, sealed)
-            await keep_version(writing.connection, mac, secret.id, 1)
             await keep_tags(writing.connection, Noun.SECRET, secret.id, secret.tags)
             await writing.note(Noun.SECRET, secret.id, Change.CREATED, secret.key)
         return sealed
@@ -96,7 +92,6 @@ class SecretStore:
         changes = settable(changes, before.secret)
         edit = parse_secret_edit(changes, before.secret.type, self.rules)
         after = await self._resealed(before, edit)
-        mac = await self.journal.audit_log.vault.authenticator(LABEL)
         secret = after.secret
         async with self.journal.writing(profile, actor) as writing:
             connection = writing.connection
@@ -106,12 +101,12 @@ class SecretStore:
                 raise EditedMeanwhile(
                     f"secret {id_} was edited by somebody else: look again"
                 )
+            await writing.require_sound(Noun.SECRET, id_)
             if after.fifo and not before.fifo:
                 await self._check_fifo_fits(connection, profile, id_)
             await connection.execute(
                 update(secrets).where(secrets.c.id == id_).values(row_of(after))
             )
-            await keep_version(connection, mac, id_, secret.version)
             await keep_tags(connection, Noun.SECRET, id_, secret.tags)
             what = " and ".join(sorted(changes))
             detail = f"{secret.key}: {what}, version {secret.version}"
@@ -120,17 +115,15 @@ class SecretStore:
 
     async def delete(self, profile: str, id_: str, actor: str) -> None:
         """Raises NotFound, or InUse while an action refers to it."""
-        mac = await self.journal.audit_log.vault.authenticator(LABEL)
         async with self.journal.writing(profile, actor) as writing:
             connection = writing.connection
             # Its id and no more: a row that cannot be read can be deleted, too.
             wanted = _secrets_of(profile).where(secrets.c.id == id_)
-            found = await read_rows(connection, wanted, ONE, _sealed)
+            found = await read_rows(connection, wanted, ONE, sealed_of)
             if not found:
                 raise NotFound(Noun.SECRET, id_)
             await _refuse_in_use(connection, profile, id_)
             await connection.execute(delete(secrets).where(secrets.c.id == id_))
-            await keep_version(connection, mac, id_, None)
             await keep_tags(connection, Noun.SECRET, id_, ())
             await writing.note(Noun.SECRET, id_, Change.DELETED, key_of(found[0]))
 
@@ -138,7 +131,7 @@ class SecretStore:
         """Raises NotFound."""
         wanted = _secrets_of(profile).where(secrets.c.id == id_)
         async with self.database.reading() as connection:
-            found = await read_rows(connection, wanted, ONE, _sealed)
+            found = await read_rows(connection, wanted, ONE, sealed_of)
         for secret in found:
             return secret
         raise NotFound(Noun.SECRET, id_)
@@ -147,7 +140,7 @@ class SecretStore:
         """Return the secrets; one that cannot be read hides no others."""
         wanted = listed(_secrets_of(profile), secrets, Noun.SECRET, listing, _SORTS)
         async with self.database.reading() as connection:
-            return tuple(await read_rows(connection, wanted, listing.slice, _sealed))
+            return tuple(await read_rows(connection, wanted, listing.slice, sealed_of))
 
     async def _resealed(self, before: SealedSecret, edit: SecretEdit) -> SealedSecret:
         """Seal as a new version, so that no older row opens, whatever has changed."""
@@ -208,16 +201,8 @@ def readable(stored: StoredSecret) -> SealedSecret:
     return stored
 
 
-def _sealed(row: AnyRow) -> SealedSecret:
-    return sealed_of(row, row.version)
-
-
 def _secrets_of(profile: str) -> Select[tuple[object, ...]]:
-    return (
-        select(secrets, secret_versions.c.version)
-        .join(secret_versions, secret_versions.c.secret == secrets.c.id)
-        .where(secrets.c.profile == profile)
-    )
+    return select(secrets).where(secrets.c.profile == profile)
 
 
 async def _insert(connection: AsyncConnection, sealed: SealedSecret) -> None:
@@ -229,7 +214,7 @@ async def _insert(connection: AsyncConnection, sealed: SealedSecret) -> None:
 
 async def _version_of(connection: AsyncConnection, id_: str) -> int | None:
     version: int | None = await connection.scalar(
-        select(secret_versions.c.version).where(secret_versions.c.secret == id_)
+        select(secrets.c.version).where(secrets.c.id == id_)
     )
     return version
 

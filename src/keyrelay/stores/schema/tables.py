@@ -1,13 +1,11 @@
 """Tables: the tables of the database, which migrations create."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -16,45 +14,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.types import TypeEngine
 
-
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC instant, also in databases that know no time zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
-        return value and value.astimezone(UTC)
-
-    def process_result_value(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
-        return value and value.replace(tzinfo=value.tzinfo or UTC)
-
-
-class Label(TypeDecorator[str]):
-    """A short text that is searched and sorted, in every database alike: by bytes."""
-
-    impl = String
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
-        if dialect.name == "postgresql":
-            return String(self.length, collation="C")
-        return self.impl_instance
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        # PostgreSQL refuses NUL, even in a search. No label holds a control character,
-        # so neither of the two is found.
-        return value and value.replace("\0", "\1")
-
+from keyrelay.stores.schema.column_types import Instant, Label
 
 _ID = Label(24)
 _PRODUCERS_ID = Label(64)  # a trigger's id may be the producer's own
@@ -80,8 +43,14 @@ def _made_and_edited() -> tuple[Column[datetime], Column[datetime]]:
     )
 
 
+def _sealed() -> tuple[Column[int], Column[bytes]]:
+    """Return what a definition is authenticated with (definitions/seals.py)."""
+    return Column("generation", BigInteger), Column("mac", LargeBinary)
+
+
 # One row. `revision` is that of the last change to a definition; `generation` and
-# `versions_mac` authenticate the versions of secrets (definitions/versions.py). Claims
+# `versions_mac` authenticated the versions of secrets before there was an index of all
+# definitions, and are read when it is made (definitions/vouching.py). Claims
 # made before `upgraded_at` may bear other ids than are made up now
 # (sources/kafka/records/made_up_ids.py); NULL, there are none.
 installation = Table(
@@ -112,7 +81,6 @@ wrapped_keys = Table(
     Column("created_at", Instant, nullable=False),
 )
 
-# Without the version: an old row that is put back would bring its own along.
 secrets = Table(
     "secrets",
     metadata,
@@ -126,9 +94,12 @@ secrets = Table(
     Column("value_length", Integer, nullable=False),
     Column("fifo", Boolean, nullable=False),
     *_made_and_edited(),
+    Column("version", BigInteger),
+    *_sealed(),
     UniqueConstraint("profile", "key"),
 )
 
+# As `installation.versions_mac`.
 secret_versions = Table(
     "secret_versions",
     metadata,
@@ -148,6 +119,7 @@ actions = Table(
     Column("secret", _ID),
     Column("document", Text, nullable=False),
     *_made_and_edited(),
+    *_sealed(),
     Index(None, "profile", "folded"),
     Index(None, "secret"),
 )
@@ -162,7 +134,32 @@ policies = Table(
     Column("active", Boolean, nullable=False),
     Column("document", Text, nullable=False),
     *_made_and_edited(),
+    *_sealed(),
     Index(None, "profile", "folded"),
+)
+
+# definitions/seals.py says what the columns of both authenticate.
+definition_entries = Table(
+    "definition_entries",
+    metadata,
+    Column("noun", Label(20), primary_key=True),
+    Column("id", _ID, primary_key=True),
+    _profile(),
+    Column("generation", BigInteger, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    Column("denies", Boolean, nullable=False),
+    Index(None, "profile"),
+)
+
+definition_heads = Table(
+    "definition_heads",
+    metadata,
+    Column("profile", _ID, ForeignKey("profiles.id"), primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("masked", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
 )
 
 # Only for searching: the tags that count are those in the documents.

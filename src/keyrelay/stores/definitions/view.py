@@ -1,0 +1,56 @@
+"""View: all definitions of the store as of one revision, and what vouches for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from keyrelay.model.action import Action
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.policy.policy import Policy, PolicyIndex
+from keyrelay.model.secret import SealedSecret
+from keyrelay.stores.definitions.definition_index import DefinitionIndex
+from keyrelay.stores.rows import ScopedId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Definitions by profile and id."""
+
+    actions: Mapping[ScopedId, Action] = field(default_factory=dict)
+    secrets: Mapping[ScopedId, SealedSecret] = field(default_factory=dict)
+    policies: Mapping[ScopedId, Policy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All definitions as of one revision.
+
+    `indexes` vouch for them, by profile; `policies` are by id, `compiled` by profile.
+    `left_out` says why a definition that is there is not among them.
+    """
+
+    revision: int = -1
+    indexes: Mapping[str, DefinitionIndex] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
+    compiled: Mapping[str, PolicyIndex] = field(default_factory=dict)
+    left_out: Mapping[ScopedId, str] = field(default_factory=dict)
+
+    @property
+    def closed(self) -> Mapping[str, str]:
+        """The profiles whose index is broken, and why."""
+        return {
+            profile: f"the definitions of profile {profile} are not believed:"
+            f" {listed.broken}; `keyrelay key status --check` says what to do"
+            for profile, listed in self.indexes.items()
+            if listed.broken
+        }
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(
+            revision=self.revision,
+            actions=self.kept.actions,
+            secrets=self.kept.secrets,
+            policies=self.compiled,
+            left_out=self.left_out,
+            closed=self.closed,
+        )
