@@ -5,7 +5,6 @@ It may also lend one session of the server to several of ours (transaction pooli
 locks, listeners and settings are lost then, and it is refused.
 """
 
-import ssl
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from keyrelay.databases.database import PATIENCE
+from keyrelay.databases.server_tls import UnusableTls, verified_context
 from keyrelay.databases.server_url import ServerUrl
 
 _NAME = {"application_name": "keyrelay"}
@@ -133,10 +133,13 @@ class ServerSessions:
             return await self._connect_with(_NAME)
 
     async def _connect_with(self, settings: Mapping[str, str]) -> asyncpg.Connection:
-        roots = ssl.create_default_context() if self.url.system_roots else None
+        try:
+            tls = verified_context(self.url.tls) if self.url.tls else None
+        except UnusableTls as fault:
+            raise UnfitSession(str(fault)) from None
         return await asyncpg.connect(
             self.url.dsn,
-            ssl=roots,
+            ssl=tls,
             timeout=min(self.patience, PATIENCE).total_seconds(),
             command_timeout=self.patience.total_seconds(),
             server_settings=dict(settings),

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from keyrelay.databases.server_tls import SYSTEM, VERIFIED
+
 SCHEMES = ("postgresql", "postgres")
 
 # What asyncpg understands.
@@ -50,14 +52,14 @@ class InvalidServerUrl(ValueError):
 class ServerUrl:
     """`dsn` is for the driver; `shown` is the URL without user, password and options.
 
-    `system_roots` tells whether the certificate is checked by the system's trust
-    anchors, which the driver does not find by itself.
+    `tls` are the `ssl…` options of a server that is to be verified (server_tls.py);
+    without any, the driver deals with TLS.
     """
 
     dsn: str
     shown: str
     has_password: bool
-    system_roots: bool
+    tls: Mapping[str, str]
 
 
 def is_server_url(url: str) -> bool:
@@ -82,14 +84,14 @@ def parse_server_url(url: str) -> ServerUrl:
     _check_hosts(hosts, options.get("port", ""))
     if "," in hosts:
         options.setdefault("target_session_attrs", "read-write")
-    system_roots = _take_system_roots(options)
+    tls = _take_tls(options)
     query = "&".join(f"{name}={quote(text, safe='')}" for name, text in options.items())
     database = parts.path.lstrip("/") or options.get("dbname", "")
     return ServerUrl(
         dsn=urlunsplit(("postgresql", login + at + named, parts.path, query, "")),
         shown=f"postgresql://{unquote(hosts)}/{database}",
         has_password=":" in login or "password" in options,
-        system_roots=system_roots,
+        tls=tls,
     )
 
 
@@ -109,13 +111,19 @@ def _options(query: str) -> dict[str, str]:
     return options
 
 
-def _take_system_roots(options: dict[str, str]) -> bool:
-    if options.get("sslrootcert") != "system":
-        return False
-    del options["sslrootcert"]
-    if options.setdefault("sslmode", "verify-full") != "verify-full":
-        raise InvalidServerUrl("sslrootcert=system needs sslmode=verify-full")
-    return True
+def _take_tls(options: dict[str, str]) -> Mapping[str, str]:
+    """Take the options of a verified server, which the driver would judge apart."""
+    by_system = options.get("sslrootcert") == SYSTEM
+    if by_system:
+        options.setdefault("sslmode", VERIFIED)
+    if options.get("sslmode") != VERIFIED:
+        if by_system:
+            raise InvalidServerUrl(f"sslrootcert={SYSTEM} needs sslmode={VERIFIED}")
+        return {}
+    files = {name for name in options if name.startswith("ssl")}
+    files -= {"sslmode", "sslnegotiation"}
+    taken = {name: options.pop(name) for name in sorted(files)}
+    return {"sslmode": VERIFIED, **taken}
 
 
 def _check_limited(name: str, value: str) -> None:

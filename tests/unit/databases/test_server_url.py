@@ -130,18 +130,32 @@ def test_what_changes_no_promise_is_passed_over_and_not_sent_to_the_server() -> 
     assert not read.said.server_settings
 
 
-@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full", "disable"])
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "disable"])
 def test_how_tls_is_checked_reaches_the_driver(mode: str) -> None:
     url = parse_server_url(f"postgresql://db/k?sslmode={mode}&sslrootcert=/ca.pem")
 
     assert f"sslmode={mode}" in url.dsn
     assert "sslrootcert=%2Fca.pem" in url.dsn
+    assert not url.tls
+
+
+def test_a_server_that_is_verified_is_so_by_a_context_of_ours() -> None:
+    url = parse_server_url(
+        "postgresql://db/k?sslmode=verify-full&sslrootcert=/ca.pem&sslcert=/me.pem"
+    )
+
+    assert url.dsn == "postgresql://db/k?sslmode=verify-full"
+    assert url.tls == {
+        "sslmode": "verify-full",
+        "sslrootcert": "/ca.pem",
+        "sslcert": "/me.pem",
+    }
 
 
 def test_the_systems_trust_anchors_may_be_asked_for() -> None:
     url = parse_server_url("postgresql://db/k?sslrootcert=system")
 
-    assert url.system_roots
+    assert url.tls["sslrootcert"] == "system"
     assert url.dsn == "postgresql://db/k?sslmode=verify-full"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import keyrelay
+from keyrelay.databases.server_tls import verified_context
 from keyrelay.dispatchers.smtp.starttls import tls_context
 from keyrelay.dispatchers.sqs import client
 from keyrelay.network.tls import (
@@ -33,8 +34,14 @@ def of_kafka() -> ssl.SSLContext:
     return connection.tls_context(None)
 
 
+def of_postgresql() -> ssl.SSLContext:
+    return verified_context({"sslrootcert": "system"})
+
+
 each_connection = pytest.mark.parametrize(
-    "make", [of_mail, of_queues, of_kafka], ids=["mail", "queues", "kafka"]
+    "make",
+    [of_mail, of_queues, of_kafka, of_postgresql],
+    ids=["mail", "queues", "kafka", "postgresql"],
 )
 
 
