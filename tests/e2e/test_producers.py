@@ -47,11 +47,13 @@ def adapted(code: str, kafka: Kafka, topic: str) -> str:
 
 
 @asynccontextmanager
-async def topic_for(kafka: Kafka, name: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def topic_for(
+    kafka: Kafka, name: str, partitions: int = 1
+) -> AsyncIterator[AIOKafkaConsumer]:
     """Make the topic and read it from its beginning."""
     address = parse_address(f"kafka://{kafka.bootstrap}?topic={name}")
     clients = KafkaClients(connection=connection_to(address, Access()))
-    size = TopicSize(partitions=1, replication=1)
+    size = TopicSize(partitions=partitions, replication=1)
     async with open_administrator(clients) as administrator:
         await administrator.create(wanted_topics(Topics(main=name), size)[:1])
     async with AIOKafkaConsumer(
@@ -98,6 +100,30 @@ async def test_the_kcat_that_is_shown_publishes_a_trigger(
 
     assert trigger_in(record).id == "door-17-0001"
     assert record.key == b"door-17"
+
+
+async def test_all_clients_that_are_shown_put_a_key_into_one_partition(
+    kafka: Kafka, kcat: Path
+) -> None:
+    topic = "producers.partitions"
+    async with topic_for(kafka, topic, partitions=12) as consumer:
+        for key in (f"door-{number}" for number in range(4)):
+            typed = shown("kcat", "console").removeprefix("$ ").replace("door-17", key)
+            command = adapted(typed, kafka, topic).replace(" kcat ", f" {kcat} ")
+            await carry_out("sh", "-c", command)
+            code = adapted(shown("Python", "python"), kafka, topic)
+            await carry_out(sys.executable, "-c", code.replace("door-17", key))
+
+            first, second = await consumer.getone(), await consumer.getone()
+
+            assert first.key == second.key == key.encode()
+            assert first.partition == second.partition
+
+
+def test_the_partitioner_is_named_wherever_keys_are() -> None:
+    for page in (PAGE, (DOCS / "asyncapi.yaml").read_text("utf-8")):
+        assert "murmur2" in page
+        assert "partitioner=murmur2_random" in page
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])

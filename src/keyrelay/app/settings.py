@@ -4,6 +4,7 @@ Flags override `KEYRELAY_*`, which override the TOML file; unknown keys are an e
 """
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -241,8 +242,29 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
 def _sentence(error: ValidationError, file: Path) -> str:
     fault = error.errors(include_input=False, include_url=False)[0]
     if not fault["loc"]:  # the file as a whole, and no setting
-        return f"{file} is not valid TOML"
+        return f"{file} is not valid TOML: {_toml_flaw(file)}"
+    if fault["loc"][0] == "kafka_mechanism":
+        return (
+            "setting kafka_mechanism: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are"
+            " spoken, and no others: neither GSSAPI (Kerberos) nor OAUTHBEARER"
+        )
     return f"setting {fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _toml_flaw(file: Path) -> str:
+    """Return what is wrong, and where; nothing of the file is quoted."""
+    try:
+        tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        what, _, place = str(error).rpartition(" (at ")
+        # What stands after a colon, or in quotes, may be the file's own.
+        what = what.partition(":")[0].partition("'")[0].partition('"')[0].strip()
+        return f"{what.lower()} at {place.removesuffix(')')}"
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is not UTF-8"
+    except OSError as error:
+        return str(error.strerror)
+    return "it has no tables of settings"
 
 
 def _home(flags: Mapping[str, object]) -> Path:

@@ -4,6 +4,7 @@ Read only once a document was refused. No value is quoted: what is refused may b
 secret.
 """
 
+import codecs
 import json
 import math
 import re
@@ -15,7 +16,10 @@ _TOKENS = re.compile(
     re.DOTALL,
 )
 _COLON = re.compile(r"[ \t\r\n]*:")
-_MARK = b"\xef\xbb\xbf"
+_MARK = codecs.BOM_UTF8
+_BEGINNINGS = (b"{", b"[", b" ", b"\n")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
@@ -28,8 +32,8 @@ def json_flaw(raw: bytes | str) -> str:
         given = raw if isinstance(raw, bytes) else raw.encode()
     except UnicodeEncodeError:
         return "half a surrogate pair is no character"
-    if given.startswith(_MARK):
-        return "it begins with a byte order mark: save it as UTF-8 without one"
+    if (encoding := _encoding_flaw(given)) is not None:
+        return encoding
     try:
         text = given.decode()
     except UnicodeDecodeError as error:
@@ -37,6 +41,33 @@ def json_flaw(raw: bytes | str) -> str:
         return f"it is not UTF-8 at {_place(before, len(before))}"
     found = _syntax_flaw(text) or next(_strict_flaws(text), None)
     return f"{found[1]} at {_place(text, found[0])}" if found else ""
+
+
+def _encoding_flaw(given: bytes) -> str | None:
+    """Return what the first bytes show to be no JSON in UTF-8."""
+    if not given.strip():
+        return "it is empty"
+    if given.startswith(_MARK):
+        return "it begins with a byte order mark: save it as UTF-8 without one"
+    # Longer marks first: the one of UTF-32 begins as that of UTF-16.
+    if given.startswith(_UTF_32) or _is_wide(given, 4):
+        return "it is UTF-32: write it as UTF-8"
+    if given.startswith(_UTF_16) or _is_wide(given, 2):
+        return "it is UTF-16: write it as UTF-8"
+    if given[0] == 0:
+        return (
+            "it begins with a zero byte, as Confluent's serialisers write one and the"
+            " four bytes of a schema's id: write plain JSON"
+        )
+    return None
+
+
+def _is_wide(given: bytes, width: int) -> bool:
+    """Tell whether it is `{` or a blank in units of so many bytes, without a mark."""
+    if len(given) % width:
+        return False
+    first = given[:width]
+    return first.strip(b"\0") in _BEGINNINGS and first.count(0) == width - 1
 
 
 def _place(text: str, position: int) -> str:
@@ -51,6 +82,8 @@ def _syntax_flaw(text: str) -> tuple[int, str] | None:
         json.loads(text)
     except json.JSONDecodeError as error:
         what = error.msg.partition(":")[0].removesuffix(" at")
+        if what == "Extra data":
+            what = "a second document begins, and one is taken,"
         return error.pos, what[:1].lower() + what[1:]
     except (RecursionError, ValueError):  # too deep, or an integer of too many digits
         return None

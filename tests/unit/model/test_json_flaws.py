@@ -15,12 +15,23 @@ CANARY = "canary-5a17e8"
 @pytest.mark.parametrize(
     ("raw", "flaw"),
     [
-        (b"", "expecting value at line 1, column 1"),
+        (b"", "it is empty"),
+        (b" \n", "it is empty"),
+        ('{"a": "\u6c34"}'.encode("utf-16"), "it is UTF-16"),
+        ('{"a": 1}'.encode("utf-16-le"), "it is UTF-16"),
+        ('\n{"a": 1}'.encode("utf-16-be"), "it is UTF-16"),
+        ('{"a": 1}'.encode("utf-32"), "it is UTF-32"),
+        ('{"a": 1}'.encode("utf-32-be"), "it is UTF-32"),
+        (b"\0\0\0\0\x07" + b'{"a": 1}', "Confluent"),
+        (b"\0\0\x01\xe2@{}", "Confluent"),
         (b'{"a": 1,}', "line 1, column 9"),
         (b'{\n  "a": 1\n  "b": 2\n}', "expecting ',' delimiter at line 3, column 3"),
         (b'{"a": "x\ny"}', "invalid control character at line 1, column 9"),
         (b'{"a": "\\q"}', "invalid \\escape at line 1, column 8"),
-        (b'{"a": 1}\n{"a": 2}', "extra data at line 2, column 1"),
+        (
+            b'{"a": 1}\n{"a": 2}',
+            "a second document begins",
+        ),
         (b'{"a": 1,\n "b": {"a": 1, "a": 2}}', "stands twice in one object at line 2"),
         (b'{"a": [\nNaN]}', "not a number of JSON at line 2, column 1"),
         (b'{"a": -Infinity}', "not a number of JSON at line 1, column 7"),
@@ -70,5 +81,5 @@ def test_json_that_is_cut_has_one_and_quotes_nothing(
 
     flaw = json_flaw(shorter)
 
-    assert "line 1, column " in flaw
+    assert "line 1, column " in flaw or flaw == "it is empty"
     assert CANARY not in flaw

@@ -88,7 +88,9 @@ def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
     event around it, or else from the record itself.
     """
     raw = fetched.raw
-    event = unwrap(raw.value or b"", raw.headers)
+    if raw.value is None:
+        raise MalformedTrigger("its value is null, a tombstone: no trigger is deleted")
+    event = unwrap(raw.value, raw.headers)
     origin = Origin(
         profile=profile,
         now=lambda: fetched.written_at,
