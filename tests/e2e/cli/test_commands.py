@@ -160,6 +160,21 @@ def test_an_action_is_shown_as_it_was_sent(keyrelay: Keyrelay) -> None:
     }
 
 
+def test_a_trigger_of_a_locked_action_is_shown_and_counted_as_locked(
+    keyrelay: Keyrelay,
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    keyrelay("action", "edit", "tell", "--lock")
+    keyrelay("trigger", "publish", "--action", "tell", "--id", "t1")
+
+    said = keyrelay("worker", "--drain", "--json")
+
+    assert (said.document["delivered"], said.document["locked"]) == (0, 1)
+    (record,) = keyrelay("attempt", "list", "--json").documents
+    assert (record["outcome"], record["settlement"]) == ("locked", "done")
+    assert "receipt" not in record
+
+
 @pytest.mark.parametrize("verb", ["create", "edit"])
 def test_what_only_looks_like_a_placeholder_is_said_when_it_is_saved(
     keyrelay: Keyrelay, verb: str

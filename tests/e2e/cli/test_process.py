@@ -1,6 +1,7 @@
 """Process: what needs a process of its own: signals, pipes, terminals, imports."""
 
 import fcntl
+import json
 import os
 import pty
 import signal
@@ -138,6 +139,27 @@ def test_a_password_is_asked_for_and_not_echoed(
     assert "password" in screen
     shown = keyrelay("secret", "show", "mail", "--json").document
     assert shown["type"] == "smtp"
+
+
+@pytest.mark.parametrize("token", ["", "FwoGZXIvYXdzE"])
+def test_a_field_that_is_optional_may_be_left_empty(
+    keyrelay: Keyrelay, environment: dict[str, str], token: str
+) -> None:
+    named = ["--key", "orders", "--type", "aws-sqs", "--tag", "team=north"]
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
+    answers = ["eu-central-1", url, "AKIAEXAMPLE", CANARY, token]
+
+    screen, code = at_a_terminal(
+        [*COMMAND, "secret", "create", *named], environment, answers
+    )
+
+    assert code == 0, screen
+    assert "session_token (may be left empty)" in screen
+    length = keyrelay("secret", "show", "orders", "--json").document["value_length"]
+    names = ("aws_region", "queue_url", "access_key_id", "secret_access_key")
+    value = dict(zip((*names, "session_token"), answers, strict=True))
+    kept = {name: text for name, text in value.items() if text}
+    assert length == len(json.dumps(kept))
 
 
 def test_a_prompt_that_is_interrupted_ends_quietly(
