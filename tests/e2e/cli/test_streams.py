@@ -218,6 +218,18 @@ def test_hanging_up_stops_a_worker_as_sigterm_does(home: Home) -> None:
     assert worker.count("worker stopped") == 1
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_burial_is_a_warning(home: Home, log_format: str) -> None:
+    trigger = f'{{"id": "lost", "action": "{"0" * 24}"}}\n'
+    home.run("trigger", "publish", "--file", "-", given=trigger)
+
+    ended = home.under({"KEYRELAY_LOG_FORMAT": log_format}).attempt("worker", "--drain")
+
+    (line,) = [each for each in ended.err.splitlines() if "attempt settled" in each]
+    assert "warning" in line
+    assert "\x1b" not in ended.err
+
+
 def test_a_worker_under_nohup_outlives_its_terminal(home: Home) -> None:
     ignoring: list[str | Path] = ["nohup", KEYRELAY, "worker"]
     with subprocess.Popen(

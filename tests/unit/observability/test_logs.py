@@ -6,6 +6,8 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -14,6 +16,17 @@ from keyrelay.model.secret import SecretValue
 from keyrelay.observability.logs import configure_logs, report_loop_fault
 
 CANARY = "hunter2"
+ODD = {
+    "at": datetime(2030, 1, 31, 12, tzinfo=UTC),
+    "after": timedelta(seconds=90),
+    "file": Path("/tmp/a"),  # noqa: S108 - a name, and no file
+    "parts": frozenset({2, 1}),
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -83,14 +96,54 @@ def test_a_full_disk_does_not_stop_the_work(log_format: str) -> None:
     structlog.get_logger("keyrelay").info("settled")
 
 
-def test_what_json_has_no_type_for_is_shown_by_its_repr() -> None:
+def test_what_json_has_no_type_for_is_never_shown_by_its_repr() -> None:
     stream = io.StringIO()
     configure_logs("json", stream)
 
-    structlog.get_logger("keyrelay").info("opened", value=SecretValue(CANARY))
+    structlog.get_logger("keyrelay").info("opened", value=SecretValue(CANARY), **ODD)
 
     (line,) = written(stream)
-    assert line["value"] == "SecretValue(…)"
+    assert line["value"] == "SecretValue"
+    assert {name: line[name] for name in ODD} == {
+        "at": "2030-01-31T12:00:00+00:00",
+        "after": 90.0,
+        "file": str(ODD["file"]),
+        "parts": ["1", "2"],
+    }
+
+
+@pytest.mark.parametrize("logger", ["structlog's", "the standard library's"])
+def test_a_line_for_people_is_one_line_without_repr_or_escape_codes(
+    logger: str,
+) -> None:
+    stream = io.StringIO()
+    configure_logs("text", stream)
+    data = {**ODD, "reason": "two\nlines\x1b[31m", "ids": ["a", "b"], "none": None}
+
+    if logger == "structlog's":
+        structlog.get_logger("keyrelay").warning("refused", **data)
+    else:
+        logging.getLogger("keyrelay").warning("refused", extra=data)
+
+    (line,) = stream.getvalue().splitlines()
+    assert line.isprintable()
+    assert 'reason="two lines' in line
+    assert 'ids="a, b"' in line
+    assert "at=2030-01-31T12:00:00+00:00 file=/tmp/a" in line
+    assert not any(mark in line for mark in ("datetime", "PosixPath", "['", "{'"))
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_only_a_terminal_without_no_color_gets_colours(
+    monkeypatch: pytest.MonkeyPatch, no_color: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    terminal = Terminal()
+    configure_logs("auto", terminal)
+
+    logging.getLogger("keyrelay").warning("refused")
+
+    assert ("\x1b" in terminal.getvalue()) == (not no_color)
 
 
 def test_a_line_is_printable_ascii_in_which_nothing_hides() -> None:

@@ -217,4 +217,6 @@ def _log_records(documents: Sequence[Document]) -> None:
 
     bound = get_logger(__name__).bind()  # once for all of them
     for document in documents:
-        bound.info(_EVENTS[str(document["kind"])], **document)
+        # A burial is the end of a trigger that was not delivered.
+        say = bound.warning if document.get("settlement") == "bury" else bound.info
+        say(_EVENTS[str(document["kind"])], **document)
