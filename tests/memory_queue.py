@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 from weakref import ref
 
-from keyrelay.model.backlog import Depth, Lag, QueueStatus, TriggerState
+from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses, TriggerState
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
@@ -173,6 +173,10 @@ class MemoryQueue:
             leased=states.count(TriggerState.LEASED),
             age=now - min(due, default=now),
         )
+
+    @property
+    def losses(self) -> ReadingLosses:
+        return ReadingLosses()
 
     async def lags(self) -> Sequence[Lag]:
         depth = await self.depth()

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from keyrelay.model.action import Message
 from keyrelay.model.audit import AuditRecord
-from keyrelay.model.backlog import Depth, Lag, QueueStatus
+from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
@@ -108,6 +108,10 @@ class Backlog(Protocol):
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where a trigger stands; None if it is not known."""
+
+    @property
+    def losses(self) -> ReadingLosses:
+        """Return what this process could not read since it began."""
 
     async def depth(self) -> Depth:
         """Return how many triggers wait, for all workers together."""

@@ -137,7 +137,7 @@ def _breaker(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> B
 
 
 def _readiness(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readiness:
-    queue_lag = QueueLag(read=backlog.lags)
+    queue_lag = QueueLag(read=backlog.lags, losses=backlog.losses)
 
     async def definitions() -> None:
         catalog.current()

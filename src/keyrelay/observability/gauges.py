@@ -4,7 +4,12 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 
 from keyrelay import __version__
 from keyrelay.observability.lanes import Lanes
@@ -30,6 +35,7 @@ class Gauges:
         yield _gauge("secrets_paused", "Secrets that are paused.", self.paused())
         yield self._components()
         yield from self._topics()
+        yield from self._losses()
         yield InfoMetricFamily(
             "keyrelay_build",
             "The version of Keyrelay and of Python.",
@@ -60,6 +66,27 @@ class Gauges:
             age.add_metric([each.topic], each.age.total_seconds())
             drain.add_metric([each.topic], pace.time_to_drain(each).total_seconds())
         yield from (lag, age, drain)
+
+    def _losses(self) -> Iterator[Metric]:
+        queue = self.readiness.queue_lag
+        unreadable = CounterMetricFamily(
+            "keyrelay_unreadable_records",
+            "What was in a queue and is no trigger.",
+            labels=["topic"],
+        )
+        lost = CounterMetricFamily(
+            "keyrelay_lost_records",
+            "Records that Kafka deleted before they were read.",
+            labels=["topic"],
+        )
+        for family, counts in (
+            (unreadable, queue.losses.unreadable),
+            (lost, queue.losses.lost),
+        ):
+            # From the start, so that a rate is known from the first event on.
+            for topic in {each.topic for each in queue.lags} | counts.keys():
+                family.add_metric([topic], counts[topic])
+            yield family
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

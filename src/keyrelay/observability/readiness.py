@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keyrelay.model.backlog import Lag
+from keyrelay.model.backlog import Lag, ReadingLosses
 from keyrelay.ports import Unavailable
 
 # An answer is kept for as long, so that frequent probes do not load the database.
@@ -71,9 +71,13 @@ class Component:
 
 @dataclass(slots=True, kw_only=True)
 class QueueLag:
-    """What waits in the queue, topic by topic; empty when the queue did not answer."""
+    """What waits in the queue, topic by topic; empty when the queue did not answer.
+
+    `losses` are the queue's own, which it goes on counting.
+    """
 
     read: Callable[[], Awaitable[Sequence[Lag]]]
+    losses: ReadingLosses = field(default_factory=ReadingLosses)
     lags: Sequence[Lag] = ()
 
     async def refresh(self) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keyrelay.model.backlog import Lag
+from keyrelay.model.backlog import Lag, ReadingLosses
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
@@ -24,6 +24,7 @@ class Queue:
     """It always has a trigger; while it is `away`, its lags cannot be read."""
 
     away: bool = False
+    losses: ReadingLosses = field(default_factory=ReadingLosses)
 
     async def lease(self, until: asyncio.Event) -> Lease | None:
         return None if until.is_set() else FakeLease(trigger=a_trigger())
@@ -39,7 +40,7 @@ async def sealed() -> None:
 
 
 def observability(queue: Queue, paused: int = 0) -> Observability:
-    queue_lag = QueueLag(read=queue.lags)
+    queue_lag = QueueLag(read=queue.lags, losses=queue.losses)
     components = {
         "vault": Component(check=sealed),
         "queue": Component(check=queue_lag.refresh),

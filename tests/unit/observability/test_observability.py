@@ -72,3 +72,17 @@ def test_two_watches_do_not_know_each_other() -> None:
     one, other = observability(Queue()), observability(Queue())
 
     assert one.registry is not other.registry
+
+
+async def test_what_could_not_be_read_is_counted_by_topic_from_the_start() -> None:
+    queue = Queue()
+    seen = observability(queue)
+    await seen.readiness.refresh()
+    before = read(seen, "unreadable_records_total")
+
+    queue.losses.unreadable["triggers"] += 2
+    queue.losses.lost["triggers"] += 5
+
+    assert before == {"triggers": 0, "retry-1m": 0}
+    assert read(seen, "unreadable_records_total") == {"triggers": 2, "retry-1m": 0}
+    assert read(seen, "lost_records_total") == {"triggers": 5, "retry-1m": 0}

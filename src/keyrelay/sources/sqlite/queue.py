@@ -14,7 +14,7 @@ from pathlib import Path
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import SqliteDatabase, connect
-from keyrelay.model.backlog import Depth, Lag, QueueStatus
+from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
@@ -56,6 +56,10 @@ class SqliteQueue:
     _accepts: Batch[Trigger, bool]
     _loans: Batch[None, SqliteLoan | None]
     _settles: Batch[Settling, bool]
+
+    @property
+    def losses(self) -> ReadingLosses:
+        return self._operations.writes.losses
 
     async def accept(self, trigger: Trigger) -> bool:
         return await self._accepts.submit(trigger)

@@ -14,6 +14,7 @@ from sqlalchemy import Delete, Row, Update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.sqlite import SqliteDatabase
+from keyrelay.model.backlog import ReadingLosses
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.settlement import LONGEST_WAIT, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
@@ -46,6 +47,7 @@ class Writes:
     database: SqliteDatabase
     world: World
     options: SqliteOptions
+    losses: ReadingLosses = field(default_factory=ReadingLosses, init=False)
     _order: Iterator[int] = field(default_factory=itertools.count, init=False)
     _wakes: dict[str, int] = field(default_factory=dict, init=False)
 
@@ -86,6 +88,7 @@ class Writes:
             lent = [(row, _read(row, order)) for row in sorted(rows, key=_sequence)]
             if damaged := [parked(row, now) for row, loan in lent if loan is None]:
                 await connection.execute(statements.SETTLE, damaged)
+                self.losses.unreadable["queue"] += len(damaged)
         return [loan for _, loan in lent if loan is not None]
 
     async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
