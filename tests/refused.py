@@ -87,7 +87,10 @@ SECTIONS = (
         " of the checkpoints as they are, find out who had access, and restore a"
         " backup, or write the definition anew. `keyrelay audit verify` and"
         " `keyrelay key status --check` say how much is affected.",
-        kinds=("FoundBroken", "Unsealable", "CheckpointForged"),
+        kinds=(
+            *("FoundBroken", "Unsealable", "CheckpointForged", "IndexBroken"),
+            "BehindCheckpoint",
+        ),
     ),
     Section(
         title="An attempt was rejected: a dead letter",

@@ -96,6 +96,11 @@ async def open_store(settings: Settings, *, vouch: bool = True) -> AsyncIterator
             yield store
 
 
+def is_embedded(settings: Settings) -> bool:
+    """Return whether the database is a file of the data directory."""
+    return file_of(settings.database_url).parent == settings.home
+
+
 async def _vouch(store: Store) -> None:
     try:
         findings = await find_unvouched(store.audit_log, store.guard)

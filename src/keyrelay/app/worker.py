@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keyrelay.app.channels import action_rules, channels
 from keyrelay.app.settings import Settings
-from keyrelay.app.store import Store, open_inbox, open_store
+from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.gate import Gate
 from keyrelay.engine.pipeline import Pipeline
@@ -22,6 +22,7 @@ from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
+from keyrelay.stores.restoring import require_current
 
 Dispatchers = Mapping[str, Dispatcher]  # by the channel that each performs
 
@@ -50,10 +51,15 @@ async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
 async def open_worker(
     settings: Settings, dispatchers: Dispatchers, *, drain: bool
 ) -> AsyncIterator[WorkerProcess]:
-    """Open all that a worker needs. Raises Unavailable while the vault is sealed."""
+    """Open all that a worker needs.
+
+    Raises Unavailable while the vault is sealed, and BehindCheckpoint.
+    """
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(open_store(settings))
         await store.vault.check()
+        beside = not store.database.is_shared and is_embedded(settings)
+        await require_current(store.audit_log, expected=beside)
         inbox = open_inbox(settings, store, work=True, drain=drain)
         queue = await opened.enter_async_context(inbox)
         yield _process(settings, dispatchers, store, queue)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "up": "Work until stopped: take triggers, deliver them.",
     "worker": "Work until stopped, or with --drain until nothing is due.",
     "secret": "Secrets: sealed, replaced, never read back.",
+    "restore": "A database older than its checkpoint: looked at, accepted.",
     "definitions": "Definitions altered in the database: taken as they are.",
     "action": "Actions: what a trigger can ask for.",
     "policy": "Policies: which action may use which secret.",

@@ -19,6 +19,7 @@ from keyrelay.stores.copying import NotCopied
 from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.installation import KeysExist
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
+from keyrelay.stores.restoring import BehindCheckpoint
 from keyrelay.stores.schema.age import DatabaseTooNew, DatabaseTooOld
 
 CODES: dict[type[Exception], ExitCode] = {
@@ -44,6 +45,7 @@ CODES: dict[type[Exception], ExitCode] = {
     Unsealable: ExitCode.BROKEN,
     FoundBroken: ExitCode.BROKEN,
     IndexBroken: ExitCode.BROKEN,
+    BehindCheckpoint: ExitCode.BROKEN,
 }
 _MOST_IDS = 5  # in one sentence
 

@@ -93,6 +93,7 @@ class Change(StrEnum):
     CREATED = "created"
     EDITED = "edited"
     ACCEPTED = "accepted"
+    RESTORED = "restored"
     DELETED = "deleted"
     REDRIVEN = "redriven"
     DROPPED = "dropped"
