@@ -14,6 +14,8 @@ from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.cli.trigger_options import PlaceOptions, PointOptions, TriggerOptions
 from keyrelay.model.backlog import QueueStatus
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.trigger import Trigger
 from keyrelay.services.trigger_status import Tracking, TriggerStatus
 from keyrelay.stores.refusals import NotFound
 
@@ -102,7 +104,7 @@ async def _status(session: Session, trigger: str) -> TriggerStatus:
 
 
 def _show(status: TriggerStatus, *, as_json: bool) -> None:
-    fields = {"id": status.trigger, **_state(status.queue)}
+    fields = {"id": status.trigger, **_state(status.queue), **_asked_for(status)}
     attempts = [record_document(entry) for entry in status.attempts]
     letter = None if status.letter is None else letter_document(status.letter)
     if as_json:
@@ -110,6 +112,25 @@ def _show(status: TriggerStatus, *, as_json: bool) -> None:
         return
     show(fields if letter is None else {**fields, "buried_because": letter["reason"]})
     show_table(attempts, _ATTEMPT_COLUMNS)
+
+
+def _asked_for(status: TriggerStatus) -> Document:
+    """Return what the trigger asks for, where it is still kept."""
+    match status:
+        case TriggerStatus(letter=DeadLetter(trigger=trigger)):
+            pass
+        case TriggerStatus(queue=QueueStatus(trigger=Trigger() as trigger)):
+            pass
+        case _:  # settled: its attempts name the action
+            named = [entry.document.get("action") for entry in status.attempts[-1:]]
+            return {"action": named[0]} if named else {}
+    return {
+        "action": trigger.action,
+        "key": trigger.key,
+        "raised_at": date(trigger.lifetime.raised_at),
+        "deadline": date(trigger.lifetime.deadline),
+        "data": trigger.document()["data"],
+    }
 
 
 def _state(status: QueueStatus | None) -> Document:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from keyrelay.model.trigger import Trigger
+
 
 class TriggerState(StrEnum):
     """Where a trigger stands in its queue."""
@@ -20,7 +22,7 @@ class QueueStatus:
     """Where a trigger stands; `attempts` counts the one under way.
 
     `due` is None while it waits behind another trigger of its key, and once it is
-    settled.
+    settled. `trigger` is None where the queue keeps no copy, or it is settled.
     """
 
     state: TriggerState
@@ -28,6 +30,7 @@ class QueueStatus:
     accepted_at: datetime
     due: datetime | None
     settled_at: datetime | None
+    trigger: Trigger | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -500,3 +500,29 @@ def test_key_status_lists_the_keys_and_their_ages(keyrelay: Keyrelay) -> None:
         case _:
             pytest.fail(f"not as expected: {status}")
     assert "1 of 1 secrets open" in keyrelay("key", "status", "--check").out
+
+
+def test_a_trigger_is_shown_with_what_it_asks_for(keyrelay: Keyrelay) -> None:
+    action = create_action(keyrelay, create_secret(keyrelay))
+    given = (
+        "--id",
+        "t9",
+        "--trigger-key",
+        "door",
+        "--deadline",
+        "2099-01-01T00:00:00Z",
+    )
+    keyrelay("trigger", "publish", "--action", "tell", "--value", "9.5", *given)
+
+    waiting = keyrelay("trigger", "show", "t9", "--json").document
+    keyrelay("worker", "--drain")
+    buried = keyrelay("trigger", "show", "t9", "--json").document
+    keyrelay("dead-letter", "drop", "t9", "--yes")
+    settled = keyrelay("trigger", "show", "t9", "--json").document
+
+    for shown in (waiting, buried):
+        assert (shown["action"], shown["key"]) == (action, "door")
+        assert shown["deadline"] == "2099-01-01T00:00:00.000Z"
+        assert shown["data"] == [{"value": 9.5}]
+    assert settled["action"] == action
+    assert "data" not in settled

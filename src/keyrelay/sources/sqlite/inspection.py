@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, func, literal, or_, select
 
 from keyrelay.databases.database import Database
 from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
+from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.sources.sqlite.rows import Settled, to_instant, to_microseconds
 from keyrelay.sources.sqlite.schema import triggers
 
@@ -14,7 +15,7 @@ _t = triggers.c
 
 
 _STATUS = select(
-    _t.attempts, _t.accepted_at, _t.due, _t.token, _t.settled_at, _t.settlement
+    _t.body, _t.attempts, _t.accepted_at, _t.due, _t.token, _t.settled_at, _t.settlement
 ).where(_t.profile == bindparam("profile"), _t.id == bindparam("id"))
 
 _DUE = select(func.count(), func.min(_t.due)).where(_t.due <= bindparam("now"))
@@ -60,7 +61,16 @@ async def status(database: Database, profile: str, id_: str) -> QueueStatus | No
         accepted_at=to_instant(row.accepted_at),
         due=None if row.due is None else to_instant(row.due),
         settled_at=None if row.settled_at is None else to_instant(row.settled_at),
+        trigger=_trigger(row.body),
     )
+
+
+def _trigger(body: object) -> Trigger | None:
+    """Return what the row holds; None once it is settled, or if it cannot be read."""
+    try:
+        return Trigger.decode(body) if isinstance(body, bytes) else None
+    except MalformedTrigger:
+        return None
 
 
 async def depth(database: Database, now: datetime) -> Depth:
