@@ -17,6 +17,7 @@ from keyrelay.cli.input import confirm
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
 from keyrelay.cli.output import put_id, say, show
 from keyrelay.cli.pagination import list_all
+from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.outcome import Fault
@@ -120,7 +121,7 @@ def redrive(
         async with session.queue() as queue:
             service = Redriving(queue=queue, letters=session.store.dead_letters)
             results = service.redrive(session.profile.id, chosen, session.actor)
-            return await _tell(results, as_json=as_json)
+            return await _tell(results, len(chosen), as_json=as_json)
 
     _finish(perform(ctx, work))
 
@@ -152,19 +153,24 @@ def drop(
     async def work(session: Session) -> list[str]:
         service = DeadLetterAdministration(letters=session.store.dead_letters)
         results = service.drop(session.profile.id, chosen, session.actor)
-        return await _tell(results, as_json=as_json)
+        return await _tell(results, len(chosen), as_json=as_json)
 
     _finish(perform(ctx, work))
 
 
-async def _tell(results: AsyncIterator[LetterResult], *, as_json: bool) -> list[str]:
+async def _tell(
+    results: AsyncIterator[LetterResult], of: int, *, as_json: bool
+) -> list[str]:
     """Print the id of each letter that was acted on; return why others were not."""
-    refusals = []
-    async for result in results:
-        if result.refusal is None:
-            put_id(result.trigger, as_json=as_json)
-        else:
-            refusals.append(result.refusal)
+    done, refusals = 0, list[str]()
+    shown = is_progress_seen(answers=True)
+    async with progress(lambda: f"{done + len(refusals)} of {of}", shown=shown):
+        async for result in results:
+            if result.refusal is None:
+                done += 1
+                put_id(result.trigger, as_json=as_json)
+            else:
+                refusals.append(result.refusal)
     return refusals
 
 
