@@ -43,11 +43,15 @@ def in_line(title: str, beginning: str) -> list[str]:
     """Return what stands between backticks and begins like this."""
     found = [
         " ".join(code.split())
-        for code in re.findall(r"`([^`]+)`", section(title))
+        for code in re.findall(r"`([^`]+)`", _without_blocks(section(title)))
         if code.startswith(beginning)
     ]
     assert found, f"the README's section {title!r} has no `{beginning}…`"
     return found
+
+
+def _without_blocks(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
 def _blocks(text: str, language: str) -> list[str]:
