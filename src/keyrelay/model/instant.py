@@ -1,27 +1,44 @@
 """Instants: points in time as the wire writes them, ISO 8601 in UTC."""
 
+import re
 from datetime import UTC, datetime
 
 from keyrelay.model.documents import InvalidDefinition, require_text
 
+_LEAP_YEAR = (
+    "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+)
+_DATE = (
+    "(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    f"|{_LEAP_YEAR}-02-29)"
+)
+_TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\\.[0-9]+)?"
+_ZONE = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+# RFC 3339, with its note that T and Z may be in lower case and T a blank. The same
+# pattern stands in docs/trigger.schema.json.
+PATTERN = f"^{_DATE}[Tt ]{_TIME}{_ZONE}$(?!\\n)"
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+_INSTANT = re.compile(PATTERN)
+
 
 def parse_instant(value: object, what: str) -> datetime | None:
-    """Read ISO 8601 with a time zone, as UTC; None stays None.
+    """Read RFC 3339, as UTC; None stays None.
 
-    Raises InvalidDefinition.
+    A leap second is read as the second before it, and what lies beyond the calendar as
+    its first or last instant. Raises InvalidDefinition.
     """
     if value is None:
         return None
     text = require_text(value, what, longest=40)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidDefinition(f"{what} must be an ISO 8601 time") from None
-    if instant.tzinfo is UTC:  # as every text that ends with Z is read
-        return instant
-    if instant.tzinfo is None:
-        raise InvalidDefinition(f"{what} must say its time zone, for example with Z")
-    return _as_utc(instant, what)
+    if _INSTANT.fullmatch(text) is None:
+        raise InvalidDefinition(
+            f"{what} must be a time as in RFC 3339, with its zone: 2030-01-31T12:00:00Z"
+        )
+    if text[17:19] == "60":
+        text = f"{text[:17]}59{text[19:]}"
+    return _as_utc(datetime.fromisoformat(text.upper()))
 
 
 def wire_instant(instant: datetime) -> str:
@@ -32,8 +49,8 @@ def wire_instant(instant: datetime) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
-def _as_utc(instant: datetime, what: str) -> datetime:
+def _as_utc(instant: datetime) -> datetime:
     try:
         return instant.astimezone(UTC)
     except OverflowError:  # the first and last day of the calendar
-        raise InvalidDefinition(f"{what} is out of range") from None
+        return _LAST if instant.year > 1 else _FIRST

@@ -189,9 +189,8 @@ def _lifetime(
     if deadline is None:
         # By the clock that accepted it: the producer's may be wrong by any time.
         deadline = max(raised_at, _later(accepted_at, STANDARD_LIFETIME))
-    if deadline < raised_at:
-        raise InvalidDefinition("deadline must not come before raised_at")
-    return Lifetime(raised_at=raised_at, deadline=deadline)
+    # Of the two the deadline is what was meant.
+    return Lifetime(raised_at=min(raised_at, deadline), deadline=deadline)
 
 
 def _later(instant: datetime, by: timedelta) -> datetime:

@@ -178,9 +178,10 @@ def test_at_a_source_of_all_profiles_a_trigger_must_name_its_own() -> None:
         Trigger.parse(json.dumps(SMALLEST).encode(), SHARED)
 
 
-def test_a_deadline_before_the_trigger_was_raised_is_refused() -> None:
-    with pytest.raises(MalformedTrigger, match="deadline must not come before"):
-        parse(raised_at="2030-01-01T12:00:00Z", deadline="2030-01-01T11:59:59Z")
+def test_a_trigger_was_raised_no_later_than_its_deadline() -> None:
+    trigger = parse(raised_at="2030-01-01T12:00:00Z", deadline="2030-01-01T11:59:59Z")
+
+    assert trigger.lifetime.raised_at == trigger.lifetime.deadline
 
 
 def test_a_deadline_that_has_passed_is_accepted_and_can_be_read_again() -> None:
