@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.stores.definitions.definition_index import (
@@ -12,8 +12,8 @@ from keyrelay.stores.definitions.definition_index import (
     find_entry,
     is_subject,
     read_head,
-    subjects_of,
 )
+from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.seals import (
     IndexEntry,
     IndexHead,
@@ -78,17 +78,11 @@ async def rebuild(
     )
     await connection.execute(delete(definition_heads).where(_HEADS.profile == profile))
     head = IndexHead(generation=generation)
-    async for subject in subjects_of(connection, profile):
-        entry = await _sealed(connection, keys, profile, subject, generation)
-        if entry is None:
-            continue
-        # Its id may stand in the index of another profile.
-        await connection.execute(delete(definition_entries).where(is_subject(subject)))
-        row = _entry_row(profile, subject, entry)
-        await connection.execute(insert(definition_entries).values(row))
-        message = message_of(keys, profile, subject, entry)
-        total = set_hash.add(keys.set, head.total, [message])
-        head = replace(head, count=head.count + 1, total=total)
+    for noun in TABLES:
+        entries = await _seal_all(connection, keys, profile, noun, generation)
+        messages = [message_of(keys, profile, each, entries[each]) for each in entries]
+        total = set_hash.add(keys.set, head.total, messages)
+        head = replace(head, count=head.count + len(entries), total=total)
     await connection.execute(insert(definition_heads).values(profile=profile, **_BLANK))
     await _write_head(connection, keys, profile, head)
     return head.count
@@ -115,6 +109,39 @@ async def _sealed(
         .values(generation=generation, mac=entry.seal)
     )
     return entry
+
+
+async def _seal_all(
+    connection: AsyncConnection,
+    keys: SealKeys,
+    profile: str,
+    noun: Noun,
+    generation: int,
+) -> dict[Subject, IndexEntry]:
+    """Write the seals of all rows of a noun into rows and entries, many at a time."""
+    table = TABLES[noun]
+    found = await connection.execute(select(table).where(table.c.profile == profile))
+    entries = {
+        (noun, str(row["id"])): entry_for(keys, noun, dict(row), generation)
+        for row in found.mappings().all()
+    }
+    if not entries:
+        return entries
+    # An id may stand in the index of another profile.
+    gone = delete(definition_entries).where(
+        _ENTRIES.noun == noun.value, _ENTRIES.id == bindparam("of_id")
+    )
+    await connection.execute(gone, [{"of_id": id_} for _, id_ in entries])
+    rows = [_entry_row(profile, each, entries[each]) for each in entries]
+    await connection.execute(insert(definition_entries), rows)
+    sealed = (
+        update(table)
+        .where(table.c.id == bindparam("of_id"))
+        .values(generation=generation, mac=bindparam("seal"))
+    )
+    seals = [{"of_id": id_, "seal": each.seal} for (_, id_), each in entries.items()]
+    await connection.execute(sealed, seals)
+    return entries
 
 
 async def _write_head(
