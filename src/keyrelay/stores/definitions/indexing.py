@@ -134,11 +134,8 @@ async def _seal_all(
     await connection.execute(gone, [{"of_id": id_} for _, id_ in entries])
     rows = [_entry_row(profile, each, entries[each]) for each in entries]
     await connection.execute(insert(definition_entries), rows)
-    sealed = (
-        update(table)
-        .where(table.c.id == bindparam("of_id"))
-        .values(generation=generation, mac=bindparam("seal"))
-    )
+    sealed = update(table).where(table.c.id == bindparam("of_id"))
+    sealed = sealed.values(generation=generation, mac=bindparam("seal"))
     seals = [{"of_id": id_, "seal": each.seal} for (_, id_), each in entries.items()]
     await connection.execute(sealed, seals)
     return entries
