@@ -145,7 +145,7 @@ def test_a_value_is_a_number_a_boolean_or_text(
         (("--deadline", "soon"), "a time looks like"),
         (("--deadline", "9999-12-31T23:59:59-01:00"), "out of range"),
         (("--id", "a b"), "a trigger's id"),
-        (("--time", "now"), "ISO 8601"),
+        (("--time", "now"), "RFC 3339"),
     ],
     ids=str,
 )
