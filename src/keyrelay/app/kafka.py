@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from keyrelay.app.settings import Settings
+from keyrelay.app.store import Work
 from keyrelay.databases.database import Database
 from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue
@@ -26,22 +27,28 @@ def clients_of(settings: Settings) -> KafkaClients:
 
 @asynccontextmanager
 async def open_log(
-    settings: Settings, database: Database, *, work: bool, drain: bool
+    settings: Settings, database: Database, work: Work | None
 ) -> AsyncIterator[TriggerQueue]:
     """Open the queue in Kafka; without `work`, to publish and look only.
 
-    `drain` makes its `lease` return None once nothing is due. Raises Unavailable, and
-    NotFound if the queue's URL names a profile that does not exist.
+    Raises Unavailable, and NotFound if the queue's URL names a profile that does not
+    exist.
     """
     clients = clients_of(settings)
     name = clients.connection.address.profile
     profile = None if name is None else (await find_profile(database, name)).id
+    drain = work is not None and work.drain
     options = KafkaOptions(ordered=settings.ordering == "key", drain=drain)
+    holds = _holds_all if work is None else work.holds
     async with (
-        _claim_store(settings, database, work=work) as store,
-        open_queue(clients, store, real_world(), options, profile) as queue,
+        _claim_store(settings, database, work=work is not None) as store,
+        open_queue(clients, store, real_world(), options, profile, holds) as queue,
     ):
         yield queue
+
+
+def _holds_all(_: str) -> bool:
+    return True
 
 
 @asynccontextmanager

@@ -116,18 +116,30 @@ async def _vouch(store: Store) -> None:
             await vouch_for(store.audit_log, finding, "keyrelay")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How a worker uses a queue.
+
+    drain: `lease` returns None once nothing is due.
+    holds: whether this process holds back what uses the secret of an id.
+    """
+
+    drain: bool
+    holds: Callable[[str], bool]
+
+
 @asynccontextmanager
 async def open_inbox(
-    settings: Settings, store: Store, *, work: bool = False, drain: bool = False
+    settings: Settings, store: Store, work: Work | None = None
 ) -> AsyncIterator[TriggerQueue]:
     """Open the queue; without `work`, only to publish and to look.
 
     Raises Unavailable.
     """
     opened = (
-        _open_log(settings, store, work=work, drain=drain)
+        _open_log(settings, store, work)
         if settings.is_log
-        else _open_file(settings, drain=drain)
+        else _open_file(settings, drain=work is not None and work.drain)
     )
     async with opened as queue:
         yield queue
@@ -158,12 +170,12 @@ async def _open_file(settings: Settings, *, drain: bool) -> AsyncIterator[Trigge
 
 @asynccontextmanager
 async def _open_log(
-    settings: Settings, store: Store, *, work: bool, drain: bool
+    settings: Settings, store: Store, work: Work | None
 ) -> AsyncIterator[TriggerQueue]:
     # Imported here: the client library takes longer to load than most commands run.
     from keyrelay.app.kafka import open_log
 
-    async with open_log(settings, store.database, work=work, drain=drain) as queue:
+    async with open_log(settings, store.database, work) as queue:
         yield queue
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keyrelay.app.channels import action_rules, channels
 from keyrelay.app.settings import Settings
-from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
+from keyrelay.app.store import Store, Work, is_embedded, open_inbox, open_store
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.gate import Gate
 from keyrelay.engine.pipeline import Pipeline
@@ -60,24 +60,35 @@ async def open_worker(
         await store.vault.check()
         beside = not store.database.is_shared and is_embedded(settings)
         await require_current(store.audit_log, expected=beside)
-        inbox = open_inbox(settings, store, work=True, drain=drain)
-        queue = await opened.enter_async_context(inbox)
-        yield _process(settings, dispatchers, store, queue)
+        resumed: asyncio.Queue[str] = asyncio.Queue()
+        breaker = _breaker(settings, store.audit_log.world, resumed)
+        work = Work(drain=drain, holds=breaker.holds)
+        queue = await opened.enter_async_context(open_inbox(settings, store, work))
+        parts = _Parts(store=store, queue=queue, breaker=breaker, resumed=resumed)
+        yield _process(settings, dispatchers, parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What is open before a worker is put together."""
+
+    store: Store
+    queue: TriggerQueue
+    breaker: Breaker
+    resumed: asyncio.Queue[str]
 
 
 def _process(
-    settings: Settings, dispatchers: Dispatchers, store: Store, queue: TriggerQueue
+    settings: Settings, dispatchers: Dispatchers, parts: _Parts
 ) -> WorkerProcess:
-    resumed: asyncio.Queue[str] = asyncio.Queue()
-    world = store.audit_log.world
-    catalog = _catalog(settings, store, resumed)
-    breaker = _breaker(settings, world, resumed)
+    store, queue, breaker = parts.store, parts.queue, parts.breaker
+    catalog = _catalog(settings, store, breaker)
     pipeline = Pipeline(
         catalog=catalog.current,
         vault=store.vault,
         dispatchers=dispatchers,
         breaker=breaker,
-        now=world.now,
+        now=store.audit_log.world.now,
     )
     gate = _gate(store, catalog, queue, pipeline)
     observability = new_observability(
@@ -89,7 +100,7 @@ def _process(
     worker = _worker(settings, store, gate, observability)
     return WorkerProcess(
         supervisor=Supervisor(
-            worker=worker, definitions=catalog, waker=queue, resumed=resumed
+            worker=worker, definitions=catalog, waker=queue, resumed=parts.resumed
         ),
         catalog=catalog,
         backlog=queue,
@@ -97,15 +108,13 @@ def _process(
     )
 
 
-def _catalog(
-    settings: Settings, store: Store, resumed: asyncio.Queue[str]
-) -> LiveCatalog:
+def _catalog(settings: Settings, store: Store, breaker: Breaker) -> LiveCatalog:
     return LiveCatalog(
         database=store.database,
         guard=store.guard,
         world=store.audit_log.world,
         rules=action_rules(settings),
-        replaced=resumed.put_nowait,
+        replaced=breaker.replaced,
     )
 
 

@@ -82,12 +82,24 @@ class Breaker:
             return None
         if circuit.room.is_full:
             wait = circuit.room.wait(_THROTTLED_WAIT, now)
-            return _held(f"the peer of {secret.key} throttles", wait, secret)
+            return _no_room(f"the peer of {secret.key} throttles", wait)
         slow = self._slow(now)
         if len(slow) >= self.slow_limit and secret.id in slow:
             wait = circuit.room.wait(_SLOW_WAIT, now)
-            return _held(f"the server of {secret.key} is slow", wait, secret)
+            return _no_room(f"the server of {secret.key} is slow", wait)
         return None
+
+    def holds(self, secret: str) -> bool:
+        """Tell whether the secret of this id is paused, and no probe is due."""
+        circuit = self._circuits.get(secret)
+        if circuit is None or circuit.pause is None:
+            return False
+        return circuit.pause.holds(self.now())
+
+    def replaced(self, secret: str) -> None:
+        """Close the circuit of a replaced secret; what it held back goes on."""
+        self._circuits.pop(secret, None)
+        self.wake(secret)
 
     @contextmanager
     def attempt(self, secret: Secret) -> Iterator[InFlight]:
@@ -113,7 +125,7 @@ class Breaker:
         The outcome of a refused credential waits for the secret, as long as the pause.
         """
         secret, circuit = attempt.secret, attempt.circuit
-        if circuit is not self._circuits[secret.id]:  # of an earlier version
+        if circuit is not self._circuits.get(secret.id):  # of an earlier version
             return outcome
         match outcome:
             case Deferred(blame=Blame.CREDENTIAL):
@@ -195,8 +207,12 @@ class Breaker:
             circuit.pause = None
             log.warning("secret resumed", extra={"secret": secret.id})
             self.wake(secret.id)
-        if circuit.room.grow(self.slow_limit):
-            self.wake(secret.id)
+        circuit.room.grow(self.slow_limit)
+
+
+def _no_room(reason: str, wait: timedelta) -> Deferred:
+    # It waits for no pause to end: what is woken would be held back again at once.
+    return Deferred(reason, not_before=wait, spends_attempt=False)
 
 
 def _held(reason: str, wait: timedelta, secret: Secret) -> Deferred:

@@ -64,15 +64,11 @@ class Room:
         self.at_once = max(1.0, before / 2)
         return before > 1
 
-    def grow(self, limit: int) -> bool:
-        """Admit one more at once for each round of answers; tell if a limit ended."""
-        if self.at_once is None:
-            return False
-        self.at_once += 1 / self.at_once
-        if self.at_once < limit:
-            return False
-        self.at_once = None
-        return True
+    def grow(self, limit: int) -> None:
+        """Admit one more at once for each round of answers, and all from `limit` on."""
+        if self.at_once is not None:
+            more = self.at_once + 1 / self.at_once
+            self.at_once = more if more < limit else None
 
 
 @dataclass(slots=True)

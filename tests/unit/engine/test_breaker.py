@@ -280,6 +280,35 @@ def test_an_attempt_with_the_old_version_may_end_after_the_replacement(
     assert harness.admits(NEW)
 
 
+def test_a_secret_holds_its_triggers_from_its_pause_to_the_probe(
+    harness: Harness,
+) -> None:
+    before = harness.breaker.holds(OLD.id)
+    harness.observe(REFUSED)
+    paused = harness.breaker.holds(OLD.id)
+    harness.clock.advance(MINUTE)
+    probe_due = harness.breaker.holds(OLD.id)
+    assert harness.admits(OLD)
+    probing = harness.breaker.holds(OLD.id)
+    harness.observe(DELIVERED)
+
+    assert (before, paused, probe_due, probing) == (False, True, False, True)
+    assert not harness.breaker.holds(OLD.id)
+
+
+def test_a_secret_that_is_known_to_be_replaced_holds_nothing_and_wakes_all(
+    harness: Harness,
+) -> None:
+    harness.observe(REFUSED)
+    with harness.breaker.attempt(OLD) as late:
+        harness.breaker.replaced(OLD.id)
+    assert harness.breaker.observe(late, REFUSED) == REFUSED
+
+    assert not harness.breaker.holds(OLD.id)
+    assert harness.admits(NEW)
+    assert harness.woken == [OLD.id]
+
+
 # A peer that is down
 
 
@@ -414,11 +443,13 @@ def test_a_peer_that_takes_again_gets_more_and_more_and_then_all() -> None:
         assert not harness.admits(OLD)
         harness.observe(DELIVERED, times=3)
         assert harness.admits(OLD)
-    assert harness.woken == []
 
     harness.observe(DELIVERED, times=4)
 
-    assert harness.woken == [OLD.id], "what was held back goes on"
+    with ExitStack() as under_way:
+        for _ in range(9):
+            assert harness.admits(OLD)
+            under_way.enter_context(harness.breaker.attempt(OLD))
 
 
 def test_a_call_that_is_throttled_in_between_pauses_nothing() -> None:
@@ -455,7 +486,6 @@ def test_a_slow_peer_gets_no_more_lanes_than_the_limit(harness: Harness) -> None
             "the server of key-5 is slow",
             5 * SECOND,
             spends_attempt=False,
-            waits_for=OLD.id,
         )
         assert harness.admits(OTHER)
 

@@ -38,6 +38,7 @@ class FakeProducer:
     story: Story
     fault: KafkaError | None = None
     due: list[bytes] = field(default_factory=list)
+    headers: list[Sequence[tuple[str, bytes]]] = field(default_factory=list)
 
     async def start(self) -> None:
         pass
@@ -56,6 +57,7 @@ class FakeProducer:
         if self.fault is not None:
             raise self.fault
         self.story.tell(f"write {topic}")
+        self.headers.append(headers)
         self.due += [text for name, text in headers if name == "keyrelay-due"]
 
 
@@ -213,13 +215,17 @@ class TellingClaims(MemoryClaims):
 
 @dataclass(kw_only=True, eq=False)
 class House:
-    """A queue and all that it speaks to; `story` is what becomes durable, in order."""
+    """A queue and all that it speaks to; `story` is what becomes durable, in order.
+
+    `paused` are the secrets that hold triggers back; None, wakes alone end waits.
+    """
 
     story: Story = field(default_factory=Story)
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
     book: Book = field(default_factory=Book)
     consumers: list[FakeConsumer] = field(default_factory=list)
     made: asyncio.Event = field(default_factory=asyncio.Event)
+    paused: set[str] | None = None
 
     def __post_init__(self) -> None:
         self.producer = FakeProducer(story=self.story)
@@ -241,8 +247,9 @@ class House:
         """Open a queue that has joined its group, and has these partitions."""
         clients = FakeClients(connection=CONNECTION, of=self)
         memory = access or ClaimAccess(claims=self.claims, states=self.claims)
+        chosen = options or KafkaOptions()
         opened = open_queue(
-            clients, memory, self.clock.world(), options or KafkaOptions(), PROFILE
+            clients, memory, self.clock.world(), chosen, PROFILE, self._holds
         )
         upkeep = self.clock.next_sleep()
         async with opened as queue:
@@ -251,6 +258,9 @@ class House:
             await upkeep.wait()
             await self.consumer.give(*partitions)
             yield queue
+
+    def _holds(self, secret: str) -> bool:
+        return self.paused is None or secret in self.paused
 
 
 def positions_of(queue: KafkaQueue) -> Positions:

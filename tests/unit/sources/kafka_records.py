@@ -1,6 +1,6 @@
 """Records as the client library returns them, and a buffer to put them into."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -84,7 +84,13 @@ def a_record(of: Trigger) -> Record:
     )
 
 
-def a_buffer(*, ordered: bool = False, options: KafkaOptions | None = None) -> Buffer:
+def a_buffer(
+    *,
+    ordered: bool = False,
+    options: KafkaOptions | None = None,
+    holds: Callable[[str], bool] | None = None,
+) -> Buffer:
+    """Return an empty buffer; without `holds`, wakes alone end waits for secrets."""
     world = Clock(time=NOON).world()
     former_ids = FormerIds(
         states=MemoryClaims(world=world, book=Book()),
@@ -93,7 +99,8 @@ def a_buffer(*, ordered: bool = False, options: KafkaOptions | None = None) -> B
         window=DAY,
     )
     fetched = FetchedRecords(topics=TOPICS, profile=PROFILE, former_ids=former_ids)
-    return new_buffer(fetched, options or KafkaOptions(ordered=ordered))
+    chosen = options or KafkaOptions(ordered=ordered)
+    return new_buffer(fetched, chosen, holds or (lambda _: True))
 
 
 @dataclass(slots=True)

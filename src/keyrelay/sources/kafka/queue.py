@@ -5,7 +5,7 @@ were asked for while the last claims were written are one claim, and so are thei
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -156,12 +156,17 @@ async def open_queue(
     world: World,
     options: KafkaOptions,
     profile: str | None,
+    holds: Callable[[str], bool] = lambda _: True,
 ) -> AsyncIterator[KafkaQueue]:
-    """Open the queue; triggers that name no profile belong to `profile`."""
+    """Open the queue; triggers that name no profile belong to `profile`.
+
+    `holds` tells whether this process holds back what uses the secret of an id. What
+    waits for a secret goes on when it does not, and at the latest after a wake.
+    """
     topics = Topics(main=clients.connection.address.topic)
     former_ids = _former_ids(store, world)
     fetched = FetchedRecords(topics=topics, profile=profile, former_ids=former_ids)
-    buffer = new_buffer(fetched, options)
+    buffer = new_buffer(fetched, options, holds)
     producer = Producer(make=clients.producer)
     writer = TopicWriter(producer=producer, topics=topics, world=world)
     ends = Batch(run=store.claims.end, most=_MOST)

@@ -81,7 +81,8 @@ class LeaseSettling:
     def _wait(self, loan: KafkaLoan, again: TryAgain) -> Wait:
         now = self.world.now()
         # A wake that came during the attempt is for this trigger, too.
-        woken = self.buffer.eligibility.wakes.woke(again.waits_for, since=loan.lent_at)
+        eligibility, since = self.buffer.eligibility, loan.lent_at
+        woken = eligibility.goes_on(again.waits_for, since)
         return Wait(now if woken else now + again.after, again.waits_for)
 
 

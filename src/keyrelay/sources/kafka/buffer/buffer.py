@@ -3,7 +3,7 @@
 The states that a record passes through are drawn in this folder's `__init__.py`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -199,8 +199,13 @@ class Buffer:
             self.wait(following, now)
 
 
-def new_buffer(fetched: FetchedRecords, options: KafkaOptions) -> Buffer:
-    """Return a buffer in which there is nothing but what was fetched."""
+def new_buffer(
+    fetched: FetchedRecords, options: KafkaOptions, holds: Callable[[str], bool]
+) -> Buffer:
+    """Return a buffer in which there is nothing but what was fetched.
+
+    `holds` is an Eligibility's.
+    """
     topics, positions = fetched.topics, Positions()
     return Buffer(
         positions=positions,
@@ -208,7 +213,11 @@ def new_buffer(fetched: FetchedRecords, options: KafkaOptions) -> Buffer:
         waiting=WaitingRecords(),
         loans=Loans(key_order=KeyOrder(ordered=options.ordered)),
         eligibility=Eligibility(
-            topics=topics, positions=positions, wakes=SecretWakes(), options=options
+            topics=topics,
+            positions=positions,
+            wakes=SecretWakes(),
+            options=options,
+            holds=holds,
         ),
         wakeup=Wakeup(),
     )

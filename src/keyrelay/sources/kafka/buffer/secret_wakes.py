@@ -22,8 +22,6 @@ class SecretWakes:
         else:
             self._of[secret] = at
 
-    def woke(self, secret: str | None, since: datetime) -> bool:
+    def woke(self, secret: str, since: datetime) -> bool:
         """Tell whether what has waited for the secret since then may go on."""
-        if secret is None:
-            return False
         return max(self._all, self._of.get(secret, _NEVER)) >= since

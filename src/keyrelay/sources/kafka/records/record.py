@@ -128,6 +128,12 @@ def read_parked(fetched: FetchedRecord) -> Record:
         raise MalformedTrigger("its headers are not what a worker writes") from None
 
 
+def waits_for(raw: ConsumerRecord) -> str | None:
+    """Return the id of the secret that a parked record waits for, unread else."""
+    wanted = f"{_PREFIX}waits-for"
+    return next((_text(value) for name, value in raw.headers if name == wanted), None)
+
+
 def parked_headers(
     arrival: Arrival, origin: TopicPartitionOffset, wait: Wait, reason: str
 ) -> Headers:
