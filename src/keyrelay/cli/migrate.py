@@ -67,7 +67,7 @@ def _vouch(settings: Settings, *, yes: bool) -> None:
     """Say what stands in profiles without an index, then vouch for it."""
     findings = run(_find(settings))
     for finding in findings:
-        counts = ", ".join(f"{n} of noun {noun}" for noun, n in finding.counts.items())
+        counts = ", ".join(f"{noun}: {n}" for noun, n in finding.counts.items())
         say(f"keyrelay: profile {finding.name} has {counts}")
         for flaw in finding.flaws:
             say(f"keyrelay: profile {finding.name}: {flaw}")
