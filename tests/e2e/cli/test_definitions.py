@@ -87,7 +87,7 @@ def test_an_old_installation_is_vouched_for_with_what_was_found(
     # Its versions are not authenticated here, as they were: so it does not by itself.
     assert opened.code == 0
     assert "not vouched for" in opened.err
-    assert "profile default has 1 of noun secret, 0 of noun action" in migrated.err
+    assert "profile default has secret: 1, action: 0" in migrated.err
     assert "the versions of the secrets were altered" in migrated.err
     assert keyrelay("key", "status", "--check").code == 0
     assert "vouch" not in keyrelay("migrate", "--yes").err
