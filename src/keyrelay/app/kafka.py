@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from keyrelay.app.settings import Settings
-from keyrelay.app.store import Work
+from keyrelay.app.work import Work
 from keyrelay.databases.database import Database
 from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue

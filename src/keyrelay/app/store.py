@@ -9,6 +9,7 @@ from functools import partial
 
 from keyrelay.app.channels import action_rules, secret_rules
 from keyrelay.app.settings import InvalidSettings, Settings
+from keyrelay.app.work import Work
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import file_of, is_there, open_database
 from keyrelay.model.catalog import Catalog
@@ -114,18 +115,6 @@ async def _vouch(store: Store) -> None:
             )
         else:
             await vouch_for(store.audit_log, finding, "keyrelay")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """How a worker uses a queue.
-
-    drain: `lease` returns None once nothing is due.
-    holds: whether this process holds back what uses the secret of an id.
-    """
-
-    drain: bool
-    holds: Callable[[str], bool]
 
 
 @asynccontextmanager

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from keyrelay.app.channels import action_rules, channels
 from keyrelay.app.settings import Settings
-from keyrelay.app.store import Store, Work, is_embedded, open_inbox, open_store
+from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
+from keyrelay.app.work import Work
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.gate import Gate
 from keyrelay.engine.pipeline import Pipeline

@@ -160,30 +160,41 @@ async def open_queue(
 ) -> AsyncIterator[KafkaQueue]:
     """Open the queue; triggers that name no profile belong to `profile`.
 
-    `holds` tells whether this process holds back what uses the secret of an id. What
-    waits for a secret goes on when it does not, and at the latest after a wake.
+    `holds` is an Eligibility's; without it, wakes alone end waits for secrets.
     """
     topics = Topics(main=clients.connection.address.topic)
-    former_ids = _former_ids(store, world)
-    fetched = FetchedRecords(topics=topics, profile=profile, former_ids=former_ids)
+    fetched = FetchedRecords(
+        topics=topics, profile=profile, former_ids=_former_ids(store, world)
+    )
     buffer = new_buffer(fetched, options, holds)
     producer = Producer(make=clients.producer)
     writer = TopicWriter(producer=producer, topics=topics, world=world)
     ends = Batch(run=store.claims.end, most=_MOST)
     reader = TopicReader(clients=clients, buffer=buffer, world=world)
     lending = Lending(buffer=buffer, claims=store.claims, writer=writer, world=world)
-    queue = KafkaQueue(
-        _reader=reader,
-        _writer=writer,
-        _settling=LeaseSettling(buffer=buffer, writer=writer, ends=ends, world=world),
-        _loans=Batch(run=partial(_lend, reader, lending), most=_MOST),
-        _drained=Batch(run=partial(_drained, reader), most=_MOST),
-        _store=store,
-    )
+    settling = LeaseSettling(buffer=buffer, writer=writer, ends=ends, world=world)
+    queue = _assembled(store, reader, writer, lending, settling)
     try:
         yield queue
     finally:
         await queue.close()
+
+
+def _assembled(
+    store: ClaimAccess,
+    reader: TopicReader,
+    writer: TopicWriter,
+    lending: Lending,
+    settling: LeaseSettling,
+) -> KafkaQueue:
+    return KafkaQueue(
+        _reader=reader,
+        _writer=writer,
+        _settling=settling,
+        _loans=Batch(run=partial(_lend, reader, lending), most=_MOST),
+        _drained=Batch(run=partial(_drained, reader), most=_MOST),
+        _store=store,
+    )
 
 
 def _former_ids(store: ClaimAccess, world: World) -> FormerIds:

@@ -1,0 +1,16 @@
+"""Work: how a worker uses a queue; the store and Kafka's opening both import it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How a worker uses a queue.
+
+    drain: `lease` returns None once nothing is due.
+    holds: whether this process holds back what uses the secret of an id.
+    """
+
+    drain: bool
+    holds: Callable[[str], bool]
