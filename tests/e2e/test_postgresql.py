@@ -15,7 +15,14 @@ from tests.services.mailhog import MailHog
 from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
-OLDER = "DROP TABLE claims, workers; UPDATE alembic_version SET version_num = '0001'"
+OLDER = """
+DROP TABLE claims, workers, definition_entries, definition_heads;
+ALTER TABLE secrets DROP COLUMN version, DROP COLUMN generation, DROP COLUMN mac;
+ALTER TABLE actions DROP COLUMN generation, DROP COLUMN mac;
+ALTER TABLE policies DROP COLUMN generation, DROP COLUMN mac;
+ALTER TABLE installation DROP COLUMN upgraded_at;
+UPDATE alembic_version SET version_num = '0001'
+"""
 
 
 @pytest.fixture
@@ -132,7 +139,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
     ]
     assert (unasked.code, "give --yes" in unasked.err) == (2, True)
     assert isinstance(still, list)
-    assert [step["revision"] for step in still] == ["0002", "0003", "0004"]
+    assert [step["revision"] for step in still] == ["0002", "0003", "0004", "0005"]
 
     done = older.run("migrate", "--yes")
 

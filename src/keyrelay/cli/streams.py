@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 from io import TextIOWrapper
 from typing import Literal, TextIO
 
@@ -33,17 +32,24 @@ def flush_output() -> bool:
     try:
         sys.stdout.flush()
     except OSError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+        _discard(sys.stdout)
         return False
     return True
 
 
 def put_error(sentence: str) -> None:
     """Print a line on standard error; where that is full or gone, nothing."""
-    with suppress(OSError):
+    try:
         print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - as in output.put
+    except OSError:
+        _discard(sys.stderr)  # what is left of it would change the exit code
+
+
+def _discard(stream: TextIO) -> None:
+    """Have a stream lead to the null device from now on."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def _open(flags: int, mode: Literal["r", "w"]) -> TextIO:

@@ -60,6 +60,8 @@ COMMANDS = (
     "profile create north",
     "profile rename default other",
     "key status --check",
+    "restore",
+    "definitions accept --all --yes",
     "migrate --plan",
     "copy --to sqlite:///{copy}",
 )
