@@ -53,7 +53,9 @@ class Fetching:
         """
         for partition in self.client.assignment() - self.next.keys():
             if not await self._begin(partition):
-                break  # the brokers do not answer
+                # What is read without a beginning could not be told from a loss.
+                await asyncio.sleep(patience.total_seconds())
+                return {}
         milliseconds = int(patience.total_seconds() * 1000)
         most = 1 if self._one_by_one else _MOST
         self._one_by_one = max(0, self._one_by_one - 1)
