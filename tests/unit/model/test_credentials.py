@@ -422,3 +422,11 @@ def test_whatever_is_written_is_kept_or_refused(
     except InvalidDefinition:
         return
     assert kept.value.reveal() == document["value"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("\ufeffpassword", "begins with a byte order mark"), ("a\0b", "holds NUL")],
+)
+def test_a_value_with_an_invisible_character_is_refused(value: str, said: str) -> None:
+    assert said in refusal_of(value, type="text")

@@ -1,7 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -328,3 +328,12 @@ def test_an_instant_prints_with_milliseconds_and_z() -> None:
 
     assert wire_instant(NOON) == "2030-01-01T12:00:00.000Z"
     assert wire_instant(NOON.astimezone(east)) == "2030-01-01T12:00:00.000Z"
+
+
+def test_at_the_end_of_the_calendar_a_deadline_stays_there() -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    origin = replace(ORIGIN, now=lambda: last)
+
+    trigger = Trigger.parse(json.dumps(SMALLEST).encode(), origin)
+
+    assert trigger.lifetime.deadline == last
