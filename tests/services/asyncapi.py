@@ -27,7 +27,7 @@ def install(cache: Path) -> Path:
     if found is not None:
         return found
 
-    npm = program.find("npm") or debian.install("npm", package="npm")
+    npm = debian.install("npm", package="npm")
     target = _folder(cache)
     print(f"{NAME}: fetching the schema {_VERSION} with npm into {target}", flush=True)
     with building(target) as unfinished:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tests.services import daemon, debian, loopback, program
+from tests.services import daemon, loopback, maven, program
 from tests.services.cache import building
 
 NAME = "ElasticMQ"
@@ -47,18 +47,11 @@ def install(cache: Path) -> Path:
     if found is not None:
         return found
 
-    debian.install("java", package="default-jre-headless")
-    maven = debian.install("mvn", package="maven")
     target = _folder(cache)
     print(f"{NAME}: fetching {version()} with mvn into {target}", flush=True)
     with building(target) as unfinished:
         for each in VERSIONS:
-            copy = [
-                "dependency:copy-dependencies",
-                f"-Delasticmq={each}",
-                f"-DoutputDirectory={unfinished / each}",
-            ]
-            program.run([maven, "-q", "-B", "-f", _PINS, *copy])
+            maven.copy_jars(_PINS, unfinished / each, f"-Delasticmq={each}")
     return target
 
 

@@ -5,8 +5,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 import trustme
@@ -42,6 +43,13 @@ from tests.services.service import Service, Unavailable, find
 from tests.services.smtp_server import SmtpServer
 
 Running = TypeVar("Running")
+Started = TypeVar("Started", covariant=True)
+
+
+class Run(Protocol[Started]):
+    def __call__(
+        self, directory: Path, *, server: Path
+    ) -> AbstractContextManager[Started]: ...
 
 
 @pytest.fixture(scope="session")
@@ -83,32 +91,38 @@ def running_postfix(server_certificate: Path) -> Iterator[Postfix]:
 
 @pytest.fixture(scope="session", name="mailpit")
 def running_mailpit(server_certificate: Path) -> Iterator[Mailpit]:
-    with ExitStack() as stack:
-        yield _start(_mailpit(server_certificate), stack)
+    run = partial(mailpit.running, certificate=server_certificate, account=_account())
+    with _running(mailpit, run) as server:
+        yield server
 
 
 @pytest.fixture(scope="session", name="smtp_server")
 def running_smtp_server(server_certificate: Path) -> Iterator[SmtpServer]:
-    with ExitStack() as stack:
-        yield _start(_smtp_server(server_certificate), stack)
+    run = partial(
+        smtp_server.running, certificate=server_certificate, account=_account()
+    )
+    with _running(smtp_server, run) as server:
+        yield server
 
 
 @pytest.fixture(scope="session", name="localstack")
 def running_localstack() -> Iterator[LocalStack]:
-    with ExitStack() as stack:
-        yield _start(_localstack(), stack)
+    with _running(localstack, localstack.running) as server:
+        yield server
 
 
 @pytest.fixture(scope="session", name="elasticmq", params=elasticmq.VERSIONS)
 def running_elasticmq(request: pytest.FixtureRequest) -> Iterator[ElasticMq]:
-    with ExitStack() as stack:
-        yield _start(_elasticmq(request.param), stack)
+    run = partial(elasticmq.running, of=request.param)
+    with _running(elasticmq, run) as server:
+        yield server
 
 
 @pytest.fixture(scope="session", name="kafka")
 def running_kafka(server_certificate: Path) -> Iterator[Kafka]:
-    with ExitStack() as stack:
-        yield _start(_kafka(server_certificate), stack)
+    run = partial(kafka.running, certificate=server_certificate)
+    with _running(kafka, run) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")
@@ -120,14 +134,16 @@ def kafka_secured(kafka: Kafka) -> Secured:
 @pytest.fixture(scope="session")
 def kafka_pair(server_certificate: Path) -> Iterator[tuple[Kafka, ...]]:
     """Two brokers with copies of each other's topics; the second may be taken away."""
-    with ExitStack() as stack:
-        yield _start(_kafka_pair(server_certificate), stack)
+    run = partial(kafka.running_cluster, certificate=server_certificate, brokers=2)
+    with _running(kafka, run) as brokers:
+        yield brokers
 
 
 @pytest.fixture(scope="session", name="postgresql")
 def running_postgresql() -> Iterator[PostgreSql]:
-    with ExitStack() as stack:
-        yield _start(_postgresql(), stack)
+    run = partial(postgresql.running, fsync=False)
+    with _running(postgresql, run) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -187,81 +203,22 @@ def _postfix_with_logins(certificate: Path) -> Iterator[Postfix]:
         yield submission
 
 
-@contextmanager
-def _mailpit(certificate: Path) -> Iterator[Mailpit]:
-    with (
-        daemon.folder() as directory,
-        mailpit.running(
-            directory,
-            server=find(mailpit),
-            certificate=certificate,
-            account=_account(),
-        ) as running,
-    ):
-        yield running
-
-
-@contextmanager
-def _smtp_server(certificate: Path) -> Iterator[SmtpServer]:
-    with (
-        daemon.folder() as directory,
-        smtp_server.running(
-            directory,
-            server=find(smtp_server),
-            certificate=certificate,
-            account=_account(),
-        ) as running,
-    ):
-        yield running
-
-
 def _account() -> Account:
     return Account(username="relay@example.com", password=secrets.token_urlsafe())
 
 
 @contextmanager
-def _localstack() -> Iterator[LocalStack]:
-    with (
-        daemon.folder() as directory,
-        localstack.running(directory, server=find(localstack)) as running,
-    ):
-        yield running
+def _running(service: Service, run: Run[Running]) -> Iterator[Running]:
+    """Run one service in a folder of its own."""
+    with ExitStack() as stack:
+        yield _start(_in_a_folder(service, run), stack)
 
 
 @contextmanager
-def _elasticmq(version: str) -> Iterator[ElasticMq]:
+def _in_a_folder(service: Service, run: Run[Running]) -> Iterator[Running]:
     with (
         daemon.folder() as directory,
-        elasticmq.running(directory, server=find(elasticmq), of=version) as running,
-    ):
-        yield running
-
-
-@contextmanager
-def _kafka(certificate: Path) -> Iterator[Kafka]:
-    with (
-        daemon.folder() as directory,
-        kafka.running(directory, server=find(kafka), certificate=certificate) as broker,
-    ):
-        yield broker
-
-
-@contextmanager
-def _kafka_pair(certificate: Path) -> Iterator[tuple[Kafka, ...]]:
-    with (
-        daemon.folder() as directory,
-        kafka.running_cluster(
-            directory, server=find(kafka), certificate=certificate, brokers=2
-        ) as brokers,
-    ):
-        yield brokers
-
-
-@contextmanager
-def _postgresql() -> Iterator[PostgreSql]:
-    with (
-        daemon.folder() as directory,
-        postgresql.running(directory, server=find(postgresql), fsync=False) as running,
+        run(directory, server=find(service)) as running,
     ):
         yield running
 

@@ -11,7 +11,7 @@ _PINS = Path(__file__).parent / "pins"
 
 def compiler() -> Path:
     """Return the `go` of this machine, installing it if that is needed."""
-    return program.find("go") or debian.install("go", package="golang-go")
+    return debian.install("go", package="golang-go")
 
 
 def build(package: str, *, pins: str, target: Path) -> None:

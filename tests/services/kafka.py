@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
-from tests.services import daemon, debian, loopback, program
+from tests.services import daemon, loopback, maven, program
 from tests.services.cache import building
 from tests.services.daemon import Daemon
 from tests.services.service import Unavailable
@@ -112,13 +112,10 @@ def install(cache: Path) -> Path:
     if found is not None:
         return found
 
-    debian.install("java", package="default-jre-headless")
-    maven = debian.install("mvn", package="maven")
     target = _folder(cache)
     print(f"{NAME}: fetching {_VERSION} with mvn into {target}", flush=True)
     with building(target) as unfinished:
-        copy = ["dependency:copy-dependencies", f"-DoutputDirectory={unfinished}"]
-        program.run([maven, "-q", "-B", "-f", _PINS, *copy])
+        maven.copy_jars(_PINS, unfinished)
     return target
 
 
