@@ -43,13 +43,13 @@ def init(
 
 
 def _tell(founding: Founding, settings: Settings) -> None:
-    profile_ = f"the profile {founding.profile.name} ({founding.profile.id})"
+    named = f"profile {founding.profile.name} ({founding.profile.id})"
     if founding.founded:
-        put(f"Keyrelay is set up in {settings.home}, with {profile_}.")
+        put(f"Keyrelay is set up in {settings.home}, with the {named}.")
     elif founding.profile_created:
-        put(f"T{profile_[1:]} is there now.")
+        put(f"The {named} is there now.")
     else:
-        put(f"Keyrelay is set up already in {settings.home}, with {profile_}.")
+        put(f"Keyrelay is set up already in {settings.home}, with the {named}.")
     if settings.is_log:
         _say_how_producers_name_it(settings.queue_url, founding.profile)
     if founding.key_file is not None:

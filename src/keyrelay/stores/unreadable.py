@@ -43,6 +43,16 @@ class UnreadableRow:
         return {name: _for_json(value) for name, value in self.columns.items()}
 
 
+def require_readable(stored: T | UnreadableRow, named: str) -> T:
+    """Return what was read. Raises InvalidDefinition if it could not be."""
+    if isinstance(stored, UnreadableRow):
+        raise InvalidDefinition(
+            f"{named} cannot be read: {stored.reason}; delete it, or restore its row"
+            " from a backup"
+        )
+    return stored
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """Which rows of an ordered statement."""

@@ -20,6 +20,7 @@ from keyrelay.model.fields import Field
 from keyrelay.model.outcome import NOTHING_LEFT, Fault, Rejected
 from keyrelay.model.templates import (
     Fact,
+    Facts,
     Scalar,
     Template,
     mentioned,
@@ -95,14 +96,12 @@ class EmailSmtp:
         """Accept every SMTP secret."""
 
     def extent(self, trigger: Trigger) -> int:
-        facts = facts_of(trigger.data, trigger.lifetime.raised_at)
-        texts = (self.subject, self.text, self.html)
-        return sum(text.size(facts) for text in texts if text)
+        return self._size(facts_of(trigger.data, trigger.lifetime.raised_at))
 
     def compose(self, trigger: Trigger, done: Collection[str]) -> "Mail | Rejected":
-        if self.extent(trigger) > LARGEST_TEXTS:
-            return _TOO_LARGE
         facts = facts_of(trigger.data, trigger.lifetime.raised_at)
+        if self._size(facts) > LARGEST_TEXTS:
+            return _TOO_LARGE
         subject = self.subject.fill(facts)
         if (refusal := _refusal(subject)) is not None:
             return refusal
@@ -117,6 +116,10 @@ class EmailSmtp:
             text=self.text.fill(facts),
             html=self.html.fill(facts) if self.html else None,
         )
+
+    def _size(self, facts: Facts) -> int:
+        texts = (self.subject, self.text, self.html)
+        return sum(text.size(facts) for text in texts if text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

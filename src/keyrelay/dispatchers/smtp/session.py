@@ -44,10 +44,10 @@ class SecuredConnection:
 class SmtpSession:
     """Commands and their replies on one connection.
 
-    `extensions` are those that EHLO
-    listed, by name in lower case (RFC 5321 section 4.1.1.1). `transactions` counts the
-    mail transactions begun (RFC 5321 section 3.3), `taken` the mails that the server
-    took, and `in_transaction` tells whether a transaction was left unfinished.
+    `extensions` are those that EHLO listed, by name in lower case (RFC 5321 section
+    4.1.1.1). `transactions` counts the mail transactions begun (RFC 5321 section 3.3),
+    `taken` the mails that the server took, and `in_transaction` tells whether a
+    transaction was left unfinished.
     """
 
     connection: SecuredConnection

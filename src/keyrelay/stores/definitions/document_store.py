@@ -28,7 +28,7 @@ from keyrelay.stores.definitions.listing import (
 )
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import AnyRow
-from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
 
 _SORTS = {
     "name": "folded",
@@ -125,7 +125,8 @@ class DocumentStore(Generic[D]):
         if not changes:
             raise InvalidDefinition("an edit gives at least one field")
         async with self.journal.writing(profile, actor) as writing:
-            before = readable(await self._find(writing.connection, profile, id_))
+            found = await self._find(writing.connection, profile, id_)
+            before = require_readable(found, id_)
             await writing.require_sound(self.kind.noun, id_)
             document = {**before.document, **changes}
             definition = self.kind.parse(document, id_, profile)
@@ -214,16 +215,6 @@ def name_of(stored: AnyStored) -> str:
             return str(stored.document.get("name", ""))
         case UnreadableRow():
             return stored.text("name")
-
-
-def readable(stored: AnyStored) -> StoredDocument:
-    """Return the definition. Raises InvalidDefinition for one that cannot be read."""
-    if isinstance(stored, UnreadableRow):
-        raise InvalidDefinition(
-            f"{id_of(stored)} cannot be read: {stored.reason}; delete it, or restore"
-            " its row from a backup"
-        )
-    return stored
 
 
 def _stored(row: AnyRow) -> StoredDocument:

@@ -32,7 +32,7 @@ from keyrelay.stores.definitions.listing import (
 from keyrelay.stores.definitions.secret_rows import row_of, sealed_of, settable
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.schema.tables import actions, secrets
-from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
 
 StoredSecret = SealedSecret | UnreadableRow
 
@@ -193,12 +193,7 @@ def key_of(stored: StoredSecret) -> str:
 
 def readable(stored: StoredSecret) -> SealedSecret:
     """Return the secret. Raises InvalidDefinition for one that cannot be read."""
-    if isinstance(stored, UnreadableRow):
-        raise InvalidDefinition(
-            f"secret {id_of(stored)} cannot be read: {stored.reason}; delete it, or"
-            " restore its row from a backup"
-        )
-    return stored
+    return require_readable(stored, f"secret {id_of(stored)}")
 
 
 def _secrets_of(profile: str) -> Select[tuple[object, ...]]:

@@ -19,7 +19,7 @@ from keyrelay.stores.definitions.indexing import rebuild
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.integrity import opening_flaw
-from keyrelay.stores.rows import rows_of
+from keyrelay.stores.rows import AnyRow, rows_of
 from keyrelay.stores.schema.tables import (
     definition_heads,
     installation,
@@ -57,12 +57,18 @@ async def find_unvouched(
         wanted = select(profiles).where(profiles.c.id.not_in(indexed))
         missing = (await connection.execute(wanted)).all()
         noted = await guard.noted() if missing else {}
-        return [
-            await _examine(connection, vault, row.id, row.name)
+        unvouched = [
+            row
             for row in missing
             if row.id not in noted
             and await recorded_generation(connection, row.id, None) == NO_GENERATION
         ]
+        if not unvouched:
+            return []
+        # All versions were authenticated together, whatever profile they are of.
+        sound = await _versions_are_sound(connection, vault)
+        flaws = () if sound else (_VERSIONS,)
+        return [await _examine(connection, vault, row, flaws) for row in unvouched]
 
 
 async def vouch(audit_log: ChainedLog, finding: Finding, actor: str) -> None:
@@ -77,14 +83,15 @@ async def vouch(audit_log: ChainedLog, finding: Finding, actor: str) -> None:
 
 
 async def _examine(
-    connection: AsyncConnection, vault: Vault, profile: str, name: str
+    connection: AsyncConnection, vault: Vault, profile: AnyRow, known: Sequence[str]
 ) -> Finding:
+    """Look at a profile; `known` are the flaws that are known of all of them."""
     counts = {}
     for noun, table in TABLES.items():
-        wanted = select(func.count()).where(table.c.profile == profile)
+        wanted = select(func.count()).where(table.c.profile == profile.id)
         counts[noun] = await connection.scalar(wanted) or 0
-    flaws = [] if await _versions_are_sound(connection, vault) else [_VERSIONS]
-    wanted_ids = select(secrets.c.id).where(secrets.c.profile == profile)
+    flaws = [*known]
+    wanted_ids = select(secrets.c.id).where(secrets.c.profile == profile.id)
     ids = (await connection.scalars(wanted_ids)).all()
     unseen = set(ids)
     async for row in rows_of(connection, secrets, ids):
@@ -93,7 +100,7 @@ async def _examine(
         if flaw is not None:
             flaws.append(f"secret {row.id} ({row.key}): {flaw}")
     flaws += [f"secret {id_}: its row cannot be read" for id_ in sorted(unseen)]
-    return Finding(profile=profile, name=name, counts=counts, flaws=flaws)
+    return Finding(profile=profile.id, name=profile.name, counts=counts, flaws=flaws)
 
 
 _VERSIONS = "the versions of the secrets were altered outside Keyrelay"

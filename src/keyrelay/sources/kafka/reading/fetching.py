@@ -35,8 +35,8 @@ Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 class Fetching:
     """One consumer's reading; `next` is the offset that each partition is read from.
 
-    `assignments` is another number whenever partitions come or go.
-    After batches that unpack to much, records are taken one by one for a while.
+    `assignments` is another number whenever partitions come or go. After batches that
+    unpack to too much, records are taken one by one for a while.
     """
 
     client: AIOKafkaConsumer
