@@ -62,6 +62,15 @@ MISPLACED: Sequence[tuple[str, str]] = (
 )
 
 
+CANARIES = (
+    Canary(name="wrong", value=WRONG, user=USER),
+    Canary(name="echoed", value=ECHOED, user=USER),
+    Canary(name="access key", value=ACCESS),
+    Canary(name="text", value=TEXT),
+    Canary(name="user", value=USER),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """Keeps all that a home's commands have said."""
@@ -122,23 +131,34 @@ async def test_no_canary_is_ever_shown_or_written(
         }
         heard = await asyncio.to_thread(_everything, home, secrets, tmp_path)
 
-    canaries = [
-        Canary(name="right", value=postfix.password, user=USER),
-        Canary(name="wrong", value=WRONG, user=USER),
-        Canary(name="echoed", value=ECHOED, user=USER),
-        Canary(name="access key", value=ACCESS),
-        Canary(name="text", value=TEXT),
-        Canary(name="user", value=USER),
-    ]
-    found = {
+    right = Canary(name="right", value=postfix.password, user=USER)
+    assert _found(heard, home, [right, *CANARIES]) == set()
+    assert b'"level": "debug"' in heard["worker"], "it was not talkative"
+    assert sasl in echo.everything, "the canary was never used"
+
+
+def test_no_canary_is_shown_or_written_where_it_is_refused(talkative: Home) -> None:
+    talkative.create_secret("wrong", "smtp", smtp_secret(587, USER, WRONG))
+    listener = Listener(home=talkative)
+    listener.attempt(*_SEAL, "--key", "text", given=TEXT)
+
+    _fail(listener)
+
+    heard = {"commands": "\n".join(listener.said).encode()}
+    assert b'"level": "debug"' in heard["commands"], "they were not talkative"
+    assert _found(heard, talkative, CANARIES) == set()
+
+
+def _found(
+    heard: Mapping[str, bytes], home: Home, canaries: Sequence[Canary]
+) -> set[tuple[str, str]]:
+    """Return which canaries stand where."""
+    return {
         (canary.name, where)
         for where, text in [*heard.items(), *files_below(home.path)]
         for canary in canaries
         if canary.stands_in(text)
     }
-    assert found == set()
-    assert b'"level": "debug"' in heard["worker"], "it was not talkative"
-    assert sasl in echo.everything, "the canary was never used"
 
 
 def _everything(
@@ -154,7 +174,6 @@ def _everything(
     publish(home, *map(trigger, secrets, made))
     worker = _worked(home, len(secrets), folder)
     _look_at_all(listener)
-    _fail(listener)
     return {
         "commands": "\n".join(listener.said).encode(),
         **worker,
