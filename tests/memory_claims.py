@@ -18,6 +18,7 @@ from keyrelay.model.claim import (
     claimed,
     judge,
 )
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 
@@ -84,6 +85,13 @@ class MemoryClaims:
             due=None,
             settled_at=entry.settled_at,
         )
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        self._be_there()
+        ids = [id_ for of, id_ in self.book.entries if of == profile]
+        return sorted(i for i in ids if i.startswith(tuple(sought.texts)))[
+            : sought.most
+        ]
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         self._be_there()

@@ -10,6 +10,7 @@ from weakref import ref
 
 from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses, TriggerState
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
@@ -162,6 +163,10 @@ class MemoryQueue:
             due=row.due if row.settlement is None else None,
             settled_at=row.settled_at,
         )
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        ids = sorted(id_ for of, id_ in self.storage.rows if of == profile)
+        return [i for i in ids if i.startswith(tuple(sought.texts))][: sought.most]
 
     async def depth(self) -> Depth:
         now = self.world.now()

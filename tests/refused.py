@@ -54,7 +54,14 @@ SECTIONS = (
         remedy="Nothing was changed, but for what was printed before. Do what the"
         " sentence says, or look with the `list` and `show` commands of the noun.",
         kinds=(
-            *("Refused", "NotFound", "UnknownName", "AmbiguousName", "InUse"),
+            *(
+                "Refused",
+                "NotFound",
+                "UnknownName",
+                "AmbiguousName",
+                "AmbiguousBeginning",
+                "InUse",
+            ),
             *("EditedMeanwhile", "BeingAttempted", "NotRedriven", "NotInCatalog"),
             *("KeysExist", "NotInitialised", "NotCopied", "RefusedByKafka"),
             *("TooFewBrokers", "TopicsMissing"),

@@ -14,6 +14,7 @@ from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
@@ -109,6 +110,9 @@ class Backlog(Protocol):
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where a trigger stands; None if it is not known."""
 
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids of known triggers that begin so, sorted."""
+
     @property
     def losses(self) -> ReadingLosses:
         """Return what this process could not read since it began."""
@@ -158,6 +162,9 @@ class ClaimStates(Protocol):
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return the same for people, with times; None if nothing is known."""
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids of claimed triggers that begin so, sorted."""
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those of these ids that a trigger of any profile is known by."""

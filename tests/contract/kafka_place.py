@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import ConsumerStoppedError
 
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.settlement import Done
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World, real_world
@@ -108,6 +109,9 @@ class FencedQueue:
 
     async def accept(self, trigger: Trigger) -> bool:
         return await self.queue.accept(trigger)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        return await self.queue.beginning(profile, sought)
 
     async def redrive(self, letter: DeadLetter) -> bool:
         return await self.queue.redrive(letter)

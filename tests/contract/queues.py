@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury, Settlement
 from keyrelay.model.templates import Fact
@@ -47,6 +48,9 @@ KAFKA_EXCEPTIONS: Mapping[str, str] = {
 
 class OpenQueue(Inbox, Queue, Waker, Protocol):
     """Both ends of a queue."""
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """As ports.Backlog."""
 
 
 class UntilIdle(asyncio.Event):

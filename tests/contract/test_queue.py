@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyrelay.model.documents import DEEPEST
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.contract.queues import (
@@ -31,7 +32,7 @@ from tests.contract.queues import (
     settle_next,
     trigger,
 )
-from tests.samples import DAY, MAIL_ACTION, ORIGIN, OTHER_PROFILE
+from tests.samples import DAY, MAIL_ACTION, ORIGIN, OTHER_PROFILE, PROFILE
 from tests.triggers import GOOD
 
 pytest_plugins = ["tests.contract.queue_fixtures"]
@@ -124,6 +125,23 @@ def test_whatever_the_border_accepts_is_lent_as_it_was(adapter: Adapter) -> None
         asyncio.run(lend([Trigger.parse(raw, ORIGIN) for raw in raws]))
 
     holds()
+
+
+async def test_triggers_are_found_by_the_beginning_of_their_id(
+    queue: OpenQueue,
+) -> None:
+    for id_ in ("door-2", "door-1", "Door-3", "floor"):
+        await queue.accept(trigger(id_))
+    for _ in range(4):  # a log knows what was claimed
+        await settle_next(queue, Done())
+
+    async def found(profile: str, *texts: str, most: int = 9) -> list[str]:
+        return [*await queue.beginning(profile, Beginnings(texts, most))]
+
+    assert await found(PROFILE, "door") == ["door-1", "door-2"]
+    assert await found(PROFILE, "door-2", "floo") == ["door-2", "floor"]
+    assert await found(PROFILE, "door", most=1) == ["door-1"]
+    assert await found(OTHER_PROFILE, "door") == []
 
 
 async def test_a_known_trigger_is_refused(queue: OpenQueue) -> None:

@@ -134,12 +134,12 @@ async def open_inbox(
         yield queue
 
 
-def require_own_profile(settings: Settings) -> None:
-    """Raise InvalidSettings if workers would refuse what this profile publishes."""
+def require_own_profile(settings: Settings, name: str) -> None:
+    """Raise InvalidSettings if workers would refuse what that profile publishes."""
     if not settings.is_log:
         return
     profile = parse_address(settings.queue_url).profile
-    if profile not in (None, settings.profile):
+    if profile not in (None, name):
         raise InvalidSettings(
             f"KEYRELAY_QUEUE takes triggers of the profile {profile!r} only: publish"
             " in that profile, or into a topic whose URL names none"

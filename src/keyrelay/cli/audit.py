@@ -13,8 +13,10 @@ from keyrelay.cli.output import Document, put, put_document, show
 from keyrelay.cli.pagination import Rows, list_all
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
 from keyrelay.cli.session import Session, perform
+from keyrelay.services.audit import AuditReading
 from keyrelay.stores.audit.chain import Breach
 from keyrelay.stores.audit.checkpoint import CheckpointFile
+from keyrelay.stores.audit.trail import TrailEntry
 from keyrelay.stores.audit.verification import Verification
 
 app = typer.Typer(
@@ -61,10 +63,12 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """Show one record."""
-    entry = perform(
-        ctx, lambda session: session.store.trail.get(session.profile.id, record)
-    )
-    show(record_document(entry), as_json=as_json)
+
+    async def work(session: Session) -> TrailEntry:
+        reading = AuditReading(trail=session.store.trail)
+        return await reading.record(session.profile.id, record)
+
+    show(record_document(perform(ctx, work)), as_json=as_json)
 
 
 @app.command(

@@ -7,6 +7,7 @@ from keyrelay.cli.output import Document
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
 from keyrelay.services.audit import AuditReading
+from keyrelay.services.naming import find_trigger
 from keyrelay.stores.audit.trail import AuditQuery, TrailEntry
 
 
@@ -22,14 +23,18 @@ class RecordFilter:
     async def rows(
         self, session: Session, limit: int | None
     ) -> AsyncIterator[Document]:
+        trail, profile = session.store.trail, session.profile.id
+        trigger = self.trigger and await find_trigger(
+            [trail.triggers_beginning], profile, self.trigger
+        )
         query = AuditQuery(
             kind=self.kind,
-            trigger=self.trigger,
+            trigger=trigger,
             action=await session.action_id(self.action),
             since=parse_since(self.since, session.world.now()),
         )
-        reading = AuditReading(trail=session.store.trail)
-        async for entry in reading.records(session.profile.id, query, limit):
+        reading = AuditReading(trail=trail)
+        async for entry in reading.records(profile, query, limit):
             yield record_document(entry)
 
 

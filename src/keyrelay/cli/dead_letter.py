@@ -11,6 +11,7 @@ from keyrelay.cli.dead_letter_view import (
     LetterChoice,
     LetterFilter,
     exported,
+    find_letter,
     whole_letter_document,
 )
 from keyrelay.cli.input import confirm
@@ -77,20 +78,14 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """Show a dead letter with the trigger that is in it."""
-    letter = perform(
-        ctx,
-        lambda session: session.store.dead_letters.get(session.profile.id, trigger),
-    )
+    letter = perform(ctx, lambda session: find_letter(session, trigger))
     show(whole_letter_document(letter), as_json=as_json)
 
 
 @app.command(epilog="Example: keyrelay dead-letter export door-17-0001 > door.json")
 def export(ctx: typer.Context, *, trigger: Trigger) -> None:
     """Write the bytes of a dead letter's trigger as they are stored."""
-    letter = perform(
-        ctx,
-        lambda session: session.store.dead_letters.get(session.profile.id, trigger),
-    )
+    letter = perform(ctx, lambda session: find_letter(session, trigger))
     sys.stdout.buffer.write(exported(letter))
 
 

@@ -8,6 +8,7 @@ from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
 from keyrelay.model.outcome import Fault
+from keyrelay.services.naming import find_trigger, whole_id
 from keyrelay.services.redriving import DeadLetterAdministration
 from keyrelay.stores.dead_letters import DeadLetterQuery, StoredLetter, reason_of
 from keyrelay.stores.unreadable import UnreadableRow
@@ -57,10 +58,18 @@ class LetterChoice:
 
     async def read(self, session: Session) -> Sequence[str]:
         if self.ids:
-            return self.ids
+            find, profile = session.store.dead_letters.beginning, session.profile.id
+            return [await whole_id(find, profile, each) for each in self.ids]
         letters = DeadLetterAdministration(letters=session.store.dead_letters)
         query = await self.filter.query(session)
         return await letters.choose(session.profile.id, query)
+
+
+async def find_letter(session: Session, trigger: str) -> StoredLetter:
+    """Return the letter whose trigger has an id that begins so. Raises NotFound."""
+    letters, profile = session.store.dead_letters, session.profile.id
+    whole = await find_trigger([letters.beginning], profile, trigger)
+    return await letters.get(profile, whole)
 
 
 def letter_document(letter: StoredLetter) -> Document:

@@ -9,6 +9,7 @@ from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put_id
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
+from keyrelay.services.naming import whole_id
 from keyrelay.stores.definitions.accepting import Accepting
 
 app = typer.Typer(
@@ -51,14 +52,18 @@ def accept(
         confirm("Take all definitions of the profile as they stand in the database?")
 
     async def work(session: Session) -> None:
-        store, profile = session.store, session.profile.id
-        journal = store.definitions.secrets.journal
-        accepting = Accepting(journal=journal, guard=store.guard)
+        accepting, profile = _accepting(session), session.profile.id
         if everything:
             await accepting.accept_all(profile, session.actor)
             put_id(profile, as_json=as_json)
-        for id_ in ids or ():
+        for given in ids or ():
+            id_ = await whole_id(accepting.beginning, profile, given)
             await accepting.accept(profile, id_, session.actor)
             put_id(id_, as_json=as_json)
 
     perform(ctx, work)
+
+
+def _accepting(session: Session) -> Accepting:
+    journal = session.store.definitions.secrets.journal
+    return Accepting(journal=journal, guard=session.store.guard)

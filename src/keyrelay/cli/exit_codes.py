@@ -11,7 +11,7 @@ from keyrelay.cli.refusals import FoundBroken, Refused, WrongUsage
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
-from keyrelay.services.naming import AmbiguousName, UnknownName
+from keyrelay.services.naming import AmbiguousBeginning, AmbiguousName, UnknownName
 from keyrelay.sources.kafka.connecting.access import InvalidAccess
 from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
@@ -29,6 +29,7 @@ CODES: dict[type[Exception], ExitCode] = {
     NotFound: ExitCode.REFUSED,
     UnknownName: ExitCode.REFUSED,
     AmbiguousName: ExitCode.REFUSED,
+    AmbiguousBeginning: ExitCode.REFUSED,
     InUse: ExitCode.REFUSED,
     EditedMeanwhile: ExitCode.REFUSED,
     KeysExist: ExitCode.REFUSED,

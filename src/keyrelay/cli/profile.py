@@ -8,6 +8,7 @@ import typer
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import Document, put, put_document, put_json, show_table
 from keyrelay.cli.session import Session, perform
+from keyrelay.services.naming import find_profile
 from keyrelay.stores.installation import (
     Profile,
     create_profile,
@@ -62,7 +63,9 @@ Its id and all that is its own stay. Settings and queue URLs that name it
 )
 def rename(
     ctx: typer.Context,
-    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Its name now.")],
+    profile: Annotated[
+        str, typer.Argument(metavar="PROFILE", help="Its name now, or its id.")
+    ],
     name: NewName,
     *,
     as_json: AsJson = False,
@@ -71,7 +74,8 @@ def rename(
 
     async def work(session: Session) -> Profile:
         log, by = session.store.audit_log, session.actor
-        return await rename_profile(log, profile, name, by)
+        found = await find_profile(log.database, profile)
+        return await rename_profile(log, found, name, by)
 
     _answer(perform(ctx, work), as_json=as_json)
 

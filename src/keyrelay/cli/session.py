@@ -20,9 +20,9 @@ from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.observability.logs import configure_command_logs, report_loop_fault
 from keyrelay.ports import Inbox, TriggerQueue
-from keyrelay.services.naming import find_definition
+from keyrelay.services.naming import find_definition, find_profile
 from keyrelay.stores.definitions.document_store import id_of
-from keyrelay.stores.installation import Profile, find_profile
+from keyrelay.stores.installation import Profile
 from keyrelay.stores.refusals import NotFound
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Session:
 
         Raises InvalidSettings if it takes no triggers of this profile.
         """
-        require_own_profile(self.settings)
+        require_own_profile(self.settings, self.profile.name)
         return self.queue()
 
 

@@ -1,10 +1,12 @@
 """Database: what the stores ask of SQLite and of PostgreSQL alike."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
 
+from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.ports import Unavailable
@@ -74,3 +76,9 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+def begins(column: ColumnElement[str], texts: Collection[str]) -> ColumnElement[bool]:
+    """Tell whether a column of ASCII, sorted by bytes, begins with one of the texts."""
+    ends = "\x7f"  # after each character of an id
+    return or_(*(and_(column >= text, column < f"{text}{ends}") for text in texts))

@@ -2,9 +2,23 @@
 
 import os
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
-_ID = re.compile(r"[0-9a-f]{24}")
+LENGTH = 24
+SHORTEST_BEGINNING = 4
+
+_ID = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
+_BEGINNING = re.compile(rf"[0-9a-f]{{{SHORTEST_BEGINNING},{LENGTH - 1}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Beginnings:
+    """How the ids begin that are looked for; `most` of them are enough."""
+
+    texts: Collection[str]
+    most: int
 
 
 def new_id(now: datetime) -> str:
@@ -17,3 +31,8 @@ def new_id(now: datetime) -> str:
 
 def is_id(text: object) -> bool:
     return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def is_beginning(text: str) -> bool:
+    """Tell whether the text can stand for an id of ours that begins with it."""
+    return _BEGINNING.fullmatch(text) is not None

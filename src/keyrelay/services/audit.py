@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
+from keyrelay.services.naming import whole_id
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
 from keyrelay.stores.refusals import NotFound
@@ -28,9 +29,14 @@ class AuditReading:
         async for entry in read_pages(fetch, lambda entry: entry.id, limit):
             yield entry
 
-    async def attempt(self, profile: str, id_: str) -> TrailEntry:
-        """Return the record of the attempt. Raises NotFound, for other records too."""
-        entry = await self.trail.get(profile, id_)
+    async def record(self, profile: str, given: str) -> TrailEntry:
+        """Return the record whose id begins so. Raises NotFound, AmbiguousBeginning."""
+        id_ = await whole_id(self.trail.beginning, profile, given)
+        return await self.trail.get(profile, id_)
+
+    async def attempt(self, profile: str, given: str) -> TrailEntry:
+        """Return the record of the attempt. Raises as `record`, for others too."""
+        entry = await self.record(profile, given)
         if entry.document.get("kind") != ATTEMPT:
-            raise NotFound(ATTEMPT, id_)
+            raise NotFound(ATTEMPT, entry.id)
         return entry

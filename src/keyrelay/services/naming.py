@@ -1,8 +1,13 @@
-"""Naming: definitions found by their id, or by the name that people gave them."""
+"""Naming: what people write on a command line leads to one thing of the profile.
 
-from collections.abc import Sequence
+Ids can be cut short: the beginning of one, of four characters or more, stands for it
+where no other begins so. Only the profile's own are looked at.
+"""
 
-from keyrelay.model.ids import is_id
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from keyrelay.databases.database import Database
+from keyrelay.model.ids import SHORTEST_BEGINNING, Beginnings, is_beginning, is_id
 from keyrelay.stores.definitions.document_store import (
     AnyStored,
     D,
@@ -12,6 +17,14 @@ from keyrelay.stores.definitions.document_store import (
 )
 from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, Noun
 from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
+from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.installation import Profile, list_profiles
+from keyrelay.stores.refusals import NotFound
+
+# Returns the ids of a profile that begin so, sorted, and not more than are enough.
+FindIds = Callable[[str, Beginnings], Awaitable[Sequence[str]]]
+
+_MOST_NAMED = 5  # ids in one sentence
 
 
 class UnknownName(Exception):
@@ -30,18 +43,31 @@ class AmbiguousName(Exception):
         self.ids = ids
 
 
+class AmbiguousBeginning(Exception):
+    """Several ids begin so, or one does and another's name is that."""
+
+    def __init__(self, beginning: str, ids: Sequence[str]) -> None:
+        named = ", ".join(ids[:_MOST_NAMED])
+        more = " and more" if len(ids) > _MOST_NAMED else ""
+        super().__init__(
+            f"{beginning!r} stands for more than one: {named}{more}; write more of the"
+            " id that you mean"
+        )
+
+
 async def find_secret(secrets: SecretStore, profile: str, name: str) -> StoredSecret:
     """Return the secret with that id or key, perhaps one that cannot be read.
 
-    Raises UnknownName; NotFound for an id; Unavailable.
+    Raises UnknownName and AmbiguousBeginning; NotFound for an id; Unavailable.
     """
     if is_id(name):
         return await secrets.get(profile, name)
     alike = await secrets.list(profile, Listing(name=name, amount=MOST_LISTED))
-    for sealed in alike:
-        if key_of(sealed) == name:
-            return sealed
-    raise UnknownName(Noun.SECRET, name)
+    named = [secret_id_of(each) for each in alike if key_of(each) == name]
+    ids = await _with_beginning(secrets.beginning, profile, name, named)
+    if not ids:
+        raise UnknownName(Noun.SECRET, name)
+    return await secrets.get(profile, ids[0])
 
 
 async def find_definition(
@@ -49,16 +75,74 @@ async def find_definition(
 ) -> AnyStored:
     """Return the action or policy with that id or name, perhaps an unreadable one.
 
-    Raises UnknownName and AmbiguousName; NotFound for an id; Unavailable.
+    Raises UnknownName, AmbiguousName, AmbiguousBeginning; NotFound for an id;
+    Unavailable.
     """
     if is_id(name):
         return await store.get(profile, name)
     alike = await store.list(profile, Listing(name=name, amount=MOST_LISTED))
-    found = [kept for kept in alike if name_of(kept) == name]
-    match found:
-        case [kept]:
-            return kept
-        case []:
-            raise UnknownName(store.kind.noun, name)
-        case _:
-            raise AmbiguousName(name, [id_of(kept) for kept in found])
+    named = [id_of(kept) for kept in alike if name_of(kept) == name]
+    if len(named) > 1:
+        raise AmbiguousName(name, named)
+    ids = await _with_beginning(store.beginning, profile, name, named)
+    if not ids:
+        raise UnknownName(store.kind.noun, name)
+    return await store.get(profile, ids[0])
+
+
+async def find_profile(database: Database, name: str) -> Profile:
+    """Return the profile with that name or id.
+
+    Raises NotFound, AmbiguousBeginning and Unavailable.
+    """
+    known = {each.id: each for each in await list_profiles(database)}
+    named = [each.id for each in known.values() if name in (each.id, each.name)]
+    begun = [id_ for id_ in known if is_beginning(name) and id_.startswith(name)]
+    ids = _only(name, {*named, *begun})
+    if not ids:
+        raise NotFound("profile", name)
+    return known[ids[0]]
+
+
+async def whole_id(find: FindIds, profile: str, given: str) -> str:
+    """Return the id that Keyrelay made and that begins so; without one, what was given.
+
+    An id that a producer chose may be the beginning of another, and an act that is
+    meant for the one must not reach the other: those stand for themselves. Raises
+    AmbiguousBeginning and Unavailable.
+    """
+    if not is_beginning(given):
+        return given
+    found = await find(profile, Beginnings((given,), _MOST_NAMED + 1))
+    if given in found:
+        return given
+    return next(filter(is_id, _only(given, found)), given)
+
+
+async def find_trigger(finds: Iterable[FindIds], profile: str, given: str) -> str:
+    """Return the id of a trigger to look at, wherever one is known that begins so.
+
+    Without one, return what was given. Raises AmbiguousBeginning and Unavailable.
+    """
+    if is_id(given) or len(given) < SHORTEST_BEGINNING or not given.isascii():
+        return given
+    sought = Beginnings((given,), _MOST_NAMED + 1)
+    found = {id_ for find in finds for id_ in await find(profile, sought)}
+    return given if given in found else next(iter(_only(given, found)), given)
+
+
+async def _with_beginning(
+    find: FindIds, profile: str, name: str, named: Sequence[str]
+) -> Sequence[str]:
+    """Return the id of what has the name, or whose id begins so; none, or one."""
+    if not is_beginning(name):
+        return named
+    begun = await find(profile, Beginnings((name,), _MOST_NAMED + 1))
+    return _only(name, {*named, *begun})
+
+
+def _only(given: str, ids: Iterable[str]) -> Sequence[str]:
+    found = sorted(ids)
+    if len(found) > 1:
+        raise AmbiguousBeginning(given, found)
+    return found

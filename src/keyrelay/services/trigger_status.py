@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from keyrelay.model.backlog import QueueStatus
 from keyrelay.ports import Backlog
 from keyrelay.services.audit import ATTEMPT, AuditReading
+from keyrelay.services.naming import find_trigger
 from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
 from keyrelay.stores.dead_letters import DeadLetterStore, StoredLetter
 from keyrelay.stores.refusals import NotFound
@@ -32,19 +33,34 @@ class Tracking:
     trail: AuditTrail
     letters: DeadLetterStore
 
-    async def status(self, profile: str, trigger: str) -> TriggerStatus:
-        """Return what is known. Raises NotFound, if nothing is, and Unavailable.
+    async def status(self, profile: str, given: str) -> TriggerStatus:
+        """Return what is known of the trigger whose id begins so.
+
+        Raises NotFound, if nothing is, AmbiguousBeginning and Unavailable.
 
         The queue forgets a trigger some days after it was settled, the audit trail
         never. A trigger in Kafka is not known before a worker has taken it.
         """
+        # In this order: a whole id is found at once, among however many others.
+        found = await self._status(profile, given)
+        if found is not None:
+            return found
+        letters, trail = self.letters.beginning, self.trail.triggers_beginning
+        places = (self.queue.beginning, letters, trail)
+        whole = await find_trigger(places, profile, given)
+        found = None if whole == given else await self._status(profile, whole)
+        if found is None:
+            raise NotFound("trigger", given)
+        return found
+
+    async def _status(self, profile: str, trigger: str) -> TriggerStatus | None:
         queue = await self.queue.status(profile, trigger)
         query = AuditQuery(kind=ATTEMPT, trigger=trigger)
         records = AuditReading(trail=self.trail).records(profile, query, _MOST_ATTEMPTS)
         attempts = [record async for record in records]
         letter = await self._letter(profile, trigger)
         if queue is None and letter is None and not attempts:
-            raise NotFound("trigger", trigger)
+            return None
         return TriggerStatus(
             trigger=trigger, queue=queue, attempts=attempts[::-1], letter=letter
         )

@@ -19,12 +19,13 @@ from keyrelay.model.documents import (
     parse_document,
     require_list,
 )
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
-from keyrelay.stores.rows import AnyRow
+from keyrelay.stores.rows import AnyRow, ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
 from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
 
@@ -95,6 +96,10 @@ class DeadLetterStore:
         """Raises NotFound."""
         async with self.database.reading() as connection:
             return await _find(connection, profile, trigger)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids of buried triggers that begin so, sorted."""
+        return await ids_beginning(self.database, _LETTERS.trigger, profile, sought)
 
     async def drop(self, letter: StoredLetter, actor: str) -> None:
         """Delete a letter. Raises NotFound, EditedMeanwhile if it was buried again."""

@@ -101,14 +101,13 @@ async def create_profile(audit_log: ChainedLog, name: str, actor: str) -> Profil
 
 
 async def rename_profile(
-    audit_log: ChainedLog, name: str, new_name: str, actor: str
+    audit_log: ChainedLog, found: Profile, new_name: str, actor: str
 ) -> Profile:
     """Give the profile another name; its id stays, and with it all that is its own.
 
-    Raises NotFound, InvalidDefinition if the new name is taken, or Unavailable.
+    Raises InvalidDefinition if the new name is taken, or Unavailable.
     """
     require_label(new_name, "a profile's name", longest=LONGEST_NAME)
-    found = await find_profile(audit_log.database, name)
     profile = Profile(id=found.id, name=new_name)
     async with audit_log.recording() as recording:
         renamed = update(profiles).where(profiles.c.id == found.id)
@@ -117,7 +116,7 @@ async def rename_profile(
         except IntegrityError:
             raise _taken(new_name) from None
         record = _creation(audit_log, profile, actor, "profile", profile.id)
-        detail = f"{name}, from now on {new_name}"
+        detail = f"{found.name}, from now on {new_name}"
         changed = replace(record, change=Change.EDITED, detail=detail, generation=None)
         recording.append(changed)
     return profile

@@ -3,8 +3,11 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Column, Row, Table, collate, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.databases.database import Database, begins
+from keyrelay.model.ids import Beginnings
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +20,26 @@ AnyRow = Row[tuple[object, ...]]
 async def ids_in(connection: AsyncConnection, table: Table) -> list[ScopedId]:
     rows = await connection.execute(select(table.c.profile, table.c.id))
     return [(row.profile, row.id) for row in rows]
+
+
+async def ids_beginning(
+    database: Database, column: Column[str], profile: str, sought: Beginnings
+) -> Sequence[str]:
+    """Return the ids in that column that begin so, sorted, each once.
+
+    Raises Unavailable.
+    """
+    # Ids of claims are not sorted by bytes on a server unless that is asked for.
+    by_bytes = collate(column, "C") if database.is_shared else column
+    found = (
+        select(by_bytes)
+        .where(column.table.c.profile == profile, begins(by_bytes, sought.texts))
+        .distinct()
+        .order_by(by_bytes)
+        .limit(sought.most)
+    )
+    async with database.reading() as connection:
+        return (await connection.scalars(found)).all()
 
 
 async def rows_of(

@@ -1,7 +1,7 @@
 """The promises of ports.Claims: one suite over the fake and both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -10,6 +10,7 @@ import pytest
 
 from keyrelay.model.backlog import TriggerState
 from keyrelay.model.claim import Arrival, Busy, ClaimStatus, Go, Known
+from keyrelay.model.ids import Beginnings
 from tests.contract.stores.claims import (
     FIRST,
     LEASE,
@@ -327,6 +328,22 @@ async def test_ids_are_known_by_which_anything_was_claimed(
     assert await others.known(["t1"]) == {"t1"}
     assert await claims.known(["T1", "t\0"]) == frozenset()
     assert await claims.known([f"t{number}" for number in range(500)]) == {"t1", "t2"}
+
+
+async def test_ids_of_claims_are_found_by_their_beginning(
+    office: Office, claims: Claims
+) -> None:
+    await office.add_profile(PROFILE)
+    for id_ in ("door-2", "door-1", "Door-3", "floor"):
+        await claims.claim([replace(FIRST, id=id_)])
+
+    async def found(profile: str, *texts: str, most: int = 9) -> Sequence[str]:
+        return await claims.beginning(profile, Beginnings(texts, most))
+
+    assert await found(PROFILE, "door") == ["door-1", "door-2"]
+    assert await found(PROFILE, "door-2", "floo") == ["door-2", "floor"]
+    assert await found(PROFILE, "door", most=1) == ["door-1"]
+    assert await found(OTHER_PROFILE, "door") == []
 
 
 # What is asked just before the peer can act

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyrelay.model.ids import is_id, new_id
+from keyrelay.model.ids import is_beginning, is_id, new_id
 from tests.samples import NOON
 
 
@@ -29,3 +29,15 @@ def test_ids_sort_by_the_second_of_their_making() -> None:
 )
 def test_nothing_else_is_an_id(value: object) -> None:
     assert not is_id(value)
+
+
+@pytest.mark.parametrize("text", ["6745", "a" * 23])
+def test_four_digits_or_more_of_an_id_are_a_beginning(text: str) -> None:
+    assert is_beginning(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "674", "a" * 24, "674G", "ABCD", "6745\n", "٣" * 8]
+)
+def test_nothing_else_is_a_beginning(text: str) -> None:
+    assert not is_beginning(text)

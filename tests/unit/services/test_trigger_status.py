@@ -15,10 +15,10 @@ from tests.unit.services.letters import a_letter, bury
 
 
 async def status(
-    house: House, queue: MemoryQueue, profile: str = PROFILE
+    house: House, queue: MemoryQueue, profile: str = PROFILE, given: str = "t1"
 ) -> TriggerStatus:
     tracking = Tracking(queue=queue, trail=house.trail, letters=house.dead_letters)
-    return await tracking.status(profile, "t1")
+    return await tracking.status(profile, given)
 
 
 async def test_a_trigger_that_waits_has_neither_attempts_nor_a_letter(
@@ -99,3 +99,16 @@ async def test_another_profile_knows_nothing_of_it(
 
     with pytest.raises(NotFound):
         await status(house, queue, OTHER_PROFILE)
+
+
+async def test_the_beginning_of_an_id_is_enough_wherever_the_trigger_is_known(
+    house: House, queue: MemoryQueue
+) -> None:
+    await queue.accept(a_trigger(id_="waiting-17"))
+    await bury(house, queue, "buried-17")
+    await house.audit_log.keep_records([attempt("attempted-17")])
+
+    for whole in ("waiting-17", "buried-17", "attempted-17"):
+        assert (await status(house, queue, given=whole[:6])).trigger == whole
+        with pytest.raises(NotFound):
+            await status(house, queue, OTHER_PROFILE, given=whole[:6])

@@ -17,6 +17,7 @@ from keyrelay.concurrency.batching import Batch
 from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
 from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, ClaimStates, Unavailable
@@ -106,6 +107,10 @@ class KafkaQueue:
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return what is known of a trigger; None, no worker has claimed it yet."""
         return await self._store.states.status(profile, id_)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids of triggers that a worker has claimed and that begin so."""
+        return await self._store.states.beginning(profile, sought)
 
     async def depth(self) -> Depth:
         if (consumer := self._reader.consumer) is not None:

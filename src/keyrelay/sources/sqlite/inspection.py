@@ -1,12 +1,14 @@
 """Inspection: what can be read of the queue without changing it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, func, literal, or_, select
 
-from keyrelay.databases.database import Database
+from keyrelay.databases.database import Database, begins
 from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.sources.sqlite.rows import Settled, to_instant, to_microseconds
 from keyrelay.sources.sqlite.schema import triggers
@@ -63,6 +65,16 @@ async def status(database: Database, profile: str, id_: str) -> QueueStatus | No
         settled_at=None if row.settled_at is None else to_instant(row.settled_at),
         trigger=_trigger(row.body),
     )
+
+
+async def beginning(
+    database: Database, profile: str, sought: Beginnings
+) -> Sequence[str]:
+    """Return the ids of triggers that begin so, sorted."""
+    found = select(_t.id).where(_t.profile == profile, begins(_t.id, sought.texts))
+    async with database.reading() as connection:
+        ordered = found.order_by(_t.id).limit(sought.most)
+        return (await connection.scalars(ordered)).all()
 
 
 def _trigger(body: object) -> Trigger | None:

@@ -16,6 +16,7 @@ from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import SqliteDatabase, connect
 from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
@@ -94,6 +95,10 @@ class SqliteQueue:
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return a trigger's status; None, it is not known. Raises Unavailable."""
         return await inspection.status(self._operations.writes.database, profile, id_)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        database = self._operations.writes.database
+        return await inspection.beginning(database, profile, sought)
 
     async def depth(self) -> Depth:
         """Return how much there is to do. Raises Unavailable."""

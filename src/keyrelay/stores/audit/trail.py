@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.audit_document import Document
 from keyrelay.model.documents import parse_document
+from keyrelay.model.ids import Beginnings
 from keyrelay.stores.audit.chain import LABEL, Breach, Mac
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.audit.checkpoint import (
@@ -30,7 +31,7 @@ from keyrelay.stores.definitions.guard import recorded_generation
 from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.integrity import check_seals
 from keyrelay.stores.refusals import NotFound
-from keyrelay.stores.rows import AnyRow
+from keyrelay.stores.rows import AnyRow, ids_beginning
 from keyrelay.stores.schema.tables import audit_records, profiles
 from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
 from keyrelay.vault.vault import Vault
@@ -86,6 +87,17 @@ class AuditTrail:
         for entry in found:
             return _told(entry)
         raise NotFound("audit record", id_)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids of records that begin so, sorted."""
+        return await ids_beginning(self.database, _RECORDS.id, profile, sought)
+
+    async def triggers_beginning(
+        self, profile: str, sought: Beginnings
+    ) -> Sequence[str]:
+        """Return the ids of attempted triggers that begin so, sorted."""
+        trigger = _RECORDS.trigger
+        return await ids_beginning(self.database, trigger, profile, sought)
 
     async def verify(
         self, checkpoints: Sequence[CheckpointFile] | None = None

@@ -19,6 +19,7 @@ from keyrelay.model.claim import (
     Owner,
     judge,
 )
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.world import World
 from keyrelay.stores.claims import statements as claim_statements
 from keyrelay.stores.claims.heartbeat import Heartbeat, signed_on, time_at
@@ -34,7 +35,8 @@ from keyrelay.stores.claims.rows import (
 )
 from keyrelay.stores.claims.statements import Statements, statements_for
 from keyrelay.stores.claims.upkeep import ClaimUpkeep, HeldClaims
-from keyrelay.stores.rows import ScopedId
+from keyrelay.stores.rows import ScopedId, ids_beginning
+from keyrelay.stores.schema.tables import claims as claims_table
 
 _FIND = claim_statements.find()
 _KNOWN = claim_statements.known()
@@ -71,6 +73,9 @@ class ClaimRecords:
         """Return a trigger's status; None, it was never claimed. Raises Unavailable."""
         row = await self.read((profile, id_))
         return None if row is None else status_of(row)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        return await ids_beginning(self.database, claims_table.c.id, profile, sought)
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those that are ids of claims in any profile. Raises Unavailable."""
@@ -137,6 +142,9 @@ class ClaimStore:
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return await self.records.status(profile, id_)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        return await self.records.beginning(profile, sought)
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         return await self.records.known(ids)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from keyrelay.model.backlog import QueueStatus
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement, judge
+from keyrelay.model.ids import Beginnings
 
 
 class Unclaimed:
@@ -28,6 +29,9 @@ class Unclaimed:
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return None
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        return ()
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         return frozenset()

@@ -1,11 +1,13 @@
 """Accepting: altered definitions, vouched for as they stand, with a record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import exists, select
 
 from keyrelay.model.audit import Change
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.ids import Beginnings
 from keyrelay.stores.definitions.definition_index import (
     TABLES,
     Subject,
@@ -17,6 +19,8 @@ from keyrelay.stores.definitions.guard import DefinitionGuard, recorded_generati
 from keyrelay.stores.definitions.indexing import rebuild
 from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.rows import ids_beginning
+from keyrelay.stores.schema.tables import definition_entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,17 @@ class Accepting:
 
     journal: Journal
     guard: DefinitionGuard
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids of definitions that begin so, there or missing, sorted."""
+        columns = [table.c.id for table in (*TABLES.values(), definition_entries)]
+        found = [
+            await ids_beginning(
+                self.journal.audit_log.database, column, profile, sought
+            )
+            for column in columns
+        ]
+        return sorted({id_ for ids in found for id_ in ids})
 
     async def accept(self, profile: str, id_: str, actor: str) -> None:
         """Vouch for one definition; what is not there any more, for its absence.

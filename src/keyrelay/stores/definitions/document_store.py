@@ -1,7 +1,7 @@
 """Documents: definitions stored as they were sent, as JSON beside a few columns."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -16,6 +16,7 @@ from keyrelay.model.documents import (
     parse_document,
     without_read_only,
 )
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.tags import Tagged
 from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import (
@@ -27,7 +28,7 @@ from keyrelay.stores.definitions.listing import (
     require_own_name,
 )
 from keyrelay.stores.refusals import NotFound
-from keyrelay.stores.rows import AnyRow
+from keyrelay.stores.rows import AnyRow, ids_beginning
 from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
 
 _SORTS = {
@@ -156,6 +157,10 @@ class DocumentStore(Generic[D]):
         """Raises NotFound."""
         async with self.database.reading() as connection:
             return await self._find(connection, profile, id_)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids that begin so, sorted."""
+        return await ids_beginning(self.database, self.kind.table.c.id, profile, sought)
 
     async def list(self, profile: str, listing: Listing) -> tuple[AnyStored, ...]:
         """Return the definitions; one that cannot be read hides no others."""

@@ -1,6 +1,6 @@
 """Secrets: stored sealed; their values can be replaced, never read back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Select, delete, insert, select, update
@@ -21,6 +21,7 @@ from keyrelay.model.documents import (
     parse_document,
     without_read_only,
 )
+from keyrelay.model.ids import Beginnings
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import (
@@ -31,6 +32,7 @@ from keyrelay.stores.definitions.listing import (
 )
 from keyrelay.stores.definitions.secret_rows import row_of, sealed_of, settable
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
+from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import actions, secrets
 from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
 
@@ -135,6 +137,10 @@ class SecretStore:
         for secret in found:
             return secret
         raise NotFound(Noun.SECRET, id_)
+
+    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
+        """Return the ids that begin so, sorted."""
+        return await ids_beginning(self.database, secrets.c.id, profile, sought)
 
     async def list(self, profile: str, listing: Listing) -> tuple[StoredSecret, ...]:
         """Return the secrets; one that cannot be read hides no others."""
