@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
 
+from keyrelay.concurrency.outage import Outage
 from keyrelay.model.audit import Report
 from keyrelay.ports import Lease, Queue, Unavailable
 
@@ -20,26 +21,38 @@ class _ClosedBy(Enum):
     ATTEMPT = auto()  # an attempt met what was not foreseen
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
+class _Closing:
+    """None has closed the gate: it is open."""
+
+    by: _ClosedBy | None = None
+    outage: Outage = field(
+        default_factory=lambda: Outage(
+            log=log, begun="work is stopped", over="work goes on"
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """ports.Queue in front of the queue `behind`, and the attempt with what it lends.
 
     `ready` raises Unavailable while no attempt can be made; then nothing is leased. An
     attempt that raises it closes the gate as well, and one lane a second tries until an
     attempt can be made again. A leased trigger would only be put back, over and over.
-    Either is logged once when it begins and once when it ends.
+    Either is logged when it begins, once a minute while it lasts, and when it ends.
     """
 
     behind: Queue
     ready: Callable[[], Awaitable[object]]
     tried: Callable[[Lease], Awaitable[Report]]
     sleep: Callable[[timedelta], Awaitable[None]]
-    _closed_by: _ClosedBy | None = field(default=None, init=False)
+    _closing: _Closing = field(default_factory=_Closing, init=False)
     _passing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def lease(self, until: asyncio.Event) -> Lease | None:
         async with self._passing:  # one lane asks, and the others wait for its answer
-            if self._closed_by is _ClosedBy.ATTEMPT:
+            if self._closing.by is _ClosedBy.ATTEMPT:
                 await self.sleep(_ASK_AGAIN)
             while not until.is_set() and not await self._is_ready():
                 await self.sleep(_ASK_AGAIN)
@@ -61,16 +74,14 @@ class Gate:
         except Unavailable as fault:
             self._close(_ClosedBy.NEED, fault)
             return False
-        if self._closed_by is _ClosedBy.NEED:
+        if self._closing.by is _ClosedBy.NEED:
             self._open()
         return True
 
     def _close(self, by: _ClosedBy, fault: Unavailable) -> None:
-        if self._closed_by is None:
-            log.error("work is stopped", extra={"reason": str(fault)})
-        self._closed_by = by
+        self._closing.by = by
+        self._closing.outage.failed(str(fault))
 
     def _open(self) -> None:
-        if self._closed_by is not None:
-            self._closed_by = None
-            log.warning("work goes on")
+        self._closing.by = None
+        self._closing.outage.ended()

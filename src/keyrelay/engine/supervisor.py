@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
+from keyrelay.concurrency.outage import Outage
 from keyrelay.concurrency.periodic import insist
 from keyrelay.engine.worker import Worker
 from keyrelay.ports import Definitions, Unavailable, Waker
@@ -14,6 +15,10 @@ from keyrelay.ports import Definitions, Unavailable, Waker
 log = logging.getLogger(__name__)
 
 _RETRY_AFTER = timedelta(seconds=1)
+
+
+def _outage() -> Outage:
+    return Outage(log=log, begun="nothing is woken", over="what waits is woken again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,7 @@ class Supervisor:
     definitions: Definitions
     waker: Waker
     resumed: asyncio.Queue[str]
+    _outage: Outage = field(default_factory=_outage, init=False)
 
     async def work(
         self, stop: asyncio.Event, grace: timedelta, started: Callable[[], None]
@@ -55,7 +61,8 @@ class Supervisor:
 
     async def _retry(self, wake: Callable[[], Awaitable[None]]) -> None:
         await insist(wake, Unavailable, self._pause)
+        self._outage.ended()
 
     async def _pause(self, fault: Unavailable) -> None:
-        log.warning("nothing is woken", extra={"reason": str(fault)})
+        self._outage.failed(str(fault))
         await self.worker.world.sleep(_RETRY_AFTER)

@@ -19,9 +19,12 @@ Ids are logged, never documents, values or messages of unforeseen exceptions.
 import asyncio
 import logging
 import sys
+from dataclasses import dataclass, field
 from typing import TextIO
 
 log = logging.getLogger(__name__)
+
+_EVERY = 60.0  # seconds between two lines from one place of a library
 
 
 def configure_logs(
@@ -30,7 +33,9 @@ def configure_logs(
     """Send all log lines to `stream`.
 
     `log_format` is `json`, `text`, or `auto`: text on a terminal, otherwise JSON.
-    Keyrelay's lines appear from `level` up, those of libraries from WARNING.
+    Keyrelay's lines appear from `level` up, those of libraries from WARNING, and of
+    these one a minute from each place in their code: during an outage there are
+    hundreds a second.
     """
     # Imported here: structlog, which loads rich, takes longer to load than most
     # commands run.
@@ -39,6 +44,7 @@ def configure_logs(
     as_text = log_format == "text" or (log_format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(configure_structlog(stream, level, as_text=as_text))
+    handler.addFilter(_LibraryLimit().passes)
     _handle_with(handler, level)
 
 
@@ -59,6 +65,32 @@ def report_loop_fault(_: asyncio.AbstractEventLoop, context: dict[str, object]) 
     error = context.get("exception")
     given = error if isinstance(error, BaseException) else None
     log.error("%s", context["message"], exc_info=given)
+
+
+@dataclass(slots=True)
+class _Place:
+    said_at: float
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _LibraryLimit:
+    """Passes one line a minute from each place; it says how many were left out."""
+
+    places: dict[tuple[str, int], _Place] = field(default_factory=dict)
+
+    def passes(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] == "keyrelay":
+            return True
+        place = self.places.get(key := (record.pathname, record.lineno))
+        if place is not None:
+            if 0 <= record.created - place.said_at < _EVERY:
+                place.left_out += 1
+                return False
+            if place.left_out:
+                record.left_out = place.left_out
+        self.places[key] = _Place(record.created)
+        return True
 
 
 class _FirstLine(logging.Handler):

@@ -166,6 +166,27 @@ def test_libraries_appear_only_from_warning_up() -> None:
     assert stream.getvalue() == ""
 
 
+def test_what_a_library_repeats_is_said_once_a_minute_with_how_much_was_left_out() -> (
+    None
+):
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    library = logging.getLogger("aiokafka.conn")
+    lines_of_code = [*[1] * 700, 2]
+    for tenth, line in enumerate(lines_of_code):
+        record = library.makeRecord(
+            library.name, logging.ERROR, "conn.py", line, "no node %s", (1,), None
+        )
+        record.created = 1_000_000 + tenth / 10
+        library.handle(record)
+    for _ in range(2):
+        logging.getLogger("keyrelay.engine").error("ours")
+
+    lines = written(stream)
+    assert [line["event"] for line in lines] == [*["no node 1"] * 3, *["ours"] * 2]
+    assert [line.get("left_out") for line in lines[:3]] == [None, 599, None]
+
+
 def test_an_exception_is_logged_by_its_type_and_frames_without_its_message() -> None:
     stream = io.StringIO()
     configure_logs("text", stream)

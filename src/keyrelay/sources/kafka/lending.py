@@ -9,10 +9,11 @@ done with it (model/claim.py).
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
+from keyrelay.concurrency.outage import Outage
 from keyrelay.model.claim import Busy, Go, Judgement, Known
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, Unavailable
@@ -27,12 +28,17 @@ from keyrelay.sources.kafka.writer import TopicWriter
 log = logging.getLogger(__name__)
 
 
+def _outage() -> Outage:
+    return Outage(log=log, begun="records not moved", over="records are moved again")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lending:
     buffer: Buffer
     claims: Claims
     writer: TopicWriter
     world: World
+    _outage: Outage = field(default_factory=_outage, init=False)
 
     async def lend(self, asked: Sequence[None]) -> Sequence[KafkaLoan | None]:
         """Return a loan for each lane that asked; None, there is none for it now.
@@ -54,6 +60,7 @@ class Lending:
         return [*loans, *[None] * (len(asked) - len(loans))]
 
     async def _lend(self, drawn: Drawn) -> Sequence[KafkaLoan]:
+        moving = bool(drawn.malformed or drawn.early)
         try:
             await self._move(drawn)
         except Unavailable as fault:
@@ -61,7 +68,10 @@ class Lending:
             if not drawn.due:
                 raise
             # A topic that cannot be written must not stop all other triggers.
-            log.error("records not moved", extra={"reason": str(fault)})  # noqa: TRY400
+            self._outage.failed(str(fault))
+        else:
+            if moving:
+                self._outage.ended()
         return await self._claim(drawn.due)
 
     async def _claim(self, due: Sequence[Record]) -> Sequence[KafkaLoan]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keyrelay.concurrency.outage import Outage
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import Stamp
 from keyrelay.model.settlement import Settlement, TryAgain
@@ -114,12 +115,17 @@ class Operations:
             return Outlook(due=waiting, next=None)
 
     async def _renew(self) -> None:
+        outage = Outage(
+            log=log, begun="leases are not renewed", over="leases are renewed again"
+        )
         while True:
             await self.writes.world.sleep(self.writes.options.renewal)
             try:
                 await self.leases.renew()
             except Unavailable as fault:
-                log.warning("leases are not renewed", extra={"reason": str(fault)})
+                outage.failed(str(fault))
+            else:
+                outage.ended()
 
     async def _forget(self) -> None:
         # A task of its own: after a long pause there may be much to forget, and

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from keyrelay.concurrency.outage import Outage
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import statements as claim_statements
 from keyrelay.stores.claims.heartbeat import Heartbeat
@@ -62,15 +63,20 @@ class ClaimUpkeep:
     async def _renew(self) -> None:
         heartbeat = self.heartbeat
         pause = heartbeat.renewal
+        outage = Outage(
+            log=log, begun="claims not renewed", over="claims are renewed again"
+        )
         while True:
             await heartbeat.world.sleep(pause)
-            pause = heartbeat.renewal
             try:
                 await heartbeat.beat()
                 await self._give_back()
             except Unavailable as fault:
-                log.warning("claims not renewed", extra={"reason": str(fault)})
+                outage.failed(str(fault))
                 pause = heartbeat.retry
+            else:
+                outage.ended()
+                pause = heartbeat.renewal
 
     async def _give_back(self) -> None:
         """Leave doubtful claims to other workers: this one does not attempt them."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keyrelay.concurrency.background import background
+from keyrelay.concurrency.outage import Outage
 from keyrelay.databases.database import Database
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
@@ -36,6 +37,13 @@ class _CatalogState:
     catalog: Catalog = field(default_factory=lambda: View().catalog)
     confirmed_at: datetime | None = None
     fault: str | None = None
+    outage: Outage = field(
+        default_factory=lambda: Outage(
+            log=log,
+            begun="definitions not refreshed",
+            over="definitions are refreshed again",
+        )
+    )
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -69,12 +77,11 @@ class LiveCatalog:
             try:
                 at = await self._confirm()
             except Unavailable as fault:
-                if state.fault is None:
-                    extra = {"reason": str(fault)}
-                    log.warning("definitions not refreshed", extra=extra)
                 state.fault = str(fault)
+                state.outage.failed(state.fault)
                 return
             state.confirmed_at, state.fault = at, None
+            state.outage.ended()
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh at each change signal and at each poll, until `stop` is set."""
@@ -96,18 +103,19 @@ class LiveCatalog:
                     await asyncio.wait(waits, return_when="FIRST_COMPLETED")
 
     async def _listen(self, changed: asyncio.Event) -> None:
-        logged = False
+        outage = Outage(
+            log=log,
+            begun="changes are not heard of at once",
+            over="changes are heard of at once again",
+        )
         while True:
             try:
                 async with self.database.listening(changed) as lost:
                     changed.set()  # for what was signalled before
-                    logged = False
+                    outage.ended()
                     await lost.wait()
             except Unavailable as fault:
-                if not logged:
-                    extra = {"reason": str(fault)}
-                    log.warning("changes are not heard of at once", extra=extra)
-                    logged = True
+                outage.failed(str(fault))
             await self.world.sleep(_LISTEN_AGAIN)
 
     async def _confirm(self) -> datetime:

@@ -14,6 +14,7 @@ from typing import NoReturn
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from keyrelay.concurrency.outage import Outage
 from keyrelay.model.world import World
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.connecting.clients import KafkaClients, start
@@ -32,6 +33,10 @@ class TopicsMissing(Exception):
     """Topics that workers need do not exist."""
 
 
+def _outage() -> Outage:
+    return Outage(log=log, begun="nothing is read", over="reading goes on")
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class TopicReader:
     """`consumer` is the one at work; None, there is none at this moment."""
@@ -40,7 +45,7 @@ class TopicReader:
     buffer: Buffer
     world: World
     consumer: Consumer | None = field(default=None, init=False)
-    _reported: str = field(default="", init=False)
+    _outage: Outage = field(default_factory=_outage, init=False)
     _task: asyncio.Task[NoReturn] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -77,25 +82,15 @@ class TopicReader:
             try:
                 await self._read()
             except* (KafkaError, Stalled, TopicsMissing) as faults:
-                self._report("; ".join(map(_words, faults.exceptions)))
+                self._outage.failed("; ".join(map(_words, faults.exceptions)))
             await self.world.sleep(_PAUSE)
-
-    def _report(self, reason: str) -> None:
-        """Log a reason once, not each second."""
-        if reason != self._reported:
-            state = {
-                "on_loan": self.buffer.on_loan,
-                "bytes": self.buffer.positions.bytes,
-            }
-            log.error("nothing is read", extra={"reason": reason, **state})
-        self._reported = reason
 
     async def _read(self) -> None:
         client = self.clients.consumer()
         try:
             await start(client)
             await self._require_topics(client)
-            self._reported = ""
+            self._outage.ended()
             consumer = self.consumer = self._consumer(client)
             try:
                 await consumer.run()
