@@ -78,11 +78,13 @@ class MemoryClaims:
         entry = self.book.entries.get((profile, id_))
         if entry is None:
             return None
+        attempted, state = entry.arrival.attempts, STATES[entry.status]
+        if state is TriggerState.WAITING and attempted:
+            state = TriggerState.RETRYING
         return QueueStatus(
-            state=STATES[entry.status],
+            state=state,
             attempts=entry.arrival.attempts,
             accepted_at=entry.claimed_at,
-            due=None,
             settled_at=entry.settled_at,
         )
 

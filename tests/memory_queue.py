@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from typing import assert_never
 from weakref import ref
 
-from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses, TriggerState
+from keyrelay.model.backlog import (
+    Depth,
+    Lag,
+    QueueStatus,
+    ReadingLosses,
+    TriggerState,
+    TriggerWait,
+)
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.recorded import CutLeases
@@ -160,7 +167,7 @@ class MemoryQueue:
             state=self._state(row),
             attempts=row.attempts,
             accepted_at=row.trigger.lifetime.raised_at,
-            due=row.due if row.settlement is None else None,
+            wait=TriggerWait(due=row.due if row.settlement is None else None),
             settled_at=row.settled_at,
         )
 

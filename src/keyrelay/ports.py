@@ -15,6 +15,7 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
+from keyrelay.model.intervention import Interventions
 from keyrelay.model.outcome import Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
@@ -124,8 +125,8 @@ class Backlog(Protocol):
         """Return how many triggers wait for this process, topic by topic."""
 
 
-class TriggerQueue(Inbox, Queue, Waker, Backlog, Protocol):
-    """A whole queue: both ends, its waker and its backlog."""
+class TriggerQueue(Inbox, Queue, Waker, Backlog, Interventions, Protocol):
+    """A whole queue: both ends, its waker, its backlog, and what people change."""
 
 
 class Claims(Protocol):

@@ -1,7 +1,7 @@
 """`keyrelay dead-letter`: what could not be delivered, and what becomes of it."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -16,15 +16,13 @@ from keyrelay.cli.dead_letter_view import (
 )
 from keyrelay.cli.input import confirm
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
-from keyrelay.cli.output import put_id, say, show
+from keyrelay.cli.output import show
 from keyrelay.cli.pagination import list_all
-from keyrelay.cli.progress import is_progress_seen, progress
-from keyrelay.cli.refusals import Refused
+from keyrelay.cli.results import refuse_any, tell
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.outcome import Fault
 from keyrelay.services.redriving import (
     DeadLetterAdministration,
-    LetterResult,
     Redriving,
 )
 
@@ -111,14 +109,14 @@ def redrive(
     filter_ = LetterFilter(action=action, fault=fault, since=since)
     choice = LetterChoice(ids=ids or (), all=everything, filter=filter_)
 
-    async def work(session: Session) -> list[str]:
+    async def work(session: Session) -> Sequence[str]:
         chosen = await choice.read(session)
         async with session.queue() as queue:
             service = Redriving(queue=queue, letters=session.store.dead_letters)
             results = service.redrive(session.profile.id, chosen, session.actor)
-            return await _tell(results, len(chosen), as_json=as_json)
+            return await tell(results, len(chosen), as_json=as_json)
 
-    _finish(perform(ctx, work))
+    refuse_any(perform(ctx, work))
 
 
 @app.command(
@@ -145,32 +143,9 @@ def drop(
     if chosen and not yes:
         confirm(f"Forget {len(chosen)} for good?")
 
-    async def work(session: Session) -> list[str]:
+    async def work(session: Session) -> Sequence[str]:
         service = DeadLetterAdministration(letters=session.store.dead_letters)
         results = service.drop(session.profile.id, chosen, session.actor)
-        return await _tell(results, len(chosen), as_json=as_json)
+        return await tell(results, len(chosen), as_json=as_json)
 
-    _finish(perform(ctx, work))
-
-
-async def _tell(
-    results: AsyncIterator[LetterResult], of: int, *, as_json: bool
-) -> list[str]:
-    """Print the id of each letter that was acted on; return why others were not."""
-    done, refusals = 0, list[str]()
-    shown = is_progress_seen(answers=True)
-    async with progress(lambda: f"{done + len(refusals)} of {of}", shown=shown):
-        async for result in results:
-            if result.refusal is None:
-                done += 1
-                put_id(result.trigger, as_json=as_json)
-            else:
-                refusals.append(result.refusal)
-    return refusals
-
-
-def _finish(refusals: list[str]) -> None:
-    for refusal in refusals[:-1]:
-        say(f"keyrelay: {refusal}")
-    if refusals:
-        raise Refused(refusals[-1])
+    refuse_any(perform(ctx, work))

@@ -4,26 +4,29 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.cli import trigger_acts
 from keyrelay.cli import trigger_options as given
-from keyrelay.cli.audit_view import record_document
-from keyrelay.cli.dead_letter_view import letter_document
-from keyrelay.cli.options import AsJson
-from keyrelay.cli.output import Document, date, put_document, show, show_table
+from keyrelay.cli.options import ActionFilter, AsJson, Limit
+from keyrelay.cli.pagination import list_all
 from keyrelay.cli.publishing import publish_file, publish_one
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.cli.trigger_options import PlaceOptions, PointOptions, TriggerOptions
-from keyrelay.model.backlog import QueueStatus
-from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.trigger import Trigger
+from keyrelay.cli.trigger_view import (
+    COLUMNS,
+    QueueFilter,
+    ReasonFilter,
+    SecretFilter,
+    State,
+    show_status,
+)
 from keyrelay.services.trigger_status import Tracking, TriggerStatus
 from keyrelay.stores.refusals import NotFound
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Ask for actions to be performed."
 )
-
-_ATTEMPT_COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
+app.add_typer(trigger_acts.app)
 
 
 @app.command(
@@ -76,6 +79,31 @@ def publish(
         raise WrongUsage("--file holds whole triggers: give it without the others")
 
 
+@app.command(
+    "list",
+    epilog="""\b
+Examples:
+  keyrelay trigger list
+  keyrelay trigger list --state held --json
+  keyrelay trigger list --secret mail --reason paused
+
+Oldest first: what waits, is tried again, is held or is being attempted (leased).""",
+)
+def list_(
+    ctx: typer.Context,
+    *,
+    state: State = None,
+    action: ActionFilter = None,
+    secret: SecretFilter = None,
+    reason: ReasonFilter = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the triggers of the profile that are not settled."""
+    wanted = QueueFilter(state=state, action=action, secret=secret, reason=reason)
+    list_all(ctx, wanted.rows, COLUMNS, limit, as_json=as_json)
+
+
 @app.command("show", epilog="Example: keyrelay trigger show door-17-0001")
 def show_(
     ctx: typer.Context,
@@ -85,7 +113,7 @@ def show_(
 ) -> None:
     """Show where a trigger stands, its attempts, and its dead letter if it has one."""
     status = perform(ctx, lambda session: _status(session, trigger))
-    _show(status, as_json=as_json)
+    show_status(status, as_json=as_json)
 
 
 async def _status(session: Session, trigger: str) -> TriggerStatus:
@@ -101,45 +129,3 @@ async def _status(session: Session, trigger: str) -> TriggerStatus:
         f"no worker has taken a trigger {trigger} from Kafka: either it waits there,"
         " or it was never published"
     )
-
-
-def _show(status: TriggerStatus, *, as_json: bool) -> None:
-    fields = {"id": status.trigger, **_state(status.queue), **_asked_for(status)}
-    attempts = [record_document(entry) for entry in status.attempts]
-    letter = None if status.letter is None else letter_document(status.letter)
-    if as_json:
-        put_document({**fields, "dead_letter": letter, "attempt_records": attempts})
-        return
-    show(fields if letter is None else {**fields, "buried_because": letter["reason"]})
-    show_table(attempts, _ATTEMPT_COLUMNS)
-
-
-def _asked_for(status: TriggerStatus) -> Document:
-    """Return what the trigger asks for, where it is still kept."""
-    match status:
-        case TriggerStatus(letter=DeadLetter(trigger=trigger)):
-            pass
-        case TriggerStatus(queue=QueueStatus(trigger=Trigger() as trigger)):
-            pass
-        case _:  # settled: its attempts name the action
-            named = [entry.document.get("action") for entry in status.attempts[-1:]]
-            return {"action": named[0]} if named else {}
-    return {
-        "action": trigger.action,
-        "key": trigger.key,
-        "raised_at": date(trigger.lifetime.raised_at),
-        "deadline": date(trigger.lifetime.deadline),
-        "data": trigger.document()["data"],
-    }
-
-
-def _state(status: QueueStatus | None) -> Document:
-    if status is None:
-        return {"state": "forgotten"}
-    return {
-        "state": status.state,
-        "attempts": status.attempts,
-        "accepted_at": date(status.accepted_at),
-        "due": date(status.due),
-        "settled_at": date(status.settled_at),
-    }

@@ -97,6 +97,10 @@ class Change(StrEnum):
     DELETED = "deleted"
     REDRIVEN = "redriven"
     DROPPED = "dropped"
+    HELD = "held"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+    RETRIED = "retried"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,26 +11,76 @@ from keyrelay.model.trigger import Trigger
 class TriggerState(StrEnum):
     """Where a trigger stands in its queue."""
 
-    WAITING = "waiting"
+    WAITING = "waiting"  # for its first attempt
+    RETRYING = "retrying"  # it waits for another attempt
+    HELD = "held"  # by a person
+    CANCELLING = "cancelling"  # it is held until it is cancelled
     LEASED = "leased"
     DONE = "done"
     BURIED = "buried"
+    CANCELLED = "cancelled"
+
+
+UNSETTLED = (
+    *(TriggerState.WAITING, TriggerState.RETRYING, TriggerState.HELD),
+    *(TriggerState.CANCELLING, TriggerState.LEASED),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerWait:
+    """When a trigger is due, and why not before.
+
+    `due` is None while it waits behind another trigger of its key or is held, and once
+    it is settled. `secret` is the id of the secret whose replacement ends the wait.
+    """
+
+    due: datetime | None = None
+    reason: str | None = None
+    secret: str | None = None
+
+
+NO_WAIT = TriggerWait()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
     """Where a trigger stands; `attempts` counts the one under way.
 
-    `due` is None while it waits behind another trigger of its key, and once it is
-    settled. `trigger` is None where the queue keeps no copy, or it is settled.
+    `trigger` is None where the queue keeps no copy, or it is settled.
     """
 
     state: TriggerState
     attempts: int
     accepted_at: datetime
-    due: datetime | None
+    wait: TriggerWait = NO_WAIT
     settled_at: datetime | None
     trigger: Trigger | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntry:
+    """A trigger in a list; `action` and `key` are None where they are not known."""
+
+    id: str
+    action: str | None
+    key: str | None
+    status: QueueStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueQuery:
+    """Which unsettled triggers of a profile; what is None does not matter.
+
+    `secret` is the id of one for which they wait, or that one of the `users` uses,
+    which are ids of actions. `reason` stands in theirs, in whatever letter case.
+    """
+
+    state: TriggerState | None = None
+    action: str | None = None
+    secret: str | None = None
+    users: frozenset[str] = frozenset()
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

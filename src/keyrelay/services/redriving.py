@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.ports import TriggerQueue
+from keyrelay.ports import Backlog, Inbox
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.dead_letters import (
     DeadLetterQuery,
@@ -25,6 +26,10 @@ class BeingAttempted(Exception):
 
 class NotRedriven(Exception):
     """The letter holds no trigger that could be put into the queue."""
+
+
+class LetterQueue(Inbox, Backlog, Protocol):
+    """The queue that letters go back to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ class DeadLetterAdministration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redriving:
-    queue: TriggerQueue
+    queue: LetterQueue
     letters: DeadLetterStore
 
     async def redrive(

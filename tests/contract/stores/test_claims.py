@@ -289,7 +289,7 @@ async def test_people_see_where_a_trigger_stands_and_since_when(
 
     assert seen == [
         (TriggerState.LEASED, 1),
-        (TriggerState.WAITING, 2),
+        (TriggerState.RETRYING, 2),
         (TriggerState.DONE, 2),
     ]
     assert await others.status(FIRST.profile, "t2") is None

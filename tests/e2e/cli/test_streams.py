@@ -46,6 +46,12 @@ COMMANDS = (
     "trigger publish --file {triggers}",
     "trigger publish --file {triggers} --json",
     "trigger show buried",
+    "trigger list",
+    "trigger list --json",
+    "trigger hold waiting",
+    "trigger release waiting",
+    "trigger cancel waiting",
+    "trigger retry waiting --json",
     "attempt list",
     "attempt show {attempt}",
     "dead-letter list",
@@ -93,6 +99,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         home.create("action", mail_action(mail, name))
     home.run("trigger", "publish", "--action", "tell", "--id", "buried")
     home.run("worker", "--drain")
+    home.run("trigger", "publish", "--action", "tell", "--id", "waiting")
     home.create("policy", {**ALLOW, "name": "allow"})
     attempts = home.read("attempt", "list")
     assert isinstance(attempts, list)

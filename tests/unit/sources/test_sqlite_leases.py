@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
+from keyrelay.model.backlog import (
+    NO_WAIT,
+    Depth,
+    QueueStatus,
+    TriggerState,
+    TriggerWait,
+)
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite.options import SqliteOptions
@@ -175,7 +181,7 @@ async def test_what_is_accepted_before_a_lane_has_fallen_asleep_wakes_it(
 async def test_a_trigger_can_be_followed(queue: SqliteQueue, clock: Clock) -> None:
     await queue.accept(trigger())
     seen = [await queue.status(PROFILE, "t1")]
-    for settlement in (TryAgain(after=DAY), BURY):
+    for settlement in (TryAgain(after=DAY, reason="busy"), BURY):
         clock.time += DAY
         lease = await queue.lease(asyncio.Event())
         assert lease is not None
@@ -187,17 +193,16 @@ async def test_a_trigger_can_be_followed(queue: SqliteQueue, clock: Clock) -> No
         state=TriggerState.WAITING,
         attempts=0,
         accepted_at=NOON,
-        due=NOON,
+        wait=TriggerWait(due=NOON),
         settled_at=None,
     )
     day1, day2 = NOON + DAY, NOON + 2 * DAY
-    assert seen == [
-        at,
-        replace(at, state=TriggerState.LEASED, attempts=1, due=day1 + LEASE),
-        replace(at, attempts=1, due=day2),
-        replace(at, state=TriggerState.LEASED, attempts=2, due=day2 + LEASE),
-        replace(at, state=TriggerState.BURIED, attempts=2, due=None, settled_at=day2),
-    ]
+    first, second = TriggerWait(due=day1 + LEASE), TriggerWait(due=day2, reason="busy")
+    leased = replace(at, state=TriggerState.LEASED, attempts=1, wait=first)
+    retrying = replace(at, state=TriggerState.RETRYING, attempts=1, wait=second)
+    last = replace(leased, attempts=2, wait=replace(second, due=day2 + LEASE))
+    buried = replace(last, state=TriggerState.BURIED, wait=NO_WAIT, settled_at=day2)
+    assert seen == [at, leased, retrying, last, buried]
 
 
 async def test_a_delivered_trigger_is_done(queue: SqliteQueue) -> None:

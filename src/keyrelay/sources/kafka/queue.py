@@ -14,10 +14,18 @@ from functools import partial
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
+from keyrelay.model.backlog import (
+    Depth,
+    Lag,
+    QueueEntry,
+    QueueQuery,
+    QueueStatus,
+    ReadingLosses,
+)
 from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
+from keyrelay.model.intervention import Act, Intervened
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, ClaimStates, Unavailable
@@ -111,6 +119,20 @@ class KafkaQueue:
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """Return the ids of triggers that a worker has claimed and that begin so."""
         return await self._store.states.beginning(profile, sought)
+
+    async def entries(
+        self, profile: str, query: QueueQuery
+    ) -> AsyncIterator[QueueEntry]:
+        raise Unavailable("what waits in Kafka cannot be listed")
+        yield
+
+    async def intervene(
+        self, act: Act, profile: str, ids: Sequence[str], note: str
+    ) -> Sequence[Intervened]:
+        raise Unavailable("what waits in Kafka cannot be changed")
+
+    async def conclude(self, profile: str, ids: Sequence[str]) -> None:
+        pass  # nothing is ever begun
 
     async def depth(self) -> Depth:
         if (consumer := self._reader.consumer) is not None:

@@ -1,29 +1,61 @@
 """Inspection: what can be read of the queue without changing it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from keyrelay.databases.database import Database, begins
-from keyrelay.model.backlog import Depth, QueueStatus, TriggerState
+from keyrelay.model.backlog import (
+    Depth,
+    QueueEntry,
+    QueueQuery,
+    QueueStatus,
+    TriggerState,
+)
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.trigger import MalformedTrigger, Trigger
-from keyrelay.sources.sqlite.rows import Settled, to_instant, to_microseconds
+from keyrelay.sources.sqlite.rows import (
+    Held,
+    status_of,
+    to_instant,
+    to_microseconds,
+)
 from keyrelay.sources.sqlite.schema import triggers
 
 _t = triggers.c
 
 
-_STATUS = select(
-    _t.body, _t.attempts, _t.accepted_at, _t.due, _t.token, _t.settled_at, _t.settlement
-).where(_t.profile == bindparam("profile"), _t.id == bindparam("id"))
+_PAGE = 500  # rows of a list in one transaction
+
+_STATUS = select(triggers).where(
+    _t.profile == bindparam("profile"), _t.id == bindparam("id")
+)
+# All but the body, which may be large.
+_ENTRY = select(*(column for column in _t if column.name != "body"))
+
+_IS_WAITING = and_(_t.token.is_(None), _t.held.is_(None))
+_IS: dict[TriggerState, ColumnElement[bool]] = {
+    TriggerState.WAITING: and_(_IS_WAITING, _t.attempts == 0),
+    TriggerState.RETRYING: and_(_IS_WAITING, _t.attempts > 0),
+    TriggerState.HELD: _t.held == Held.HELD.value,
+    TriggerState.CANCELLING: _t.held == Held.CANCELLING.value,
+    TriggerState.LEASED: _t.token.is_not(None),
+}
 
 _DUE = select(func.count(), func.min(_t.due)).where(_t.due <= bindparam("now"))
 _LEASED = select(func.count()).where(_t.token.is_not(None))
-_TIMED = select(func.count()).where(_t.due.is_not(None))
-_BLOCKED = select(func.count()).where(_t.due.is_(None), _t.settled_at.is_(None))
+_UNSETTLED = select(func.count()).where(_t.settled_at.is_(None))
 _SOME_DUE = select(func.count()).select_from(
     select(literal(1))
     .where(_t.due <= bindparam("now"))
@@ -57,14 +89,42 @@ async def status(database: Database, profile: str, id_: str) -> QueueStatus | No
         row = found.one_or_none()
     if row is None:
         return None
-    return QueueStatus(
-        state=_state(row.settlement, row.token),
-        attempts=row.attempts,
-        accepted_at=to_instant(row.accepted_at),
-        due=None if row.due is None else to_instant(row.due),
-        settled_at=None if row.settled_at is None else to_instant(row.settled_at),
-        trigger=_trigger(row.body),
+    return status_of(row, _trigger(row.body))
+
+
+async def entries(
+    database: Database, profile: str, query: QueueQuery
+) -> AsyncIterator[QueueEntry]:
+    """Yield the unsettled triggers of a profile in the order of their acceptance."""
+    wanted, after, full = _matching(query), 0, True
+    while full:
+        named = {"profile": profile, "after": after, "most": _PAGE}
+        async with database.reading() as connection:
+            page = (await connection.execute(wanted, named)).all()
+        for row in page:
+            after = row.sequence
+            yield QueueEntry(
+                id=row.id, action=row.action, key=row.key, status=status_of(row)
+            )
+        full = len(page) == _PAGE
+
+
+def _matching(query: QueueQuery) -> Select[*tuple[object, ...]]:
+    wanted = _ENTRY.where(
+        _t.settled_at.is_(None),
+        _t.profile == bindparam("profile"),
+        _t.sequence > bindparam("after"),
     )
+    if query.state is not None:
+        wanted = wanted.where(_IS[query.state])
+    if query.action is not None:
+        wanted = wanted.where(_t.action == query.action)
+    if query.secret is not None:
+        uses = _t.action.in_(sorted(query.users))
+        wanted = wanted.where(or_(_t.waits_for == query.secret, uses))
+    if query.reason is not None:
+        wanted = wanted.where(_t.reason.icontains(query.reason, autoescape=True))
+    return wanted.order_by(_t.sequence).limit(bindparam("most"))
 
 
 async def beginning(
@@ -90,10 +150,9 @@ async def depth(database: Database, now: datetime) -> Depth:
     async with database.reading() as connection:
         due, first = (await connection.execute(_DUE, at)).one()
         leased = (await connection.execute(_LEASED)).scalar_one()
-        timed = (await connection.execute(_TIMED)).scalar_one()
-        blocked = (await connection.execute(_BLOCKED)).scalar_one()
+        unsettled = (await connection.execute(_UNSETTLED)).scalar_one()
     return Depth(
-        waiting=timed + blocked - leased,
+        waiting=unsettled - leased,
         due=due,
         leased=leased,
         age=timedelta() if first is None else now - to_instant(first),
@@ -121,9 +180,3 @@ async def is_drained(database: Database, now: datetime) -> bool:
     async with database.reading() as connection:
         busy = await connection.execute(_BUSY, {"now": to_microseconds(now)})
         return not busy.scalar_one()
-
-
-def _state(settlement: str | None, token: str | None) -> TriggerState:
-    if settlement is None:
-        return TriggerState.WAITING if token is None else TriggerState.LEASED
-    return TriggerState.DONE if settlement == Settled.DONE else TriggerState.BURIED

@@ -14,12 +14,21 @@ from pathlib import Path
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import SqliteDatabase, connect
-from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
+from keyrelay.model.backlog import (
+    Depth,
+    Lag,
+    QueueEntry,
+    QueueQuery,
+    QueueStatus,
+    ReadingLosses,
+)
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
+from keyrelay.model.intervention import Act, Intervened
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
+from keyrelay.sources.sqlite.interventions import SqliteInterventions
 from keyrelay.sources.sqlite.lease import HeldLeases, SqliteLease
 from keyrelay.sources.sqlite.operations import Operations
 from keyrelay.sources.sqlite.options import STANDARD, SqliteOptions
@@ -100,6 +109,18 @@ class SqliteQueue:
         database = self._operations.writes.database
         return await inspection.beginning(database, profile, sought)
 
+    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
+        """Yield the unsettled triggers, oldest first. Raises Unavailable."""
+        return inspection.entries(self._operations.writes.database, profile, query)
+
+    async def intervene(
+        self, act: Act, profile: str, ids: Sequence[str], note: str
+    ) -> Sequence[Intervened]:
+        return await self._interventions.intervene(act, profile, ids, note)
+
+    async def conclude(self, profile: str, ids: Sequence[str]) -> None:
+        await self._interventions.conclude(profile, ids)
+
     async def depth(self) -> Depth:
         """Return how much there is to do. Raises Unavailable."""
         writes = self._operations.writes
@@ -109,6 +130,11 @@ class SqliteQueue:
         """Return what is due as the lag of a single topic. Raises Unavailable."""
         depth = await self.depth()
         return (Lag(topic="queue", waiting=depth.due, age=depth.age),)
+
+    @property
+    def _interventions(self) -> SqliteInterventions:
+        operations = self._operations
+        return SqliteInterventions(writes=operations.writes, wakeup=operations.wakeup)
 
     async def close(self) -> None:
         """Return once nothing is written any more."""

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from sqlalchemy import Row
 
+from keyrelay.model.backlog import QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
@@ -25,6 +26,14 @@ AFTER_CUT = "-cut"
 class Settled(StrEnum):
     DONE = "done"
     BURIED = "buried"
+    CANCELLED = "cancelled"
+
+
+class Held(StrEnum):
+    """Why a person holds a trigger: until it is released, or to cancel it."""
+
+    HELD = "held"
+    CANCELLING = "cancelling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,7 @@ def accepted(
         "profile": trigger.profile,
         "id": trigger.id,
         "key": trigger.key,
+        "action": trigger.action,
         "body": trigger.encode(),
         "due": None if blocked else to_microseconds(at),
         "attempts": 0,
@@ -76,6 +86,7 @@ def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
                 "unspent": 0 if settlement.spent else 1,
                 "parts": _encode_parts(settlement.done),
                 "secret": settlement.waits_for,
+                "why": settlement.reason,
             }
         case _:
             assert_never(settlement)
@@ -104,6 +115,35 @@ def _cut_leases(row: Row[*tuple[object, ...]]) -> CutLeases:
     return CutLeases(since=since, is_last=row.token.endswith(AFTER_CUT))
 
 
+def status_of(
+    row: Row[*tuple[object, ...]], trigger: Trigger | None = None
+) -> QueueStatus:
+    return QueueStatus(
+        state=_state_of(row),
+        attempts=row.attempts,
+        accepted_at=to_instant(row.accepted_at),
+        wait=TriggerWait(
+            due=_instant(row.due), reason=row.reason or None, secret=row.waits_for
+        ),
+        settled_at=_instant(row.settled_at),
+        trigger=trigger,
+    )
+
+
+def _instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else to_instant(microseconds)
+
+
+def _state_of(row: Row[*tuple[object, ...]]) -> TriggerState:
+    if row.settlement is not None:
+        return TriggerState(row.settlement)
+    if row.held is not None:
+        return TriggerState(row.held)
+    if row.token is not None:
+        return TriggerState.LEASED
+    return TriggerState.RETRYING if row.attempts else TriggerState.WAITING
+
+
 def parked(row: Row[*tuple[object, ...]], at: datetime) -> Columns:
     """Return the parameters of `SETTLE` for an unreadable row: it is due later."""
     return _columns(row.token) | {
@@ -119,11 +159,12 @@ def _ended(loan: SqliteLoan, kind: Settled, at: datetime) -> Columns:
 
 def _columns(token: str) -> Columns:
     return {
-        "held": token,
+        "of_token": token,
         "again_at": None,
         "unspent": 0,
         "parts": _encode_parts(()),
         "secret": None,
+        "why": None,
         "ended_at": None,
         "kind": None,
     }

@@ -3,8 +3,8 @@
 `due` is when a trigger may be leased, and the only condition for it. A lease moves
 `due` to the end of the lease and writes its `token`, so that one query finds new,
 retried and expired triggers. `due` is empty while an earlier trigger of the same key
-is unsettled, and once the trigger is settled. A row that has a token when it is leased
-had a lease that ended unsettled.
+is unsettled, while a person holds the trigger, and once it is settled. A row that has
+a token when it is leased had a lease that ended unsettled.
 
 Instants are microseconds since 1970, which compare and index as integers.
 """
@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from keyrelay.databases.sqlite import SqliteDatabase
 
-VERSION = 1
+VERSION = 2
 
 _metadata = MetaData()
 
@@ -44,6 +44,9 @@ triggers = Table(
     Column("accepted_at", Integer, nullable=False),
     Column("settled_at", Integer),
     Column("settlement", Text),
+    Column("action", Text),  # as in the body, for lists
+    Column("reason", Text),  # of the wait
+    Column("held", Text),  # rows.Held
     UniqueConstraint("profile", "id"),
 )
 
@@ -63,9 +66,9 @@ Index(
     sqlite_where=triggers.c.key.is_not(None) & triggers.c.settled_at.is_(None),
 )
 Index(
-    "triggers_blocked",
+    "triggers_unsettled",
     triggers.c.sequence,
-    sqlite_where=triggers.c.due.is_(None) & triggers.c.settled_at.is_(None),
+    sqlite_where=triggers.c.settled_at.is_(None),
 )
 Index(
     "triggers_waiting_for",
@@ -79,12 +82,27 @@ Index(
 )
 
 
+# What version 2 has beside version 1. What holds no JSON has no action.
+_TO_VERSION_2 = (
+    "ALTER TABLE triggers ADD COLUMN action TEXT",
+    "ALTER TABLE triggers ADD COLUMN reason TEXT",
+    "ALTER TABLE triggers ADD COLUMN held TEXT",
+    "UPDATE triggers SET action = json_extract(CAST(body AS TEXT), '$.action')"
+    " WHERE settled_at IS NULL AND json_valid(CAST(body AS TEXT))",
+    "DROP INDEX triggers_blocked",
+    "CREATE INDEX triggers_unsettled ON triggers (sequence) WHERE settled_at IS NULL",
+)
+
+
 class UnknownSchema(Exception):
     """The queue's file was written by a newer Keyrelay and can be read only by it."""
 
 
 async def prepare(database: SqliteDatabase) -> None:
-    """Create the table in a new file. Raises UnknownSchema and Unavailable."""
+    """Create the table in a new file, or bring an older one up to date.
+
+    Raises UnknownSchema and Unavailable.
+    """
     async with database.writing() as connection:
         found = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
         if found > VERSION:
@@ -93,6 +111,10 @@ async def prepare(database: SqliteDatabase) -> None:
                 f"{file} has version {found} of the queue and this"
                 f" Keyrelay knows {VERSION}; use the newer one that wrote it"
             )
-        if found < VERSION:
+        if found == 0:
             await connection.run_sync(_metadata.create_all)
+        if found == 1:
+            for statement in _TO_VERSION_2:
+                await connection.exec_driver_sql(statement)
+        if found < VERSION:
             await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")

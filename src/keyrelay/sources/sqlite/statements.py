@@ -66,26 +66,28 @@ HELD = select(_t.token).where(_t.token.in_(bindparam("tokens", expanding=True)))
 # The token is the guard: a lease that was lost finds no row, and changes nothing.
 SETTLE = (
     update(triggers)
-    .where(_t.token == bindparam("held"))
+    .where(_t.token == bindparam("of_token"))
     .values(
         due=bindparam("again_at"),
         token=None,
         attempts=_t.attempts - bindparam("unspent", type_=Integer),
         done=bindparam("parts"),
         waits_for=bindparam("secret"),
+        reason=bindparam("why"),
         settled_at=bindparam("ended_at", type_=Integer),
         settlement=bindparam("kind"),
         body=case((bindparam("ended_at", type_=Integer).is_(None), _t.body)),
     )
 )
 
-# Makes the first unsettled trigger of a key due, if it is not already. It runs in the
-# transaction of every change to the key's triggers, so that no crash can leave a key
-# of which no trigger is ever due.
+# Makes the first unsettled trigger of a key due, if it is not already and no person
+# holds it. It runs in the transaction of every change to the key's triggers, so that no
+# crash can leave a key of which no trigger is ever due.
 ADVANCE = (
     update(triggers)
     .where(
         _t.due.is_(None),
+        _t.held.is_(None),
         _t.sequence
         == select(func.min(_t.sequence))
         .where(
@@ -96,6 +98,45 @@ ADVANCE = (
         .scalar_subquery(),
     )
     .values(due=bindparam("now"))
+)
+
+# What people change, each row by its sequence, and only after it was read in the same
+# transaction.
+STANDING = (
+    select(*(column for column in _t if column.name != "body"))
+    .where(_t.profile == bindparam("of_profile"))
+    .where(_t.id.in_(bindparam("ids", expanding=True)))
+)
+_AT = _t.sequence == bindparam("at")
+# A lease that has expired is lost by it; that it ended unsettled is kept.
+HOLD = (
+    update(triggers)
+    .where(_AT)
+    .values(
+        due=None,
+        cut=or_(_t.cut, _t.token.is_not(None)),
+        token=None,
+        waits_for=None,
+        held=bindparam("kind"),
+        reason=bindparam("why"),
+    )
+)
+RELEASE = (
+    update(triggers)
+    .where(_AT)
+    .values(due=bindparam("again_at"), held=None, reason=None)
+)
+RETRY = update(triggers).where(_AT).values(due=bindparam("again_at"), waits_for=None)
+CANCEL = (
+    update(triggers)
+    .where(_AT)
+    .values(
+        held=None,
+        body=None,
+        reason=None,
+        settled_at=bindparam("ended_at"),
+        settlement=Settled.CANCELLED.value,
+    )
 )
 
 # From here on statements take `most` rows: a writer must not keep others waiting.

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Settling = tuple[SqliteLoan, Settlement]
+ScopedKey = tuple[str, str]  # profile, key
 
 _STEP = 1000  # rows in one transaction: a writer must not keep others waiting
 
@@ -58,7 +59,7 @@ class Writes:
         async with self.database.writing() as connection:
             found = await connection.execute(statements.ACCEPT, rows)
             new = {(profile, id_) for profile, id_ in found}
-            await _advance(connection, filter(self.is_ordered, triggers), now)
+            await advance(connection, self._ordered_keys(triggers), now)
         return [_remove((trigger.profile, trigger.id), new) for trigger in triggers]
 
     async def redrive(self, letter: DeadLetter) -> bool:
@@ -70,7 +71,7 @@ class Writes:
         async with self.database.writing() as connection:
             await connection.execute(statements.UNBURY, buried)
             new = (await connection.execute(statements.ACCEPT, [row])).all()
-            await _advance(connection, filter(self.is_ordered, [trigger]), now)
+            await advance(connection, self._ordered_keys([trigger]), now)
         return bool(new)
 
     async def lend(self, most: int) -> Sequence[SqliteLoan]:
@@ -104,7 +105,9 @@ class Writes:
                 for loan, end in settlings
             ]
             await connection.execute(statements.SETTLE, rows)
-            await _advance(connection, (loan.trigger for loan, _ in settlings), now)
+            await advance(
+                connection, _keys_of(loan.trigger for loan, _ in settlings), now
+            )
         return [_remove(token, held) for token in tokens]
 
     async def renew(self, tokens: Collection[str]) -> Collection[str]:
@@ -149,6 +152,9 @@ class Writes:
         """Return whether the trigger is lent in the order of its key."""
         return self.options.ordered and trigger.key is not None
 
+    def _ordered_keys(self, triggers: Iterable[Trigger]) -> Collection[ScopedKey]:
+        return _keys_of(filter(self.is_ordered, triggers))
+
     def _after_wakes(self, settlement: Settlement, loan: SqliteLoan) -> Settlement:
         """Return the settlement, without its wait if the secret was replaced since."""
         match settlement:
@@ -169,17 +175,20 @@ class Writes:
         return total
 
 
-async def _advance(
-    connection: AsyncConnection, triggers: Iterable[Trigger], now: datetime
+async def advance(
+    connection: AsyncConnection, keys: Collection[ScopedKey], now: datetime
 ) -> None:
-    """Make the first unsettled trigger of each key due."""
-    keys = {(trigger.profile, trigger.key) for trigger in triggers if trigger.key}
+    """Make the first unsettled trigger of each key due, unless a person holds it."""
     if keys:
         rows = [
             {"of_profile": profile, "of_key": key, "now": to_microseconds(now)}
             for profile, key in keys
         ]
         await connection.execute(statements.ADVANCE, rows)
+
+
+def _keys_of(triggers: Iterable[Trigger]) -> Collection[ScopedKey]:
+    return {(trigger.profile, trigger.key) for trigger in triggers if trigger.key}
 
 
 def _read(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan | None:

@@ -17,7 +17,7 @@ RowValues = tuple[str | int | bool, ...]  # the first two are profile and id
 _NONE_DONE = "[]"
 _STATES = {
     ClaimStatus.CLAIMED: TriggerState.LEASED,
-    ClaimStatus.PARKED: TriggerState.WAITING,
+    ClaimStatus.PARKED: TriggerState.RETRYING,
     ClaimStatus.DONE: TriggerState.DONE,
     ClaimStatus.BURIED: TriggerState.BURIED,
 }
@@ -83,11 +83,13 @@ def status_of(row: ClaimRow) -> QueueStatus:
     """Return what is known of the trigger; it was accepted before it was claimed."""
     claimed_at: datetime = row.claimed_at
     settled_at: datetime | None = row.settled_at
+    state = _STATES[ClaimStatus(row.status)]
+    if state is TriggerState.RETRYING and not row.attempts:
+        state = TriggerState.WAITING
     return QueueStatus(
-        state=_STATES[ClaimStatus(row.status)],
+        state=state,
         attempts=row.attempts,
         accepted_at=claimed_at,
-        due=None,
         settled_at=settled_at,
     )
 

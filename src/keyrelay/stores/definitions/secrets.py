@@ -148,6 +148,14 @@ class SecretStore:
         async with self.database.reading() as connection:
             return tuple(await read_rows(connection, wanted, listing.slice, sealed_of))
 
+    async def users(self, profile: str, id_: str) -> frozenset[str]:
+        """Return the ids of the actions that refer to the secret."""
+        wanted = select(actions.c.id).where(
+            actions.c.profile == profile, actions.c.secret == id_
+        )
+        async with self.database.reading() as connection:
+            return frozenset(await connection.scalars(wanted))
+
     async def _resealed(self, before: SealedSecret, edit: SecretEdit) -> SealedSecret:
         """Seal as a new version, so that no older row opens, whatever has changed."""
         vault, world = self.journal.audit_log.vault, self.journal.audit_log.world

@@ -1,0 +1,166 @@
+"""Trigger view: which unsettled triggers are meant, and how one is shown."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.audit_view import record_document
+from keyrelay.cli.dead_letter_view import letter_document
+from keyrelay.cli.output import Document, date, put_document, show, show_table
+from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.session import Session
+from keyrelay.model.backlog import (
+    UNSETTLED,
+    QueueEntry,
+    QueueQuery,
+    QueueStatus,
+    TriggerState,
+)
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.intervention import Act
+from keyrelay.model.trigger import Trigger
+from keyrelay.ports import TriggerQueue
+from keyrelay.services.intervening import Intervening
+from keyrelay.services.naming import find_secret, whole_id
+from keyrelay.services.trigger_status import TriggerStatus
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.secrets import id_of
+
+_ATTEMPT_COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
+State = Annotated[
+    TriggerState | None,
+    typer.Option("--state", help="Only those that stand so."),
+]
+SecretFilter = Annotated[
+    str | None,
+    typer.Option("--secret", help="Only those that use this secret, by id or key."),
+]
+ReasonFilter = Annotated[
+    str | None, typer.Option("--reason", help="Only those with this in their reason.")
+]
+
+COLUMNS = ("id", "state", "action", "attempts", "due", "reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFilter:
+    """Filters as they were written; None lets everything through."""
+
+    state: TriggerState | None = None
+    action: str | None = None
+    secret: str | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.state is not None and self.state not in UNSETTLED:
+            states = ", ".join(UNSETTLED)
+            raise WrongUsage(f"what is {self.state} is settled; listed are: {states}")
+
+    async def query(self, session: Session) -> QueueQuery:
+        secrets, profile = session.store.definitions.secrets, session.profile.id
+        secret, users = None, frozenset[str]()
+        if self.secret is not None:
+            secret = id_of(await find_secret(secrets, profile, self.secret))
+            users = await secrets.users(profile, secret)
+        return QueueQuery(
+            state=self.state,
+            action=await session.action_id(self.action),
+            secret=secret,
+            users=users,
+            reason=self.reason,
+        )
+
+    async def rows(
+        self, session: Session, limit: int | None
+    ) -> AsyncIterator[Document]:
+        query, found = await self.query(session), 0
+        async with session.queue() as queue:
+            async for entry in queue.entries(session.profile.id, query):
+                if found == limit:
+                    return
+                found += 1
+                yield _entry_document(entry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerChoice:
+    """Triggers chosen by id, or `all` that match the filter."""
+
+    ids: Sequence[str]
+    all: bool
+    filter: QueueFilter
+
+    def __post_init__(self) -> None:
+        if bool(self.ids) == self.all:
+            raise WrongUsage("give ids of triggers, or --all with or without filters")
+
+    async def read(self, session: Session, act: Act) -> Sequence[str]:
+        query, profile = await self.filter.query(session), session.profile.id
+        async with session.queue() as queue:
+            if self.ids:
+                find = queue.beginning
+                return [await whole_id(find, profile, each) for each in self.ids]
+            service = intervening(session, queue)
+            chosen = await service.choose(profile, query, act)
+        return [entry.id for entry in chosen]
+
+
+def intervening(session: Session, queue: TriggerQueue) -> Intervening:
+    store = session.store
+    journal = Journal(audit_log=store.audit_log)
+    return Intervening(queue=queue, journal=journal, trail=store.trail)
+
+
+def _entry_document(entry: QueueEntry) -> Document:
+    names = {"id": entry.id, "action": entry.action, "key": entry.key}
+    return {**names, **_status_document(entry.status)}
+
+
+def show_status(status: TriggerStatus, *, as_json: bool) -> None:
+    fields = {"id": status.trigger, **_state(status.queue), **_asked_for(status)}
+    attempts = [record_document(entry) for entry in status.attempts]
+    letter = None if status.letter is None else letter_document(status.letter)
+    if as_json:
+        put_document({**fields, "dead_letter": letter, "attempt_records": attempts})
+        return
+    show(fields if letter is None else {**fields, "buried_because": letter["reason"]})
+    show_table(attempts, _ATTEMPT_COLUMNS)
+
+
+def _asked_for(status: TriggerStatus) -> Document:
+    """Return what the trigger asks for, where it is still kept."""
+    match status:
+        case TriggerStatus(letter=DeadLetter(trigger=trigger)):
+            pass
+        case TriggerStatus(queue=QueueStatus(trigger=Trigger() as trigger)):
+            pass
+        case _:  # settled: its attempts name the action
+            named = [entry.document.get("action") for entry in status.attempts[-1:]]
+            return {"action": named[0]} if named else {}
+    return {
+        "action": trigger.action,
+        "key": trigger.key,
+        "raised_at": date(trigger.lifetime.raised_at),
+        "deadline": date(trigger.lifetime.deadline),
+        "data": trigger.document()["data"],
+    }
+
+
+def _state(status: QueueStatus | None) -> Document:
+    if status is None:
+        return {"state": "forgotten"}
+    return _status_document(status)
+
+
+def _status_document(status: QueueStatus) -> Document:
+    return {
+        "state": status.state,
+        "attempts": status.attempts,
+        "accepted_at": date(status.accepted_at),
+        "due": date(status.wait.due),
+        "reason": status.wait.reason,
+        "waits_for": status.wait.secret,
+        "settled_at": date(status.settled_at),
+    }

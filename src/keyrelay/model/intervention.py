@@ -1,0 +1,100 @@
+"""Intervention: what a person may do to a trigger that is not settled."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus, TriggerState
+
+
+class Act(StrEnum):
+    HOLD = "hold"
+    RELEASE = "release"
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+class ActEffect(StrEnum):
+    """What an act does to one trigger."""
+
+    APPLIED = "applied"
+    ALREADY = "already"  # it was as the act wants it
+    IMPOSSIBLE = "impossible"  # another act must come first
+    TOO_LATE = "too late"
+    UNKNOWN = "unknown"  # there is no such trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervened:
+    """What became of one trigger; `status` is that before the act.
+
+    `cut`: an attempt ended unsettled, so that its peer may have the message. `action`
+    is None where it is not known.
+    """
+
+    id: str
+    effect: ActEffect
+    status: QueueStatus | None = None
+    action: str | None = None
+    cut: bool = False
+
+
+_WAITING = (TriggerState.WAITING, TriggerState.RETRYING)
+# Any other state is too late.
+_EFFECTS: Mapping[Act, Mapping[TriggerState, ActEffect]] = {
+    Act.HOLD: {
+        **dict.fromkeys(_WAITING, ActEffect.APPLIED),
+        TriggerState.HELD: ActEffect.ALREADY,
+        TriggerState.CANCELLING: ActEffect.IMPOSSIBLE,
+    },
+    Act.RELEASE: {
+        TriggerState.HELD: ActEffect.APPLIED,
+        **dict.fromkeys((*_WAITING, TriggerState.LEASED), ActEffect.ALREADY),
+        TriggerState.CANCELLING: ActEffect.IMPOSSIBLE,
+    },
+    Act.CANCEL: {
+        **dict.fromkeys((*_WAITING, TriggerState.HELD), ActEffect.APPLIED),
+        TriggerState.CANCELLING: ActEffect.APPLIED,
+        TriggerState.CANCELLED: ActEffect.ALREADY,
+    },
+    Act.RETRY: {
+        **dict.fromkeys(_WAITING, ActEffect.APPLIED),
+        TriggerState.HELD: ActEffect.IMPOSSIBLE,
+        TriggerState.CANCELLING: ActEffect.IMPOSSIBLE,
+    },
+}
+
+
+def judge(act: Act, state: TriggerState) -> ActEffect:
+    """Decide what the act does to a trigger in that state.
+
+    What is in flight is left alone: what its peer has done cannot be undone.
+    """
+    return _EFFECTS[act].get(state, ActEffect.TOO_LATE)
+
+
+class Interventions(Protocol):
+    """What a person sees and changes in a queue. Each raises ports.Unavailable.
+
+    A port of services, not of the engine.
+    """
+
+    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
+        """Yield the unsettled triggers that match, each once.
+
+        A log knows those that a worker has taken from it.
+        """
+
+    async def intervene(
+        self, act: Act, profile: str, ids: Sequence[str], note: str
+    ) -> Sequence[Intervened]:
+        """Do what `judge` allows; return what became of each, in order.
+
+        What is held has no due time, and no worker leases it; `note` says why. What is
+        cancelled is held, too, until `conclude` settles it: between the two it is
+        recorded. A retry makes a trigger due now. All is durable on return.
+        """
+
+    async def conclude(self, profile: str, ids: Sequence[str]) -> None:
+        """Settle as cancelled what is held to be; leave all others as they are."""
