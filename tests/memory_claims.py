@@ -1,7 +1,7 @@
 """Claims in memory: the promises of ports.Claims in few words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keyrelay.model.backlog import QueueStatus, TriggerState
@@ -106,12 +106,14 @@ class MemoryClaims:
             return Busy()  # no answer of ours is ever lost
         verdict = judge(arrival, None if entry is None else self._seen(entry))
         if isinstance(verdict, Go):
+            claimed_at = self._begun(arrival, entry)
             self.book.entries[place] = Entry(
                 arrival=claimed(arrival, verdict),
                 status=ClaimStatus.CLAIMED,
                 owner=self,
-                claimed_at=self._begun(arrival, entry),
+                claimed_at=claimed_at,
             )
+            return replace(verdict, claimed_at=claimed_at)
         return verdict
 
     def end_one(self, ending: Ending) -> bool:

@@ -227,7 +227,7 @@ class MemoryQueue:
         lease = MemoryLease(
             queue=self,
             row=row,
-            trigger=row.trigger,
+            trigger=row.trigger.dated(row.accepted_at),
             number=row.attempts,
             unsettled=(
                 CutLeases(since=row.accepted_at, is_last=follows_cut)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -162,22 +162,23 @@ def test_an_event_that_would_be_refused_does_not_fit(
     assert not payloads("structuredEvent").is_valid({**example["payload"], **changed})
 
 
-@pytest.mark.parametrize("waits_for", [None, MAIL_SECRET])
+@pytest.mark.parametrize(
+    ("waits_for", "dated_at"), [(None, NOON), (MAIL_SECRET, NOON), (None, None)]
+)
 def test_its_headers_of_waiting_triggers_are_those_that_workers_write(
-    waits_for: str | None,
+    waits_for: str | None, dated_at: datetime | None
 ) -> None:
     done = frozenset({"a@b"})
     arrival = Arrival(profile=PROFILE, id="t1", attempts=2, done=done)
     wait = Wait(NOON + timedelta(seconds=5), waits_for)
 
-    written = _texts(parked_headers(arrival, PLACE, wait, "later"))
+    written = _texts(parked_headers(arrival, PLACE, wait, "later", dated_at))
 
     schema = DOCUMENT["components"]["schemas"]["parkedHeaders"]
-    optional = set() if waits_for else {"keyrelay-waits-for"}
-    assert written.keys() == schema["properties"].keys() - optional
-    assert set(schema["required"]) == schema["properties"].keys() - {
-        "keyrelay-waits-for"
-    }
+    given = {"keyrelay-waits-for": waits_for, "keyrelay-dated": dated_at}
+    left_out = {name for name, value in given.items() if value is None}
+    assert written.keys() == schema["properties"].keys() - left_out
+    assert set(schema["required"]) == schema["properties"].keys() - given.keys()
     headers("parked").validate(written)
 
 

@@ -1,18 +1,22 @@
 """The promises of ports.Lease: what becomes of a trigger once it is settled."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from keyrelay.model.settlement import Done, Settlement, TryAgain
+from keyrelay.model.trigger import Lifetime, Trigger
 from tests.contract.queues import (
     BURY,
+    LEASE,
     SECOND,
     OpenQueue,
     Place,
     Stop,
     lease,
+    letter,
     next_due,
     settle_next,
     trigger,
@@ -160,3 +164,63 @@ async def test_a_secret_replaced_during_the_attempt_leaves_no_wait(
     again = await lease(queue)
     await again.settle(TryAgain(after=DAY, waits_for=SECRET))
     assert await next_due(queue) is None, "it has seen the new secret"
+
+
+# The date of a message
+
+
+def raised(at: datetime) -> Trigger:
+    return replace(trigger(), lifetime=Lifetime(raised_at=at, deadline=at + 90 * DAY))
+
+
+@pytest.mark.parametrize("off", [-30 * DAY, timedelta(minutes=6)], ids=str)
+async def test_a_date_that_is_far_away_is_that_of_the_first_look_on_every_attempt(
+    place: Place, queue: OpenQueue, off: timedelta
+) -> None:
+    before = place.clock.time
+    await queue.accept(raised(before + off))
+    async with place.open() as dying:
+        date = (await lease(dying)).trigger.lifetime.date
+        after = place.clock.time
+    await place.pass_time(LEASE + SECOND)
+
+    again = await lease(queue)
+    await again.settle(TryAgain(after=SECOND))
+    await place.pass_time(2 * DAY)
+    last = await lease(queue)
+
+    assert before <= date <= after
+    assert again.trigger.lifetime.date == last.trigger.lifetime.date == date
+
+
+async def test_a_date_that_was_near_at_first_stays_however_often_it_is_tried(
+    place: Place, queue: OpenQueue
+) -> None:
+    raised_at = place.clock.time - DAY + timedelta(minutes=1)
+    await queue.accept(raised(raised_at))
+
+    dates = []
+    for _ in range(3):
+        again = await lease(queue)
+        dates.append(again.trigger.lifetime.date)
+        await again.settle(TryAgain(after=SECOND))
+        await place.pass_time(2 * DAY)
+
+    assert dates == [raised_at] * 3
+
+
+async def test_a_redriven_trigger_is_dated_anew(place: Place, queue: OpenQueue) -> None:
+    await queue.accept(raised(place.clock.time))
+    await settle_next(queue, BURY)
+    await place.pass_time(2 * DAY)
+    before = place.clock.time
+
+    await queue.redrive(letter(trigger()))
+    after = place.clock.time
+    await place.pass_time(place.retry_wait)
+    first = await lease(queue)
+    await first.settle(TryAgain(after=SECOND))
+    await place.pass_time(2 * DAY)
+
+    assert before <= first.trigger.lifetime.date <= after
+    assert (await lease(queue)).trigger.lifetime.date == first.trigger.lifetime.date

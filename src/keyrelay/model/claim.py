@@ -70,14 +70,15 @@ class ClaimState:
 class Go:
     """The caller may attempt the trigger, as attempt `number`, counting from 1.
 
-    `cut` and `done` are as in Arrival. `unsettled` is None, too, where it is not known
-    since when the trigger is claimed.
+    `cut` and `done` are as in Arrival, `claimed_at` as in ClaimState. `claimed_at` and
+    `unsettled` are None where it is not known since when the trigger is claimed.
     """
 
     number: int
     cut: bool
     done: frozenset[str]
     unsettled: CutLeases | None = field(default=None, compare=False)
+    claimed_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,10 @@ def judge(arrival: Arrival, state: ClaimState | None) -> Judgement:
         return Busy()
     earlier = _earlier_attempts(state, arrival)
     go = _go(_completed(arrival, earlier))
-    return replace(go, unsettled=_cut_leases(state, arrival, earlier)) if go.cut else go
+    if arrival.generation > known.generation:
+        return go  # redriven: what is on record was before that
+    unsettled = _cut_leases(state, earlier) if go.cut else None
+    return replace(go, unsettled=unsettled, claimed_at=state.claimed_at)
 
 
 def claimed(arrival: Arrival, go: Go) -> Arrival:
@@ -141,11 +145,7 @@ def _earlier_attempts(state: ClaimState, arrival: Arrival) -> Arrival:
     return replace(known, cut=not _was_put_back_by(arrival, known))
 
 
-def _cut_leases(
-    state: ClaimState, arrival: Arrival, earlier: Arrival
-) -> CutLeases | None:
-    if arrival.generation > state.arrival.generation:
-        return None  # redriven: what is on record was before that
+def _cut_leases(state: ClaimState, earlier: Arrival) -> CutLeases:
     taken_over = state.status is ClaimStatus.CLAIMED and state.owner is Owner.DEAD
     return CutLeases(since=state.claimed_at, is_last=taken_over and earlier.cut)
 

@@ -21,16 +21,14 @@ class DeadLetter:
 
         If its producer's clock was ahead, the lifetime begins at `raised_at`; without
         length it is the usual one. Id and `raised_at` stay, so that the message and its
-        Message-ID are the same.
+        Message-ID are the same; its date is decided anew.
         """
         lifetime = self.trigger.lifetime
         begin = max(now, lifetime.raised_at)
         length = lifetime.deadline - lifetime.raised_at
         deadline = _later(begin, length or STANDARD_LIFETIME)
-        return replace(
-            self.trigger,
-            lifetime=Lifetime(raised_at=lifetime.raised_at, deadline=deadline),
-        )
+        redriven = Lifetime(raised_at=lifetime.raised_at, deadline=deadline)
+        return replace(self.trigger, lifetime=redriven.dated(now))
 
 
 def _later(instant: datetime, by: timedelta) -> datetime:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -22,6 +22,9 @@ LARGEST_TRIGGER = 1024 * 1024  # bytes; what SQS takes for one message
 # Numbers may be written longer than they were sent: 1e15 becomes 1000000000000000.0.
 _MOST_GROWTH = 4
 STANDARD_LIFETIME = timedelta(hours=24)
+# Servers refuse a mail whose date is further away, and mailboxes sort it out of sight.
+_OLDEST_DATE = timedelta(days=1)
+_MOST_AHEAD = timedelta(minutes=5)
 
 _FIELDS = frozenset({"id", "profile", "action", "data", "key", "raised_at", "deadline"})
 # What may stand in a Message-ID (RFC 5322 dot-atom) and in an SQS deduplication id.
@@ -34,10 +37,28 @@ class MalformedTrigger(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetime:
-    """When a trigger was raised, and when its retries end; both in UTC."""
+    """When a trigger was raised, and when its retries end; both in UTC.
+
+    `dated_at` is the date of its message (RFC 5322, 3.6.1), None until it is decided.
+    A source keeps what decides it; it is no part of what is encoded.
+    """
 
     raised_at: datetime
     deadline: datetime
+    dated_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def date(self) -> datetime:
+        return self.dated_at or self.raised_at
+
+    def dated(self, first_seen: datetime) -> Self:
+        """Decide the date: when it was raised, unless that is far from `first_seen`.
+
+        `first_seen` is when the trigger was accepted or first claimed, by our clock.
+        """
+        ahead = self.raised_at - first_seen
+        is_near = -_OLDEST_DATE <= ahead <= _MOST_AHEAD
+        return replace(self, dated_at=self.raised_at if is_near else first_seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +140,10 @@ class Trigger:
             key=_key(document.get("key")),
             lifetime=_lifetime(document, origin.raised_at or now, accepted_at=now),
         )
+
+    def dated(self, first_seen: datetime) -> Self:
+        """Return the trigger with the date of its message decided, as in Lifetime."""
+        return replace(self, lifetime=self.lifetime.dated(first_seen))
 
     def encode(self) -> bytes:
         """Return JSON that `decode` reads back to an equal trigger."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from shutil import copytree
 
@@ -374,3 +375,28 @@ async def test_a_stopped_worker_does_not_hold_what_another_has_taken(
         # A heartbeat since then says nothing of what was claimed before.
         assert not await stopped.still_held(FIRST, NOON)
         assert not await stopped.still_held(FIRST, NOON)
+
+
+async def test_a_trigger_is_claimed_at_the_same_time_however_often(
+    office: Office, claims: Claims
+) -> None:
+    async with office.open(stalled=True) as dead:
+        first = await claimed_at(dead, FIRST)
+        await office.pass_time(2 * LEASE)
+        again = await claimed_at(claims, FIRST)
+    await claims.end([ending(FIRST, ClaimStatus.BURIED)])
+    await office.pass_time(LEASE)
+
+    redriven = await claimed_at(claims, REDRIVEN)
+    await claims.end([ending(REDRIVEN, ClaimStatus.PARKED)])
+    await office.pass_time(LEASE)
+
+    assert await claimed_at(claims, REDRIVEN) == redriven
+    assert first == again < redriven
+
+
+async def claimed_at(claims: Claims, arrival: Arrival) -> datetime:
+    (judged,) = await claims.claim([arrival])
+    assert isinstance(judged, Go)
+    assert judged.claimed_at is not None
+    return judged.claimed_at

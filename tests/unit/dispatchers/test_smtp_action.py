@@ -1,6 +1,7 @@
 """The action `email-smtp`: how it is read, and the mail composed from it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.outcome import Fault, Rejected
 from keyrelay.model.templates import Fact, Template
 from tests.samples import (
+    DAY,
     MAIL_DOES,
     MAIL_SECRET,
     NOON,
@@ -146,6 +148,16 @@ def test_message_id_and_date_are_the_same_on_every_attempt() -> None:
 
     expected = MailIdentity(message_id=f"<t1.{PROFILE}@example.com>", date=NOON)
     assert first.identity == second.identity == expected
+
+
+def test_a_mail_has_the_date_that_its_source_decided() -> None:
+    of = a_trigger()
+    lifetime = replace(of.lifetime, raised_at=NOON - 30 * DAY).dated(NOON)
+
+    composed = parse_email_smtp().compose(replace(of, lifetime=lifetime), ())
+
+    assert isinstance(composed, Mail)
+    assert composed.identity.date == NOON
 
 
 def test_each_address_is_a_recipient_once_in_the_order_of_the_fields() -> None:

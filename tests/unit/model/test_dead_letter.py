@@ -52,3 +52,12 @@ def test_a_deadline_at_the_end_of_the_calendar_stays_there(now: datetime) -> Non
     letter = a_letter(Lifetime(raised_at=NOON - timedelta(days=1), deadline=LAST))
 
     assert letter.redriven(now).lifetime.deadline == LAST
+
+
+def test_the_date_of_a_redriven_message_is_decided_anew() -> None:
+    lifetime = Lifetime(raised_at=NOON, deadline=NOON + timedelta(hours=24))
+    letter = a_letter(lifetime.dated(NOON))
+
+    assert letter.redriven(NOON + timedelta(hours=2)).lifetime.date == NOON
+    later = NOON + timedelta(days=30)
+    assert letter.redriven(later).lifetime.date == later

@@ -11,7 +11,7 @@ from keyrelay.model.data_point import facts_of
 from keyrelay.model.documents import DEEPEST
 from keyrelay.model.instant import wire_instant
 from keyrelay.model.templates import Fact, plain
-from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
+from keyrelay.model.trigger import LARGEST_TRIGGER, Lifetime, MalformedTrigger, Trigger
 from tests.samples import DAY, MAIL_ACTION, NOON, ORIGIN, OTHER_PROFILE, PROFILE
 from tests.triggers import GOOD, JSON, ODD, REFUSED, SMALLEST
 
@@ -337,3 +337,57 @@ def test_at_the_end_of_the_calendar_a_deadline_stays_there() -> None:
     trigger = Trigger.parse(json.dumps(SMALLEST).encode(), origin)
 
     assert trigger.lifetime.deadline == last
+
+
+# The date of its message
+
+FIRST = datetime.min.replace(tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "off",
+    [timedelta(), -DAY, timedelta(minutes=5), timedelta(hours=-23)],
+    ids=str,
+)
+def test_a_message_is_dated_when_its_trigger_was_raised(off: timedelta) -> None:
+    lifetime = Lifetime(raised_at=NOON + off, deadline=NOON + DAY)
+
+    assert lifetime.dated(NOON).date == lifetime.date == NOON + off
+
+
+@pytest.mark.parametrize(
+    "raised_at",
+    [
+        NOON - DAY - timedelta.resolution,
+        NOON + timedelta(minutes=5) + timedelta.resolution,
+        datetime(1970, 1, 1, tzinfo=UTC),
+        FIRST,
+        LAST,
+    ],
+    ids=str,
+)
+def test_a_message_whose_trigger_was_raised_far_away_is_dated_when_it_was_first_seen(
+    raised_at: datetime,
+) -> None:
+    lifetime = Lifetime(raised_at=raised_at, deadline=LAST)
+
+    assert lifetime.dated(NOON).date == NOON
+    assert lifetime.dated(NOON).raised_at == raised_at
+
+
+@given(
+    raised_at=st.datetimes(timezones=st.just(UTC)),
+    first_seen=st.datetimes(timezones=st.just(UTC)),
+)
+def test_no_message_is_dated_far_from_when_it_was_first_seen(
+    raised_at: datetime, first_seen: datetime
+) -> None:
+    lifetime = Lifetime(raised_at=raised_at, deadline=LAST).dated(first_seen)
+
+    assert -DAY <= lifetime.date - first_seen <= timedelta(minutes=5)
+
+
+def test_a_producer_cannot_set_the_date() -> None:
+    with pytest.raises(MalformedTrigger):
+        parse(dated_at=NOON.isoformat())

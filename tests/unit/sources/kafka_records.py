@@ -71,7 +71,7 @@ def parked(
 ) -> Headers:
     """Return the headers with which a worker puts a trigger back."""
     arrival = replace(a_record(of).arrival, sequence=sequence, attempts=sequence)
-    return parked_headers(arrival, ORIGIN, Wait(due, waits_for), "451 later")
+    return parked_headers(arrival, ORIGIN, Wait(due, waits_for), "451 later", None)
 
 
 def a_record(of: Trigger) -> Record:

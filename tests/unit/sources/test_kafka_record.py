@@ -99,9 +99,10 @@ def test_what_is_put_back_is_read_back(
     )
     wait = Wait(due, waits_for)
 
-    headers = parked_headers(arrival, ORIGIN, wait, "451 later")
+    headers = parked_headers(arrival, ORIGIN, wait, "451 later", due)
     read = read_parked(fetched(raw(TRIGGER, of=SHORT, headers=headers)))
 
+    assert read.trigger.lifetime.dated_at == due
     assert read == Record(
         trigger=trigger(),
         arrival=arrival,
@@ -137,7 +138,7 @@ def test_a_topic_may_be_called_anything() -> None:
 
 
 @given(
-    name=st.sampled_from(NAMES),
+    name=st.sampled_from([*NAMES, "keyrelay-dated"]),
     value=st.none() | st.binary(max_size=50) | st.integers().map(lambda n: b"%d" % n),
 )
 @example(name="keyrelay-life", value=b"-1")
@@ -150,6 +151,8 @@ def test_a_topic_may_be_called_anything() -> None:
 @example(name="keyrelay-done", value=b'["\\ud800"]')
 @example(name="keyrelay-due", value=b"2030-01-01T12:00:00")
 @example(name="keyrelay-due", value=b"0001-01-01T00:00:00+23:59")
+@example(name="keyrelay-dated", value=b"yesterday")
+@example(name="keyrelay-dated", value=None)
 @example(name="keyrelay-origin", value=b"somewhere")
 @example(name="keyrelay-waits-for", value=b"\xff")
 def test_garbage_in_a_header_is_read_safely_or_refused(

@@ -206,7 +206,7 @@ def _identity(sender: Mailbox, trigger: Trigger) -> MailIdentity:
     domain = sender.address.rpartition("@")[2]
     return MailIdentity(
         message_id=f"<{trigger.id}.{trigger.profile}@{domain}>",
-        date=trigger.lifetime.raised_at,
+        date=trigger.lifetime.date,
     )
 
 

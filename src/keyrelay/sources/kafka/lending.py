@@ -9,7 +9,7 @@ done with it (model/claim.py).
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -93,7 +93,8 @@ class Lending:
     ) -> KafkaLoan | None:
         match judgement:
             case Go():
-                return KafkaLoan(record=record, claim=judgement, lent_at=asked_at)
+                dated = _dated(record, judgement.claimed_at or asked_at)
+                return KafkaLoan(record=dated, claim=judgement, lent_at=asked_at)
             case Known():
                 self.buffer.finish(record, self.world.now())
                 return None
@@ -132,6 +133,13 @@ class Lending:
         else:
             self.buffer.wait(record, record.wait.until)
         drawn.early.remove(record)
+
+
+def _dated(record: Record, claimed_at: datetime) -> Record:
+    """Return the record with the date of its message, which a worker decides once."""
+    if record.trigger.lifetime.dated_at is not None:
+        return record
+    return replace(record, trigger=record.trigger.dated(claimed_at))
 
 
 def _say_what_is_too_late(due: Sequence[Record], now: datetime) -> None:

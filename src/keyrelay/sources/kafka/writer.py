@@ -47,12 +47,14 @@ class TopicWriter:
     async def redrive(self, trigger: Trigger, arrival: Arrival) -> None:
         """Bring a buried trigger back, which is due at once."""
         wait = Wait(self.world.now())
-        headers = parked_headers(arrival, _REDRIVEN, wait, "redriven")
+        dated_at = trigger.lifetime.dated_at
+        headers = parked_headers(arrival, _REDRIVEN, wait, "redriven", dated_at)
         await self._accept(self._parked(trigger, wait, headers))
 
     async def park(self, record: Record, wait: Wait, reason: str) -> bool:
         """Write a record that waits; False, its topic takes no record of its size."""
-        headers = parked_headers(record.arrival, record.origin, wait, reason)
+        dated_at = record.trigger.lifetime.dated_at
+        headers = parked_headers(record.arrival, record.origin, wait, reason, dated_at)
         try:
             await self.producer.send(self._parked(record.trigger, wait, headers))
         except TooLarge as fault:

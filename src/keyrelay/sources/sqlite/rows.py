@@ -98,11 +98,12 @@ def loan(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan:
     body = row.body if isinstance(row.body, bytes) else b""
     try:
         trigger, done = Trigger.decode(body), frozenset(json.loads(row.done))
-    except (ValueError, TypeError):
+        accepted_at = to_instant(row.accepted_at)
+    except (ValueError, TypeError, OverflowError):
         raise MalformedTrigger("it is not what was written") from None
     return SqliteLoan(
         token=row.token,
-        trigger=trigger,
+        trigger=trigger.dated(accepted_at),
         number=row.attempts,
         unsettled=_cut_leases(row) if row.cut else None,
         done=done,

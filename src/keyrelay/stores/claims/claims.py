@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyrelay.concurrency.background import background
@@ -116,7 +116,8 @@ class ClaimStore:
 
     async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
         """End claims; return of each whether it was still held. Raises Unavailable."""
-        parameters = self._parameters(ending_row(ending) for ending in endings)
+        rows = [ending_row(ending) for ending in endings]
+        parameters = self._parameters(rows, self.records.world.now())
         async with self.records.database.autocommit() as connection:
             found = await connection.execute(self._statements.end, parameters)
             ended = {(profile, id_) for profile, id_ in found}
@@ -163,8 +164,9 @@ class ClaimStore:
     async def _claim_new(
         self, asked: Mapping[ScopedId, Arrival]
     ) -> dict[ScopedId, Judgement]:
-        firsts = {id_: judge(arrival, None) for id_, arrival in asked.items()}
-        parameters = self._parameters(_claim_rows(asked, firsts))
+        now = self.records.world.now()
+        firsts = {id_: _at(now, judge(each, None)) for id_, each in asked.items()}
+        parameters = self._parameters(_claim_rows(asked, firsts), now)
         async with self.records.database.autocommit() as connection:
             found = await connection.execute(self._statements.claim, parameters)
             return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
@@ -178,15 +180,17 @@ class ClaimStore:
             wanted = {"now": now, "rows": encode(asked)}
             found = await connection.execute(self._statements.states, wanted)
             known = {(row.profile, row.id): self._state(row) for row in found}
-            judged = {id_: judge(asked[id_], known[id_]) for id_ in known}
+            at = world.now()
+            judged = {id_: _at(at, judge(asked[id_], known[id_])) for id_ in known}
             if rows := _claim_rows(asked, judged):
-                parameters = self._parameters(rows)
+                parameters = self._parameters(rows, at)
                 await connection.execute(self._statements.take, parameters)
         return judged
 
-    def _parameters(self, rows: Iterable[RowValues]) -> Mapping[str, object]:
+    def _parameters(
+        self, rows: Iterable[RowValues], now: datetime
+    ) -> Mapping[str, object]:
         """Return the parameters of a statement that writes."""
-        now = self.records.world.now()
         return {"ours": self._heartbeat.id, "now": now, "rows": encode(rows)}
 
     def _state(self, row: ClaimRow) -> ClaimState:
@@ -224,6 +228,13 @@ async def open_claims(
                 _claims=held,
                 _upkeep=running,
             )
+
+
+def _at(now: datetime, judgement: Judgement) -> Judgement:
+    """Return the judgement; the first claim of a generation is made now."""
+    if isinstance(judgement, Go) and judgement.claimed_at is None:
+        return replace(judgement, claimed_at=now)
+    return judgement
 
 
 def _claim_rows(

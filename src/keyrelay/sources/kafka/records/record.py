@@ -1,8 +1,9 @@
 """Records: triggers as they stand in Kafka, and what is known of earlier attempts.
 
 A producer writes the trigger alone. A worker that puts a trigger back also writes
-headers: which record of the trigger it is, what was attempted, when it is due and where
-it was first read. Headers are believed only in the topics that workers write.
+headers: which record of the trigger it is, what was attempted, when it is due, where it
+was first read and the date of its message. Headers are believed only in the topics that
+workers write.
 
 The headers `keyrelay-life` and `keyrelay-turn` hold `Arrival.generation` and
 `Arrival.sequence` (model/claim.py). Their names must not change: a record outlives the
@@ -117,7 +118,7 @@ def read_parked(fetched: FetchedRecord) -> Record:
     headers = {name.removeprefix(_PREFIX): value for name, value in raw.headers}
     try:
         return Record(
-            trigger=trigger,
+            trigger=_dated(trigger, headers),
             arrival=_arrival(trigger, headers),
             origin=_place(headers["origin"]),
             position=fetched.position,
@@ -135,7 +136,11 @@ def waits_for(raw: ConsumerRecord) -> str | None:
 
 
 def parked_headers(
-    arrival: Arrival, origin: TopicPartitionOffset, wait: Wait, reason: str
+    arrival: Arrival,
+    origin: TopicPartitionOffset,
+    wait: Wait,
+    reason: str,
+    dated_at: datetime | None,
 ) -> Headers:
     """Return the headers of a trigger that a worker puts back."""
     headers = {
@@ -150,6 +155,8 @@ def parked_headers(
     }
     if wait.for_secret is not None:
         headers["waits-for"] = wait.for_secret
+    if dated_at is not None:
+        headers["dated"] = dated_at.isoformat()
     return _encoded(headers)
 
 
@@ -171,6 +178,13 @@ def _encoded(headers: dict[str, str]) -> Headers:
 
 
 # Each of these raises ValueError for what no worker writes; a header may hold null.
+
+
+def _dated(trigger: Trigger, headers: Mapping[str, bytes | None]) -> Trigger:
+    if "dated" not in headers:  # a release before 0.3 wrote it
+        return trigger
+    dated_at = parse_instant(_text(headers["dated"]), "dated")
+    return replace(trigger, lifetime=replace(trigger.lifetime, dated_at=dated_at))
 
 
 def _arrival(trigger: Trigger, headers: Mapping[str, bytes | None]) -> Arrival:
