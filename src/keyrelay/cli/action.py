@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.channels import action_rules
+from keyrelay.cli.columns import actions, instant, own_id, text, word
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.pagination import list_all
@@ -70,7 +71,14 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the actions of the profile by name."""
-    columns = ("id", "name", "active", "lock", "tags", "updated_at")
+    columns = (
+        own_id(actions),
+        text("name"),
+        word("active"),
+        word("lock"),
+        text("tags"),
+        instant("updated_at"),
+    )
     list_all(ctx, _actions.rows(name, tag), columns, limit, as_json=as_json)
 
 

@@ -5,6 +5,16 @@ from typing import Annotated
 import typer
 
 from keyrelay.cli.audit_view import RecordFilter, record_document
+from keyrelay.cli.columns import (
+    ACTION,
+    attempted,
+    instant,
+    other_id,
+    own_id,
+    records,
+    text,
+    word,
+)
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
 from keyrelay.cli.output import show
 from keyrelay.cli.pagination import list_all
@@ -35,7 +45,16 @@ def list_(
 ) -> None:
     """List the attempts of the profile, newest first."""
     attempts = RecordFilter(kind=ATTEMPT, trigger=trigger, action=action, since=since)
-    columns = ("at", "id", "trigger", "attempt", "outcome", "settlement", "reason")
+    columns = (
+        instant("at"),
+        own_id(records),
+        other_id("trigger", attempted),
+        *ACTION,
+        word("attempt", optional=True),
+        word("outcome"),
+        word("settlement", optional=True),
+        text("reason"),
+    )
     list_all(ctx, attempts.rows, columns, limit, as_json=as_json)
 
 

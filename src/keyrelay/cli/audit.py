@@ -8,6 +8,16 @@ from typing import Annotated
 import typer
 
 from keyrelay.cli.audit_view import RecordFilter, in_words, record_document
+from keyrelay.cli.columns import (
+    instant,
+    other_id,
+    own_id,
+    records,
+    subjects,
+    text,
+    word,
+)
+from keyrelay.cli.fitted import action_names
 from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
 from keyrelay.cli.output import Document, put, put_document, show
 from keyrelay.cli.pagination import Rows, list_all
@@ -49,9 +59,17 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the records of the profile, newest first."""
-    records = RecordFilter(kind=kind, trigger=trigger, action=action, since=since)
-    rows = records.rows if as_json else _in_words(records.rows)
-    columns = ("at", "id", "about", "what", "by", "detail")
+    chosen = RecordFilter(kind=kind, trigger=trigger, action=action, since=since)
+    rows = chosen.rows if as_json else _in_words(chosen.rows)
+    columns = (
+        instant("at"),
+        own_id(records),
+        word("about"),
+        other_id("subject", subjects),
+        text("what"),
+        text("by"),
+        text("detail"),
+    )
     list_all(ctx, rows, columns, limit, as_json=as_json)
 
 
@@ -114,8 +132,10 @@ def verify(
 
 def _in_words(rows: Rows) -> Rows:
     async def worded(session: Session, limit: int | None) -> AsyncIterator[Document]:
-        async for record in rows(session, limit):
-            yield in_words(record)
+        found = [record async for record in rows(session, limit)]
+        names = await action_names(session, found)
+        for record in found:
+            yield in_words(record, names)
 
     return worded
 

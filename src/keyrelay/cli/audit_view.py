@@ -42,16 +42,20 @@ def record_document(entry: TrailEntry) -> Document:
     return {**entry.document, "id": entry.id, "chain": entry.chain, "seq": entry.seq}
 
 
-def in_words(record: Mapping[str, object]) -> Document:
-    """Return the record with the columns that attempts and changes have in common."""
+def in_words(record: Mapping[str, object], names: Mapping[str, str]) -> Document:
+    """Return the record with the columns that attempts and changes have in common.
+
+    `names` are those of actions, by id.
+    """
     changed = record.get("kind") == "change"
-    subject = f"{record.get('noun')} {record.get('subject')}"
+    action = str(record.get("action"))
     outcome = f"{record.get('outcome')}, {record.get('settlement')}"
     return {
         **record,
-        "by": record.get("actor") or f"action {record.get('action')}",
+        "by": record.get("actor") or names.get(action, action),
         "what": record.get("change") if changed else outcome,
-        "about": subject if changed else f"trigger {record.get('trigger')}",
+        "about": record.get("noun") if changed else "trigger",
+        "subject": record.get("subject") if changed else record.get("trigger"),
         "detail": record.get("detail") if changed else _why(record),
     }
 

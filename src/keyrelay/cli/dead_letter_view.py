@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from keyrelay.cli.columns import ACTION, buried, instant, other_id, text, word
 from keyrelay.cli.output import Document, date
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
@@ -15,7 +16,14 @@ from keyrelay.stores.unreadable import UnreadableRow
 
 UNREADABLE = "unreadable"  # in the column of the fault
 
-COLUMNS = ("trigger", "action", "fault", "attempts", "buried_at", "reason")
+COLUMNS = (
+    other_id("trigger", buried),
+    *ACTION,
+    word("fault"),
+    word("attempts", optional=True),
+    instant("buried_at"),
+    text("reason"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def show_table(documents: Sequence[Document], columns: Sequence[str]) -> None:
     from keyrelay.cli.tables import print_table
 
     heads = [column.replace("_", " ") for column in columns]
-    rows = [[_cell(each.get(column)) for column in columns] for each in documents]
+    rows = [[cell_of(each.get(column)) for column in columns] for each in documents]
     print_table(heads, rows)
 
 
@@ -65,7 +65,8 @@ async def put_json(documents: AsyncIterator[Document]) -> None:
     put("[]" if before == "[\n" else "\n]")
 
 
-def _cell(value: object) -> str:
+def cell_of(value: object) -> str:
+    """Return what stands in a table's cell."""
     return printable(_printed(value), _LONGEST_CELL)
 
 

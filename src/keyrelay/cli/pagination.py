@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import typer
 
-from keyrelay.cli.output import Document, put_json, say, show_table
+from keyrelay.cli.columns import Column
+from keyrelay.cli.fitted import put_table
+from keyrelay.cli.output import Document, put_json, say
 from keyrelay.cli.session import Session, perform
 
 _IN_A_TABLE = 100
@@ -16,7 +18,7 @@ Rows = Callable[[Session, int | None], AsyncIterator[Document]]
 def list_all(
     ctx: typer.Context,
     rows: Rows,
-    columns: Sequence[str],
+    columns: Sequence[Column],
     limit: int | None,
     *,
     as_json: bool,
@@ -29,7 +31,7 @@ def list_all(
             return
         most = limit or _IN_A_TABLE
         found = [document async for document in rows(session, most + 1)]
-        show_table(found[:most], columns)
+        await put_table(session, found[:most], columns)
         if len(found) > most:
             say(f"… and more; --limit {most * 10} shows more of them")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.store import read_catalog
+from keyrelay.cli.columns import instant, own_id, text, word
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
@@ -60,7 +61,13 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the policies of the profile by name."""
-    columns = ("id", "name", "active", "tags", "updated_at")
+    columns = (
+        own_id(lambda session: session.store.definitions.policies.beginning),
+        text("name"),
+        word("active"),
+        text("tags"),
+        instant("updated_at"),
+    )
     list_all(ctx, _policies.rows(name, tag), columns, limit, as_json=as_json)
 
 

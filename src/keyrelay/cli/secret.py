@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.channels import secret_rules
+from keyrelay.cli.columns import SECRET
 from keyrelay.cli.input import ask_value, parse_tag_options, read_document, read_value
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.output import Document, date, put, put_document, put_id, show
@@ -121,8 +122,7 @@ def list_(
                 case _:
                     yield _document(stored)
 
-    columns = ("id", "key", "type", "version", "tags", "updated_at")
-    list_all(ctx, rows, columns, limit, as_json=as_json)
+    list_all(ctx, rows, SECRET, limit, as_json=as_json)
 
 
 @app.command("show", epilog="Example: keyrelay secret show office-mail")

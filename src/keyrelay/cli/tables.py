@@ -1,4 +1,4 @@
-"""Tables: rows of text in columns, folded at a terminal and on one line elsewhere."""
+"""Tables: rows of text in columns, fitted into a terminal and on one line elsewhere."""
 
 import os
 import sys
@@ -9,7 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keyrelay.cli.columns import Content
+from keyrelay.cli.table_layout import GAP, TableContent, widths_of
+
 _WIDE = 5000  # columns where there is no terminal: nothing is wrapped there
+
+
+def terminal_width() -> int | None:
+    """Return how many columns standard output has; None, it is no terminal."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
@@ -23,6 +31,7 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table whose cells are folded where they have no room."""
     table = _table(headed=True)
     for head in heads:
         table.add_column(head, overflow="fold")
@@ -31,21 +40,32 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _print(table)
 
 
-def _width() -> int:
-    return get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+def print_content(content: TableContent) -> None:
+    """Print a table in which texts are cut where they have no room."""
+    table = _table(headed=True)
+    widths = widths_of(content, terminal_width() or _WIDE)
+    for column, width in zip(content.columns, widths, strict=True):
+        if column.content is Content.TEXT:
+            table.add_column(column.head, width=width, no_wrap=True)  # ends in "…"
+        else:
+            table.add_column(column.head, width=width, overflow="fold")
+    for row in content.rows:
+        table.add_row(*map(Text, row))
+    _print(table)
 
 
 def _table(*, headed: bool) -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=headed)
+    return Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=headed)
 
 
 def _print(table: Table) -> None:
-    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+    width = terminal_width()
+    if width and not os.environ.get("NO_COLOR"):
         Console(highlight=False).print(table)
         return
     # Captured without a terminal, it has no escape codes: with NO_COLOR rich would
     # leave out the colours alone.
-    console = Console(width=_width(), highlight=False, force_terminal=False)
+    console = Console(width=width or _WIDE, highlight=False, force_terminal=False)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():

@@ -112,8 +112,12 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """Show where a trigger stands, its attempts, and its dead letter if it has one."""
-    status = perform(ctx, lambda session: _status(session, trigger))
-    show_status(status, as_json=as_json)
+
+    async def work(session: Session) -> None:
+        status = await _status(session, trigger)
+        await show_status(session, status, as_json=as_json)
+
+    perform(ctx, work)
 
 
 async def _status(session: Session, trigger: str) -> TriggerStatus:

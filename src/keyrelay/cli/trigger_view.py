@@ -7,8 +7,19 @@ from typing import Annotated
 import typer
 
 from keyrelay.cli.audit_view import record_document
+from keyrelay.cli.columns import (
+    ACTION,
+    instant,
+    other_id,
+    own_id,
+    records,
+    text,
+    waiting,
+    word,
+)
 from keyrelay.cli.dead_letter_view import letter_document
-from keyrelay.cli.output import Document, date, put_document, show, show_table
+from keyrelay.cli.fitted import put_table
+from keyrelay.cli.output import Document, date, put_document, show
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
 from keyrelay.model.backlog import (
@@ -28,7 +39,6 @@ from keyrelay.services.trigger_status import TriggerStatus
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.secrets import id_of
 
-_ATTEMPT_COLUMNS = ("at", "id", "attempt", "outcome", "settlement", "reason")
 State = Annotated[
     TriggerState | None,
     typer.Option("--state", help="Only those that stand so."),
@@ -41,7 +51,22 @@ ReasonFilter = Annotated[
     str | None, typer.Option("--reason", help="Only those with this in their reason.")
 ]
 
-COLUMNS = ("id", "state", "action", "attempts", "due", "reason")
+COLUMNS = (
+    other_id("id", waiting),
+    word("state"),
+    *ACTION,
+    word("attempts", optional=True),
+    instant("due"),
+    text("reason"),
+)
+_ATTEMPT_COLUMNS = (
+    instant("at"),
+    own_id(records),
+    word("attempt"),
+    word("outcome"),
+    word("settlement", optional=True),
+    text("reason"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +143,9 @@ def _entry_document(entry: QueueEntry) -> Document:
     return {**names, **_status_document(entry.status)}
 
 
-def show_status(status: TriggerStatus, *, as_json: bool) -> None:
+async def show_status(
+    session: Session, status: TriggerStatus, *, as_json: bool
+) -> None:
     fields = {"id": status.trigger, **_state(status.queue), **_asked_for(status)}
     attempts = [record_document(entry) for entry in status.attempts]
     letter = None if status.letter is None else letter_document(status.letter)
@@ -126,7 +153,7 @@ def show_status(status: TriggerStatus, *, as_json: bool) -> None:
         put_document({**fields, "dead_letter": letter, "attempt_records": attempts})
         return
     show(fields if letter is None else {**fields, "buried_because": letter["reason"]})
-    show_table(attempts, _ATTEMPT_COLUMNS)
+    await put_table(session, attempts, _ATTEMPT_COLUMNS)
 
 
 def _asked_for(status: TriggerStatus) -> Document:

@@ -1,7 +1,7 @@
 """Documents: definitions stored as they were sent, as JSON beside a few columns."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -28,7 +28,7 @@ from keyrelay.stores.definitions.listing import (
     require_own_name,
 )
 from keyrelay.stores.refusals import NotFound
-from keyrelay.stores.rows import AnyRow, ids_beginning
+from keyrelay.stores.rows import AnyRow, ids_beginning, rows_of
 from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
 
 _SORTS = {
@@ -157,6 +157,15 @@ class DocumentStore(Generic[D]):
         """Raises NotFound."""
         async with self.database.reading() as connection:
             return await self._find(connection, profile, id_)
+
+    async def names(self, profile: str, ids: Collection[str]) -> Mapping[str, str]:
+        """Return the names of those that are there, by id."""
+        found = dict[str, str]()
+        async with self.database.reading() as connection:
+            async for row in rows_of(connection, self.kind.table, sorted(ids)):
+                if row.profile == profile:
+                    found[row.id] = row.name
+        return found
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """Return the ids that begin so, sorted."""

@@ -1,0 +1,56 @@
+"""Fitted tables: what a table shows of a profile, made to fit into the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from keyrelay.cli.columns import Column
+from keyrelay.cli.output import Document, cell_of
+from keyrelay.cli.session import Session
+from keyrelay.services.shortening import short_ids
+
+
+async def put_table(
+    session: Session, documents: Sequence[Document], columns: Sequence[Column]
+) -> None:
+    """Print a line each; where there is no terminal, with whole ids and instants."""
+    # Imported here: rich takes longer to load than all other output.
+    from keyrelay.cli import table_layout as layout
+    from keyrelay.cli.tables import print_content, terminal_width
+
+    named = await _with_names(session, documents)
+    rows = [[cell_of(each.get(column.name)) for column in columns] for each in named]
+    content = layout.TableContent(columns=columns, rows=rows)
+    width = terminal_width()
+    if width is not None and not content.fits(width):
+        content = layout.with_short_instants(content, session.world.now())
+    if width is not None and not content.fits(width):
+        short = {
+            column.name: await short_ids(
+                column.find(session),
+                session.profile.id,
+                content.cells(column.name),
+                column.shortest,
+            )
+            for column in columns
+            if column.find is not None
+        }
+        content = layout.without_optional(layout.with_short_ids(content, short), width)
+    print_content(content)
+
+
+async def action_names(
+    session: Session, documents: Sequence[Document]
+) -> Mapping[str, str]:
+    """Return the names of the actions that the documents are about, by id."""
+    ids = {each["action"] for each in documents if isinstance(each.get("action"), str)}
+    actions = session.store.definitions.actions
+    return await actions.names(session.profile.id, {str(id_) for id_ in ids})
+
+
+async def _with_names(
+    session: Session, documents: Sequence[Document]
+) -> Sequence[Document]:
+    names = await action_names(session, documents)
+    return [
+        {**each, "action_name": names.get(str(each.get("action")))}
+        for each in documents
+    ]
