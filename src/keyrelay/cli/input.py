@@ -46,17 +46,20 @@ def read_value(file: str, *, exact: bool) -> str:
 
 
 def ask_value(type_: SecretType) -> str | Mapping[str, object]:
-    """Ask the person at the terminal, field by field; what is secret is not shown."""
+    """Ask the person at the terminal, field by field; what is secret is not shown.
+
+    Raises Refused, and InvalidDefinition as soon as an answer cannot be used.
+    """
     if not sys.stdin.isatty():
         raise Refused("there is no terminal to ask at; give --value-file FILE, or -")
     if not type_.fields:
         return _ask(Field(name="value", description="The text.", hidden=True))
-    answers = [(field, _ask(field)) for field in type_.fields]
-    return {
-        field.name: _typed(field, answer)
-        for field, answer in answers
-        if answer or field.required
-    }
+    answers: dict[str, object] = {}
+    for field in type_.fields:
+        if (answer := _ask(field)) or field.required:
+            answers[field.name] = _typed(field, answer)
+            type_.check_some(answers)
+    return answers
 
 
 def confirm(question: str) -> None:

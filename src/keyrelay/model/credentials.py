@@ -4,9 +4,9 @@ No message quotes a value: messages name fields. A decoder's error holds its inp
 it is replaced outside of `except`, where no new exception refers to it.
 """
 
-import ipaddress
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,7 +24,6 @@ LONGEST_TEXT = 2048
 LARGEST_VALUE = 8 * 1024  # bytes
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 def _check_text(value: SecretValue) -> bool:
@@ -116,25 +115,15 @@ def read_fields(value: SecretValue, fields: Fields, type_: str) -> Mapping[str, 
 def require_printable(value: object, what: str) -> str:
     """Return a text of up to 1024 characters, or raise InvalidDefinition."""
     text = require_text(value, what, longest=1024)
-    # A control character would end a line of SMTP or HTTP early.
-    if not text.isprintable():
-        raise InvalidDefinition(f"{what} must not hold control characters")
+    # A control character would end a line of SMTP or HTTP early. A no-break space comes
+    # with what is copied from a page, and cannot be seen.
+    for number, character in enumerate(text, start=1):
+        if not character.isprintable():
+            raise InvalidDefinition(
+                f"{what} must not hold {_named(character)}, which is its character"
+                f" {number}: type it rather than pasting it"
+            )
     return text
-
-
-def require_host(value: object, what: str) -> str:
-    """Return a host name (RFC 1123 section 2.1) or an IP address in its usual form.
-
-    Raises InvalidDefinition, also for what a resolver may read as another address.
-    """
-    host = require_printable(value, what)
-    labels = host.removesuffix(".").split(".")
-    named = all(map(_HOST_LABEL.fullmatch, labels)) and len(host) <= 253
-    # Resolvers read 127.1, 0x7f.1 and 2130706433 as loopback addresses.
-    numeric = re.fullmatch(r"\d+|0[xX][0-9a-fA-F]*", labels[-1]) is not None
-    if (named and not numeric) or _is_address(host):
-        return host
-    raise InvalidDefinition(f"{what} must be a host name like mail.example.com")
 
 
 def _type(given: object, value: object, rules: SecretRules) -> SecretType:
@@ -189,8 +178,6 @@ def _tags(value: object, rules: SecretRules) -> Tags:
     return tags
 
 
-def _is_address(host: str) -> bool:
-    try:
-        return str(ipaddress.ip_address(host)) == host.lower()
-    except ValueError:
-        return False
+def _named(character: str) -> str:
+    name = unicodedata.name(character, "control character").lower()
+    return f"U+{ord(character):04X} ({name})"

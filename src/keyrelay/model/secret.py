@@ -1,6 +1,6 @@
 """Secrets: what is known of one while it is sealed, and the opened value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -73,18 +73,24 @@ class SecretValue:
         raise TypeError("a secret value does not leave the process")
 
 
+def _accept(_: Mapping[str, object]) -> None:
+    """Accept any members."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretType:
     """One kind of secret: its name on the wire and what its value holds.
 
     The value is a JSON object with these `fields`, or one text where there are none.
     `check` raises InvalidDefinition for a value that no dispatcher could use, and
-    tells whether it is the key to a FIFO queue.
+    tells whether it is the key to a FIFO queue. `check_some` raises it for some of the
+    members, so that a person is told before all are asked for.
     """
 
     name: str
     fields: Fields
     check: Callable[[SecretValue], bool]
+    check_some: Callable[[Mapping[str, object]], None] = _accept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

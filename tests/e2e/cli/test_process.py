@@ -141,6 +141,27 @@ def test_a_password_is_asked_for_and_not_echoed(
     assert shown["type"] == "smtp"
 
 
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (["mail.example.com", "465"], "smtp_port must be 587; KEYRELAY_SMTP_PORTS"),
+        (["smtps://mail.example.com"], "not a URL"),
+    ],
+)
+def test_no_password_is_asked_for_where_it_could_not_be_used(
+    environment: dict[str, str], answers: list[str], reason: str
+) -> None:
+    named = ["--key", "mail", "--type", "smtp", "--tag", "team=north"]
+
+    screen, code = at_a_terminal(
+        [*COMMAND, "secret", "create", *named], environment, answers
+    )
+
+    assert code == 1
+    assert reason in screen
+    assert "password" not in screen
+
+
 @pytest.mark.parametrize("token", ["", "FwoGZXIvYXdzE"])
 def test_a_field_that_is_optional_may_be_left_empty(
     keyrelay: Keyrelay, environment: dict[str, str], token: str

@@ -158,32 +158,41 @@ def test_tags_left_out_are_no_tags() -> None:
 
 BAD_SMTP: list[tuple[str, object, str]] = [
     ("smtp_port", 25, "smtp_port must be 587; KEYRELAY_SMTP_PORTS allows others"),
-    ("smtp_port", "587", "smtp_port must be 587"),
+    ("smtp_port", "587", "smtp_port must be a number, without quotation marks"),
+    ("smtp_port", "submission", "smtp_port must be 587"),
     ("smtp_port", 587.0, "smtp_port must be 587"),
     ("smtp_port", None, "smtp_port must be 587"),
     ("smtp_server", "", "smtp_server must have 1 to 1024 characters"),
     ("smtp_server", None, "smtp_server must be a string"),
     ("username", 1, "username must be a string"),
-    ("username", "a\r\nb", "username must not hold control characters"),
+    ("username", "a\r\nb", "username must not hold U+000D (control character), which"),
     ("password", "", "password must have 1 to 1024 characters"),
     ("password", "p" * 1025, "password must have 1 to 1024 characters"),
-    ("password", f"{CANARY}\n", "password must not hold control characters"),
-    ("password", f"{CANARY}\u2028", "password must not hold control characters"),
+    (
+        "password",
+        f"{CANARY}\n",
+        "password must not hold U+000A (control character), wh",
+    ),
+    (
+        "password",
+        f"{CANARY}\u2028",
+        "password must not hold U+2028 (line separator), w",
+    ),
     ("password", [CANARY], "password must be a string"),
 ]
 BAD_SQS: list[tuple[str, object, str]] = [
     ("aws_region", "us-east-1", "queue_url is of another region than aws_region"),
     ("aws_region", f"{CANARY}!", "aws_region must look like eu-central-1"),
-    ("aws_region", "eu-central-1\n", "aws_region must not hold control characters"),
+    ("aws_region", "eu-central-1\n", "aws_region must not hold U+000A"),
     ("aws_region", None, "aws_region must be a string"),
     ("queue_url", f"https://{CANARY}/123456789012/q", "queue_url is not at AWS"),
     ("queue_url", CANARY, "queue_url must look like"),
     ("queue_url", f"https://[{CANARY}/", "queue_url must look like"),
     ("queue_url", 1, "queue_url must be a string"),
     ("access_key_id", "", "access_key_id must have 1 to 1024 characters"),
-    ("access_key_id", f"{CANARY}\x00", "access_key_id must not hold control"),
+    ("access_key_id", f"{CANARY}\x00", "access_key_id must not hold U+0000"),
     ("secret_access_key", None, "secret_access_key must be a string"),
-    ("secret_access_key", f"{CANARY}\x7f", "secret_access_key must not hold control"),
+    ("secret_access_key", f"{CANARY}\x7f", "secret_access_key must not hold U+007F"),
     ("access_key_id", f"ASIA{CANARY}", "access_key_id is of a temporary key, which"),
     ("session_token", "", "session_token must have 1 to 4096 characters"),
     ("session_token", f"{CANARY}\n", "session_token must be printable ASCII"),
@@ -259,6 +268,9 @@ def test_a_refusal_never_quotes_what_may_be_secret(
     "host",
     [
         "mail.example.com",
+        "mx_1.example.com",
+        "_submission.example.com",
+        "xn--mil-zla.example.com",
         "mail.example.com.",
         "MAIL.Example.com",
         "localhost",
@@ -282,16 +294,14 @@ def test_a_host_may_be_a_name_or_a_plain_address(host: str) -> None:
         "127.0.0.01",
         "①②⑦.0.0.1",
         "\uff11\uff12\uff17.0.0.1",
-        "mail.example.com:587",
-        "https://mail.example.com",
-        "user@mail.example.com",
-        "[2001:db8::1]",
         "2001:0db8::0001",
         "mail..example.com",
         "-mail.example.com",
         "mail-.example.com",
-        "mail example.com",
-        "mäil.example.com",
+        "127\u30020\u30020.1",
+        "mäil..example.com",
+        "\u2603.example.com",
+        "mail,example.com",
         ".",
         "a" * 64 + ".example.com",
         ".".join(["a" * 60] * 5),
@@ -301,6 +311,96 @@ def test_a_host_that_a_resolver_may_read_otherwise_is_refused(host: str) -> None
     sentence = "smtp_server must be a host name like mail.example.com"
 
     assert refusal_of(SMTP | {"smtp_server": host}) == sentence
+
+
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        ("smtp://mail.example.com", "not a URL"),
+        ("smtps://mail.example.com:465", "not a URL"),
+        ("https://mail.example.com/", "not a URL"),
+        (f"smtp://ada:{CANARY}@mail.example.com:587", "not a URL"),
+        ("//mail.example.com", "not a URL"),
+        ("mail.example.com/", "not a URL"),
+        ("mail.example.com:587", "without a port"),
+        ("192.0.2.1:465", "without a port"),
+        ("[2001:db8::1]:587", "without a port"),
+        ("mail.example.com:submission", "without a port"),
+        ("mail.example.com:", "without a port"),
+        ("user@mail.example.com", "not a mail address, which belongs in username"),
+        ("[2001:db8::1]", "or an IP address without brackets"),
+        (" mail.example.com", "without blanks"),
+        ("mail example.com", "without blanks"),
+    ],
+)
+def test_what_people_write_for_a_host_is_told_what_to_write(
+    host: str, what: str
+) -> None:
+    sentence = refusal_of(SMTP | {"smtp_server": host})
+
+    assert sentence.startswith("smtp_server must be a host name like mail.example.com,")
+    assert what in sentence
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("mäil.example.com", "xn--mil-qla.example.com"),
+        ("MÄIL.example.com.", "xn--mil-qla.example.com."),
+        ("post.faß.example", "post.xn--fa-hia.example"),
+        ("пошта.example", "xn--80a1acn3a.example"),
+    ],
+)
+def test_a_host_beyond_ascii_is_asked_for_in_a_labels(written: str, asked: str) -> None:
+    value = draft(SMTP | {"smtp_server": written}).value
+
+    assert smtp_credentials(value, {587}).smtp_server == asked
+
+
+@pytest.mark.parametrize(
+    ("password", "named"),
+    [
+        ("abcd\u00a0efgh", "U+00A0 (no-break space), which is its character 5:"),
+        ("\u200bsecret", "U+200B (zero width space), which is its character 1:"),
+        (
+            "secret\ufeff",
+            "U+FEFF (zero width no-break space), which is its character 7:",
+        ),
+        ("a\u3000b\u00a0", "U+3000 (ideographic space), which is its character 2:"),
+        ("a\tb", "U+0009 (control character), which is its character 2:"),
+    ],
+)
+def test_what_cannot_be_seen_in_a_password_is_named_with_its_place(
+    password: str, named: str
+) -> None:
+    assert named in refusal_of(SMTP | {"password": password})
+
+
+@pytest.mark.parametrize("type_", TYPED)
+def test_some_members_are_judged_as_all_of_them_would_be(type_: str) -> None:
+    check_some = RULES.types[type_].check_some
+
+    some: dict[str, object] = {}
+    for name, value in TYPED[type_].items():
+        some[name] = value
+        check_some(some)
+
+
+@pytest.mark.parametrize(
+    ("type_", "some"),
+    [
+        ("smtp", {"smtp_server": "smtp://mail.example.com"}),
+        ("smtp", {"smtp_server": "mail.example.com", "smtp_port": 25}),
+        ("smtp", {"username": "ada\u00a0"}),
+        ("aws-sqs", {"aws_region": "Frankfurt"}),
+        ("aws-sqs", {"aws_region": "eu-central-1", "queue_url": "orders"}),
+    ],
+)
+def test_a_member_that_cannot_be_used_is_refused_before_the_others_are_known(
+    type_: str, some: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidDefinition):
+        RULES.types[type_].check_some(some)
 
 
 def test_the_operator_may_allow_other_ports() -> None:

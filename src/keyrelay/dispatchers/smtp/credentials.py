@@ -1,10 +1,11 @@
 """SMTP credentials: what is inside a secret that sends mail."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from keyrelay.model.credentials import read_fields, require_host, require_printable
+from keyrelay.dispatchers.smtp.domains import require_server
+from keyrelay.model.credentials import read_fields, require_printable
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.fields import Field
 from keyrelay.model.secret import SecretType, SecretValue
@@ -39,7 +40,12 @@ class SmtpCredentials:
 
 def smtp_secret(ports: Collection[int]) -> SecretType:
     """Return the secret type `smtp`; the operator allows these ports."""
-    return SecretType(name=NAME, fields=FIELDS, check=partial(_check, ports))
+    return SecretType(
+        name=NAME,
+        fields=FIELDS,
+        check=partial(_check, ports),
+        check_some=partial(_check_some, ports),
+    )
 
 
 def smtp_credentials(value: SecretValue, ports: Collection[int]) -> SmtpCredentials:
@@ -48,18 +54,32 @@ def smtp_credentials(value: SecretValue, ports: Collection[int]) -> SmtpCredenti
     Raises InvalidDefinition, whose message quotes nothing of the value.
     """
     fields = read_fields(value, FIELDS, NAME)
-    port = fields["smtp_port"]
-    if not isinstance(port, int) or port not in ports:
+    return SmtpCredentials(
+        smtp_server=require_server(fields["smtp_server"]),
+        smtp_port=_port(fields["smtp_port"], ports),
+        username=require_printable(fields["username"], "username"),
+        password=SecretValue(require_printable(fields["password"], "password")),
+    )
+
+
+def _port(value: object, ports: Collection[int]) -> int:
+    if isinstance(value, str) and value.isdigit():
+        raise InvalidDefinition("smtp_port must be a number, without quotation marks")
+    if not isinstance(value, int) or value not in ports:
         allowed = ", ".join(str(port) for port in sorted(ports))
         raise InvalidDefinition(
             f"smtp_port must be {allowed}; KEYRELAY_SMTP_PORTS allows others"
         )
-    return SmtpCredentials(
-        smtp_server=require_host(fields["smtp_server"], "smtp_server"),
-        smtp_port=port,
-        username=require_printable(fields["username"], "username"),
-        password=SecretValue(require_printable(fields["password"], "password")),
-    )
+    return value
+
+
+def _check_some(ports: Collection[int], members: Mapping[str, object]) -> None:
+    if "smtp_server" in members:
+        require_server(members["smtp_server"])
+    if "smtp_port" in members:
+        _port(members["smtp_port"], ports)
+    if "username" in members:
+        require_printable(members["username"], "username")
 
 
 def _check(ports: Collection[int], value: SecretValue) -> bool:

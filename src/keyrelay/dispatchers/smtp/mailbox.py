@@ -7,10 +7,8 @@ that holds one, becomes a header of its own. Both are refused, never repaired.
 
 import re
 from dataclasses import dataclass
-from unicodedata import normalize
 
-import idna
-
+from keyrelay.dispatchers.smtp.domains import NoDomain, a_labels
 from keyrelay.dispatchers.smtp.texts import header_text, is_header_text
 from keyrelay.model.documents import InvalidDefinition, require_text
 
@@ -20,9 +18,6 @@ MOST_RECIPIENTS = 100
 # section 3.3, which adds all characters beyond ASCII.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
-# Underscores are in no host name, and in names that people use.
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _NAMED = re.compile(rf'(?:({_QUOTED})|([^"<>@,;]*?)) *<([^<>]*)>')
 # One entry of a list: separators inside quotation marks do not separate.
@@ -103,19 +98,10 @@ def _mailbox(text: str, named: re.Match[str] | None) -> Mailbox:
         raise _NoAddress("is no address that is taken: see what stands before the @")
     quoted, plain = (named[1], named[2]) if named else (None, "")
     name = re.sub(r"\\(.)", r"\1", quoted[1:-1]) if quoted else plain
-    return Mailbox(f"{local}@{_a_labels(domain)}", name or "")
-
-
-def _a_labels(domain: str) -> str:
-    """Return the domain in ASCII. Raises _NoAddress."""
-    if not domain.isascii():
-        try:
-            domain = idna.encode(normalize("NFC", domain.lower())).decode()
-        except idna.IDNAError:
-            raise _NoAddress("has a domain that IDNA 2008 does not allow") from None
-    if not _DOMAIN.fullmatch(domain) or len(domain) > 253:
-        raise _NoAddress("has no domain like example.com after its @")
-    return domain
+    try:
+        return Mailbox(f"{local}@{a_labels(domain)}", name or "")
+    except NoDomain as fault:
+        raise _NoAddress(str(fault)) from None
 
 
 def _shown(text: str) -> str:

@@ -1,6 +1,6 @@
 """SQS credentials: what is inside a secret that puts messages on a queue."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,7 +43,12 @@ class SqsCredentials:
 
 def sqs_secret(endpoints: Collection[str]) -> SecretType:
     """Return the secret type `aws-sqs`; the operator allows AWS and these endpoints."""
-    return SecretType(name=NAME, fields=FIELDS, check=partial(_is_fifo, endpoints))
+    return SecretType(
+        name=NAME,
+        fields=FIELDS,
+        check=partial(_is_fifo, endpoints),
+        check_some=partial(_check_some, endpoints),
+    )
 
 
 def sqs_credentials(value: SecretValue, endpoints: Collection[str]) -> SqsCredentials:
@@ -52,8 +57,7 @@ def sqs_credentials(value: SecretValue, endpoints: Collection[str]) -> SqsCreden
     Raises InvalidDefinition, whose message quotes nothing of the value.
     """
     fields = read_fields(value, FIELDS, NAME)
-    region = require_region(require_printable(fields["aws_region"], "aws_region"))
-    url = require_printable(fields["queue_url"], "queue_url")
+    queue_url = _queue_url(fields, endpoints)
     key_id = require_printable(fields["access_key_id"], "access_key_id")
     token = fields.get("session_token")
     if key_id.startswith(_TEMPORARY) and token is None:
@@ -62,13 +66,26 @@ def sqs_credentials(value: SecretValue, endpoints: Collection[str]) -> SqsCreden
             " keys of users begin with AKIA and last"
         )
     return SqsCredentials(
-        queue_url=parse_queue_url(url, region, endpoints),
+        queue_url=queue_url,
         access_key_id=key_id,
         secret_access_key=SecretValue(
             require_printable(fields["secret_access_key"], "secret_access_key")
         ),
         session_token=None if token is None else SecretValue(_session_token(token)),
     )
+
+
+def _queue_url(members: Mapping[str, object], endpoints: Collection[str]) -> QueueUrl:
+    region = require_region(require_printable(members["aws_region"], "aws_region"))
+    url = require_printable(members["queue_url"], "queue_url")
+    return parse_queue_url(url, region, endpoints)
+
+
+def _check_some(endpoints: Collection[str], members: Mapping[str, object]) -> None:
+    if "aws_region" in members:
+        require_region(require_printable(members["aws_region"], "aws_region"))
+    if "queue_url" in members:
+        _queue_url(members, endpoints)
 
 
 def _session_token(value: object) -> str:
