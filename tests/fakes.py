@@ -29,6 +29,10 @@ T = TypeVar("T")
 Pass = Callable[[float], None]  # makes seconds pass for the event loop
 
 
+def stay() -> None:
+    """Leave no lane (ports.LeaveLane): there is none."""
+
+
 async def begun(work: Coroutine[object, object, T]) -> asyncio.Task[T]:
     """Return a task of this work, which has begun and waits for something."""
     begins = asyncio.Event()

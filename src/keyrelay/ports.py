@@ -203,6 +203,9 @@ class Unsealable(Exception):
 
 StillHeld = Callable[[], Awaitable[bool]]  # Lease.still_held
 
+# Lets the lane of an attempt take another trigger; the attempt goes on without a lane.
+LeaveLane = Callable[[], None]
+
 
 class Dispatcher(Protocol):
     """What sends the messages of one channel to a peer."""

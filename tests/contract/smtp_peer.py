@@ -81,6 +81,7 @@ class Peer:
 
     "" is the connection, and "." the end of a mail. Of several answers the last one
     stays. `heard` is set with every line. `encrypted`: the server speaks TLS at once.
+    Mails are answered while `answering` is set.
     """
 
     says: dict[str, bytes | list[bytes]]
@@ -90,6 +91,10 @@ class Peer:
     connections: list[Connection] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     speaking: set[asyncio.Task[None]] = field(default_factory=set)
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     @property
     def everything(self) -> bytes:
@@ -174,6 +179,7 @@ class Peer:
         if isinstance(step, ReceivedMail):
             connection.mails.append(step.content)
             self.heard.set()
+            await self.answering.wait()
             text = self.answer(".") or HANG_UP
         else:
             text = step.text

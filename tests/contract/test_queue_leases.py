@@ -5,7 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from keyrelay.engine.worker import Worker
+from keyrelay.model.audit import Report
+from keyrelay.model.outcome import Delivered
 from keyrelay.model.settlement import Done, TryAgain
+from keyrelay.ports import Lease, LeaveLane
 from tests.contract.queues import (
     LEASE,
     SECOND,
@@ -17,6 +21,7 @@ from tests.contract.queues import (
     settle_next,
     trigger,
 )
+from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
 
 pytest_plugins = ["tests.contract.queue_fixtures"]
 pytestmark = pytest.mark.timeout(30)
@@ -224,6 +229,47 @@ async def test_a_lease_does_not_expire_while_its_holder_lives(
         assert await lane is None
 
     await held.settle(Done())
+    await place.pass_time(LEASE)
+    assert await next_due(queue) is None
+
+
+async def test_a_trigger_whose_attempt_left_its_lane_is_not_lent_to_another(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    under_way, answered = asyncio.Event(), asyncio.Event()
+
+    async def attempt(_: Lease, leave: LeaveLane) -> Report:
+        leave()
+        under_way.set()
+        await answered.wait()
+        return Report(outcome=Delivered("250 ok"))
+
+    log, stop = FakeAuditLog(Story()), asyncio.Event()
+    worker = Worker(
+        queue=queue,
+        attempt=attempt,
+        audit=log,
+        dead_letters=FakeDeadLetters(Story()),
+        lanes=1,
+        world=place.clock.world(),
+    )
+    work = asyncio.create_task(worker.run(stop, LEASE))
+    await under_way.wait()
+
+    async with place.open() as other:
+        until = Stop()
+        lane = asyncio.create_task(other.lease(until))
+        await until.awaited.wait()
+        for _ in range(60):
+            await place.pass_time(LEASE / 3)
+        until.set()
+        assert await lane is None, "ten minutes later it is still this worker's"
+    answered.set()
+    stop.set()
+    await work
+
+    assert [record.attempt.number for record in log.records] == [1]
     await place.pass_time(LEASE)
     assert await next_due(queue) is None
 

@@ -138,7 +138,10 @@ class Settings(BaseSettings):
         " a queue URL on one of them is sent there.",
     )
     lanes: int = Field(
-        default=32, ge=1, le=1024, description="Attempts under way at once."
+        default=32,
+        ge=1,
+        le=1024,
+        description="Triggers at work at once, beside those that wait for a peer.",
     )
     grace_seconds: float = Field(
         default=30,

@@ -96,6 +96,7 @@ def _process(
         lanes=Lanes(behind=gate, total=settings.lanes),
         readiness=_readiness(store, catalog, queue),
         paused=breaker.paused,
+        lingering=breaker.lingering,
         channels=dispatchers,
     )
     worker = _worker(settings, store, gate, observability)

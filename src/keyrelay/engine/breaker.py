@@ -16,8 +16,11 @@ A replaced secret begins with a closed circuit. A probe that the peer answers cl
 one that fails opens it for twice as long, up to 15 minutes. A probe that does not
 return within one more pause is followed by another.
 
-Beside the circuits stands a bulkhead: attempts at slow peers may occupy only so many
-lanes, all together. What is held back was no attempt, and spends none.
+Beside the circuits stand bulkheads. An attempt that waits for its peer goes on without
+a lane, where not too many of its secret or of all secrets do. A peer that owes many
+answers gets no more attempts than a mail server gets sessions. Attempts at slow peers
+that have kept their lanes occupy only so many of them, all together. What is held back
+was no attempt, and spends none.
 
 Michael Nygard, "Release It!" (2007): Circuit Breaker and Bulkheads. Chiu and Jain,
 "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance" (1989).
@@ -30,7 +33,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from keyrelay.engine.circuit import LONGEST_PAUSE, Circuit, Pause
+from keyrelay.engine.circuit import LONGEST_PAUSE, Circuit, InFlight, Pause
 from keyrelay.model.outcome import Blame, Deferred, Outcome, Rejected, Uncertain
 from keyrelay.model.secret import Secret
 
@@ -38,26 +41,18 @@ log = logging.getLogger(__name__)
 
 _THRESHOLD = 5  # failures of a peer in a row that open its circuit
 _SHORTEST = {Blame.PEER: timedelta(seconds=5), Blame.CREDENTIAL: timedelta(minutes=1)}
-_SLOW_AFTER = timedelta(seconds=1)
+# Without a lane. Each holds a message and a connection, and a process may have 1024.
+_LINGERING_EACH = 16  # of one version of a secret
+_LINGERING = 256
 _SLOW_WAIT = timedelta(seconds=5)
 _THROTTLED_WAIT = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class InFlight:
-    """An attempt under way; `observed` is its circuit's when it began."""
-
-    secret: Secret
-    circuit: Circuit
-    observed: int
-    started_at: datetime
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
-    """The circuits of all secrets, and the bulkhead for slow peers.
+    """The circuits of all secrets, and the bulkheads for slow peers.
 
-    `slow_limit` is how many attempts at slow peers may be in flight, all together.
+    `slow_limit` is how many lanes attempts at slow peers may occupy, all together.
     `wake` is called with the id of a secret whose held triggers may go on.
     """
 
@@ -65,7 +60,8 @@ class Breaker:
     now: Callable[[], datetime]
     wake: Callable[[str], None]
     _circuits: dict[str, Circuit] = field(default_factory=dict, init=False)
-    _in_flight: dict[InFlight, None] = field(default_factory=dict, init=False)
+    _in_lanes: dict[InFlight, None] = field(default_factory=dict, init=False)
+    _lingering: set[InFlight] = field(default_factory=set, init=False)
 
     def admit(self, secret: Secret) -> Deferred | None:
         """Return why and how long a trigger is held back; None, it goes.
@@ -83,6 +79,9 @@ class Breaker:
         if circuit.room.is_full:
             wait = circuit.room.wait(_THROTTLED_WAIT, now)
             return _no_room(f"the peer of {secret.key} throttles", wait)
+        if (silence := circuit.silence(now)) is not None:
+            wait = circuit.room.wait(_SLOW_WAIT, now, silence)
+            return _no_room(f"the server of {secret.key} is slow", wait)
         slow = self._slow(now)
         if len(slow) >= self.slow_limit and secret.id in slow:
             wait = circuit.room.wait(_SLOW_WAIT, now)
@@ -111,13 +110,29 @@ class Breaker:
             observed=circuit.observed,
             started_at=self.now(),
         )
-        self._in_flight[in_flight] = None
+        self._in_lanes[in_flight] = None
         circuit.room.in_flight += 1
         try:
             yield in_flight
         finally:
             circuit.room.in_flight -= 1
-            del self._in_flight[in_flight]
+            self._in_lanes.pop(in_flight, None)
+            circuit.lingering.pop(in_flight, None)
+            self._lingering.discard(in_flight)
+
+    def linger(self, attempt: InFlight) -> bool:
+        """Tell whether the attempt may go on without its lane, and count it so."""
+        of_secret = attempt.circuit.lingering
+        if len(of_secret) >= _LINGERING_EACH or len(self._lingering) >= _LINGERING:
+            return False
+        del self._in_lanes[attempt]
+        of_secret[attempt] = None
+        self._lingering.add(attempt)
+        return True
+
+    def lingering(self) -> int:
+        """Return how many attempts are under way without a lane."""
+        return len(self._lingering)
 
     def observe(self, attempt: InFlight, outcome: Outcome) -> Outcome:
         """Open or close the circuit after an attempt; return the attempt's outcome.
@@ -157,12 +172,10 @@ class Breaker:
         )
 
     def _slow(self, now: datetime) -> list[str]:
-        """Return the secrets of the attempts that are slow, one entry for each."""
+        """Return the secrets of slow attempts in lanes, one entry for each."""
         # In the order in which they started: behind the first that is not slow, none
         # is, so that where no peer is slow, only one attempt is looked at.
-        slow = takewhile(
-            lambda attempt: now - attempt.started_at > _SLOW_AFTER, self._in_flight
-        )
+        slow = takewhile(lambda attempt: attempt.is_slow(now), self._in_lanes)
         return [attempt.secret.id for attempt in slow]
 
     def _circuit_of(self, secret: Secret) -> Circuit:

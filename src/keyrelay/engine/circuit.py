@@ -2,17 +2,23 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+from keyrelay.model.secret import Secret
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 LONGEST_PAUSE = timedelta(minutes=15)
 # Triggers that are told to come back for one probe: the first is the probe, and the
 # others are there in case that it was settled or leased elsewhere by then.
 _CANDIDATES = 3
+# As many as one secret has sessions with its mail server.
+_AT_SLOW_PEER = 8
 _BEHIND_PROBE = timedelta(minutes=1)  # how much later all others come back, at least
 # Triggers that are held back for want of room come back one after the other: if all
 # came at the same moment, they would be put back again for nothing.
 _TURN = timedelta(milliseconds=20)
 _LATEST_TURN = timedelta(minutes=1)
+SLOW_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +58,17 @@ class Room:
     def is_full(self) -> bool:
         return self.at_once is not None and self.in_flight >= int(self.at_once)
 
-    def wait(self, at_least: timedelta, now: datetime) -> timedelta:
-        """Return how long a trigger waits that is held back for want of room."""
-        turn = max(now + at_least, min(self._last_turn + _TURN, now + _LATEST_TURN))
+    def wait(
+        self, at_least: timedelta, now: datetime, silence: timedelta = timedelta()
+    ) -> timedelta:
+        """Return how long a trigger waits that is held back for want of room.
+
+        `silence` is for how long the peer has owed an answer. Turns come as often as
+        its attempts seem to end, and the last one when it has lasted twice as long.
+        """
+        each = max(_TURN, silence / max(1, self.in_flight))
+        latest = min(max(_LATEST_TURN, silence), LONGEST_PAUSE)
+        turn = max(now + at_least, min(self._last_turn + each, now + latest))
         self._last_turn = turn
         return turn - now
 
@@ -83,6 +97,18 @@ class Circuit:
     observed: int = 0
     pause: Pause | None = None
     room: Room = field(default_factory=Room)
+    # Those under way without a lane, in the order in which they started.
+    lingering: dict["InFlight", None] = field(default_factory=dict)
+
+    def silence(self, now: datetime) -> timedelta | None:
+        """Return for how long the peer has owed an answer, where it owes too many.
+
+        It does where half of its attempts, and of eight at least, are slow.
+        """
+        slow = sum(1 for _ in takewhile(lambda each: each.is_slow(now), self.lingering))
+        if self.room.in_flight < _AT_SLOW_PEER or 2 * slow < self.room.in_flight:
+            return None
+        return now - next(iter(self.lingering)).started_at
 
     def begin_probe(self, pause: Pause, now: datetime) -> None:
         """Let one attempt go, and hold the others back for one more length."""
@@ -105,3 +131,16 @@ class Circuit:
             self.pause = replace(pause, candidates=pause.candidates + 1)
             return until_probe
         return min(until_probe + max(_BEHIND_PROBE, 4 * pause.length), LONGEST_PAUSE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InFlight:
+    """An attempt under way; `observed` is its circuit's when it began."""
+
+    secret: Secret
+    circuit: Circuit
+    observed: int
+    started_at: datetime
+
+    def is_slow(self, now: datetime) -> bool:
+        return now - self.started_at > SLOW_AFTER

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from keyrelay.concurrency.outage import Outage
 from keyrelay.model.audit import Report
-from keyrelay.ports import Lease, Queue, Unavailable
+from keyrelay.ports import Lease, LeaveLane, Queue, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Gate:
 
     behind: Queue
     ready: Callable[[], Awaitable[object]]
-    tried: Callable[[Lease], Awaitable[Report]]
+    tried: Callable[[Lease, LeaveLane], Awaitable[Report]]
     sleep: Callable[[timedelta], Awaitable[None]]
     _closing: _Closing = field(default_factory=_Closing, init=False)
     _passing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -58,10 +58,10 @@ class Gate:
                 await self.sleep(_ASK_AGAIN)
         return None if until.is_set() else await self.behind.lease(until)
 
-    async def attempt(self, lease: Lease) -> Report:
+    async def attempt(self, lease: Lease, leave: LeaveLane) -> Report:
         """Make the attempt. Raises Unavailable, which closes the gate."""
         try:
-            report = await self.tried(lease)
+            report = await self.tried(lease, leave)
         except Unavailable as fault:
             self._close(_ClosedBy.ATTEMPT, fault)
             raise

@@ -1,11 +1,13 @@
 """The pipeline: one attempt, trigger → action → policy → secret → dispatch."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuit import InFlight
 from keyrelay.model.action import Action, Instruction, Message
 from keyrelay.model.audit import LOCKED, NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
@@ -16,11 +18,14 @@ from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.settlement import Schedule
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
-from keyrelay.ports import Dispatcher, Lease, Unsealable, Vault
+from keyrelay.ports import Dispatcher, Lease, LeaveLane, Unsealable, Vault
 
 # Bytes; the other lanes would notice how long a larger message takes to compose.
 _LARGEST_IN_LOOP = 256 * 1024
 _CLOSED = timedelta(minutes=1)  # between two looks at a profile that is closed
+# How long an attempt waits for its peer in a lane. Many mail servers answer sooner. At
+# ten times as long, a few silent servers would take all lanes before one came back.
+_IN_LANE = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +42,19 @@ class Pipeline:
     breaker: Breaker
     now: Callable[[], datetime]
 
-    async def attempt(self, lease: Lease) -> Report:
-        """Perform the trigger's action once, as the definitions stand now."""
+    async def attempt(self, lease: Lease, leave: LeaveLane) -> Report:
+        """Perform the trigger's action once, as the definitions stand now.
+
+        `leave` is called, once at most, when the peer takes long to answer.
+        """
         catalog = self.catalog()
         if (reason := catalog.closed.get(lease.trigger.profile)) is not None:
             return _held(reason)
-        return await self._attempt(catalog, lease)
+        return await self._attempt(catalog, lease, leave)
 
-    async def _attempt(self, catalog: Catalog, lease: Lease) -> Report:
+    async def _attempt(
+        self, catalog: Catalog, lease: Lease, leave: LeaveLane
+    ) -> Report:
         trigger = lease.trigger
         action = catalog.actions.get((trigger.profile, trigger.action))
         if action is None:
@@ -69,11 +79,9 @@ class Pipeline:
             return Report(outcome=message, evidence=evidence)
         if (held := self.breaker.admit(sealed.secret)) is not None:
             return await self._held(held, sealed, action.schedule, evidence)
-        return Report(
-            outcome=await self._dispatch(verdict, action.channel, message, lease),
-            evidence=replace(evidence, replaced=message.replaced),
-            schedule=action.schedule,
-        )
+        outcome = await self._dispatch(verdict, action.channel, message, lease, leave)
+        evidence = replace(evidence, replaced=message.replaced)
+        return Report(outcome=outcome, evidence=evidence, schedule=action.schedule)
 
     def _ended(self, action: Action, lease: Lease) -> Rejected | Uncertain | None:
         if not action.active:
@@ -101,17 +109,37 @@ class Pipeline:
         return Report(outcome=held, schedule=schedule, held=True)
 
     async def _dispatch(
-        self, permit: Permit, channel: str, message: Message, lease: Lease
+        self,
+        permit: Permit,
+        channel: str,
+        message: Message,
+        lease: Lease,
+        leave: LeaveLane,
     ) -> Outcome:
         secret = permit.sealed.secret
         try:
             opened = await self.vault.open(permit)
         except Unsealable as fault:
             return _unopened(secret, fault)
-        with self.breaker.attempt(secret) as in_flight:
+        with self.breaker.attempt(secret) as in_flight, self._leaving(in_flight, leave):
             dispatcher = self.dispatchers[channel]
             outcome = await dispatcher.dispatch(message, opened, lease.still_held)
         return self.breaker.observe(in_flight, outcome)
+
+    @contextmanager
+    def _leaving(self, in_flight: InFlight, leave: LeaveLane) -> Iterator[None]:
+        """Leave the lane if the block takes long, and if the breaker permits it."""
+
+        def linger() -> None:
+            if self.breaker.linger(in_flight):
+                leave()
+
+        loop = asyncio.get_running_loop()
+        waiting = loop.call_later(_IN_LANE.total_seconds(), linger)
+        try:
+            yield
+        finally:
+            waiting.cancel()
 
 
 def _unopened(secret: Secret, fault: Unsealable) -> Rejected:

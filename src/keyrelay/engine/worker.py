@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from keyrelay.concurrency.periodic import insist
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
@@ -14,7 +15,14 @@ from keyrelay.model.outcome import Deferred, Uncertain
 from keyrelay.model.recorded import settlement_on_record
 from keyrelay.model.settlement import Attempt, Bury, Settlement, settle
 from keyrelay.model.world import World
-from keyrelay.ports import AuditLog, DeadLetters, Lease, Queue, Unavailable
+from keyrelay.ports import (
+    AuditLog,
+    DeadLetters,
+    Lease,
+    LeaveLane,
+    Queue,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +33,13 @@ _RETRY_AFTER = timedelta(seconds=1)  # between two tries of what is unavailable
 class Worker:
     """`lanes` identical loops: lease, attempt, record, settle, one trigger at a time.
 
-    Whatever is unavailable is tried again every second, and the lane waits for it.
+    Whatever is unavailable is tried again every second, and the lane waits for it. An
+    attempt may leave its lane: it is concluded like any other, and another lane takes
+    the place of its own.
     """
 
     queue: Queue
-    attempt: Callable[[Lease], Awaitable[Report]]
+    attempt: Callable[[Lease, LeaveLane], Awaitable[Report]]
     audit: AuditLog
     dead_letters: DeadLetters
     lanes: int
@@ -43,17 +53,43 @@ class Worker:
         """
         try:
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
-                lanes = [group.create_task(self._lane(stop)) for _ in range(self.lanes)]
                 ending = group.create_task(_end(stop, grace, limit))
-                for lane in asyncio.as_completed(lanes):
-                    await lane  # a TaskGroup ignores a cancelled task: raise it here
+                await self._occupy(group, stop)
                 ending.cancel()
         except TimeoutError:
             log.warning("grace is over; unfinished leases go back")
 
-    async def _lane(self, stop: asyncio.Event) -> None:
-        while (lease := await self._next(stop)) is not None:
-            await self._work(lease)
+    async def _occupy(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Keep all lanes at work, until each of them and each left one has ended."""
+        at_work: set[asyncio.Task[None]] = set()
+        changes: asyncio.Queue[asyncio.Task[None] | None] = asyncio.Queue()
+        left = partial(changes.put_nowait, None)
+
+        def begin() -> None:
+            lane = group.create_task(self._lane(stop, left))
+            lane.add_done_callback(changes.put_nowait)
+            at_work.add(lane)
+
+        for _ in range(self.lanes):
+            begin()
+        while at_work:
+            ended = await changes.get()
+            if ended is None:
+                begin()
+            else:
+                at_work.discard(ended)
+                await ended  # a TaskGroup ignores a cancelled task: raise it here
+
+    async def _lane(self, stop: asyncio.Event, left: Callable[[], None]) -> None:
+        occupied = True
+
+        def leave() -> None:
+            nonlocal occupied
+            occupied = False
+            left()
+
+        while occupied and (lease := await self._next(stop)) is not None:
+            await self._work(lease, leave)
 
     async def _next(self, stop: asyncio.Event) -> Lease | None:
         while not stop.is_set():
@@ -63,14 +99,14 @@ class Worker:
                 await self._pause(fault)
         return None
 
-    async def _work(self, lease: Lease) -> None:
+    async def _work(self, lease: Lease, leave: LeaveLane) -> None:
         if (settlement := await self._recorded(lease)) is not None:
             what = {"trigger": lease.trigger.id, "number": lease.number}
             log.info("trigger settled by its record", extra=what)
             await self._conclude(lease, settlement)
             return
         started_at = self.world.now()
-        report = await self._report_of(lease)
+        report = await self._report_of(lease, leave)
         settlement = self._settlement_of(lease, report)
         # Recorded before it is settled: after a crash between the two, the record says
         # what becomes of the trigger, and it is not attempted again.
@@ -99,9 +135,9 @@ class Worker:
             await self._retry(lambda: self.dead_letters.bury(letter))
         await self._retry(lambda: lease.settle(settlement))
 
-    async def _report_of(self, lease: Lease) -> Report:
+    async def _report_of(self, lease: Lease, leave: LeaveLane) -> Report:
         try:
-            return await self.attempt(lease)
+            return await self.attempt(lease, leave)
         except Unavailable as fault:
             waits = Deferred(str(fault), not_before=_RETRY_AFTER, spends_attempt=False)
             return Report(outcome=waits, held=True)

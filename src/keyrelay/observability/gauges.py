@@ -26,12 +26,16 @@ class Gauges:
     lanes: Lanes
     readiness: Readiness
     paused: Callable[[], int]
+    lingering: Callable[[], int]
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge(
-            "lanes", "Attempts that can be under way at once.", self.lanes.total
-        )
+        yield _gauge("lanes", "Triggers that can be at work at once.", self.lanes.total)
         yield _gauge("lanes_busy", "Lanes that hold a trigger.", self.lanes.busy)
+        yield _gauge(
+            "attempts_lingering",
+            "Attempts that wait for their peer without a lane.",
+            self.lingering(),
+        )
         yield _gauge("secrets_paused", "Secrets that are paused.", self.paused())
         yield self._components()
         yield from self._topics()

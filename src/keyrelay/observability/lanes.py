@@ -96,7 +96,22 @@ class Lanes:
 
     def put_back(self) -> None:
         """Note that the trigger of the current lane goes back without an attempt."""
-        self._totals.putting_back.add(asyncio.current_task())
+        lane = asyncio.current_task()
+        if lane in self._held_since:  # one that was left is none any more
+            self._totals.putting_back.add(lane)
+
+    def leaving(self) -> Callable[[], None]:
+        """Return what notes that the current lane's trigger goes on without it.
+
+        That lane is left then, and holds no other; it has done its part.
+        """
+        lane = asyncio.current_task()
+
+        def left() -> None:
+            self._totals.settled += 1
+            self._totals.held += self.clock() - self._held_since.pop(lane)
+
+        return left
 
     @property
     def busy(self) -> int:

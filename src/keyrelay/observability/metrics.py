@@ -16,7 +16,8 @@ from keyrelay.model.outcome import Delivered, Fault
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.observability.histogram import Histogram
-from keyrelay.ports import AuditLog, Lease, Unavailable
+from keyrelay.observability.lanes import Lanes
+from keyrelay.ports import AuditLog, Lease, LeaveLane, Unavailable
 
 SETTLEMENTS: Mapping[type[Settlement], str] = {
     Done: "done",
@@ -154,24 +155,30 @@ class MeteredAuditLog:
 class MeteredAttempt:
     """Pipeline.attempt, timed; a trigger that was held back is not counted.
 
-    `put_back` is called for such a trigger, and for one that meets what is unavailable.
+    `lanes` hear of such a trigger, of one that meets what is unavailable, and of an
+    attempt that leaves its lane.
     """
 
-    behind: Callable[[Lease], Awaitable[Report]]
+    behind: Callable[[Lease, LeaveLane], Awaitable[Report]]
     metrics: Metrics
-    put_back: Callable[[], None]
+    lanes: Lanes
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.perf_counter
 
-    async def attempt(self, lease: Lease) -> Report:
-        began = self.clock()
+    async def attempt(self, lease: Lease, leave: LeaveLane) -> Report:
+        began, left = self.clock(), self.lanes.leaving()
+
+        def leave_lane() -> None:
+            left()
+            leave()
+
         try:
-            report = await self.behind(lease)
+            report = await self.behind(lease, leave_lane)
         except Unavailable:
-            self.put_back()
+            self.lanes.put_back()
             raise
         if report.held:
-            self.put_back()
+            self.lanes.put_back()
             return report
         channel = report.evidence.channel
         self.metrics.attempt_seconds[channel].observe(self.clock() - began)

@@ -15,7 +15,7 @@ from keyrelay.observability.metrics import (
     new_metrics,
 )
 from keyrelay.observability.readiness import Readiness
-from keyrelay.ports import AuditLog, Lease
+from keyrelay.ports import AuditLog, Lease, LeaveLane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,11 @@ class Observability:
 
     def timed(
         self,
-        attempt: Callable[[Lease], Awaitable[Report]],
-    ) -> Callable[[Lease], Awaitable[Report]]:
+        attempt: Callable[[Lease, LeaveLane], Awaitable[Report]],
+    ) -> Callable[[Lease, LeaveLane], Awaitable[Report]]:
         """Return the attempt, which is timed from now on."""
         return MeteredAttempt(
-            behind=attempt, metrics=self.metrics, put_back=self.lanes.put_back
+            behind=attempt, metrics=self.metrics, lanes=self.lanes
         ).attempt
 
 
@@ -48,17 +48,21 @@ def new_observability(
     lanes: Lanes,
     readiness: Readiness,
     paused: Callable[[], int],
+    lingering: Callable[[], int],
     channels: Iterable[str],
 ) -> Observability:
     """Observe a worker that acts through these channels.
 
-    `paused` returns how many secrets are paused.
+    `paused` returns how many secrets are paused, `lingering` how many attempts wait
+    for their peer without a lane.
     """
     metrics = new_metrics(channels)
     # `auto_describe` refuses two metrics of one name, and lets a scrape ask by name.
     registry = CollectorRegistry(auto_describe=True)
     registry.register(metrics)
-    registry.register(Gauges(lanes=lanes, readiness=readiness, paused=paused))
+    registry.register(
+        Gauges(lanes=lanes, readiness=readiness, paused=paused, lingering=lingering)
+    )
     ProcessCollector(registry=registry)
     return Observability(
         lanes=lanes,

@@ -1,5 +1,6 @@
 import logging
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuit import InFlight
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -538,6 +540,123 @@ def test_an_attempt_that_fails_is_no_longer_under_way(harness: Harness) -> None:
     harness.clock.advance(MINUTE)
 
     assert harness.admits(OLD)
+
+
+# A peer that owes answers
+
+
+@contextmanager
+def owing(
+    harness: Harness, count: int, secret: Secret = OLD
+) -> Iterator[list[InFlight]]:
+    """Have so many attempts under way that have left their lanes."""
+    with ExitStack() as under_way:
+        begun = [
+            under_way.enter_context(harness.breaker.attempt(secret))
+            for _ in range(count)
+        ]
+        assert all(harness.breaker.linger(each) for each in begun)
+        yield begun
+
+
+def test_attempts_without_a_lane_count_for_no_slow_lane(harness: Harness) -> None:
+    with owing(harness, harness.slow_limit + 1):
+        harness.clock.advance(MINUTE)
+
+        assert harness.admits(OLD)
+        assert harness.breaker.lingering() == harness.slow_limit + 1
+    assert harness.breaker.lingering() == 0
+
+
+def test_attempts_without_a_lane_are_bounded_for_each_secret(harness: Harness) -> None:
+    with owing(harness, 16):
+        with harness.breaker.attempt(OLD) as another:
+            assert not harness.breaker.linger(another), "it keeps its lane"
+        with owing(harness, 16, OTHER):
+            assert harness.breaker.lingering() == 32
+
+    with owing(harness, 16):
+        pass
+
+
+def test_attempts_without_a_lane_are_bounded_all_together(harness: Harness) -> None:
+    with ExitStack() as under_way:
+        for number in range(16):
+            secret = a_secret(f"{number:024}")
+            under_way.enter_context(owing(harness, 16, secret))
+        with harness.breaker.attempt(OLD) as another:
+            assert not harness.breaker.linger(another)
+
+
+def test_an_attempt_that_had_to_keep_its_lane_counts_as_a_slow_one() -> None:
+    harness = Harness(slow_limit=1)
+    with owing(harness, 16, OTHER), harness.breaker.attempt(OTHER) as another:
+        assert not harness.breaker.linger(another)
+        with harness.breaker.attempt(OLD):
+            harness.clock.advance(2 * SECOND)
+            assert not harness.admits(OLD)
+
+
+def test_a_peer_that_owes_eight_answers_gets_no_more(harness: Harness) -> None:
+    with owing(harness, 7) as attempts:
+        harness.clock.advance(2 * SECOND)
+        assert harness.admits(OLD)
+        with harness.breaker.attempt(OLD):
+            assert harness.breaker.admit(OLD) == Deferred(
+                "the server of key-5 is slow", 5 * SECOND, spends_attempt=False
+            )
+            assert harness.admits(OTHER)
+        assert len(attempts) == 7
+        assert harness.admits(OLD)
+
+
+def test_one_slow_mail_does_not_slow_a_secret_whose_others_are_answered(
+    harness: Harness,
+) -> None:
+    harness.slow_limit = 24
+    with owing(harness, 1):
+        harness.clock.advance(9 * MINUTE)
+        with owing(harness, 15):
+            assert harness.admits(OLD)
+
+
+def test_peers_that_answer_within_a_second_owe_nothing(harness: Harness) -> None:
+    with owing(harness, 16):
+        harness.clock.advance(SECOND)
+
+        assert harness.admits(OLD)
+
+
+def test_triggers_of_a_silent_peer_come_back_as_rarely_as_it_answers(
+    harness: Harness,
+) -> None:
+    with owing(harness, 8):
+        harness.clock.advance(40 * SECOND)
+        waits = [harness.wait() / SECOND for _ in range(20)]
+
+    assert waits[:3] == [5, 10, 15]
+    assert waits[-1] == 60
+
+
+def test_a_long_silence_makes_for_a_long_wait_of_a_quarter_of_an_hour_at_most(
+    harness: Harness,
+) -> None:
+    with owing(harness, 8):
+        harness.clock.advance(9 * MINUTE)
+        nine = max(harness.wait() for _ in range(20))
+        harness.clock.advance(31 * MINUTE)
+        forty = max(harness.wait() for _ in range(20))
+
+    assert nine == 9 * MINUTE
+    assert forty == QUARTER
+
+
+def test_what_the_old_version_owes_does_not_slow_the_new_one(harness: Harness) -> None:
+    with owing(harness, 16):
+        harness.clock.advance(MINUTE)
+        assert not harness.admits(OLD)
+
+        assert harness.admits(NEW)
 
 
 # What operators see

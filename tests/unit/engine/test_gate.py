@@ -10,8 +10,8 @@ import pytest
 from keyrelay.engine.gate import Gate
 from keyrelay.model.audit import Report
 from keyrelay.model.outcome import Delivered
-from keyrelay.ports import Lease, Unavailable
-from tests.fakes import Clock, FakeLease, begun
+from keyrelay.ports import Lease, LeaveLane, Unavailable
+from tests.fakes import Clock, FakeLease, begun, stay
 from tests.samples import NOON, a_trigger
 
 SECOND = timedelta(seconds=1)
@@ -45,7 +45,7 @@ class World:
         self.leased += 1
         return LEASE
 
-    async def tried(self, lease: Lease) -> Report:
+    async def tried(self, lease: Lease, leave: LeaveLane) -> Report:
         if self.fails is not None:
             raise self.fails
         return DONE
@@ -99,7 +99,7 @@ async def test_what_only_attempts_meet_stops_all_lanes_but_one_a_second(
     async def lane() -> None:
         while (lease := await gate.lease(world.stop)) is not None:
             try:
-                await gate.attempt(lease)
+                await gate.attempt(lease, stay)
             except Unavailable:
                 continue
 
@@ -124,11 +124,11 @@ async def test_an_attempt_that_can_be_made_again_ends_the_outage(
     world = World(fails=SEALED)
     gate = world.gate()
     with pytest.raises(Unavailable):
-        await gate.attempt(LEASE)
+        await gate.attempt(LEASE, stay)
 
     world.fails = None
 
-    assert await gate.attempt(LEASE) == DONE
+    assert await gate.attempt(LEASE, stay) == DONE
     assert await gate.lease(world.stop) == LEASE, "at once"
     assert said(caplog) == ["work is stopped", "work goes on"]
 

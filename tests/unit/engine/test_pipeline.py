@@ -1,5 +1,6 @@
+import asyncio
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.pipeline import Pipeline
-from keyrelay.model.action import Action
+from keyrelay.model.action import Action, Message
 from keyrelay.model.audit import LOCKED, Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import DataPoint
@@ -23,12 +24,13 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import STANDARD, Attempt, Bury, settle
 from keyrelay.model.tags import Tagged
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
-from keyrelay.ports import Unavailable, Unsealable
-from tests.fakes import Clock, FakeLease, FakeVault, Outbox
+from keyrelay.ports import StillHeld, Unavailable, Unsealable
+from tests.fakes import Clock, FakeLease, FakeVault, Outbox, Pass, stay
 from tests.samples import (
     ALLOW,
     DAY,
@@ -84,7 +86,7 @@ class Bench:
         self, trigger: Trigger | None = None, *, number: int = 1
     ) -> Report:
         lease = FakeLease(trigger=trigger or a_trigger(POINT), number=number)
-        return await self.pipeline.attempt(lease)
+        return await self.pipeline.attempt(lease, stay)
 
     def answer(self, outcome: Outcome) -> None:
         self.mail.answer = lambda: outcome
@@ -178,7 +180,7 @@ async def test_each_action_has_a_schedule_of_its_own(bench: Bench) -> None:
 async def test_parts_that_are_done_are_not_sent_again(bench: Bench) -> None:
     lease = FakeLease(trigger=a_trigger(POINT), done=frozenset({"ada@example.com"}))
 
-    await bench.pipeline.attempt(lease)
+    await bench.pipeline.attempt(lease, stay)
 
     assert [mail.recipients for mail in bench.mail.sent] == [("bob@example.com",)]
 
@@ -408,7 +410,7 @@ async def test_a_catalog_that_does_not_answer_spends_no_attempt(
     pipeline = replace(bench.pipeline, catalog=unavailable)
 
     with pytest.raises(Unavailable, match="the database"):
-        await pipeline.attempt(FakeLease(trigger=a_trigger()))
+        await pipeline.attempt(FakeLease(trigger=a_trigger()), stay)
 
     assert bench.nothing_happened()
 
@@ -539,7 +541,7 @@ async def test_what_is_large_is_composed_beside_the_event_loop(
 async def test_the_dispatcher_asks_the_lease_before_it_sends(bench: Bench) -> None:
     lease = FakeLease(trigger=a_trigger(POINT), held=False)
 
-    report = await bench.pipeline.attempt(lease)
+    report = await bench.pipeline.attempt(lease, stay)
 
     assert report.outcome == LEASE_LOST
     assert not bench.mail.sent
@@ -556,3 +558,95 @@ async def test_what_does_not_open_waits_for_no_pause_to_end(bench: Bench) -> Non
     assert isinstance(report.outcome, Rejected)
     assert report.outcome.fault is Fault.SYSTEM
     assert "does not open" in report.outcome.reason
+
+
+# Attempts that take long
+
+
+@dataclass
+class Mute:
+    """A dispatcher whose peer answers when `over` is set."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def dispatch(
+        self,
+        message: Message,
+        secret: OpenedSecret,
+        still_held: StillHeld | None = None,
+    ) -> Outcome:
+        self.asked.set()
+        await self.over.wait()
+        return Delivered("taken")
+
+
+@pytest.fixture
+def mute() -> Mute:
+    return Mute()
+
+
+@pytest.fixture
+def silent(bench: Bench, mute: Mute) -> Pipeline:
+    return replace(bench.pipeline, dispatchers={"email-smtp": mute})
+
+
+async def settled() -> None:
+    """Return once every timer whose time has come has fired."""
+    loop, fired = asyncio.get_running_loop(), asyncio.Event()
+    loop.call_at(loop.time(), fired.set)
+    await fired.wait()
+
+
+async def test_an_attempt_that_waits_for_its_peer_leaves_its_lane_once(
+    silent: Pipeline, mute: Mute, passes: Pass
+) -> None:
+    left: list[str] = []
+    lease = FakeLease(trigger=a_trigger(POINT))
+    attempt = asyncio.create_task(silent.attempt(lease, lambda: left.append("lane")))
+    await mute.asked.wait()
+
+    passes(0.1)
+    await settled()
+    after_a_while = [*left], silent.breaker.lingering()
+    passes(500)
+    await settled()
+    mute.over.set()
+
+    assert (await attempt).outcome == Delivered("taken")
+    assert after_a_while == (["lane"], 1)
+    assert left == ["lane"]
+    assert silent.breaker.lingering() == 0
+
+
+async def test_an_attempt_that_is_answered_soon_keeps_its_lane(
+    silent: Pipeline, mute: Mute, passes: Pass
+) -> None:
+    left: list[str] = []
+    lease = FakeLease(trigger=a_trigger(POINT))
+    mute.over.set()
+
+    await silent.attempt(lease, lambda: left.append("lane"))
+    passes(500)
+    await settled()
+
+    assert left == []
+
+
+async def test_an_attempt_over_the_bound_of_its_secret_keeps_its_lane(
+    silent: Pipeline, mute: Mute, passes: Pass
+) -> None:
+    left: list[int] = []
+
+    def attempt(number: int) -> Awaitable[Report]:
+        lease = FakeLease(trigger=a_trigger(POINT, id_=f"t{number}"))
+        return silent.attempt(lease, lambda: left.append(number))
+
+    attempts = [asyncio.ensure_future(attempt(number)) for number in range(20)]
+    await mute.asked.wait()
+    passes(0.1)
+    await settled()
+    mute.over.set()
+    await asyncio.gather(*attempts)
+
+    assert sorted(left) == list(range(16))

@@ -14,7 +14,7 @@ from keyrelay.model.audit import Report
 from keyrelay.model.ids import new_id
 from keyrelay.model.outcome import Delivered
 from keyrelay.model.world import World
-from keyrelay.ports import Lease, Unavailable
+from keyrelay.ports import Lease, LeaveLane, Unavailable
 from tests.contract.stores.ground import in_a_file
 from tests.contract.stores.house import House, open_house
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
@@ -53,7 +53,7 @@ class FakeWaker:
         self.woke.set()
 
 
-async def deliver(_: Lease) -> Report:
+async def deliver(_: Lease, __: LeaveLane) -> Report:
     return Report(outcome=Delivered("taken"))
 
 

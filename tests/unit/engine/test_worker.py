@@ -13,7 +13,7 @@ from keyrelay.model.outcome import Deferred, Delivered, Fault, Rejected, Uncerta
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Schedule, Settlement, TryAgain
 from keyrelay.model.trigger import Lifetime
-from keyrelay.ports import Lease, Unavailable
+from keyrelay.ports import Lease, LeaveLane, Unavailable
 from tests.fakes import Clock, FakeAuditLog, FakeDeadLetters, FakeLease, Story
 from tests.samples import MAIL_ACTION, NOON, PROFILE, a_trigger
 
@@ -62,6 +62,7 @@ class Harness:
     audit: FakeAuditLog = field(init=False)
     dead_letters: FakeDeadLetters = field(init=False)
     leases: dict[str, FakeLease] = field(init=False)
+    leaves: dict[str, LeaveLane] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.leases = {
@@ -82,7 +83,8 @@ class Harness:
             world=self.clock.world(),
         )
 
-    async def attempt(self, lease: Lease) -> Report:
+    async def attempt(self, lease: Lease, leave: LeaveLane) -> Report:
+        self.leaves[lease.trigger.id] = leave
         self.story.tell(f"attempt {lease.trigger.id}")
         return await self.report() if self.report else DELIVERED
 
@@ -615,3 +617,129 @@ async def test_a_cut_lease_waits_until_the_trail_answers() -> None:
     await running
 
     assert harness.settlements() == [Done()]
+
+
+# Attempts that leave their lane
+
+
+@dataclass
+class Silence:
+    """Peers of which those of `mute` triggers answer when `over` is set, if at all."""
+
+    harness: Harness
+    mute: str
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def report(self) -> Report:
+        (*_, last) = self.harness.leaves
+        if last in self.mute:
+            self.harness.leaves[last]()
+            await self.over.wait()
+        return DELIVERED
+
+
+def silent(harness: Harness, mute: str) -> Silence:
+    silence = Silence(harness, mute)
+    harness.report = silence.report
+    return silence
+
+
+async def test_an_attempt_that_leaves_its_lane_holds_up_no_other() -> None:
+    harness = Harness("abcd")
+    harness.queue.drains = False
+    silence = silent(harness, "ac")
+    run = asyncio.create_task(harness.run())
+
+    await harness.queue.waited_for.wait()
+    settled = [event for event in harness.story.events if event.startswith("settle")]
+    silence.over.set()
+    harness.stop.set()
+    await run
+
+    assert settled == ["settle b", "settle d"]
+    assert harness.settlements() == [Done()] * 4
+
+
+async def test_an_attempt_without_a_lane_is_recorded_before_it_is_settled() -> None:
+    harness = Harness("a")
+    silence = silent(harness, "a")
+    silence.over.set()
+
+    await harness.run()
+
+    assert harness.story.events == ["attempt a", "record a", "settle a"]
+    assert harness.settlements() == [Done()]
+
+
+async def test_lanes_that_were_left_are_as_many_again_and_no_more() -> None:
+    harness = Harness("abcdefgh", lanes=2)
+    silence = silent(harness, "ab")
+    under_way, most = 0, 0
+
+    async def counted() -> Report:
+        nonlocal under_way, most
+        (*_, last) = harness.leaves
+        if last in silence.mute:
+            return await silence.report()
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        if last == "h":
+            silence.over.set()
+        return DELIVERED
+
+    harness.report = counted
+    await harness.run()
+
+    assert most == 2
+    assert len(harness.settlements()) == 8
+
+
+async def test_a_stopping_worker_waits_for_an_attempt_without_a_lane() -> None:
+    harness = Harness("a")
+    harness.queue.drains = False
+    silence = silent(harness, "a")
+    run = asyncio.create_task(harness.run())
+    await harness.queue.waited_for.wait()
+
+    harness.stop.set()
+    await asyncio.sleep(0)
+    silence.over.set()
+    await run
+
+    assert harness.settlements() == [Done()]
+
+
+async def test_an_attempt_without_a_lane_that_outlives_the_grace_goes_back() -> None:
+    harness = Harness("ab")
+    harness.queue.drains = False
+    silent(harness, "a")
+    run = asyncio.create_task(harness.run(NO_GRACE))
+    await harness.queue.waited_for.wait()
+
+    harness.stop.set()
+    await run
+
+    assert harness.leases["a"].settlements == []
+    assert harness.leases["b"].settlements == [Done()]
+
+
+async def test_a_lane_in_the_place_of_one_that_was_left_ends_the_worker_if_cut() -> (
+    None
+):
+    harness = Harness("ab")
+
+    async def left_then_cut() -> Report:
+        (*_, last) = harness.leaves
+        if last == "a":
+            harness.leaves[last]()
+            await asyncio.Event().wait()
+        raise asyncio.CancelledError
+
+    harness.report = left_then_cut
+
+    with pytest.raises(asyncio.CancelledError):
+        await harness.run()
+
+    assert harness.settlements() == []

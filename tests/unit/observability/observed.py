@@ -39,7 +39,7 @@ async def sealed() -> None:
     raise Unavailable("the vault is sealed")
 
 
-def observability(queue: Queue, paused: int = 0) -> Observability:
+def observability(queue: Queue, paused: int = 0, lingering: int = 0) -> Observability:
     queue_lag = QueueLag(read=queue.lags, losses=queue.losses)
     components = {
         "vault": Component(check=sealed),
@@ -49,5 +49,6 @@ def observability(queue: Queue, paused: int = 0) -> Observability:
         lanes=Lanes(behind=queue, total=8),
         readiness=Readiness(components=components, queue_lag=queue_lag),
         paused=lambda: paused,
+        lingering=lambda: lingering,
         channels=("email-smtp", "queue-sqs"),
     )

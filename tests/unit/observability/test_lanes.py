@@ -122,6 +122,23 @@ async def test_what_is_put_back_without_an_attempt_is_no_progress() -> None:
     assert pace.time_to_drain(lag(5, age=60 * SECOND)) == 60 * SECOND, "it grows"
 
 
+async def test_a_lane_that_was_left_has_done_its_part_and_is_busy_no_more() -> None:
+    clock = Ticking()
+    lanes = Lanes(behind=Queue(leases(2)), total=4, clock=clock)
+    await lanes.lease(NEVER)
+    leave = lanes.leaving()
+    clock.time += 1
+
+    leave()
+    clock.time += 600
+    lanes.put_back()  # what the attempt came to in the end
+
+    assert lanes.busy == 0
+    assert lanes.pace() == Pace(lanes=4, settled=1, held=SECOND)
+    await lanes.lease(NEVER)
+    assert lanes.pace().settled == 1
+
+
 async def test_hours_of_idleness_do_not_slow_the_pace() -> None:
     clock = Ticking()
     lanes = Lanes(behind=Queue(leases(10)), total=4, clock=clock)

@@ -1,5 +1,6 @@
 """Metrics: what is counted and timed of a worker, and by which labels."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from keyrelay.model.outcome import (
 )
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.metrics import (
     SETTLEMENTS,
     MeteredAttempt,
@@ -35,9 +37,10 @@ from keyrelay.observability.metrics import (
     Metrics,
     new_metrics,
 )
-from keyrelay.ports import Lease, Unavailable
-from tests.fakes import FakeLease
+from keyrelay.ports import Lease, LeaveLane, Unavailable
+from tests.fakes import FakeLease, stay
 from tests.samples import DAY, MAIL_ACTION, NOON, PROFILE, a_trigger
+from tests.unit.observability.observed import Queue
 
 CHANNELS = ("email-smtp", "queue-sqs")
 BY_MAIL = Evidence(channel="email-smtp")
@@ -111,35 +114,59 @@ def ticks(*instants: float) -> Iterator[float]:
 
 
 def attempt_that(report: Report) -> "MeteredAttempt":
-    async def attempt(_: Lease) -> Report:
+    async def attempt(_: Lease, __: LeaveLane) -> Report:
         return report
 
     taking = ticks(100, 100.3)
     return MeteredAttempt(
         behind=attempt,
         metrics=new_metrics(CHANNELS),
-        put_back=lambda: None,
+        lanes=Lanes(behind=Queue(), total=1),
         now=(NOON + timedelta(seconds=7)).timestamp,
         clock=lambda: next(taking),
     )
 
 
 async def test_a_trigger_that_could_not_be_attempted_is_told_to_be_put_back() -> None:
-    put_back: list[str] = []
+    lanes = Lanes(behind=Queue(), total=1)
 
-    async def attempt(_: Lease) -> Report:
+    async def attempt(_: Lease, __: LeaveLane) -> Report:
         raise Unavailable("the vault is sealed")
 
     timed = MeteredAttempt(
         behind=attempt,
         metrics=new_metrics(CHANNELS),
-        put_back=lambda: put_back.append("this one"),
+        lanes=lanes,
     )
+    await lanes.lease(asyncio.Event())
 
     with pytest.raises(Unavailable):
-        await timed.attempt(FakeLease(trigger=a_trigger()))
+        await timed.attempt(FakeLease(trigger=a_trigger()), stay)
 
-    assert put_back == ["this one"]
+    await lanes.lease(asyncio.Event())
+    assert lanes.pace().settled == 0
+
+
+async def test_an_attempt_that_leaves_its_lane_frees_it_and_is_timed_to_its_end() -> (
+    None
+):
+    lanes, left = Lanes(behind=Queue(), total=1), asyncio.Event()
+    seen: list[int] = []
+
+    async def attempt(_: Lease, leave: LeaveLane) -> Report:
+        leave()
+        seen.append(lanes.busy)
+        return Report(outcome=Uncertain("silence"), evidence=BY_MAIL)
+
+    metered = replace(attempt_that(LOCKED), behind=attempt, lanes=lanes)
+    await lanes.lease(asyncio.Event())
+    await metered.attempt(FakeLease(trigger=a_trigger()), left.set)
+
+    assert left.is_set()
+    assert (seen, lanes.busy) == ([0], 0)
+    assert lanes.pace().settled == 1
+    read = Read(metered.metrics)
+    assert read("attempt_seconds_sum", channel="email-smtp") == pytest.approx(0.3)
 
 
 ONE_OF_EACH: list[Outcome] = [
@@ -253,7 +280,7 @@ async def test_an_attempt_is_timed_by_channel_and_a_delivery_from_raised_at() ->
     report = Report(outcome=Delivered("250 ok"), evidence=BY_MAIL)
     metered = attempt_that(report)
 
-    returned = await metered.attempt(FakeLease(trigger=a_trigger()))
+    returned = await metered.attempt(FakeLease(trigger=a_trigger()), stay)
 
     read = Read(metered.metrics)
     assert returned is report
@@ -281,7 +308,7 @@ async def test_an_undelivered_trigger_is_not_timed_as_a_delivery(
 ) -> None:
     metered = attempt_that(report)
 
-    await metered.attempt(FakeLease(trigger=a_trigger()))
+    await metered.attempt(FakeLease(trigger=a_trigger()), stay)
 
     read = Read(metered.metrics)
     assert read("delivery_seconds_count") == 0
@@ -293,7 +320,7 @@ async def test_a_producers_clock_that_is_ahead_does_not_lower_a_sum() -> None:
     trigger = a_trigger()
     ahead = replace(trigger.lifetime, raised_at=NOON + DAY, deadline=NOON + 2 * DAY)
 
-    await metered.attempt(FakeLease(trigger=replace(trigger, lifetime=ahead)))
+    await metered.attempt(FakeLease(trigger=replace(trigger, lifetime=ahead)), stay)
 
     read = Read(metered.metrics)
     assert read("delivery_seconds_count") == 1

@@ -52,6 +52,13 @@ async def test_lanes_are_shown_and_how_many_of_them_work() -> None:
     assert read(seen, "lanes_busy") == {"": 1}
 
 
+async def test_attempts_that_wait_without_a_lane_are_shown() -> None:
+    seen = observability(Queue(), lingering=3)
+
+    assert read(seen, "attempts_lingering") == {"": 3}
+    assert read(seen, "lanes_busy") == {"": 0}
+
+
 async def test_parts_that_do_not_answer_and_secrets_that_are_paused_are_shown() -> None:
     seen = observability(Queue(), paused=3)
 

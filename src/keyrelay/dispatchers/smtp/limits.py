@@ -46,13 +46,13 @@ class Limits:
 
     `connect` bounds resolving a name, and each address by itself; `command` the reply
     to one command; `body` the reply to the final dot. No limit spans several replies: a
-    server that answers each of them in time is slow, and works. A `body` that is too
-    short makes duplicates (RFC 5321 sections 4.5.3.2.6 and 6.1).
+    server that answers each of them in time is slow, and works. `body` is what RFC 5321
+    asks for (section 4.5.3.2.6), as a shorter one makes duplicates (section 6.1).
     """
 
     connect: timedelta = timedelta(seconds=10)
     command: timedelta = timedelta(seconds=30)
-    body: timedelta = timedelta(minutes=2)
+    body: timedelta = timedelta(minutes=10)
     slots: SlotLimits = SlotLimits()
     reuse: ReuseLimits = ReuseLimits()
 

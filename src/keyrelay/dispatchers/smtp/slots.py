@@ -21,8 +21,7 @@ def _now() -> float:
 class Slots:
     """A semaphore whose waits end early once no slot has been released for a while.
 
-    In that case a slow server holds all of them, and a longer wait would keep the lane
-    from triggers of other secrets.
+    In that case a slow server holds all of them, and what waits is better put back.
     """
 
     limits: SlotLimits

@@ -1,0 +1,256 @@
+"""Servers that fall silent: their mails wait for them, and all others go on."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.pipeline import Pipeline
+from keyrelay.engine.worker import Worker
+from keyrelay.model.audit import AttemptRecord, AuditRecord
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Uncertain
+from keyrelay.model.policy.policy import index
+from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.world import World
+from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
+from tests.contract.smtp_peer import (
+    HOST,
+    SILENCE,
+    Peer,
+    Sender,
+    mail,
+    secret,
+    serving,
+)
+from tests.fakes import FakeAuditLog, FakeDeadLetters, FakeVault, Pass, Story
+from tests.samples import (
+    ACTIONS,
+    DAY,
+    MAIL_DOES,
+    PROFILE,
+    a_policy,
+    a_secret,
+    a_trigger,
+    sealed,
+)
+
+pytest_plugins = ["tests.contract.smtp_fixtures"]
+
+LANES = 32
+SECRETS, MUTE, EACH = 40, 8, 40
+SILENT_AT = {"the connection": "", "the envelope": "RCPT", "the message": "."}
+
+
+# One mail, and how long its reply may take
+
+
+async def settled() -> None:
+    """Return once every timer whose time has come has fired."""
+    loop, fired = asyncio.get_running_loop(), asyncio.Event()
+    loop.call_at(loop.time(), fired.set)
+    await fired.wait()
+
+
+async def under_way(sender: Sender, peer: Peer) -> asyncio.Task[Outcome]:
+    """Return an attempt whose mail the server has, and has not answered."""
+    peer.answering.clear()
+    dispatcher = sender.to(peer.port)
+    sending = asyncio.create_task(dispatcher.dispatch(mail(), secret(peer.port)))
+    await peer.until(lambda: len(peer.mails) == 1)
+    return sending
+
+
+@pytest.mark.parametrize("seconds", [150, 590])
+async def test_a_mail_that_is_answered_after_minutes_is_delivered_once(
+    sender: Sender, passes: Pass, seconds: int
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        sending = await under_way(sender, peer)
+
+        passes(seconds)
+        await settled()
+        peer.answering.set()
+
+        assert isinstance(await sending, Delivered)
+        assert len(peer.mails) == 1
+
+
+async def test_after_ten_minutes_without_an_answer_it_is_uncertain(
+    sender: Sender, passes: Pass
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {}) as peer:
+        sending = await under_way(sender, peer)
+
+        passes(601)
+
+        outcome = await sending
+        assert isinstance(outcome, Uncertain)
+        assert outcome.reason == "the server did not answer the message in 600 s"
+
+
+@pytest.mark.parametrize("verb", ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
+async def test_half_a_minute_of_silence_before_the_message_is_the_servers_fault(
+    sender: Sender, passes: Pass, verb: str
+) -> None:
+    async with serving(sender.authority.issue_cert(HOST), {verb: SILENCE}) as peer:
+        dispatcher = sender.to(peer.port)
+        sending = asyncio.create_task(dispatcher.dispatch(mail(), secret(peer.port)))
+        await peer.hears(verb, 1)
+
+        passes(29)
+        await settled()
+        early = sending.done()
+        passes(2)
+
+        outcome = await sending
+        assert not early
+        assert isinstance(outcome, Deferred)
+        assert outcome.blame is Blame.PEER
+
+
+# Eight of forty
+
+
+def name(number: int) -> str:
+    return f"{number:024}"
+
+
+def is_mute(number: int) -> bool:
+    return number % (SECRETS // MUTE) == 0
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def sleep(time: timedelta) -> None:
+    await asyncio.sleep(time.total_seconds())
+
+
+def many_secrets() -> Catalog:
+    """Return secrets, each with an action of the same id that uses it."""
+    ids = [name(number) for number in range(SECRETS)]
+    does = {id_: {**MAIL_DOES, "smtp_secret": id_} for id_ in ids}
+    return Catalog(
+        revision=1,
+        actions={
+            (PROFILE, id_): ACTIONS.parse(
+                {"name": "Tell", "action": does[id_]}, id_, PROFILE
+            )
+            for id_ in ids
+        },
+        secrets={
+            (PROFILE, id_): sealed(replace(a_secret(id_), type="smtp")) for id_ in ids
+        },
+        policies={PROFILE: index([a_policy()])},
+    )
+
+
+@dataclass
+class Deliveries(FakeAuditLog):
+    """The records; `all_in` is set once so many mails of the others were delivered."""
+
+    story: Story = field(default_factory=Story)
+    wanted: int = (SECRETS - MUTE) * EACH
+    all_in: asyncio.Event = field(default_factory=asyncio.Event)
+    count: int = 0
+
+    async def append(self, record: AuditRecord) -> None:
+        await super().append(record)
+        assert isinstance(record, AttemptRecord)
+        is_others = not is_mute(int(record.attempt.action))
+        self.count += is_others and isinstance(record.report.outcome, Delivered)
+        if self.count == self.wanted:
+            self.all_in.set()
+
+
+@dataclass
+class Relay:
+    """A worker with as many lanes as by default, on a queue of its own."""
+
+    sender: Sender
+    values: dict[str, str]
+    log: Deliveries = field(default_factory=Deliveries)
+    breaker: Breaker = field(
+        default_factory=lambda: Breaker(
+            slow_limit=LANES * 3 // 4, now=now, wake=lambda _: None
+        )
+    )
+
+    def worker(self, queue: SqliteQueue) -> Worker:
+        catalog = many_secrets()
+        ports = {json.loads(value)["smtp_port"] for value in self.values.values()}
+        dispatcher = replace(self.sender.to(min(ports)), ports=ports)
+        pipeline = Pipeline(
+            catalog=lambda: catalog,
+            vault=FakeVault(self.values),
+            dispatchers={"email-smtp": dispatcher},
+            breaker=self.breaker,
+            now=now,
+        )
+        return Worker(
+            queue=queue,
+            attempt=pipeline.attempt,
+            audit=self.log,
+            dead_letters=FakeDeadLetters(Story()),
+            lanes=LANES,
+            world=A_WORLD,
+        )
+
+
+A_WORLD = World(now=now, chance=lambda: 0.5, new_id=lambda _: "9" * 24, sleep=sleep)
+
+
+def values(well: Peer, mute: Peer) -> dict[str, str]:
+    return {
+        name(number): secret((mute if is_mute(number) else well).port).value.reveal()
+        for number in range(SECRETS)
+    }
+
+
+def triggers() -> Sequence[Trigger]:
+    lifetime = Lifetime(raised_at=now(), deadline=now() + DAY)
+    return [
+        replace(
+            a_trigger(action=name(number), id_=f"t{turn}-{number}"), lifetime=lifetime
+        )
+        for turn in range(EACH)
+        for number in range(SECRETS)
+    ]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("verb", SILENT_AT.values(), ids=SILENT_AT)
+async def test_eight_silent_secrets_among_forty_leave_the_others_their_rate(
+    sender: Sender, tmp_path: Path, verb: str
+) -> None:
+    certificate, silence = sender.authority.issue_cert(HOST), {verb: SILENCE}
+    async with (
+        serving(certificate, {}) as well,
+        serving(certificate, silence) as mute,
+        open_queue(tmp_path / "before.db", A_WORLD) as one,
+        open_queue(tmp_path / "beside.db", A_WORLD) as other,
+    ):
+        before = Relay(sender, values(well, well))
+        beside = Relay(sender, values(well, mute))
+        for queue in (one, other):
+            await asyncio.gather(*map(queue.accept, triggers()))
+        stop = asyncio.Event()
+
+        # Both at the same time: what the machine is busy with strikes both.
+        async with asyncio.TaskGroup() as group:
+            for relay, queue in ((before, one), (beside, other)):
+                group.create_task(relay.worker(queue).run(stop, timedelta()))
+            await before.log.all_in.wait()
+            count, lingering = beside.log.count, beside.breaker.lingering()
+            await beside.log.all_in.wait()
+            stop.set()
+
+    assert count >= 0.9 * before.log.wanted
+    assert 0 < lingering <= MUTE * 16
