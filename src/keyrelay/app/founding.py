@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from keyrelay.app.home import keep_private
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import make_current, migrate_tables, open_store, vault_over
 from keyrelay.databases.database import Database
@@ -39,6 +40,7 @@ async def initialise(settings: Settings, actor: str) -> Founding:
     DatabaseTooNew and DatabaseTooOld.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keep_private(settings.home, settings.key_path)
     async with open_database(settings.database_url) as database:
         if await age_of(database) is Age.NONE:
             await migrate_tables(database)
@@ -84,4 +86,4 @@ def _first_key(settings: Settings) -> KeyEncryptionKey:
     if settings.key is not None:
         return environment.load(settings.key.get_secret_value())
     path = settings.key_path
-    return file.load(path) if path.exists() else file.create(path)
+    return file.create(path) if file.is_blank(path) else file.load(path)

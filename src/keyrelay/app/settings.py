@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -33,7 +34,7 @@ from keyrelay.model.secret import SecretValue
 from keyrelay.sources.kafka.connecting.access import Access
 
 _PREFIX = "KEYRELAY_"
-_NOT_SETTINGS = ("KEYRELAY_CONFIG", "KEYRELAY_TEST_")
+_CONFIG, _OF_TESTS = f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_"
 
 
 class InvalidSettings(ValueError):
@@ -173,12 +174,12 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         if self.database is None:
-            return f"sqlite:///{self.home / 'keyrelay.db'}"
+            return _file_url(self.home / "keyrelay.db")
         return self.database.get_secret_value()
 
     @property
     def queue_url(self) -> str:
-        return self.queue or f"sqlite:///{self.home / 'queue.db'}"
+        return self.queue or _file_url(self.home / "queue.db")
 
     @property
     def is_log(self) -> bool:
@@ -270,6 +271,10 @@ def _toml_flaw(file: Path) -> str:
     return "it has no tables of settings"
 
 
+def _file_url(path: Path) -> str:
+    return f"sqlite:///{quote(str(path))}"  # a path may hold what a URL means otherwise
+
+
 def _home(flags: Mapping[str, object]) -> Path:
     home = flags.get("home") or os.environ.get("KEYRELAY_HOME")
     return Path(str(home or Settings.model_fields["home"].default)).expanduser()
@@ -278,6 +283,9 @@ def _home(flags: Mapping[str, object]) -> Path:
 def _refuse_unknown_variables() -> None:
     known = {f"{_PREFIX}{field}".upper() for field in Settings.model_fields}
     for name in sorted(os.environ):
-        ours = name.startswith(_PREFIX) and not name.startswith(_NOT_SETTINGS)
-        if ours and name not in known:
+        if name in known or name == _CONFIG or name.startswith(_OF_TESTS):
+            continue
+        if name.upper() in {*known, _CONFIG}:
+            raise InvalidSettings(f"the variable {name} is written {name.upper()}")
+        if name.upper().startswith(_PREFIX):
             raise InvalidSettings(f"there is no setting {name}; see the README's list")

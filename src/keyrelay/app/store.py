@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from keyrelay.app.channels import action_rules, secret_rules
+from keyrelay.app.home import keep_private
 from keyrelay.app.settings import InvalidSettings, Settings
 from keyrelay.app.work import Work
 from keyrelay.databases.database import Database
@@ -81,6 +82,7 @@ async def open_store(settings: Settings, *, vouch: bool = True) -> AsyncIterator
     Raises NotInitialised, Unavailable, DatabaseTooNew and DatabaseTooOld.
     """
     world = real_world()
+    keep_private(settings.home, settings.key_path)
     if not is_there(settings.database_url):
         raise _not_initialised()
     async with open_database(settings.database_url) as database:

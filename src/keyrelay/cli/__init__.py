@@ -1,6 +1,7 @@
 """CLI: the command `keyrelay`; each noun is a module, loaded only when it is called."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -123,6 +124,7 @@ def keyrelay(
     ] = False,
 ) -> None:
     """Triggers in; e-mail and SQS messages out; nobody sees the secrets."""
+    os.umask(0o077)  # whatever this process makes is its owner's alone
     ctx.obj = GlobalOptions(config=config, home=home, profile=profile)
 
 

@@ -1,15 +1,16 @@
 """Opening: from a URL to the database that it names."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-
-from sqlalchemy import make_url
+from urllib.parse import unquote
 
 from keyrelay.databases.database import PATIENCE, Database
 from keyrelay.databases.server_url import is_server_url, parse_server_url
 from keyrelay.ports import Unavailable
+
+_COMPANIONS = ("-wal", "-shm")  # of SQLite's, beside a file
 
 
 def is_there(url: str) -> bool:
@@ -19,7 +20,8 @@ def is_there(url: str) -> bool:
 
 def file_of(url: str) -> Path:
     """Return the file that a `sqlite:///…` names."""
-    return Path(make_url(url).database or "")
+    path = url.partition(":///")[2].partition("?")[0]
+    return Path(unquote(path))
 
 
 def has_password(url: str) -> bool:
@@ -56,7 +58,7 @@ def _connect(url: str, patience: timedelta) -> Database:
     from keyrelay.databases import sqlite
 
     path = file_of(url)
-    _make_private(path)
+    make_private(path)
     return sqlite.connect(path)
 
 
@@ -64,10 +66,16 @@ def _named(url: str) -> str:
     return parse_server_url(url).shown if is_server_url(url) else str(file_of(url))
 
 
-def _make_private(path: Path) -> None:
-    """Make the file before SQLite does, which gives its companions the same mode."""
+def make_private(path: Path) -> None:
+    """Make the file before SQLite does, which gives its companions the same mode.
+
+    Those that are there already lose all rights of other users. Raises Unavailable.
+    """
     try:
         path.touch(mode=0o600, exist_ok=True)
+        for each in (path, *(Path(f"{path}{end}") for end in _COMPANIONS)):
+            with suppress(FileNotFoundError, PermissionError):
+                each.chmod(each.stat().st_mode & 0o700)
     except OSError:
         raise Unavailable(
             f"{path}: the database cannot be opened; check its folder"

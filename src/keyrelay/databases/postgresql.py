@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
+    AsyncExitStack,
     asynccontextmanager,
     contextmanager,
 )
@@ -19,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from keyrelay.concurrency.waiting import waiting_for
 from keyrelay.databases.database import PATIENCE, Locked
 from keyrelay.databases.server_sessions import ServerSessions, UnfitSession
 from keyrelay.databases.server_url import parse_server_url
@@ -89,7 +91,8 @@ class PostgresqlDatabase:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         # Tasks of one process wait for each other here, without a connection each.
         async with self._lock, self.transaction() as connection:
-            await connection.execute(_WRITER)
+            with waiting_for(f"another process that writes to {self._shown}"):
+                await connection.execute(_WRITER)
             yield connection
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -130,7 +133,9 @@ class PostgresqlDatabase:
     @asynccontextmanager
     async def _begun(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         with _refusals(self._shown):
-            async with engine.begin() as connection:
+            async with AsyncExitStack() as stack:
+                with waiting_for(f"an answer of {self._shown}"):
+                    connection = await stack.enter_async_context(engine.begin())
                 yield connection
 
     def _notice(self, context: ExceptionContext) -> None:

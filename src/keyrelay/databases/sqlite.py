@@ -4,7 +4,11 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -16,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from keyrelay.concurrency.background import background
+from keyrelay.concurrency.waiting import waiting_for
 from keyrelay.ports import Unavailable
 
 PATIENCE = timedelta(seconds=10)  # with another process that is writing
@@ -108,8 +113,11 @@ class SqliteDatabase:
         async with (
             self._lock,
             self._signals.transaction(),
-            _begun(self._writers) as connection,
+            AsyncExitStack() as stack,
         ):
+            path = self.engine.url.database
+            with waiting_for(f"another process that writes to {path}"):
+                connection = await stack.enter_async_context(_begun(self._writers))
             yield connection
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:

@@ -30,6 +30,8 @@ from keyrelay.vault.key import KEY_SIZE, Key
 
 _PREFIX = "KEYRELAY-KEY-1-"
 _TEXT = re.compile(re.escape(_PREFIX) + r"([A-Za-z0-9_-]{43})")
+# A byte order mark, too, as UTF-8 read byte by byte.
+_AROUND = " \t\r\n\v\f\u00c2\u00a0\ufeff\u00ef\u00bb\u00bf"
 _VERSION = b"\x01"
 _NONCE_SIZE, _TAG_SIZE = 12, 16
 _WRAPPED_SIZE = 1 + _NONCE_SIZE + KEY_SIZE + _TAG_SIZE
@@ -83,8 +85,11 @@ def key_text(key: Key) -> str:
 def parse_key(text: str) -> Key | None:
     """Return the key that `key_text` writes so; None for any other text.
 
+    Blanks, line ends and a byte order mark around it, which editors add, do not count.
+
     None and no exception, whose traceback could quote the text.
     """
+    text = text.strip(_AROUND)
     match = _TEXT.fullmatch(text)
     if match is None:
         return None

@@ -1,7 +1,9 @@
 """The checkpoint: signed, whole at any moment, and never taken back."""
 
+import fcntl
 import hmac
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,29 @@ def test_what_is_known_is_replaced_on_purpose(file: CheckpointFile) -> None:
     file.replace(mac, Checkpoint(heads=(head("b", 1),), generations={"p": 1}))
 
     assert heads_in(file) == (head("b", 1),)
+
+
+def test_a_lock_that_is_held_for_long_is_said_and_given_up(
+    file: CheckpointFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    with file.path.with_suffix(".lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        with pytest.raises(OSError, match="another process holds it"):
+            file.advance(mac, head("a", 3), None)
+
+    assert [record.message for record in caplog.records] == ["waiting"]
+    file.advance(mac, head("a", 3), None)
+
+
+def test_the_checkpoint_and_its_lock_are_their_owners_alone(
+    file: CheckpointFile,
+) -> None:
+    before = os.umask(0)
+    try:
+        file.advance(mac, head("a", 3), None)
+    finally:
+        os.umask(before)
+
+    modes = {path.stat().st_mode & 0o777 for path in file.path.parent.iterdir()}
+    assert modes == {0o600}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from keyrelay.app.settings import InvalidSettings, Settings, load_settings
+from keyrelay.databases.opening import file_of
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -176,3 +177,35 @@ def test_the_key_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.key.get_secret_value() == "hunter2"
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("KEYRELAY_CONFIG_FILE", "there is no setting KEYRELAY_CONFIG_FILE"),
+        ("KEYRELAY_LANE", "there is no setting KEYRELAY_LANE"),
+        ("keyrelay_lanes", "is written KEYRELAY_LANES"),
+        ("Keyrelay_Key_File", "is written KEYRELAY_KEY_FILE"),
+        ("keyrelay_config", "is written KEYRELAY_CONFIG"),
+        ("keyrelay_lane", "there is no setting keyrelay_lane"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setenv(name, "7")
+
+    with pytest.raises(InvalidSettings, match=said):
+        load_settings(None, {})
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a b", "a#b", "ä", "a:b", "%"])
+def test_files_are_in_the_data_directory_whatever_it_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    home = tmp_path / name
+
+    settings = load_settings(None, {"home": home})
+
+    assert file_of(settings.database_url) == home / "keyrelay.db"
+    assert file_of(settings.queue_url) == home / "queue.db"

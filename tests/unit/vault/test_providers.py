@@ -1,5 +1,6 @@
 import os
 import resource
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -189,11 +190,8 @@ def test_a_path_through_a_file_is_refused_with_a_remedy(path: Path) -> None:
     [
         pytest.param("", id="empty"),
         pytest.param(CANARY, id="garbage"),
-        pytest.param(f"{TEXT}\n\n", id="two line ends"),
-        pytest.param(f"{TEXT}\r\n", id="carriage return"),
         pytest.param(f"{TEXT}{CANARY}", id="key and more"),
         pytest.param(f"{TEXT}\n{TEXT}", id="two keys"),
-        pytest.param(f"\ufeff{TEXT}", id="byte order mark"),
         pytest.param(CANARY * 1000, id="long"),
     ],
 )
@@ -210,11 +208,56 @@ def test_a_file_with_anything_but_a_key_is_refused_unquoted(
     assert TEXT[15:] not in said
 
 
+AROUND = [
+    pytest.param("\ufeff", "", id="byte order mark"),
+    pytest.param("\ufeff", "\r\n", id="as an editor on Windows saves it"),
+    pytest.param("", "\r\n", id="carriage return"),
+    pytest.param(" \t", "  \n\n", id="blanks"),
+    pytest.param("\u00a0", "\u00a0", id="no-break spaces"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), AROUND)
+def test_what_editors_put_around_a_right_key_is_forgiven(
+    path: Path, before: str, after: str
+) -> None:
+    path.write_bytes(f"{before}{TEXT}{after}".encode())
+    path.chmod(0o600)
+
+    assert file.load(path).id == local_key(1).id
+    assert environment.load(f"{before}{TEXT}{after}").id == local_key(1).id
+
+
+@pytest.mark.parametrize("when", ["os.write", "os.fsync"])
+def test_a_process_that_dies_while_it_makes_the_key_leaves_none(
+    path: Path, when: str
+) -> None:
+    script = (
+        "import os, sys, pathlib\n"
+        "from keyrelay.vault.providers import file\n"
+        f"{when} = lambda *_: os._exit(9)\n"
+        "file.create(pathlib.Path(sys.argv[1]))"
+    )
+    died = subprocess.run([sys.executable, "-c", script, path], check=False)
+    assert died.returncode == 9
+
+    assert not path.exists()
+    assert file.create(path).id == file.load(path).id
+
+
+def test_a_blank_file_that_a_cut_left_behind_is_replaced(path: Path) -> None:
+    given_file(path, "")
+
+    assert file.create(path).id == file.load(path).id
+
+
 def test_the_environment_gives_the_key_of_the_same_text() -> None:
     assert environment.load(TEXT).id == local_key(1).id
 
 
-@pytest.mark.parametrize("text", ["", f"{TEXT}\n", f"{TEXT[:-1]}", "KEYRELAY-KEY-1-"])
+@pytest.mark.parametrize(
+    "text", ["", f"{TEXT}\n{TEXT}", f"{TEXT[:-1]}", "KEYRELAY-KEY-1-"]
+)
 def test_the_environment_without_a_key_says_what_to_do(text: str) -> None:
     with pytest.raises(Unavailable, match="set it to the line of the key file") as no:
         environment.load(text)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Wakeup
+from keyrelay.databases.opening import make_private
 from keyrelay.databases.sqlite import SqliteDatabase, connect
 from keyrelay.model.backlog import (
     Depth,
@@ -48,6 +49,7 @@ async def open_queue(
     A lease that is not settled when the queue closes expires in time. Raises
     UnknownSchema and Unavailable.
     """
+    make_private(path)
     database = connect(path, options.patience)
     try:
         await prepare(database)

@@ -3,15 +3,20 @@
 Inside the database a chain whose end was cut off looks like a shorter chain.
 """
 
+import errno
 import fcntl
 import hmac
 import json
+import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from keyrelay.concurrency.waiting import SILENT
 from keyrelay.model.documents import parse_document
 from keyrelay.stores.audit.chain import ChainHead, Mac
 from keyrelay.vault.framing import frame
@@ -24,6 +29,10 @@ _CONTEXT = "keyrelay/checkpoint/2"
 Generations = Mapping[str, int]  # of the definitions of each profile
 
 _NONE: Generations = {}
+_LONGEST_WAIT = timedelta(seconds=5)  # for the lock; the next checkpoint covers more
+_BETWEEN_TRIES = timedelta(milliseconds=20)
+
+log = logging.getLogger(__name__)
 
 
 class CheckpointForged(Exception):
@@ -88,14 +97,15 @@ class CheckpointFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self.path.with_suffix(".lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock = self.path.with_suffix(".lock")
+        with os.fdopen(_opened(lock), "a") as file:
+            _acquire(lock, file.fileno())
             yield
 
     def _replace(self, text: str) -> None:
         """Replace the file so that a power cut leaves the old one or the new one."""
         draft = self.path.with_suffix(".new")
-        with draft.open("w") as file:
+        with os.fdopen(_opened(draft, os.O_TRUNC), "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -105,6 +115,30 @@ class CheckpointFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _opened(path: Path, flags: int = 0) -> int:
+    """Open the file for writing; no other user may even hold a lock of it."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
+
+
+def _acquire(path: Path, descriptor: int) -> None:
+    """Lock the file, or raise OSError if another process holds the lock for long."""
+    began, told = time.monotonic(), False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = timedelta(seconds=time.monotonic() - began)
+        else:
+            return
+        if waited >= _LONGEST_WAIT:
+            raise OSError(errno.EAGAIN, "another process holds it; end that", str(path))
+        if waited >= SILENT and not told:
+            told = True
+            reason = f"another process that holds {path}"
+            log.warning("waiting", extra={"reason": reason})
+        time.sleep(_BETWEEN_TRIES.total_seconds())  # in a thread: see the audit log
 
 
 def _encode(mac: Mac, noted: Checkpoint) -> str:

@@ -1,6 +1,7 @@
 """File: the key-encryption key in a file that only its owner can read."""
 
 import os
+import stat
 from pathlib import Path
 
 from keyrelay.vault.flaw import Flaw, sealed
@@ -14,20 +15,32 @@ _LONGEST = 1024  # bytes that are read; a key has far fewer
 def create(path: Path) -> LocalKey:
     """Write a new key, durable on return, and return it as `load` does.
 
-    Raises FileExistsError and leaves an existing file untouched; raises another
-    OSError if writing fails, and leaves no file behind.
+    A crash leaves the whole file or none. Raises FileExistsError and leaves a file that
+    holds anything untouched; raises another OSError if writing fails.
     """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = os.open(draft, flags, 0o600)
     try:
         _write(descriptor, new_key())
+        if is_blank(path):  # an older Keyrelay was cut off when it made the file
+            path.unlink(missing_ok=True)
+        path.hardlink_to(draft)
         _sync_directory(path.parent)
-    except OSError:
-        path.unlink()
-        raise
     finally:
         os.close(descriptor)
+        draft.unlink()
     return load(path)
+
+
+def is_blank(path: Path) -> bool:
+    """Tell whether there is no file, or a regular one without any contents."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 def load(path: Path) -> LocalKey:
@@ -50,7 +63,7 @@ def _read(path: Path) -> Key | None:
     except NotPrivate as fault:
         remedy = str(fault)
     else:
-        return parse_key(text.removesuffix("\n"))
+        return parse_key(text)
     raise sealed(Flaw.KEY_UNAVAILABLE, remedy)
 
 
