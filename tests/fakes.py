@@ -4,20 +4,21 @@ The fake queue is not here: it is as long as a real one.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.sqs.instruction import QueueMessages
+from keyrelay.engine.breaker import Breaker
 from keyrelay.model.action import Message
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.outcome import LEASE_LOST, Delivered, Outcome
+from keyrelay.model.outcome import LEASE_LOST, Deferred, Delivered, Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
-from keyrelay.model.secret import OpenedSecret, SealedSecret, SecretValue
+from keyrelay.model.secret import OpenedSecret, SealedSecret, Secret, SecretValue
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
@@ -113,6 +114,15 @@ class Clock:
             new_id=lambda _: "9" * 24,
             sleep=self.sleep,
         )
+
+
+def admitting(breaker: Breaker) -> Callable[[Secret], Awaitable[Deferred | None]]:
+    """Return the breaker's answers, of a worker that is alone."""
+
+    async def admit(secret: Secret) -> Deferred | None:
+        return breaker.admit(secret)
+
+    return admit
 
 
 @dataclass

@@ -17,6 +17,7 @@ from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.intervention import Interventions
 from keyrelay.model.outcome import Outcome
+from keyrelay.model.pause import SharedPause
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.secret import OpenedSecret, SealedSecret
@@ -185,6 +186,34 @@ class Definitions(Protocol):
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh on each announced change and every second, until `stop` is set."""
+
+
+class Pauses(Protocol):
+    """Pauses of secrets, where all workers and commands see them.
+
+    What is written is durable on return. Each method raises Unavailable.
+    """
+
+    async def refused(self) -> Sequence[SharedPause]:
+        """Return the pauses of refused credentials that stand, of any worker."""
+
+    async def keep_refused(self, pause: SharedPause) -> None:
+        """Keep the pause of a refused credential until it ends.
+
+        It ends with the version: nothing is kept once the secret was replaced.
+        """
+
+    async def end_refused(self, secret: str, version: int) -> None:
+        """End the pause of this version, or of an older one."""
+
+    async def claim_probe(self, pause: SharedPause) -> bool:
+        """Tell whether this process may probe; until it did, no other may.
+
+        After the pause's length another may.
+        """
+
+    async def keep_unreachable(self, pauses: Sequence[SharedPause]) -> None:
+        """Keep these in place of all of this worker, for thirty seconds."""
 
 
 class Vault(Protocol):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from keyrelay.app.store import Store
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuits import Circuits
+from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
 from keyrelay.model.action import Message
@@ -18,6 +20,7 @@ from keyrelay.ports import StillHeld
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
+from keyrelay.stores.pauses import worker_pauses
 
 LANES = 256
 
@@ -66,12 +69,21 @@ class Source:
 
 def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
     world = store.audit_log.world
-    breaker = Breaker(slow_limit=LANES, now=world.now, wake=lambda _: None)
+    untold = Untold()
+    circuits = Circuits(now=world.now, wake=lambda _: None)
+    breaker = Breaker(slow_limit=LANES, circuits=circuits, told=untold.note)
+    pauses = PauseSharing(
+        breaker=breaker,
+        pauses=worker_pauses(store.database, world),
+        world=world,
+        untold=untold,
+    )
     pipeline = Pipeline(
         catalog=catalog.current,
         vault=store.vault,
         dispatchers={"email-smtp": Null(), "queue-sqs": Null()},
         breaker=breaker,
+        admit=pauses.admit,
         now=world.now,
     )
     return Worker(

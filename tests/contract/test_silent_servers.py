@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuits import Circuits
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import AttemptRecord, AuditRecord
@@ -28,7 +29,7 @@ from tests.contract.smtp_peer import (
     secret,
     serving,
 )
-from tests.fakes import FakeAuditLog, FakeDeadLetters, FakeVault, Pass, Story
+from tests.fakes import FakeAuditLog, FakeDeadLetters, FakeVault, Pass, Story, admitting
 from tests.samples import (
     ACTIONS,
     DAY,
@@ -179,7 +180,9 @@ class Relay:
     log: Deliveries = field(default_factory=Deliveries)
     breaker: Breaker = field(
         default_factory=lambda: Breaker(
-            slow_limit=LANES * 3 // 4, now=now, wake=lambda _: None
+            slow_limit=LANES * 3 // 4,
+            circuits=Circuits(now=now, wake=lambda _: None),
+            told=lambda _: None,
         )
     )
 
@@ -192,6 +195,7 @@ class Relay:
             vault=FakeVault(self.values),
             dispatchers={"email-smtp": dispatcher},
             breaker=self.breaker,
+            admit=admitting(self.breaker),
             now=now,
         )
         return Worker(

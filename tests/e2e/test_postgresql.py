@@ -16,7 +16,7 @@ from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
 OLDER = """
-DROP TABLE claims, workers, definition_entries, definition_heads;
+DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 ALTER TABLE secrets DROP COLUMN version, DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE actions DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE policies DROP COLUMN generation, DROP COLUMN mac;
@@ -139,7 +139,13 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
     ]
     assert (unasked.code, "give --yes" in unasked.err) == (2, True)
     assert isinstance(still, list)
-    assert [step["revision"] for step in still] == ["0002", "0003", "0004", "0005"]
+    assert [step["revision"] for step in still] == [
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+    ]
 
     done = older.run("migrate", "--yes")
 

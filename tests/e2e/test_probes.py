@@ -282,7 +282,7 @@ def test_no_probe_shows_a_password(
     ask = [partial(probes.ask, path) for path in ("/metrics", "/healthz", "/readyz")]
 
     with relay.running("worker") as worker:
-        probes.await_sample("keyrelay_secrets_paused", least=1)
+        probes.await_sample("keyrelay_secrets_paused", "refused", least=1)
         probes.await_status(200)
         said = [each() for each in ask]
         with without_its_vault(relay):

@@ -41,6 +41,54 @@ async def test_a_wrong_key_waits_for_the_right_one(home: Home) -> None:
     assert [body for call in peer.calls[-3:] for body in call][-3:] == ["9.5"] * 3
 
 
+def test_a_pause_is_shown_and_obeyed_by_a_worker_that_starts_later(
+    home: Home, postfix: Postfix
+) -> None:
+    home = home.under({"KEYRELAY_SMTP_PORTS": str(postfix.port)})
+    right = smtp_secret(postfix.port, postfix.username, postfix.password)
+    secret = home.create_secret("office", "smtp", {**right, "password": "wrong"})
+    told = home.create("action", action("tell", mail_action(secret)))
+    home.create("policy", EVERYTHING)
+    postfix.clear()
+
+    with home.running("worker") as worker:
+        publish(home, trigger("t1", told))
+        worker.await_said('"secret paused"')
+        assert deadline.met(lambda: _paused(home) == "refused", WITHIN)
+        worker.send(signal.SIGTERM)
+        worker.end()
+    with home.running("worker") as later:
+        later.await_said('"secret paused"')
+        publish(home, trigger("t2", told))
+        shown, status = home.read("secret", "show", "office"), home.run("key", "status")
+        edited = json.dumps(right)
+        home.run("secret", "edit", "office", "--value-file", "-", given=edited)
+        replaced = _paused(home)
+        later.await_said('"outcome": "delivered"', 2)
+        later.send(signal.SIGTERM)
+        later.end()
+
+    assert isinstance(shown, dict)
+    (pause,) = shown["pauses"]
+    assert (shown["paused"], pause["kind"], pause["worker"]) == (
+        "refused",
+        "refused",
+        None,
+    )
+    assert "535" in pause["reason"]
+    assert pause["since"].startswith("20")
+    assert "1 secret is paused, the credential was refused" in status
+    assert replaced is None
+    assert len(postfix.mails(2)) == 2
+    first = _list(home, "attempt", "--trigger", "t2")
+    assert [each["outcome"] for each in first] == ["delivered"]
+
+
+def _paused(home: Home) -> object:
+    (secret,) = _list(home, "secret")
+    return secret["paused"]
+
+
 def _waits_until_replaced(home: Home, does: object, right: object) -> str:
     """Return for which reason the first of three triggers had to wait."""
     told = home.create("action", action("tell", does))

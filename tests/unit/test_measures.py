@@ -33,6 +33,7 @@ MANY_FIELDS = {
 LONG_MODULES = frozenset(
     {
         "app/settings.py",
+        "ports.py",
         "stores/schema/tables.py",
     }
 )

@@ -19,7 +19,6 @@ from keyrelay.ports import TriggerQueue, Unavailable
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
-from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
@@ -31,10 +30,8 @@ from keyrelay.stores.definitions.policies import PolicyStore, policy_store
 from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.definitions.vouching import find_unvouched
 from keyrelay.stores.definitions.vouching import vouch as vouch_for
-from keyrelay.stores.installation import (
-    Installation,
-    read_installation,
-)
+from keyrelay.stores.installation import Installation, read_installation
+from keyrelay.stores.pauses import PauseRecords
 from keyrelay.stores.schema.age import Age, DatabaseTooNew, DatabaseTooOld, age_of
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring
 from keyrelay.vault.providers import environment, file
@@ -57,6 +54,10 @@ class Store:
     definitions: "DefinitionStores"
     trail: AuditTrail
     dead_letters: DeadLetterStore
+
+    @property
+    def pauses(self) -> PauseRecords:
+        return PauseRecords(database=self.database, world=self.audit_log.world)
 
     @property
     def guard(self) -> DefinitionGuard:
@@ -242,9 +243,7 @@ def _store(settings: Settings, database: Database, audit_log: ChainedLog) -> Sto
             policies=policy_store(database, journal),
         ),
         trail=AuditTrail(
-            database=database,
-            vault=audit_log.vault,
-            checkpoint=CheckpointFile(settings.checkpoint_path),
+            database=database, vault=audit_log.vault, checkpoint=audit_log.checkpoint
         ),
         dead_letters=DeadLetterStore(database=database, journal=journal),
     )

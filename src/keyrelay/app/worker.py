@@ -10,11 +10,12 @@ from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
 from keyrelay.app.work import Work
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuits import Circuits
 from keyrelay.engine.gate import Gate
+from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
-from keyrelay.model.world import World
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
@@ -23,6 +24,7 @@ from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.dead_letters import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
+from keyrelay.stores.pauses import worker_pauses
 from keyrelay.stores.restoring import require_current
 
 Dispatchers = Mapping[str, Dispatcher]  # by the channel that each performs
@@ -62,10 +64,10 @@ async def open_worker(
         beside = not store.database.is_shared and is_embedded(settings)
         await require_current(store.audit_log, expected=beside)
         resumed: asyncio.Queue[str] = asyncio.Queue()
-        breaker = _breaker(settings, store.audit_log.world, resumed)
-        work = Work(drain=drain, holds=breaker.holds)
+        pauses = _pause_sharing(settings, store, resumed)
+        work = Work(drain=drain, holds=pauses.breaker.circuits.holds)
         queue = await opened.enter_async_context(open_inbox(settings, store, work))
-        parts = _Parts(store=store, queue=queue, breaker=breaker, resumed=resumed)
+        parts = _Parts(store=store, queue=queue, pauses=pauses, resumed=resumed)
         yield _process(settings, dispatchers, parts)
 
 
@@ -75,38 +77,49 @@ class _Parts:
 
     store: Store
     queue: TriggerQueue
-    breaker: Breaker
+    pauses: PauseSharing
     resumed: asyncio.Queue[str]
 
 
 def _process(
     settings: Settings, dispatchers: Dispatchers, parts: _Parts
 ) -> WorkerProcess:
-    store, queue, breaker = parts.store, parts.queue, parts.breaker
-    catalog = _catalog(settings, store, breaker)
-    pipeline = Pipeline(
-        catalog=catalog.current,
-        vault=store.vault,
-        dispatchers=dispatchers,
-        breaker=breaker,
-        now=store.audit_log.world.now,
-    )
+    store, queue, pauses = parts.store, parts.queue, parts.pauses
+    catalog = _catalog(settings, store, pauses.breaker)
+    pipeline = _pipeline(store, catalog, pauses, dispatchers)
     gate = _gate(store, catalog, queue, pipeline)
     observability = new_observability(
         lanes=Lanes(behind=gate, total=settings.lanes),
         readiness=_readiness(store, catalog, queue),
-        paused=breaker.paused,
-        lingering=breaker.lingering,
+        paused=pauses.breaker.circuits.paused,
+        lingering=pauses.breaker.lingering,
         channels=dispatchers,
     )
-    worker = _worker(settings, store, gate, observability)
+    supervisor = Supervisor(
+        worker=_worker(settings, store, gate, observability),
+        definitions=catalog,
+        pauses=pauses,
+        waker=queue,
+        resumed=parts.resumed,
+    )
     return WorkerProcess(
-        supervisor=Supervisor(
-            worker=worker, definitions=catalog, waker=queue, resumed=parts.resumed
-        ),
+        supervisor=supervisor,
         catalog=catalog,
         backlog=queue,
         observability=observability,
+    )
+
+
+def _pipeline(
+    store: Store, catalog: LiveCatalog, pauses: PauseSharing, dispatchers: Dispatchers
+) -> Pipeline:
+    return Pipeline(
+        catalog=catalog.current,
+        vault=store.vault,
+        dispatchers=dispatchers,
+        breaker=pauses.breaker,
+        admit=pauses.admit,
+        now=store.audit_log.world.now,
     )
 
 
@@ -116,7 +129,7 @@ def _catalog(settings: Settings, store: Store, breaker: Breaker) -> LiveCatalog:
         guard=store.guard,
         world=store.audit_log.world,
         rules=action_rules(settings),
-        replaced=breaker.replaced,
+        replaced=breaker.circuits.replaced,
     )
 
 
@@ -147,10 +160,16 @@ def _gate(
     return Gate(behind=queue, ready=ready, tried=pipeline.attempt, sleep=sleep)
 
 
-def _breaker(settings: Settings, world: World, resumed: asyncio.Queue[str]) -> Breaker:
+def _pause_sharing(
+    settings: Settings, store: Store, resumed: asyncio.Queue[str]
+) -> PauseSharing:
+    world, untold = store.audit_log.world, Untold()
     # Slow servers may take most of the lanes, never all of them.
     slow_limit = max(1, settings.lanes * 3 // 4)
-    return Breaker(slow_limit=slow_limit, now=world.now, wake=resumed.put_nowait)
+    circuits = Circuits(now=world.now, wake=resumed.put_nowait)
+    breaker = Breaker(slow_limit=slow_limit, circuits=circuits, told=untold.note)
+    pauses = worker_pauses(store.database, world)
+    return PauseSharing(breaker=breaker, pauses=pauses, world=world, untold=untold)
 
 
 def _readiness(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readiness:

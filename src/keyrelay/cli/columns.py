@@ -125,6 +125,7 @@ SECRET = (
     text("key"),
     word("type"),
     word("version", optional=True),
+    word("paused"),
     text("tags"),
     instant("updated_at"),
 )

@@ -17,9 +17,15 @@ from keyrelay.cli.output import (
     show_table,
 )
 from keyrelay.cli.session import Session, perform
+from keyrelay.model.pause import PauseKind
 from keyrelay.services.key_status import KeyInspection, KeyStatus
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.integrity import Soundness
+
+_WHY_PAUSED = {
+    PauseKind.REFUSED: "the credential was refused",
+    PauseKind.UNREACHABLE: "a worker cannot reach the peer",
+}
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Whether the vault opens."
@@ -51,7 +57,7 @@ def status(
 
     async def work(session: Session) -> tuple[KeyStatus, list[Document]]:
         store = session.store
-        inspection = KeyInspection(database=store.database, guard=store.guard)
+        inspection = KeyInspection(guard=store.guard, pauses=store.pauses)
         found = await inspection.status(examine_secrets=check)
         return found, _keys(found, session.world.now())
 
@@ -84,6 +90,7 @@ def _document(found: KeyStatus, keys: list[Document]) -> Document:
         "sealed": found.sealed is not None,
         "reason": found.sealed,
         "keys": keys,
+        "paused": {kind: found.paused.get(kind, 0) for kind in PauseKind},
     }
     examined = found.examination
     if examined is None:
@@ -96,6 +103,7 @@ def _document(found: KeyStatus, keys: list[Document]) -> Document:
 def _tell(found: KeyStatus, keys: list[Document]) -> None:
     put(found.sealed or "the vault is open")
     show_table(keys, ("id", "purpose", "wrapped_by", "created_at", "age_days"))
+    _tell_paused(found)
     examined = found.examination
     if examined is None:
         return
@@ -108,6 +116,13 @@ def _tell(found: KeyStatus, keys: list[Document]) -> None:
         say(f"keyrelay: {_which(each)} of profile {each.profile}: {each.flaw}")
     if examined.broken:
         say("keyrelay: `keyrelay definitions accept` takes them as they are, once seen")
+
+
+def _tell_paused(found: KeyStatus) -> None:
+    for kind, why in _WHY_PAUSED.items():
+        if count := found.paused.get(kind, 0):
+            are = "secret is" if count == 1 else "secrets are"
+            put(f"{count} {are} paused, {why}: see `keyrelay secret list`")
 
 
 def _which(each: Soundness) -> str:

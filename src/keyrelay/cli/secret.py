@@ -9,9 +9,16 @@ from keyrelay.app.channels import secret_rules
 from keyrelay.cli.columns import SECRET
 from keyrelay.cli.input import ask_value, parse_tag_options, read_document, read_value
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.output import Document, date, put, put_document, put_id, show
+from keyrelay.cli.output import Document, put, put_document, put_id, show
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.secret_view import (
+    StandingPauses,
+    paused_fields,
+    secret_document,
+    show_with_pauses,
+    standing_pauses,
+)
 from keyrelay.cli.session import Session, perform, settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.cli.unreadable_view import unreadable_document, unreadable_line
@@ -115,24 +122,32 @@ def list_(
             secrets = session.store.definitions.secrets
             return await secrets.list(session.profile.id, listing)
 
+        standing = await standing_pauses(session)
         async for stored in read_pages(fetch, id_of, limit):
             match stored:
                 case UnreadableRow():
                     yield unreadable_line(stored, "key")
-                case _:
-                    yield _document(stored)
+                case SealedSecret():
+                    yield secret_document(stored) | paused_fields(
+                        standing, stored.secret.id
+                    )
 
     list_all(ctx, rows, SECRET, limit, as_json=as_json)
 
 
 @app.command("show", epilog="Example: keyrelay secret show office-mail")
 def show_(ctx: typer.Context, *, secret: Name, as_json: AsJson = False) -> None:
-    """Show what is known of a secret; its value is not among it."""
-    match perform(ctx, lambda session: _find(session, secret)):
-        case UnreadableRow() as row:
+    """Show what is known of a secret, and why it is paused; its value is not shown."""
+
+    async def work(session: Session) -> tuple[StoredSecret, StandingPauses]:
+        return await _find(session, secret), await standing_pauses(session)
+
+    match perform(ctx, work):
+        case UnreadableRow() as row, _:
             show(unreadable_document(row), as_json=as_json)
-        case sealed:
-            show(_document(sealed), as_json=as_json)
+        case SealedSecret() as sealed, standing:
+            paused = paused_fields(standing, sealed.secret.id)
+            show_with_pauses(secret_document(sealed) | paused, as_json=as_json)
 
 
 @app.command(
@@ -226,20 +241,7 @@ def _value(
 
 def _answer(sealed: SealedSecret, *, as_json: bool) -> None:
     if as_json:
-        put_document(_document(sealed))
+        # A new version is paused by nothing yet.
+        put_document(secret_document(sealed) | paused_fields({}, sealed.secret.id))
     else:
         put(sealed.secret.id)
-
-
-def _document(sealed: SealedSecret) -> Document:
-    secret = sealed.secret
-    return {
-        "id": secret.id,
-        "key": secret.key,
-        "type": secret.type,
-        "version": secret.version,
-        "tags": tags_document(secret.tags),
-        "value_length": sealed.value_length,
-        "created_at": date(sealed.created_at),
-        "updated_at": date(sealed.updated_at),
-    }

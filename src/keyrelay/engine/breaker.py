@@ -12,6 +12,9 @@ than the first. A peer that throttles is sent half as much at once, then half of
 its refusals are failures only when they follow single attempts. A peer that is slow
 does not fail.
 
+A refused credential is refused to all workers: they tell each other (pausing.py), and
+one of them probes. A peer that fails may fail this worker alone.
+
 A replaced secret begins with a closed circuit. A probe that the peer answers closes it;
 one that fails opens it for twice as long, up to 15 minutes. A probe that does not
 return within one more pause is followed by another.
@@ -33,14 +36,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from keyrelay.engine.circuit import LONGEST_PAUSE, Circuit, InFlight, Pause
+from keyrelay.engine.circuit import Circuit, InFlight, Pause
+from keyrelay.engine.circuits import Circuits, log_pause
 from keyrelay.model.outcome import Blame, Deferred, Outcome, Rejected, Uncertain
+from keyrelay.model.pause import LONGEST_PAUSE, PauseKind, SharedPause
 from keyrelay.model.secret import Secret
 
 log = logging.getLogger(__name__)
 
 _THRESHOLD = 5  # failures of a peer in a row that open its circuit
-_SHORTEST = {Blame.PEER: timedelta(seconds=5), Blame.CREDENTIAL: timedelta(minutes=1)}
+_SHORTEST = {
+    PauseKind.UNREACHABLE: timedelta(seconds=5),
+    PauseKind.REFUSED: timedelta(minutes=1),
+}
 # Without a lane. Each holds a message and a connection, and a process may have 1024.
 _LINGERING_EACH = 16  # of one version of a secret
 _LINGERING = 256
@@ -53,13 +61,13 @@ class Breaker:
     """The circuits of all secrets, and the bulkheads for slow peers.
 
     `slow_limit` is how many lanes attempts at slow peers may occupy, all together.
-    `wake` is called with the id of a secret whose held triggers may go on.
+    `told` is called with the id of a secret whose credential was refused, or is taken
+    after it was refused.
     """
 
     slow_limit: int
-    now: Callable[[], datetime]
-    wake: Callable[[str], None]
-    _circuits: dict[str, Circuit] = field(default_factory=dict, init=False)
+    circuits: Circuits
+    told: Callable[[str], None]
     _in_lanes: dict[InFlight, None] = field(default_factory=dict, init=False)
     _lingering: set[InFlight] = field(default_factory=set, init=False)
 
@@ -68,7 +76,7 @@ class Breaker:
 
         In a half-open circuit, the trigger that goes is the probe.
         """
-        circuit, now = self._circuit_of(secret), self.now()
+        circuit, now = self.circuits.of(secret), self.circuits.now()
         pause = circuit.pause
         if pause is not None and pause.holds(now):
             reason = f"secret {secret.key} is paused: {pause.reason}"
@@ -88,27 +96,24 @@ class Breaker:
             return _no_room(f"the server of {secret.key} is slow", wait)
         return None
 
-    def holds(self, secret: str) -> bool:
-        """Tell whether the secret of this id is paused, and no probe is due."""
-        circuit = self._circuits.get(secret)
-        if circuit is None or circuit.pause is None:
-            return False
-        return circuit.pause.holds(self.now())
+    def refusal_probed(self, secret: Secret) -> SharedPause | None:
+        """Return the pause that the trigger just admitted probes; None, it does not."""
+        circuit = self.circuits.of(secret)
+        return circuit.shared(secret.id) if circuit.is_refused else None
 
-    def replaced(self, secret: str) -> None:
-        """Close the circuit of a replaced secret; what it held back goes on."""
-        self._circuits.pop(secret, None)
-        self.wake(secret)
+    def end_probe(self, secret: Secret) -> None:
+        """Let the next trigger be the probe: the last one was not made."""
+        self.circuits.of(secret).end_probe(self.circuits.now())
 
     @contextmanager
     def attempt(self, secret: Secret) -> Iterator[InFlight]:
         """Count an attempt as in flight while the block runs."""
-        circuit = self._circuit_of(secret)
+        circuit = self.circuits.of(secret)
         in_flight = InFlight(
             secret=secret,
             circuit=circuit,
             observed=circuit.observed,
-            started_at=self.now(),
+            started_at=self.circuits.now(),
         )
         self._in_lanes[in_flight] = None
         circuit.room.in_flight += 1
@@ -140,11 +145,12 @@ class Breaker:
         The outcome of a refused credential waits for the secret, as long as the pause.
         """
         secret, circuit = attempt.secret, attempt.circuit
-        if circuit is not self._circuits.get(secret.id):  # of an earlier version
+        if circuit is not self.circuits.known(secret.id):  # of an earlier version
             return outcome
         match outcome:
             case Deferred(blame=Blame.CREDENTIAL):
-                length = self._trip(secret, circuit, Blame.CREDENTIAL, outcome.reason)
+                kind = PauseKind.REFUSED
+                length = self._trip(secret, circuit, kind, outcome.reason)
                 wait = max(length, outcome.not_before)
                 return replace(outcome, not_before=wait, waits_for=secret.id)
             case Deferred(blame=Blame.PEER | Blame.RATE) | Uncertain():
@@ -153,23 +159,10 @@ class Breaker:
                     circuit.observed += 1
                     self._count(secret, circuit, outcome)
             case Rejected(parts=()) | Deferred(parts=()):
-                circuit.end_probe(self.now())
+                circuit.end_probe(self.circuits.now())
             case _:
                 self._close(secret, circuit)
         return outcome
-
-    def paused(self) -> int:
-        """Return how many secrets are paused.
-
-        A pause whose probe has been due for 15 minutes is not counted: no trigger uses
-        that secret any more.
-        """
-        now = self.now()
-        pauses = (circuit.pause for circuit in self._circuits.values())
-        return sum(
-            pause is not None and now < pause.probe_at + LONGEST_PAUSE
-            for pause in pauses
-        )
 
     def _slow(self, now: datetime) -> list[str]:
         """Return the secrets of slow attempts in lanes, one entry for each."""
@@ -178,48 +171,41 @@ class Breaker:
         slow = takewhile(lambda attempt: attempt.is_slow(now), self._in_lanes)
         return [attempt.secret.id for attempt in slow]
 
-    def _circuit_of(self, secret: Secret) -> Circuit:
-        known = self._circuits.get(secret.id)
-        if known is None or known.version < secret.version:
-            known = self._circuits[secret.id] = Circuit(secret.version)
-        # An attempt that began before the secret was replaced says nothing of now.
-        return known if known.version == secret.version else Circuit(secret.version)
-
     def _count(
         self, secret: Secret, circuit: Circuit, failure: Deferred | Uncertain
     ) -> None:
         throttled = isinstance(failure, Deferred) and failure.blame is Blame.RATE
         if throttled and circuit.pause is None and circuit.room.shrink():
             return
+        if circuit.is_refused:
+            return  # another probe follows
         circuit.failures += 1
         if circuit.failures >= _THRESHOLD:
-            self._trip(secret, circuit, Blame.PEER, failure.reason)
+            self._trip(secret, circuit, PauseKind.UNREACHABLE, failure.reason)
 
     def _trip(
-        self, secret: Secret, circuit: Circuit, blame: Blame, reason: str
+        self, secret: Secret, circuit: Circuit, kind: PauseKind, reason: str
     ) -> timedelta:
         """Open the circuit, after a failed probe for twice as long; return how long."""
-        now, pause = self.now(), circuit.pause
-        if pause is not None and not pause.is_half_open(now):
+        now, pause = self.circuits.now(), circuit.pause
+        if pause is not None and pause.kind is kind and not pause.is_half_open(now):
             # It was in flight when the circuit opened: no news, and no longer pause.
             return pause.length
         doubled = pause.length * 2 if pause else timedelta()
-        length = min(max(doubled, _SHORTEST[blame]), LONGEST_PAUSE)
+        length = min(max(doubled, _SHORTEST[kind]), LONGEST_PAUSE)
         circuit.pause = Pause(
-            reason=reason, since=now, length=length, probe_at=now + length
+            kind=kind, reason=reason, since=now, length=length, probe_at=now + length
         )
-        log.warning(
-            "secret paused",
-            extra={"secret": secret.id, "version": secret.version, "reason": reason},
-        )
+        log_pause(secret.id, secret.version, reason)
+        if kind is PauseKind.REFUSED:
+            self.told(secret.id)
         return length
 
     def _close(self, secret: Secret, circuit: Circuit) -> None:
         circuit.failures = 0
-        if circuit.pause is not None:
-            circuit.pause = None
-            log.warning("secret resumed", extra={"secret": secret.id})
-            self.wake(secret.id)
+        if circuit.is_refused:
+            self.told(secret.id)
+        self.circuits.resume(secret.id)
         circuit.room.grow(self.slow_limit)
 
 

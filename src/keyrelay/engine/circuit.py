@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
+from keyrelay.model.pause import LONGEST_PAUSE, PauseKind, SharedPause
 from keyrelay.model.secret import Secret
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-LONGEST_PAUSE = timedelta(minutes=15)
 # Triggers that are told to come back for one probe: the first is the probe, and the
 # others are there in case that it was settled or leased elsewhere by then.
 _CANDIDATES = 3
@@ -19,6 +19,8 @@ _BEHIND_PROBE = timedelta(minutes=1)  # how much later all others come back, at 
 _TURN = timedelta(milliseconds=20)
 _LATEST_TURN = timedelta(minutes=1)
 SLOW_AFTER = timedelta(seconds=1)
+# Times of two databases' answers differ so much, although they are of the same probe.
+_SAME = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Pause:
     probe stays alone. `candidates` counts the triggers that were told to come then.
     """
 
+    kind: PauseKind
     reason: str
     since: datetime
     length: timedelta
@@ -109,6 +112,36 @@ class Circuit:
         if self.room.in_flight < _AT_SLOW_PEER or 2 * slow < self.room.in_flight:
             return None
         return now - next(iter(self.lingering)).started_at
+
+    @property
+    def is_refused(self) -> bool:
+        return self.pause is not None and self.pause.kind is PauseKind.REFUSED
+
+    def obey(self, shared: SharedPause, now: datetime) -> None:
+        """Open, as another worker did whose credential was refused."""
+        before = self.pause if self.is_refused else None
+        if before is not None and shared.probed_here:
+            return  # what becomes of the probe is known here first
+        moved = before is None or abs(before.probe_at - shared.probe_at) > _SAME
+        self.pause = Pause(
+            kind=PauseKind.REFUSED,
+            reason=shared.reason,
+            since=min(shared.probe_at - shared.length, now),
+            length=shared.length,
+            probe_at=shared.probe_at,
+            candidates=0 if before is None or moved else before.candidates,
+        )
+
+    def shared(self, secret: str) -> SharedPause:
+        """Return the pause of this circuit, which is open, of the secret of that id."""
+        assert self.pause is not None
+        return SharedPause(
+            secret=secret,
+            version=self.version,
+            reason=self.pause.reason,
+            length=self.pause.length,
+            probe_at=self.pause.probe_at,
+        )
 
     def begin_probe(self, pause: Pause, now: datetime) -> None:
         """Let one attempt go, and hold the others back for one more length."""

@@ -1,7 +1,7 @@
 """The pipeline: one attempt, trigger → action → policy → secret → dispatch."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +32,7 @@ _IN_LANE = timedelta(milliseconds=100)
 class Pipeline:
     """Attempts triggers. `dispatchers` are by channel; `now` returns aware datetimes.
 
+    `admit` returns why a secret's next trigger is held back; None, it goes.
     `attempt` raises Unavailable while catalog or vault do not answer; then nothing is
     sent.
     """
@@ -40,6 +41,7 @@ class Pipeline:
     vault: Vault
     dispatchers: Mapping[str, Dispatcher]
     breaker: Breaker
+    admit: Callable[[Secret], Awaitable[Deferred | None]]
     now: Callable[[], datetime]
 
     async def attempt(self, lease: Lease, leave: LeaveLane) -> Report:
@@ -77,7 +79,7 @@ class Pipeline:
         message = await _compose(action.instruction, lease)
         if isinstance(message, Rejected):
             return Report(outcome=message, evidence=evidence)
-        if (held := self.breaker.admit(sealed.secret)) is not None:
+        if (held := await self.admit(sealed.secret)) is not None:
             return await self._held(held, sealed, action.schedule, evidence)
         outcome = await self._dispatch(verdict, action.channel, message, lease, leave)
         evidence = replace(evidence, replaced=message.replaced)

@@ -1,4 +1,4 @@
-"""Supervisor: runs the worker beside the tasks that refresh its catalog and wake."""
+"""Supervisor: runs the worker beside the tasks that keep it informed and wake."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from functools import partial
 
 from keyrelay.concurrency.outage import Outage
 from keyrelay.concurrency.periodic import insist
+from keyrelay.engine.pausing import PauseSharing
 from keyrelay.engine.worker import Worker
 from keyrelay.ports import Definitions, Unavailable, Waker
 
@@ -30,6 +31,7 @@ class Supervisor:
 
     worker: Worker
     definitions: Definitions
+    pauses: PauseSharing
     waker: Waker
     resumed: asyncio.Queue[str]
     _outage: Outage = field(default_factory=_outage, init=False)
@@ -42,9 +44,11 @@ class Supervisor:
         `started` is called once the catalog has been read for the first time.
         """
         await self.definitions.refresh()
+        await self.pauses.refresh()
         over = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.definitions.watch(over))
+            group.create_task(self.pauses.share(over))
             waking = group.create_task(self._wake())
             started()
             await self.worker.run(stop, grace)

@@ -1,7 +1,7 @@
 """Gauges: a worker's state at the moment of a scrape, for Prometheus to collect."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import (
@@ -12,6 +12,7 @@ from prometheus_client.core import (
 )
 
 from keyrelay import __version__
+from keyrelay.model.pause import PauseKind
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.readiness import Readiness
 
@@ -25,7 +26,7 @@ class Gauges:
 
     lanes: Lanes
     readiness: Readiness
-    paused: Callable[[], int]
+    paused: Callable[[], Mapping[PauseKind, int]]
     lingering: Callable[[], int]
 
     def collect(self) -> Iterator[Metric]:
@@ -36,7 +37,7 @@ class Gauges:
             "Attempts that wait for their peer without a lane.",
             self.lingering(),
         )
-        yield _gauge("secrets_paused", "Secrets that are paused.", self.paused())
+        yield self._paused()
         yield self._components()
         yield from self._topics()
         yield from self._losses()
@@ -45,6 +46,18 @@ class Gauges:
             "The version of Keyrelay and of Python.",
             {"version": __version__, "python": platform.python_version()},
         )
+
+    def _paused(self) -> Metric:
+        family = GaugeMetricFamily(
+            "keyrelay_secrets_paused",
+            "Secrets that are paused: whose credential was refused, for all workers;"
+            " whose peer is unreachable, for this one.",
+            labels=["kind"],
+        )
+        paused = self.paused()
+        for kind in PauseKind:
+            family.add_metric([kind], paused[kind])
+        return family
 
     def _components(self) -> Metric:
         family = GaugeMetricFamily(

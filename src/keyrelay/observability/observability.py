@@ -1,11 +1,12 @@
 """Observability: a worker's metrics and readiness, put together for its probes."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from keyrelay.model.audit import Report
+from keyrelay.model.pause import PauseKind
 from keyrelay.observability.gauges import Gauges
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.metrics import (
@@ -47,14 +48,14 @@ class Observability:
 def new_observability(
     lanes: Lanes,
     readiness: Readiness,
-    paused: Callable[[], int],
+    paused: Callable[[], Mapping[PauseKind, int]],
     lingering: Callable[[], int],
     channels: Iterable[str],
 ) -> Observability:
     """Observe a worker that acts through these channels.
 
-    `paused` returns how many secrets are paused, `lingering` how many attempts wait
-    for their peer without a lane.
+    `paused` returns how many secrets are paused, kind by kind, `lingering` how
+    many attempts wait for their peer without a lane.
     """
     metrics = new_metrics(channels)
     # `auto_describe` refuses two metrics of one name, and lets a scrape ask by name.

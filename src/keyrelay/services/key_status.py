@@ -1,13 +1,15 @@
 """Key status: whether the vault opens, its data keys, and the secrets that do not."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from keyrelay.databases.database import Database
+from keyrelay.model.pause import PauseKind
 from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.integrity import Soundness, check_definitions
+from keyrelay.stores.pauses import PauseRecords
 from keyrelay.vault.keyring import WrappedKey
 
 
@@ -24,18 +26,21 @@ class Examination:
 class KeyStatus:
     """`sealed` says why the vault does not open; None, it is open.
 
-    `examination` is None if the secrets were not to be examined, or cannot be.
+    `paused` counts the secrets of all profiles that are paused; one that is so for
+    several workers counts once. `examination` is None if the secrets were not to be
+    examined, or cannot be.
     """
 
     sealed: str | None
     keys: Sequence[WrappedKey]
+    paused: Mapping[PauseKind, int]
     examination: Examination | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyInspection:
-    database: Database
     guard: DefinitionGuard
+    pauses: PauseRecords
 
     async def status(self, *, examine_secrets: bool) -> KeyStatus:
         """Return the status; to examine opens every secret of every profile.
@@ -51,12 +56,17 @@ class KeyInspection:
         return KeyStatus(
             sealed=sealed,
             keys=self.guard.vault.keyring.wrapped,
+            paused=await self._paused(),
             examination=await self._examine() if look else None,
         )
 
+    async def _paused(self) -> Mapping[PauseKind, int]:
+        standing = {(each.secret, each.kind) for each in await self.pauses.standing()}
+        return Counter(kind for _, kind in standing)
+
     async def _examine(self) -> Examination:
         definitions, secrets, broken = 0, 0, list[Soundness]()
-        async for each in check_definitions(self.database, self.guard):
+        async for each in check_definitions(self.pauses.database, self.guard):
             definitions += each.id != ""
             secrets += each.noun == Noun.SECRET
             if each.flaw is not None:

@@ -21,6 +21,7 @@ from keyrelay.stores.schema.tables import (
     audit_records,
     installation,
     metadata,
+    pauses,
     profiles,
     workers,
     wrapped_keys,
@@ -28,8 +29,9 @@ from keyrelay.stores.schema.tables import (
 
 CHUNK = 1000  # rows in one transaction of the target
 
-# Copied in ways of their own, or, workers, not at all: none works on the copy.
-_APART = (installation, workers, audit_chains, audit_records)
+# Copied in ways of their own, or, workers and what they know, not at all: none works
+# on the copy.
+_APART = (installation, workers, pauses, audit_chains, audit_records)
 _WHOLE = [table for table in metadata.sorted_tables if table not in _APART]
 _ALL = (*_WHOLE, audit_chains, audit_records)
 

@@ -11,6 +11,7 @@ from keyrelay.databases.database import Database
 from keyrelay.databases.opening import open_database
 from keyrelay.model.ids import new_id
 from keyrelay.model.policy.policy import Denial, Permit, decide
+from keyrelay.model.secret import Secret
 from keyrelay.model.world import World
 from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
@@ -67,8 +68,9 @@ SQS_VALUE = {
 }
 FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
-# Undoes the migration that gave each profile an index of its definitions.
+# Undoes the migrations from that on which gave each profile an index.
 BEFORE_THE_INDEX = (
+    "DROP TABLE pauses",
     "DROP TABLE definition_entries",
     "DROP TABLE definition_heads",
     "ALTER TABLE secrets DROP COLUMN version",
@@ -197,8 +199,8 @@ class _Told:
 
     secrets: list[str] = field(default_factory=list)
 
-    def __call__(self, secret: str) -> None:
-        self.secrets.append(secret)
+    def __call__(self, secret: Secret) -> None:
+        self.secrets.append(secret.id)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuit import InFlight
+from keyrelay.engine.circuits import Circuits
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
@@ -52,12 +53,15 @@ class Harness:
 
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
     woken: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     slow_limit: int = 2
     breaker: Breaker = field(init=False)
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(
-            slow_limit=self.slow_limit, now=self.clock.now, wake=self.woken.append
+            slow_limit=self.slow_limit,
+            circuits=Circuits(now=self.clock.now, wake=self.woken.append),
+            told=self.told.append,
         )
 
     def admits(self, secret: Secret) -> bool:
@@ -285,17 +289,17 @@ def test_an_attempt_with_the_old_version_may_end_after_the_replacement(
 def test_a_secret_holds_its_triggers_from_its_pause_to_the_probe(
     harness: Harness,
 ) -> None:
-    before = harness.breaker.holds(OLD.id)
+    before = harness.breaker.circuits.holds(OLD.id)
     harness.observe(REFUSED)
-    paused = harness.breaker.holds(OLD.id)
+    paused = harness.breaker.circuits.holds(OLD.id)
     harness.clock.advance(MINUTE)
-    probe_due = harness.breaker.holds(OLD.id)
+    probe_due = harness.breaker.circuits.holds(OLD.id)
     assert harness.admits(OLD)
-    probing = harness.breaker.holds(OLD.id)
+    probing = harness.breaker.circuits.holds(OLD.id)
     harness.observe(DELIVERED)
 
     assert (before, paused, probe_due, probing) == (False, True, False, True)
-    assert not harness.breaker.holds(OLD.id)
+    assert not harness.breaker.circuits.holds(OLD.id)
 
 
 def test_a_secret_that_is_known_to_be_replaced_holds_nothing_and_wakes_all(
@@ -303,10 +307,10 @@ def test_a_secret_that_is_known_to_be_replaced_holds_nothing_and_wakes_all(
 ) -> None:
     harness.observe(REFUSED)
     with harness.breaker.attempt(OLD) as late:
-        harness.breaker.replaced(OLD.id)
+        harness.breaker.circuits.replaced(NEW)
     assert harness.breaker.observe(late, REFUSED) == REFUSED
 
-    assert not harness.breaker.holds(OLD.id)
+    assert not harness.breaker.circuits.holds(OLD.id)
     assert harness.admits(NEW)
     assert harness.woken == [OLD.id]
 
@@ -429,13 +433,13 @@ def test_a_peer_that_throttles_is_slowed_to_one_attempt_before_it_is_paused() ->
     harness = Harness(slow_limit=24)
     harness.together(*[THROTTLED] * 8)  # 4 at once, then 2, then 1
     harness.observe(THROTTLED, times=2)
-    assert harness.breaker.paused() == 0
+    assert harness.breaker.circuits.paused().total() == 0
 
     harness.observe(THROTTLED, times=4)
-    assert harness.breaker.paused() == 0
+    assert harness.breaker.circuits.paused().total() == 0
     harness.observe(THROTTLED)
 
-    assert harness.breaker.paused() == 1
+    assert harness.breaker.circuits.paused().total() == 1
 
 
 def test_a_peer_that_takes_again_gets_more_and_more_and_then_all() -> None:
@@ -460,7 +464,7 @@ def test_a_call_that_is_throttled_in_between_pauses_nothing() -> None:
         harness.together(*[THROTTLED] * 10)
         harness.together(*[DELIVERED] * 10)
 
-    assert harness.breaker.paused() == 0
+    assert harness.breaker.circuits.paused().total() == 0
     assert harness.admits(OLD)
 
 
@@ -737,14 +741,14 @@ def test_a_dead_credential_is_tried_no_more_than_a_few_times_an_hour(
 def test_paused_secrets_are_counted_from_their_pause_to_its_end(
     harness: Harness,
 ) -> None:
-    before = harness.breaker.paused()
+    before = harness.breaker.circuits.paused().total()
     harness.observe(REFUSED)
     harness.attempt(OTHER, REFUSED)
-    both = harness.breaker.paused()
+    both = harness.breaker.circuits.paused().total()
     harness.length()
     harness.observe(DELIVERED)
 
-    assert (before, both, harness.breaker.paused()) == (0, 2, 1)
+    assert (before, both, harness.breaker.circuits.paused().total()) == (0, 2, 1)
 
 
 def test_a_paused_secret_that_no_trigger_uses_is_not_counted_for_ever(
@@ -753,11 +757,11 @@ def test_a_paused_secret_that_no_trigger_uses_is_not_counted_for_ever(
     harness.observe(REFUSED)
 
     harness.clock.advance(MINUTE + QUARTER - SECOND)
-    for_long = harness.breaker.paused()
+    for_long = harness.breaker.circuits.paused().total()
     harness.clock.advance(SECOND)
 
     assert for_long == 1
-    assert harness.breaker.paused() == 0
+    assert harness.breaker.circuits.paused().total() == 0
 
 
 def test_few_triggers_come_back_for_the_probe_and_all_others_much_later(

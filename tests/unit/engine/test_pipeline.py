@@ -9,6 +9,7 @@ import pytest
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuits import Circuits
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.model.action import Action, Message
 from keyrelay.model.audit import LOCKED, Evidence, Report
@@ -30,7 +31,7 @@ from keyrelay.model.tags import Tagged
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import StillHeld, Unavailable, Unsealable
-from tests.fakes import Clock, FakeLease, FakeVault, Outbox, Pass, stay
+from tests.fakes import Clock, FakeLease, FakeVault, Outbox, Pass, admitting, stay
 from tests.samples import (
     ALLOW,
     DAY,
@@ -74,11 +75,18 @@ class Bench:
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
+        breaker = Breaker(
+            slow_limit=2,
+            circuits=Circuits(now=self.clock.now, wake=lambda _: None),
+            told=lambda _: None,
+        )
+
         self.pipeline = Pipeline(
             catalog=lambda: self.catalog,
             vault=self.vault,
             dispatchers={"email-smtp": self.mail, "queue-sqs": self.queue},
-            breaker=Breaker(slow_limit=2, now=self.clock.now, wake=lambda _: None),
+            breaker=breaker,
+            admit=admitting(breaker),
             now=self.clock.now,
         )
 

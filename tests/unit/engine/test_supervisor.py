@@ -8,19 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuits import Circuits
+from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import Report
 from keyrelay.model.ids import new_id
 from keyrelay.model.outcome import Delivered
+from keyrelay.model.pause import SharedPause
 from keyrelay.model.world import World
 from keyrelay.ports import Lease, LeaveLane, Unavailable
+from keyrelay.stores.pauses import worker_pauses
 from tests.contract.stores.ground import in_a_file
-from tests.contract.stores.house import House, open_house
+from tests.contract.stores.house import ADA, House, open_house, smtp_secret
 from tests.fakes import FakeAuditLog, FakeDeadLetters, Story
-from tests.samples import NOON
+from tests.samples import NOON, PROFILE
 
 GRACE = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 
 
 class Idle:
@@ -81,9 +87,14 @@ def supervisor(house: House, waker: FakeWaker, *resumed: str) -> Supervisor:
     waiting: asyncio.Queue[str] = asyncio.Queue()
     for secret in resumed:
         waiting.put_nowait(secret)
+    untold = Untold()
+    circuits = Circuits(now=world.now, wake=waiting.put_nowait)
+    breaker = Breaker(slow_limit=1, circuits=circuits, told=untold.note)
+    pauses = worker_pauses(house.database, world)
     return Supervisor(
         worker=worker,
         definitions=house.catalog,
+        pauses=PauseSharing(breaker=breaker, pauses=pauses, world=world, untold=untold),
         waker=waker,
         resumed=waiting,
     )
@@ -122,3 +133,34 @@ async def test_what_waits_for_a_secret_is_woken_however_long_it_takes(
     await working
 
     assert waker.woken == ["all", "one", "two"]
+
+
+async def test_pauses_that_stand_are_obeyed_before_work_begins_and_end_while_it_runs(
+    house: House,
+) -> None:
+    waker, stop = FakeWaker(), asyncio.Event()
+    secret = (await house.secrets.create(PROFILE, smtp_secret(), ADA)).secret
+    others = worker_pauses(house.database, house.audit_log.world)
+    pause = SharedPause(
+        secret=secret.id,
+        version=secret.version,
+        reason="535 no",
+        length=MINUTE,
+        probe_at=NOON + MINUTE,
+    )
+    await others.keep_refused(pause)
+    under_test = supervisor(house, waker)
+    circuits, held = under_test.pauses.breaker.circuits, []
+    working = asyncio.create_task(
+        under_test.work(stop, GRACE, lambda: held.append(circuits.holds(secret.id)))
+    )
+
+    await waker.woke.wait()
+    waker.woke.clear()
+    await others.end_refused(secret.id, secret.version)
+    await waker.woke.wait()
+    stop.set()
+    await working
+
+    assert held == [True]
+    assert waker.woken == ["all", secret.id]

@@ -1,11 +1,13 @@
 """Observed: a worker's observability over a queue that always has a trigger."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from keyrelay.model.backlog import Lag, ReadingLosses
+from keyrelay.model.pause import PauseKind
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
@@ -48,7 +50,7 @@ def observability(queue: Queue, paused: int = 0, lingering: int = 0) -> Observab
     return new_observability(
         lanes=Lanes(behind=queue, total=8),
         readiness=Readiness(components=components, queue_lag=queue_lag),
-        paused=lambda: paused,
+        paused=lambda: Counter({PauseKind.REFUSED: paused}),
         lingering=lambda: lingering,
         channels=("email-smtp", "queue-sqs"),
     )

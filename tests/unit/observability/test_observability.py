@@ -65,7 +65,7 @@ async def test_parts_that_do_not_answer_and_secrets_that_are_paused_are_shown() 
     await seen.readiness.refresh()
 
     assert read(seen, "part_ready") == {"vault": 0, "queue": 1}
-    assert read(seen, "secrets_paused") == {"": 3}
+    assert read(seen, "secrets_paused") == {"refused": 3, "unreachable": 0}
 
 
 def test_what_runs_is_told_and_what_it_takes_of_the_machine() -> None:

@@ -1,22 +1,30 @@
 """Key status: what a sealed vault, a whole one and a broken secret look like."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from keyrelay.model.pause import PauseKind, SharedPause
 from keyrelay.ports import Unavailable
 from keyrelay.services.key_status import Examination, KeyInspection
+from keyrelay.stores.pauses import PauseRecords, WorkerPauses
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring
 from keyrelay.vault.vault import Vault
 from tests.contract.stores.house import House
+from tests.samples import NOON
 
 
 def no_key() -> KeyEncryptionKey:
     raise Unavailable("there is no key file")
 
 
+def pauses_of(house: House) -> PauseRecords:
+    return PauseRecords(database=house.database, world=house.audit_log.world)
+
+
 def inspection(house: House) -> KeyInspection:
-    return KeyInspection(database=house.database, guard=house.catalog.guard)
+    return KeyInspection(guard=house.catalog.guard, pauses=pauses_of(house))
 
 
 async def test_secrets_are_examined_only_when_asked(house: House) -> None:
@@ -61,10 +69,34 @@ async def test_a_sealed_vault_says_why_and_examines_nothing(
     )
 
     guard = replace(house.catalog.guard, vault=sealed)
-    inspected = KeyInspection(database=house.database, guard=guard)
+    inspected = KeyInspection(guard=guard, pauses=pauses_of(house))
     found = await inspected.status(examine_secrets=examine)
 
     assert found.sealed is not None
     assert "there is no key file" in found.sealed
     assert found.keys == vault.keyring.wrapped
     assert found.examination is None
+
+
+async def test_paused_secrets_are_counted_once_for_each_kind(house: House) -> None:
+    secrets = [await house.new_secret(key) for key in ("one", "two", "three")]
+    pauses = [
+        SharedPause(
+            secret=secret,
+            version=1,
+            reason="no",
+            length=timedelta(minutes=1),
+            probe_at=NOON,
+        )
+        for secret in secrets
+    ]
+    world = house.audit_log.world
+    for name in ("north", "south"):
+        worker = WorkerPauses(database=house.database, world=world, id=name, name=name)
+        await worker.keep_unreachable(pauses[:1])
+        for pause in pauses[1:]:
+            await worker.keep_refused(pause)
+
+    found = await inspection(house).status(examine_secrets=False)
+
+    assert found.paused == {PauseKind.REFUSED: 2, PauseKind.UNREACHABLE: 1}

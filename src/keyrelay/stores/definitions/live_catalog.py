@@ -11,6 +11,7 @@ from keyrelay.concurrency.outage import Outage
 from keyrelay.databases.database import Database
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
+from keyrelay.model.secret import Secret
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions.guard import DefinitionGuard
@@ -49,7 +50,7 @@ class _CatalogState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveCatalog:
-    """`replaced` is called with the id of each secret that gets a new version.
+    """`replaced` is called with each secret that gets a new version.
 
     The secrets of the first view are not reported.
     """
@@ -58,7 +59,7 @@ class LiveCatalog:
     guard: DefinitionGuard
     world: World
     rules: ActionRules
-    replaced: Callable[[str], None]
+    replaced: Callable[[Secret], None]
     _state: _CatalogState = field(default_factory=_CatalogState, init=False)
 
     def current(self) -> Catalog:
@@ -152,5 +153,5 @@ class LiveCatalog:
         if not first and after is not before:
             for scoped, sealed in after.items():
                 if sealed is not before.get(scoped):
-                    self.replaced(sealed.secret.id)
+                    self.replaced(sealed.secret)
         return True

@@ -33,7 +33,7 @@ from keyrelay.stores.definitions.listing import (
 from keyrelay.stores.definitions.secret_rows import row_of, sealed_of, settable
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.rows import ids_beginning
-from keyrelay.stores.schema.tables import actions, secrets
+from keyrelay.stores.schema.tables import actions, pauses, secrets
 from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
 
 StoredSecret = SealedSecret | UnreadableRow
@@ -109,6 +109,7 @@ class SecretStore:
             await connection.execute(
                 update(secrets).where(secrets.c.id == id_).values(row_of(after))
             )
+            await connection.execute(delete(pauses).where(pauses.c.secret == id_))
             await keep_tags(connection, Noun.SECRET, id_, secret.tags)
             what = " and ".join(sorted(changes))
             detail = f"{secret.key}: {what}, version {secret.version}"
@@ -126,6 +127,7 @@ class SecretStore:
                 raise NotFound(Noun.SECRET, id_)
             await _refuse_in_use(connection, profile, id_)
             await connection.execute(delete(secrets).where(secrets.c.id == id_))
+            await connection.execute(delete(pauses).where(pauses.c.secret == id_))
             await keep_tags(connection, Noun.SECRET, id_, ())
             await writing.note(Noun.SECRET, id_, Change.DELETED, key_of(found[0]))
 

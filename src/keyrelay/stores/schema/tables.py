@@ -257,3 +257,21 @@ workers = Table(
     Column("host", String(255), nullable=False),
     Column("alive_until", Instant, nullable=False),
 )
+
+# One row for a refused credential, with an empty `worker`, and one for each worker that
+# cannot reach a secret's peer, until `kept_until`; `name` is for people to read.
+# `prober` is the worker that makes the probe before `probe_at`.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("secret", _ID, primary_key=True),
+    Column("worker", _ID, primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("length", Integer, nullable=False),  # seconds
+    Column("probe_at", Instant, nullable=False),
+    Column("prober", _ID),
+    Column("kept_until", Instant),
+)

@@ -1,0 +1,155 @@
+"""Pausing: the breaker's pauses of refused credentials, shared with other workers.
+
+What has changed here is told at once, and what was told elsewhere is read every second.
+So a pause that ends ends on all workers, and wakes what waits for it on each. One
+worker at a time probes: it claims the probe where all see it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from keyrelay.concurrency.background import background
+from keyrelay.engine.breaker import Breaker
+from keyrelay.model.outcome import Deferred
+from keyrelay.model.pause import SharedPause
+from keyrelay.model.secret import Secret
+from keyrelay.model.world import World
+from keyrelay.ports import Pauses, Unavailable
+
+log = logging.getLogger(__name__)
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_LOOK = timedelta(seconds=1)
+_RENEWAL = timedelta(seconds=10)  # in time before what is kept ends
+
+
+@dataclass(slots=True)
+class Untold:
+    """Ids of secrets whose refusal, or its end, other workers were not told of yet."""
+
+    secrets: set[str] = field(default_factory=set)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, secret: str) -> None:
+        self.secrets.add(secret)
+        self.came.set()
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was last told of unreachable peers, when, and what prevents it since."""
+
+    unreachable: frozenset[tuple[str, int, str]] = frozenset()
+    at: datetime = _NEVER
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseSharing:
+    """`untold` is what the breaker tells of."""
+
+    breaker: Breaker
+    pauses: Pauses
+    world: World
+    untold: Untold
+    _told: _Told = field(default_factory=_Told, init=False)
+
+    async def admit(self, secret: Secret) -> Deferred | None:
+        """Return why and how long a trigger is held back; None, it goes.
+
+        A probe of a refused credential goes only if no other worker makes one. Raises
+        Unavailable.
+        """
+        held = self.breaker.admit(secret)
+        if held is not None:
+            return held
+        probed = self.breaker.refusal_probed(secret)
+        if probed is None:
+            return None
+        try:
+            is_ours = await self.pauses.claim_probe(probed)
+        except Unavailable:
+            self.breaker.end_probe(secret)
+            raise
+        return None if is_ours else self.breaker.admit(secret)
+
+    async def refresh(self) -> None:
+        """Tell and obey; where the database fails, all goes on as it is known."""
+        try:
+            await self._share()
+        except Unavailable as fault:
+            if self._told.fault is None:
+                log.warning("pauses not shared", extra={"reason": str(fault)})
+            self._told.fault = str(fault)
+        else:
+            self._told.fault = None
+
+    async def share(self, stop: asyncio.Event) -> None:
+        """Refresh at each change and every second, until `stop` is set.
+
+        What this worker cannot reach is not shown any more then.
+        """
+        async with background(stop.wait()) as stopping:
+            while not stopping.done():
+                self.untold.came.clear()
+                await self.refresh()
+                async with (
+                    background(self.world.sleep(_LOOK)) as look,
+                    background(self.untold.came.wait()) as came,
+                ):
+                    waits = [stopping, look, came]
+                    await asyncio.wait(waits, return_when="FIRST_COMPLETED")
+        await self._leave()
+
+    async def _share(self) -> None:
+        for secret in [*self.untold.secrets]:
+            await self._tell(secret)
+        await self._tell_unreachable(self.breaker.circuits.unreachable())
+        self._obey(await self.pauses.refused())
+
+    async def _tell(self, secret: str) -> None:
+        # Before the call: what changes during it is noted once more.
+        self.untold.secrets.discard(secret)
+        circuit = self.breaker.circuits.known(secret)
+        if circuit is None:  # replaced, and its pause with it
+            return
+        try:
+            if circuit.is_refused:
+                await self.pauses.keep_refused(circuit.shared(secret))
+            else:
+                await self.pauses.end_refused(secret, circuit.version)
+        except Unavailable:
+            self.untold.secrets.add(secret)
+            raise
+
+    async def _tell_unreachable(self, pauses: Sequence[SharedPause]) -> None:
+        told, now = self._told, self.world.now()
+        unreachable = frozenset((p.secret, p.version, p.reason) for p in pauses)
+        is_fresh = not unreachable or now - told.at < _RENEWAL
+        if unreachable == told.unreachable and is_fresh:
+            return
+        await self.pauses.keep_unreachable(pauses)
+        told.unreachable, told.at = unreachable, now
+
+    def _obey(self, shared: Sequence[SharedPause]) -> None:
+        """Pause what is paused elsewhere, and resume what is so no more.
+
+        What has changed here since it was read is left as it is.
+        """
+        untold = self.untold.secrets
+        standing = {pause.secret for pause in shared}
+        for pause in shared:
+            if pause.secret not in untold:
+                self.breaker.circuits.obey(pause)
+        for secret in self.breaker.circuits.refused():
+            if secret not in standing | untold:
+                self.breaker.circuits.resume(secret)
+
+    async def _leave(self) -> None:
+        try:
+            await self._tell_unreachable(())
+        except Unavailable as fault:
+            log.warning("pauses not withdrawn", extra={"reason": str(fault)})
