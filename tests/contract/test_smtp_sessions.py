@@ -85,7 +85,7 @@ async def test_a_first_mail_refused_is_the_secrets_limit_and_costs_one_login(
     assert logins(peer) == 2
     for outcome in outcomes:
         assert isinstance(outcome, Deferred)
-        assert outcome.blame is Blame.PEER
+        assert outcome.blame is Blame.RATE
         assert not outcome.spends_attempt
         assert outcome.not_before == timedelta(minutes=1)
 

@@ -37,8 +37,10 @@ THROTTLED = [
 ]
 
 LATER = [
-    (432, "4.3.2 Concurrent connections", MAIL, MINUTE, Blame.PEER),
-    (432, "", RCPT, MINUTE, Blame.PEER),
+    # Fewer at once; of a login it asks for another password (RFC 4954 section 6).
+    (432, "4.3.2 Concurrent connections", MAIL, MINUTE, Blame.RATE),
+    (432, "", RCPT, MINUTE, Blame.RATE),
+    (432, "4.7.12 A password transition is needed", AUTH, MINUTE, Blame.PEER),
     # How long, if they say so; at most an hour.
     (450, "4.7.1 Greylisted for 5 minutes", RCPT, 5 * MINUTE, Blame.MESSAGE),
     (450, "4.7.1 try again in 90s", RCPT, 1.5 * MINUTE, Blame.MESSAGE),
@@ -93,14 +95,14 @@ NEVER = [
 
 
 @pytest.mark.parametrize(("code", "text", "phase", "wait"), THROTTLED)
-def test_what_the_secret_may_not_send_just_now_spends_no_attempt(
+def test_what_the_secret_may_not_send_just_now_spends_no_attempt_and_slows_it(
     code: int, text: str, phase: Phase, wait: timedelta
 ) -> None:
     assert classify(SmtpReply(code, text), phase) == Deferred(
         f"the server answered {phase} with {code} {text}",
         wait,
         spends_attempt=False,
-        blame=Blame.PEER,
+        blame=Blame.RATE,
     )
 
 

@@ -1,3 +1,4 @@
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,10 @@ from hypothesis import strategies as st
 from keyrelay.dispatchers.smtp.classify import classify
 from keyrelay.dispatchers.smtp.reply import Phase, SmtpReply
 from keyrelay.dispatchers.smtp.throttling import LONGEST_WAIT, read_throttle
+from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.circuits import Circuits
 from keyrelay.model.outcome import Blame, Deferred, Rejected
+from tests.samples import NOON, a_secret
 from tests.unit.dispatchers.throttled_replies import LATER, NEVER
 
 NAMED = [
@@ -29,9 +33,33 @@ def test_too_much_just_now_waits_as_long_as_its_words_say(
     outcome = classify(SmtpReply(code, text), phase)
 
     assert isinstance(outcome, Deferred)
-    assert outcome.blame is (Blame.PEER if by_sender else Blame.MESSAGE)
+    assert outcome.blame is (Blame.RATE if by_sender else Blame.MESSAGE)
     assert outcome.spends_attempt is not by_sender
     assert outcome.not_before == wait
+
+
+@pytest.mark.parametrize(("phase", "code", "text", "by_sender", "wait"), LATER)
+def test_a_server_that_throttles_is_slowed_before_its_secret_is_paused(
+    phase: Phase, code: int, text: str, *, by_sender: bool, wait: timedelta
+) -> None:
+    said = classify(SmtpReply(code, text), phase)
+    circuits = Circuits(now=lambda: NOON, wake=lambda _: None)
+    breaker = Breaker(slow_limit=24, circuits=circuits, told=lambda _: None)
+    secret = a_secret()
+    begun = [breaker.attempt(secret) for _ in range(8)]
+    together = [each.__enter__() for each in begun]
+    for each, attempt in zip(begun, together, strict=True):
+        each.__exit__(None, None, None)
+        breaker.observe(attempt, said)
+
+    with ExitStack() as under_way:
+        admitted = 0
+        while admitted < 24 and breaker.admit(secret) is None:
+            under_way.enter_context(breaker.attempt(secret))
+            admitted += 1
+
+    assert admitted == (4 if by_sender else 24)
+    assert circuits.paused().total() == 0
 
 
 @pytest.mark.parametrize(("phase", "code", "text"), NEVER)

@@ -39,6 +39,8 @@ _ENHANCED_AT_END = re.compile(r"\(#([245])\.(\d{1,3})\.(\d{1,3})\)")  # qmail's 
 _BEFORE_LOGIN = (Phase.CONNECT, Phase.EHLO)
 _CREDENTIAL_CODES = frozenset({530, 534, 535})
 _BUSY_CODES = frozenset({421, 432, 454})
+# Of Exchange's servers; to AUTH it asks for another password (RFC 4954 section 6).
+_TOO_MANY_AT_ONCE = 432
 _NOT_UNDERSTOOD = frozenset({500, 502, 503, 504})
 _NO_STATUS = "."
 _TOO_BIG = frozenset({"2.3", "3.4"})
@@ -57,12 +59,12 @@ def classify(reply: SmtpReply, phase: Phase) -> Deferred | Rejected:
     if detail not in _TOO_BIG and (throttle := read_throttle(words, detail, phase)):
         # A recipient that gets too much is no reason to slow the peer's other mails,
         # and what the secret may not send just now is no attempt of this mail.
-        blame = Blame.PEER if throttle.by_sender else Blame.MESSAGE
+        blame = Blame.RATE if throttle.by_sender else Blame.MESSAGE
         return Deferred(reason, throttle.wait, not throttle.by_sender, blame)
     if class_ == "5" and phase not in _BEFORE_LOGIN:
         return _permanent(reply, phase, detail, reason)
     hint = min(waiting_time(words) or timedelta(), _LONGEST_HINT)
-    if reply.code == 432:
+    if reply.code == _TOO_MANY_AT_ONCE:
         hint = hint or _BUSY_PAUSE
     return Deferred(reason, hint, blame=_blame(reply, phase, status[0]))
 
@@ -124,7 +126,9 @@ def _permanent(
 
 
 def _blame(reply: SmtpReply, phase: Phase, subject: str) -> Blame:
-    """Return whether a temporary refusal concerns this mail alone or the peer."""
+    """Return what a temporary refusal means for other mails of the secret."""
+    if reply.code == _TOO_MANY_AT_ONCE and phase is not Phase.AUTH:
+        return Blame.RATE
     if phase in (*_BEFORE_LOGIN, Phase.AUTH) or reply.code in _BUSY_CODES:
         return Blame.PEER
     if not subject and _is_full(reply, "", phase):

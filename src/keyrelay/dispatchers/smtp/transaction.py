@@ -63,7 +63,7 @@ def _refused(session: SmtpSession, reply: SmtpReply) -> Outcome:
         raise SessionExhausted
     if reply.code == _LIMIT:
         wait = max(refusal.not_before, _LIMIT_PAUSE)
-        return replace(refusal, not_before=wait, spends_attempt=False, blame=Blame.PEER)
+        return replace(refusal, not_before=wait, spends_attempt=False, blame=Blame.RATE)
     return refusal
 
 
