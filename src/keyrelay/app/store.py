@@ -128,12 +128,8 @@ async def open_inbox(
 
     Raises Unavailable.
     """
-    opened = (
-        _open_log(settings, store, work)
-        if settings.is_log
-        else _open_file(settings, drain=work is not None and work.drain)
-    )
-    async with opened as queue:
+    opened = _open_log if settings.is_log else _open_file
+    async with opened(settings, store, work) as queue:
         yield queue
 
 
@@ -150,13 +146,16 @@ def require_own_profile(settings: Settings, name: str) -> None:
 
 
 @asynccontextmanager
-async def _open_file(settings: Settings, *, drain: bool) -> AsyncIterator[TriggerQueue]:
+async def _open_file(
+    settings: Settings, store: Store, work: Work | None
+) -> AsyncIterator[TriggerQueue]:
     options = SqliteOptions(
         ordered=settings.ordering == "key",
-        drain=drain,
+        drain=work is not None and work.drain,
         lease=timedelta(seconds=settings.lease_seconds),
     )
-    async with open_queue(file_of(settings.queue_url), real_world(), options) as queue:
+    path, bury = file_of(settings.queue_url), store.dead_letters.keep_unreadable
+    async with open_queue(path, real_world(), options, bury) as queue:
         yield queue
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -154,15 +154,20 @@ class SqliteDatabase:
         await self.engine.dispose()
 
 
-def connect(path: Path, patience: timedelta = PATIENCE) -> SqliteDatabase:
+def connect(
+    path: Path,
+    patience: timedelta = PATIENCE,
+    decode: Callable[[bytes], str] = str,
+) -> SqliteDatabase:
     """Return the database in that file, opened when it is first used.
 
-    Commits are durable, and errors quote no values.
+    Commits are durable, and errors quote no values. `decode` makes text of what the
+    file holds; what `str` cannot decode makes the whole statement fail.
     """
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         hide_parameters=True,
-        async_creator=partial(_connect, path, patience),
+        async_creator=partial(_connect, path, patience, decode),
     )
     event.listen(engine.sync_engine, "begin", _begin)
     # A transaction that reads first and writes later fails at once if another has
@@ -183,10 +188,13 @@ async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise Unavailable(f"{engine.url.database}: {refusal}") from error
 
 
-async def _connect(path: Path, patience: timedelta) -> aiosqlite.Connection:
+async def _connect(
+    path: Path, patience: timedelta, decode: Callable[[bytes], str]
+) -> aiosqlite.Connection:
     # Opened before aiosqlite starts its thread: if opening failed in it, the thread
     # would end unawaited, perhaps after the loop, and print to standard error.
     opened = await asyncio.to_thread(_open, path, patience)
+    opened.text_factory = decode
     connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
     # As SQLAlchemy does when it connects: the thread must not keep the program alive.
     connection._thread.daemon = True  # noqa: SLF001

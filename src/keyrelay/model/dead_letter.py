@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import STANDARD_LIFETIME, Lifetime, Trigger
 
@@ -29,6 +30,30 @@ class DeadLetter:
         deadline = _later(begin, length or STANDARD_LIFETIME)
         redriven = Lifetime(raised_at=lifetime.raised_at, deadline=deadline)
         return replace(self.trigger, lifetime=redriven.dated(now))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableTrigger:
+    """What stands where a trigger should, as it stands: its bytes and its done parts.
+
+    `profile` and `id` are those under which it is kept, perhaps damaged themselves.
+    """
+
+    profile: str
+    id: str
+    raw: bytes
+    done: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableLetter:
+    """A dead letter of what cannot be read as a trigger."""
+
+    trigger: UnreadableTrigger
+    reason: str
+    fault: Fault
+    attempts: int
+    buried_at: datetime
 
 
 def _later(instant: datetime, by: timedelta) -> datetime:

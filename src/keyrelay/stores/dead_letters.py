@@ -13,7 +13,7 @@ from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
 from keyrelay.model.audit_document import printable
 from keyrelay.model.data_point import MOST_POINTS
-from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.documents import (
     InvalidDefinition,
     parse_document,
@@ -74,6 +74,14 @@ class DeadLetterStore:
             rows = [_row_of(letter) for letter in last.values()]
             await connection.execute(insert(dead_letters), rows)
         return [None] * len(letters)
+
+    async def keep_unreadable(self, letters: Sequence[UnreadableLetter]) -> None:
+        """Store what holds no trigger; what is kept of one trigger is replaced."""
+        rows = {(each["profile"], each["trigger"]): each for each in map(_raw, letters)}
+        place = tuple_(_LETTERS.profile, _LETTERS.trigger)
+        async with self.database.writing() as connection:
+            await connection.execute(delete(dead_letters).where(place.in_(list(rows))))
+            await connection.execute(insert(dead_letters), list(rows.values()))
 
     async def list(
         self, profile: str, query: DeadLetterQuery
@@ -188,6 +196,34 @@ def _row_of(letter: DeadLetter) -> dict[str, object]:
         "attempts": letter.attempts,
         "buried_at": letter.buried_at,
     }
+
+
+def _raw(letter: UnreadableLetter) -> dict[str, object]:
+    """Return the row of a letter; a text that is damaged is cut to what there is."""
+    trigger = letter.trigger
+    done = trigger.done.replace("\0", "\ufffd")
+    if (parts := _parts_in(done)) is not None:  # else it stays unreadable
+        done = json.dumps({"done": parts})
+    return {
+        "profile": trigger.profile[:24],
+        "trigger": trigger.id[:64],
+        "action": "",
+        "document": trigger.raw,
+        "reason": printable(letter.reason),
+        "fault": letter.fault,
+        "done": done,
+        "attempts": letter.attempts,
+        "buried_at": letter.buried_at,
+    }
+
+
+def _parts_in(done: str) -> Sequence[str] | None:
+    try:
+        parts = json.loads(done)
+    except (ValueError, RecursionError):
+        return None
+    is_whole = isinstance(parts, list) and all(isinstance(each, str) for each in parts)
+    return parts if is_whole else None
 
 
 def _letter_of(row: AnyRow) -> DeadLetter:

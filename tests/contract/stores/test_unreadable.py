@@ -1,11 +1,18 @@
 """Unreadable rows: each is told with its id and its bytes, and hides no others."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Table
 
+from keyrelay.model.dead_letter import (
+    DeadLetter,
+    UnreadableLetter,
+    UnreadableTrigger,
+)
+from keyrelay.model.outcome import Fault
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.dead_letters import (
     DeadLetterQuery,
@@ -28,7 +35,7 @@ from tests.contract.stores.ground import on_sqlite
 from tests.contract.stores.house import ADA, House, allow, mail_action
 from tests.contract.stores.records import record
 from tests.contract.stores.test_dead_letters import letter
-from tests.samples import PROFILE, a_trigger
+from tests.samples import NOON, PROFILE, a_trigger
 
 # What SQLite keeps in any column: text that is no UTF-8, text, bytes, numbers.
 GARBAGE = ("CAST(x'ff61' AS TEXT)", "'words'", "'{'", "x'ff00'", "x''", "7", "-1.5")
@@ -120,6 +127,66 @@ async def test_a_letter_that_cannot_be_read_is_shown_with_its_bytes_and_dropped(
         await house.dead_letters.get(PROFILE, "t1")
     (entry,) = await house.trail.list(PROFILE, AuditQuery(kind="change", trigger="t1"))
     assert entry.document["change"] == "dropped"
+
+
+@pytest.mark.parametrize(
+    ("raw", "done"),
+    [
+        (b"\x7b\xff", "[]"),
+        (b"", ""),
+        (a_trigger(id_="door").encode(), "words\0"),
+        (a_trigger(id_="door").encode(), "[[1]]"),
+        (a_trigger(id_="door").encode(), "[" * 100_000),
+    ],
+    ids=["body", "no body", "text", "other parts", "deep"],
+)
+async def test_what_stood_in_a_queue_and_cannot_be_read_is_listed_shown_and_dropped(
+    house: House, raw: bytes, done: str
+) -> None:
+    trigger = UnreadableTrigger(profile=PROFILE, id="door", raw=raw, done=done)
+    await group_burials(house.dead_letters).bury(letter())
+
+    await house.dead_letters.keep_unreadable([_unreadable(trigger)])
+    await house.dead_letters.keep_unreadable([_unreadable(trigger)] * 2)
+
+    assert sorted(await _letters(house)) == ["door", "t1"]
+    found = await house.dead_letters.get(PROFILE, "door")
+    assert isinstance(found, UnreadableRow)
+    assert found.columns["document"] == raw
+    await house.dead_letters.drop(found, ADA)
+    assert await _letters(house) == ["t1"]
+
+
+async def test_what_can_be_read_after_all_can_be_redriven(house: House) -> None:
+    raw = a_trigger(id_="door").encode()
+    done = json.dumps(["ada@example.com"])
+    trigger = UnreadableTrigger(profile=PROFILE, id="door", raw=raw, done=done)
+
+    await house.dead_letters.keep_unreadable([_unreadable(trigger)])
+
+    found = await house.dead_letters.get(PROFILE, "door")
+    assert isinstance(found, DeadLetter)
+    assert found.trigger == a_trigger(id_="door")
+    assert found.settlement.done == {"ada@example.com"}
+
+
+async def test_what_has_a_damaged_name_is_kept(house: House) -> None:
+    trigger = UnreadableTrigger(profile="p" * 99, id="i\0" * 99, raw=b"?", done="[]")
+
+    await house.dead_letters.keep_unreadable([_unreadable(trigger)])
+
+    (kept,) = await house.dead_letters.list("p" * 24, DeadLetterQuery())
+    assert isinstance(kept, UnreadableRow)
+
+
+def _unreadable(trigger: UnreadableTrigger) -> UnreadableLetter:
+    return UnreadableLetter(
+        trigger=trigger,
+        reason="its row is damaged",
+        fault=Fault.SYSTEM,
+        attempts=1,
+        buried_at=NOON,
+    )
 
 
 async def test_a_letter_that_holds_another_trigger_is_not_taken_for_it(

@@ -17,8 +17,8 @@ from tests.e2e.cli.definitions import (
 DAMAGED = b"\x7b\xff"
 
 
-def execute(keyrelay: Keyrelay, *statements: str) -> None:
-    database = sqlite3.connect(keyrelay.home / "keyrelay.db")
+def execute(keyrelay: Keyrelay, *statements: str, file: str = "keyrelay.db") -> None:
+    database = sqlite3.connect(keyrelay.home / file)
     with closing(database), database:
         for statement in statements:
             assert database.execute(statement).rowcount == 1
@@ -67,6 +67,31 @@ def test_the_others_are_redriven_and_it_is_dropped(letters: Keyrelay) -> None:
     assert "`keyrelay dead-letter export` gives its bytes" in redriven.err
     assert letters("dead-letter", "drop", "--all", "--yes").out == "t2\n"
     assert letters("dead-letter", "list", "--json").documents == []
+
+
+def test_what_cannot_be_read_in_the_queue_is_buried_and_holds_nothing_up(
+    keyrelay: Keyrelay,
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    for id_ in ("t1", "t2", "t3"):
+        keyrelay("trigger", "publish", "--action", "tell", "--id", id_)
+    execute(
+        keyrelay,
+        "UPDATE triggers SET body = x'7bff' WHERE id = 't2'",
+        file="queue.db",
+    )
+
+    worked = keyrelay("worker", "--drain")
+
+    unreadable = keyrelay("dead-letter", "list", "--unreadable", "--json").documents
+    assert [each["trigger"] for each in unreadable] == ["t2"]
+    shown = keyrelay("dead-letter", "show", "t2", "--json").document["stored"]
+    assert isinstance(shown, dict)
+    assert base64.b64decode(shown["document"]["base64"]) == DAMAGED
+    assert "buried" in keyrelay("trigger", "show", "t2").out
+    assert len(keyrelay("dead-letter", "list", "--json").documents) == 3, worked.err
+    assert keyrelay("dead-letter", "redrive", "t2").code == 1
+    assert keyrelay("dead-letter", "drop", "t2", "--yes").out == "t2\n"
 
 
 @pytest.mark.parametrize("noun", ["secret", "action", "policy"])

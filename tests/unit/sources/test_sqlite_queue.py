@@ -2,7 +2,9 @@
 
 import asyncio
 import sqlite3
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import connect
+from keyrelay.model.backlog import QueueQuery, TriggerState
+from keyrelay.model.dead_letter import UnreadableLetter
 from keyrelay.model.settlement import LONGEST_WAIT, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite.lease import HeldLeases
@@ -20,7 +24,7 @@ from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
 from keyrelay.sources.sqlite.writes import Writes
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, UntilIdle, a_world, trigger
 from tests.fakes import Clock
-from tests.samples import NOON
+from tests.samples import NOON, PROFILE
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -70,46 +74,134 @@ async def test_a_settled_trigger_leaves_no_data_behind(
     assert beside.execute("SELECT body FROM triggers").fetchall() == [(None,)]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "body = 'canary{'",
-        "body = NULL",
-        "body = 5",
-        "body = x'ff'",
-        "done = 'canary'",
-        "done = '5'",
-        "done = '[[1]]'",
-        "done = x'ff'",
-    ],
-)
-async def test_a_trigger_that_cannot_be_read_is_kept_and_harms_no_other(
-    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, damage: str
-) -> None:
-    async with open_queue(path, a_world(clock), SqliteOptions(drain=True)) as queue:
-        await queue.accept(trigger("damaged"))
-        await queue.accept(trigger("good"))
+@dataclass(slots=True)
+class Burials:
+    """What was buried; `refusals` is how often it cannot be kept."""
+
+    letters: list[UnreadableLetter] = field(default_factory=list)
+    refusals: int = 0
+
+    async def keep(self, letters: Sequence[UnreadableLetter]) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable("the database is locked")
+        self.letters += letters
+
+
+@pytest.fixture
+def burials() -> Burials:
+    return Burials()
+
+
+@asynccontextmanager
+async def a_queue_with_a_damaged_row(
+    path: Path, clock: Clock, burials: Burials, damage: str
+) -> AsyncIterator[SqliteQueue]:
+    """Open a queue of three triggers of one key, the first of which is damaged."""
+    options = SqliteOptions(drain=True, ordered=True)
+    async with open_queue(path, a_world(clock), options, burials.keep) as queue:
+        for id_ in ("damaged", "second", "third"):
+            await queue.accept(trigger(id_, key="door"))
         beside = sqlite3.connect(path, isolation_level=None)
         beside.execute(f"UPDATE triggers SET {damage} WHERE id = 'damaged'")  # noqa: S608
-
-        lanes = [asyncio.create_task(queue.lease(asyncio.Event())) for _ in range(2)]
-        ended, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
-        good = ended.pop().result()
-        assert good is not None
-        await good.settle(Done())
-        end = await queue.lease(asyncio.Event())
-
-        assert (good.trigger.id, end) == ("good", None)
-        await asyncio.wait(lanes)
-        assert messages(caplog) == ["trigger cannot be read"]
-        assert "canary" not in caplog.text
-        mended_body = (trigger("damaged").encode(),)
-        beside.execute("UPDATE triggers SET body = ?, done = '[]'", mended_body)
         beside.close()
-        clock.time += timedelta(hours=1)
-        mended = await queue.lease(asyncio.Event())
-        assert mended is not None
-        assert (mended.number, mended.repeats) == (1, False)
+        yield queue
+
+
+@pytest.mark.parametrize(
+    ("damage", "raw"),
+    [
+        ("body = 'canary{'", b"canary{"),
+        ("body = NULL", b""),
+        ("body = 5", b"5"),
+        ("body = x'ff'", b"\xff"),
+        ("body = CAST(x'7bff' AS TEXT)", "{\ufffd".encode()),
+        ("done = 'canary'", trigger("damaged", key="door").encode()),
+        ("done = '5'", trigger("damaged", key="door").encode()),
+        ("done = '[[1]]'", trigger("damaged", key="door").encode()),
+        ("done = x'ff'", trigger("damaged", key="door").encode()),
+        ("done = CAST(x'ff' AS TEXT)", trigger("damaged", key="door").encode()),
+        ("accepted_at = 'canary'", trigger("damaged", key="door").encode()),
+        ("accepted_at = CAST(x'ff' AS TEXT)", trigger("damaged", key="door").encode()),
+        ("accepted_at = 9223372036854775807", trigger("damaged", key="door").encode()),
+    ],
+    ids=str,
+)
+async def test_a_trigger_that_cannot_be_read_is_buried_as_it_stands_and_harms_no_other(
+    path: Path,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    burials: Burials,
+    damage: str,
+    raw: bytes,
+) -> None:
+    async with a_queue_with_a_damaged_row(path, clock, burials, damage) as queue:
+        listed = [each.id async for each in queue.entries(PROFILE, QueueQuery())]
+        lent = []
+        while (lease := await queue.lease(asyncio.Event())) is not None:
+            lent.append(lease.trigger.id)
+            await lease.settle(Done())
+        status = await queue.status(PROFILE, "damaged")
+
+    assert (listed, lent) == (["damaged", "second", "third"], ["second", "third"])
+    (letter,) = burials.letters
+    assert (letter.trigger.profile, letter.trigger.id) == (PROFILE, "damaged")
+    assert (letter.trigger.raw, letter.attempts) == (raw, 0)
+    assert status is not None
+    assert status.state is TriggerState.BURIED
+    assert messages(caplog) == ["trigger cannot be read"]
+    assert "canary" not in caplog.text
+    assert queue.losses.unreadable == {"queue": 1}
+
+
+@pytest.mark.parametrize("column", ["profile", "id", "key"])
+async def test_a_trigger_whose_name_is_damaged_is_lent_or_buried(
+    path: Path, clock: Clock, burials: Burials, column: str
+) -> None:
+    damage = f"{column} = CAST(x'ff' AS TEXT)"
+    async with a_queue_with_a_damaged_row(path, clock, burials, damage) as queue:
+        lent = set()
+        while (lease := await queue.lease(asyncio.Event())) is not None:
+            lent.add(lease.trigger.id)
+            await lease.settle(Done())
+
+    assert lent | {each.trigger.id for each in burials.letters} == {
+        *("damaged", "second", "third")
+    }
+
+
+async def test_what_could_not_be_buried_is_buried_once_its_lease_has_expired(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, burials: Burials
+) -> None:
+    burials.refusals = 1
+    opened = a_queue_with_a_damaged_row(path, clock, burials, "body = x'ff'")
+    async with opened as queue:
+        lane = asyncio.create_task(queue.lease(asyncio.Event()))
+        await clock.pass_time(LEASE / 2)
+        assert burials.letters == []
+        await clock.pass_time(LEASE)
+
+        second = await lane
+
+    assert second is not None
+    assert second.trigger.id == "second"
+    assert [each.trigger.id for each in burials.letters] == ["damaged"]
+    assert messages(caplog).count("not buried") == 1
+
+
+async def test_a_process_that_only_publishes_buries_nothing(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_queue(path, a_world(clock)) as queue:
+        await queue.accept(trigger("damaged"))
+        beside = sqlite3.connect(path, isolation_level=None)
+        beside.execute("UPDATE triggers SET body = x'ff'")
+
+        assert await queue.lease(UntilIdle()) is None
+
+        assert beside.execute("SELECT body FROM triggers").fetchall() == [(b"\xff",)]
+        beside.close()
+    assert messages(caplog) == ["trigger cannot be read", "not buried"]
 
 
 async def test_many_waiting_triggers_wake_in_steps(

@@ -6,19 +6,21 @@ many waiting lanes as there may be work for.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyrelay.concurrency.outage import Outage
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import Stamp
+from keyrelay.model.dead_letter import UnreadableLetter
+from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite.inspection import NOTHING_DUE, Outlook, is_drained, outlook
 from keyrelay.sources.sqlite.lease import HeldLeases
-from keyrelay.sources.sqlite.rows import SqliteLoan
+from keyrelay.sources.sqlite.rows import SqliteLoan, UnreadableLoan
 from keyrelay.sources.sqlite.writes import Settling, Writes
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,14 @@ class Look:
         return is_old or (self.found.next is not None and now >= self.found.next)
 
 
+UnreadableBurials = Callable[[Sequence[UnreadableLetter]], Awaitable[object]]
+
+
+async def leave_leased(_: Sequence[UnreadableLetter]) -> None:
+    """Bury nothing: for processes that only publish and look."""
+    raise Unavailable("this process keeps no dead letters")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
     """What a queue does for its callers; each method raises Unavailable."""
@@ -49,6 +59,7 @@ class Operations:
     writes: Writes
     wakeup: Wakeup
     leases: HeldLeases
+    bury: UnreadableBurials = leave_leased
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
         new = await self.writes.accept(triggers)
@@ -57,7 +68,10 @@ class Operations:
 
     async def lend(self, asked: Sequence[None]) -> Sequence[SqliteLoan | None]:
         await self.leases.renew_if_late()
-        loans = await self.writes.lend(len(asked))
+        lent = await self.writes.lend(len(asked))
+        loans = [each for each in lent if isinstance(each, SqliteLoan)]
+        if unreadable := [each for each in lent if isinstance(each, UnreadableLoan)]:
+            await self._bury(unreadable)
         return [*loans, *[None] * (len(asked) - len(loans))]
 
     async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
@@ -75,6 +89,21 @@ class Operations:
             said = {"triggers": forward, "reason": reason}
             log.warning("triggers due too late are due now", extra=said)
             self.wakeup.wake(forward)
+
+    async def _bury(self, loans: Sequence[UnreadableLoan]) -> None:
+        """Bury what holds no trigger. If that fails, it is lent again in time."""
+        now = self.writes.world.now()
+        letters = [_letter(loan, now) for loan in loans]
+        for letter in letters:
+            what = {"profile": letter.trigger.profile, "trigger": letter.trigger.id}
+            log.error("trigger cannot be read", extra=what | {"reason": letter.reason})
+        try:
+            # Kept before its row is emptied: a crash between the two keeps it again.
+            await self.bury(letters)
+            await self.writes.end_unreadable(loans)
+        except Unavailable as fault:
+            log.error("not buried", extra={"reason": str(fault)})  # noqa: TRY400
+        self.wakeup.wake(len(loans))  # lanes got nothing in their place
 
     async def is_drained(self) -> bool:
         """Return whether the queue is to be drained and nothing is due or leased."""
@@ -142,3 +171,13 @@ class Operations:
         """Return whether a trigger may be due now that this loan has ended."""
         ordered = self.writes.is_ordered(loan.trigger)
         return ordered or isinstance(settlement, TryAgain)
+
+
+def _letter(loan: UnreadableLoan, now: datetime) -> UnreadableLetter:
+    return UnreadableLetter(
+        trigger=loan.trigger,
+        reason="its row in the queue is damaged, or a newer Keyrelay wrote it",
+        fault=Fault.SYSTEM,
+        attempts=loan.attempts,
+        buried_at=now,
+    )

@@ -31,7 +31,11 @@ from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.interventions import SqliteInterventions
 from keyrelay.sources.sqlite.lease import HeldLeases, SqliteLease
-from keyrelay.sources.sqlite.operations import Operations
+from keyrelay.sources.sqlite.operations import (
+    Operations,
+    UnreadableBurials,
+    leave_leased,
+)
 from keyrelay.sources.sqlite.options import STANDARD, SqliteOptions
 from keyrelay.sources.sqlite.rows import SqliteLoan
 from keyrelay.sources.sqlite.schema import prepare
@@ -42,18 +46,23 @@ _BATCH = 500  # callers in one transaction
 
 @asynccontextmanager
 async def open_queue(
-    path: Path, world: World, options: SqliteOptions = STANDARD
+    path: Path,
+    world: World,
+    options: SqliteOptions = STANDARD,
+    bury: UnreadableBurials = leave_leased,
 ) -> AsyncIterator["SqliteQueue"]:
     """Open the queue's file, which is made if it is not there.
+
+    `bury` keeps, durably on return, what stands there and cannot be read.
 
     A lease that is not settled when the queue closes expires in time. Raises
     UnknownSchema and Unavailable.
     """
     make_private(path)
-    database = connect(path, options.patience)
+    database = connect(path, options.patience, _replacing)
     try:
         await prepare(database)
-        async with _running(database, world, options) as queue:
+        async with _running(database, world, options, bury) as queue:
             yield queue
     finally:
         await database.close()
@@ -154,11 +163,14 @@ class SqliteQueue:
 
 @asynccontextmanager
 async def _running(
-    database: SqliteDatabase, world: World, options: SqliteOptions
+    database: SqliteDatabase,
+    world: World,
+    options: SqliteOptions,
+    bury: UnreadableBurials,
 ) -> AsyncIterator[SqliteQueue]:
     writes = Writes(database=database, world=world, options=options)
     operations = Operations(
-        writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes)
+        writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes), bury=bury
     )
     await operations.bring_forward()
     queue = SqliteQueue(
@@ -172,3 +184,8 @@ async def _running(
         yield queue
     finally:
         await queue.close()
+
+
+def _replacing(raw: bytes) -> str:
+    """Decode what may be no UTF-8: one such row must not hide the others."""
+    return raw.decode("utf-8", "replace")

@@ -10,6 +10,7 @@ from typing import assert_never
 from sqlalchemy import Row
 
 from keyrelay.model.backlog import QueueStatus, TriggerState, TriggerWait
+from keyrelay.model.dead_letter import UnreadableTrigger
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
@@ -18,7 +19,6 @@ Columns = dict[str, object]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_PARKED = timedelta(hours=1)
 # The end of a token whose lease follows one that ended unsettled.
 AFTER_CUT = "-cut"
 
@@ -46,6 +46,16 @@ class SqliteLoan:
     unsettled: CutLeases | None
     done: frozenset[str]
     order: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableLoan:
+    """A row on loan that holds no trigger: it is damaged, or newer than the program."""
+
+    token: str
+    key: str | None
+    trigger: UnreadableTrigger
+    attempts: int
 
 
 def to_microseconds(instant: datetime) -> int:
@@ -77,9 +87,9 @@ def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
     """Return the parameters of the statement `SETTLE` for a loan."""
     match settlement:
         case Done():
-            return _ended(loan, Settled.DONE, at)
+            return ended(loan.token, Settled.DONE, at)
         case Bury():
-            return _ended(loan, Settled.BURIED, at)
+            return ended(loan.token, Settled.BURIED, at)
         case TryAgain():
             return _columns(loan.token) | {
                 "again_at": to_microseconds(at + settlement.after),
@@ -122,7 +132,7 @@ def status_of(
     return QueueStatus(
         state=_state_of(row),
         attempts=row.attempts,
-        accepted_at=to_instant(row.accepted_at),
+        accepted_at=_instant(row.accepted_at) or _EPOCH,
         wait=TriggerWait(
             due=_instant(row.due), reason=row.reason or None, secret=row.waits_for
         ),
@@ -131,8 +141,12 @@ def status_of(
     )
 
 
-def _instant(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else to_instant(microseconds)
+def _instant(microseconds: object) -> datetime | None:
+    """Return the instant; None, there is none, or it cannot be read."""
+    try:
+        return to_instant(microseconds) if isinstance(microseconds, int) else None
+    except OverflowError:
+        return None
 
 
 def _state_of(row: Row[*tuple[object, ...]]) -> TriggerState:
@@ -145,17 +159,34 @@ def _state_of(row: Row[*tuple[object, ...]]) -> TriggerState:
     return TriggerState.RETRYING if row.attempts else TriggerState.WAITING
 
 
-def parked(row: Row[*tuple[object, ...]], at: datetime) -> Columns:
-    """Return the parameters of `SETTLE` for an unreadable row: it is due later."""
-    return _columns(row.token) | {
-        "again_at": to_microseconds(at + _PARKED),
-        "unspent": 1,
-        "parts": row.done,
-    }
+def unreadable(row: Row[*tuple[object, ...]]) -> UnreadableLoan:
+    """Return the loan in a row of `LEND` that holds no trigger."""
+    body = row.body
+    raw = body if isinstance(body, bytes) else _text(body).encode()
+    return UnreadableLoan(
+        token=row.token,
+        key=None if row.key is None else _text(row.key),
+        trigger=UnreadableTrigger(
+            profile=_text(row.profile), id=_text(row.id), raw=raw, done=_text(row.done)
+        ),
+        attempts=row.attempts - 1,
+    )
 
 
-def _ended(loan: SqliteLoan, kind: Settled, at: datetime) -> Columns:
-    return _columns(loan.token) | {"ended_at": to_microseconds(at), "kind": kind.value}
+def ended(token: str, kind: Settled, at: datetime) -> Columns:
+    """Return the parameters of `SETTLE` for what ends so."""
+    return _columns(token) | {"ended_at": to_microseconds(at), "kind": kind.value}
+
+
+def _text(value: object) -> str:
+    """Return a value as text: SQLite keeps one of any type in any column."""
+    match value:
+        case None:
+            return ""
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case _:
+            return str(value)
 
 
 def _columns(token: str) -> Columns:

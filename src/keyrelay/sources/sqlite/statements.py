@@ -49,7 +49,7 @@ LEND = (
         waits_for=None,
     )
     .returning(
-        *(_t.sequence, _t.profile, _t.id, _t.token, _t.body),
+        *(_t.sequence, _t.profile, _t.id, _t.key, _t.token, _t.body),
         *(_t.attempts, _t.cut, _t.done, _t.accepted_at),
     )
 )

@@ -4,7 +4,6 @@ Each method is durable on return, and raises Unavailable.
 """
 
 import itertools
-import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,15 +23,16 @@ from keyrelay.sources.sqlite.inspection import is_any_due_after
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.rows import (
     Columns,
+    Settled,
     SqliteLoan,
+    UnreadableLoan,
     accepted,
+    ended,
     loan,
-    parked,
     settled,
     to_microseconds,
+    unreadable,
 )
-
-log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Settling = tuple[SqliteLoan, Settlement]
@@ -74,7 +74,7 @@ class Writes:
             await advance(connection, self._ordered_keys([trigger]), now)
         return bool(new)
 
-    async def lend(self, most: int) -> Sequence[SqliteLoan]:
+    async def lend(self, most: int) -> Sequence[SqliteLoan | UnreadableLoan]:
         """Lend up to `most` triggers, those first that have been due for longest."""
         order = next(self._order)
         async with self.database.writing() as connection:
@@ -86,11 +86,17 @@ class Writes:
                 "ends_at": to_microseconds(now + self.options.lease),
             }
             rows = (await connection.execute(statements.LEND, asked)).all()
-            lent = [(row, _read(row, order)) for row in sorted(rows, key=_sequence)]
-            if damaged := [parked(row, now) for row, loan in lent if loan is None]:
-                await connection.execute(statements.SETTLE, damaged)
-                self.losses.unreadable["queue"] += len(damaged)
-        return [loan for _, loan in lent if loan is not None]
+        return [_read(row, order) for row in sorted(rows, key=_sequence)]
+
+    async def end_unreadable(self, loans: Sequence[UnreadableLoan]) -> None:
+        """Settle as buried what holds no trigger, once its letter is kept."""
+        now = self.world.now()
+        rows = [ended(loan.token, Settled.BURIED, now) for loan in loans]
+        keys = {(loan.trigger.profile, loan.key) for loan in loans if loan.key}
+        async with self.database.writing() as connection:
+            await connection.execute(statements.SETTLE, rows)
+            await advance(connection, keys, now)
+        self.losses.unreadable["queue"] += len(loans)
 
     async def settle(self, settlings: Sequence[Settling]) -> Sequence[bool]:
         """Settle the loans that are still held; return which of them were."""
@@ -191,14 +197,11 @@ def _keys_of(triggers: Iterable[Trigger]) -> Collection[ScopedKey]:
     return {(trigger.profile, trigger.key) for trigger in triggers if trigger.key}
 
 
-def _read(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan | None:
-    """Return the loan; None, its row is damaged or written by a newer Keyrelay."""
+def _read(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan | UnreadableLoan:
     try:
         return loan(row, order)
     except MalformedTrigger:
-        what = {"profile": row.profile, "trigger": row.id}
-        log.error("trigger cannot be read", extra=what)  # noqa: TRY400 - its bytes
-        return None
+        return unreadable(row)
 
 
 def _sequence(row: Row[*tuple[object, ...]]) -> int:
