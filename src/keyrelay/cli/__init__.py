@@ -24,6 +24,8 @@ _COMMANDS = {
     "definitions": "Definitions altered in the database: taken as they are.",
     "action": "Actions: what a trigger can ask for.",
     "policy": "Policies: which action may use which secret.",
+    "export": "Export: all definitions in one document, without values.",
+    "apply": "Apply: definitions, made as such a document says.",
     "trigger": "Triggers: publish them, see where they stand.",
     "attempt": "Attempts: what was tried, and how it ended.",
     "dead-letter": "Dead letters: what could not be delivered.",

@@ -14,7 +14,9 @@ from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.services.definition_entries import ABSENT
 from keyrelay.stores.definitions.document_store import StoredDocument
+from keyrelay.stores.definitions.listing import Noun
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What triggers can ask for."
@@ -31,7 +33,7 @@ def _remarks(ctx: typer.Context, stored: StoredDocument) -> Sequence[str]:
 
 _actions = Documents(
     store=lambda session: session.store.definitions.actions,
-    absent={"name": "", "active": True, "lock": False, "tags": []},
+    absent=ABSENT[Noun.ACTION],
     unique=True,
     remarks=_remarks,
 )

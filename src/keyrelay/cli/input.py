@@ -12,7 +12,7 @@ import typer
 
 from keyrelay.cli.output import say
 from keyrelay.cli.refusals import Refused, WrongUsage
-from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.documents import DEEPEST, InvalidDefinition, parse_document
 from keyrelay.model.fields import Field
 from keyrelay.model.secret import SecretType
 from keyrelay.model.tags import Tag
@@ -21,11 +21,13 @@ _LARGEST = 4 * 1024 * 1024  # bytes; more than any definition may have
 _WHOLE = re.compile(r"[0-9]{1,9}")
 
 
-def read_document(file: str) -> Mapping[str, object]:
+def read_document(
+    file: str, *, largest: int = _LARGEST, deepest: int = DEEPEST
+) -> Mapping[str, object]:
     """Read one JSON object. Raises Refused or InvalidDefinition."""
-    raw = _read(file)
+    raw = _read(file, largest)
     try:
-        return parse_document(raw)
+        return parse_document(raw, deepest=deepest)
     except InvalidDefinition as fault:
         raise InvalidDefinition(f"{_named(file)}: {fault}") from None
 
@@ -99,17 +101,17 @@ def _typed(field: Field, answer: str) -> str | int:
     return int(answer) if whole else answer
 
 
-def _read(file: str) -> bytes:
+def _read(file: str, largest: int = _LARGEST) -> bytes:
     try:
         if file == "-":
-            raw = sys.stdin.buffer.read(_LARGEST + 1)
+            raw = sys.stdin.buffer.read(largest + 1)
         else:
             with Path(file).open("rb") as opened:
-                raw = opened.read(_LARGEST + 1)
+                raw = opened.read(largest + 1)
     except OSError as error:
         raise Refused(f"{file} cannot be read: {error.strerror}") from None
-    if len(raw) > _LARGEST:
-        raise Refused(f"{_named(file)} is larger than {_LARGEST} bytes")
+    if len(raw) > largest:
+        raise Refused(f"{_named(file)} is larger than {largest} bytes")
     return raw
 
 

@@ -14,7 +14,9 @@ from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.policy.policy import Allowance, Denial, Explanation
+from keyrelay.services.definition_entries import ABSENT
 from keyrelay.services.explaining import Explaining, NotInCatalog
+from keyrelay.stores.definitions.listing import Noun
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -26,7 +28,7 @@ Name = Annotated[str, typer.Argument(metavar="POLICY", help="Its id or its name.
 
 _policies = Documents(
     store=lambda session: session.store.definitions.policies,
-    absent={"name": "", "active": True, "tags": []},
+    absent=ABSENT[Noun.POLICY],
 )
 
 

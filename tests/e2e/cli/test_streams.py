@@ -42,6 +42,8 @@ COMMANDS = (
     "policy edit allow --inactive --json",
     "policy explain --action tell --secret mail",
     "policy delete allow",
+    "export",
+    "apply --file {definitions}",
     "trigger publish --action tell --value 1",
     "trigger publish --file {triggers}",
     "trigger publish --file {triggers} --json",
@@ -266,6 +268,7 @@ def _filled(line: str, prepared: Prepared, directory: Path) -> list[str]:
         "secret": secret("new"),
         "action": mail_action(prepared.mail, "new"),
         "policy": {**ALLOW, "name": "new"},
+        "definitions": {"policies": [{**ALLOW, "name": "new"}]},
     }
     files = {name: _file(directory / name, each) for name, each in documents.items()}
     (directory / "triggers").write_text(lines)
