@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keyrelay.app.store import Store
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
+from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
@@ -89,8 +90,11 @@ def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
     return Worker(
         queue=source,
         attempt=pipeline.attempt,
-        audit=group_commits(store.audit_log),
-        dead_letters=group_burials(store.dead_letters),
+        conclusion=Conclusion(
+            audit=group_commits(store.audit_log),
+            dead_letters=group_burials(store.dead_letters),
+            world=world,
+        ),
         lanes=LANES,
         world=world,
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import Report
 from keyrelay.model.outcome import Delivered
@@ -249,8 +250,9 @@ async def test_a_trigger_whose_attempt_left_its_lane_is_not_lent_to_another(
     worker = Worker(
         queue=queue,
         attempt=attempt,
-        audit=log,
-        dead_letters=FakeDeadLetters(Story()),
+        conclusion=Conclusion(
+            audit=log, dead_letters=FakeDeadLetters(Story()), world=place.clock.world()
+        ),
         lanes=1,
         world=place.clock.world(),
     )

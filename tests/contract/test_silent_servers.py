@@ -11,6 +11,7 @@ import pytest
 
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
+from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import AttemptRecord, AuditRecord
@@ -201,8 +202,9 @@ class Relay:
         return Worker(
             queue=queue,
             attempt=pipeline.attempt,
-            audit=self.log,
-            dead_letters=FakeDeadLetters(Story()),
+            conclusion=Conclusion(
+                audit=self.log, dead_letters=FakeDeadLetters(Story()), world=A_WORLD
+            ),
             lanes=LANES,
             world=A_WORLD,
         )

@@ -11,6 +11,7 @@ from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
 from keyrelay.app.work import Work
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
+from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.gate import Gate
 from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.pipeline import Pipeline
@@ -20,8 +21,8 @@ from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
-from keyrelay.stores.audit.log import group_commits
-from keyrelay.stores.dead_letters import group_burials
+from keyrelay.stores.audit.log import GroupedAuditLog, group_commits
+from keyrelay.stores.dead_letters import GroupedDeadLetters, group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
 from keyrelay.stores.pauses import worker_pauses
@@ -67,7 +68,19 @@ async def open_worker(
         pauses = _pause_sharing(settings, store, resumed)
         work = Work(drain=drain, holds=pauses.breaker.circuits.holds)
         queue = await opened.enter_async_context(open_inbox(settings, store, work))
-        parts = _Parts(store=store, queue=queue, pauses=pauses, resumed=resumed)
+        # Closed before the queue and the database are: no commit is left to itself.
+        audit = group_commits(store.audit_log)
+        opened.push_async_callback(audit.batch.close)
+        dead_letters = group_burials(store.dead_letters)
+        opened.push_async_callback(dead_letters.batch.close)
+        parts = _Parts(
+            store=store,
+            queue=queue,
+            audit=audit,
+            dead_letters=dead_letters,
+            pauses=pauses,
+            resumed=resumed,
+        )
         yield _process(settings, dispatchers, parts)
 
 
@@ -77,6 +90,8 @@ class _Parts:
 
     store: Store
     queue: TriggerQueue
+    audit: GroupedAuditLog
+    dead_letters: GroupedDeadLetters
     pauses: PauseSharing
     resumed: asyncio.Queue[str]
 
@@ -96,7 +111,7 @@ def _process(
         channels=dispatchers,
     )
     supervisor = Supervisor(
-        worker=_worker(settings, store, gate, observability),
+        worker=_worker(settings, parts, gate, observability),
         definitions=catalog,
         pauses=pauses,
         waker=queue,
@@ -135,17 +150,22 @@ def _catalog(settings: Settings, store: Store, breaker: Breaker) -> LiveCatalog:
 
 def _worker(
     settings: Settings,
-    store: Store,
+    parts: _Parts,
     gate: Gate,
     observability: Observability,
 ) -> Worker:
+    world = parts.store.audit_log.world
+    conclusion = Conclusion(
+        audit=observability.counted(parts.audit),
+        dead_letters=parts.dead_letters,
+        world=world,
+    )
     return Worker(
         queue=observability.lanes,
         attempt=observability.timed(gate.attempt),
-        audit=observability.counted(group_commits(store.audit_log)),
-        dead_letters=group_burials(store.dead_letters),
+        conclusion=conclusion,
         lanes=settings.lanes,
-        world=store.audit_log.world,
+        world=world,
     )
 
 

@@ -8,25 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from keyrelay.concurrency.periodic import insist
+from keyrelay.engine.conclusion import RETRY_AFTER, Conclusion
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
-from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Deferred, Uncertain
-from keyrelay.model.recorded import settlement_on_record
 from keyrelay.model.settlement import Attempt, Bury, Settlement, settle
 from keyrelay.model.world import World
-from keyrelay.ports import (
-    AuditLog,
-    DeadLetters,
-    Lease,
-    LeaveLane,
-    Queue,
-    Unavailable,
-)
+from keyrelay.ports import Lease, LeaveLane, Queue, Unavailable
 
 log = logging.getLogger(__name__)
-
-_RETRY_AFTER = timedelta(seconds=1)  # between two tries of what is unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +29,7 @@ class Worker:
 
     queue: Queue
     attempt: Callable[[Lease, LeaveLane], Awaitable[Report]]
-    audit: AuditLog
-    dead_letters: DeadLetters
+    conclusion: Conclusion
     lanes: int
     world: World
 
@@ -92,54 +80,31 @@ class Worker:
             await self._work(lease, leave)
 
     async def _next(self, stop: asyncio.Event) -> Lease | None:
-        while not stop.is_set():
-            try:
-                return await self.queue.lease(until=stop)
-            except Unavailable as fault:
-                await self._pause(fault)
-        return None
+        async def lease() -> Lease | None:
+            return None if stop.is_set() else await self.queue.lease(until=stop)
+
+        return await self.conclusion.insist(lease)
 
     async def _work(self, lease: Lease, leave: LeaveLane) -> None:
-        if (settlement := await self._recorded(lease)) is not None:
+        if (settlement := await self.conclusion.recorded(lease)) is not None:
             what = {"trigger": lease.trigger.id, "number": lease.number}
             log.info("trigger settled by its record", extra=what)
-            await self._conclude(lease, settlement)
+            await self.conclusion.conclude(lease, settlement, None)
             return
         started_at = self.world.now()
         report = await self._report_of(lease, leave)
         settlement = self._settlement_of(lease, report)
-        # Recorded before it is settled: after a crash between the two, the record says
-        # what becomes of the trigger, and it is not attempted again.
+        record: AttemptRecord | None = None
         # What was held back was no attempt and leaves no record, unless it is buried.
         if not report.held or isinstance(settlement, Bury):
             record = self._record_of(lease, report, settlement, started_at)
-            await self._retry(lambda: self.audit.append(record))
-        await self._conclude(lease, settlement)
-
-    async def _recorded(self, lease: Lease) -> Settlement | None:
-        """Return what the record of an earlier, unsettled lease says; None, nothing."""
-        trigger, unsettled = lease.trigger, lease.unsettled
-        if unsettled is None:
-            return None
-        asked = (trigger.profile, trigger.id, unsettled.since)
-        attempts = await insist(
-            lambda: self.audit.attempts(*asked), Unavailable, self._pause
-        )
-        return settlement_on_record(attempts, unsettled, lease.done, self.world.now())
-
-    async def _conclude(self, lease: Lease, settlement: Settlement) -> None:
-        # The dead letter is written before the settlement: a crash between the two
-        # leaves a letter too many, never one too few.
-        if isinstance(settlement, Bury):
-            letter = self._letter_of(lease, settlement)
-            await self._retry(lambda: self.dead_letters.bury(letter))
-        await self._retry(lambda: lease.settle(settlement))
+        await self.conclusion.conclude(lease, settlement, record)
 
     async def _report_of(self, lease: Lease, leave: LeaveLane) -> Report:
         try:
             return await self.attempt(lease, leave)
         except Unavailable as fault:
-            waits = Deferred(str(fault), not_before=_RETRY_AFTER, spends_attempt=False)
+            waits = Deferred(str(fault), not_before=RETRY_AFTER, spends_attempt=False)
             return Report(outcome=waits, held=True)
         except Exception as error:  # noqa: BLE001 - the one catch-all: a bug of ours
             # Frames only: the error's message may quote a secret.
@@ -181,22 +146,6 @@ class Worker:
             settlement=settlement,
             at=now,
         )
-
-    def _letter_of(self, lease: Lease, settlement: Bury) -> DeadLetter:
-        return DeadLetter(
-            trigger=lease.trigger,
-            settlement=settlement,
-            attempts=lease.number,
-            buried_at=self.world.now(),
-        )
-
-    async def _retry(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Return once `act` has succeeded; until then this lane does nothing else."""
-        await insist(act, Unavailable, self._pause)
-
-    async def _pause(self, fault: Unavailable) -> None:
-        log.error("work is stopped", extra={"reason": str(fault)})
-        await self.world.sleep(_RETRY_AFTER)
 
 
 async def _end(stop: asyncio.Event, grace: timedelta, limit: asyncio.Timeout) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
+from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
@@ -79,8 +80,9 @@ def supervisor(house: House, waker: FakeWaker, *resumed: str) -> Supervisor:
     worker = Worker(
         queue=Idle(),
         attempt=deliver,
-        audit=FakeAuditLog(story),
-        dead_letters=FakeDeadLetters(story),
+        conclusion=Conclusion(
+            audit=FakeAuditLog(story), dead_letters=FakeDeadLetters(story), world=world
+        ),
         lanes=1,
         world=world,
     )

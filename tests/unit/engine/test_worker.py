@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import AttemptIdentity, Report
 from keyrelay.model.dead_letter import DeadLetter
@@ -77,8 +78,11 @@ class Harness:
         return Worker(
             queue=self.queue,
             attempt=self.attempt,
-            audit=self.audit,
-            dead_letters=self.dead_letters,
+            conclusion=Conclusion(
+                audit=self.audit,
+                dead_letters=self.dead_letters,
+                world=self.clock.world(),
+            ),
             lanes=self.lanes,
             world=self.clock.world(),
         )
@@ -254,7 +258,8 @@ async def test_nothing_is_settled_while_the_audit_log_is_unavailable(
         await harness.clock.pass_time(SECOND)
 
     assert harness.story.events == ["attempt a", "attempt b"]
-    assert complaints(caplog) == ["the audit log does not answer"] * 8
+    assert harness.audit.refused.qsize() == 2 * 3, "each lane tries every second"
+    assert complaints(caplog) == ["the audit log does not answer"]
 
     harness.audit.down = False
     harness.clock.advance(SECOND)
@@ -263,6 +268,7 @@ async def test_nothing_is_settled_while_the_audit_log_is_unavailable(
     assert harness.settlements() == [Done()] * 3
     assert len(harness.audit.records) == 3
     assert harness.story.events.count("attempt a") == 1
+    assert caplog.records[-1].message == "work goes on"
 
 
 async def test_nothing_is_settled_while_the_dead_letters_are_unavailable(

@@ -38,12 +38,13 @@ class _SharedState:
     """What the callers with one key share.
 
     `opening` is set while a session is being opened, and ends with the failure, if
-    there was one; `failures` are those so far.
+    there was one; `failed` is how often it was one, and `failure` the last.
     """
 
     slots: Slots
     opening: asyncio.Future[Deferred | Rejected | None] | None = None
-    failures: list[Deferred | Rejected] = field(default_factory=list)
+    failed: int = 0
+    failure: Deferred | Rejected | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,13 +78,14 @@ class SessionPool:
         """
         limits = self.opener.limits.slots
         shared = self._shared.setdefault(key, _SharedState(slots=Slots(limits=limits)))
-        known = len(shared.failures)
+        known = shared.failed
         if (no_slot := await shared.slots.acquire()) is not None:
             yield no_slot
             return
         try:
-            if shared.failures[known:]:  # of callers that held the slots meanwhile
-                yield shared.failures[-1]
+            failure = shared.failure
+            if failure is not None and shared.failed > known:
+                yield failure  # of a caller that held the slot meanwhile
                 return
             if fresh:
                 self._end_idle(key.secret)
@@ -140,7 +142,7 @@ class SessionPool:
             opened = await self.opener.open(credentials)
             if not isinstance(opened, SmtpSession):
                 failure = opened
-                shared.failures.append(opened)
+                shared.failed, shared.failure = shared.failed + 1, opened
                 return opened
         finally:
             shared.opening = None
