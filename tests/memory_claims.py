@@ -25,6 +25,9 @@ from keyrelay.ports import Unavailable
 STATES = {
     ClaimStatus.CLAIMED: TriggerState.LEASED,
     ClaimStatus.PARKED: TriggerState.WAITING,
+    ClaimStatus.HELD: TriggerState.HELD,
+    ClaimStatus.CANCELLING: TriggerState.CANCELLING,
+    ClaimStatus.CANCELLED: TriggerState.CANCELLED,
     ClaimStatus.DONE: TriggerState.DONE,
     ClaimStatus.BURIED: TriggerState.BURIED,
 }

@@ -22,6 +22,7 @@ from keyrelay.sources.kafka.connecting.connection import Connection
 from keyrelay.sources.kafka.options import Intervals, KafkaOptions
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.sources.kafka.topics.names import Topics
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import PROFILE
 from tests.services.kafka import Kafka
@@ -98,7 +99,7 @@ class Log:
         self, options: KafkaOptions = OPTIONS, clients: KafkaClients | None = None
     ) -> AsyncIterator[Member]:
         claims = WatchedClaims(world=self.clock.world(), book=self.book)
-        memory = ClaimAccess(claims=claims, states=claims)
+        memory = ClaimAccess(claims=claims, states=claims, people=Unclaimed())
         opened = open_queue(
             clients or self.clients, memory, self.clock.world(), options, PROFILE
         )

@@ -23,6 +23,7 @@ from keyrelay.ports import Lease
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.options import KafkaOptions, Window
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.kafka_logs import INTERVALS, Log, create, without_topics
 from tests.contract.queues import LEASE, OpenQueue, UntilIdle, a_world, forever, trigger
 from tests.fakes import Clock
@@ -171,7 +172,9 @@ class KafkaPlace:
         process = self._begin(world)
         opened = open_queue(
             process.clients,
-            ClaimAccess(claims=process.claims, states=process.claims),
+            ClaimAccess(
+                claims=process.claims, states=process.claims, people=Unclaimed()
+            ),
             world,
             replace(OPTIONS, ordered=ordered, drain=drain),
             profile=None,

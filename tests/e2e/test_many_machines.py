@@ -1,5 +1,6 @@
 """Many machines: what one machine's commands do, on Kafka and PostgreSQL."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +80,58 @@ def test_with_deduplication_off_each_record_is_attempted(
     relay.home.under({"KEYRELAY_DEDUPLICATION_HOURS": "0"}).run("worker", "--drain")
 
     assert queue.ledger.count() == 3
+
+
+def test_what_was_not_read_yet_is_held_and_delivered_once_it_is_released(
+    relay: Relay, queue: SqsSink
+) -> None:
+    home = relay.home
+    for id_ in ("t1", "t2"):
+        home.run(*PUBLISHED, id_)
+    assert home.run("trigger", "hold", "t1") == "t1\n"
+
+    assert home.run("worker", "--drain").startswith("1 delivered")
+    listed = home.read("trigger", "list", "--state", "held")
+    assert isinstance(listed, list)
+    assert [each["id"] for each in listed] == ["t1"]
+    assert home.run("trigger", "release", "t1") == "t1\n"
+
+    with home.running("worker") as worker:
+        worker.await_said('"outcome": "delivered"')
+        worker.send(signal.SIGTERM)
+        worker.end()
+    assert queue.ledger.count() == 2
+
+
+def test_what_was_not_read_yet_is_cancelled_and_on_record(
+    relay: Relay, queue: SqsSink
+) -> None:
+    home = relay.home
+    home.run(*PUBLISHED, "t1")
+    assert home.run("trigger", "cancel", "t1") == "t1\n"
+
+    assert home.run("worker", "--drain").startswith("0 delivered, 0 buried")
+    again = home.attempt("trigger", "cancel", "t1")
+    shown = home.read("trigger", "show", "t1")
+
+    assert (again.code, again.out) == (0, "t1\n")
+    assert "is cancelled already" in again.err
+    assert isinstance(shown, dict)
+    assert shown["state"] == "cancelled"
+    assert "cancelled" in home.run("audit", "list")
+    assert queue.ledger.count() == 0
+
+
+def test_for_what_is_done_or_to_be_hurried_kafka_says_what_it_cannot(
+    relay: Relay,
+) -> None:
+    home = relay.home
+    home.run(*PUBLISHED, "t1")
+    home.run("worker", "--drain")
+
+    late = home.attempt("trigger", "cancel", "t1")
+    hurried = home.attempt("trigger", "retry", "t1")
+
+    assert (late.code, late.err) == (1, "keyrelay: too late: trigger t1 is done\n")
+    assert hurried.code == 1
+    assert "comes when it is due" in hurried.err

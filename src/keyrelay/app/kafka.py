@@ -15,6 +15,7 @@ from keyrelay.sources.kafka.connecting.connection import connection_to
 from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import ClaimAccess, open_queue
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claims
+from keyrelay.stores.claims.interventions import ClaimInterventions
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from keyrelay.stores.installation import find_profile, read_upgraded_at
 
@@ -57,11 +58,13 @@ async def _claim_store(
 ) -> AsyncIterator[ClaimAccess]:
     world, window = real_world(), timedelta(hours=settings.deduplication_hours)
     if not window:
-        yield ClaimAccess(claims=Unclaimed(), states=Unclaimed())
+        none = Unclaimed()
+        yield ClaimAccess(claims=none, states=none, people=none)
         return
     records = ClaimRecords(database=database, world=world)
+    people = ClaimInterventions(database=database, world=world)
     if not work:
-        yield ClaimAccess(claims=Unclaimed(), states=records)
+        yield ClaimAccess(claims=Unclaimed(), states=records, people=people)
         return
     options = ClaimOptions(
         lease=timedelta(seconds=settings.lease_seconds), window=window
@@ -69,5 +72,9 @@ async def _claim_store(
     upgraded_at = await read_upgraded_at(database)
     async with open_claims(database, world, options) as claims:
         yield ClaimAccess(
-            claims=claims, states=records, upgraded_at=upgraded_at, window=window
+            claims=claims,
+            states=records,
+            people=people,
+            upgraded_at=upgraded_at,
+            window=window,
         )

@@ -20,11 +20,15 @@ class ClaimStatus(StrEnum):
 
     CLAIMED = "claimed"  # a worker attempts it, or died while doing so
     PARKED = "parked"  # it waits for its next attempt
+    HELD = "held"  # by a person
+    CANCELLING = "cancelling"  # it is held until it is cancelled
     DONE = "done"
     BURIED = "buried"
+    CANCELLED = "cancelled"
 
 
-SETTLED = frozenset({ClaimStatus.DONE, ClaimStatus.BURIED})
+SETTLED = frozenset({ClaimStatus.DONE, ClaimStatus.BURIED, ClaimStatus.CANCELLED})
+_HELD = frozenset({ClaimStatus.HELD, ClaimStatus.CANCELLING})
 
 
 class Owner(StrEnum):
@@ -91,7 +95,12 @@ class Busy:
     """Another worker, which is alive, attempts the trigger: ask again later."""
 
 
-Judgement = Go | Known | Busy
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A person holds the trigger: put the record back, and ask again later."""
+
+
+Judgement = Go | Known | Busy | Withheld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +121,14 @@ def judge(arrival: Arrival, state: ClaimState | None) -> Judgement:
     if state is None:
         return _go(arrival)
     known = state.arrival
+    if state.status is ClaimStatus.CANCELLED:
+        return Known()  # whichever of its records that is: the person saw none
     if state.status in SETTLED:
         return _go(arrival) if arrival.generation > known.generation else Known()
     if (arrival.generation, arrival.sequence) < (known.generation, known.sequence):
         return Known()
+    if state.status in _HELD:
+        return Withheld()
     if state.status is ClaimStatus.CLAIMED and state.owner is Owner.ALIVE:
         return Busy()
     earlier = _earlier_attempts(state, arrival)

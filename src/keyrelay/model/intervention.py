@@ -23,12 +23,14 @@ class ActEffect(StrEnum):
     IMPOSSIBLE = "impossible"  # another act must come first
     TOO_LATE = "too late"
     UNKNOWN = "unknown"  # there is no such trigger
+    UNSUPPORTED = "unsupported"  # this queue cannot do it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervened:
     """What became of one trigger; `status` is that before the act.
 
+    Without one, it was not read yet.
     `cut`: an attempt ended unsettled, so that its peer may have the message. `action`
     is None where it is not known.
     """

@@ -139,6 +139,13 @@ def _result(act: Act, said: Intervened) -> TriggerResult:
             return TriggerResult(trigger=said.id, remark=remark)
         case ActEffect.UNKNOWN:
             refusal = str(NotFound(_NOUN, said.id))
+        case ActEffect.UNSUPPORTED if act is Act.RETRY:
+            refusal = f"{subject}: what waits in Kafka comes when it is due, not before"
+        case ActEffect.UNSUPPORTED:
+            refusal = (
+                f"{subject}: without KEYRELAY_DEDUPLICATION_HOURS nothing in Kafka can"
+                " be held or cancelled"
+            )
         case ActEffect.TOO_LATE:
             refusal = f"too late: {subject} {_sentence(_TOO_LATE, state)}"
         case ActEffect.IMPOSSIBLE:
@@ -153,7 +160,9 @@ def _sentence(sentences: Mapping[TriggerState, str], state: TriggerState | None)
 
 
 def _detail(said: Intervened) -> str:
-    attempts = 0 if said.status is None else said.status.attempts
-    made = f"action {said.action}, attempts: {attempts}"
+    if said.status is None:
+        return "before any worker had read it"
+    known = f"action {said.action}, " if said.action else ""
+    made = f"{known}attempts: {said.status.attempts}"
     unsettled = "; one ended unsettled, so that its receiver may have the message"
     return made + unsettled if said.cut else made

@@ -14,6 +14,7 @@ from keyrelay.model.claim import (
     Judgement,
     Known,
     Owner,
+    Withheld,
     claimed,
     judge,
 )
@@ -65,7 +66,7 @@ def test_a_settled_trigger_is_known_to_every_record_of_its_generation(
     assert judge(arrival, state(REDRIVEN, status, owner)) == Known()
 
 
-@pytest.mark.parametrize("status", sorted(SETTLED))
+@pytest.mark.parametrize("status", [ClaimStatus.DONE, ClaimStatus.BURIED])
 def test_a_trigger_redriven_since_it_was_settled_begins_anew(
     status: ClaimStatus,
 ) -> None:
@@ -231,3 +232,23 @@ def test_a_claim_that_follows_a_cut_one_says_since_when_to_ask(
 
     assert isinstance(verdict, Go)
     assert verdict.unsettled == unsettled
+
+
+# What people hold and cancel
+
+
+@pytest.mark.parametrize("status", [ClaimStatus.HELD, ClaimStatus.CANCELLING])
+@pytest.mark.parametrize("arrival", [FIRST, SECOND, REDRIVEN])
+def test_what_a_person_holds_is_withheld(arrival: Arrival, status: ClaimStatus) -> None:
+    assert judge(arrival, state(FIRST, status)) == Withheld()
+
+
+def test_an_older_record_of_what_a_person_holds_is_passed_over() -> None:
+    assert judge(FIRST, state(SECOND, ClaimStatus.HELD)) == Known()
+
+
+@pytest.mark.parametrize("arrival", [FIRST, SECOND, REDRIVEN])
+def test_what_a_person_cancelled_is_passed_over_whichever_record_comes(
+    arrival: Arrival,
+) -> None:
+    assert judge(arrival, state(FIRST, ClaimStatus.CANCELLED)) == Known()

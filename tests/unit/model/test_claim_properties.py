@@ -13,7 +13,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from keyrelay.model.claim import SETTLED, Arrival, Busy, ClaimStatus, Ending, Go, Known
+from keyrelay.model.claim import (
+    SETTLED,
+    Arrival,
+    Busy,
+    ClaimStatus,
+    Ending,
+    Go,
+    Known,
+    Withheld,
+)
 from tests.fakes import Clock
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON, PROFILE
@@ -149,6 +158,8 @@ class Log(RuleBasedStateMachine):
                 record.released = True
             case Busy():
                 assert self.living(record.arrival.id)
+            case Withheld():
+                raise AssertionError("no person holds anything here")
 
     def step(self, worker: Worker, attempt: Attempt, end: End, part: str) -> None:
         if attempt.ending is None:

@@ -17,6 +17,7 @@ from keyrelay.sources.kafka.connecting.connection import Connection
 from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.sources.kafka.reading.consumer import Consumer
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.fakes import Clock, Story
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON, PROFILE
@@ -246,7 +247,9 @@ class House:
     ) -> AsyncIterator[KafkaQueue]:
         """Open a queue that has joined its group, and has these partitions."""
         clients = FakeClients(connection=CONNECTION, of=self)
-        memory = access or ClaimAccess(claims=self.claims, states=self.claims)
+        memory = access or ClaimAccess(
+            claims=self.claims, states=self.claims, people=Unclaimed()
+        )
         chosen = options or KafkaOptions()
         opened = open_queue(
             clients, memory, self.clock.world(), chosen, PROFILE, self._holds

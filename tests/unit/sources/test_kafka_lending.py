@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
+from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.lease import KafkaLease
@@ -15,7 +16,8 @@ from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import KafkaQueue
 from tests.contract.queues import BURY, UntilIdle, trigger
 from tests.fakes import Story
-from tests.samples import MAIL_SECRET, NOON
+from tests.memory_claims import Entry
+from tests.samples import MAIL_SECRET, NOON, PROFILE
 from tests.unit.sources.kafka_fakes import House, positions_of
 from tests.unit.sources.kafka_records import LONG, MAIN, SHORT, parked, raw
 
@@ -308,3 +310,70 @@ async def test_an_ordered_trigger_waits_in_its_place_and_is_not_released() -> No
         again = await queue.lease(asyncio.Event())
         assert again is not None
         assert again.number == 2
+
+
+# What a person holds
+
+
+def _stands(house: House, status: ClaimStatus) -> None:
+    arrival = Arrival(profile=PROFILE, id="t1")
+    house.book.entries[PROFILE, "t1"] = Entry(
+        arrival=arrival, status=status, owner=house.claims, claimed_at=NOON
+    )
+
+
+async def test_what_a_person_holds_is_written_again_and_released(
+    house: House, queue: KafkaQueue
+) -> None:
+    _stands(house, ClaimStatus.HELD)
+    house.consumer.feed(raw(trigger().encode()), raw(trigger("t2").encode(), offset=1))
+
+    lease = await queue.lease(asyncio.Event())
+
+    assert lease is not None
+    assert lease.trigger.id == "t2"
+    assert "write t.retry.30s" in house.story.events
+    assert house.producer.due == [(NOON + timedelta(seconds=30)).isoformat().encode()]
+    assert positions_of(queue).uncommitted()
+
+
+async def test_what_a_person_holds_is_attempted_once_it_is_released(
+    house: House, queue: KafkaQueue
+) -> None:
+    _stands(house, ClaimStatus.HELD)
+    house.consumer.feed(raw(trigger().encode()))
+    assert await queue.lease(UntilIdle()) is None
+
+    _stands(house, ClaimStatus.PARKED)
+    headers = parked(trigger(), due=NOON, sequence=0)
+    house.consumer.feed(raw(trigger().encode(), offset=1, headers=headers))
+
+    lease = await queue.lease(asyncio.Event())
+    assert lease is not None
+    assert (lease.number, lease.repeats) == (1, False)
+
+
+async def test_what_a_person_holds_is_never_released_unwritten(
+    house: House, queue: KafkaQueue
+) -> None:
+    _stands(house, ClaimStatus.HELD)
+    house.consumer.feed(raw(trigger().encode()))
+    house.producer.fault = KafkaConnectionError()
+
+    assert await queue.lease(UntilIdle()) is None
+    assert not positions_of(queue).uncommitted()
+
+    house.producer.fault = None
+    await house.clock.pass_time(timedelta(seconds=2))
+    assert await queue.lease(UntilIdle()) is None
+    assert positions_of(queue).uncommitted()
+
+
+async def test_what_a_person_cancelled_is_released_unattempted(
+    house: House, queue: KafkaQueue
+) -> None:
+    _stands(house, ClaimStatus.CANCELLED)
+    house.consumer.feed(raw(trigger().encode()))
+
+    assert await queue.lease(UntilIdle()) is None
+    assert positions_of(queue).uncommitted()

@@ -19,6 +19,7 @@ from keyrelay.sources.kafka.records.made_up_ids import (
     made_up_id,
 )
 from keyrelay.sources.kafka.records.record import FetchedRecord, read_published
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import SECOND, UntilIdle, trigger
 from tests.fakes import Clock
 from tests.memory_claims import Book, MemoryClaims
@@ -178,7 +179,9 @@ async def test_while_the_claims_do_not_answer_they_are_waited_for() -> None:
 async def test_what_an_earlier_release_has_settled_is_not_lent_again() -> None:
     house = House()
     done, own = raw(BARE), raw(trigger("t1").encode(), offset=1)
-    access = ClaimAccess(claims=house.claims, states=house.claims, upgraded_at=NOON)
+    access = ClaimAccess(
+        claims=house.claims, states=house.claims, people=Unclaimed(), upgraded_at=NOON
+    )
     for each in (done, own):
         arrival = Arrival(profile=PROFILE, id=former_id(each))
         await house.claims.claim([arrival])
@@ -198,7 +201,9 @@ async def test_what_an_earlier_release_has_settled_is_not_lent_again() -> None:
 async def test_what_is_revoked_while_the_claims_are_asked_is_not_kept() -> None:
     house = House()
     slow = SlowClaims(world=house.clock.world(), book=house.book)
-    access = ClaimAccess(claims=house.claims, states=slow, upgraded_at=NOON)
+    access = ClaimAccess(
+        claims=house.claims, states=slow, people=Unclaimed(), upgraded_at=NOON
+    )
 
     async with house.queue(MAIN, access=access) as queue:
         house.consumer.feed(raw(BARE))

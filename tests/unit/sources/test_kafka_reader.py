@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import Stop
 from tests.samples import PROFILE
 from tests.unit.sources.kafka_fakes import CONNECTION, House
@@ -27,7 +28,7 @@ class BrokenClients(KafkaClients):
 
 async def test_a_fault_that_ends_reading_ends_the_lease_and_the_queue() -> None:
     house, stop = House(), Stop()
-    claims = ClaimAccess(claims=house.claims, states=house.claims)
+    claims = ClaimAccess(claims=house.claims, states=house.claims, people=Unclaimed())
     clients = BrokenClients(connection=CONNECTION)
     opened = open_queue(clients, claims, house.clock.world(), KafkaOptions(), PROFILE)
 
@@ -48,7 +49,7 @@ async def lease_while_reading_breaks(
 
 async def test_a_queue_that_never_read_closes_in_peace() -> None:
     house = House()
-    claims = ClaimAccess(claims=house.claims, states=house.claims)
+    claims = ClaimAccess(claims=house.claims, states=house.claims, people=Unclaimed())
     clients = BrokenClients(connection=CONNECTION)
 
     async with open_queue(

@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from keyrelay.concurrency.outage import Outage
-from keyrelay.model.claim import Busy, Go, Judgement, Known
+from keyrelay.model.claim import Busy, Go, Judgement, Known, Withheld
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, Unavailable
 from keyrelay.sources.kafka.buffer.buffer import Buffer
@@ -22,10 +22,12 @@ from keyrelay.sources.kafka.buffer.drawn import Drawn, MalformedRecord
 from keyrelay.sources.kafka.buffer.eligibility import is_too_late
 from keyrelay.sources.kafka.lease import KafkaLoan
 from keyrelay.sources.kafka.records.made_up_ids import place_of
-from keyrelay.sources.kafka.records.record import Record
+from keyrelay.sources.kafka.records.record import Record, Wait
 from keyrelay.sources.kafka.writer import TopicWriter
 
 log = logging.getLogger(__name__)
+
+_WITHHELD = timedelta(seconds=30)  # until a trigger that a person holds is asked about
 
 
 def _outage() -> Outage:
@@ -82,10 +84,12 @@ class Lending:
         except Unavailable:
             self.buffer.put_back(due, self.world.now())
             raise
-        judged = zip(due, judgements, strict=True)
+        judged = [*zip(due, judgements, strict=True)]
         loans = [
             self._loan(record, judgement, asked_at) for record, judgement in judged
         ]
+        withheld = [record for record, said in judged if isinstance(said, Withheld)]
+        await asyncio.gather(*map(self._put_back, withheld))
         return [loan for loan in loans if loan is not None]
 
     def _loan(
@@ -101,8 +105,25 @@ class Lending:
             case Busy():
                 self.buffer.attempted_elsewhere(record, self.world.now())
                 return None
+            case Withheld():
+                return None  # put back below
             case _:
                 assert_never(judgement)
+
+    async def _put_back(self, record: Record) -> None:
+        """Write again what a person holds, so that no offset waits until it is free.
+
+        Its arrival stays the same: a copy that a crash leaves is as good as the other.
+        """
+        wait = Wait(self.world.now() + _WITHHELD, None)
+        try:
+            written = await self.writer.park(record, wait, "held by a person")
+        except Unavailable:
+            written = False
+        if written:
+            self.buffer.finish(record, self.world.now())
+        else:
+            self.buffer.attempted_elsewhere(record, self.world.now())
 
     async def _move(self, drawn: Drawn) -> None:
         """Write to other topics what cannot be lent; remove it from what was drawn."""

@@ -25,7 +25,7 @@ from keyrelay.model.backlog import (
 from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
-from keyrelay.model.intervention import Act, Intervened
+from keyrelay.model.intervention import Act, Intervened, Interventions
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Claims, ClaimStates, Unavailable
@@ -120,19 +120,16 @@ class KafkaQueue:
         """Return the ids of triggers that a worker has claimed and that begin so."""
         return await self._store.states.beginning(profile, sought)
 
-    async def entries(
-        self, profile: str, query: QueueQuery
-    ) -> AsyncIterator[QueueEntry]:
-        raise Unavailable("what waits in Kafka cannot be listed")
-        yield
+    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
+        return self._store.people.entries(profile, query)
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
     ) -> Sequence[Intervened]:
-        raise Unavailable("what waits in Kafka cannot be changed")
+        return await self._store.people.intervene(act, profile, ids, note)
 
     async def conclude(self, profile: str, ids: Sequence[str]) -> None:
-        pass  # nothing is ever begun
+        await self._store.people.conclude(profile, ids)
 
     async def depth(self) -> Depth:
         if (consumer := self._reader.consumer) is not None:
@@ -165,13 +162,14 @@ class KafkaQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimAccess:
-    """Claims as the queue writes them, and as it reads them.
+    """Claims as the queue writes them, as it reads them, and as people write them.
 
     Those made before `upgraded_at` may bear former ids, for the length of the `window`.
     """
 
     claims: Claims
     states: ClaimStates
+    people: Interventions
     upgraded_at: datetime | None = None
     window: timedelta = timedelta(hours=24)
 

@@ -13,6 +13,7 @@ from keyrelay.model.claim import (
     Arrival,
     Busy,
     ClaimState,
+    ClaimStatus,
     Ending,
     Go,
     Judgement,
@@ -26,7 +27,7 @@ from keyrelay.stores.claims.heartbeat import Heartbeat, signed_on, time_at
 from keyrelay.stores.claims.rows import (
     ClaimRow,
     RowValues,
-    claim_row,
+    claim_rows,
     encode,
     ending_row,
     id_of,
@@ -166,7 +167,7 @@ class ClaimStore:
     ) -> dict[ScopedId, Judgement]:
         now = self.records.world.now()
         firsts = {id_: _at(now, judge(each, None)) for id_, each in asked.items()}
-        parameters = self._parameters(_claim_rows(asked, firsts), now)
+        parameters = self._parameters(claim_rows(asked, firsts), now)
         async with self.records.database.autocommit() as connection:
             found = await connection.execute(self._statements.claim, parameters)
             return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
@@ -182,7 +183,10 @@ class ClaimStore:
             known = {(row.profile, row.id): self._state(row) for row in found}
             at = world.now()
             judged = {id_: _at(at, judge(asked[id_], known[id_])) for id_ in known}
-            if rows := _claim_rows(asked, judged):
+            if cancelled := [id_ for id_ in known if _is_cancelled(known[id_])]:
+                parameters = self._parameters(cancelled, at)
+                await connection.execute(self._statements.obey, parameters)
+            if rows := claim_rows(asked, judged):
                 parameters = self._parameters(rows, at)
                 await connection.execute(self._statements.take, parameters)
         return judged
@@ -237,11 +241,5 @@ def _at(now: datetime, judgement: Judgement) -> Judgement:
     return judgement
 
 
-def _claim_rows(
-    asked: Mapping[ScopedId, Arrival], judged: Mapping[ScopedId, Judgement]
-) -> list[RowValues]:
-    return [
-        claim_row(asked[id_], said)
-        for id_, said in judged.items()
-        if isinstance(said, Go)
-    ]
+def _is_cancelled(state: ClaimState) -> bool:
+    return state.status is ClaimStatus.CANCELLED

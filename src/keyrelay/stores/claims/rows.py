@@ -1,14 +1,22 @@
 """Claim rows: between claims and their rows in the database."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 from sqlalchemy import Row
 
 from keyrelay.model.backlog import QueueStatus, TriggerState
-from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending, Go, Owner
+from keyrelay.model.claim import (
+    Arrival,
+    ClaimState,
+    ClaimStatus,
+    Ending,
+    Go,
+    Judgement,
+    Owner,
+)
 from keyrelay.stores.rows import ScopedId
 
 ClaimRow = Row[tuple[object, ...]]
@@ -18,6 +26,9 @@ _NONE_DONE = "[]"
 _STATES = {
     ClaimStatus.CLAIMED: TriggerState.LEASED,
     ClaimStatus.PARKED: TriggerState.RETRYING,
+    ClaimStatus.HELD: TriggerState.HELD,
+    ClaimStatus.CANCELLING: TriggerState.CANCELLING,
+    ClaimStatus.CANCELLED: TriggerState.CANCELLED,
     ClaimStatus.DONE: TriggerState.DONE,
     ClaimStatus.BURIED: TriggerState.BURIED,
 }
@@ -31,7 +42,7 @@ def encode(rows: Iterable[RowValues]) -> str:
     return msgspec.json.encode(sorted(rows)).decode()
 
 
-def claim_row(arrival: Arrival, go: Go) -> RowValues:
+def _claim_row(arrival: Arrival, go: Go) -> RowValues:
     return (
         arrival.profile,
         arrival.id,
@@ -41,6 +52,16 @@ def claim_row(arrival: Arrival, go: Go) -> RowValues:
         go.cut,
         _text_of(go.done),
     )
+
+
+def claim_rows(
+    asked: Mapping[ScopedId, Arrival], judged: Mapping[ScopedId, Judgement]
+) -> list[RowValues]:
+    return [
+        _claim_row(asked[id_], said)
+        for id_, said in judged.items()
+        if isinstance(said, Go)
+    ]
 
 
 def ending_row(ending: Ending) -> RowValues:

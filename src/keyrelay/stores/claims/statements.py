@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from keyrelay.databases.database import Database
+from keyrelay.model.claim import SETTLED
 from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import claims, profiles, workers
 
@@ -53,6 +54,24 @@ SET generation = rows.generation, sequence = rows.sequence,
   END
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
+"""
+
+_WRITE_AHEAD = """
+INSERT INTO claims
+  (profile, id, generation, sequence, attempts, cut, done, status, claimed_at)
+SELECT profile, id, 0, 0, 0, false, '[]', status, :now
+FROM ({rows}) AS rows
+WHERE true
+ON CONFLICT (profile, id) DO NOTHING
+RETURNING id
+"""
+
+# From here on it can be forgotten, as any other claim: its record has come.
+_OBEY = """
+UPDATE claims SET settled_at = :now
+FROM ({rows}) AS rows
+WHERE claims.profile = rows.profile AND claims.id = rows.id
+  AND claims.status = 'cancelled' AND claims.settled_at IS NULL
 """
 
 _GIVE_BACK = """
@@ -89,6 +108,7 @@ class Statements:
     claim: TextClause
     states: Select[tuple[object, ...]]
     take: TextClause
+    obey: TextClause
     give_back: TextClause
     end: TextClause
 
@@ -100,6 +120,7 @@ def statements_for(database: Database) -> Statements:
         claim=_writing(_CLAIM, attempted),
         states=_states(_rows(database, _ID)),
         take=_writing(_TAKE, attempted),
+        obey=_writing(_OBEY, _rows(database, _ID)),
         give_back=_writing(_GIVE_BACK, _rows(database, _ID)),
         end=_writing(_END, _rows(database, ended)),
     )
@@ -109,6 +130,28 @@ def find() -> Select[tuple[object, ...]]:
     """Select the claim of the trigger `id` of `profile`."""
     at = and_(_c.profile == bindparam("profile"), _c.id == bindparam("id"))
     return _state(claims).where(at)
+
+
+def write_ahead(database: Database) -> TextClause:
+    """Claim triggers that no worker has read; return those that had no claim."""
+    return _writing(_WRITE_AHEAD, _rows(database, _ID | {"status": "VARCHAR"}))
+
+
+def standing() -> Select[tuple[object, ...]]:
+    """Select and lock the claims of the triggers `ids` of `profile`."""
+    wanted = _c.id.in_(bindparam("ids", expanding=True))
+    at = and_(_c.profile == bindparam("profile"), wanted)
+    # In the order in which workers lock several: or two could wait for each other.
+    ordered = _state(claims).where(at).order_by(_c.profile, _c.id)
+    return ordered.with_for_update(of=claims)
+
+
+def unsettled() -> Select[tuple[object, ...]]:
+    """Select up to `most` claims of `profile` that are not settled, after `after`."""
+    settled = [status.value for status in SETTLED]
+    page = and_(_c.profile == bindparam("profile"), _c.id > bindparam("after"))
+    wanted = select(claims).where(page, _c.status.not_in(settled))
+    return wanted.order_by(_c.id).limit(bindparam("most"))
 
 
 def known() -> Select[tuple[str]]:

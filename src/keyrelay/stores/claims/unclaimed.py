@@ -4,16 +4,20 @@ Every record that arrives is attempted. After a crash or a rebalance some are fe
 again, and are attempted again.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from keyrelay.model.backlog import QueueStatus
+from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement, judge
 from keyrelay.model.ids import Beginnings
+from keyrelay.model.intervention import Act, ActEffect, Intervened
 
 
 class Unclaimed:
-    """ports.Claims and ports.ClaimStates; nothing is written."""
+    """ports.Claims, ports.ClaimStates, intervention.Interventions; nothing is written.
+
+    So nothing that a person asks for could be obeyed.
+    """
 
     async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
         return [judge(arrival, None) for arrival in arrivals]
@@ -32,6 +36,21 @@ class Unclaimed:
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         return ()
+
+    async def entries(
+        self, profile: str, query: QueueQuery
+    ) -> AsyncIterator[QueueEntry]:
+        nothing: tuple[QueueEntry, ...] = ()
+        for entry in nothing:
+            yield entry
+
+    async def intervene(
+        self, act: Act, profile: str, ids: Sequence[str], note: str
+    ) -> Sequence[Intervened]:
+        return [Intervened(id=id_, effect=ActEffect.UNSUPPORTED) for id_ in ids]
+
+    async def conclude(self, profile: str, ids: Sequence[str]) -> None:
+        pass
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         return frozenset()

@@ -37,7 +37,8 @@ on loan    | Loans; in Drawn.due while   | waiting: the claims did not answer (p
            | Lending claims it, then in  | elsewhere: another process has its claim
            | a KafkaLease                |   (attempted_elsewhere)
            |                             | settled: its claim says it was done before,
-           |                             |   or its lease was settled (finish)
+           |                             |   its lease was settled, or a person holds
+           |                             |   it and it was written again (finish)
            |                             | waiting: its lease was settled with TryAgain,
            |                             |   and it is retried in place (wait_in_place)
 -----------+-----------------------------+--------------------------------------------

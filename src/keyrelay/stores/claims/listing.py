@@ -1,0 +1,94 @@
+"""Claim listing: what workers have claimed of a log and is not settled.
+
+A claim says where a trigger stands. For which action that is, and why it waits, its
+last audit record says.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.databases.database import Database
+from keyrelay.model.audit_document import Document, decode
+from keyrelay.model.backlog import QueueEntry, QueueQuery, TriggerState, TriggerWait
+from keyrelay.stores.claims import statements
+from keyrelay.stores.claims.rows import ClaimRow, status_of
+from keyrelay.stores.schema.tables import audit_records
+
+_PAGE = 500  # claims read at once
+_PAGE_OF_CLAIMS = statements.unsettled()
+_RECORDS = audit_records.c
+_ABOUT = (
+    select(_RECORDS.trigger, _RECORDS.document)
+    .where(
+        _RECORDS.profile == bindparam("profile"),
+        _RECORDS.trigger.in_(bindparam("ids", expanding=True)),
+    )
+    .order_by(_RECORDS.at)
+)
+_WAITS = (TriggerState.WAITING, TriggerState.RETRYING)
+
+
+async def list_claims(
+    database: Database, profile: str, query: QueueQuery
+) -> AsyncIterator[QueueEntry]:
+    """Yield the unsettled triggers that match, by their ids. Raises Unavailable."""
+    after, full = "", True
+    while full:
+        named = {"profile": profile, "after": after, "most": _PAGE}
+        async with database.reading() as connection:
+            rows = (await connection.execute(_PAGE_OF_CLAIMS, named)).all()
+            ids = [row.id for row in rows]
+            records = await _last_records(connection, profile, ids)
+        for row in rows:
+            after = row.id
+            entry = _entry(row, records.get(row.id, {}))
+            if _matches(entry, query):
+                yield entry
+        full = len(rows) == _PAGE
+
+
+async def _last_records(
+    connection: AsyncConnection, profile: str, ids: Sequence[str]
+) -> Mapping[str, Document]:
+    """Return of each trigger what its attempts and changes say, the last over all."""
+    known: dict[str, Document] = {}
+    wanted = {"profile": profile, "ids": ids}
+    for trigger, text in await connection.execute(_ABOUT, wanted):
+        document = decode(text) or {}
+        if document.get("kind") == "attempt":
+            known[trigger] = document
+        else:
+            by = f"{document.get('change')} by {document.get('actor')}"
+            known[trigger] = {**known.get(trigger, {}), "reason": by}
+    return known
+
+
+def _entry(row: ClaimRow, record: Document) -> QueueEntry:
+    status = status_of(row)
+    secret = record.get("waits_for") if status.state in _WAITS else None
+    wait = TriggerWait(reason=_text(record.get("reason")), secret=_text(secret))
+    return QueueEntry(
+        id=row.id,
+        action=_text(record.get("action")),
+        key=None,
+        status=replace(status, wait=wait),
+    )
+
+
+def _matches(entry: QueueEntry, query: QueueQuery) -> bool:
+    wait = entry.status.wait
+    uses = entry.action in query.users or wait.secret == query.secret
+    reason = (wait.reason or "").casefold()
+    return (
+        query.state in (None, entry.status.state)
+        and query.action in (None, entry.action)
+        and (query.secret is None or uses)
+        and (query.reason is None or query.reason.casefold() in reason)
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
