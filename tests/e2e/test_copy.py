@@ -1,5 +1,6 @@
 """`keyrelay copy`: an installation moves, and no kill leaves half of it at work."""
 
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,6 +61,23 @@ def kill_amid_a_copy(moving: Home, postgresql: PostgreSql, name: str) -> None:
         )
         copy.kill()
     postgresql.tell(LET_GO, name)
+
+
+def test_nothing_is_copied_beside_a_worker_of_the_embedded_queue(
+    home: Home, tmp_path: Path
+) -> None:
+    target = tmp_path / "copy.db"
+    with home.running("worker") as worker:
+        worker.await_said("worker started")
+        refused = home.attempt("copy", "--to", f"sqlite:///{target}")
+        worker.send(signal.SIGTERM)
+        worker.end()
+
+    copied = home.attempt("copy", "--to", f"sqlite:///{target}")
+
+    assert refused.code == 1
+    assert "workers are at work: stop them all" in refused.err
+    assert copied.code == 0, copied
 
 
 def test_an_installation_moves_to_a_server_and_a_kill_leaves_no_half_of_it_at_work(

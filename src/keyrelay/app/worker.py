@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from keyrelay.app.channels import action_rules, channels
 from keyrelay.app.settings import Settings
@@ -22,6 +23,7 @@ from keyrelay.observability.observability import Observability, new_observabilit
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.stores.audit.log import GroupedAuditLog, group_commits
+from keyrelay.stores.claims.heartbeat import announced
 from keyrelay.stores.dead_letters import GroupedDeadLetters, group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
@@ -62,8 +64,8 @@ async def open_worker(
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(open_store(settings))
         await store.vault.check()
-        beside = not store.database.is_shared and is_embedded(settings)
-        await require_current(store.audit_log, expected=beside)
+        await opened.enter_async_context(_announced(settings, store))
+        await _require_current(settings, store)
         resumed: asyncio.Queue[str] = asyncio.Queue()
         pauses = _pause_sharing(settings, store, resumed)
         work = Work(drain=drain, holds=pauses.breaker.circuits.holds)
@@ -82,6 +84,23 @@ async def open_worker(
             resumed=resumed,
         )
         yield _process(settings, dispatchers, parts)
+
+
+async def _require_current(settings: Settings, store: Store) -> None:
+    """Raise BehindCheckpoint on a database that is older than its checkpoint."""
+    beside = not store.database.is_shared and is_embedded(settings)
+    await require_current(store.audit_log, expected=beside)
+
+
+@asynccontextmanager
+async def _announced(settings: Settings, store: Store) -> AsyncIterator[None]:
+    """Let `keyrelay copy` see a worker that makes no claims."""
+    if settings.is_log and settings.deduplication_hours:
+        yield  # its claims announce it
+        return
+    lease = timedelta(seconds=settings.lease_seconds)
+    async with announced(store.database, store.audit_log.world, lease):
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,7 @@ class Copying:
 
     async def finish(self, state: "SourceState") -> None:
         """Make the target usable. Raises NotCopied and Unavailable."""
+        await self._refuse_workers()  # that were started meanwhile
         async with self.source.reading() as source:
             if await _state_of(source) != state:
                 raise NotCopied(

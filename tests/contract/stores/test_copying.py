@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from shutil import copytree
 
@@ -12,14 +13,17 @@ from sqlalchemy import select
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import open_database
 from keyrelay.stores.audit.trail import AuditTrail
+from keyrelay.stores.claims.heartbeat import announced
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import read_installation
 from keyrelay.stores.integrity import check_definitions
 from keyrelay.stores.schema.tables import metadata, workers
+from tests.contract.stores.claims import LEASE
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import ADA, House, allow, mail_action, open_house
 from tests.contract.stores.records import attempt
 from tests.contract.stores.test_dead_letters import bury, letter
+from tests.fakes import Clock
 from tests.samples import NOON, PROFILE
 
 
@@ -171,6 +175,37 @@ async def test_while_workers_are_at_work_nothing_is_copied(
 
     with pytest.raises(NotCopied, match="workers are at work: stop them all"):
         await copying.check()
+
+
+async def test_a_worker_that_was_started_meanwhile_prevents_the_end(
+    house: House, copying: Copying
+) -> None:
+    state = await copying.copy()
+    alive = {"id": "w" * 24, "host": "here", "alive_until": NOON.replace(hour=13)}
+    async with house.database.writing() as connection:
+        await connection.execute(workers.insert().values(alive))
+
+    with pytest.raises(NotCopied, match="workers are at work"):
+        await copying.finish(state)
+
+
+async def test_a_worker_without_claims_is_seen_for_as_long_as_it_works(
+    migrated: Path, tmp_path: Path
+) -> None:
+    ground, clock = in_a_file(copytree(migrated, tmp_path / "house")), Clock(time=NOON)
+    async with open_database(ground.url) as database:
+        asleep = clock.next_sleep()
+        async with announced(database, clock.world(), LEASE):
+            await asleep.wait()
+            for _ in range(9):
+                await clock.pass_time(LEASE / 3)
+            assert await alive_until(database) == clock.time + LEASE
+        assert await alive_until(database) is None
+
+
+async def alive_until(database: Database) -> datetime | None:
+    async with database.reading() as connection:
+        return await connection.scalar(select(workers.c.alive_until))
 
 
 async def test_what_is_in_the_target_and_not_in_the_source_is_found(

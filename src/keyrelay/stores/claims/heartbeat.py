@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.concurrency.background import background
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
@@ -17,6 +18,7 @@ from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import workers
 
 LONGEST_HOST = 255
+_FORGOTTEN = timedelta(hours=24)  # how long ago a worker died that is forgotten
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +132,29 @@ async def signed_on(
         yield heartbeat
     finally:
         await heartbeat.sign_off()
+
+
+@asynccontextmanager
+async def announced(
+    database: Database, world: World, lease: timedelta
+) -> AsyncIterator[None]:
+    """Let others see that this worker is at work, where it needs no claims for that.
+
+    Raises Unavailable.
+    """
+    async with signed_on(database, world, lease) as heartbeat:
+        await heartbeat.forget_dead(_FORGOTTEN)
+        async with background(_beat_on(heartbeat)):
+            yield
+
+
+async def _beat_on(heartbeat: Heartbeat) -> None:
+    while True:
+        await heartbeat.world.sleep(heartbeat.renewal)
+        try:
+            await heartbeat.beat()
+        except Unavailable as fault:  # tried again long before this worker seems dead
+            log.warning("worker not announced", extra={"reason": str(fault)})
 
 
 async def time_at(
