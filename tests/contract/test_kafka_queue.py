@@ -10,6 +10,7 @@ from keyrelay.model.backlog import TriggerState
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
+from keyrelay.sources.kafka.options import Window
 from tests.contract.kafka_logs import OPTIONS, Log, Member, a_log, said
 from tests.contract.queues import BURY, letter, trigger
 from tests.samples import DAY, MAIL_SECRET, PROFILE
@@ -79,6 +80,8 @@ async def test_what_is_to_be_tried_again_is_in_a_retry_topic_until_it_is_due(
         headers = dict(said(record))
         due = datetime.fromisoformat(headers.pop("due"))
         assert before + AGAIN.after <= due <= log.clock.now() + AGAIN.after
+        dated = datetime.fromisoformat(headers.pop("dated"))
+        assert before <= dated <= log.clock.now()
         assert headers == {
             "life": "0",
             "turn": "1",
@@ -318,3 +321,51 @@ async def test_a_bury_for_a_system_fault_says_so(log: Log) -> None:
 
     (record,) = await log.read(log.topics.dead)
     assert (said(record)["fault"], said(record)["reason"]) == ("system", "gave up ☂")
+
+
+# Attempts that last
+
+
+async def test_an_attempt_that_lasts_holds_up_no_other_and_a_crash_loses_it_not(
+    log: Log,
+) -> None:
+    few = replace(OPTIONS, window=Window(records=8))
+    async with log.member(few) as member:
+        await log.write(*(trigger(f"t{number}").encode() for number in range(20)))
+        lasting = await member.lease()
+        for _ in range(19):
+            await settle_next(member, Done())
+        await log.write(*(trigger(f"t{number}").encode() for number in range(20, 40)))
+
+        log.clock.advance(timedelta(seconds=10))
+        for _ in range(20):
+            await settle_next(member, Done())
+    assert await log.committed() == {log.topics.main: 40}
+    log.book.dead.append(member.claims)
+
+    log.clock.advance(timedelta(minutes=10, seconds=1))
+    async with log.member(few) as other:
+        again = await other.lease()
+
+        assert again.trigger.id == lasting.trigger.id == "t0"
+        assert (again.number, again.repeats) == (2, True)
+        assert again.unsettled is not None
+        assert again.unsettled.is_last
+        await again.settle(Done())
+
+
+async def test_an_attempt_that_lasts_and_is_settled_in_the_end_is_made_once(
+    log: Log,
+) -> None:
+    async with log.member() as member:
+        await member.queue.accept(trigger())
+        lasting = await member.lease()
+        log.clock.advance(timedelta(seconds=10))
+        await log.nth(f"{log.topics.main}.retry.10m", 0)
+        await lasting.settle(Done())
+
+    log.clock.advance(timedelta(minutes=10, seconds=1))
+    async with log.member(DRAIN) as other:
+        assert await other.queue.lease(asyncio.Event()) is None
+    committed = await log.committed()
+    assert committed == {log.topics.main: 1, f"{log.topics.main}.retry.10m": 1}

@@ -59,7 +59,7 @@ async def _claim_store(
     world, window = real_world(), timedelta(hours=settings.deduplication_hours)
     if not window:
         none = Unclaimed()
-        yield ClaimAccess(claims=none, states=none, people=none)
+        yield ClaimAccess(claims=none, states=none, people=none, kept=False)
         return
     records = ClaimRecords(database=database, world=world)
     people = ClaimInterventions(database=database, world=world)

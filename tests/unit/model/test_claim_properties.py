@@ -41,12 +41,16 @@ class Record:
 
 @dataclass(eq=False)
 class Attempt:
-    """`ending` once its outcome is known, `put_back` once its record is in the log."""
+    """`ending` once its outcome is known, `put_back` once its record is in the log.
+
+    `aside`: it lasts, and a copy of its record is in the log.
+    """
 
     record: Record
     go: Go
     ending: Ending | None = None
     put_back: bool = False
+    aside: bool = False
     written: bool = False
     lost: bool = False  # taken over while its worker was dead to the others
     begun: bool = True
@@ -107,6 +111,18 @@ class Log(RuleBasedStateMachine):
     def go_on(self, which: int, end: End, part: str) -> None:
         under_way = self.under_way()
         self.step(*under_way[which % len(under_way)], end, part)
+
+    @precondition(lambda self: self.under_way())
+    @rule(which=st.integers(0, 99))
+    def last_long(self, which: int) -> None:
+        under_way = self.under_way()
+        _, attempt = under_way[which % len(under_way)]
+        if attempt.ending is None and not attempt.aside:
+            arrival, go = attempt.record.arrival, attempt.go
+            sequence = arrival.sequence + 1
+            copy = replace(arrival, sequence=sequence, cut=go.cut, done=go.done)
+            self.records.append(Record(copy))
+            attempt.aside = attempt.record.released = True
 
     @rule(number=st.integers(0, 1))
     def crash(self, number: int) -> None:
@@ -174,8 +190,10 @@ class Log(RuleBasedStateMachine):
             attempt.written = worker.claims.end_one(attempt.ending)
             worker.attempts.remove(attempt)
             # What is given back, or claimed by another worker now, is left as it is.
-            attempt.record.released = attempt.put_back or (
-                attempt.written and attempt.ending.status in SETTLED
+            attempt.record.released = (
+                attempt.put_back
+                or attempt.aside
+                or (attempt.written and attempt.ending.status in SETTLED)
             )
 
     # What must hold
@@ -218,9 +236,10 @@ def is_settled(attempt: Attempt) -> bool:
 def ending(attempt: Attempt, end: End, part: str) -> Ending:
     arrival, go = attempt.record.arrival, attempt.go
     unspent = end in ("unspent", "given back")
+    later = 2 if attempt.aside else 1
     then = replace(
         arrival,
-        sequence=arrival.sequence + (end in ("again", "unspent")),
+        sequence=arrival.sequence + later * (end in ("again", "unspent")),
         attempts=go.number - unspent,
         cut=go.cut,
         done=go.done if end == "given back" else go.done | {part},

@@ -312,7 +312,7 @@ async def replaced(house: House) -> None:
     await house.clock.until_asleep(SECOND)
     house.clock.advance(SECOND)
     await house.made.wait()
-    await house.clock.until_asleep()
+    await house.clock.until_asleep(Intervals().commit)
 
 
 async def test_a_consumer_that_is_stuck_is_replaced(

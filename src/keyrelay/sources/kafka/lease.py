@@ -27,9 +27,11 @@ class KafkaLease:
 
     `ending` is kept once what it needs is written to Kafka: if the claim could not be
     ended because the database did not answer, the next try must not write it again.
+    `copied`: a copy of the record was written, or may have been (setting_aside.py).
     """
 
     loan: KafkaLoan
+    copied: bool = field(default=False, init=False)
     ending: Ending | None = field(default=None, init=False)
     _claims: Claims
     _settle: Callable[["KafkaLease", Settlement], Awaitable[None]]

@@ -39,7 +39,7 @@ from keyrelay.sources.kafka.lending import Lending
 from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.reading.reader import TopicReader
 from keyrelay.sources.kafka.records.made_up_ids import FormerIds
-from keyrelay.sources.kafka.settling import LeaseSettling
+from keyrelay.sources.kafka.settling import LeaseSettling, new_settling
 from keyrelay.sources.kafka.topics.names import Topics
 from keyrelay.sources.kafka.writer import TopicWriter
 
@@ -92,14 +92,11 @@ class KafkaQueue:
         buffer = self._reader.buffer
         while not until.is_set():
             self._reader.start()
+            self._settling.aside.start()
             count = buffer.wakeup.count
             loan = await self._loans.submit(None)
             if loan is not None:
-                return KafkaLease(
-                    loan=loan,
-                    _claims=self._store.claims,
-                    _settle=self._settling.settle,
-                )
+                return self._settling.begin(loan)
             if buffer.options.drain and await self._drained.submit(None):
                 return None
             if buffer.wakeup.count == count:
@@ -153,6 +150,7 @@ class KafkaQueue:
     async def close(self) -> None:
         """Return once nothing is read or written any more."""
         try:
+            await self._settling.aside.close()
             await self._reader.close()
         finally:
             for batch in (self._loans, self._settling.ends, self._drained):
@@ -165,11 +163,13 @@ class ClaimAccess:
     """Claims as the queue writes them, as it reads them, and as people write them.
 
     Those made before `upgraded_at` may bear former ids, for the length of the `window`.
+    `kept` tells that what is claimed is written down.
     """
 
     claims: Claims
     states: ClaimStates
     people: Interventions
+    kept: bool = True
     upgraded_at: datetime | None = None
     window: timedelta = timedelta(hours=24)
 
@@ -194,10 +194,9 @@ async def open_queue(
     buffer = new_buffer(fetched, options, holds)
     producer = Producer(make=clients.producer)
     writer = TopicWriter(producer=producer, topics=topics, world=world)
-    ends = Batch(run=store.claims.end, most=_MOST)
     reader = TopicReader(clients=clients, buffer=buffer, world=world)
     lending = Lending(buffer=buffer, claims=store.claims, writer=writer, world=world)
-    settling = LeaseSettling(buffer=buffer, writer=writer, ends=ends, world=world)
+    settling = new_settling(store.claims, buffer, writer, kept=store.kept)
     queue = _assembled(store, reader, writer, lending, settling)
     try:
         yield queue

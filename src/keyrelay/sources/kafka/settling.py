@@ -14,12 +14,16 @@ from keyrelay.concurrency.batching import Batch
 from keyrelay.model.claim import ClaimStatus, Ending, claimed
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.world import World
+from keyrelay.ports import Claims
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
 from keyrelay.sources.kafka.records.record import Wait
+from keyrelay.sources.kafka.setting_aside import SettingAside
 from keyrelay.sources.kafka.writer import TopicWriter
 
 log = logging.getLogger(__name__)
+
+_MOST = 500  # claims in one end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +33,22 @@ class LeaseSettling:
     buffer: Buffer
     writer: TopicWriter
     ends: Batch[Ending, bool]
+    claims: Claims
     world: World
+    aside: SettingAside
+
+    def begin(self, loan: KafkaLoan) -> KafkaLease:
+        """Return the lease of a trigger whose attempt begins."""
+        lease = KafkaLease(loan=loan, _claims=self.claims, _settle=self.settle)
+        self.aside.begun(lease)
+        return lease
 
     async def settle(self, lease: KafkaLease, settlement: Settlement) -> None:
         """Settle a lease as `ports.Lease` promises. Raises Unavailable."""
         loan = lease.loan
+        self.aside.ended(lease)
         if lease.ending is None:
-            lease.ending = await self._write(loan, settlement)
+            lease.ending = await self._write(lease, settlement)
         if not await self.ends.submit(lease.ending):
             log.warning("lease lost", extra={"trigger": lease.trigger.id})
         if isinstance(settlement, TryAgain) and _is_in_place(lease.ending):
@@ -43,8 +56,9 @@ class LeaseSettling:
         else:
             self.buffer.finish(loan.record, self.world.now())
 
-    async def _write(self, loan: KafkaLoan, settlement: Settlement) -> Ending:
+    async def _write(self, lease: KafkaLease, settlement: Settlement) -> Ending:
         """Write what remains of the trigger; return how its claim ends."""
+        loan = lease.loan
         match settlement:
             case Done():
                 return _ended(loan, ClaimStatus.DONE)
@@ -52,21 +66,24 @@ class LeaseSettling:
                 await self.writer.bury(loan.record, settlement, loan.claim.number)
                 return _ended(loan, ClaimStatus.BURIED)
             case TryAgain():
-                return await self._put_back(loan, settlement)
+                return await self._put_back(lease, settlement)
             case _:
                 assert_never(settlement)
 
-    async def _put_back(self, loan: KafkaLoan, again: TryAgain) -> Ending:
-        record, before = loan.record, loan.record.arrival
+    async def _put_back(self, lease: KafkaLease, again: TryAgain) -> Ending:
+        loan, record = lease.loan, lease.loan.record
+        before = record.arrival
         then = replace(
             before,
-            sequence=before.sequence + 1,
+            # Later than a copy, which is then passed over.
+            sequence=before.sequence + (2 if lease.copied else 1),
             attempts=loan.claim.number - (0 if again.spent else 1),
             cut=loan.claim.cut,
             done=again.done,
         )
         in_place = replace(then, sequence=before.sequence)
-        if self.buffer.may_wait_in_place(record, again.waits_for):
+        waits_here = self.buffer.may_wait_in_place(record, again.waits_for)
+        if waits_here and not lease.copied:
             return Ending(claimed=before, status=ClaimStatus.PARKED, then=in_place)
         parked, wait = replace(record, arrival=then), self._wait(loan, again)
         if await self.writer.park(parked, wait, again.reason):
@@ -84,6 +101,21 @@ class LeaseSettling:
         eligibility, since = self.buffer.eligibility, loan.lent_at
         woken = eligibility.goes_on(again.waits_for, since)
         return Wait(now if woken else now + again.after, again.waits_for)
+
+
+def new_settling(
+    claims: Claims, buffer: Buffer, writer: TopicWriter, *, kept: bool
+) -> LeaseSettling:
+    """Return what settles; `kept` tells that claims are written down."""
+    world = writer.world
+    return LeaseSettling(
+        buffer=buffer,
+        writer=writer,
+        ends=Batch(run=claims.end, most=_MOST),
+        claims=claims,
+        world=world,
+        aside=SettingAside(buffer=buffer, writer=writer, world=world, claimed=kept),
+    )
 
 
 def _ended(loan: KafkaLoan, status: ClaimStatus) -> Ending:

@@ -41,6 +41,11 @@ on loan    | Loans; in Drawn.due while   | waiting: the claims did not answer (p
            |                             |   it and it was written again (finish)
            |                             | waiting: its lease was settled with TryAgain,
            |                             |   and it is retried in place (wait_in_place)
+           |                             | set aside: its attempt lasts, and a copy was
+           |                             |   written to a retry topic (set_aside)
+-----------+-----------------------------+--------------------------------------------
+set aside  | as on loan; its offset is   | settled: its lease was settled (finish), and
+           | settled already             |   its copy will be passed over
 -----------+-----------------------------+--------------------------------------------
 elsewhere  | WaitingRecords, and noted   | drawn: Intervals.busy is over
            | in Loans                    |

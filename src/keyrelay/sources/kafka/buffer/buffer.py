@@ -132,10 +132,19 @@ class Buffer:
 
     def may_wait_in_place(self, record: Record, waits_for: str | None) -> bool:
         """Tell whether a record that is to wait need not go to another topic."""
-        if self.loans.key_order.applies_to(record):
+        if self.is_in_order(record):
             return True
         partition = record.position.partition
         return waits_for is not None and self.eligibility.may_be_held(partition)
+
+    def is_in_order(self, record: Record) -> bool:
+        """Tell whether others of its key wait behind the record, so that it stays."""
+        return self.loans.key_order.applies_to(record)
+
+    def set_aside(self, record: Record) -> None:
+        """Settle the offset of a record that stays on loan: a copy was written."""
+        self.positions.settle(record.position)
+        self.loans.set_aside(record)
 
     def moved(self, position: FetchPosition) -> None:
         """Settle the offset of a record that was never on loan: it was rewritten."""
@@ -148,7 +157,7 @@ class Buffer:
         self._let_next(record, now)
         if self.options.drain:
             self.wakeup.wake_all()
-        elif self.loans.key_order.applies_to(record):
+        elif self.is_in_order(record):
             self.wakeup.wake(1)
 
     def _draw_waiting(self, drawn: Drawn, record: Record, now: datetime) -> None:

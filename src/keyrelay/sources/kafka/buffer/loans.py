@@ -22,7 +22,10 @@ class Loans:
     """
 
     key_order: KeyOrder
-    _lent: dict[TriggerId, FetchPosition] = field(default_factory=dict, init=False)
+    # None: no partition waits for what was set aside.
+    _lent: dict[TriggerId, FetchPosition | None] = field(
+        default_factory=dict, init=False
+    )
     _duplicates: dict[TriggerId, list[Record]] = field(default_factory=dict, init=False)
     _elsewhere: set[TriggerId] = field(default_factory=set, init=False)
     _returned: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -47,6 +50,11 @@ class Loans:
         self._lent[_id(record)] = record.position
         return True
 
+    def set_aside(self, record: Record) -> None:
+        """Let its partition go while the record is on loan."""
+        if _id(record) in self._lent:
+            self._lent[_id(record)] = None
+
     def take_back(self, record: Record) -> Sequence[Record]:
         """End a loan, if there is one; return the trigger's other records."""
         self._lent.pop(_id(record), None)
@@ -65,7 +73,8 @@ class Loans:
 
     async def returned_from(self, partitions: Collection[TopicPartition]) -> None:
         """Return once no record of these partitions is on loan."""
-        while any(each.partition in partitions for each in self._lent.values()):
+        lent = self._lent
+        while any(each and each.partition in partitions for each in lent.values()):
             await self._returned.wait()
 
 
