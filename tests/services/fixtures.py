@@ -146,6 +146,18 @@ def running_postgresql() -> Iterator[PostgreSql]:
         yield server
 
 
+@pytest.fixture
+def postgresql_pair() -> Iterator[tuple[PostgreSql, PostgreSql]]:
+    """Two servers of the test's own; the second, `standby`, follows the first."""
+    with ExitStack() as stack:
+        folders = [stack.enter_context(daemon.folder()) for _ in range(2)]
+        server = _found(postgresql)
+        first = postgresql.running(folders[0], server=server, fsync=False)
+        primary = stack.enter_context(first)
+        second = postgresql.standby(folders[1], of=primary, name="standby")
+        yield primary, stack.enter_context(second)
+
+
 @pytest.fixture(scope="session")
 def pgbouncer_path() -> Path:
     return _found(pgbouncer)

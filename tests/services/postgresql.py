@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -85,14 +85,36 @@ def running(
 ) -> Iterator[PostgreSql]:
     """Serve; `fsync` is for measuring: no test here cuts the machine's power."""
     programs = server.resolve().parent  # a link stands alone
+    _make(directory / "data", programs)
+    with _serving(directory, programs, {"fsync": fsync}) as postgresql:
+        yield postgresql
+
+
+@contextmanager
+def standby(directory: Path, *, of: PostgreSql, name: str) -> Iterator[PostgreSql]:
+    """Serve a copy that follows the other server, under that name, until promoted."""
+    followed = f"host={loopback.HOST} port={of.port} user={_ACCOUNT}"
+    if os.geteuid() == 0:
+        shutil.chown(directory, _ACCOUNT)
+    copied = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+    named = [f"--dbname={followed}", f"--pgdata={directory / 'data'}"]
+    program.run(_owned([of.programs / "pg_basebackup", *copied, *named]))
+    settings = {"primary_conninfo": f"{followed} application_name={name}"}
+    with _serving(directory, of.programs, settings) as postgresql:
+        yield postgresql
+
+
+@contextmanager
+def _serving(
+    directory: Path, programs: Path, others: Mapping[str, object]
+) -> Iterator[PostgreSql]:
     data, port = directory / "data", loopback.free_port()
-    _make(data, programs)
     settings = {
         "port": port,
         "listen_addresses": loopback.HOST,
         "unix_socket_directories": directory,
         "max_connections": 200,
-        "fsync": fsync,
+        **others,
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
     with daemon.running(
