@@ -1,12 +1,17 @@
 """A group: members that join, leave, and lose partitions while they work."""
 
 import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.structs import TopicPartition
 
 from keyrelay.model.settlement import Done, TryAgain
+from keyrelay.sources.kafka.connecting.clients import KafkaClients, start
 from keyrelay.sources.kafka.options import KafkaOptions
 from tests.contract.kafka_logs import INTERVALS, OPTIONS, Member, a_log
 from tests.contract.queues import trigger
@@ -148,3 +153,45 @@ async def test_order_outlives_the_member_that_kept_it(kafka: Kafka) -> None:
         await again.settle(Done())
 
         assert (await other.lease()).trigger.id == "a2"
+
+
+@dataclass
+class Assignments(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no types
+    """Each assignment that a member is given, in turn."""
+
+    given: asyncio.Queue[frozenset[TopicPartition]] = field(
+        default_factory=asyncio.Queue
+    )
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        pass
+
+    async def on_partitions_assigned(
+        self, assigned: Collection[TopicPartition]
+    ) -> None:
+        self.given.put_nowait(frozenset(assigned))
+
+
+@asynccontextmanager
+async def joining(clients: KafkaClients, topic: str) -> AsyncIterator[Assignments]:
+    consumer, assignments = clients.consumer(), Assignments()
+    consumer.subscribe([topic], listener=assignments)
+    await start(consumer)
+    try:
+        yield assignments
+    finally:
+        await consumer.stop()
+
+
+async def test_a_member_with_a_name_that_comes_back_stops_nobody(kafka: Kafka) -> None:
+    log = await a_log(kafka, partitions=2)
+    named = replace(log.clients, member="worker-1")
+    async with joining(log.clients, log.topics.main) as stays:
+        assert len(await stays.given.get()) == 2
+        async with joining(named, log.topics.main) as before:
+            assert len(await stays.given.get()) == 1
+            had = await before.given.get()
+
+        async with joining(named, log.topics.main) as again:
+            assert await again.given.get() == had
+        assert stays.given.empty(), "it was given its partitions anew"

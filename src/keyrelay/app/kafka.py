@@ -23,7 +23,8 @@ from keyrelay.stores.installation import find_profile, read_upgraded_at
 def clients_of(settings: Settings) -> KafkaClients:
     """Return the clients of the settings' brokers. Raises Unavailable."""
     address = parse_address(settings.queue_url)
-    return KafkaClients(connection=connection_to(address, settings.kafka_access))
+    connection = connection_to(address, settings.kafka_access)
+    return KafkaClients(connection=connection, member=settings.kafka_member)
 
 
 @asynccontextmanager

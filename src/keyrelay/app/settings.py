@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     kafka_password_file: Path | None = Field(
         default=None, description="File with the password of the login at Kafka."
     )
+    kafka_member: str | None = Field(
+        default=None,
+        max_length=249,
+        description="This worker's own name in its group, the same after a restart.",
+    )
     deduplication_hours: float = Field(
         default=24,
         ge=0,

@@ -23,7 +23,7 @@ SCHEMAS = {
 NOT_IN_SETTINGS = {
     *("home", "database", "queue", "key", "key_file", "probes", "grace_seconds"),
     *("kafka_tls", "kafka_ca_file", "kafka_mechanism", "kafka_username"),
-    *("kafka_password", "kafka_password_file", "smtp_ca_file"),
+    *("kafka_password", "kafka_password_file", "kafka_member", "smtp_ca_file"),
 }
 NONSENSE: dict[str, tuple[Document, str]] = {
     "an unknown value": ({"worker": {"replica": 3}}, "replica"),

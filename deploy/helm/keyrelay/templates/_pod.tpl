@@ -140,6 +140,11 @@ limits:
       key: {{ .Values.secrets.database.key }}
 - name: KEYRELAY_QUEUE
   value: {{ printf "kafka://%s?topic=%s&group=%s" .Values.kafka.bootstrap .Values.kafka.topic .Values.kafka.group | quote }}
+# A container that restarts in its pod takes its partitions back without a rebalance.
+- name: KEYRELAY_KAFKA_MEMBER
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
 - name: KEYRELAY_KAFKA_TLS
   value: {{ .Values.kafka.tls | quote }}
 {{- if .Values.kafka.login.mechanism }}

@@ -19,7 +19,15 @@ _FAREWELL = 5.0  # seconds for a start that is cut short
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaClients:
+    """`member` is this process's own name in the group, the same after a restart.
+
+    The brokers give a member of that name its partitions back, without a rebalance,
+    which would stop the whole group until the member that crashed counts as dead. A
+    member with a name does not leave the group when it stops. None, it has no name.
+    """
+
     connection: Connection
+    member: str | None = None
 
     def consumer(self) -> AIOKafkaConsumer:
         """Return a member of the group; it commits only what it is told to."""
@@ -27,6 +35,7 @@ class KafkaClients:
         return AIOKafkaConsumer(
             **self.connection.arguments(),
             group_id=self.connection.address.group,
+            group_instance_id=self.member,  # KIP-345
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # also what was published before
             isolation_level="read_committed",  # nothing of aborted transactions
