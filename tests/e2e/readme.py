@@ -33,6 +33,17 @@ def commands(title: str) -> list[str]:
     return typed
 
 
+def documents(title: str) -> list[str]:
+    """Return a section's JSON documents, one after the other."""
+    return _blocks(section(title), "json")
+
+
+def exports(title: str) -> dict[str, str]:
+    """Return the settings that a section tells to export."""
+    lines = "\n".join(commands(title))
+    return dict(re.findall(r"^export (\w+)=(\S+)", lines, re.MULTILINE))
+
+
 def json_lines(title: str) -> str:
     """Return a section's trigger as it stands in a file: in one line."""
     (block,) = _blocks(section(title), "json")

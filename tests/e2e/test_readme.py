@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,17 +14,23 @@ import pytest
 
 from tests.e2e import readme
 from tests.e2e.mails import caught
+from tests.e2e.queues import create_queue
 from tests.e2e.terminal import sitting_at
 from tests.installed import command
 from tests.installed.home import KEYRELAY, Home
 from tests.installed.together import together
+from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog
 
+SQS_ENDPOINTS = "KEYRELAY_SQS_ENDPOINTS"
 PASSWORD = "correct horse/battery+staple"
 
 
 # There is nothing to replace, and nothing was altered.
-WITHOUT_OBJECT = ("keyrelay secret edit", "keyrelay definitions accept --all")
+WITHOUT_OBJECT = (
+    *("keyrelay secret edit", "keyrelay definitions accept --all"),
+    *(f"keyrelay trigger {act}" for act in ("hold", "release", "cancel", "retry")),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +77,14 @@ class Newcomer:
 
 @pytest.fixture
 def newcomer(tmp_path: Path, mailhog: MailHog, ca_file: Path) -> Newcomer:
+    """With the settings for servers on this machine, with the port of ours."""
     desk = tmp_path / "desk"
     desk.mkdir()
-    settings = {
-        "KEYRELAY_SMTP_PORTS": str(mailhog.smtp_port),
-        "KEYRELAY_SMTP_CA_FILE": str(ca_file),
-        "KEYRELAY_EGRESS_ALLOW": "127.0.0.0/8",
-    }
+    shutil.copy(ca_file, desk / "ca.pem")
+    settings = readme.exports("Try it with servers on this machine")
+    assert len(settings) == 4
+    typed = json.dumps(settings).replace("$PWD", str(desk))
+    settings = json.loads(typed.replace('"1025"', f'"{mailhog.smtp_port}"'))
     home = Home(path=tmp_path / "home", settings=settings)
     return Newcomer(home=home, desk=desk, ids={})
 
@@ -113,12 +121,55 @@ def test_a_newcomer_who_follows_the_readme_gets_mail(
     _see_that_many_triggers_are_accepted(newcomer)
 
 
+def test_a_newcomer_who_follows_the_readme_gets_a_message_on_a_queue(
+    newcomer: Newcomer, localstack: LocalStack
+) -> None:
+    queue = create_queue(localstack, "orders")
+    written = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
+    assert SQS_ENDPOINTS in newcomer.home.settings
+    settings = {**newcomer.home.settings, SQS_ENDPOINTS: localstack.endpoint}
+    home = replace(newcomer.home, settings=settings)
+    newcomer = replace(newcomer, home=home, ids={written: queue.url})
+    newcomer.types("keyrelay init")
+    for typed in readme.commands("Send a mail"):
+        if "cold-chain.json" in typed:  # the policy
+            newcomer.types(typed)
+    to_queue = readme.commands("Put messages on a queue")
+
+    value, create_secret, *rest = to_queue
+    newcomer.types(value)
+    id_ = newcomer.types(create_secret)
+    newcomer = replace(newcomer, ids={"6745d2…": id_})
+    for typed in rest:
+        newcomer.types(typed)
+    newcomer.types("keyrelay worker --drain")
+
+    (message,) = queue.messages(1)
+    assert json.loads(message["Body"]) == [{"variable": "temperature", "value": 9.5}]
+
+
+def test_the_json_of_each_type_of_secret_stands_there(newcomer: Newcomer) -> None:
+    (mail,) = readme.documents("Send a mail")
+    queue, *_ = readme.commands("Put messages on a queue")
+    newcomer.types("keyrelay init")
+    newcomer.types(queue.replace("orders.json", "aws-sqs"))
+    port = newcomer.home.settings["KEYRELAY_SMTP_PORTS"]
+    (newcomer.desk / "smtp").write_text(mail.replace("587", port))
+    types = json.loads(newcomer.types("keyrelay secret types --json"))
+
+    for type_ in types:
+        given = f"--type {type_} --value-file {type_} --tag a=b"
+        newcomer.types(f"keyrelay secret create --key {type_} {given}")
+
+    assert types.keys() == {"smtp", "aws-sqs"}
+
+
 def _see_that_what_watches_works(newcomer: Newcomer, trigger: str) -> None:
     listed = newcomer.home.read("attempt", "list")
     assert isinstance(listed, list)
-    ids = {"trigger": trigger, "attempt": listed[0]["id"]}
+    ids = {"trigger": trigger, "attempt": listed[0]["id"], "secret": "office-mail"}
     asked = [
-        re.sub(r"\bID\b", ids.get(typed.split()[1], ""), typed)
+        re.sub(r"\b(ID|SECRET)\b", ids.get(typed.split()[1], ""), typed)
         for typed in readme.in_line("Watch it", "keyrelay ")
         if typed not in WITHOUT_OBJECT
     ]
