@@ -5,7 +5,6 @@ Each returns the value or raises ValueError, from which pydantic takes the messa
 
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -17,10 +16,20 @@ from keyrelay.databases.server_url import (
 from keyrelay.network.egress import parse_networks
 from keyrelay.sources.kafka.connecting.address import parse_address
 
+# Patterns that stand in the schema, too; `$` alone would let a line end through.
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # RFC 5321 sections 4.1.2 and 4.1.3: a domain, or an address literal.
-_CLIENT_NAME = re.compile(
-    r"\w(?:[\w-]{0,61}\w)?(?:\.\w(?:[\w-]{0,61}\w)?)*|\[[0-9A-Za-z.:]+\]", re.ASCII
+CLIENT_NAME = rf"^(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Za-z.:]+\])$(?!\n)"
+LONGEST_CLIENT_NAME = 255
+ORIGIN = r"^https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$(?!\n)"
+_UP_TO_65535 = (
+    "0*(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]"
+    "|6553[0-5])"
 )
+ADDRESS = rf"^(?:off|[^\s]+:{_UP_TO_65535})$(?!\n)"
+# The rest of a URL no pattern can tell.
+DATABASE = "^(?:sqlite|postgres)"
+QUEUE = "^(?:sqlite|kafka:)"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -38,18 +47,19 @@ def network(value: str) -> str:
 
 
 def client_name(value: str | None) -> str | None:
-    if value is None or (len(value) <= 255 and _CLIENT_NAME.fullmatch(value)):
+    if value is None or (
+        len(value) <= LONGEST_CLIENT_NAME and re.match(CLIENT_NAME, value)
+    ):
         return value
     raise ValueError("expected a host name like alerts.example.com, or [192.0.2.1]")
 
 
 def origin(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an endpoint looks like http://127.0.0.1:4566")
-    if value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+    if re.match(ORIGIN, value):
+        return value
+    if value.startswith(("http://", "https://")):
         raise ValueError("an endpoint has a scheme, a host and a port, nothing else")
-    return value
+    raise ValueError("an endpoint looks like http://127.0.0.1:4566")
 
 
 def database_url(value: SecretStr | None) -> SecretStr | None:
@@ -82,8 +92,7 @@ def queue_url(value: str | None) -> str | None:
 
 
 def address(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if value == "off" or (host and port.isdecimal() and int(port) < 65536):
+    if re.match(ADDRESS, value):
         return value
     raise ValueError("expected `off`, or an address like 127.0.0.1:9464")
 

@@ -4,7 +4,6 @@ Flags override `KEYRELAY_*`, which override the TOML file; unknown keys are an e
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +19,12 @@ from pydantic_settings import (
 )
 
 from keyrelay.app.setting_kinds import (
+    ADDRESS,
+    CLIENT_NAME,
+    DATABASE,
+    LONGEST_CLIENT_NAME,
+    ORIGIN,
+    QUEUE,
     Port,
     address,
     client_name,
@@ -29,11 +34,13 @@ from keyrelay.app.setting_kinds import (
     queue_url,
     split,
 )
+from keyrelay.app.settings_file import misfits, toml_flaw
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import SecretValue
 from keyrelay.sources.kafka.connecting.access import Access
 
 _PREFIX = "KEYRELAY_"
+_MATCHING_ORIGIN = Field(json_schema_extra={"pattern": ORIGIN})
 _CONFIG, _OF_TESTS = f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_"
 
 
@@ -59,11 +66,13 @@ class Settings(BaseSettings):
         description="Where definitions, audit and dead letters are kept: sqlite:////path"
         " or postgresql://user@host/name; keyrelay.db in the data directory, if left"
         " out.",
+        json_schema_extra={"pattern": DATABASE},
     )
     queue: Annotated[str | None, AfterValidator(queue_url)] = Field(
         default=None,
         description="Where triggers wait: sqlite:////path or"
         " kafka://host:9092?topic=NAME; queue.db in the data directory if left out.",
+        json_schema_extra={"pattern": QUEUE},
     )
     kafka_tls: bool = Field(
         default=False, description="Whether Kafka is spoken to over TLS."
@@ -121,13 +130,14 @@ class Settings(BaseSettings):
         default=None,
         description="What mail servers are told in EHLO that we are called; the host's"
         " full name, or else the domain of the secret's user name, if left out.",
+        json_schema_extra={"pattern": CLIENT_NAME, "maxLength": LONGEST_CLIENT_NAME},
     )
     smtp_ca_file: Path | None = Field(
         default=None,
         description="PEM file with trust anchors beside the system's.",
     )
     egress_allow: Annotated[
-        tuple[Annotated[str, BeforeValidator(network)], ...],
+        tuple[Annotated[str, AfterValidator(network)], ...],
         NoDecode,
         BeforeValidator(split),
     ] = Field(
@@ -135,7 +145,7 @@ class Settings(BaseSettings):
         description="Networks beyond the public ones that mail may be sent to.",
     )
     sqs_endpoints: Annotated[
-        tuple[Annotated[str, BeforeValidator(origin)], ...],
+        tuple[Annotated[str, AfterValidator(origin), _MATCHING_ORIGIN], ...],
         NoDecode,
         BeforeValidator(split),
     ] = Field(
@@ -171,6 +181,7 @@ class Settings(BaseSettings):
     probes: Annotated[str, AfterValidator(address)] = Field(
         default="127.0.0.1:9464",
         description="Where a worker answers /metrics, /healthz and /readyz, or `off`.",
+        json_schema_extra={"pattern": ADDRESS},
     )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="`auto` is text on a terminal and JSON elsewhere."
@@ -236,6 +247,11 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
     if config is not None and not config.is_file():
         raise InvalidSettings(f"there is no settings file {config}")
 
+    for name, wanted in misfits(file, Settings.model_fields):
+        if wanted is None:  # pydantic would pass over one in upper case
+            raise InvalidSettings(f"there is no setting {name}; see the README's list")
+        raise InvalidSettings(f"setting {name}: {file} needs {wanted} there")
+
     class Sourced(Settings):
         model_config = SettingsConfigDict(toml_file=file)
 
@@ -251,29 +267,13 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
 def _sentence(error: ValidationError, file: Path) -> str:
     fault = error.errors(include_input=False, include_url=False)[0]
     if not fault["loc"]:  # the file as a whole, and no setting
-        return f"{file} is not valid TOML: {_toml_flaw(file)}"
+        return f"{file} is not valid TOML: {toml_flaw(file)}"
     if fault["loc"][0] == "kafka_mechanism":
         return (
             "setting kafka_mechanism: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are"
             " spoken, and no others: neither GSSAPI (Kerberos) nor OAUTHBEARER"
         )
     return f"setting {fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _toml_flaw(file: Path) -> str:
-    """Return what is wrong, and where; nothing of the file is quoted."""
-    try:
-        tomllib.loads(file.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        what, _, place = str(error).rpartition(" (at ")
-        # What stands after a colon, or in quotes, may be the file's own.
-        what = what.partition(":")[0].partition("'")[0].partition('"')[0].strip()
-        return f"{what.lower()} at {place.removesuffix(')')}"
-    except UnicodeDecodeError as error:
-        return f"byte {error.start + 1} is not UTF-8"
-    except OSError as error:
-        return str(error.strerror)
-    return "it has no tables of settings"
 
 
 def _file_url(path: Path) -> str:
