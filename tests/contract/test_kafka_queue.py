@@ -294,6 +294,24 @@ async def test_the_depth_is_what_no_member_has_settled(log: Log) -> None:
         assert (depth.waiting, depth.due) == (2, 1)
 
 
+async def test_what_is_not_settled_is_told_partition_by_partition(log: Log) -> None:
+    async with log.member() as member:
+        assert not await member.queue.unsettled()
+        for id_ in ("t1", "t2", "t3"):
+            await member.queue.accept(trigger(id_))
+        before = log.clock.now()
+        await settle_next(member, Done())
+        await member.queue.depth()  # which commits
+
+        backlogs = await member.queue.unsettled()
+
+    assert {each.topic for each in backlogs} == {log.topics.main}
+    assert sum(each.waiting for each in backlogs) == 2
+    ages = [before - each.oldest for each in backlogs if each.oldest is not None]
+    assert ages
+    assert all(timedelta() <= age < HOUR for age in ages)
+
+
 async def test_the_lag_is_what_this_process_has_to_do(log: Log) -> None:
     async with log.member() as member:
         for id_ in ("t1", "t2"):

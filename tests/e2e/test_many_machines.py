@@ -109,6 +109,9 @@ def test_what_was_not_read_yet_is_cancelled_and_on_record(
     home = relay.home
     home.run(*PUBLISHED, "t1")
     assert home.run("trigger", "cancel", "t1") == "t1\n"
+    listed = home.read("trigger", "list")
+    assert isinstance(listed, list)
+    assert [(each["state"], each["waiting"]) for each in listed] == [("unread", 1)]
 
     assert home.run("worker", "--drain").startswith("0 delivered, 0 buried")
     again = home.attempt("trigger", "cancel", "t1")

@@ -24,6 +24,7 @@ from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
 from keyrelay.model.backlog import (
     UNSETTLED,
+    PartitionBacklog,
     QueueEntry,
     QueueQuery,
     QueueStatus,
@@ -102,6 +103,10 @@ class QueueFilter:
     ) -> AsyncIterator[Document]:
         query, found = await self.query(session), 0
         async with session.queue() as queue:
+            if self == QueueFilter():
+                for backlog in await queue.unsettled():
+                    found += 1
+                    yield _backlog_document(backlog)
             async for entry in queue.entries(session.profile.id, query):
                 if found == limit:
                     return
@@ -136,6 +141,21 @@ def intervening(session: Session, queue: TriggerQueue) -> Intervening:
     store = session.store
     journal = Journal(audit_log=store.audit_log)
     return Intervening(queue=queue, journal=journal, trail=store.trail)
+
+
+def _backlog_document(backlog: PartitionBacklog) -> Document:
+    """Return a row of the list that stands for what is left in a partition."""
+    place = f"{backlog.topic}/{backlog.partition}"
+    since = date(backlog.oldest)
+    return {
+        "id": None,
+        "state": "unread",
+        "topic": backlog.topic,
+        "partition": backlog.partition,
+        "waiting": backlog.waiting,
+        "oldest": since,
+        "reason": f"{backlog.waiting} not settled in {place}, the oldest of {since}",
+    }
 
 
 def _entry_document(entry: QueueEntry) -> Document:

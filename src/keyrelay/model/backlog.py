@@ -69,6 +69,19 @@ class QueueEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionBacklog:
+    """How many records of a partition are not settled, and since when the oldest waits.
+
+    `oldest` is None where it could not be read.
+    """
+
+    topic: str
+    partition: int
+    waiting: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueQuery:
     """Which unsettled triggers of a profile; what is None does not matter.
 

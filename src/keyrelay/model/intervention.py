@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus, TriggerState
+from keyrelay.model.backlog import (
+    PartitionBacklog,
+    QueueEntry,
+    QueueQuery,
+    QueueStatus,
+    TriggerState,
+)
 
 
 class Act(StrEnum):
@@ -87,6 +93,9 @@ class Interventions(Protocol):
 
         A log knows those that a worker has taken from it.
         """
+
+    async def unsettled(self) -> Sequence[PartitionBacklog]:
+        """Return what a log has beside, where anything is left, whosever it is."""
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

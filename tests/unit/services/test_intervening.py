@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.model.backlog import QueueEntry, QueueQuery, TriggerState
+from keyrelay.model.backlog import (
+    PartitionBacklog,
+    QueueEntry,
+    QueueQuery,
+    TriggerState,
+)
 from keyrelay.model.intervention import Act, Intervened
 from keyrelay.ports import Unavailable
 from keyrelay.services.intervening import Intervening, TriggerResult
@@ -28,6 +33,9 @@ class Failing:
 
     def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
         return self.behind.entries(profile, query)
+
+    async def unsettled(self) -> Sequence[PartitionBacklog]:
+        return await self.behind.unsettled()
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

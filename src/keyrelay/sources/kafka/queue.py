@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from aiokafka.errors import IllegalStateError, KafkaError
-
 from keyrelay.concurrency.batching import Batch
 from keyrelay.model.backlog import (
     Depth,
     Lag,
+    PartitionBacklog,
     QueueEntry,
     QueueQuery,
     QueueStatus,
@@ -120,6 +119,11 @@ class KafkaQueue:
     def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
         return self._store.people.entries(profile, query)
 
+    async def unsettled(self) -> Sequence[PartitionBacklog]:
+        reader = self._reader
+        with inspection.answering():
+            return await inspection.backlogs(reader.clients, reader.buffer.topics)
+
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
     ) -> Sequence[Intervened]:
@@ -132,20 +136,16 @@ class KafkaQueue:
         if (consumer := self._reader.consumer) is not None:
             await consumer.partitions.commit()
         topics = self._reader.buffer.topics
-        try:
+        with inspection.answering():
             return await inspection.depth(self._reader.clients, topics)
-        except (KafkaError, TimeoutError) as fault:
-            raise _unanswered(fault) from None
 
     async def lags(self) -> Sequence[Lag]:
         if (consumer := self._reader.consumer) is None:
             raise Unavailable("Kafka is not being read at this moment")
         now, positions = self._reader.world.now(), self._reader.buffer.positions
-        try:
+        with inspection.answering():
             async with asyncio.timeout(_ANSWER):
                 return await inspection.lags(consumer.client, positions, now)
-        except (KafkaError, IllegalStateError, TimeoutError) as fault:
-            raise _unanswered(fault) from None
 
     async def close(self) -> None:
         """Return once nothing is read or written any more."""
@@ -241,7 +241,3 @@ async def _lend(
 
 async def _drained(reader: TopicReader, asked: Sequence[None]) -> Sequence[bool]:
     return [await reader.has_done_all()] * len(asked)
-
-
-def _unanswered(fault: Exception) -> Unavailable:
-    return Unavailable(f"Kafka does not answer ({type(fault).__name__})")

@@ -18,6 +18,7 @@ from keyrelay.databases.sqlite import SqliteDatabase, connect
 from keyrelay.model.backlog import (
     Depth,
     Lag,
+    PartitionBacklog,
     QueueEntry,
     QueueQuery,
     QueueStatus,
@@ -123,6 +124,9 @@ class SqliteQueue:
     def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
         """Yield the unsettled triggers, oldest first. Raises Unavailable."""
         return inspection.entries(self._operations.writes.database, profile, query)
+
+    async def unsettled(self) -> Sequence[PartitionBacklog]:
+        return ()
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

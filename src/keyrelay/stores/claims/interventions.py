@@ -13,7 +13,13 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus, TriggerState
+from keyrelay.model.backlog import (
+    PartitionBacklog,
+    QueueEntry,
+    QueueQuery,
+    QueueStatus,
+    TriggerState,
+)
 from keyrelay.model.claim import ClaimStatus
 from keyrelay.model.intervention import Act, ActEffect, Intervened, judge
 from keyrelay.model.world import World
@@ -75,6 +81,9 @@ class ClaimInterventions:
 
     def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
         return list_claims(self.database, profile, query)
+
+    async def unsettled(self) -> Sequence[PartitionBacklog]:
+        return ()  # claims know what was read alone
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

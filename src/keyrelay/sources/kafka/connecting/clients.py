@@ -13,6 +13,7 @@ from keyrelay.sources.kafka.connecting.unpacking import bound_decoders
 from keyrelay.sources.kafka.records.size import LARGEST_RECORD
 
 _FETCH = 1024 * 1024  # bytes of one partition at a time
+_FEW = 16 * 1024  # bytes, where one record is wanted
 _PATIENCE = 10_000  # milliseconds for a request
 _FAREWELL = 5.0  # seconds for a start that is cut short
 
@@ -63,10 +64,12 @@ class KafkaClients:
 
     @asynccontextmanager
     async def onlooking(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """Lend a consumer of no group, which asks for offsets."""
+        """Lend a consumer of no group, which asks for offsets and single records."""
+        bound_decoders()
         client = AIOKafkaConsumer(
             **self.connection.arguments(),
             enable_auto_commit=False,
+            max_partition_fetch_bytes=_FEW,
             request_timeout_ms=_PATIENCE,
         )
         try:
