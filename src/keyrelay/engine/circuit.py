@@ -19,6 +19,8 @@ _BEHIND_PROBE = timedelta(minutes=1)  # how much later all others come back, at 
 _TURN = timedelta(milliseconds=20)
 _LATEST_TURN = timedelta(minutes=1)
 SLOW_AFTER = timedelta(seconds=1)
+# Longer: with so many attempts under way, a busy processor makes each of them slow.
+_OWES_AFTER = timedelta(seconds=3)
 # Times of two databases' answers differ so much, although they are of the same probe.
 _SAME = timedelta(seconds=1)
 
@@ -106,10 +108,12 @@ class Circuit:
     def silence(self, now: datetime) -> timedelta | None:
         """Return for how long the peer has owed an answer, where it owes too many.
 
-        It does where half of its attempts, and of eight at least, are slow.
+        It does where half of its attempts, and of eight at least, last for seconds.
         """
-        slow = sum(1 for _ in takewhile(lambda each: each.is_slow(now), self.lingering))
-        if self.room.in_flight < _AT_SLOW_PEER or 2 * slow < self.room.in_flight:
+        before = now - _OWES_AFTER
+        owed = takewhile(lambda each: each.started_at < before, self.lingering)
+        in_flight = self.room.in_flight
+        if in_flight < _AT_SLOW_PEER or 2 * sum(1 for _ in owed) < in_flight:
             return None
         return now - next(iter(self.lingering)).started_at
 

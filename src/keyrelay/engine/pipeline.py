@@ -25,7 +25,7 @@ _LARGEST_IN_LOOP = 256 * 1024
 _CLOSED = timedelta(minutes=1)  # between two looks at a profile that is closed
 # How long an attempt waits for its peer in a lane. Many mail servers answer sooner. At
 # ten times as long, a few silent servers would take all lanes before one came back.
-_IN_LANE = timedelta(milliseconds=100)
+_IN_LANE = timedelta(milliseconds=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -614,7 +614,7 @@ async def test_an_attempt_that_waits_for_its_peer_leaves_its_lane_once(
     attempt = asyncio.create_task(silent.attempt(lease, lambda: left.append("lane")))
     await mute.asked.wait()
 
-    passes(0.1)
+    passes(0.2)
     await settled()
     after_a_while = [*left], silent.breaker.lingering()
     passes(500)
@@ -652,7 +652,7 @@ async def test_an_attempt_over_the_bound_of_its_secret_keeps_its_lane(
 
     attempts = [asyncio.ensure_future(attempt(number)) for number in range(20)]
     await mute.asked.wait()
-    passes(0.1)
+    passes(0.2)
     await settled()
     mute.over.set()
     await asyncio.gather(*attempts)
