@@ -19,7 +19,7 @@ from keyrelay.ports import Lease
 from keyrelay.sources.kafka.connecting.address import Address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
-from keyrelay.sources.kafka.options import Intervals, KafkaOptions
+from keyrelay.sources.kafka.options import Intervals, KafkaOptions, TopicOwner
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.sources.kafka.topics.names import Topics
 from keyrelay.stores.claims.unclaimed import Unclaimed
@@ -101,7 +101,11 @@ class Log:
         claims = WatchedClaims(world=self.clock.world(), book=self.book)
         memory = ClaimAccess(claims=claims, states=claims, people=Unclaimed())
         opened = open_queue(
-            clients or self.clients, memory, self.clock.world(), options, PROFILE
+            clients or self.clients,
+            memory,
+            self.clock.world(),
+            options,
+            TopicOwner(profile=PROFILE),
         )
         async with opened as queue:
             yield Member(queue=queue, claims=claims)

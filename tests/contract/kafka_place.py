@@ -21,7 +21,7 @@ from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import Lease
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
-from keyrelay.sources.kafka.options import KafkaOptions, Window
+from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner, Window
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.kafka_logs import INTERVALS, Log, create, without_topics
@@ -177,7 +177,7 @@ class KafkaPlace:
             ),
             world,
             replace(OPTIONS, ordered=ordered, drain=drain),
-            profile=None,
+            TopicOwner(profile=None),
         )
         if stalled:
             process.last_heartbeat = self.clock.now()

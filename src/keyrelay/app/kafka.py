@@ -7,12 +7,13 @@ from datetime import timedelta
 from keyrelay.app.settings import Settings
 from keyrelay.app.work import Work
 from keyrelay.databases.database import Database
+from keyrelay.model.dead_letter import UnreadableBurials
 from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
-from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
 from keyrelay.sources.kafka.queue import ClaimAccess, open_queue
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claims
 from keyrelay.stores.claims.interventions import ClaimInterventions
@@ -29,22 +30,26 @@ def clients_of(settings: Settings) -> KafkaClients:
 
 @asynccontextmanager
 async def open_log(
-    settings: Settings, database: Database, work: Work | None
+    settings: Settings,
+    database: Database,
+    work: Work | None,
+    bury: UnreadableBurials,
 ) -> AsyncIterator[TriggerQueue]:
     """Open the queue in Kafka; without `work`, to publish and look only.
 
-    Raises Unavailable, and NotFound if the queue's URL names a profile that does not
-    exist.
+    `bury` is a TopicOwner's. Raises Unavailable, and NotFound if the queue's URL names
+    a profile that does not exist.
     """
     clients = clients_of(settings)
     name = clients.connection.address.profile
     profile = None if name is None else (await find_profile(database, name)).id
     drain = work is not None and work.drain
     options = KafkaOptions(ordered=settings.ordering == "key", drain=drain)
+    owner = TopicOwner(profile=profile, bury=bury)
     holds = _holds_all if work is None else work.holds
     async with (
         _claim_store(settings, database, work=work is not None) as store,
-        open_queue(clients, store, real_world(), options, profile, holds) as queue,
+        open_queue(clients, store, real_world(), options, owner, holds) as queue,
     ):
         yield queue
 

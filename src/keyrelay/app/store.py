@@ -166,7 +166,8 @@ async def _open_log(
     # Imported here: the client library takes longer to load than most commands run.
     from keyrelay.app.kafka import open_log
 
-    async with open_log(settings, store.database, work) as queue:
+    bury = store.dead_letters.keep_unreadable
+    async with open_log(settings, store.database, work, bury) as queue:
         yield queue
 
 

@@ -1,5 +1,6 @@
 """Dead letters: buried triggers, with all that is needed to understand and redrive."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +55,11 @@ class UnreadableLetter:
     fault: Fault
     attempts: int
     buried_at: datetime
+
+
+# Keeps the letters durably on return, in place of those kept of the same triggers.
+# Raises Unavailable.
+UnreadableBurials = Callable[[Sequence[UnreadableLetter]], Awaitable[object]]
 
 
 def _later(instant: datetime, by: timedelta) -> datetime:

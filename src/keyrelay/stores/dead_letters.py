@@ -1,6 +1,5 @@
 """Dead letters: stored until they are redriven or dropped."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,21 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.concurrency.batching import Batch
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
-from keyrelay.model.audit_document import printable
-from keyrelay.model.data_point import MOST_POINTS
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
-from keyrelay.model.documents import (
-    InvalidDefinition,
-    parse_document,
-    require_list,
-)
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Fault
-from keyrelay.model.settlement import Bury
-from keyrelay.model.trigger import Trigger
+from keyrelay.stores.dead_letter_rows import letter_of, row_of, unreadable_row
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
-from keyrelay.stores.rows import AnyRow, ids_beginning
+from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
 from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
 
@@ -71,13 +62,16 @@ class DeadLetterStore:
         place = tuple_(_LETTERS.profile, _LETTERS.trigger)
         async with self.database.writing() as connection:
             await connection.execute(delete(dead_letters).where(place.in_(list(last))))
-            rows = [_row_of(letter) for letter in last.values()]
+            rows = [row_of(letter) for letter in last.values()]
             await connection.execute(insert(dead_letters), rows)
         return [None] * len(letters)
 
     async def keep_unreadable(self, letters: Sequence[UnreadableLetter]) -> None:
         """Store what holds no trigger; what is kept of one trigger is replaced."""
-        rows = {(each["profile"], each["trigger"]): each for each in map(_raw, letters)}
+        rows = {
+            (each["profile"], each["trigger"]): each
+            for each in map(unreadable_row, letters)
+        }
         place = tuple_(_LETTERS.profile, _LETTERS.trigger)
         async with self.database.writing() as connection:
             await connection.execute(delete(dead_letters).where(place.in_(list(rows))))
@@ -98,7 +92,7 @@ class DeadLetterStore:
         skipped = (query.page - 1) * query.amount
         async with self.database.reading() as connection:
             page = Slice(skipped, query.amount)
-            return tuple(await read_rows(connection, ordered, page, _letter_of))
+            return tuple(await read_rows(connection, ordered, page, letter_of))
 
     async def get(self, profile: str, trigger: str) -> StoredLetter:
         """Raises NotFound."""
@@ -179,66 +173,6 @@ async def _find(
     wanted = select(dead_letters).where(
         _LETTERS.profile == profile, _LETTERS.trigger == trigger
     )
-    for letter in await read_rows(connection, wanted, ONE, _letter_of):
+    for letter in await read_rows(connection, wanted, ONE, letter_of):
         return letter
     raise NotFound("dead letter", trigger)
-
-
-def _row_of(letter: DeadLetter) -> dict[str, object]:
-    return {
-        "profile": letter.trigger.profile,
-        "trigger": letter.trigger.id,
-        "action": letter.trigger.action,
-        "document": letter.trigger.encode(),
-        "reason": printable(letter.settlement.reason),
-        "fault": letter.settlement.fault,
-        "done": json.dumps({"done": sorted(letter.settlement.done)}),
-        "attempts": letter.attempts,
-        "buried_at": letter.buried_at,
-    }
-
-
-def _raw(letter: UnreadableLetter) -> dict[str, object]:
-    """Return the row of a letter; a text that is damaged is cut to what there is."""
-    trigger = letter.trigger
-    done = trigger.done.replace("\0", "\ufffd")
-    if (parts := _parts_in(done)) is not None:  # else it stays unreadable
-        done = json.dumps({"done": parts})
-    return {
-        "profile": trigger.profile[:24],
-        "trigger": trigger.id[:64],
-        "action": "",
-        "document": trigger.raw,
-        "reason": printable(letter.reason),
-        "fault": letter.fault,
-        "done": done,
-        "attempts": letter.attempts,
-        "buried_at": letter.buried_at,
-    }
-
-
-def _parts_in(done: str) -> Sequence[str] | None:
-    try:
-        parts = json.loads(done)
-    except (ValueError, RecursionError):
-        return None
-    is_whole = isinstance(parts, list) and all(isinstance(each, str) for each in parts)
-    return parts if is_whole else None
-
-
-def _letter_of(row: AnyRow) -> DeadLetter:
-    if not isinstance(row.document, bytes) or not isinstance(row.attempts, int):
-        raise InvalidDefinition("its trigger or its attempts are of another type")
-    trigger = Trigger.decode(row.document)
-    if (trigger.profile, trigger.id) != (row.profile, row.trigger):
-        raise InvalidDefinition("it holds another trigger than its row says")
-    done = require_list(
-        parse_document(str(row.done)).get("done"), "done", longest=MOST_POINTS
-    )
-    parts = frozenset(map(str, require_list(done, "done", longest=MOST_POINTS)))
-    return DeadLetter(
-        trigger=trigger,
-        settlement=Bury(reason=str(row.reason), fault=Fault(row.fault), done=parts),
-        attempts=row.attempts,
-        buried_at=row.buried_at,
-    )

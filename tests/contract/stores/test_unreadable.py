@@ -153,6 +153,7 @@ async def test_what_stood_in_a_queue_and_cannot_be_read_is_listed_shown_and_drop
     found = await house.dead_letters.get(PROFILE, "door")
     assert isinstance(found, UnreadableRow)
     assert found.columns["document"] == raw
+    assert found.reason == "its row is damaged"
     await house.dead_letters.drop(found, ADA)
     assert await _letters(house) == ["t1"]
 

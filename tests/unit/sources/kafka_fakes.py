@@ -10,11 +10,13 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from keyrelay.model.claim import Arrival, Ending, Judgement
+from keyrelay.model.dead_letter import UnreadableLetter
+from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.connecting.address import Address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
-from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.sources.kafka.reading.consumer import Consumer
 from keyrelay.stores.claims.unclaimed import Unclaimed
@@ -227,6 +229,9 @@ class House:
     consumers: list[FakeConsumer] = field(default_factory=list)
     made: asyncio.Event = field(default_factory=asyncio.Event)
     paused: set[str] | None = None
+    profile: str | None = PROFILE
+    buried: list[UnreadableLetter] = field(default_factory=list)
+    buries: Unavailable | None = None
 
     def __post_init__(self) -> None:
         self.producer = FakeProducer(story=self.story)
@@ -251,8 +256,9 @@ class House:
             claims=self.claims, states=self.claims, people=Unclaimed()
         )
         chosen = options or KafkaOptions()
+        owner = TopicOwner(profile=self.profile, bury=self._bury)
         opened = open_queue(
-            clients, memory, self.clock.world(), chosen, PROFILE, self._holds
+            clients, memory, self.clock.world(), chosen, owner, self._holds
         )
         upkeep = self.clock.next_sleep()
         async with opened as queue:
@@ -261,6 +267,12 @@ class House:
             await upkeep.wait()
             await self.consumer.give(*partitions)
             yield queue
+
+    async def _bury(self, letters: Sequence[UnreadableLetter]) -> None:
+        if self.buries is not None:
+            raise self.buries
+        self.story.tell("keep letter")
+        self.buried += letters
 
     def _holds(self, secret: str) -> bool:
         return self.paused is None or secret in self.paused

@@ -14,10 +14,11 @@ from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.lease import KafkaLease
 from keyrelay.sources.kafka.options import KafkaOptions
 from keyrelay.sources.kafka.queue import KafkaQueue
+from keyrelay.sources.kafka.records.made_up_ids import made_up_id
 from tests.contract.queues import BURY, UntilIdle, trigger
 from tests.fakes import Story
 from tests.memory_claims import Entry
-from tests.samples import MAIL_SECRET, NOON, PROFILE
+from tests.samples import MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
 from tests.unit.sources.kafka_fakes import House, positions_of
 from tests.unit.sources.kafka_records import LONG, MAIN, SHORT, parked, raw
 
@@ -90,7 +91,58 @@ async def test_a_malformed_record_is_written_before_it_is_released(
     assert await queue.lease(UntilIdle()) is None
     house.story.tell("afterwards")
 
-    assert house.story.events == ["write t.dead", "afterwards (released)"]
+    kept = ["keep letter", "write t.dead"]
+    assert house.story.events == [*kept, "afterwards (released)"]
+    (letter,) = house.buried
+    assert (letter.trigger.profile, letter.trigger.raw) == (PROFILE, b"{")
+    assert letter.trigger.id == made_up_id(raw(b"{"))
+    assert letter.reason.startswith("t/0/0: ")
+
+
+async def test_a_malformed_record_of_which_no_letter_is_kept_is_not_released(
+    house: House, queue: KafkaQueue
+) -> None:
+    house.buries = Unavailable("the database does not answer")
+    house.consumer.feed(raw(b"{"))
+    with pytest.raises(Unavailable):
+        await queue.lease(UntilIdle())
+    house.story.tell("meanwhile")
+
+    house.buries = None
+    assert await queue.lease(UntilIdle()) is None
+    house.story.tell("afterwards")
+
+    assert house.story.events == [
+        "meanwhile",
+        "keep letter",
+        "write t.dead",
+        "afterwards (released)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "profile"),
+    [
+        (b'{"profile": "%s"}' % OTHER_PROFILE.encode(), OTHER_PROFILE),
+        (b'{"profile": "north"}', None),
+        (b'{"profile": 5}', None),
+        (b"{}", None),
+        (b"[]", None),
+        (b"\xff", None),
+        (None, None),
+    ],
+)
+async def test_in_a_topic_of_all_profiles_the_letter_is_for_the_one_that_is_named(
+    value: bytes | None, profile: str | None
+) -> None:
+    house = House(story=Story(), profile=None)
+    async with house.queue(MAIN) as queue:
+        house.consumer.feed(raw(value))
+
+        assert await queue.lease(UntilIdle()) is None
+
+    named = [letter.trigger.profile for letter in house.buried]
+    assert named == ([] if profile is None else [profile])
 
 
 async def test_what_is_early_is_written_before_it_is_released(

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
-from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import Stop
@@ -30,7 +30,13 @@ async def test_a_fault_that_ends_reading_ends_the_lease_and_the_queue() -> None:
     house, stop = House(), Stop()
     claims = ClaimAccess(claims=house.claims, states=house.claims, people=Unclaimed())
     clients = BrokenClients(connection=CONNECTION)
-    opened = open_queue(clients, claims, house.clock.world(), KafkaOptions(), PROFILE)
+    opened = open_queue(
+        clients,
+        claims,
+        house.clock.world(),
+        KafkaOptions(),
+        TopicOwner(profile=PROFILE),
+    )
 
     with pytest.raises(Bug):
         await lease_while_reading_breaks(opened, stop)
@@ -53,7 +59,11 @@ async def test_a_queue_that_never_read_closes_in_peace() -> None:
     clients = BrokenClients(connection=CONNECTION)
 
     async with open_queue(
-        clients, claims, house.clock.world(), KafkaOptions(), PROFILE
+        clients,
+        claims,
+        house.clock.world(),
+        KafkaOptions(),
+        TopicOwner(profile=PROFILE),
     ):
         pass
 

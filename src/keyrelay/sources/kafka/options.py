@@ -1,8 +1,10 @@
 """Options: how triggers are read from Kafka, lent and put back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from keyrelay.model.dead_letter import UnreadableBurials, UnreadableLetter
 from keyrelay.sources.kafka.topics.names import Topics
 
 
@@ -56,3 +58,18 @@ class KafkaOptions:
     drain: bool = False
     window: Window = field(default_factory=Window)
     intervals: Intervals = field(default_factory=Intervals)
+
+
+async def keep_nowhere(_: Sequence[UnreadableLetter]) -> None:
+    """Keep nothing: what is no trigger stands in the dead-letter topic alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicOwner:
+    """The profile that all triggers of the topics belong to; None, each names its own.
+
+    `bury` keeps a dead letter of what is no trigger, beside the dead-letter topic.
+    """
+
+    profile: str | None
+    bury: UnreadableBurials = keep_nowhere

@@ -35,7 +35,7 @@ from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.producer import Producer
 from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
 from keyrelay.sources.kafka.lending import Lending
-from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
 from keyrelay.sources.kafka.reading.reader import TopicReader
 from keyrelay.sources.kafka.records.made_up_ids import FormerIds
 from keyrelay.sources.kafka.settling import LeaseSettling, new_settling
@@ -180,20 +180,20 @@ async def open_queue(
     store: ClaimAccess,
     world: World,
     options: KafkaOptions,
-    profile: str | None,
+    owner: TopicOwner,
     holds: Callable[[str], bool] = lambda _: True,
 ) -> AsyncIterator[KafkaQueue]:
-    """Open the queue; triggers that name no profile belong to `profile`.
+    """Open the queue; triggers that name no profile belong to the owner's.
 
     `holds` is an Eligibility's; without it, wakes alone end waits for secrets.
     """
     topics = Topics(main=clients.connection.address.topic)
     fetched = FetchedRecords(
-        topics=topics, profile=profile, former_ids=_former_ids(store, world)
+        topics=topics, profile=owner.profile, former_ids=_former_ids(store, world)
     )
     buffer = new_buffer(fetched, options, holds)
     producer = Producer(make=clients.producer)
-    writer = TopicWriter(producer=producer, topics=topics, world=world)
+    writer = TopicWriter(producer=producer, topics=topics, world=world, owner=owner)
     reader = TopicReader(clients=clients, buffer=buffer, world=world)
     lending = Lending(buffer=buffer, claims=store.claims, writer=writer, world=world)
     settling = new_settling(store.claims, buffer, writer, kept=store.kept)

@@ -2,8 +2,12 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from keyrelay.model.claim import Arrival
+from keyrelay.model.dead_letter import UnreadableLetter, UnreadableTrigger
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.ids import is_id
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
@@ -15,7 +19,8 @@ from keyrelay.sources.kafka.connecting.producer import (
     Producer,
     TooLarge,
 )
-from keyrelay.sources.kafka.records.made_up_ids import place_of
+from keyrelay.sources.kafka.options import TopicOwner
+from keyrelay.sources.kafka.records.made_up_ids import made_up_id, place_of
 from keyrelay.sources.kafka.records.position import TopicPartitionOffset
 from keyrelay.sources.kafka.records.record import (
     Headers,
@@ -38,6 +43,7 @@ class TopicWriter:
     producer: Producer
     topics: Topics
     world: World
+    owner: TopicOwner
 
     async def publish(self, trigger: Trigger) -> None:
         topic = self.topics.main
@@ -73,6 +79,9 @@ class TopicWriter:
     async def bury_malformed(self, record: MalformedRecord) -> None:
         """Write a dead letter of a record that holds no trigger, as it was sent."""
         raw = record.fetched.raw
+        if (profile := self.owner.profile or _named_profile(raw.value)) is not None:
+            letter = _unreadable(record, profile, self.world.now())
+            await self.owner.bury([letter])
         headers = dead_headers(place_of(raw), record.reason, Fault.TRIGGER, 0)
         await self._bury(raw.key, raw.value or b"", headers, [*raw.headers])
 
@@ -105,3 +114,28 @@ class TopicWriter:
 
 def _key(trigger: Trigger) -> bytes | None:
     return None if trigger.key is None else trigger.key.encode()
+
+
+def _unreadable(
+    record: MalformedRecord, profile: str, now: datetime
+) -> UnreadableLetter:
+    """Return the letter of a record, under the same id whenever the record is read."""
+    raw = record.fetched.raw
+    return UnreadableLetter(
+        trigger=UnreadableTrigger(
+            profile=profile, id=made_up_id(raw), raw=raw.value or b"", done="[]"
+        ),
+        reason=f"{place_of(raw)}: {record.reason}",
+        fault=Fault.TRIGGER,
+        attempts=0,
+        buried_at=now,
+    )
+
+
+def _named_profile(value: bytes | None) -> str | None:
+    """Return the profile that a record names, for one that holds no trigger."""
+    try:
+        named = parse_document(value or b"").get("profile")
+    except InvalidDefinition:
+        return None
+    return named if isinstance(named, str) and is_id(named) else None

@@ -6,14 +6,14 @@ many waiting lanes as there may be work for.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyrelay.concurrency.outage import Outage
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import Stamp
-from keyrelay.model.dead_letter import UnreadableLetter
+from keyrelay.model.dead_letter import UnreadableBurials, UnreadableLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
@@ -42,9 +42,6 @@ class Look:
         # A clock that was set back must not delay the next look.
         is_old = not timedelta() <= now - self.at < _LOOK_AGAIN
         return is_old or (self.found.next is not None and now >= self.found.next)
-
-
-UnreadableBurials = Callable[[Sequence[UnreadableLetter]], Awaitable[object]]
 
 
 async def leave_leased(_: Sequence[UnreadableLetter]) -> None:

@@ -24,7 +24,7 @@ from keyrelay.model.backlog import (
     QueueStatus,
     ReadingLosses,
 )
-from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.dead_letter import DeadLetter, UnreadableBurials
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.intervention import Act, Intervened
 from keyrelay.model.trigger import Trigger
@@ -32,11 +32,7 @@ from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.interventions import SqliteInterventions
 from keyrelay.sources.sqlite.lease import HeldLeases, SqliteLease
-from keyrelay.sources.sqlite.operations import (
-    Operations,
-    UnreadableBurials,
-    leave_leased,
-)
+from keyrelay.sources.sqlite.operations import Operations, leave_leased
 from keyrelay.sources.sqlite.options import STANDARD, SqliteOptions
 from keyrelay.sources.sqlite.rows import SqliteLoan
 from keyrelay.sources.sqlite.schema import prepare
