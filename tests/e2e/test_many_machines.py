@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.many_machines import Place, create_topics, new_place
 from tests.faults.relay import ALLOW, Relay, to_queue
+from tests.installed.home import Home
 from tests.services.kafka import Kafka
 from tests.services.postgresql import PostgreSql
 from tests.sinks import sqs
@@ -77,9 +78,31 @@ def test_with_deduplication_off_each_record_is_attempted(
     relay: Relay, place: Place, queue: SqsSink
 ) -> None:
     place.publish([relay.trigger("t1")] * 3)
-    relay.home.under({"KEYRELAY_DEDUPLICATION_HOURS": "0"}).run("worker", "--drain")
+    home = relay.home.under({"KEYRELAY_DEDUPLICATION_HOURS": "0"})
+    home.run("worker", "--drain")
 
     assert queue.ledger.count() == 3
+    assert _repeats(home) == {False}
+
+
+def test_with_deduplication_off_what_a_dead_worker_may_have_attempted_repeats(
+    relay: Relay, place: Place
+) -> None:
+    home = relay.home.under({"KEYRELAY_DEDUPLICATION_HOURS": "0"})
+    with home.running("worker") as worker:
+        worker.await_said("worker started")
+        worker.kill()
+    place.publish([relay.trigger("t1")])
+
+    home.run("worker", "--drain")
+
+    assert _repeats(home) == {True}
+
+
+def _repeats(home: Home) -> set[object]:
+    attempts = home.read("attempt", "list")
+    assert isinstance(attempts, list)
+    return {each["repeats"] for each in attempts}
 
 
 def test_what_was_not_read_yet_is_held_and_delivered_once_it_is_released(

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keyrelay.app.settings import Settings
 from keyrelay.app.work import Work
@@ -16,6 +16,7 @@ from keyrelay.sources.kafka.connecting.connection import connection_to
 from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
 from keyrelay.sources.kafka.queue import ClaimAccess, open_queue
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claims
+from keyrelay.stores.claims.heartbeat import is_any_known
 from keyrelay.stores.claims.interventions import ClaimInterventions
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from keyrelay.stores.installation import find_profile, read_upgraded_at
@@ -44,7 +45,11 @@ async def open_log(
     name = clients.connection.address.profile
     profile = None if name is None else (await find_profile(database, name)).id
     drain = work is not None and work.drain
-    options = KafkaOptions(ordered=settings.ordering == "key", drain=drain)
+    options = KafkaOptions(
+        ordered=settings.ordering == "key",
+        drain=drain,
+        cut_before=await _cut_before(settings, database),
+    )
     owner = TopicOwner(profile=profile, bury=bury)
     holds = _holds_all if work is None else work.holds
     async with (
@@ -52,6 +57,13 @@ async def open_log(
         open_queue(clients, store, real_world(), options, owner, holds) as queue,
     ):
         yield queue
+
+
+async def _cut_before(settings: Settings, database: Database) -> datetime | None:
+    """Return until when triggers may have been attempted that no claim tells of."""
+    if settings.deduplication_hours or not await is_any_known(database):
+        return None
+    return real_world().now()
 
 
 def _holds_all(_: str) -> bool:

@@ -64,12 +64,12 @@ async def open_worker(
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(open_store(settings))
         await store.vault.check()
-        await opened.enter_async_context(_announced(settings, store))
         await _require_current(settings, store)
         resumed: asyncio.Queue[str] = asyncio.Queue()
         pauses = _pause_sharing(settings, store, resumed)
         work = Work(drain=drain, holds=pauses.breaker.circuits.holds)
         queue = await opened.enter_async_context(open_inbox(settings, store, work))
+        await opened.enter_async_context(_announced(settings, store))
         # Closed before the queue and the database are: no commit is left to itself.
         audit = group_commits(store.audit_log)
         opened.push_async_callback(audit.batch.close)

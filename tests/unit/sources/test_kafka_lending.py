@@ -13,14 +13,22 @@ from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.lease import KafkaLease
 from keyrelay.sources.kafka.options import KafkaOptions
-from keyrelay.sources.kafka.queue import KafkaQueue
+from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue
 from keyrelay.sources.kafka.records.made_up_ids import made_up_id
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import BURY, UntilIdle, trigger
 from tests.fakes import Story
 from tests.memory_claims import Entry
 from tests.samples import MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
 from tests.unit.sources.kafka_fakes import House, positions_of
-from tests.unit.sources.kafka_records import LONG, MAIN, SHORT, parked, raw
+from tests.unit.sources.kafka_records import (
+    LONG,
+    MAIN,
+    SHORT,
+    milliseconds,
+    parked,
+    raw,
+)
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -429,3 +437,45 @@ async def test_what_a_person_cancelled_is_released_unattempted(
 
     assert await queue.lease(UntilIdle()) is None
     assert positions_of(queue).uncommitted()
+
+
+# Without claims
+
+
+@pytest.mark.parametrize(
+    ("died", "repeats"), [(timedelta(seconds=1), True), (None, False)]
+)
+async def test_what_a_dead_worker_may_have_attempted_is_said_to_repeat(
+    house: House, died: timedelta | None, *, repeats: bool
+) -> None:
+    before = None if died is None else NOON + died
+    options, none = KafkaOptions(cut_before=before), Unclaimed()
+    access = ClaimAccess(claims=none, states=none, people=none, kept=False)
+    async with house.queue(MAIN, options=options, access=access) as queue:
+        house.consumer.feed(raw(trigger().encode()))
+
+        lease = await queue.lease(asyncio.Event())
+
+    assert lease is not None
+    assert (lease.repeats, lease.unsettled) == (repeats, None)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_after_a_rebalance_only_claims_tell_what_was_not_attempted(
+    house: House, *, kept: bool
+) -> None:
+    none = Unclaimed()
+    access = ClaimAccess(claims=none, states=none, people=none, kept=kept)
+    async with house.queue(MAIN, access=access) as queue:
+        house.clock.time += timedelta(seconds=1)
+        await house.consumer.give(MAIN)
+        later = milliseconds(NOON + timedelta(seconds=2))
+        house.consumer.feed(
+            raw(trigger().encode()),
+            raw(trigger("t2").encode(), offset=1, timestamp=later),
+        )
+        house.clock.time += timedelta(seconds=1)
+
+        leases = [await queue.lease(asyncio.Event()) for _ in range(2)]
+
+    assert [lease and lease.repeats for lease in leases] == [not kept, False]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keyrelay.model.dead_letter import UnreadableBurials, UnreadableLetter
 from keyrelay.sources.kafka.topics.names import Topics
@@ -52,10 +52,11 @@ class Intervals:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaOptions:
     """`ordered`: triggers of one key are attempted in their order. `drain`: there are
-    no more leases once nothing is due or leased."""
+    no more leases once nothing is due or leased. `cut_before`: see EarlierReading."""
 
     ordered: bool = False
     drain: bool = False
+    cut_before: datetime | None = None
     window: Window = field(default_factory=Window)
     intervals: Intervals = field(default_factory=Intervals)
 

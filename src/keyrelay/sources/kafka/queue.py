@@ -30,7 +30,7 @@ from keyrelay.model.world import World
 from keyrelay.ports import Claims, ClaimStates, Unavailable
 from keyrelay.sources.kafka import inspection
 from keyrelay.sources.kafka.buffer.buffer import new_buffer
-from keyrelay.sources.kafka.buffer.fetched import FetchedRecords
+from keyrelay.sources.kafka.buffer.fetched import EarlierReading, FetchedRecords
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.producer import Producer
 from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
@@ -188,8 +188,10 @@ async def open_queue(
     `holds` is an Eligibility's; without it, wakes alone end waits for secrets.
     """
     topics = Topics(main=clients.connection.address.topic)
+    earlier = EarlierReading(unclaimed=not store.kept, before=options.cut_before)
+    former = _former_ids(store, world)
     fetched = FetchedRecords(
-        topics=topics, profile=owner.profile, former_ids=_former_ids(store, world)
+        topics=topics, profile=owner.profile, former_ids=former, earlier=earlier
     )
     buffer = new_buffer(fetched, options, holds)
     producer = Producer(make=clients.producer)

@@ -148,6 +148,15 @@ async def announced(
             yield
 
 
+async def is_any_known(database: Database) -> bool:
+    """Tell whether a worker is at work, or has ended without signing off.
+
+    One that has been dead for long is forgotten. Raises Unavailable.
+    """
+    async with database.reading() as connection:
+        return await connection.scalar(select(workers.c.id).limit(1)) is not None
+
+
 async def _beat_on(heartbeat: Heartbeat) -> None:
     while True:
         await heartbeat.world.sleep(heartbeat.renewal)

@@ -1,7 +1,7 @@
 """Unclaimed: the claims of an installation without de-duplication.
 
 Every record that arrives is attempted. After a crash or a rebalance some are fetched
-again, and are attempted again.
+again, and are attempted again; their records say that they repeat.
 """
 
 from collections.abc import AsyncIterator, Sequence

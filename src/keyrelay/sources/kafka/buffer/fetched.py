@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from aiokafka.structs import TopicPartition
 
@@ -19,6 +20,31 @@ from keyrelay.sources.kafka.topics.names import Topics
 
 
 @dataclass(slots=True, kw_only=True)
+class EarlierReading:
+    """Which records another worker may have attempted, where no claims tell that.
+
+    Those written `before` then: a worker had ended without signing off, or partitions
+    moved between workers, and it is not known how far it had got.
+    """
+
+    unclaimed: bool = False
+    before: datetime | None = None
+    _assigned: bool = field(default=False, init=False)
+
+    def assigned(self, now: datetime) -> None:
+        """Note that partitions were assigned; at first they come from no other."""
+        if self.unclaimed and self._assigned:
+            self.before = now
+        self._assigned = True
+
+    def mark(self, record: Record) -> Record:
+        """Return the record, which says so if its attempt may have been cut."""
+        if self.before is None or record.written_at >= self.before:
+            return record
+        return replace(record, arrival=replace(record.arrival, cut=True))
+
+
+@dataclass(slots=True, kw_only=True)
 class FetchedRecords:
     """Each partition's records in the order of their offsets.
 
@@ -29,6 +55,7 @@ class FetchedRecords:
     topics: Topics
     profile: str | None
     former_ids: FormerIds
+    earlier: EarlierReading = field(default_factory=EarlierReading)
     losses: ReadingLosses = field(default_factory=ReadingLosses)
     _of: dict[TopicPartition, deque[FetchedRecord]] = field(
         default_factory=dict, init=False
@@ -68,5 +95,5 @@ class FetchedRecords:
         if fetched.undecodable is not None:
             raise MalformedTrigger(fetched.undecodable)
         if fetched.raw.topic == self.topics.main:
-            return read_published(fetched, self.profile)
-        return read_parked(fetched)
+            return self.earlier.mark(read_published(fetched, self.profile))
+        return self.earlier.mark(read_parked(fetched))

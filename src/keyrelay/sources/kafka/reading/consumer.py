@@ -61,6 +61,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
     ) -> None:
         now = self.world.now()
         self.watchdog.joined(now)
+        self.buffer.fetched.earlier.assigned(now)
         self.fetching.forget_all()
         # Which wakes came where these partitions were before is not known here, so all
         # that waits for a secret is tried.
