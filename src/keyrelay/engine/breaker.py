@@ -89,7 +89,8 @@ class Breaker:
             return _no_room(f"the peer of {secret.key} throttles", wait)
         if (silence := circuit.silence(now)) is not None:
             wait = circuit.room.wait(_SLOW_WAIT, now, silence)
-            return _no_room(f"the server of {secret.key} is slow", wait)
+            reason = f"the server of {secret.key} is slow"
+            return _held(reason, wait, secret)  # a new version may name another server
         slow = self._slow(now)
         if len(slow) >= self.slow_limit and secret.id in slow:
             wait = circuit.room.wait(_SLOW_WAIT, now)

@@ -68,12 +68,11 @@ class Room:
     ) -> timedelta:
         """Return how long a trigger waits that is held back for want of room.
 
-        `silence` is for how long the peer has owed an answer. Turns come as often as
-        its attempts seem to end, and the last one when it has lasted twice as long.
+        `silence` is for how long the peer has owed an answer: turns come as often as
+        its attempts seem to end.
         """
         each = max(_TURN, silence / max(1, self.in_flight))
-        latest = min(max(_LATEST_TURN, silence), LONGEST_PAUSE)
-        turn = max(now + at_least, min(self._last_turn + each, now + latest))
+        turn = max(now + at_least, min(self._last_turn + each, now + _LATEST_TURN))
         self._last_turn = turn
         return turn - now
 

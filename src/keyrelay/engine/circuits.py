@@ -34,11 +34,16 @@ class Circuits:
         return self._by_secret.get(secret)
 
     def holds(self, secret: str) -> bool:
-        """Tell whether the secret of this id is paused, and no probe is due."""
-        circuit = self._by_secret.get(secret)
-        if circuit is None or circuit.pause is None:
+        """Tell whether the secret of this id holds its triggers back.
+
+        It is paused, and no probe is due, or its peer owes answers.
+        """
+        circuit, now = self._by_secret.get(secret), self.now()
+        if circuit is None:
             return False
-        return circuit.pause.holds(self.now())
+        if circuit.pause is not None and circuit.pause.holds(now):
+            return True
+        return circuit.silence(now) is not None
 
     def replaced(self, secret: Secret) -> None:
         """Close the circuit of an older version; what it held back goes on."""
