@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from keyrelay.model.claim import Busy, ClaimStatus, Go, Known
 from keyrelay.ports import Unavailable
@@ -494,3 +495,73 @@ async def pass_days(office: DatabaseOffice, time: timedelta) -> None:
 def test_there_are_no_claims_without_a_lease_and_a_window(terms: str) -> None:
     with pytest.raises(ValueError, match="claims need a lease and a window"):
         ClaimOptions(**{terms: timedelta()})
+
+
+# A row that cannot be read
+
+DAMAGES = [
+    "status = 'words'",
+    "status = ''",
+    "done = 'words'",
+    "done = '5'",
+    "done = '[[1]]'",
+    "done = '{\"a\": 1}'",
+    "done = ''",
+    "status = 'words', done = '{'",
+]
+
+
+async def damage(office: DatabaseOffice, column: str) -> None:
+    async with office.wires[0].writing() as connection:
+        at = f"profile = '{PROFILE}' AND id = 't1'"
+        await connection.execute(text(f"UPDATE claims SET {column} WHERE {at}"))  # noqa: S608
+
+
+@pytest.mark.parametrize("column", DAMAGES)
+async def test_a_claim_that_cannot_be_read_is_taken_over_with_a_look_at_the_trail(
+    office: DatabaseOffice,
+    claims: ClaimStore,
+    caplog: pytest.LogCaptureFixture,
+    column: str,
+) -> None:
+    async with office.open() as gone:
+        await gone.claim([FIRST])
+    await damage(office, column)
+    other = replace(FIRST, id="t2")
+
+    judged, new = await claims.claim([FIRST, other])
+
+    assert (judged, new) == (CUT, GO)
+    assert isinstance(judged, Go)
+    assert judged.unsettled is not None
+    assert judged.unsettled.is_last
+    assert messages(caplog) == ["claim cannot be read"]
+    assert (await known(claims)).arrival.done == frozenset(), "it is written anew"
+    await claims.end([ending(FIRST, ClaimStatus.DONE)])
+    assert await claims.claim([FIRST]) == [Known()]
+    assert messages(caplog) == ["claim cannot be read"]
+
+
+async def test_what_was_settled_and_cannot_be_read_is_not_forgotten_as_settled(
+    office: DatabaseOffice, claims: ClaimStore
+) -> None:
+    await settle(claims, FIRST)
+
+    await damage(office, "done = 'words'")
+    assert await claims.claim([FIRST]) == [Known()]
+    await damage(office, "status = 'words'")
+    (again,) = await claims.claim([FIRST])
+
+    assert isinstance(again, Go)
+    assert again.unsettled is not None, "the trail says that it is done"
+
+
+@pytest.mark.parametrize("column", DAMAGES)
+async def test_the_status_of_a_claim_that_cannot_be_read_is_shown(
+    office: DatabaseOffice, claims: ClaimStore, column: str
+) -> None:
+    await claims.claim([FIRST])
+    await damage(office, column)
+
+    assert await claims.status(PROFILE, "t1") is not None
+    assert await claims.state(PROFILE, "t1") is not None

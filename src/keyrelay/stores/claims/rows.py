@@ -1,6 +1,7 @@
 """Claim rows: between claims and their rows in the database."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -18,6 +19,8 @@ from keyrelay.model.claim import (
     Owner,
 )
 from keyrelay.stores.rows import ScopedId
+
+log = logging.getLogger(__name__)
 
 ClaimRow = Row[tuple[object, ...]]
 RowValues = tuple[str | int | bool, ...]  # the first two are profile and id
@@ -85,18 +88,29 @@ def id_of(arrival: Arrival) -> ScopedId:
 
 
 def state_of(row: ClaimRow, owner: Owner) -> ClaimState:
+    """Return what the row says of the trigger.
+
+    A row whose status cannot be read counts as a claim, and one whose parts cannot be
+    read as cut: the worker that takes it over asks the audit trail, and writes it anew.
+    """
+    parts, status = _parts_of(row.done), _status_in(row)
+    if parts is None or status is None:
+        what = {"profile": row.profile, "trigger": row.id}
+        log.error("claim cannot be read", extra=what | {"reason": "it is damaged"})
     arrival = Arrival(
         profile=row.profile,
         id=row.id,
         generation=row.generation,
         sequence=row.sequence,
         attempts=row.attempts,
-        cut=row.cut,
-        done=_parts_of(row.done),
+        cut=row.cut or parts is None,
+        done=parts or frozenset(),
     )
-    status, claimed_at = ClaimStatus(row.status), row.claimed_at
     return ClaimState(
-        arrival=arrival, status=status, owner=owner, claimed_at=claimed_at
+        arrival=arrival,
+        status=status or ClaimStatus.CLAIMED,
+        owner=owner,
+        claimed_at=row.claimed_at,
     )
 
 
@@ -104,7 +118,7 @@ def status_of(row: ClaimRow) -> QueueStatus:
     """Return what is known of the trigger; it was accepted before it was claimed."""
     claimed_at: datetime = row.claimed_at
     settled_at: datetime | None = row.settled_at
-    state = _STATES[ClaimStatus(row.status)]
+    state = _STATES[_status_in(row) or ClaimStatus.CLAIMED]
     if state is TriggerState.RETRYING and not row.attempts:
         state = TriggerState.WAITING
     return QueueStatus(
@@ -119,5 +133,17 @@ def _text_of(done: frozenset[str]) -> str:
     return json.dumps(sorted(done)) if done else _NONE_DONE
 
 
-def _parts_of(text: str) -> frozenset[str]:
-    return frozenset() if text == _NONE_DONE else frozenset(json.loads(text))
+def _status_in(row: ClaimRow) -> ClaimStatus | None:
+    try:
+        return ClaimStatus(row.status)
+    except ValueError:
+        return None
+
+
+def _parts_of(text: str) -> frozenset[str] | None:
+    if text == _NONE_DONE:
+        return frozenset()
+    try:
+        return frozenset(msgspec.json.decode(text, type=list[str]))
+    except (msgspec.MsgspecError, TypeError):
+        return None
