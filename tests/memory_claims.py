@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from keyrelay.model.backlog import QueueStatus, TriggerState
+from keyrelay.model.backlog import NO_WAIT, QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.claim import (
     SETTLED,
     Arrival,
@@ -40,6 +40,7 @@ class Entry:
     owner: "MemoryClaims"
     claimed_at: datetime
     settled_at: datetime | None = None
+    wait: TriggerWait = NO_WAIT
 
 
 @dataclass(slots=True)
@@ -88,6 +89,7 @@ class MemoryClaims:
             state=state,
             attempts=entry.arrival.attempts,
             accepted_at=entry.claimed_at,
+            wait=entry.wait,
             settled_at=entry.settled_at,
         )
 
@@ -139,6 +141,7 @@ class MemoryClaims:
             owner=self,
             claimed_at=entry.claimed_at,
             settled_at=settled_at,
+            wait=ending.wait,
         )
         return True
 

@@ -145,6 +145,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0004",
         "0005",
         "0006",
+        "0007",
     ]
 
     done = older.run("migrate", "--yes")

@@ -60,6 +60,7 @@ def test_a_pause_is_shown_and_obeyed_by_a_worker_that_starts_later(
     with home.running("worker") as later:
         later.await_said('"secret paused"')
         publish(home, trigger("t2", told))
+        held = _waiting(home, "t1")
         shown, status = home.read("secret", "show", "office"), home.run("key", "status")
         edited = json.dumps(right)
         home.run("secret", "edit", "office", "--value-file", "-", given=edited)
@@ -76,6 +77,7 @@ def test_a_pause_is_shown_and_obeyed_by_a_worker_that_starts_later(
         None,
     )
     assert "535" in pause["reason"]
+    assert (held["waits_for"], held["pauses"]) == (secret, [pause])
     assert pause["since"].startswith("20")
     assert "1 secret is paused, the credential was refused" in status
     assert replaced is None

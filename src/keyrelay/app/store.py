@@ -155,7 +155,8 @@ async def _open_file(
         lease=timedelta(seconds=settings.lease_seconds),
     )
     path, bury = file_of(settings.queue_url), store.dead_letters.keep_unreadable
-    async with open_queue(path, real_world(), options, bury) as queue:
+    is_paused = None if work is None else work.is_paused
+    async with open_queue(path, real_world(), options, bury, is_paused) as queue:
         yield queue
 
 

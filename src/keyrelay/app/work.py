@@ -10,7 +10,9 @@ class Work:
 
     drain: `lease` returns None once nothing is due.
     holds: whether this process holds back what uses the secret of an id.
+    is_paused: the same, and while it would let a probe go.
     """
 
     drain: bool
     holds: Callable[[str], bool]
+    is_paused: Callable[[str], bool]

@@ -67,7 +67,7 @@ async def open_worker(
         await _require_current(settings, store)
         resumed: asyncio.Queue[str] = asyncio.Queue()
         pauses = _pause_sharing(settings, store, resumed)
-        work = Work(drain=drain, holds=pauses.breaker.circuits.holds)
+        work = _work(pauses.breaker.circuits, drain=drain)
         queue = await opened.enter_async_context(open_inbox(settings, store, work))
         await opened.enter_async_context(_announced(settings, store))
         # Closed before the queue and the database are: no commit is left to itself.
@@ -197,6 +197,10 @@ def _gate(
 
     sleep = store.audit_log.world.sleep
     return Gate(behind=queue, ready=ready, tried=pipeline.attempt, sleep=sleep)
+
+
+def _work(circuits: Circuits, *, drain: bool) -> Work:
+    return Work(drain=drain, holds=circuits.holds, is_paused=circuits.is_paused)
 
 
 def _pause_sharing(

@@ -64,4 +64,8 @@ def show_with_pauses(document: Mapping[str, object], *, as_json: bool) -> None:
     pauses = document["pauses"]
     show({name: each for name, each in document.items() if name != "pauses"})
     if isinstance(pauses, list) and pauses:
-        show_table(pauses, _COLUMNS)
+        show_pauses(pauses)
+
+
+def show_pauses(pauses: Sequence[Document]) -> None:
+    show_table(pauses, _COLUMNS)

@@ -21,6 +21,7 @@ from keyrelay.cli.dead_letter_view import letter_document
 from keyrelay.cli.fitted import put_table
 from keyrelay.cli.output import Document, date, put_document, show
 from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.secret_view import pause_document, show_pauses, standing_pauses
 from keyrelay.cli.session import Session
 from keyrelay.model.backlog import (
     UNSETTLED,
@@ -169,11 +170,23 @@ async def show_status(
     fields = {"id": status.trigger, **_state(status.queue), **_asked_for(status)}
     attempts = [record_document(entry) for entry in status.attempts]
     letter = None if status.letter is None else letter_document(status.letter)
+    pauses = await _pauses(session, status.queue)
     if as_json:
-        put_document({**fields, "dead_letter": letter, "attempt_records": attempts})
+        more = {"pauses": pauses, "dead_letter": letter, "attempt_records": attempts}
+        put_document({**fields, **more})
         return
     show(fields if letter is None else {**fields, "buried_because": letter["reason"]})
+    if pauses:
+        show_pauses(pauses)
     await put_table(session, attempts, _ATTEMPT_COLUMNS)
+
+
+async def _pauses(session: Session, status: QueueStatus | None) -> list[Document]:
+    """Return the pauses of the secret that the trigger waits for."""
+    if status is None or status.wait.secret is None:
+        return []
+    standing = await standing_pauses(session)
+    return [pause_document(each) for each in standing.get(status.wait.secret, ())]
 
 
 def _asked_for(status: TriggerStatus) -> Document:

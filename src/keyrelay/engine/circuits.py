@@ -33,6 +33,11 @@ class Circuits:
         """Return the circuit of the secret of this id; None, it has none."""
         return self._by_secret.get(secret)
 
+    def is_paused(self, secret: str) -> bool:
+        """Tell whether the secret of this id is paused, also while a probe is due."""
+        circuit = self._by_secret.get(secret)
+        return circuit is not None and circuit.pause is not None
+
     def holds(self, secret: str) -> bool:
         """Tell whether the secret of this id holds its triggers back.
 

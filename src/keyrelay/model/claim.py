@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from keyrelay.model.backlog import NO_WAIT, TriggerWait
 from keyrelay.model.recorded import CutLeases
 
 
@@ -105,11 +106,15 @@ Judgement = Go | Known | Busy | Withheld
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a claim ends: the new status, and what is then known of the trigger."""
+    """How a claim ends: the new status, and what is then known of the trigger.
+
+    `wait` says why a parked trigger waits, and for which secret.
+    """
 
     claimed: Arrival
     status: ClaimStatus
     then: Arrival
+    wait: TriggerWait = NO_WAIT
 
 
 def judge(arrival: Arrival, state: ClaimState | None) -> Judgement:

@@ -71,6 +71,8 @@ _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 # Undoes the migrations from that on which gave each profile an index.
 BEFORE_THE_INDEX = (
     "DROP TABLE pauses",
+    "ALTER TABLE claims DROP COLUMN reason",
+    "ALTER TABLE claims DROP COLUMN waits_for",
     "DROP TABLE definition_entries",
     "DROP TABLE definition_heads",
     "ALTER TABLE secrets DROP COLUMN version",

@@ -9,7 +9,7 @@ from shutil import copytree
 
 import pytest
 
-from keyrelay.model.backlog import TriggerState
+from keyrelay.model.backlog import NO_WAIT, TriggerState, TriggerWait
 from keyrelay.model.claim import Arrival, Busy, ClaimStatus, Go, Known
 from keyrelay.model.ids import Beginnings
 from tests.contract.stores.claims import (
@@ -294,6 +294,34 @@ async def test_people_see_where_a_trigger_stands_and_since_when(
         (TriggerState.DONE, 2),
     ]
     assert await others.status(FIRST.profile, "t2") is None
+
+
+async def test_people_see_why_a_parked_trigger_waits_until_it_is_claimed_again(
+    claims: Claims, others: Claims
+) -> None:
+    wait = TriggerWait(reason="secret office is paused: 535 no", secret="5" * 24)
+    seen = []
+
+    await claims.claim([FIRST])
+    parked = replace(ending(FIRST, ClaimStatus.PARKED, AGAIN), wait=wait)
+    await claims.end([parked])
+    seen.append(await others.status(FIRST.profile, FIRST.id))
+    await claims.claim([AGAIN])
+    seen.append(await others.status(FIRST.profile, FIRST.id))
+    await claims.end([ending(AGAIN, ClaimStatus.DONE)])
+    seen.append(await others.status(FIRST.profile, FIRST.id))
+
+    assert [each and each.wait for each in seen] == [wait, NO_WAIT, NO_WAIT]
+
+
+@pytest.mark.parametrize("words", ["a\0b", "line\nline", "\ud800", "x" * 9000])
+async def test_a_reason_of_any_words_is_kept(claims: Claims, words: str) -> None:
+    await claims.claim([FIRST])
+    parked = replace(
+        ending(FIRST, ClaimStatus.PARKED, AGAIN), wait=TriggerWait(reason=words)
+    )
+
+    assert await claims.end([parked]) == [True]
 
 
 async def test_a_redriven_trigger_begins_when_it_is_claimed_anew(

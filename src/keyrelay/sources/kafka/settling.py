@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from keyrelay.concurrency.batching import Batch
-from keyrelay.model.claim import ClaimStatus, Ending, claimed
+from keyrelay.model.backlog import TriggerWait
+from keyrelay.model.claim import Arrival, ClaimStatus, Ending, claimed
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.world import World
 from keyrelay.ports import Claims
@@ -83,12 +84,11 @@ class LeaseSettling:
         )
         in_place = replace(then, sequence=before.sequence)
         waits_here = self.buffer.may_wait_in_place(record, again.waits_for)
-        if waits_here and not lease.copied:
-            return Ending(claimed=before, status=ClaimStatus.PARKED, then=in_place)
-        parked, wait = replace(record, arrival=then), self._wait(loan, again)
-        if await self.writer.park(parked, wait, again.reason):
-            return Ending(claimed=before, status=ClaimStatus.PARKED, then=then)
-        return Ending(claimed=before, status=ClaimStatus.PARKED, then=in_place)
+        if not waits_here or lease.copied:
+            parked, wait = replace(record, arrival=then), self._wait(loan, again)
+            if await self.writer.park(parked, wait, again.reason):
+                return _parked(before, then, again)
+        return _parked(before, in_place, again)
 
     def _wait_in_place(self, loan: KafkaLoan, ending: Ending, again: TryAgain) -> None:
         wait = self._wait(loan, again)
@@ -121,6 +121,11 @@ def new_settling(
 def _ended(loan: KafkaLoan, status: ClaimStatus) -> Ending:
     arrival = loan.record.arrival
     return Ending(claimed=arrival, status=status, then=claimed(arrival, loan.claim))
+
+
+def _parked(before: Arrival, then: Arrival, again: TryAgain) -> Ending:
+    wait = TriggerWait(reason=again.reason or None, secret=again.waits_for)
+    return Ending(claimed=before, status=ClaimStatus.PARKED, then=then, wait=wait)
 
 
 def _is_in_place(ending: Ending) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
 )
 
 from keyrelay.databases.database import Database, begins
@@ -70,6 +71,18 @@ _BUSY = select(
         select(_t.sequence).where(_t.token.is_not(None)).exists(),
     )
 )
+
+
+# One look-up in the index for each secret, however many triggers wait for it.
+_WAITED_FOR = text("""
+WITH RECURSIVE waited (secret) AS (
+  SELECT min(waits_for) FROM triggers WHERE waits_for IS NOT NULL
+  UNION ALL
+  SELECT (SELECT min(waits_for) FROM triggers WHERE waits_for > waited.secret)
+  FROM waited WHERE waited.secret IS NOT NULL
+)
+SELECT secret FROM waited WHERE secret IS NOT NULL
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +186,12 @@ async def is_any_due_after(database: Database, microseconds: int) -> bool:
     async with database.reading() as connection:
         found = await connection.execute(_DUE_AFTER, {"latest": microseconds})
         return bool(found.scalar_one())
+
+
+async def waited_for(database: Database) -> Sequence[str]:
+    """Return the ids of the secrets that triggers wait for."""
+    async with database.reading() as connection:
+        return [str(secret) for secret in await connection.scalars(_WAITED_FOR)]
 
 
 async def is_drained(database: Database, now: datetime) -> bool:

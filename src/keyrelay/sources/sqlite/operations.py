@@ -6,7 +6,7 @@ many waiting lanes as there may be work for.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,13 +18,22 @@ from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
-from keyrelay.sources.sqlite.inspection import NOTHING_DUE, Outlook, is_drained, outlook
+from keyrelay.sources.sqlite.inspection import (
+    NOTHING_DUE,
+    Outlook,
+    is_drained,
+    outlook,
+    waited_for,
+)
 from keyrelay.sources.sqlite.lease import HeldLeases
 from keyrelay.sources.sqlite.rows import SqliteLoan, UnreadableLoan
 from keyrelay.sources.sqlite.writes import Settling, Writes
 
 log = logging.getLogger(__name__)
 
+IsPaused = Callable[[str], bool]  # by the id of a secret
+
+_WAITS_END = timedelta(seconds=1)  # after the pause of their secret, at the latest
 _LOOK_AGAIN = timedelta(seconds=5)  # although nothing seems to have changed
 
 
@@ -57,6 +66,7 @@ class Operations:
     wakeup: Wakeup
     leases: HeldLeases
     bury: UnreadableBurials = leave_leased
+    is_paused: IsPaused | None = None
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
         new = await self.writes.accept(triggers)
@@ -114,6 +124,8 @@ class Operations:
                 group.create_task(self._poll())
                 group.create_task(self._renew())
                 group.create_task(self._forget())
+                if self.is_paused is not None:
+                    group.create_task(self._end_waits(self.is_paused))
         finally:
             self.wakeup.wake_all()  # nothing else would tell the lanes that wait
 
@@ -163,6 +175,21 @@ class Operations:
                 await self.writes.forget()
             except Unavailable:
                 continue  # the lanes report the fault, and nothing is lost by waiting
+
+    async def _end_waits(self, is_paused: IsPaused) -> None:
+        """Wake what waits for secrets that are paused no more.
+
+        A process that has not heard of it yet may have put a trigger back after the
+        others were told, and then have died.
+        """
+        while True:
+            await self.writes.world.sleep(_WAITS_END)
+            try:
+                for secret in await waited_for(self.writes.database):
+                    if not is_paused(secret):
+                        self.wakeup.wake(await self.writes.wake(secret))
+            except Unavailable:
+                continue  # the lanes report the fault, and all waits go on
 
     def _may_free(self, loan: SqliteLoan, settlement: Settlement) -> bool:
         """Return whether a trigger may be due now that this loan has ended."""

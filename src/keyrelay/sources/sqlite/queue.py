@@ -32,7 +32,7 @@ from keyrelay.model.world import World
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.interventions import SqliteInterventions
 from keyrelay.sources.sqlite.lease import HeldLeases, SqliteLease
-from keyrelay.sources.sqlite.operations import Operations, leave_leased
+from keyrelay.sources.sqlite.operations import IsPaused, Operations, leave_leased
 from keyrelay.sources.sqlite.options import STANDARD, SqliteOptions
 from keyrelay.sources.sqlite.rows import SqliteLoan
 from keyrelay.sources.sqlite.schema import prepare
@@ -47,10 +47,13 @@ async def open_queue(
     world: World,
     options: SqliteOptions = STANDARD,
     bury: UnreadableBurials = leave_leased,
+    is_paused: IsPaused | None = None,
 ) -> AsyncIterator["SqliteQueue"]:
     """Open the queue's file, which is made if it is not there.
 
-    `bury` keeps, durably on return, what stands there and cannot be read.
+    `bury` keeps, durably on return, what stands there and cannot be read. What waits
+    for a secret that is not `is_paused` goes on within a second, whichever process it
+    waits for; with None, wakes alone end waits for secrets.
 
     A lease that is not settled when the queue closes expires in time. Raises
     UnknownSchema and Unavailable.
@@ -59,7 +62,7 @@ async def open_queue(
     database = connect(path, options.patience, _replacing)
     try:
         await prepare(database)
-        async with _running(database, world, options, bury) as queue:
+        async with _running(database, world, options, bury, is_paused) as queue:
             yield queue
     finally:
         await database.close()
@@ -167,10 +170,15 @@ async def _running(
     world: World,
     options: SqliteOptions,
     bury: UnreadableBurials,
+    is_paused: IsPaused | None,
 ) -> AsyncIterator[SqliteQueue]:
     writes = Writes(database=database, world=world, options=options)
     operations = Operations(
-        writes=writes, wakeup=Wakeup(), leases=HeldLeases(writes=writes), bury=bury
+        writes=writes,
+        wakeup=Wakeup(),
+        leases=HeldLeases(writes=writes),
+        bury=bury,
+        is_paused=is_paused,
     )
     await operations.bring_forward()
     queue = SqliteQueue(

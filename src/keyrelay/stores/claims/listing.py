@@ -1,7 +1,7 @@
 """Claim listing: what workers have claimed of a log and is not settled.
 
-A claim says where a trigger stands. For which action that is, and why it waits, its
-last audit record says.
+A claim says where a trigger stands and why it waits. For which action that is, and
+what a person changed, its last audit record says.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -69,7 +69,9 @@ async def _last_records(
 def _entry(row: ClaimRow, record: Document) -> QueueEntry:
     status = status_of(row)
     secret = record.get("waits_for") if status.state in _WAITS else None
-    wait = TriggerWait(reason=_text(record.get("reason")), secret=_text(secret))
+    wait = status.wait
+    if wait.reason is None:  # a person changed it since, or it was claimed before
+        wait = TriggerWait(reason=_text(record.get("reason")), secret=_text(secret))
     return QueueEntry(
         id=row.id,
         action=_text(record.get("action")),

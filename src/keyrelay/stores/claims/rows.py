@@ -8,7 +8,8 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Row
 
-from keyrelay.model.backlog import QueueStatus, TriggerState
+from keyrelay.model.audit_document import printable
+from keyrelay.model.backlog import NO_WAIT, QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.claim import (
     Arrival,
     ClaimState,
@@ -23,9 +24,11 @@ from keyrelay.stores.rows import ScopedId
 log = logging.getLogger(__name__)
 
 ClaimRow = Row[tuple[object, ...]]
-RowValues = tuple[str | int | bool, ...]  # the first two are profile and id
+RowValues = tuple[str | int | bool | None, ...]  # the first two are profile and id
 
 _NONE_DONE = "[]"
+_LONGEST_REASON = 500
+_WAITS = (TriggerState.WAITING, TriggerState.RETRYING)
 _STATES = {
     ClaimStatus.CLAIMED: TriggerState.LEASED,
     ClaimStatus.PARKED: TriggerState.RETRYING,
@@ -80,6 +83,8 @@ def ending_row(ending: Ending) -> RowValues:
         then.attempts,
         then.cut,
         _text_of(then.done),
+        ending.wait.reason and printable(ending.wait.reason, _LONGEST_REASON),
+        ending.wait.secret,
     )
 
 
@@ -121,10 +126,12 @@ def status_of(row: ClaimRow) -> QueueStatus:
     state = _STATES[_status_in(row) or ClaimStatus.CLAIMED]
     if state is TriggerState.RETRYING and not row.attempts:
         state = TriggerState.WAITING
+    wait = TriggerWait(reason=row.reason, secret=row.waits_for)
     return QueueStatus(
         state=state,
         attempts=row.attempts,
         accepted_at=claimed_at,
+        wait=wait if state in _WAITS else NO_WAIT,
         settled_at=settled_at,
     )
 

@@ -31,6 +31,7 @@ _c = claims.c
 _ID = {"profile": "VARCHAR", "id": "VARCHAR"}
 _SEQUENCE = {"generation": "INTEGER", "sequence": "INTEGER"}
 _ATTEMPTS = {"attempts": "INTEGER", "cut": "BOOLEAN", "done": "VARCHAR"}
+_WAIT = {"reason": "VARCHAR", "waits_for": "VARCHAR"}
 _CLAIMED_SEQUENCE = {"claimed_generation": "INTEGER", "claimed_sequence": "INTEGER"}
 
 _CLAIM = """
@@ -49,6 +50,7 @@ UPDATE claims
 SET generation = rows.generation, sequence = rows.sequence,
   attempts = rows.attempts, cut = rows.cut,
   done = rows.done, status = 'claimed', owner = :ours, settled_at = NULL,
+  reason = NULL, waits_for = NULL,
   claimed_at = CASE
     WHEN claims.generation < rows.generation THEN :now ELSE claims.claimed_at
   END
@@ -87,7 +89,8 @@ UPDATE claims
 SET generation = rows.generation, sequence = rows.sequence,
   attempts = rows.attempts, cut = rows.cut,
   done = rows.done, status = rows.status, owner = NULL,
-  settled_at = CASE WHEN rows.status IN ('done', 'buried') THEN :now END
+  settled_at = CASE WHEN rows.status IN ('done', 'buried') THEN :now END,
+  reason = rows.reason, waits_for = rows.waits_for
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
   AND claims.owner = :ours
@@ -115,7 +118,8 @@ class Statements:
 
 def statements_for(database: Database) -> Statements:
     attempted = _rows(database, _ID | _SEQUENCE | _ATTEMPTS)
-    ended = _ID | _CLAIMED_SEQUENCE | {"status": "VARCHAR"} | _SEQUENCE | _ATTEMPTS
+    before = _ID | _CLAIMED_SEQUENCE | {"status": "VARCHAR"}
+    ended = before | _SEQUENCE | _ATTEMPTS | _WAIT
     return Statements(
         claim=_writing(_CLAIM, attempted),
         states=_states(_rows(database, _ID)),

@@ -243,6 +243,8 @@ claims = Table(
     Column("done", Text, nullable=False),
     Column("claimed_at", Instant, nullable=False),
     Column("settled_at", Instant),
+    Column("reason", Text),
+    Column("waits_for", _ID),  # a secret
     # WHERE settled_at IS NOT NULL, as the migration has it. Not said here: SQLAlchemy
     # would load PostgreSQL's dialect to check the argument, in every command.
     Index(None, "settled_at"),
