@@ -2,10 +2,12 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 import pytest
 
@@ -198,6 +200,9 @@ def test_a_retry_ends_the_wait(keyrelay: Keyrelay, action: str) -> None:
     publish(keyrelay, action, "t1")
     keyrelay("worker", "--drain")
     assert listed(keyrelay) == {"t1": "retrying"}
+    with closing(sqlite3.connect(keyrelay.home / "queue.db")) as queue:
+        queue.execute("UPDATE triggers SET due = due + 3600000000")  # microseconds
+        queue.commit()
     before = keyrelay("trigger", "show", "t1", "--json").document
 
     assert keyrelay("trigger", "retry", "t1").out == "t1\n"
