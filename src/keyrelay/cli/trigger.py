@@ -43,7 +43,11 @@ A line of such a file, of which only the action is needed:
 
 An id is printed once its trigger would survive a power cut. Lines that are no
 triggers are named on standard error, the others are accepted, and the exit code
-is 1."""
+is 1.
+
+A run that was interrupted is repeated as it is where each line has an id: what was
+accepted is known, and is not performed again. Where lines have none, --json prints the
+number of each line that was accepted: go on behind the last, as with tail -n +LINE."""
 )
 def publish(
     ctx: typer.Context,

@@ -1,8 +1,9 @@
 """Redriving: dead letters chosen, put into the queue again, or dropped for good."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import islice
 from typing import Protocol
 
 from keyrelay.model.backlog import TriggerState
@@ -16,8 +17,11 @@ from keyrelay.stores.dead_letters import (
     reason_of,
     trigger_of,
 )
-from keyrelay.stores.refusals import EditedMeanwhile, NotFound
+from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.unreadable import UnreadableRow
+
+# Letters that one transaction forgets; each may hold a MiB.
+_TOGETHER = 200
 
 
 class BeingAttempted(Exception):
@@ -84,9 +88,11 @@ class DeadLetterAdministration:
 
         A letter that is gone, or was buried anew meanwhile, does not stop the others.
         """
-        drop = partial(self.letters.drop, actor=actor)
-        for trigger in triggers:
-            yield await _handle(self.letters, profile, trigger, drop)
+        for ids in _together(triggers):
+            found = await self.letters.read(profile, ids)
+            refused = await self.letters.drop(profile, [*found.values()], actor)
+            for result in _results(ids, found, refused):
+                yield result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,24 +108,43 @@ class Redriving:
         A letter that is gone, or whose trigger is being attempted, does not stop the
         others. Raises Unavailable; to redrive again is safe then.
         """
-        redrive = partial(self._redrive, actor=actor)
-        for trigger in triggers:
-            yield await _handle(self.letters, profile, trigger, redrive)
+        for ids in _together(triggers):
+            found = await self.letters.read(profile, ids)
+            for result in _results(
+                ids, found, await self._redrive(profile, found, actor)
+            ):
+                yield result
 
-    async def _redrive(self, letter: StoredLetter, actor: str) -> None:
-        if isinstance(letter, UnreadableRow):
-            raise NotRedriven(
-                f"trigger {trigger_of(letter)}: {reason_of(letter)};"
-                " `keyrelay dead-letter export` gives its bytes, `drop` forgets it"
-            )
-        # In the queue before it is forgotten here: a crash between the two leaves a
-        # letter too many, never one too few.
-        if not await self.queue.redrive(letter):
-            await self._require_settled(letter)
-        await self.letters.redriven(letter, actor)
+    async def _redrive(
+        self, profile: str, found: Mapping[str, StoredLetter], actor: str
+    ) -> Mapping[str, Exception]:
+        """Return, by trigger, why some were not redriven."""
+        letters = [each for each in found.values() if isinstance(each, DeadLetter)]
+        # In the queue before they are forgotten here: a crash between the two leaves
+        # letters too many, never one too few.
+        tried = await asyncio.gather(
+            *(self._requeue(letter) for letter in letters), return_exceptions=True
+        )
+        refused: dict[str, Exception] = {
+            id_: _not_redriven(letter)
+            for id_, letter in found.items()
+            if isinstance(letter, UnreadableRow)
+        }
+        waiting = list[DeadLetter]()
+        for letter, fault in zip(letters, tried, strict=True):
+            match fault:
+                case None:
+                    waiting.append(letter)
+                case BeingAttempted():
+                    refused[letter.trigger.id] = fault
+                case _:
+                    raise fault
+        return {**refused, **await self.letters.redriven(profile, waiting, actor)}
 
-    async def _require_settled(self, letter: DeadLetter) -> None:
+    async def _requeue(self, letter: DeadLetter) -> None:
         """Raise BeingAttempted if the letter may be all that is left of its trigger."""
+        if await self.queue.redrive(letter):
+            return
         trigger = letter.trigger
         known = await self.queue.status(trigger.profile, trigger.id)
         # Its lease may be about to bury it: its letter is kept first, and this is it.
@@ -128,14 +153,27 @@ class Redriving:
             raise BeingAttempted(f"trigger {trigger.id} is being attempted: look again")
 
 
-async def _handle(
-    letters: DeadLetterStore,
-    profile: str,
-    trigger: str,
-    act: Callable[[StoredLetter], Awaitable[None]],
-) -> LetterResult:
-    try:
-        await act(await letters.get(profile, trigger))
-    except (NotFound, EditedMeanwhile, BeingAttempted, NotRedriven) as refusal:
-        return LetterResult(trigger=trigger, refusal=str(refusal))
-    return LetterResult(trigger=trigger)
+def _not_redriven(letter: UnreadableRow) -> NotRedriven:
+    return NotRedriven(
+        f"trigger {trigger_of(letter)}: {reason_of(letter)};"
+        " `keyrelay dead-letter export` gives its bytes, `drop` forgets it"
+    )
+
+
+def _together(triggers: Iterable[str]) -> Iterator[Sequence[str]]:
+    rest = iter(dict.fromkeys(triggers))
+    while ids := list(islice(rest, _TOGETHER)):
+        yield ids
+
+
+def _results(
+    ids: Sequence[str],
+    found: Mapping[str, StoredLetter],
+    refused: Mapping[str, Exception],
+) -> Iterator[LetterResult]:
+    for id_ in ids:
+        missing = None if id_ in found else NotFound("dead letter", id_)
+        refusal = refused.get(id_, missing)
+        yield LetterResult(
+            trigger=id_, refusal=None if refusal is None else str(refusal)
+        )

@@ -1,6 +1,6 @@
 """Dead letters: stored until they are redriven or dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
-from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import Slice, UnreadableRow, read_rows
 
 NOUN = "trigger"
 MOST_TOGETHER = 200
@@ -26,6 +26,7 @@ MOST_TOGETHER = 200
 _LETTERS = dead_letters.c
 
 StoredLetter = DeadLetter | UnreadableRow
+Refusal = NotFound | EditedMeanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,37 +97,65 @@ class DeadLetterStore:
 
     async def get(self, profile: str, trigger: str) -> StoredLetter:
         """Raises NotFound."""
-        async with self.database.reading() as connection:
-            return await _find(connection, profile, trigger)
+        found = await self.read(profile, [trigger])
+        if trigger not in found:
+            raise NotFound("dead letter", trigger)
+        return found[trigger]
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """Return the ids of buried triggers that begin so, sorted."""
         return await ids_beginning(self.database, _LETTERS.trigger, profile, sought)
 
-    async def drop(self, letter: StoredLetter, actor: str) -> None:
-        """Delete a letter. Raises NotFound, EditedMeanwhile if it was buried again."""
-        await self._remove(letter, actor, Change.DROPPED)
+    async def read(
+        self, profile: str, triggers: Sequence[str]
+    ) -> Mapping[str, StoredLetter]:
+        """Return the letters of these triggers that are there, by trigger."""
+        async with self.database.reading() as connection:
+            return await _read(connection, profile, triggers)
 
-    async def redriven(self, letter: DeadLetter, actor: str) -> None:
-        """Delete a letter whose trigger is in the queue again.
+    async def drop(
+        self, profile: str, letters: Sequence[StoredLetter], actor: str
+    ) -> Mapping[str, Refusal]:
+        """Delete letters, each with its record; return, by trigger, which were not.
 
-        Raises NotFound, or EditedMeanwhile if the trigger was buried again since:
-        then the letter is another one, and stays.
+        Those were deleted or buried again since they were read.
         """
-        await self._remove(letter, actor, Change.REDRIVEN)
+        return await self._remove(profile, letters, actor, Change.DROPPED)
 
-    async def _remove(self, letter: StoredLetter, actor: str, change: Change) -> None:
-        profile, trigger = _profile_of(letter), trigger_of(letter)
+    async def redriven(
+        self, profile: str, letters: Sequence[DeadLetter], actor: str
+    ) -> Mapping[str, Refusal]:
+        """Delete letters whose triggers are in the queue again, as `drop` does.
+
+        If one was buried again since, its letter is another one, and stays.
+        """
+        return await self._remove(profile, letters, actor, Change.REDRIVEN)
+
+    async def _remove(
+        self,
+        profile: str,
+        letters: Sequence[StoredLetter],
+        actor: str,
+        change: Change,
+    ) -> Mapping[str, Refusal]:
+        removed, refused = list[str](), dict[str, Refusal]()
+        ids = [trigger_of(letter) for letter in letters]
         async with self.journal.writing(profile, actor) as writing:
-            known = await _find(writing.connection, profile, trigger)
-            if _burial_of(known) != _burial_of(letter):
-                raise EditedMeanwhile(f"{trigger} was buried anew: look again")
+            known = await _read(writing.connection, profile, ids)
+            for id_, letter in zip(ids, letters, strict=True):
+                if id_ not in known:
+                    refused[id_] = NotFound("dead letter", id_)
+                elif _burial_of(known[id_]) != _burial_of(letter):
+                    refused[id_] = EditedMeanwhile(f"{id_} was buried anew: look again")
+                else:
+                    removed.append(id_)
+                    writing.record(NOUN, id_, change, reason_of(letter))
             await writing.connection.execute(
                 delete(dead_letters).where(
-                    _LETTERS.profile == profile, _LETTERS.trigger == trigger
+                    _LETTERS.profile == profile, _LETTERS.trigger.in_(removed)
                 )
             )
-            writing.record(NOUN, trigger, change, reason_of(letter))
+        return refused
 
 
 def group_burials(store: DeadLetterStore) -> GroupedDeadLetters:
@@ -150,14 +179,6 @@ def reason_of(letter: StoredLetter) -> str:
             return f"it cannot be read: {letter.reason}"
 
 
-def _profile_of(letter: StoredLetter) -> str:
-    match letter:
-        case DeadLetter():
-            return letter.trigger.profile
-        case UnreadableRow():
-            return letter.text("profile")
-
-
 def _burial_of(letter: StoredLetter) -> object:
     """Return what differs between two burials of the same trigger."""
     match letter:
@@ -167,12 +188,14 @@ def _burial_of(letter: StoredLetter) -> object:
             return letter.columns
 
 
-async def _find(
-    connection: AsyncConnection, profile: str, trigger: str
-) -> StoredLetter:
-    wanted = select(dead_letters).where(
-        _LETTERS.profile == profile, _LETTERS.trigger == trigger
+async def _read(
+    connection: AsyncConnection, profile: str, triggers: Sequence[str]
+) -> Mapping[str, StoredLetter]:
+    wanted = (
+        select(dead_letters)
+        .where(_LETTERS.profile == profile, _LETTERS.trigger.in_(triggers))
+        .order_by(_LETTERS.trigger)
     )
-    for letter in await read_rows(connection, wanted, ONE, letter_of):
-        return letter
-    raise NotFound("dead letter", trigger)
+    rows = Slice(0, max(1, len(triggers)))
+    found = await read_rows(connection, wanted, rows, letter_of)
+    return {trigger_of(letter): letter for letter in found}

@@ -118,8 +118,9 @@ async def test_letters_do_not_cross_profiles(house: House) -> None:
     assert await house.dead_letters.list(OTHER_PROFILE, DeadLetterQuery()) == ()
     with pytest.raises(NotFound, match="there is no dead letter t1"):
         await house.dead_letters.get(OTHER_PROFILE, "t1")
-    with pytest.raises(NotFound):
-        await house.dead_letters.drop(theirs, ADA)
+    refused = await house.dead_letters.drop(OTHER_PROFILE, [theirs], ADA)
+
+    assert isinstance(refused["t1"], NotFound)
 
     assert await house.dead_letters.get(PROFILE, "t1") == letter()
 
@@ -132,7 +133,7 @@ async def test_a_letter_goes_with_a_record_of_who_did_it(
     letters = house.dead_letters
     end = letters.drop if change == "dropped" else letters.redriven
 
-    await end(letter(), ADA)
+    assert await end(PROFILE, [letter()], ADA) == {}
 
     assert await letters.list(PROFILE, DeadLetterQuery()) == (letter("t2"),)
     (entry,) = await house.trail.list(PROFILE, AuditQuery(trigger="t1"))
@@ -142,16 +143,20 @@ async def test_a_letter_goes_with_a_record_of_who_did_it(
 
 @pytest.mark.parametrize("change", ["dropped", "redriven"])
 async def test_a_trigger_that_was_buried_anew_stays(house: House, change: str) -> None:
-    await bury(house, letter())
     anew = replace(letter(), buried_at=NOON + SECOND)
+    await bury(house, letter(), letter("t2"))
     await bury(house, anew)
     letters = house.dead_letters
     end = letters.drop if change == "dropped" else letters.redriven
 
-    with pytest.raises(EditedMeanwhile, match="t1 was buried anew"):
-        await end(letter(), ADA)
+    refused = await end(PROFILE, [letter(), letter("t2"), letter("t3")], ADA)
 
-    assert await letters.get(PROFILE, "t1") == anew
+    assert {id_: type(each) for id_, each in refused.items()} == {
+        "t1": EditedMeanwhile,
+        "t3": NotFound,
+    }
+    assert str(refused["t1"]) == "t1 was buried anew: look again"
+    assert await letters.list(PROFILE, DeadLetterQuery()) == (anew,)
 
 
 async def test_a_letter_without_its_record_does_not_go(house: House) -> None:
@@ -159,6 +164,6 @@ async def test_a_letter_without_its_record_does_not_go(house: House) -> None:
     await house.refuse_records()
 
     with pytest.raises(Exception, match="full"):
-        await house.dead_letters.drop(letter(), ADA)
+        await house.dead_letters.drop(PROFILE, [letter()], ADA)
 
     assert await house.dead_letters.get(PROFILE, "t1") == letter()

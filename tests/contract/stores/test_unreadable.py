@@ -122,7 +122,7 @@ async def test_a_letter_that_cannot_be_read_is_shown_with_its_bytes_and_dropped(
     assert found.columns["document"] == b"\x7b\xff"
     assert found.document["document"] == {"base64": "e/8="}
     assert found.text("reason") == "gave up"
-    await house.dead_letters.drop(found, ADA)
+    assert await house.dead_letters.drop(PROFILE, [found], ADA) == {}
     with pytest.raises(NotFound):
         await house.dead_letters.get(PROFILE, "t1")
     (entry,) = await house.trail.list(PROFILE, AuditQuery(kind="change", trigger="t1"))
@@ -154,7 +154,7 @@ async def test_what_stood_in_a_queue_and_cannot_be_read_is_listed_shown_and_drop
     assert isinstance(found, UnreadableRow)
     assert found.columns["document"] == raw
     assert found.reason == "its row is damaged"
-    await house.dead_letters.drop(found, ADA)
+    assert await house.dead_letters.drop(PROFILE, [found], ADA) == {}
     assert await _letters(house) == ["t1"]
 
 

@@ -28,6 +28,19 @@ class BrokenQueue(MemoryQueue):
         raise Unavailable(f"the queue does not take {letter.trigger.id}")
 
 
+@dataclass(slots=True, kw_only=True)
+class FullQueue(MemoryQueue):
+    """Takes no more triggers once it has taken so many."""
+
+    room: int
+
+    async def redrive(self, letter: DeadLetter) -> bool:
+        if self.room == 0:
+            raise Unavailable("the queue is full")
+        self.room -= 1
+        return await MemoryQueue.redrive(self, letter)
+
+
 async def results_of(results: AsyncIterator[LetterResult]) -> list[LetterResult]:
     return [result async for result in results]
 
@@ -127,6 +140,26 @@ async def test_a_letter_that_is_not_there_does_not_stop_the_others(
         None,
     ]
     assert await letters_left(house) == []
+
+
+async def test_a_run_that_ended_half_way_is_repeated_and_repeats_nothing(
+    house: House, queue: MemoryQueue
+) -> None:
+    ids = [f"t{number}" for number in range(250)]
+    for id_ in ids:
+        await bury(house, queue, id_)
+    full = FullQueue(world=queue.world, storage=queue.storage, room=230)
+
+    with pytest.raises(Unavailable, match="the queue is full"):
+        await redrive(house, full, *ids)
+
+    left = await letters_left(house)
+    assert set(left) == set(ids[200:])  # 30 of them wait in the queue, too
+    states = [await state(queue, id_) for id_ in ids]
+    assert states.count(TriggerState.WAITING) == 230
+    assert await redrive(house, queue, *left) == [LetterResult(trigger=i) for i in left]
+    assert await letters_left(house) == []
+    assert {await state(queue, id_) for id_ in ids} == {TriggerState.WAITING}
 
 
 async def test_dropped_letters_are_gone_and_their_triggers_stay_buried(

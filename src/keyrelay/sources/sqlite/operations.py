@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from keyrelay.concurrency.outage import Outage
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import Stamp
-from keyrelay.model.dead_letter import UnreadableBurials, UnreadableLetter
+from keyrelay.model.dead_letter import DeadLetter, UnreadableBurials, UnreadableLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
@@ -70,6 +70,11 @@ class Operations:
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
         new = await self.writes.accept(triggers)
+        self.wakeup.wake(sum(new))
+        return new
+
+    async def redrive(self, letters: Sequence[DeadLetter]) -> Sequence[bool]:
+        new = await self.writes.redrive(letters)
         self.wakeup.wake(sum(new))
         return new
 

@@ -75,6 +75,7 @@ class SqliteQueue:
     _operations: Operations
     _upkeep: asyncio.Task[None]
     _accepts: Batch[Trigger, bool]
+    _redrives: Batch[DeadLetter, bool]
     _loans: Batch[None, SqliteLoan | None]
     _settles: Batch[Settling, bool]
 
@@ -86,9 +87,7 @@ class SqliteQueue:
         return await self._accepts.submit(trigger)
 
     async def redrive(self, letter: DeadLetter) -> bool:
-        redriven = await self._operations.writes.redrive(letter)
-        self._operations.wakeup.wake(1)
-        return redriven
+        return await self._redrives.submit(letter)
 
     async def lease(self, until: asyncio.Event) -> SqliteLease | None:
         wakeup = self._operations.wakeup
@@ -154,7 +153,7 @@ class SqliteQueue:
         """Return once nothing is written any more."""
         self._upkeep.cancel()
         await asyncio.wait([self._upkeep])
-        for batch in (self._accepts, self._loans, self._settles):
+        for batch in (self._accepts, self._redrives, self._loans, self._settles):
             await batch.close()
 
     def _hold(self, loan: SqliteLoan, asked_at: datetime) -> SqliteLease:
@@ -185,6 +184,7 @@ async def _running(
         _operations=operations,
         _upkeep=asyncio.create_task(operations.run_upkeep()),
         _accepts=Batch(run=operations.accept, most=_BATCH),
+        _redrives=Batch(run=operations.redrive, most=_BATCH),
         _loans=Batch(run=operations.lend, most=_BATCH),
         _settles=Batch(run=operations.settle, most=_BATCH),
     )

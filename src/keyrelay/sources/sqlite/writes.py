@@ -62,17 +62,28 @@ class Writes:
             await advance(connection, self._ordered_keys(triggers), now)
         return [_remove((trigger.profile, trigger.id), new) for trigger in triggers]
 
-    async def redrive(self, letter: DeadLetter) -> bool:
-        """Insert the letter's trigger unless it waits, is leased or was delivered."""
+    async def redrive(self, letters: Sequence[DeadLetter]) -> Sequence[bool]:
+        """Insert the triggers that do not wait, are not leased and were not delivered.
+
+        Return which those are.
+        """
         now = self.world.now()
-        trigger, done = letter.redriven(now), letter.settlement.done
-        row = accepted(trigger, now, blocked=self.is_ordered(trigger), done=done)
-        buried = {"of_profile": trigger.profile, "of_id": trigger.id}
+        triggers = [letter.redriven(now) for letter in letters]
+        rows = [
+            accepted(trigger, now, blocked=self.is_ordered(trigger), done=done)
+            for trigger, done in zip(
+                triggers, (each.settlement.done for each in letters), strict=True
+            )
+        ]
+        buried = [
+            {"of_profile": trigger.profile, "of_id": trigger.id} for trigger in triggers
+        ]
         async with self.database.writing() as connection:
             await connection.execute(statements.UNBURY, buried)
-            new = (await connection.execute(statements.ACCEPT, [row])).all()
-            await advance(connection, self._ordered_keys([trigger]), now)
-        return bool(new)
+            found = await connection.execute(statements.ACCEPT, rows)
+            new = {(profile, id_) for profile, id_ in found}
+            await advance(connection, self._ordered_keys(triggers), now)
+        return [_remove((trigger.profile, trigger.id), new) for trigger in triggers]
 
     async def lend(self, most: int) -> Sequence[SqliteLoan | UnreadableLoan]:
         """Lend up to `most` triggers, those first that have been due for longest."""
