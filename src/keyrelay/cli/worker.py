@@ -24,6 +24,7 @@ from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.settlement import Bury, TryAgain
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
+from keyrelay.ports import Unavailable
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -64,13 +65,16 @@ def run_worker(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
         put(json.dumps(done))
     elif drain:
         locked = f" {done['locked']} locked," if done["locked"] else ""
+        waiting = "unknown how many" if done["waiting"] is None else done["waiting"]
         put(
             f"{done['delivered']} delivered,{locked} {done['buried']} buried,"
-            f" {done['waiting']} to be tried again later"
+            f" {waiting} to be tried again later"
         )
 
 
-async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, int]:
+async def _work(
+    settings: Settings, *, drain: bool, shown: bool
+) -> dict[str, int | None]:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     grace = timedelta(seconds=settings.grace_seconds)
@@ -88,16 +92,28 @@ async def _work(settings: Settings, *, drain: bool, shown: bool) -> dict[str, in
     ):
         started = partial(_started, settings, place)
         await process.supervisor.work(stop, grace, started)
-        depth = await process.backlog.depth()
+        waiting = await _waiting(process)
     metrics = process.observability.metrics
     done = {
         "delivered": metrics.attempted("delivered"),
         "locked": metrics.attempted("locked"),
         "buried": metrics.settlements[Bury],
-        "waiting": depth.waiting,
+        "waiting": waiting,
     }
     log.info("worker stopped", **done)
     return done
+
+
+async def _waiting(process: WorkerProcess) -> int | None:
+    """Return how many triggers wait; None, the queue does not answer.
+
+    A worker may be stopped because of that, and its work is done nevertheless.
+    """
+    try:
+        return (await process.backlog.depth()).waiting
+    except Unavailable as fault:
+        log.warning("what waits is not known", reason=str(fault))
+        return None
 
 
 def _started(settings: Settings, probes: str) -> None:
