@@ -1,19 +1,22 @@
 """Reading: nothing is stepped over, neither in silence nor to save memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
+from aiokafka.errors import RequestTimedOutError
 from aiokafka.structs import TopicPartition
 
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.settlement import Done
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
+from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.unpacking import LARGEST_BATCH
 from tests.contract.kafka_logs import Log, Member, a_log, listening
 from tests.contract.queues import trigger
@@ -81,6 +84,41 @@ async def test_what_retention_deleted_before_it_was_read_is_reported(
     assert (said["first"], said["last"]) == (3, 6)
     assert said["levelname"] == "ERROR"
     assert losses.lost == {log.topics.main: 4}
+
+
+class BusyConsumer(AIOKafkaConsumer):  # type: ignore[misc] # it ships no types
+    """Does not say at first where a partition begins, like brokers that are busy."""
+
+    async def beginning_offsets(
+        self, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, int]:
+        self.__class__ = AIOKafkaConsumer
+        raise RequestTimedOutError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusyClients(KafkaClients):
+    def consumer(self) -> AIOKafkaConsumer:
+        consumer = KafkaClients.consumer(self)
+        consumer.__class__ = BusyConsumer
+        return consumer
+
+
+async def test_a_loss_is_reported_once_the_brokers_say_so(kafka: Kafka) -> None:
+    log = await a_log(kafka)
+    await log.write(*[trigger(f"t{n}").encode() for n in range(3)])
+    assert await drained(log) == ["t0", "t1", "t2"]
+    await log.write(*[trigger(f"t{n}").encode() for n in range(3, 9)])
+    partition = TopicPartition(log.topics.main, 0)
+    async with log.clients.administrating() as admin:
+        await admin.delete_records({partition: RecordsToDelete(before_offset=7)})
+    clients = BusyClients(connection=log.clients.connection)
+
+    with listening("records lost before they were read") as listener:
+        async with log.member(clients=clients) as member:
+            assert await work(member, 2) == ["t7", "t8"], "reading does not wait"
+            await listener.once.wait()
+            assert member.queue.losses.lost == {log.topics.main: 4}
 
 
 async def test_what_is_no_record_is_not_reported_as_lost(kafka: Kafka) -> None:

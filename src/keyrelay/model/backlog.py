@@ -123,13 +123,24 @@ class Lag:
     age: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets that reading stepped over, from `first` to the one before `end`."""
+
+    topic: str
+    partition: int
+    first: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingLosses:
     """What this process found in topics and could not read, by topic.
 
     `unreadable` are records that hold no trigger; `lost`, those that were deleted
-    before they were read.
+    before they were read. Whether there were any in `gaps` is not known yet.
     """
 
     unreadable: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
+    gaps: list[Gap] = field(default_factory=list)

@@ -55,6 +55,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
             group.create_task(self._wake_for_due())
             group.create_task(self._guard())
             group.create_task(self._report_standing())
+            group.create_task(self.fetching.report_gaps())
 
     async def on_partitions_assigned(
         self, assigned: Collection[TopicPartition]
@@ -119,7 +120,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         for partition, raws in fetched.items():
             self._put(partition, raws, former_ids[partition])
         for partition, raws in fetched.items():
-            await self.fetching.note(partition, raws)
+            self.fetching.note(partition, raws)
         for partition in frozenset(self.partitions.reading()).difference(fetched):
             position = await self.fetching.position(partition)
             if self.fetching.assignments != assignments:
@@ -143,7 +144,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         empty = placeholder(partition, offset, now)
         tracked = self._track(partition, empty, now)
         self.buffer.put(partition, [replace(tracked, undecodable=REASON)])
-        await self.fetching.note(partition, [empty])
+        self.fetching.note(partition, [empty])
         self.watchdog.moved(now)
 
     def _put(

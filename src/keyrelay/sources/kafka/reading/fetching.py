@@ -10,12 +10,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NoReturn
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from keyrelay.model.backlog import ReadingLosses
+from keyrelay.model.backlog import Gap, ReadingLosses
 from keyrelay.sources.kafka.connecting.unpacking import (
     BatchTooLarge,
     TooMuchUnpacked,
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _MOST = 500  # records at a time, so that lanes get their turn of the event loop
 _ANSWER = 5.0  # seconds; what the brokers do not say within them is not known
+_LOOK = timedelta(seconds=1)  # between two looks at what was stepped over
 _AT_ONCE = 0.001  # seconds; a position that is known takes none
 
 Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
@@ -83,13 +85,11 @@ class Fetching:
             except IllegalStateError:  # it was revoked meanwhile
                 continue
 
-    async def note(
-        self, partition: TopicPartition, raws: Sequence[ConsumerRecord]
-    ) -> None:
-        """Note that these were read, and report what was deleted before them."""
+    def note(self, partition: TopicPartition, raws: Sequence[ConsumerRecord]) -> None:
+        """Note that these were read, and what is missing before them."""
         before = self.next.get(partition)
         self.next[partition] = raws[-1].offset + 1
-        await self._report_lost(partition, before, raws[0].offset)
+        self._note_gap(partition, before, raws[0].offset)
 
     async def position(self, partition: TopicPartition) -> int | None:
         """Return the position of a partition that gave no records; None, none is known.
@@ -103,8 +103,17 @@ class Fetching:
             return None
         before = self.next.get(partition)
         self.next[partition] = position
-        await self._report_lost(partition, before, position)
+        self._note_gap(partition, before, position)
         return position
+
+    async def report_gaps(self) -> NoReturn:
+        """Report what was deleted before it was read, beside the reading."""
+        gaps = self.losses.gaps
+        while True:
+            # Forgotten only then: another consumer may have to go on with it.
+            while gaps and await self._has_reported(gaps[0]):
+                del gaps[0]
+            await asyncio.sleep(_LOOK.total_seconds())
 
     def forget_all(self) -> None:
         """Begin anew: partitions may have been read by others meanwhile."""
@@ -122,26 +131,34 @@ class Fetching:
             self.next[partition] = committed
         return True
 
-    async def _report_lost(
+    def _note_gap(
         self, partition: TopicPartition, before: int | None, found: int
     ) -> None:
-        """Report records between the two offsets that are no longer in the log."""
-        if before is None or found <= before:
-            return
+        if before is not None and found > before:
+            gap = Gap(partition.topic, partition.partition, before, found)
+            self.losses.gaps.append(gap)
+
+    async def _has_reported(self, gap: Gap) -> bool:
+        """Report the records of a gap that Kafka has deleted; False, it is not known.
+
+        Other gaps are those that the ends of transactions leave.
+        """
+        partition = TopicPartition(gap.topic, gap.partition)
         try:
             async with asyncio.timeout(_ANSWER):
                 begins = await self.client.beginning_offsets([partition])
         except (TimeoutError, KafkaError):
-            return
-        end = min(found, begins[partition])
-        if end <= before:  # a hole in the log, as transactions leave them
-            return
-        self.losses.lost[partition.topic] += end - before
-        said = {
-            "topic": partition.topic,
-            "partition": partition.partition,
-            "first": before,
-            "last": end - 1,
-            "reason": "Kafka has deleted them: retention is shorter than the backlog",
-        }
-        log.error("records lost before they were read", extra=said)
+            return False
+        end = min(gap.end, begins[partition])
+        if end > gap.first:
+            self.losses.lost[gap.topic] += end - gap.first
+            said = {
+                "topic": gap.topic,
+                "partition": gap.partition,
+                "first": gap.first,
+                "last": end - 1,
+                "reason": "Kafka has deleted them: retention is shorter than the"
+                " backlog",
+            }
+            log.error("records lost before they were read", extra=said)
+        return True
