@@ -53,7 +53,7 @@ def busy(keyrelay: Keyrelay, made: Path) -> Keyrelay:
 
 def fill(keyrelay: Keyrelay) -> None:
     mail = create_secret(keyrelay, "office-mail-" * 8)
-    for name in (LONG[:100].strip(), WIDE, *(f"action {n}" for n in range(20))):
+    for name in (LONG[:100].strip(), WIDE, *(f"no-{n}" for n in range(20))):
         create_action(keyrelay, mail, name)
     for name in (LONG[:100].strip(), WIDE, "short"):
         create_policy(keyrelay, {**ALLOW, "name": name, "targets": []})
@@ -178,7 +178,7 @@ def test_a_reason_is_cut_in_a_table_and_whole_in_show(busy: Keyrelay) -> None:
 
 def test_the_name_of_an_action_stands_beside_its_triggers(busy: Keyrelay) -> None:
     for noun in ("attempt", "dead-letter", "audit"):
-        assert "action 7" in at_a_terminal(busy, noun, "list"), noun
+        assert "no-7 " in at_a_terminal(busy, noun, "list"), noun
         assert WIDE in busy(noun, "list").out, noun
 
 
