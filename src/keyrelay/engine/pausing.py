@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from keyrelay.concurrency.background import background
+from keyrelay.concurrency.outage import Outage
 from keyrelay.engine.breaker import Breaker
 from keyrelay.model.outcome import Deferred
 from keyrelay.model.pause import SharedPause
@@ -40,11 +41,14 @@ class Untold:
 
 @dataclass(slots=True)
 class _Told:
-    """What was last told of unreachable peers, when, and what prevents it since."""
+    """What was last told of unreachable peers, and when."""
 
     unreachable: frozenset[tuple[str, int, str]] = frozenset()
     at: datetime = _NEVER
-    fault: str | None = None
+
+
+def _outage() -> Outage:
+    return Outage(log=log, begun="pauses not shared", over="pauses are shared again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class PauseSharing:
     world: World
     untold: Untold
     _told: _Told = field(default_factory=_Told, init=False)
+    _outage: Outage = field(default_factory=_outage, init=False)
 
     async def admit(self, secret: Secret) -> Deferred | None:
         """Return why and how long a trigger is held back; None, it goes.
@@ -81,11 +86,9 @@ class PauseSharing:
         try:
             await self._share()
         except Unavailable as fault:
-            if self._told.fault is None:
-                log.warning("pauses not shared", extra={"reason": str(fault)})
-            self._told.fault = str(fault)
+            self._outage.failed(str(fault))
         else:
-            self._told.fault = None
+            self._outage.ended()
 
     async def share(self, stop: asyncio.Event) -> None:
         """Refresh at each change and every second, until `stop` is set.
