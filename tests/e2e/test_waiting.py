@@ -116,10 +116,10 @@ def _waits_until_replaced(home: Home, does: object, right: object) -> str:
     assert (refused["settlement"], refused["spent"]) == ("try again", False)
     assert refused["attempt"] == 1
     attempts = _list(home, "attempt", "--trigger", "t1")
-    assert [(one["attempt"], one["secret_version"]) for one in attempts] == [
-        (1, 2),
-        (1, 1),
-    ]
+    made = [(one["attempt"], one["secret_version"]) for one in attempts]
+    # A probe of the wrong key may have come before it was replaced.
+    assert made[0] == (1, 2)
+    assert {*made[1:]} == {(1, 1)}
     return str(refused["reason"])
 
 

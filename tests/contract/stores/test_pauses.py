@@ -576,3 +576,16 @@ async def test_a_clock_that_was_ahead_makes_no_pause_longer(
 
     assert await two.admits(secret)
     assert not await two.admits(secret)
+
+
+async def test_a_worker_that_cannot_withdraw_its_pauses_ends_all_the_same(
+    secret: Secret, one: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    await one.sees(secret, DOWN, 5)
+    one.door.away = True
+    stop = asyncio.Event()
+    stop.set()
+
+    await one.sharing.share(stop)
+
+    assert "pauses not withdrawn" in [each.message for each in caplog.records]

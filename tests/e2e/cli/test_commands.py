@@ -64,6 +64,8 @@ def test_a_secret_is_shown_without_its_value(keyrelay: Keyrelay) -> None:
         "version": 1,
         "tags": NORTH,
         "value_length": len(json.dumps(SMTP)),
+        "paused": None,
+        "pauses": [],
     }
     assert DATE.fullmatch(str(shown["created_at"]))
     assert shown["created_at"] == shown["updated_at"]
