@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import trustme
+import uvloop
 
 from keyrelay.dispatchers.smtp.limits import Limits, ReuseLimits, SlotLimits
 from keyrelay.model.outcome import (
@@ -420,9 +423,7 @@ async def test_closing_does_not_wait_long_for_a_server_that_does_not_part(
             await sender.made[0].close()
 
 
-async def test_a_mail_whose_lease_was_lost_is_not_sent_and_the_next_one_is(
-    sender: Sender,
-) -> None:
+async def a_lost_lease_and_a_kept_one(sender: Sender) -> None:
     answers = iter([False, True])
 
     async def still_held() -> bool:
@@ -431,8 +432,30 @@ async def test_a_mail_whose_lease_was_lost_is_not_sent_and_the_next_one_is(
     async with serving(sender.authority.issue_cert(HOST), {}) as peer:
         dispatcher = sender.to(peer.port)
         lost = await dispatcher.dispatch(mail(), secret(peer.port), still_held)
-        kept = await dispatcher.dispatch(mail(), secret(peer.port), still_held)
+        async with asyncio.timeout(5):
+            kept = await dispatcher.dispatch(mail(), secret(peer.port), still_held)
+        await dispatcher.close()
 
     assert lost == LEASE_LOST
     assert isinstance(kept, Delivered)
     assert len(peer.mails) == 1
+    assert logins(peer) == 2, "what was cut is not used again"
+
+
+async def test_a_mail_whose_lease_was_lost_is_not_sent_and_the_next_one_is(
+    sender: Sender,
+) -> None:
+    await a_lost_lease_and_a_kept_one(sender)
+
+
+def test_the_event_loop_of_workers_cuts_a_session_as_well(
+    smtp_authority: trustme.CA, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    smtp_authority.cert_pem.write_to_path(ca_file)
+
+    async def on_uvloop() -> None:
+        sender = Sender(authority=smtp_authority, ca_file=ca_file)
+        await a_lost_lease_and_a_kept_one(sender)
+
+    uvloop.run(on_uvloop())

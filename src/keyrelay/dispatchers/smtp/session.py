@@ -4,6 +4,7 @@ import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol, runtime_checkable
 
 from aiosmtplib import (
     SMTPResponseException,
@@ -25,6 +26,13 @@ class StaleSession(Exception):
 
 class SessionExhausted(Exception):
     """A session that has taken mails takes no more; this one was not offered to it."""
+
+
+@runtime_checkable
+class _Abortable(Protocol):
+    """A transport that can be cut; uvloop's are no asyncio.WriteTransport."""
+
+    def abort(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +187,7 @@ class SmtpSession:
 
     def abort(self) -> None:
         transport = self.protocol.transport
-        if isinstance(transport, asyncio.WriteTransport):
+        if isinstance(transport, _Abortable):
             transport.abort()
 
     def _reply(self, code: int, text: str) -> SmtpReply:
