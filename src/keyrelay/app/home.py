@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from keyrelay.ports import Unavailable
@@ -18,7 +19,7 @@ def keep_private(home: Path, key: Path) -> None:
     count.
     """
     try:
-        status = home.lstat() if not home.is_symlink() else home.stat()
+        status = home.stat()
         if status.st_uid == os.geteuid():
             _restrict(home, status)
         elif not home.is_mount():
@@ -28,9 +29,10 @@ def keep_private(home: Path, key: Path) -> None:
         with os.scandir(home) as entries:
             for entry in entries:
                 if entry.is_file(follow_symlinks=False) and Path(entry) != key:
-                    _restrict(Path(entry), entry.stat(follow_symlinks=False))
+                    with suppress(FileNotFoundError):  # it has gone meanwhile
+                        _restrict(Path(entry), entry.stat(follow_symlinks=False))
     except FileNotFoundError:
-        return  # nothing is there yet, or a file has gone meanwhile
+        return  # nothing is there yet
     except OSError as fault:
         raise Unavailable(
             f"{home} cannot be made its owner's alone ({fault.strerror})"

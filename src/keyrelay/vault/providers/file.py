@@ -24,9 +24,14 @@ def create(path: Path) -> LocalKey:
     descriptor = os.open(draft, flags, 0o600)
     try:
         _write(descriptor, new_key())
-        if is_blank(path):  # an older Keyrelay was cut off when it made the file
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            if not is_blank(path):
+                raise
+            # An older Keyrelay was cut off when it made the file.
             path.unlink(missing_ok=True)
-        path.hardlink_to(draft)
+            path.hardlink_to(draft)
         _sync_directory(path.parent)
     finally:
         os.close(descriptor)
