@@ -91,7 +91,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         if self.partitions.is_paused(self.buffer.topics.main):
             return False
         behind = await self._is_behind()
-        return behind is False and self.watchdog.left_at is None
+        # Asked after it: positions are past records that are in hand.
+        is_done = behind is False and not self.fetching.in_hand
+        return is_done and self.watchdog.left_at is None
 
     async def _fetch(self) -> NoReturn:
         while True:

@@ -37,14 +37,18 @@ Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 class Fetching:
     """One consumer's reading; `next` is the offset that each partition is read from.
 
+    None: the group has committed nothing, and reading begins with the log.
+
     `assignments` is another number whenever partitions come or go. After batches that
-    unpack to too much, records are taken one by one for a while.
+    unpack to too much, records are taken one by one for a while. What was fetched last
+    is `in_hand` until more is fetched.
     """
 
     client: AIOKafkaConsumer
     losses: ReadingLosses
-    next: dict[TopicPartition, int] = field(default_factory=dict, init=False)
+    next: dict[TopicPartition, int | None] = field(default_factory=dict, init=False)
     assignments: int = field(default=0, init=False)
+    in_hand: bool = field(default=False, init=False)
     _one_by_one: int = field(default=0, init=False)
 
     async def fetch(self, patience: timedelta) -> Fetched:
@@ -53,18 +57,15 @@ class Fetching:
         Raises UnicodeDecodeError and BatchTooLarge, and then nothing was read, and
         KafkaError as the library does.
         """
-        for partition in self.client.assignment() - self.next.keys():
-            if not await self._begin(partition):
-                # What is read without a beginning could not be told from a loss.
-                await asyncio.sleep(patience.total_seconds())
-                return {}
+        self.in_hand = False
+        await self._begin()
         milliseconds = int(patience.total_seconds() * 1000)
         most = 1 if self._one_by_one else _MOST
         self._one_by_one = max(0, self._one_by_one - 1)
         try:
             with bounded_unpacking():
-                return dict(
-                    await self.client.getmany(timeout_ms=milliseconds, max_records=most)
+                fetched = await self.client.getmany(
+                    timeout_ms=milliseconds, max_records=most
                 )
         except TooMuchUnpacked:
             self._one_by_one = _MOST
@@ -73,15 +74,21 @@ class Fetching:
         except (UnicodeDecodeError, BatchTooLarge):
             await self.go_back()
             raise
+        self.in_hand = bool(fetched)
+        # It may have waited for an assignment, whose partitions begin with it.
+        assignments = self.assignments
+        await self._begin()
+        return fetched if self.assignments == assignments else {}
 
     async def go_back(self) -> None:
         """Read on from where reading has got to."""
-        for partition in self.client.assignment():
+        await self._begin()
+        for partition, offset in [*self.next.items()]:
             try:
-                if partition in self.next:
-                    self.client.seek(partition, self.next[partition])
-                else:
+                if offset is None:
                     await self.client.seek_to_beginning(partition)
+                else:
+                    self.client.seek(partition, offset)
             except IllegalStateError:  # it was revoked meanwhile
                 continue
 
@@ -96,6 +103,8 @@ class Fetching:
 
         It moves over what is no record, such as the ends of transactions.
         """
+        if partition not in self.next:
+            return None
         try:
             async with asyncio.timeout(_AT_ONCE):
                 position = int(await self.client.position(partition))
@@ -120,16 +129,20 @@ class Fetching:
         self.next.clear()
         self.assignments += 1
 
-    async def _begin(self, partition: TopicPartition) -> bool:
-        """Note where the group has got to; False, it is not known."""
-        try:
-            async with asyncio.timeout(_ANSWER):
-                committed = await self.client.committed(partition)
-        except (TimeoutError, IllegalStateError, KafkaError):
-            return False
-        if committed is not None:
-            self.next[partition] = committed
-        return True
+    async def _begin(self) -> None:
+        """Note where the group has got to, once the brokers say it of all partitions.
+
+        What is read without a beginning could not be told from a loss.
+        """
+        while unknown := self.client.assignment() - self.next.keys():
+            for partition in unknown:
+                try:
+                    async with asyncio.timeout(_ANSWER):
+                        committed = await self.client.committed(partition)
+                except (TimeoutError, IllegalStateError, KafkaError):
+                    await asyncio.sleep(_LOOK.total_seconds())
+                    break  # it may have been revoked
+                self.next[partition] = committed
 
     def _note_gap(
         self, partition: TopicPartition, before: int | None, found: int
