@@ -29,7 +29,6 @@ Michael Nygard, "Release It!" (2007): Circuit Breaker and Bulkheads. Chiu and Ja
 "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance" (1989).
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,8 +40,6 @@ from keyrelay.engine.circuits import Circuits, log_pause
 from keyrelay.model.outcome import Blame, Deferred, Outcome, Rejected, Uncertain
 from keyrelay.model.pause import LONGEST_PAUSE, PauseKind, SharedPause
 from keyrelay.model.secret import Secret
-
-log = logging.getLogger(__name__)
 
 _THRESHOLD = 5  # failures of a peer in a row that open its circuit
 _SHORTEST = {

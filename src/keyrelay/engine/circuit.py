@@ -18,7 +18,7 @@ _BEHIND_PROBE = timedelta(minutes=1)  # how much later all others come back, at 
 # came at the same moment, they would be put back again for nothing.
 _TURN = timedelta(milliseconds=20)
 _LATEST_TURN = timedelta(minutes=1)
-SLOW_AFTER = timedelta(seconds=1)
+_SLOW_AFTER = timedelta(seconds=1)
 # Longer: with so many attempts under way, a busy processor makes each of them slow.
 _OWES_AFTER = timedelta(seconds=3)
 # Times of two databases' answers differ so much, although they are of the same probe.
@@ -179,4 +179,4 @@ class InFlight:
     started_at: datetime
 
     def is_slow(self, now: datetime) -> bool:
-        return now - self.started_at > SLOW_AFTER
+        return now - self.started_at > _SLOW_AFTER

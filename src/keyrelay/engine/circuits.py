@@ -23,9 +23,7 @@ class Circuits:
 
     def of(self, secret: Secret) -> Circuit:
         """Return the circuit of a secret; of an older version, one that is not kept."""
-        known = self._by_secret.get(secret.id)
-        if known is None or known.version < secret.version:
-            known = self._by_secret[secret.id] = Circuit(secret.version)
+        known = self._newest(secret.id, secret.version)
         # An attempt that began before the secret was replaced says nothing of now.
         return known if known.version == secret.version else Circuit(secret.version)
 
@@ -59,9 +57,7 @@ class Circuits:
 
     def obey(self, shared: SharedPause) -> None:
         """Pause a secret whose credential another worker saw refused."""
-        known = self._by_secret.get(shared.secret)
-        if known is None or known.version < shared.version:
-            known = self._by_secret[shared.secret] = Circuit(shared.version)
+        known = self._newest(shared.secret, shared.version)
         if known.version == shared.version:
             if not known.is_refused:
                 log_pause(shared.secret, shared.version, shared.reason)
@@ -97,6 +93,13 @@ class Circuits:
     def refused(self) -> Collection[str]:
         """Return the ids of the secrets whose credential was refused."""
         return [id_ for id_, each in self._by_secret.items() if each.is_refused]
+
+    def _newest(self, secret: str, version: int) -> Circuit:
+        """Return the circuit that is kept, a new one if this version is newer."""
+        known = self._by_secret.get(secret)
+        if known is None or known.version < version:
+            known = self._by_secret[secret] = Circuit(version)
+        return known
 
     def _paused(self) -> Iterator[tuple[str, Circuit]]:
         now = self.now()

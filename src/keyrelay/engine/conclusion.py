@@ -8,23 +8,17 @@ crash between the two leaves a letter too many, never one too few.
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TypeVar
 
 from keyrelay.concurrency.outage import Outage
-from keyrelay.concurrency.periodic import insist
+from keyrelay.engine.insistence import Result, until_available
 from keyrelay.model.audit import AttemptRecord
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.recorded import settlement_on_record
 from keyrelay.model.settlement import Bury, Settlement
 from keyrelay.model.world import World
-from keyrelay.ports import AuditLog, DeadLetters, Lease, Unavailable
-
-Result = TypeVar("Result")
+from keyrelay.ports import AuditLog, DeadLetters, Lease
 
 log = logging.getLogger(__name__)
-
-RETRY_AFTER = timedelta(seconds=1)  # between two tries of what is unavailable
 
 
 def _outage() -> Outage:
@@ -61,14 +55,8 @@ class Conclusion:
         return settlement_on_record(attempts, unsettled, lease.done, self.world.now())
 
     async def insist(self, act: Callable[[], Awaitable[Result]]) -> Result:
-        """Return the result of `act`, called each second until it is available."""
-        result = await insist(act, Unavailable, self._pause)
-        self._outage.ended()
-        return result
-
-    async def _pause(self, fault: Unavailable) -> None:
-        self._outage.failed(str(fault))
-        await self.world.sleep(RETRY_AFTER)
+        """Return the result of `act` once it is available to all lanes."""
+        return await until_available(act, self._outage, self.world.sleep)
 
     def _letter_of(self, lease: Lease, settlement: Bury) -> DeadLetter:
         return DeadLetter(

@@ -8,14 +8,12 @@ from datetime import timedelta
 from functools import partial
 
 from keyrelay.concurrency.outage import Outage
-from keyrelay.concurrency.periodic import insist
+from keyrelay.engine.insistence import until_available
 from keyrelay.engine.pausing import PauseSharing
 from keyrelay.engine.worker import Worker
-from keyrelay.ports import Definitions, Unavailable, Waker
+from keyrelay.ports import Definitions, Waker
 
 log = logging.getLogger(__name__)
-
-_RETRY_AFTER = timedelta(seconds=1)
 
 
 def _outage() -> Outage:
@@ -64,9 +62,4 @@ class Supervisor:
             await self._retry(partial(self.waker.wake, secret))
 
     async def _retry(self, wake: Callable[[], Awaitable[None]]) -> None:
-        await insist(wake, Unavailable, self._pause)
-        self._outage.ended()
-
-    async def _pause(self, fault: Unavailable) -> None:
-        self._outage.failed(str(fault))
-        await self.worker.world.sleep(_RETRY_AFTER)
+        await until_available(wake, self._outage, self.worker.world.sleep)

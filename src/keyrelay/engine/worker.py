@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from keyrelay.engine.conclusion import RETRY_AFTER, Conclusion
+from keyrelay.engine.conclusion import Conclusion
+from keyrelay.engine.insistence import RETRY_AFTER
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
 from keyrelay.model.outcome import Deferred, Uncertain
 from keyrelay.model.settlement import Attempt, Bury, Settlement, settle

@@ -21,9 +21,10 @@ class TriggerState(StrEnum):
     CANCELLED = "cancelled"
 
 
+DUE_IN_TIME = (TriggerState.WAITING, TriggerState.RETRYING)
 UNSETTLED = (
-    *(TriggerState.WAITING, TriggerState.RETRYING, TriggerState.HELD),
-    *(TriggerState.CANCELLING, TriggerState.LEASED),
+    *DUE_IN_TIME,
+    *(TriggerState.HELD, TriggerState.CANCELLING, TriggerState.LEASED),
 )
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from keyrelay.model.backlog import (
+    DUE_IN_TIME,
     PartitionBacklog,
     QueueEntry,
     QueueQuery,
@@ -48,26 +49,25 @@ class Intervened:
     cut: bool = False
 
 
-_WAITING = (TriggerState.WAITING, TriggerState.RETRYING)
 # Any other state is too late.
 _EFFECTS: Mapping[Act, Mapping[TriggerState, ActEffect]] = {
     Act.HOLD: {
-        **dict.fromkeys(_WAITING, ActEffect.APPLIED),
+        **dict.fromkeys(DUE_IN_TIME, ActEffect.APPLIED),
         TriggerState.HELD: ActEffect.ALREADY,
         TriggerState.CANCELLING: ActEffect.IMPOSSIBLE,
     },
     Act.RELEASE: {
         TriggerState.HELD: ActEffect.APPLIED,
-        **dict.fromkeys((*_WAITING, TriggerState.LEASED), ActEffect.ALREADY),
+        **dict.fromkeys((*DUE_IN_TIME, TriggerState.LEASED), ActEffect.ALREADY),
         TriggerState.CANCELLING: ActEffect.IMPOSSIBLE,
     },
     Act.CANCEL: {
-        **dict.fromkeys((*_WAITING, TriggerState.HELD), ActEffect.APPLIED),
+        **dict.fromkeys((*DUE_IN_TIME, TriggerState.HELD), ActEffect.APPLIED),
         TriggerState.CANCELLING: ActEffect.APPLIED,
         TriggerState.CANCELLED: ActEffect.ALREADY,
     },
     Act.RETRY: {
-        **dict.fromkeys(_WAITING, ActEffect.APPLIED),
+        **dict.fromkeys(DUE_IN_TIME, ActEffect.APPLIED),
         TriggerState.HELD: ActEffect.IMPOSSIBLE,
         TriggerState.CANCELLING: ActEffect.IMPOSSIBLE,
     },

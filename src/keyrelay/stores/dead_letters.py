@@ -1,6 +1,6 @@
 """Dead letters: stored until they are redriven or dropped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,24 +59,20 @@ class DeadLetterStore:
 
     async def keep(self, letters: Sequence[DeadLetter]) -> Sequence[None]:
         """Store the letters; of several about one trigger, the last."""
-        last = {(each.trigger.profile, each.trigger.id): each for each in letters}
-        place = tuple_(_LETTERS.profile, _LETTERS.trigger)
-        async with self.database.writing() as connection:
-            await connection.execute(delete(dead_letters).where(place.in_(list(last))))
-            rows = [row_of(letter) for letter in last.values()]
-            await connection.execute(insert(dead_letters), rows)
+        await self._replace(map(row_of, letters))
         return [None] * len(letters)
 
     async def keep_unreadable(self, letters: Sequence[UnreadableLetter]) -> None:
         """Store what holds no trigger; what is kept of one trigger is replaced."""
-        rows = {
-            (each["profile"], each["trigger"]): each
-            for each in map(unreadable_row, letters)
-        }
+        await self._replace(map(unreadable_row, letters))
+
+    async def _replace(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Keep the rows instead of those of the same triggers; of several, the last."""
+        last = {(row["profile"], row["trigger"]): row for row in rows}
         place = tuple_(_LETTERS.profile, _LETTERS.trigger)
         async with self.database.writing() as connection:
-            await connection.execute(delete(dead_letters).where(place.in_(list(rows))))
-            await connection.execute(insert(dead_letters), list(rows.values()))
+            await connection.execute(delete(dead_letters).where(place.in_(list(last))))
+            await connection.execute(insert(dead_letters), list(last.values()))
 
     async def list(
         self, profile: str, query: DeadLetterQuery

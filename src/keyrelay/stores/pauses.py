@@ -27,7 +27,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit_document import printable
@@ -120,7 +119,8 @@ class WorkerPauses:
     async def keep_refused(self, pause: SharedPause) -> None:
         # In the order of all changes to secrets: none replaces this one meanwhile.
         async with self.database.writing() as connection:
-            await self._keep(connection, pause, _ALL_WORKERS)
+            now = await time_at(self.database, connection, self.world)
+            await connection.execute(_KEEP, self._row(pause, _ALL_WORKERS, now))
 
     async def end_refused(self, secret: str, version: int) -> None:
         ended = and_(_p.secret == secret, _IS_REFUSED, _p.version <= version)
@@ -150,14 +150,13 @@ class WorkerPauses:
             gone = and_(_p.worker == self.id, _p.secret.not_in(kept))
             dead = and_(_p.worker != _ALL_WORKERS, _p.kept_until <= now)
             await connection.execute(delete(pauses).where(or_(gone, dead)))
-            for pause in pauses_:
-                await self._keep(connection, pause, self.id)
+            if rows := [self._row(pause, self.id, now) for pause in pauses_]:
+                await connection.execute(_KEEP, rows)
 
-    async def _keep(
-        self, connection: AsyncConnection, pause: SharedPause, worker: str
-    ) -> None:
-        now = await time_at(self.database, connection, self.world)
-        row: Mapping[str, object] = {
+    def _row(
+        self, pause: SharedPause, worker: str, now: datetime
+    ) -> Mapping[str, object]:
+        return {
             "secret": pause.secret,
             "worker": worker,
             "name": self.name,
@@ -168,7 +167,6 @@ class WorkerPauses:
             "probe_at": now + (pause.probe_at - self.world.now()),
             "kept_until": None if worker == _ALL_WORKERS else now + KEPT,
         }
-        await connection.execute(_KEEP, row)
 
     def _shared(self, row: AnyRow, now: datetime, ahead: timedelta) -> SharedPause:
         """Read a row. Raises TypeError for what no worker writes."""

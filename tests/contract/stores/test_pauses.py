@@ -589,3 +589,27 @@ async def test_a_worker_that_cannot_withdraw_its_pauses_ends_all_the_same(
     await one.sharing.share(stop)
 
     assert "pauses not withdrawn" in [each.message for each in caplog.records]
+
+
+async def test_a_refusal_of_a_replaced_version_is_told_to_nobody(
+    secret: Secret, one: Site
+) -> None:
+    one.observe(secret, REFUSED)
+    one.breaker.circuits.replaced(replace(secret, version=secret.version + 1))
+
+    await one.sharing.refresh()
+
+    assert await one.door.refused() == []
+
+
+async def test_a_pause_of_an_older_version_is_not_obeyed(
+    secret: Secret, one: Site
+) -> None:
+    await one.sees(secret, REFUSED)
+    (shared,) = await one.door.refused()
+    newer = replace(secret, version=secret.version + 1)
+    one.observe(newer, TAKEN)
+
+    one.breaker.circuits.obey(shared)
+
+    assert one.breaker.admit(newer) is None

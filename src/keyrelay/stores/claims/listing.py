@@ -12,7 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit_document import Document, decode
-from keyrelay.model.backlog import QueueEntry, QueueQuery, TriggerState, TriggerWait
+from keyrelay.model.backlog import (
+    DUE_IN_TIME,
+    QueueEntry,
+    QueueQuery,
+    TriggerWait,
+)
 from keyrelay.stores.claims import statements
 from keyrelay.stores.claims.rows import ClaimRow, status_of
 from keyrelay.stores.schema.tables import audit_records
@@ -28,7 +33,6 @@ _ABOUT = (
     )
     .order_by(_RECORDS.at)
 )
-_WAITS = (TriggerState.WAITING, TriggerState.RETRYING)
 
 
 async def list_claims(
@@ -68,7 +72,7 @@ async def _last_records(
 
 def _entry(row: ClaimRow, record: Document) -> QueueEntry:
     status = status_of(row)
-    secret = record.get("waits_for") if status.state in _WAITS else None
+    secret = record.get("waits_for") if status.state in DUE_IN_TIME else None
     wait = status.wait
     if wait.reason is None:  # a person changed it since, or it was claimed before
         wait = TriggerWait(reason=_text(record.get("reason")), secret=_text(secret))

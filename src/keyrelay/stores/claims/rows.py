@@ -9,7 +9,13 @@ import msgspec
 from sqlalchemy import Row
 
 from keyrelay.model.audit_document import printable
-from keyrelay.model.backlog import NO_WAIT, QueueStatus, TriggerState, TriggerWait
+from keyrelay.model.backlog import (
+    DUE_IN_TIME,
+    NO_WAIT,
+    QueueStatus,
+    TriggerState,
+    TriggerWait,
+)
 from keyrelay.model.claim import (
     Arrival,
     ClaimState,
@@ -28,7 +34,6 @@ RowValues = tuple[str | int | bool | None, ...]  # the first two are profile and
 
 _NONE_DONE = "[]"
 _LONGEST_REASON = 500
-_WAITS = (TriggerState.WAITING, TriggerState.RETRYING)
 _STATES = {
     ClaimStatus.CLAIMED: TriggerState.LEASED,
     ClaimStatus.PARKED: TriggerState.RETRYING,
@@ -131,7 +136,7 @@ def status_of(row: ClaimRow) -> QueueStatus:
         state=state,
         attempts=row.attempts,
         accepted_at=claimed_at,
-        wait=wait if state in _WAITS else NO_WAIT,
+        wait=wait if state in DUE_IN_TIME else NO_WAIT,
         settled_at=settled_at,
     )
 
