@@ -72,12 +72,12 @@ class SettingAside:
             if lease not in self._leases:  # it has ended meanwhile
                 continue
             try:
-                await self._set_aside(lease, now)
+                await self._set_aside(lease)
             except Unavailable:  # the reader says that Kafka is away
                 return
             self.ended(lease)
 
-    async def _set_aside(self, lease: KafkaLease, now: datetime) -> None:
+    async def _set_aside(self, lease: KafkaLease) -> None:
         record, claim = lease.loan.record, lease.loan.claim
         copy = replace(
             record.arrival,
@@ -87,7 +87,7 @@ class SettingAside:
         )
         # First of all: a write that fails may have written it.
         lease.copied = True
-        wait = Wait(now + _COPY_WAITS)
+        wait = Wait(self.world.now() + _COPY_WAITS)
         if await self.writer.park(replace(record, arrival=copy), wait, "under way"):
             self.buffer.set_aside(record)
 
