@@ -8,7 +8,7 @@ import typer
 
 from keyrelay.cli.export import stores_of
 from keyrelay.cli.input import confirm, read_document
-from keyrelay.cli.options import AsJson
+from keyrelay.cli.options import AsJson, Yes
 from keyrelay.cli.output import Document, put, put_document
 from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.refusals import WrongUsage
@@ -54,7 +54,7 @@ def apply_(
     file: GivenFile,
     dry_run: DryRun = False,
     prune: Prune = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Create and change secrets' tags, actions and policies as a document says."""

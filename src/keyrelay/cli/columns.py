@@ -38,8 +38,8 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def word(name: str, *, head: str = "", optional: bool = False) -> Column:
-    return Column(name=name, head=head or _words(name), optional=optional)
+def word(name: str, *, optional: bool = False) -> Column:
+    return Column(name=name, head=_words(name), optional=optional)
 
 
 def text(name: str, *, head: str = "") -> Column:

@@ -15,7 +15,15 @@ from keyrelay.cli.dead_letter_view import (
     whole_letter_document,
 )
 from keyrelay.cli.input import confirm
-from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
+from keyrelay.cli.options import (
+    ActionFilter,
+    All,
+    AsJson,
+    Limit,
+    Since,
+    TriggerIds,
+    Yes,
+)
 from keyrelay.cli.output import show
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.results import refuse_any, tell
@@ -30,10 +38,6 @@ app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What could not be delivered."
 )
 
-Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of triggers.")
-]
-All = Annotated[bool, typer.Option("--all", help="All that match the filters.")]
 Unreadable = Annotated[
     bool, typer.Option("--unreadable", help="Only those that cannot be read.")
 ]
@@ -98,7 +102,7 @@ Parts that were settled before, such as recipients that have the mail, are left 
 def redrive(
     ctx: typer.Context,
     *,
-    ids: Ids = None,
+    ids: TriggerIds = None,
     everything: All = False,
     action: ActionFilter = None,
     fault: FaultFilter = None,
@@ -128,12 +132,12 @@ Examples:
 def drop(
     ctx: typer.Context,
     *,
-    ids: Ids = None,
+    ids: TriggerIds = None,
     everything: All = False,
     action: ActionFilter = None,
     fault: FaultFilter = None,
     since: Since = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Forget dead letters for good, and print the id of each."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from keyrelay.cli.columns import ACTION, buried, instant, other_id, text, word
 from keyrelay.cli.output import Document, date
-from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.refusals import require_choice
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
 from keyrelay.model.outcome import Fault
-from keyrelay.services.naming import find_trigger, whole_id
+from keyrelay.services.naming import find_trigger, whole_ids
 from keyrelay.services.redriving import DeadLetterAdministration
 from keyrelay.stores.dead_letters import DeadLetterQuery, StoredLetter, reason_of
 from keyrelay.stores.unreadable import UnreadableRow
@@ -61,13 +61,12 @@ class LetterChoice:
     filter: LetterFilter
 
     def __post_init__(self) -> None:
-        if bool(self.ids) == self.all:
-            raise WrongUsage("give ids of triggers, or --all with or without filters")
+        require_choice(self.ids, everything=self.all)
 
     async def read(self, session: Session) -> Sequence[str]:
         if self.ids:
             find, profile = session.store.dead_letters.beginning, session.profile.id
-            return [await whole_id(find, profile, each) for each in self.ids]
+            return await whole_ids(find, profile, self.ids)
         letters = DeadLetterAdministration(letters=session.store.dead_letters)
         query = await self.filter.query(session)
         return await letters.choose(session.profile.id, query)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.cli.input import confirm
-from keyrelay.cli.options import AsJson
+from keyrelay.cli.options import AsJson, Yes
 from keyrelay.cli.output import put_id
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
@@ -42,7 +42,7 @@ def accept(
     everything: Annotated[
         bool, typer.Option("--all", help="All definitions of the profile.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Take definitions as they stand in the database, and print the id of each."""

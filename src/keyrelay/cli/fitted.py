@@ -7,6 +7,8 @@ from keyrelay.cli.output import Document, cell_of
 from keyrelay.cli.session import Session
 from keyrelay.services.shortening import short_ids
 
+_NAME = "action_name"
+
 
 async def put_table(
     session: Session, documents: Sequence[Document], columns: Sequence[Column]
@@ -16,8 +18,9 @@ async def put_table(
     from keyrelay.cli import table_layout as layout
     from keyrelay.cli.tables import print_content, terminal_width
 
-    named = await _with_names(session, documents)
-    rows = [[cell_of(each.get(column.name)) for column in columns] for each in named]
+    if any(column.name == _NAME for column in columns):
+        documents = await _with_names(session, documents)
+    rows = [[cell_of(one.get(column.name)) for column in columns] for one in documents]
     content = layout.TableContent(columns=columns, rows=rows)
     width = terminal_width()
     if width is not None and not content.fits(width):
@@ -50,7 +53,4 @@ async def _with_names(
     session: Session, documents: Sequence[Document]
 ) -> Sequence[Document]:
     names = await action_names(session, documents)
-    return [
-        {**each, "action_name": names.get(str(each.get("action")))}
-        for each in documents
-    ]
+    return [{**each, _NAME: names.get(str(each.get("action")))} for each in documents]

@@ -10,7 +10,7 @@ import typer
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import NotInitialised, open_store
 from keyrelay.cli.input import confirm
-from keyrelay.cli.options import AsJson
+from keyrelay.cli.options import AsJson, Yes
 from keyrelay.cli.output import put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import actor, run, settings_of
@@ -42,7 +42,7 @@ def migrate_(
     only_plan: Annotated[
         bool, typer.Option("--plan", help="Show what would be done, and do nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the database's tables up to date; the plan is shown first."""

@@ -29,6 +29,11 @@ Since = Annotated[
         help="Only since then: 2030-01-31T12:00:00Z, or 90s, 15m, 2h, 7d ago."
     ),
 ]
+TriggerIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of triggers.")
+]
+All = Annotated[bool, typer.Option("--all", help="All that match the filters.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 ActionFilter = Annotated[
     str | None, typer.Option("--action", help="Only of this action, by id or name.")
 ]

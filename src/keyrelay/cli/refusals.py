@@ -2,7 +2,7 @@
 
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
@@ -20,6 +20,12 @@ class Refused(Exception):
 
 class WrongUsage(Exception):
     """The options do not go together; the message says which do."""
+
+
+def require_choice(ids: Sequence[str], *, everything: bool) -> None:
+    """Raises WrongUsage unless triggers are chosen in one of the two ways."""
+    if bool(ids) == everything:
+        raise WrongUsage("give ids of triggers, or --all with or without filters")
 
 
 class FoundBroken(Exception):

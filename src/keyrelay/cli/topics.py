@@ -11,7 +11,7 @@ import typer
 from keyrelay.app.kafka import clients_of
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.input import confirm
-from keyrelay.cli.options import AsJson
+from keyrelay.cli.options import AsJson, Yes
 from keyrelay.cli.output import Document, put, say, show_table
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import run, settings_of
@@ -68,7 +68,7 @@ def create(
     only_plan: Annotated[
         bool, typer.Option("--plan", help="Show what would be done, and do nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the topics that are missing; the plan is shown first."""

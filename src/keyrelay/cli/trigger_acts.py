@@ -1,12 +1,11 @@
 """Trigger acts: triggers held, released, cancelled and hurried by a person."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
 
 import typer
 
 from keyrelay.cli.input import confirm
-from keyrelay.cli.options import ActionFilter, AsJson
+from keyrelay.cli.options import ActionFilter, All, AsJson, TriggerIds, Yes
 from keyrelay.cli.output import say
 from keyrelay.cli.results import refuse_any, tell
 from keyrelay.cli.session import Session, perform
@@ -23,12 +22,6 @@ from keyrelay.services.intervening import TriggerResult
 
 app = typer.Typer(rich_markup_mode=None)
 
-Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of triggers.")
-]
-All = Annotated[bool, typer.Option("--all", help="All that match the filters.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
 
 @app.command(
     epilog="""\b
@@ -42,7 +35,7 @@ KEYRELAY_ORDERING=key it holds back those of its key that come after it."""
 def hold(
     ctx: typer.Context,
     *,
-    ids: Ids = None,
+    ids: TriggerIds = None,
     everything: All = False,
     action: ActionFilter = None,
     secret: SecretFilter = None,
@@ -68,7 +61,7 @@ What is released is due at once. If its deadline has passed, it becomes a dead l
 def release(
     ctx: typer.Context,
     *,
-    ids: Ids = None,
+    ids: TriggerIds = None,
     everything: All = False,
     action: ActionFilter = None,
     secret: SecretFilter = None,
@@ -94,7 +87,7 @@ who cancelled it. What is being attempted is not cancelled any more: exit code 1
 def cancel(
     ctx: typer.Context,
     *,
-    ids: Ids = None,
+    ids: TriggerIds = None,
     everything: All = False,
     state: State = None,
     action: ActionFilter = None,
@@ -120,7 +113,7 @@ The wait before the next attempt ends now; nothing is spent by that."""
 def retry(
     ctx: typer.Context,
     *,
-    ids: Ids = None,
+    ids: TriggerIds = None,
     everything: All = False,
     action: ActionFilter = None,
     secret: SecretFilter = None,
@@ -137,12 +130,21 @@ def retry(
 def _intervene(
     ctx: typer.Context, act: Act, choice: TriggerChoice, *, yes: bool, as_json: bool
 ) -> None:
-    chosen = perform(ctx, lambda session: choice.read(session, act))
-    if choice.all and chosen and not yes:
-        confirm(f"{act.capitalize()} {len(chosen)}?")
+    async def choose(session: Session) -> Sequence[str]:
+        async with session.queue() as queue:
+            return await choice.read(session, queue, act)
+
+    agreed: Sequence[str] | None = None
+    if choice.all and not yes:
+        agreed = perform(ctx, choose)
+        if agreed:
+            confirm(f"{act.capitalize()} {len(agreed)}?")
 
     async def work(session: Session) -> Sequence[str]:
         async with session.queue() as queue:
+            chosen = agreed
+            if chosen is None:
+                chosen = await choice.read(session, queue, act)
             results = intervening(session, queue).intervene(
                 act, session.profile.id, chosen, session.actor
             )

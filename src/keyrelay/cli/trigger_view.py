@@ -20,7 +20,7 @@ from keyrelay.cli.columns import (
 from keyrelay.cli.dead_letter_view import letter_document
 from keyrelay.cli.fitted import put_table
 from keyrelay.cli.output import Document, date, put_document, show
-from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.refusals import WrongUsage, require_choice
 from keyrelay.cli.secret_view import pause_document, show_pauses, standing_pauses
 from keyrelay.cli.session import Session
 from keyrelay.model.backlog import (
@@ -36,7 +36,7 @@ from keyrelay.model.intervention import Act
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import TriggerQueue
 from keyrelay.services.intervening import Intervening
-from keyrelay.services.naming import find_secret, whole_id
+from keyrelay.services.naming import find_secret, whole_ids
 from keyrelay.services.trigger_status import TriggerStatus
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.secrets import id_of
@@ -124,17 +124,15 @@ class TriggerChoice:
     filter: QueueFilter
 
     def __post_init__(self) -> None:
-        if bool(self.ids) == self.all:
-            raise WrongUsage("give ids of triggers, or --all with or without filters")
+        require_choice(self.ids, everything=self.all)
 
-    async def read(self, session: Session, act: Act) -> Sequence[str]:
+    async def read(
+        self, session: Session, queue: TriggerQueue, act: Act
+    ) -> Sequence[str]:
         query, profile = await self.filter.query(session), session.profile.id
-        async with session.queue() as queue:
-            if self.ids:
-                find = queue.beginning
-                return [await whole_id(find, profile, each) for each in self.ids]
-            service = intervening(session, queue)
-            chosen = await service.choose(profile, query, act)
+        if self.ids:
+            return await whole_ids(queue.beginning, profile, self.ids)
+        chosen = await intervening(session, queue).choose(profile, query, act)
         return [entry.id for entry in chosen]
 
 

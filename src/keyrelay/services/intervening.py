@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import assert_never
 
 from keyrelay.model.audit import Change
 from keyrelay.model.audit_document import read_instant
 from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus, TriggerState
 from keyrelay.model.intervention import Act, ActEffect, Intervened, Interventions, judge
+from keyrelay.services.paging import in_parts
 from keyrelay.stores.audit.trail import AuditQuery, AuditTrail
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import NotFound
@@ -79,8 +79,7 @@ class Intervening:
 
         One that cannot be changed does not stop the others.
         """
-        rest = iter(dict.fromkeys(triggers))
-        while ids := list(islice(rest, _TOGETHER)):
+        for ids in in_parts(triggers, _TOGETHER):
             for said in await self._intervene(act, profile, ids, actor):
                 yield _result(act, said)
 

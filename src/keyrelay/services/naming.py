@@ -119,6 +119,11 @@ async def whole_id(find: FindIds, profile: str, given: str) -> str:
     return next(filter(is_id, _only(given, found)), given)
 
 
+async def whole_ids(find: FindIds, profile: str, given: Iterable[str]) -> Sequence[str]:
+    """Return each one's whole id, as `whole_id` does, and raise as it does."""
+    return [await whole_id(find, profile, each) for each in given]
+
+
 async def find_trigger(finds: Iterable[FindIds], profile: str, given: str) -> str:
     """Return the id of a trigger to look at, wherever one is known that begins so.
 

@@ -1,6 +1,14 @@
-"""Paging: a list of any length, read a page at a time."""
+"""Paging: a list of any length, read or worked on a part at a time."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from itertools import islice
 from typing import TypeVar
 
 PAGE = 500
@@ -29,3 +37,10 @@ async def read_pages(
                 seen.add(key(entry))
                 yield entry
         number, full = number + 1, len(page) == PAGE
+
+
+def in_parts(ids: Iterable[str], most: int) -> Iterator[Sequence[str]]:
+    """Yield each id once, up to `most` together."""
+    rest = iter(dict.fromkeys(ids))
+    while part := list(islice(rest, most)):
+        yield part

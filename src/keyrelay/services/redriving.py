@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Protocol
 
 from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.ports import Backlog, Inbox
-from keyrelay.services.paging import read_pages
+from keyrelay.services.paging import in_parts, read_pages
 from keyrelay.stores.dead_letters import (
     DeadLetterQuery,
     DeadLetterStore,
@@ -88,7 +87,7 @@ class DeadLetterAdministration:
 
         A letter that is gone, or was buried anew meanwhile, does not stop the others.
         """
-        for ids in _together(triggers):
+        for ids in in_parts(triggers, _TOGETHER):
             found = await self.letters.read(profile, ids)
             refused = await self.letters.drop(profile, [*found.values()], actor)
             for result in _results(ids, found, refused):
@@ -108,7 +107,7 @@ class Redriving:
         A letter that is gone, or whose trigger is being attempted, does not stop the
         others. Raises Unavailable; to redrive again is safe then.
         """
-        for ids in _together(triggers):
+        for ids in in_parts(triggers, _TOGETHER):
             found = await self.letters.read(profile, ids)
             for result in _results(
                 ids, found, await self._redrive(profile, found, actor)
@@ -158,12 +157,6 @@ def _not_redriven(letter: UnreadableRow) -> NotRedriven:
         f"trigger {trigger_of(letter)}: {reason_of(letter)};"
         " `keyrelay dead-letter export` gives its bytes, `drop` forgets it"
     )
-
-
-def _together(triggers: Iterable[str]) -> Iterator[Sequence[str]]:
-    rest = iter(dict.fromkeys(triggers))
-    while ids := list(islice(rest, _TOGETHER)):
-        yield ids
 
 
 def _results(

@@ -1,9 +1,10 @@
 """Shortening: ids cut as far as each still stands for one thing."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from keyrelay.model.ids import LENGTH, Beginnings, is_id
 from keyrelay.services.naming import FindIds
+from keyrelay.services.paging import in_parts
 
 _STEP = 2
 _AT_ONCE = 200  # beginnings in one statement
@@ -26,9 +27,7 @@ async def short_ids(
 
 
 async def _alone(find: FindIds, profile: str, cut: Mapping[str, str]) -> bool:
-    beginnings: Sequence[str] = [*cut.values()]
-    for first in range(0, len(beginnings), _AT_ONCE):
-        some = beginnings[first : first + _AT_ONCE]
+    for some in in_parts(cut.values(), _AT_ONCE):
         found = await find(profile, Beginnings(some, len(some) + 1))
         if not cut.keys() >= set(found):
             return False
