@@ -30,6 +30,13 @@ T = TypeVar("T")
 Pass = Callable[[float], None]  # makes seconds pass for the event loop
 
 
+async def settled() -> None:
+    """Return once every timer whose time has come has fired."""
+    loop, fired = asyncio.get_running_loop(), asyncio.Event()
+    loop.call_at(loop.time(), fired.set)  # timers fire in the order of their times
+    await fired.wait()
+
+
 def stay() -> None:
     """Leave no lane (ports.LeaveLane): there is none."""
 

@@ -62,9 +62,8 @@ async def work(member: Member, count: int) -> Sequence[str]:
 # Retention
 
 
-async def test_what_retention_deleted_before_it_was_read_is_reported(
-    kafka: Kafka,
-) -> None:
+async def a_log_that_lost_some(kafka: Kafka) -> Log:
+    """Three of its nine triggers are settled, and four after them are deleted."""
     log = await a_log(kafka)
     await log.write(*[trigger(f"t{n}").encode() for n in range(3)])
     assert await drained(log) == ["t0", "t1", "t2"]
@@ -72,6 +71,13 @@ async def test_what_retention_deleted_before_it_was_read_is_reported(
     partition = TopicPartition(log.topics.main, 0)
     async with log.clients.administrating() as admin:
         await admin.delete_records({partition: RecordsToDelete(before_offset=7)})
+    return log
+
+
+async def test_what_retention_deleted_before_it_was_read_is_reported(
+    kafka: Kafka,
+) -> None:
+    log = await a_log_that_lost_some(kafka)
 
     with listening("records lost before they were read") as listener:
         async with log.member() as member:
@@ -105,13 +111,7 @@ class BusyClients(KafkaClients):
 
 
 async def test_a_loss_is_reported_once_the_brokers_say_so(kafka: Kafka) -> None:
-    log = await a_log(kafka)
-    await log.write(*[trigger(f"t{n}").encode() for n in range(3)])
-    assert await drained(log) == ["t0", "t1", "t2"]
-    await log.write(*[trigger(f"t{n}").encode() for n in range(3, 9)])
-    partition = TopicPartition(log.topics.main, 0)
-    async with log.clients.administrating() as admin:
-        await admin.delete_records({partition: RecordsToDelete(before_offset=7)})
+    log = await a_log_that_lost_some(kafka)
     clients = BusyClients(connection=log.clients.connection)
 
     with listening("records lost before they were read") as listener:

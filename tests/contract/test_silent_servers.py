@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Uncertain
 from keyrelay.model.policy.policy import index
 from keyrelay.model.trigger import Lifetime, Trigger
-from keyrelay.model.world import World
+from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from tests.contract.smtp_peer import (
     HOST,
@@ -30,7 +30,15 @@ from tests.contract.smtp_peer import (
     secret,
     serving,
 )
-from tests.fakes import FakeAuditLog, FakeDeadLetters, FakeVault, Pass, Story, admitting
+from tests.fakes import (
+    FakeAuditLog,
+    FakeDeadLetters,
+    FakeVault,
+    Pass,
+    Story,
+    admitting,
+    settled,
+)
 from tests.samples import (
     ACTIONS,
     DAY,
@@ -47,17 +55,11 @@ pytest_plugins = ["tests.contract.smtp_fixtures"]
 LANES = 32
 SECRETS, MUTE, EACH = 40, 8, 20
 KEPT = 0.9  # of the rate that the others have where all servers are well
+A_WORLD = replace(real_world(), chance=lambda: 0.5)
 SILENT_AT = {"the connection": "", "the envelope": "RCPT", "the message": "."}
 
 
 # One mail, and how long its reply may take
-
-
-async def settled() -> None:
-    """Return once every timer whose time has come has fired."""
-    loop, fired = asyncio.get_running_loop(), asyncio.Event()
-    loop.call_at(loop.time(), fired.set)
-    await fired.wait()
 
 
 async def under_way(sender: Sender, peer: Peer) -> asyncio.Task[Outcome]:
@@ -128,14 +130,6 @@ def is_mute(number: int) -> bool:
     return number % (SECRETS // MUTE) == 0
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-async def sleep(time: timedelta) -> None:
-    await asyncio.sleep(time.total_seconds())
-
-
 def many_secrets() -> Catalog:
     """Return secrets, each with an action of the same id that uses it."""
     ids = [name(number) for number in range(SECRETS)]
@@ -183,7 +177,7 @@ class Relay:
     breaker: Breaker = field(
         default_factory=lambda: Breaker(
             slow_limit=LANES * 3 // 4,
-            circuits=Circuits(now=now, wake=lambda _: None),
+            circuits=Circuits(now=A_WORLD.now, wake=lambda _: None),
             told=lambda _: None,
         )
     )
@@ -198,7 +192,7 @@ class Relay:
             dispatchers={"email-smtp": dispatcher},
             breaker=self.breaker,
             admit=admitting(self.breaker),
-            now=now,
+            now=A_WORLD.now,
         )
         return Worker(
             queue=queue,
@@ -211,9 +205,6 @@ class Relay:
         )
 
 
-A_WORLD = World(now=now, chance=lambda: 0.5, new_id=lambda _: "9" * 24, sleep=sleep)
-
-
 def values(well: Peer, mute: Peer) -> dict[str, str]:
     return {
         name(number): secret((mute if is_mute(number) else well).port).value.reveal()
@@ -222,7 +213,7 @@ def values(well: Peer, mute: Peer) -> dict[str, str]:
 
 
 def triggers() -> Sequence[Trigger]:
-    lifetime = Lifetime(raised_at=now(), deadline=now() + DAY)
+    lifetime = Lifetime(raised_at=A_WORLD.now(), deadline=A_WORLD.now() + DAY)
     return [
         replace(
             a_trigger(action=name(number), id_=f"t{turn}-{number}"), lifetime=lifetime

@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def waiting_for(what: str, silent: timedelta = SILENT) -> Iterator[None]:
-    """Log a warning if the block takes longer than `silent`; `what` is its reason."""
+def waiting_for(what: str) -> Iterator[None]:
+    """Log a warning if the block takes longer than SILENT; `what` is its reason."""
     loop = asyncio.get_running_loop()
-    timer = loop.call_later(silent.total_seconds(), _tell, what)
+    timer = loop.call_later(SILENT.total_seconds(), _tell, what)
     try:
         yield
     finally:

@@ -6,16 +6,9 @@ from dataclasses import replace
 from keyrelay.dispatchers.smtp.limits import SlotLimits
 from keyrelay.dispatchers.smtp.slots import Slots
 from keyrelay.model.outcome import Blame
-from tests.fakes import Pass
+from tests.fakes import Pass, settled
 
 ONE = SlotLimits(count=1)
-
-
-async def settled() -> None:
-    """Return once every wait whose time has come has ended."""
-    loop, fired = asyncio.get_running_loop(), asyncio.Event()
-    loop.call_at(loop.time(), fired.set)  # timers fire in the order of their times
-    await fired.wait()
 
 
 async def test_a_free_slot_is_acquired_at_once(passes: Pass) -> None:

@@ -31,7 +31,16 @@ from keyrelay.model.tags import Tagged
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import StillHeld, Unavailable, Unsealable
-from tests.fakes import Clock, FakeLease, FakeVault, Outbox, Pass, admitting, stay
+from tests.fakes import (
+    Clock,
+    FakeLease,
+    FakeVault,
+    Outbox,
+    Pass,
+    admitting,
+    settled,
+    stay,
+)
 from tests.samples import (
     ALLOW,
     DAY,
@@ -597,13 +606,6 @@ def mute() -> Mute:
 @pytest.fixture
 def silent(bench: Bench, mute: Mute) -> Pipeline:
     return replace(bench.pipeline, dispatchers={"email-smtp": mute})
-
-
-async def settled() -> None:
-    """Return once every timer whose time has come has fired."""
-    loop, fired = asyncio.get_running_loop(), asyncio.Event()
-    loop.call_at(loop.time(), fired.set)
-    await fired.wait()
 
 
 async def test_an_attempt_that_waits_for_its_peer_leaves_its_lane_once(

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.timeout(30)
 LATER = DAY
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "queue.db"
-
-
 async def park(queue: SqliteQueue, id_: str, secret: str | None) -> None:
     """Put a trigger back that waits for the secret."""
     await queue.accept(trigger(id_))
