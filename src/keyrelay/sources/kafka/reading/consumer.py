@@ -136,8 +136,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc] # it ships no t
         A partition whose next batch cannot be held is read no further.
         """
         fetch = await fetch_around(self.client, self.partitions.reading())
+        decoded = dict[TopicPartition, list[ConsumerRecord]]()
         for raw in fetch.decoded:
-            await self._keep({TopicPartition(raw.topic, raw.partition): [raw]})
+            place = TopicPartition(raw.topic, raw.partition)
+            decoded.setdefault(place, []).append(raw)
+        if decoded:
+            # All at once: the library's positions are past each of them.
+            await self._keep(decoded)
         if fetch.too_large is not None:
             self.partitions.stand(*fetch.too_large)
         if fetch.passed_over is None:
