@@ -48,7 +48,7 @@ async def open_log(
     options = KafkaOptions(
         ordered=settings.ordering == "key",
         drain=drain,
-        cut_before=await _cut_before(settings, database),
+        cut_before=None if work is None else await _cut_before(settings, database),
     )
     owner = TopicOwner(profile=profile, bury=bury)
     holds = _holds_all if work is None else work.holds
