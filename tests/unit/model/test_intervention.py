@@ -9,7 +9,7 @@ SETTLED = frozenset(TriggerState) - frozenset(UNSETTLED)
 
 
 @pytest.mark.parametrize("act", Act)
-@pytest.mark.parametrize("state", SETTLED)
+@pytest.mark.parametrize("state", sorted(SETTLED))
 def test_what_is_settled_is_never_changed(act: Act, state: TriggerState) -> None:
     assert judge(act, state) is not ActEffect.APPLIED
 
