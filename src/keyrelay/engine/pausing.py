@@ -41,10 +41,15 @@ class Untold:
 
 @dataclass(slots=True)
 class _Told:
-    """What was last told of unreachable peers, and when."""
+    """What was last told of unreachable peers, and when.
+
+    `lock` is held while pauses are read and obeyed, and while a probe begins: what was
+    read before it would undo it, and let another one begin.
+    """
 
     unreachable: frozenset[tuple[str, int, str]] = frozenset()
     at: datetime = _NEVER
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def _outage() -> Outage:
@@ -68,6 +73,13 @@ class PauseSharing:
         A probe of a refused credential goes only if no other worker makes one. Raises
         Unavailable.
         """
+        known = self.breaker.circuits.known(secret.id)
+        if known is None or not known.is_refused:
+            return self.breaker.admit(secret)
+        async with self._told.lock:
+            return await self._admit(secret)
+
+    async def _admit(self, secret: Secret) -> Deferred | None:
         held = self.breaker.admit(secret)
         if held is not None:
             return held
@@ -111,7 +123,8 @@ class PauseSharing:
         for secret in [*self.untold.secrets]:
             await self._tell(secret)
         await self._tell_unreachable(self.breaker.circuits.unreachable())
-        self._obey(await self.pauses.refused())
+        async with self._told.lock:
+            self._obey(await self.pauses.refused())
 
     async def _tell(self, secret: str) -> None:
         # Before the call: what changes during it is noted once more.

@@ -17,7 +17,7 @@ from keyrelay.ports import Unavailable
 from keyrelay.stores.pauses import PauseRecords, WorkerPauses
 from tests.contract.stores.ground import on_sqlite
 from tests.contract.stores.house import ADA, House, smtp_secret
-from tests.fakes import Clock
+from tests.fakes import Clock, settled
 from tests.samples import NOON, OTHER_PROFILE, PROFILE, a_secret
 
 MINUTE = timedelta(minutes=1)
@@ -613,3 +613,40 @@ async def test_a_pause_of_an_older_version_is_not_obeyed(
     one.breaker.circuits.obey(shared)
 
     assert one.breaker.admit(newer) is None
+
+
+async def test_a_probe_that_begins_while_pauses_are_read_is_the_only_one(
+    secret: Secret, one: Site
+) -> None:
+    await one.sees(secret, REFUSED)
+    await make_due(one)
+    one.door.asked.clear()
+    one.door.held_up = asyncio.Event()
+    reading = asyncio.create_task(one.sharing.refresh())
+    await one.door.asked.wait()
+    first = asyncio.create_task(one.admits(secret))
+    await settled()
+
+    one.door.held_up.set()
+    await reading
+    second = await one.admits(secret)
+
+    assert [await first, second].count(True) == 1
+
+
+async def test_what_waits_while_the_end_of_a_pause_is_read_goes(
+    secret: Secret, one: Site, two: Site
+) -> None:
+    await one.sees(secret, REFUSED)
+    await two.door.end_refused(secret.id, secret.version)
+    one.door.asked.clear()
+    one.door.held_up = asyncio.Event()
+    reading = asyncio.create_task(one.sharing.refresh())
+    await one.door.asked.wait()
+    waiting = asyncio.create_task(one.admits(secret))
+    await settled()
+
+    one.door.held_up.set()
+    await reading
+
+    assert await waiting
