@@ -10,7 +10,13 @@ from typing import Protocol
 
 from keyrelay.model.action import Message
 from keyrelay.model.audit import AuditRecord
-from keyrelay.model.backlog import Depth, Lag, QueueStatus, ReadingLosses
+from keyrelay.model.backlog import (
+    Depth,
+    Lag,
+    PartitionBacklog,
+    QueueStatus,
+    ReadingLosses,
+)
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
@@ -128,6 +134,9 @@ class Backlog(Protocol):
 
 class TriggerQueue(Inbox, Queue, Waker, Backlog, Interventions, Protocol):
     """A whole queue: both ends, its waker, its backlog, and what people change."""
+
+    async def unsettled(self) -> Sequence[PartitionBacklog]:
+        """Return what a log has where anything is left, whosever it is."""
 
 
 class Claims(Protocol):

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from keyrelay.model.backlog import (
     DUE_IN_TIME,
-    PartitionBacklog,
     QueueEntry,
     QueueQuery,
     QueueStatus,
@@ -93,9 +92,6 @@ class Interventions(Protocol):
 
         A log knows those that a worker has taken from it.
         """
-
-    async def unsettled(self) -> Sequence[PartitionBacklog]:
-        """Return what a log has beside, where anything is left, whosever it is."""
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from keyrelay.model.backlog import (
-    PartitionBacklog,
     QueueEntry,
     QueueQuery,
     TriggerState,
@@ -33,9 +32,6 @@ class Failing:
 
     def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
         return self.behind.entries(profile, query)
-
-    async def unsettled(self) -> Sequence[PartitionBacklog]:
-        return await self.behind.unsettled()
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

@@ -57,10 +57,7 @@ class Writes:
         now = self.world.now()
         rows = [accepted(t, now, blocked=self.is_ordered(t)) for t in triggers]
         async with self.database.writing() as connection:
-            found = await connection.execute(statements.ACCEPT, rows)
-            new = {(profile, id_) for profile, id_ in found}
-            await advance(connection, self._ordered_keys(triggers), now)
-        return [_remove((trigger.profile, trigger.id), new) for trigger in triggers]
+            return await self._insert(connection, rows, triggers, now)
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> Sequence[bool]:
         """Insert the triggers that do not wait, are not leased and were not delivered.
@@ -70,19 +67,26 @@ class Writes:
         now = self.world.now()
         triggers = [letter.redriven(now) for letter in letters]
         rows = [
-            accepted(trigger, now, blocked=self.is_ordered(trigger), done=done)
-            for trigger, done in zip(
-                triggers, (each.settlement.done for each in letters), strict=True
-            )
+            accepted(t, now, blocked=self.is_ordered(t), done=letter.settlement.done)
+            for t, letter in zip(triggers, letters, strict=True)
         ]
         buried = [
             {"of_profile": trigger.profile, "of_id": trigger.id} for trigger in triggers
         ]
         async with self.database.writing() as connection:
             await connection.execute(statements.UNBURY, buried)
-            found = await connection.execute(statements.ACCEPT, rows)
-            new = {(profile, id_) for profile, id_ in found}
-            await advance(connection, self._ordered_keys(triggers), now)
+            return await self._insert(connection, rows, triggers, now)
+
+    async def _insert(
+        self,
+        connection: AsyncConnection,
+        rows: Sequence[Columns],
+        triggers: Sequence[Trigger],
+        now: datetime,
+    ) -> Sequence[bool]:
+        found = await connection.execute(statements.ACCEPT, rows)
+        new = {(profile, id_) for profile, id_ in found}
+        await advance(connection, self._ordered_keys(triggers), now)
         return [_remove((trigger.profile, trigger.id), new) for trigger in triggers]
 
     async def lend(self, most: int) -> Sequence[SqliteLoan | UnreadableLoan]:

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.backlog import (
-    PartitionBacklog,
     QueueEntry,
     QueueQuery,
     QueueStatus,
@@ -81,9 +80,6 @@ class ClaimInterventions:
 
     def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
         return list_claims(self.database, profile, query)
-
-    async def unsettled(self) -> Sequence[PartitionBacklog]:
-        return ()  # claims know what was read alone
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

@@ -7,7 +7,7 @@ again, and are attempted again; their records say that they repeat.
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from keyrelay.model.backlog import PartitionBacklog, QueueEntry, QueueQuery, QueueStatus
+from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement, judge
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.intervention import Act, ActEffect, Intervened
@@ -43,9 +43,6 @@ class Unclaimed:
         nothing: tuple[QueueEntry, ...] = ()
         for entry in nothing:
             yield entry
-
-    async def unsettled(self) -> Sequence[PartitionBacklog]:
-        return ()
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
