@@ -4,7 +4,7 @@ An adapter satisfies a port by its methods and does not inherit from it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -205,6 +205,9 @@ class Pauses(Protocol):
 
     async def refused(self) -> Sequence[SharedPause]:
         """Return the pauses of refused credentials that stand, of any worker."""
+
+    async def replaced(self, versions: Mapping[str, int]) -> Collection[str]:
+        """Return which of these secrets, by id, have a newer version by now."""
 
     async def keep_refused(self, pause: SharedPause) -> None:
         """Keep the pause of a refused credential until it ends.

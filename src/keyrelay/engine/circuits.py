@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -90,9 +90,10 @@ class Circuits:
             if not circuit.is_refused
         ]
 
-    def refused(self) -> Collection[str]:
-        """Return the ids of the secrets whose credential was refused."""
-        return [id_ for id_, each in self._by_secret.items() if each.is_refused]
+    def refused(self) -> Mapping[str, int]:
+        """Return the ids and versions of the secrets whose credential was refused."""
+        circuits = self._by_secret.items()
+        return {id_: each.version for id_, each in circuits if each.is_refused}
 
     def _newest(self, secret: str, version: int) -> Circuit:
         """Return the circuit that is kept, a new one if this version is newer."""

@@ -7,9 +7,10 @@ worker at a time probes: it claims the probe where all see it.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from keyrelay.concurrency.background import background
 from keyrelay.concurrency.outage import Outage
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _LOOK = timedelta(seconds=1)
+_RESUMED_AT_ONCE = 1000  # the others follow a second later
 _RENEWAL = timedelta(seconds=10)  # in time before what is kept ends
 
 
@@ -124,7 +126,9 @@ class PauseSharing:
             await self._tell(secret)
         await self._tell_unreachable(self.breaker.circuits.unreachable())
         async with self._told.lock:
-            self._obey(await self.pauses.refused())
+            shared = await self.pauses.refused()
+            self._obey(shared)
+            await self._resume_others({pause.secret for pause in shared})
 
     async def _tell(self, secret: str) -> None:
         # Before the call: what changes during it is noted once more.
@@ -151,18 +155,26 @@ class PauseSharing:
         told.unreachable, told.at = unreachable, now
 
     def _obey(self, shared: Sequence[SharedPause]) -> None:
-        """Pause what is paused elsewhere, and resume what is so no more.
+        """Pause what is paused elsewhere.
 
         What has changed here since it was read is left as it is.
         """
-        untold = self.untold.secrets
-        standing = {pause.secret for pause in shared}
         for pause in shared:
-            if pause.secret not in untold:
+            if pause.secret not in self.untold.secrets:
                 self.breaker.circuits.obey(pause)
-        for secret in self.breaker.circuits.refused():
-            if secret not in standing | untold:
-                self.breaker.circuits.resume(secret)
+
+    async def _resume_others(self, paused: Collection[str]) -> None:
+        """Resume what is paused here, and is so elsewhere no more.
+
+        The pause of a secret that was replaced ends as the new version comes to be
+        known here: until then there is but the refused credential to try.
+        """
+        refused = self.breaker.circuits.refused()
+        gone = islice(refused.keys() - paused, _RESUMED_AT_ONCE)
+        ended = {id_: refused[id_] for id_ in gone}
+        replaced = await self.pauses.replaced(ended) if ended else ()
+        for secret in ended.keys() - replaced - self.untold.secrets:
+            self.breaker.circuits.resume(secret)
 
     async def _leave(self) -> None:
         try:

@@ -10,7 +10,7 @@ secret, for as long as it is written again and again; it releases nothing.
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -115,6 +115,13 @@ class WorkerPauses:
             )
         # One that cannot be read pauses nothing, and is written again if need be.
         return [each for each in found if not isinstance(each, UnreadableRow)]
+
+    async def replaced(self, versions: Mapping[str, int]) -> Collection[str]:
+        asked = secrets.c.id.in_(list(versions))
+        wanted = select(secrets.c.id, secrets.c.version).where(asked)
+        async with self.database.reading() as connection:
+            found = (await connection.execute(wanted)).all()
+        return {row.id for row in found if row.version > versions[row.id]}
 
     async def keep_refused(self, pause: SharedPause) -> None:
         # In the order of all changes to secrets: none replaces this one meanwhile.

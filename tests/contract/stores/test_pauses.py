@@ -1,7 +1,7 @@
 """Pauses of refused credentials hold on all workers, others on one; all are seen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -49,6 +49,10 @@ class Doorstep:
         if self.held_up is not None:
             await self.held_up.wait()
         return found
+
+    async def replaced(self, versions: Mapping[str, int]) -> Collection[str]:
+        self._answer()
+        return await self.behind.replaced(versions)
 
     async def keep_refused(self, pause: SharedPause) -> None:
         self._answer()
@@ -321,7 +325,34 @@ async def test_a_replaced_secret_is_paused_nowhere(
 
     assert await two.admits(new)
     assert not two.breaker.circuits.holds(secret.id)
-    assert two.woken[0] == secret.id
+
+
+async def test_the_replaced_version_is_not_tried_by_a_worker_a_moment_behind(
+    secret: Secret, one: Site, two: Site
+) -> None:
+    await one.sees(secret, REFUSED)
+    await two.sharing.refresh()
+
+    new = await replace_value(one.house, secret)
+    await two.sharing.refresh()
+
+    assert not await two.admits(secret)
+    assert two.woken == []
+    two.breaker.circuits.replaced(new)
+    assert two.woken == [secret.id]
+    assert await two.admits(new)
+
+
+async def test_a_deleted_secret_is_paused_on_no_worker(
+    secret: Secret, one: Site, two: Site, house: House
+) -> None:
+    await one.sees(secret, REFUSED)
+    await two.sharing.refresh()
+
+    await house.secrets.delete(PROFILE, secret.id, ADA)
+    await two.sharing.refresh()
+
+    assert two.breaker.circuits.paused() == {}
 
 
 async def test_a_worker_a_moment_behind_pauses_no_replaced_secret(
