@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from tests.bench import claims, edits, parts, plain, relay, scale, startup
+from tests.bench import bulk, claims, edits, parts, plain, relay, scale, startup
 from tests.bench.certificate import certify
 from tests.bench.kafka import sheets as kafka
 from tests.bench.measure import Measure
@@ -122,6 +122,7 @@ _MEASURED: Mapping[str, Callable[[argparse.Namespace], Iterable[Sheet]]] = {
     "sqs": _messages,
     "scale": scale.sheets,
     "edits": edits.sheets,
+    "bulk": bulk.sheets,
     "claims": claims.sheets,
     "kafka": kafka.sheets,
 }

@@ -78,7 +78,7 @@ class DeadLetterAdministration:
 
         Ids, because letters may be large, and change while they are worked on.
         """
-        return [trigger_of(letter) async for letter in self.read(profile, query)]
+        return await self.letters.ids(profile, query)
 
     async def drop(
         self, profile: str, triggers: Iterable[str], actor: str

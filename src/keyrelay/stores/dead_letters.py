@@ -1,6 +1,6 @@
 """Dead letters: stored until they are redriven or dropped."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,14 +16,16 @@ from keyrelay.model.outcome import Fault
 from keyrelay.stores.dead_letter_rows import letter_of, row_of, unreadable_row
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
-from keyrelay.stores.rows import ids_beginning
+from keyrelay.stores.rows import AnyRow, ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
-from keyrelay.stores.unreadable import Slice, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import Slice, Statement, UnreadableRow, read_rows
 
 NOUN = "trigger"
 MOST_TOGETHER = 200
 
 _LETTERS = dead_letters.c
+
+_ALL = Slice(0, 2**31 - 1)
 
 StoredLetter = DeadLetter | UnreadableRow
 Refusal = NotFound | EditedMeanwhile
@@ -78,18 +80,21 @@ class DeadLetterStore:
         self, profile: str, query: DeadLetterQuery
     ) -> tuple[StoredLetter, ...]:
         """Return the letters; one that cannot be read hides no others."""
-        wanted = select(dead_letters).where(_LETTERS.profile == profile)
-        if query.action is not None:
-            wanted = wanted.where(_LETTERS.action == query.action)
-        if query.fault is not None:
-            wanted = wanted.where(_LETTERS.fault == query.fault)
-        if query.since is not None:
-            wanted = wanted.where(_LETTERS.buried_at >= query.since)
-        ordered = wanted.order_by(_LETTERS.buried_at.desc(), _LETTERS.trigger)
+        wanted = _matching(select(dead_letters), profile, query)
         skipped = (query.page - 1) * query.amount
         async with self.database.reading() as connection:
             page = Slice(skipped, query.amount)
-            return tuple(await read_rows(connection, ordered, page, letter_of))
+            return tuple(await read_rows(connection, wanted, page, letter_of))
+
+    async def ids(self, profile: str, query: DeadLetterQuery) -> Sequence[str]:
+        """Return the ids of the triggers of all matching letters, on any page."""
+        wanted = _matching(select(_LETTERS.trigger), profile, query)
+        async with self.database.reading() as connection:
+            found = await read_rows(connection, wanted, _ALL, _id_of)
+        return [
+            row.text("trigger") if isinstance(row, UnreadableRow) else row
+            for row in found
+        ]
 
     async def get(self, profile: str, trigger: str) -> StoredLetter:
         """Raises NotFound."""
@@ -135,13 +140,13 @@ class DeadLetterStore:
         change: Change,
     ) -> Mapping[str, Refusal]:
         removed, refused = list[str](), dict[str, Refusal]()
-        ids = [trigger_of(letter) for letter in letters]
         async with self.journal.writing(profile, actor) as writing:
-            known = await _read(writing.connection, profile, ids)
-            for id_, letter in zip(ids, letters, strict=True):
+            known = await _burials(writing.connection, profile, letters)
+            for letter in letters:
+                id_ = trigger_of(letter)
                 if id_ not in known:
                     refused[id_] = NotFound("dead letter", id_)
-                elif _burial_of(known[id_]) != _burial_of(letter):
+                elif known[id_] != _burial_of(letter):
                     refused[id_] = EditedMeanwhile(f"{id_} was buried anew: look again")
                 else:
                     removed.append(id_)
@@ -184,14 +189,62 @@ def _burial_of(letter: StoredLetter) -> object:
             return letter.columns
 
 
+async def _burials(
+    connection: AsyncConnection, profile: str, letters: Sequence[StoredLetter]
+) -> Mapping[str, object]:
+    """Return the burials that stand now of the letters' triggers, by trigger.
+
+    A readable letter may hold a MiB and is not read again for that.
+    """
+    damaged = [trigger_of(each) for each in letters if isinstance(each, UnreadableRow)]
+    whole = await _read(connection, profile, damaged) if damaged else {}
+    readable = [each.trigger.id for each in letters if isinstance(each, DeadLetter)]
+    dates = select(_LETTERS.trigger, _LETTERS.buried_at)
+    wanted = _of_triggers(dates, profile, readable)
+    standing = {id_: _burial_of(letter) for id_, letter in whole.items()}
+    found = await read_rows(
+        connection, wanted, _among(letters), lambda row: (_id_of(row), row.buried_at)
+    )
+    for row in found:
+        match row:
+            case UnreadableRow():  # by now
+                standing[row.text("trigger")] = row
+            case id_, buried_at:
+                standing[id_] = buried_at
+    return standing
+
+
 async def _read(
     connection: AsyncConnection, profile: str, triggers: Sequence[str]
 ) -> Mapping[str, StoredLetter]:
-    wanted = (
-        select(dead_letters)
-        .where(_LETTERS.profile == profile, _LETTERS.trigger.in_(triggers))
-        .order_by(_LETTERS.trigger)
-    )
-    rows = Slice(0, max(1, len(triggers)))
-    found = await read_rows(connection, wanted, rows, letter_of)
+    wanted = _of_triggers(select(dead_letters), profile, triggers)
+    found = await read_rows(connection, wanted, _among(triggers), letter_of)
     return {trigger_of(letter): letter for letter in found}
+
+
+def _matching(chosen: Statement, profile: str, query: DeadLetterQuery) -> Statement:
+    """Return the statement for the letters that match, newest first."""
+    wanted = chosen.where(_LETTERS.profile == profile)
+    if query.action is not None:
+        wanted = wanted.where(_LETTERS.action == query.action)
+    if query.fault is not None:
+        wanted = wanted.where(_LETTERS.fault == query.fault)
+    if query.since is not None:
+        wanted = wanted.where(_LETTERS.buried_at >= query.since)
+    return wanted.order_by(_LETTERS.buried_at.desc(), _LETTERS.trigger)
+
+
+def _of_triggers(chosen: Statement, profile: str, ids: Sequence[str]) -> Statement:
+    wanted = chosen.where(_LETTERS.profile == profile, _LETTERS.trigger.in_(ids))
+    return wanted.order_by(_LETTERS.trigger)
+
+
+def _among(things: Sized) -> Slice:
+    return Slice(0, max(1, len(things)))
+
+
+def _id_of(row: AnyRow) -> str:
+    """Raises TypeError for what is no text."""
+    if not isinstance(row.trigger, str):
+        raise TypeError
+    return row.trigger
