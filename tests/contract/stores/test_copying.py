@@ -18,7 +18,7 @@ from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import read_installation
 from keyrelay.stores.integrity import check_definitions
 from keyrelay.stores.schema.tables import metadata, workers
-from tests.contract.stores.claims import LEASE
+from tests.contract.stores.claims import LEASE, Wire
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import ADA, House, allow, mail_action, open_house
 from tests.contract.stores.records import attempt
@@ -201,6 +201,24 @@ async def test_a_worker_without_claims_is_seen_for_as_long_as_it_works(
                 await clock.pass_time(LEASE / 3)
             assert await alive_until(database) == clock.time + LEASE
         assert await alive_until(database) is None
+
+
+async def test_a_worker_without_claims_that_could_not_be_seen_is_soon_seen_again(
+    migrated: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ground, clock = in_a_file(copytree(migrated, tmp_path / "house")), Clock(time=NOON)
+    async with open_database(ground.url) as database:
+        asleep, wire = clock.next_sleep(), Wire(database=database)
+        async with announced(wire, clock.world(), LEASE):
+            await asleep.wait()
+            wire.cut.add("there")
+            await clock.pass_time(LEASE / 3)
+            wire.cut.clear()
+            await clock.pass_time(LEASE / 30)
+
+            assert await alive_until(database) == clock.time + LEASE
+    said = [each.message for each in caplog.records]
+    assert said == ["worker not announced", "worker is announced again"]
 
 
 async def alive_until(database: Database) -> datetime | None:

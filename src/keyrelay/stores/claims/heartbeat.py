@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.concurrency.background import background
+from keyrelay.concurrency.outage import Outage
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
@@ -144,8 +145,31 @@ async def announced(
     """
     async with signed_on(database, world, lease) as heartbeat:
         await heartbeat.forget_dead(_FORGOTTEN)
-        async with background(_beat_on(heartbeat)):
+        outage = Outage(
+            log=log, begun="worker not announced", over="worker is announced again"
+        )
+        async with background(beat_on(heartbeat.beat, heartbeat, outage)):
             yield
+
+
+async def beat_on(
+    beat: Callable[[], Awaitable[None]], heartbeat: Heartbeat, outage: Outage
+) -> None:
+    """Call `beat`, which writes that heartbeat, again and again in time.
+
+    One that raises Unavailable is the outage's to say, and is soon tried again.
+    """
+    pause = heartbeat.renewal
+    while True:
+        await heartbeat.world.sleep(pause)
+        try:
+            await beat()
+        except Unavailable as fault:
+            outage.failed(str(fault))
+            pause = heartbeat.retry
+        else:
+            outage.ended()
+            pause = heartbeat.renewal
 
 
 async def is_any_known(database: Database) -> bool:
@@ -155,15 +179,6 @@ async def is_any_known(database: Database) -> bool:
     """
     async with database.reading() as connection:
         return await connection.scalar(select(workers.c.id).limit(1)) is not None
-
-
-async def _beat_on(heartbeat: Heartbeat) -> None:
-    while True:
-        await heartbeat.world.sleep(heartbeat.renewal)
-        try:
-            await heartbeat.beat()
-        except Unavailable as fault:  # tried again long before this worker seems dead
-            log.warning("worker not announced", extra={"reason": str(fault)})
 
 
 async def time_at(

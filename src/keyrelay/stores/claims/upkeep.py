@@ -10,7 +10,7 @@ from datetime import timedelta
 from keyrelay.concurrency.outage import Outage
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims import statements as claim_statements
-from keyrelay.stores.claims.heartbeat import Heartbeat
+from keyrelay.stores.claims.heartbeat import Heartbeat, beat_on
 from keyrelay.stores.claims.rows import encode
 from keyrelay.stores.claims.statements import Statements
 from keyrelay.stores.rows import ScopedId
@@ -57,26 +57,12 @@ class ClaimUpkeep:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._renew())
+            group.create_task(beat_on(self._renew, self.heartbeat, _outage()))
             group.create_task(self._forget())
 
     async def _renew(self) -> None:
-        heartbeat = self.heartbeat
-        pause = heartbeat.renewal
-        outage = Outage(
-            log=log, begun="claims not renewed", over="claims are renewed again"
-        )
-        while True:
-            await heartbeat.world.sleep(pause)
-            try:
-                await heartbeat.beat()
-                await self._give_back()
-            except Unavailable as fault:
-                outage.failed(str(fault))
-                pause = heartbeat.retry
-            else:
-                outage.ended()
-                pause = heartbeat.renewal
+        await self.heartbeat.beat()
+        await self._give_back()
 
     async def _give_back(self) -> None:
         """Leave doubtful claims to other workers: this one does not attempt them."""
@@ -107,3 +93,7 @@ class ClaimUpkeep:
             async with self.heartbeat.database.transaction() as connection:
                 limits = {"before": before, "most": _STEP}
                 step = (await connection.execute(_FORGET, limits)).rowcount
+
+
+def _outage() -> Outage:
+    return Outage(log=log, begun="claims not renewed", over="claims are renewed again")
