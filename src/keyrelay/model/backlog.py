@@ -48,12 +48,13 @@ NO_WAIT = TriggerWait()
 class QueueStatus:
     """Where a trigger stands; `attempts` counts the one under way.
 
-    `trigger` is None where the queue keeps no copy, or it is settled.
+    `trigger` is None where the queue keeps no copy, or it is settled; `accepted_at`,
+    where that cannot be read.
     """
 
     state: TriggerState
     attempts: int
-    accepted_at: datetime
+    accepted_at: datetime | None
     wait: TriggerWait = NO_WAIT
     settled_at: datetime | None
     trigger: Trigger | None = field(default=None, compare=False)

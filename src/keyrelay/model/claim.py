@@ -9,11 +9,13 @@ Only the record with the highest (generation, sequence) counts.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from keyrelay.model.backlog import NO_WAIT, TriggerWait
 from keyrelay.model.recorded import CutLeases
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # before any attempt
 
 
 class ClaimStatus(StrEnum):
@@ -62,13 +64,13 @@ class ClaimState:
     """What the database knows of a trigger: its latest record, its status, its owner.
 
     While it is claimed, `arrival.attempts` counts the attempt under way. `claimed_at`
-    is when the first record of its generation was claimed.
+    is when the first record of its generation was claimed; None, that is not known.
     """
 
     arrival: Arrival
     status: ClaimStatus
     owner: Owner
-    claimed_at: datetime
+    claimed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +167,8 @@ def _earlier_attempts(state: ClaimState, arrival: Arrival) -> Arrival:
 
 def _cut_leases(state: ClaimState, earlier: Arrival) -> CutLeases:
     taken_over = state.status is ClaimStatus.CLAIMED and state.owner is Owner.DEAD
-    return CutLeases(since=state.claimed_at, is_last=taken_over and earlier.cut)
+    since = state.claimed_at or EARLIEST
+    return CutLeases(since=since, is_last=taken_over and earlier.cut)
 
 
 def _was_put_back_by(arrival: Arrival, known: Arrival) -> bool:

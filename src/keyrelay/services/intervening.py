@@ -116,7 +116,7 @@ class Intervening:
         return any(
             entry.document.get("change") == Change.CANCELLED
             and (at := read_instant(entry.document.get("at"))) is not None
-            and at >= status.accepted_at
+            and (status.accepted_at is None or at >= status.accepted_at)
             for entry in await self.trail.list(profile, query)
         )
 

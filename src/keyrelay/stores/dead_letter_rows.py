@@ -10,7 +10,7 @@ from keyrelay.model.documents import InvalidDefinition, parse_document, require_
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
-from keyrelay.stores.rows import AnyRow
+from keyrelay.stores.unreadable import AnyRow
 
 
 def row_of(letter: DeadLetter) -> dict[str, object]:

@@ -16,9 +16,15 @@ from keyrelay.model.outcome import Fault
 from keyrelay.stores.dead_letter_rows import letter_of, row_of, unreadable_row
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
-from keyrelay.stores.rows import AnyRow, ids_beginning
+from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
-from keyrelay.stores.unreadable import Slice, Statement, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import (
+    AnyRow,
+    Slice,
+    Statement,
+    UnreadableRow,
+    read_rows,
+)
 
 NOUN = "trigger"
 MOST_TOGETHER = 200

@@ -14,8 +14,9 @@ from keyrelay.stores.definitions.guard import DefinitionGuard, read_indexes
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.seals import SealKeys, flaw_of
 from keyrelay.stores.definitions.secret_rows import sealed_of
-from keyrelay.stores.rows import AnyRow, ScopedId, ids_in, rows_of
+from keyrelay.stores.rows import ScopedId, ids_in, rows_of
 from keyrelay.stores.schema.tables import profiles
+from keyrelay.stores.unreadable import AnyRow
 from keyrelay.vault.vault import Vault
 
 _NONE = DefinitionIndex(broken="it belongs to no profile")

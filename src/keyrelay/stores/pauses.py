@@ -33,10 +33,9 @@ from keyrelay.model.audit_document import printable
 from keyrelay.model.pause import LONGEST_PAUSE, PauseRecord, SharedPause
 from keyrelay.model.world import World
 from keyrelay.stores.claims.heartbeat import LONGEST_HOST, time_at
-from keyrelay.stores.rows import AnyRow
 from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import pauses, secrets
-from keyrelay.stores.unreadable import Slice, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import AnyRow, Slice, UnreadableRow, read_rows
 
 KEPT = timedelta(seconds=30)  # what a worker cannot reach, unless it says so again
 _ALL_WORKERS = ""  # in place of a worker

@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import LargeBinary, Select, cast
+from sqlalchemy import LargeBinary, Row, Select, cast
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
-from keyrelay.stores.rows import AnyRow
 
 T = TypeVar("T")
 
+AnyRow = Row[tuple[object, ...]]
 Statement = Select[tuple[object, ...]]
 
 _ANY_REASON = "a value in its row is not what was written"
@@ -62,6 +62,28 @@ class Slice:
 
 
 ONE = Slice(0, 1)
+_MOST = 2**20
+
+
+async def read_all(
+    connection: AsyncConnection,
+    statement: Statement,
+    named: Mapping[str, object],
+    parse: Callable[[AnyRow], T],
+    most: int = _MOST,
+) -> list[T | UnreadableRow]:
+    """Read all rows of a statement, which are at `most` so many, as `read_rows` does.
+
+    Only if one of them cannot be read is the statement another than it was.
+    """
+    try:
+        found = (await connection.execute(statement, named)).all()
+    except (ValueError, TypeError, DBAPIError) as fault:
+        if not _is_of_a_value(connection, fault):
+            raise
+        rows = Slice(0, most)
+        return await read_rows(connection, statement.params(named), rows, parse)
+    return [_parsed(row, parse) for row in found]
 
 
 async def read_rows(

@@ -132,7 +132,7 @@ def status_of(
     return QueueStatus(
         state=_state_of(row),
         attempts=row.attempts,
-        accepted_at=_instant(row.accepted_at) or _EPOCH,
+        accepted_at=_instant(row.accepted_at),
         wait=TriggerWait(
             due=_instant(row.due), reason=row.reason or None, secret=row.waits_for
         ),

@@ -31,9 +31,9 @@ from keyrelay.stores.definitions.guard import recorded_generation
 from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.integrity import check_seals
 from keyrelay.stores.refusals import NotFound
-from keyrelay.stores.rows import AnyRow, ids_beginning
+from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import audit_records, profiles
-from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import ONE, AnyRow, Slice, UnreadableRow, read_rows
 from keyrelay.vault.vault import Vault
 
 _RECORDS = audit_records.c

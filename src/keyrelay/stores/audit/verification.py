@@ -20,9 +20,8 @@ from keyrelay.stores.audit.chain import (
     reach,
     start,
 )
-from keyrelay.stores.rows import AnyRow
 from keyrelay.stores.schema.tables import audit_chains, audit_records, wrapped_keys
-from keyrelay.stores.unreadable import Slice, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import AnyRow, Slice, UnreadableRow, read_rows
 
 _CHUNK = 1000
 

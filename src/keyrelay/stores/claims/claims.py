@@ -24,8 +24,8 @@ from keyrelay.model.ids import Beginnings
 from keyrelay.model.world import World
 from keyrelay.stores.claims import statements as claim_statements
 from keyrelay.stores.claims.heartbeat import Heartbeat, signed_on, time_at
+from keyrelay.stores.claims.mending import mend_claims
 from keyrelay.stores.claims.rows import (
-    ClaimRow,
     RowValues,
     claim_rows,
     encode,
@@ -35,6 +35,7 @@ from keyrelay.stores.claims.rows import (
     status_of,
 )
 from keyrelay.stores.claims.statements import Statements, statements_for
+from keyrelay.stores.claims.stored import StoredClaim, read_claims
 from keyrelay.stores.claims.upkeep import ClaimUpkeep, HeldClaims
 from keyrelay.stores.rows import ScopedId, ids_beginning
 from keyrelay.stores.schema.tables import claims as claims_table
@@ -65,15 +66,15 @@ class ClaimRecords:
 
     async def state(self, profile: str, id_: str) -> ClaimState | None:
         """Return what is written about a trigger. Raises Unavailable."""
-        row = await self.read((profile, id_))
-        if row is None:
+        found = await self.read(Arrival(profile=profile, id=id_))
+        if found is None:
             return None
-        return state_of(row, Owner.ALIVE if row.alive else Owner.DEAD)
+        return state_of(found, Owner.ALIVE if found.owner.alive else Owner.DEAD)
 
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return a trigger's status; None, it was never claimed. Raises Unavailable."""
-        row = await self.read((profile, id_))
-        return None if row is None else status_of(row)
+        found = await self.read(Arrival(profile=profile, id=id_))
+        return None if found is None else status_of(found)
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         return await ids_beginning(self.database, claims_table.c.id, profile, sought)
@@ -83,12 +84,14 @@ class ClaimRecords:
         async with self.database.reading() as connection:
             return frozenset(await connection.scalars(_KNOWN, {"ids": list(ids)}))
 
-    async def read(self, scoped: ScopedId) -> ClaimRow | None:
-        profile, id_ = scoped
+    async def read(self, arrival: Arrival) -> StoredClaim | None:
+        """Return the claim of the record's trigger. Raises Unavailable."""
         async with self.database.reading() as connection:
             now = await time_at(self.database, connection, self.world)
-            wanted = {"profile": profile, "id": id_, "now": now}
-            return (await connection.execute(_FIND, wanted)).one_or_none()
+            wanted = {"profile": arrival.profile, "id": arrival.id, "now": now}
+            asked = {id_of(arrival): arrival}
+            found = await read_claims(connection, _FIND, wanted, asked)
+        return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +135,11 @@ class ClaimStore:
             return True
         # Another worker may have taken this one for dead and its claims over.
         await self._heartbeat.beat_if_late()
-        row = await self.records.read(id_of(claimed))
-        return (
-            row is not None
-            and row.owner == self._heartbeat.id
-            and (row.generation, row.sequence) == (claimed.generation, claimed.sequence)
-        )
+        found = await self.records.read(claimed)
+        if found is None or found.owner.id != self._heartbeat.id:
+            return False
+        ours, known = claimed, found.arrival
+        return (ours.generation, ours.sequence) == (known.generation, known.sequence)
 
     async def state(self, profile: str, id_: str) -> ClaimState | None:
         return await self.records.state(profile, id_)
@@ -179,9 +181,12 @@ class ClaimStore:
         async with database.transaction() as connection:
             now = await time_at(database, connection, world)
             wanted = {"now": now, "rows": encode(asked)}
-            found = await connection.execute(self._statements.states, wanted)
-            known = {(row.profile, row.id): self._state(row) for row in found}
+            found = await read_claims(
+                connection, self._statements.states, wanted, asked
+            )
+            known = {id_of(each.arrival): self._state(each) for each in found}
             at = world.now()
+            await mend_claims(database, connection, found, at)
             judged = {id_: _at(at, judge(asked[id_], known[id_])) for id_ in known}
             if cancelled := [id_ for id_ in known if _is_cancelled(known[id_])]:
                 parameters = self._parameters(cancelled, at)
@@ -197,14 +202,14 @@ class ClaimStore:
         """Return the parameters of a statement that writes."""
         return {"ours": self._heartbeat.id, "now": now, "rows": encode(rows)}
 
-    def _state(self, row: ClaimRow) -> ClaimState:
-        if row.owner == self._heartbeat.id:
-            return state_of(row, Owner.OURS)
-        seems_dead = not row.alive
+    def _state(self, stored: StoredClaim) -> ClaimState:
+        owner = stored.owner
+        if owner.id == self._heartbeat.id:
+            return state_of(stored, Owner.OURS)
         # A worker that signed off has no row, and is gone for certain.
-        signed_off = row.alive is None
-        dead = seems_dead and (signed_off or self._heartbeat.can_judge_others())
-        return state_of(row, Owner.DEAD if dead else Owner.ALIVE)
+        signed_off = owner.alive is None
+        dead = signed_off or (not owner.alive and self._heartbeat.can_judge_others())
+        return state_of(stored, Owner.DEAD if dead else Owner.ALIVE)
 
 
 @asynccontextmanager

@@ -25,8 +25,10 @@ from keyrelay.model.world import World
 from keyrelay.stores.claims import statements as claim_statements
 from keyrelay.stores.claims.heartbeat import time_at
 from keyrelay.stores.claims.listing import list_claims
-from keyrelay.stores.claims.rows import ClaimRow, encode, status_of
+from keyrelay.stores.claims.rows import encode, status_of
+from keyrelay.stores.claims.stored import StoredClaim, read_claims
 from keyrelay.stores.schema.tables import claims, dead_letters
+from keyrelay.stores.unreadable import AnyRow, UnreadableRow, read_all
 
 _c = claims.c
 _STATUSES = {
@@ -129,32 +131,44 @@ async def _find(
     if not ids:
         return {}
     wanted = {"profile": profile, "ids": list(ids)}
-    rows = (await connection.execute(_STANDING, wanted | {"now": now})).all()
-    letters = {
-        letter.trigger: QueueStatus(
-            state=TriggerState.BURIED,
-            attempts=letter.attempts,
-            accepted_at=letter.buried_at,
-            settled_at=letter.buried_at,
-        )
-        for letter in await connection.execute(_LETTERS, wanted)
-    }
-    buried = {id_: _Found(status=status) for id_, status in letters.items()}
-    return buried | {row.id: _found(row, buried) for row in rows}
+    claimed = await read_claims(connection, _STANDING, wanted | {"now": now}, {})
+    letters = await read_all(connection, _LETTERS, wanted, _letter)
+    buried = dict(_burial(each) for each in letters)
+    return buried | {each.arrival.id: _found(each, buried) for each in claimed}
 
 
-def _found(row: ClaimRow, letters: Collection[str]) -> _Found:
-    status = status_of(row)
+def _letter(row: AnyRow) -> tuple[str, QueueStatus]:
+    if not isinstance(row.attempts, int):
+        raise TypeError  # SQLite keeps a value of any type in any column
+    buried_at: datetime = row.buried_at
+    return row.trigger, _buried(row.attempts, buried_at)
+
+
+def _burial(letter: tuple[str, QueueStatus] | UnreadableRow) -> tuple[str, _Found]:
+    if isinstance(letter, UnreadableRow):
+        return letter.text("trigger"), _Found(status=_buried(0, None))
+    id_, status = letter
+    return id_, _Found(status=status)
+
+
+def _buried(attempts: int, at: datetime | None) -> QueueStatus:
+    return QueueStatus(
+        state=TriggerState.BURIED, attempts=attempts, accepted_at=at, settled_at=at
+    )
+
+
+def _found(stored: StoredClaim, letters: Collection[str]) -> _Found:
+    status, id_ = status_of(stored), stored.arrival.id
     claimed = status.state is TriggerState.LEASED
     # Its letter is dropped once the trigger is in the log again.
-    redriven = status.state is TriggerState.BURIED and row.id not in letters
+    redriven = status.state is TriggerState.BURIED and id_ not in letters
     if redriven:
         status = replace(status, state=TriggerState.WAITING, attempts=0)
     return _Found(
         status=status,
-        available=claimed and not row.alive,
+        available=claimed and not stored.owner.alive,
         redriven=redriven,
-        cut=not redriven and (row.cut or claimed),
+        cut=not redriven and (stored.arrival.cut or claimed),
     )
 
 

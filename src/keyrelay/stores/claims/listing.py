@@ -11,16 +11,19 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.model.audit_document import Document, decode
+from keyrelay.model.audit_document import Document
 from keyrelay.model.backlog import (
     DUE_IN_TIME,
     QueueEntry,
     QueueQuery,
     TriggerWait,
 )
+from keyrelay.model.documents import parse_document
 from keyrelay.stores.claims import statements
-from keyrelay.stores.claims.rows import ClaimRow, status_of
+from keyrelay.stores.claims.rows import status_of
+from keyrelay.stores.claims.stored import StoredClaim, read_claims
 from keyrelay.stores.schema.tables import audit_records
+from keyrelay.stores.unreadable import AnyRow, UnreadableRow, read_all
 
 _PAGE = 500  # claims read at once
 _PAGE_OF_CLAIMS = statements.unsettled()
@@ -43,15 +46,16 @@ async def list_claims(
     while full:
         named = {"profile": profile, "after": after, "most": _PAGE}
         async with database.reading() as connection:
-            rows = (await connection.execute(_PAGE_OF_CLAIMS, named)).all()
-            ids = [row.id for row in rows]
+            page = await read_claims(connection, _PAGE_OF_CLAIMS, named, {}, _PAGE)
+            ids = [each.arrival.id for each in page]
             records = await _last_records(connection, profile, ids)
-        for row in rows:
-            after = row.id
-            entry = _entry(row, records.get(row.id, {}))
+        # The id that comes last does not lead on where it is damaged itself.
+        full = len(page) == _PAGE and page[-1].arrival.id != after
+        for stored in page:
+            after = stored.arrival.id
+            entry = _entry(stored, records.get(after, {}))
             if _matches(entry, query):
                 yield entry
-        full = len(rows) == _PAGE
 
 
 async def _last_records(
@@ -60,8 +64,10 @@ async def _last_records(
     """Return of each trigger what its attempts and changes say, the last over all."""
     known: dict[str, Document] = {}
     wanted = {"profile": profile, "ids": ids}
-    for trigger, text in await connection.execute(_ABOUT, wanted):
-        document = decode(text) or {}
+    for record in await read_all(connection, _ABOUT, wanted, _about):
+        if isinstance(record, UnreadableRow):
+            continue
+        trigger, document = record
         if document.get("kind") == "attempt":
             known[trigger] = document
         else:
@@ -70,14 +76,18 @@ async def _last_records(
     return known
 
 
-def _entry(row: ClaimRow, record: Document) -> QueueEntry:
-    status = status_of(row)
+def _about(row: AnyRow) -> tuple[str, Document]:
+    return row.trigger, parse_document(str(row.document))
+
+
+def _entry(stored: StoredClaim, record: Document) -> QueueEntry:
+    status = status_of(stored)
     secret = record.get("waits_for") if status.state in DUE_IN_TIME else None
     wait = status.wait
     if wait.reason is None:  # a person changed it since, or it was claimed before
         wait = TriggerWait(reason=_text(record.get("reason")), secret=_text(secret))
     return QueueEntry(
-        id=row.id,
+        id=stored.arrival.id,
         action=_text(record.get("action")),
         key=None,
         status=replace(status, wait=wait),

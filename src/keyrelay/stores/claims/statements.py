@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from keyrelay.databases.database import Database
-from keyrelay.model.claim import SETTLED
+from keyrelay.model.claim import EARLIEST, SETTLED
 from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import claims, profiles, workers
 
@@ -32,6 +32,7 @@ _ID = {"profile": "VARCHAR", "id": "VARCHAR"}
 _SEQUENCE = {"generation": "INTEGER", "sequence": "INTEGER"}
 _ATTEMPTS = {"attempts": "INTEGER", "cut": "BOOLEAN", "done": "VARCHAR"}
 _WAIT = {"reason": "VARCHAR", "waits_for": "VARCHAR"}
+_KEPT = {"status": "VARCHAR", "owner": "VARCHAR", "is_dated": "BOOLEAN"}
 _CLAIMED_SEQUENCE = {"claimed_generation": "INTEGER", "claimed_sequence": "INTEGER"}
 
 _CLAIM = """
@@ -54,6 +55,21 @@ SET generation = rows.generation, sequence = rows.sequence,
   claimed_at = CASE
     WHEN claims.generation < rows.generation THEN :now ELSE claims.claimed_at
   END
+FROM ({rows}) AS rows
+WHERE claims.profile = rows.profile AND claims.id = rows.id
+"""
+
+# What was damaged: if it was settled, it is forgotten a window from now. A claim of
+# which is not known since when it stands keeps saying so, with the `unknown` instant.
+_MEND = """
+UPDATE claims
+SET generation = rows.generation, sequence = rows.sequence,
+  attempts = rows.attempts, cut = rows.cut, done = rows.done,
+  status = rows.status, owner = rows.owner, reason = NULL, waits_for = NULL,
+  settled_at = CASE
+    WHEN rows.status IN ('done', 'buried', 'cancelled') THEN :now
+  END,
+  claimed_at = CASE WHEN rows.is_dated THEN claims.claimed_at ELSE :unknown END
 FROM ({rows}) AS rows
 WHERE claims.profile = rows.profile AND claims.id = rows.id
 """
@@ -136,6 +152,12 @@ def find() -> Select[tuple[object, ...]]:
     return _state(claims).where(at)
 
 
+def mend(database: Database) -> TextClause:
+    """Write damaged claims anew, as they are understood."""
+    kept = _ID | _SEQUENCE | _ATTEMPTS | _KEPT
+    return _writing(_MEND, _rows(database, kept))
+
+
 def write_ahead(database: Database) -> TextClause:
     """Claim triggers that no worker has read; return those that had no claim."""
     return _writing(_WRITE_AHEAD, _rows(database, _ID | {"status": "VARCHAR"}))
@@ -178,6 +200,7 @@ def _writing(sql: str, rows: str) -> TextClause:
     known = (
         bindparam("ours", type_=String),
         bindparam("now", type_=Instant),
+        bindparam("unknown", EARLIEST, type_=Instant),
         bindparam("rows", type_=String),
     )
     used = [each for each in known if f":{each.key}" in sql + rows]

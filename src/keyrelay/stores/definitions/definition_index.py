@@ -15,7 +15,6 @@ from keyrelay.stores.definitions.seals import (
     head_seal,
     message_of,
 )
-from keyrelay.stores.rows import AnyRow
 from keyrelay.stores.schema.tables import (
     actions,
     definition_entries,
@@ -23,6 +22,7 @@ from keyrelay.stores.schema.tables import (
     policies,
     secrets,
 )
+from keyrelay.stores.unreadable import AnyRow
 from keyrelay.vault import set_hash
 
 TABLES: Mapping[Noun, Table] = {

@@ -28,8 +28,14 @@ from keyrelay.stores.definitions.listing import (
     require_own_name,
 )
 from keyrelay.stores.refusals import NotFound
-from keyrelay.stores.rows import AnyRow, ids_beginning, rows_of
-from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
+from keyrelay.stores.rows import ids_beginning, rows_of
+from keyrelay.stores.unreadable import (
+    ONE,
+    AnyRow,
+    UnreadableRow,
+    read_rows,
+    require_readable,
+)
 
 _SORTS = {
     "name": "folded",

@@ -30,8 +30,9 @@ from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.seals import IndexEntry, SealKeys, flaw_of
 from keyrelay.stores.definitions.secret_rows import sealed_of
 from keyrelay.stores.definitions.view import Kept, View
-from keyrelay.stores.rows import AnyRow, ScopedId, ids_in, log_left_out, rows_of
+from keyrelay.stores.rows import ScopedId, ids_in, log_left_out, rows_of
 from keyrelay.stores.schema.tables import changes, installation
+from keyrelay.stores.unreadable import AnyRow
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from keyrelay.stores.definitions.indexing import rebuild
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.integrity import opening_flaw
-from keyrelay.stores.rows import AnyRow, rows_of
+from keyrelay.stores.rows import rows_of
 from keyrelay.stores.schema.tables import (
     definition_heads,
     installation,
@@ -27,6 +27,7 @@ from keyrelay.stores.schema.tables import (
     secret_versions,
     secrets,
 )
+from keyrelay.stores.unreadable import AnyRow
 from keyrelay.vault.framing import frame
 from keyrelay.vault.vault import Vault
 
