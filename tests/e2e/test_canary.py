@@ -98,6 +98,7 @@ def talkative(home: Home, tmp_path: Path) -> Home:
     )
 
 
+@pytest.mark.timeout(600)  # dozens of commands, each a process
 async def test_no_canary_is_ever_shown_or_written(
     talkative: Home,
     postfix: Postfix,
