@@ -81,3 +81,10 @@ def _read(row: AnyRow) -> DeadLetter:
         attempts=row.attempts,
         buried_at=row.buried_at,
     )
+
+
+def id_of(row: AnyRow) -> str:
+    """Return the id of the letter's trigger. Raises TypeError for what is no text."""
+    if not isinstance(row.trigger, str):
+        raise TypeError
+    return row.trigger

@@ -13,16 +13,16 @@ from keyrelay.model.audit import Change
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Fault
-from keyrelay.stores.dead_letter_rows import letter_of, row_of, unreadable_row
+from keyrelay.stores.dead_letter_rows import id_of, letter_of, row_of, unreadable_row
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
 from keyrelay.stores.unreadable import (
-    AnyRow,
     Slice,
     Statement,
     UnreadableRow,
+    read_all,
     read_rows,
 )
 
@@ -30,8 +30,6 @@ NOUN = "trigger"
 MOST_TOGETHER = 200
 
 _LETTERS = dead_letters.c
-
-_ALL = Slice(0, 2**31 - 1)
 
 StoredLetter = DeadLetter | UnreadableRow
 Refusal = NotFound | EditedMeanwhile
@@ -96,7 +94,7 @@ class DeadLetterStore:
         """Return the ids of the triggers of all matching letters, on any page."""
         wanted = _matching(select(_LETTERS.trigger), profile, query)
         async with self.database.reading() as connection:
-            found = await read_rows(connection, wanted, _ALL, _id_of)
+            found = await read_all(connection, wanted, {}, id_of)
         return [
             row.text("trigger") if isinstance(row, UnreadableRow) else row
             for row in found
@@ -209,7 +207,7 @@ async def _burials(
     wanted = _of_triggers(dates, profile, readable)
     standing = {id_: _burial_of(letter) for id_, letter in whole.items()}
     found = await read_rows(
-        connection, wanted, _among(letters), lambda row: (_id_of(row), row.buried_at)
+        connection, wanted, _among(letters), lambda row: (id_of(row), row.buried_at)
     )
     for row in found:
         match row:
@@ -247,10 +245,3 @@ def _of_triggers(chosen: Statement, profile: str, ids: Sequence[str]) -> Stateme
 
 def _among(things: Sized) -> Slice:
     return Slice(0, max(1, len(things)))
-
-
-def _id_of(row: AnyRow) -> str:
-    """Raises TypeError for what is no text."""
-    if not isinstance(row.trigger, str):
-        raise TypeError
-    return row.trigger

@@ -62,7 +62,7 @@ class Slice:
 
 
 ONE = Slice(0, 1)
-_MOST = 2**20
+_MOST = 2**31 - 1
 
 
 async def read_all(

@@ -94,6 +94,38 @@ def test_what_cannot_be_read_in_the_queue_is_buried_and_holds_nothing_up(
     assert keyrelay("dead-letter", "drop", "t2", "--yes").out == "t2\n"
 
 
+def test_whatever_is_damaged_in_the_queue_all_is_shown_and_all_comes_to_an_end(
+    keyrelay: Keyrelay,
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    damages = (
+        *("attempts = 'many'", "settlement = 'words'", "reason = x'ff'"),
+        *("held = x'ff'", "due = 'words'", "waits_for = x'ff'", "action = x'ff'"),
+        *("accepted_at = 'words'", "key = x'ff'", "token = x'ff'", "done = 'words'"),
+    )
+    ids = [f"t{number}" for number in range(len(damages))]
+    for id_ in ids:
+        keyrelay("trigger", "publish", "--action", "tell", "--id", id_)
+    for id_, damage in zip(ids, damages, strict=True):
+        one = f"UPDATE triggers SET {damage} WHERE id = '{id_}'"  # noqa: S608
+        execute(keyrelay, one, file="queue.db")
+
+    listed = keyrelay("trigger", "list", "--json").documents
+    table = keyrelay("trigger", "list")
+    shown = [keyrelay("trigger", "show", id_) for id_ in ids]
+    held = keyrelay("trigger", "hold", ids[0], ids[-1])
+    released = keyrelay("trigger", "release", ids[0], ids[-1])
+    worked = keyrelay("worker", "--drain")
+    ended = [keyrelay("trigger", "show", id_, "--json").document for id_ in ids]
+
+    assert [each["id"] for each in listed] == ids
+    assert (table.code, {each.code for each in shown}) == (0, {0})
+    assert (held.out.split(), held.code) == ([ids[0], ids[-1]], 0), held.err
+    assert (released.out.split(), released.code) == ([ids[0], ids[-1]], 0), released.err
+    assert {each["state"] for each in ended} == {"buried"}, worked.err
+    assert "Traceback" not in worked.err
+
+
 @pytest.mark.parametrize("noun", ["secret", "action", "policy"])
 def test_a_definition_that_cannot_be_read_is_listed_shown_and_deleted(
     keyrelay: Keyrelay, noun: str

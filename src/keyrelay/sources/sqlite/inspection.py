@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,11 +28,14 @@ from keyrelay.model.ids import Beginnings
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.sources.sqlite.rows import (
     Held,
+    entry_of,
+    instant_of,
     status_of,
-    to_instant,
+    text_of,
     to_microseconds,
 )
 from keyrelay.sources.sqlite.schema import triggers
+from keyrelay.sources.sqlite.statements import STRANDED
 
 _t = triggers.c
 
@@ -49,7 +52,7 @@ _IS_WAITING = and_(_t.token.is_(None), _t.held.is_(None))
 _IS: dict[TriggerState, ColumnElement[bool]] = {
     TriggerState.WAITING: and_(_IS_WAITING, _t.attempts == 0),
     TriggerState.RETRYING: and_(_IS_WAITING, _t.attempts > 0),
-    TriggerState.HELD: _t.held == Held.HELD.value,
+    TriggerState.HELD: and_(_t.held.is_not(None), _t.held != Held.CANCELLING.value),
     TriggerState.CANCELLING: _t.held == Held.CANCELLING.value,
     TriggerState.LEASED: _t.token.is_not(None),
 }
@@ -116,9 +119,7 @@ async def entries(
             page = (await connection.execute(wanted, named)).all()
         for row in page:
             after = row.sequence
-            yield QueueEntry(
-                id=row.id, action=row.action, key=row.key, status=status_of(row)
-            )
+            yield entry_of(row)
         full = len(page) == _PAGE
 
 
@@ -147,7 +148,7 @@ async def beginning(
     found = select(_t.id).where(_t.profile == profile, begins(_t.id, sought.texts))
     async with database.reading() as connection:
         ordered = found.order_by(_t.id).limit(sought.most)
-        return (await connection.scalars(ordered)).all()
+        return [text_of(id_) for id_ in await connection.scalars(ordered)]
 
 
 def _trigger(body: object) -> Trigger | None:
@@ -168,7 +169,7 @@ async def depth(database: Database, now: datetime) -> Depth:
         waiting=unsettled - leased,
         due=due,
         leased=leased,
-        age=timedelta() if first is None else now - to_instant(first),
+        age=now - (instant_of(first) or now),
     )
 
 
@@ -178,7 +179,7 @@ async def outlook(database: Database, now: datetime, most: int) -> Outlook:
     async with database.reading() as connection:
         due = (await connection.execute(_SOME_DUE, at | {"most": most})).scalar_one()
         first = (await connection.execute(_NEXT, at)).scalar_one()
-    return Outlook(due=due, next=None if first is None else to_instant(first))
+    return Outlook(due=due, next=instant_of(first))
 
 
 async def is_any_due_after(database: Database, microseconds: int) -> bool:
@@ -186,6 +187,13 @@ async def is_any_due_after(database: Database, microseconds: int) -> bool:
     async with database.reading() as connection:
         found = await connection.execute(_DUE_AFTER, {"latest": microseconds})
         return bool(found.scalar_one())
+
+
+async def is_any_stranded(database: Database) -> bool:
+    """Return whether any trigger would never be due, which takes a look at each."""
+    async with database.reading() as connection:
+        found = await connection.execute(STRANDED.limit(1))
+        return found.first() is not None
 
 
 async def waited_for(database: Database) -> Sequence[str]:

@@ -16,7 +16,13 @@ from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.model.backlog import TriggerState
 from keyrelay.model.intervention import Act, ActEffect, Intervened, judge
 from keyrelay.sources.sqlite import statements
-from keyrelay.sources.sqlite.rows import Columns, Held, status_of, to_microseconds
+from keyrelay.sources.sqlite.rows import (
+    Columns,
+    Held,
+    entry_of,
+    is_due,
+    to_microseconds,
+)
 from keyrelay.sources.sqlite.writes import Writes, advance
 
 Standing = Row[*tuple[object, ...]]
@@ -101,16 +107,16 @@ async def _standing(
 
 
 def _judged(act: Act, row: Standing, now: datetime) -> Intervened:
-    status, at = status_of(row), to_microseconds(now)
-    is_due = row.due is not None and row.due <= at
-    effect = judge(act, _available(status.state) if is_due else status.state)
-    if act is Act.RETRY and effect is ActEffect.APPLIED and (is_due or row.due is None):
+    entry, due = entry_of(row), is_due(row, now)
+    status = entry.status
+    effect = judge(act, _available(status.state) if due else status.state)
+    if act is Act.RETRY and effect is ActEffect.APPLIED and (due or row.due is None):
         effect = ActEffect.ALREADY
     return Intervened(
         id=row.id,
         effect=effect,
         status=status,
-        action=row.action,
+        action=entry.action,
         cut=row.cut or status.state is TriggerState.LEASED,
     )
 

@@ -102,6 +102,13 @@ class Operations:
             log.warning("triggers due too late are due now", extra=said)
             self.wakeup.wake(forward)
 
+    async def resume(self) -> None:
+        """Make due, and say so, what would never be."""
+        if resumed := await self.writes.resume():
+            said = {"triggers": resumed, "reason": "their rows are damaged"}
+            log.warning("triggers that nothing would make due are due now", extra=said)
+            self.wakeup.wake(resumed)
+
     async def _bury(self, loans: Sequence[UnreadableLoan]) -> None:
         """Bury what holds no trigger. If that fails, it is lent again in time."""
         now = self.writes.world.now()

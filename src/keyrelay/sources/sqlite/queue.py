@@ -180,6 +180,8 @@ async def _running(
         is_paused=is_paused,
     )
     await operations.bring_forward()
+    if bury is not leave_leased:  # a worker's: others need not look at each row
+        await operations.resume()
     queue = SqliteQueue(
         _operations=operations,
         _upkeep=asyncio.create_task(operations.run_upkeep()),

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
+import msgspec
 from sqlalchemy import Row
 
-from keyrelay.model.backlog import QueueStatus, TriggerState, TriggerWait
+from keyrelay.model.backlog import QueueEntry, QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.dead_letter import UnreadableTrigger
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
@@ -21,6 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # The end of a token whose lease follows one that ended unsettled.
 AFTER_CUT = "-cut"
+_PARTS = msgspec.json.Decoder(list[str])
 
 
 class Settled(StrEnum):
@@ -106,42 +108,58 @@ def loan(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan:
     """Return the loan in a row of `LEND`. Raises MalformedTrigger, and nothing else."""
     # SQLite keeps a value of any type in any column.
     body = row.body if isinstance(row.body, bytes) else b""
+    number, accepted_at = _count(row.attempts), instant_of(row.accepted_at)
     try:
-        trigger, done = Trigger.decode(body), frozenset(json.loads(row.done))
-        accepted_at = to_instant(row.accepted_at)
-    except (ValueError, TypeError, OverflowError):
+        trigger, done = Trigger.decode(body), frozenset(_PARTS.decode(row.done))
+    except (ValueError, TypeError, msgspec.MsgspecError):
         raise MalformedTrigger("it is not what was written") from None
+    if not number or accepted_at is None:
+        raise MalformedTrigger("it is not what was written")
+    is_last = row.token.endswith(AFTER_CUT)
     return SqliteLoan(
         token=row.token,
         trigger=trigger.dated(accepted_at),
-        number=row.attempts,
-        unsettled=_cut_leases(row) if row.cut else None,
+        number=number,
+        unsettled=CutLeases(since=accepted_at, is_last=is_last) if row.cut else None,
         done=done,
         order=order,
     )
 
 
-def _cut_leases(row: Row[*tuple[object, ...]]) -> CutLeases:
-    since = to_instant(row.accepted_at)
-    return CutLeases(since=since, is_last=row.token.endswith(AFTER_CUT))
+def entry_of(row: Row[*tuple[object, ...]]) -> QueueEntry:
+    return QueueEntry(
+        id=text_of(row.id),
+        action=_words(row.action),
+        key=_words(row.key),
+        status=status_of(row),
+    )
 
 
 def status_of(
     row: Row[*tuple[object, ...]], trigger: Trigger | None = None
 ) -> QueueStatus:
+    """Return where the trigger of a row stands, whatever else the row holds."""
+    state, reason = _state_of(row), _words(row.reason)
+    if row.settled_at is not None and _settled_as(row) is None:
+        reason = "its row is damaged: its last audit record says how it ended"
     return QueueStatus(
-        state=_state_of(row),
-        attempts=row.attempts,
-        accepted_at=_instant(row.accepted_at),
+        state=state,
+        attempts=_count(row.attempts) or 0,
+        accepted_at=instant_of(row.accepted_at),
         wait=TriggerWait(
-            due=_instant(row.due), reason=row.reason or None, secret=row.waits_for
+            due=instant_of(row.due), reason=reason, secret=_words(row.waits_for)
         ),
-        settled_at=_instant(row.settled_at),
+        settled_at=instant_of(row.settled_at),
         trigger=trigger,
     )
 
 
-def _instant(microseconds: object) -> datetime | None:
+def is_due(row: Row[*tuple[object, ...]], now: datetime) -> bool:
+    due = instant_of(row.due)
+    return due is not None and due <= now
+
+
+def instant_of(microseconds: object) -> datetime | None:
     """Return the instant; None, there is none, or it cannot be read."""
     try:
         return to_instant(microseconds) if isinstance(microseconds, int) else None
@@ -149,27 +167,48 @@ def _instant(microseconds: object) -> datetime | None:
         return None
 
 
+def _count(number: object) -> int | None:
+    """Return how many there are; None if it cannot be read."""
+    return number if isinstance(number, int) and 0 <= number < 2**31 else None
+
+
 def _state_of(row: Row[*tuple[object, ...]]) -> TriggerState:
-    if row.settlement is not None:
-        return TriggerState(row.settlement)
+    settlement = _settled_as(row)
+    if settlement is not None:
+        return TriggerState(settlement)
+    if row.settled_at is not None:
+        return TriggerState.DONE
     if row.held is not None:
-        return TriggerState(row.held)
+        is_ending = row.held == Held.CANCELLING
+        return TriggerState.CANCELLING if is_ending else TriggerState.HELD
     if row.token is not None:
         return TriggerState.LEASED
-    return TriggerState.RETRYING if row.attempts else TriggerState.WAITING
+    is_new = _count(row.attempts) == 0
+    return TriggerState.WAITING if is_new else TriggerState.RETRYING
+
+
+def _settled_as(row: Row[*tuple[object, ...]]) -> Settled | None:
+    """Return how the trigger was settled; None, it was not, or that cannot be read."""
+    try:
+        return Settled(row.settlement)
+    except ValueError:
+        return None
 
 
 def unreadable(row: Row[*tuple[object, ...]]) -> UnreadableLoan:
     """Return the loan in a row of `LEND` that holds no trigger."""
     body = row.body
-    raw = body if isinstance(body, bytes) else _text(body).encode()
+    raw = body if isinstance(body, bytes) else text_of(body).encode()
     return UnreadableLoan(
         token=row.token,
-        key=None if row.key is None else _text(row.key),
+        key=None if row.key is None else text_of(row.key),
         trigger=UnreadableTrigger(
-            profile=_text(row.profile), id=_text(row.id), raw=raw, done=_text(row.done)
+            profile=text_of(row.profile),
+            id=text_of(row.id),
+            raw=raw,
+            done=text_of(row.done),
         ),
-        attempts=row.attempts - 1,
+        attempts=max((_count(row.attempts) or 0) - 1, 0),
     )
 
 
@@ -178,7 +217,7 @@ def ended(token: str, kind: Settled, at: datetime) -> Columns:
     return _columns(token) | {"ended_at": to_microseconds(at), "kind": kind.value}
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a value as text: SQLite keeps one of any type in any column."""
     match value:
         case None:
@@ -187,6 +226,10 @@ def _text(value: object) -> str:
             return value.decode("utf-8", "replace")
         case _:
             return str(value)
+
+
+def _words(value: object) -> str | None:
+    return None if value in (None, "") else text_of(value)
 
 
 def _columns(token: str) -> Columns:

@@ -169,6 +169,23 @@ BRING_FORWARD = (
     )
 )
 
+# A row without a due time that nothing explains: no earlier one of its key, no person.
+_earlier = triggers.alias("earlier")
+_EARLIER = select(_earlier.c.sequence).where(
+    _earlier.c.profile == _t.profile,
+    _earlier.c.key == _t.key,
+    _earlier.c.settled_at.is_(None),
+    _earlier.c.sequence < _t.sequence,
+)
+STRANDED = select(_t.sequence).where(
+    _t.settled_at.is_(None), _t.due.is_(None), _t.held.is_(None), ~_EARLIER.exists()
+)
+RESUME = (
+    update(triggers)
+    .where(_t.sequence.in_(STRANDED.limit(bindparam("most"))))
+    .values(due=bindparam("now"))
+)
+
 FORGET = delete(triggers).where(
     _t.sequence.in_(
         select(_t.sequence)
@@ -177,8 +194,10 @@ FORGET = delete(triggers).where(
     )
 )
 
+# Its letter is there: a settlement that cannot be read was a burial.
 UNBURY = delete(triggers).where(
     _t.profile == bindparam("of_profile"),
     _t.id == bindparam("of_id"),
-    _t.settlement == Settled.BURIED.value,
+    _t.settled_at.is_not(None),
+    func.coalesce(_t.settlement, "").not_in([Settled.DONE, Settled.CANCELLED]),
 )

@@ -19,7 +19,7 @@ from keyrelay.model.settlement import LONGEST_WAIT, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import statements
-from keyrelay.sources.sqlite.inspection import is_any_due_after
+from keyrelay.sources.sqlite.inspection import is_any_due_after, is_any_stranded
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.rows import (
     Columns,
@@ -163,6 +163,13 @@ class Writes:
             "ends_at": to_microseconds(now + self.options.lease),
         }
         return await self._in_steps(statements.BRING_FORWARD, named)
+
+    async def resume(self) -> int:
+        """Make due what would never be: its key or its due time is damaged."""
+        if not await is_any_stranded(self.database):
+            return 0
+        now = to_microseconds(self.world.now())
+        return await self._in_steps(statements.RESUME, {"now": now})
 
     async def forget(self) -> int:
         """Delete the triggers that were settled longer ago than they are remembered."""
