@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from keyrelay.model.audit import Change
 from keyrelay.model.audit_document import Document, read_instant
 from keyrelay.model.outcome import Fault
 from keyrelay.model.recorded import RecordedAttempt
@@ -9,16 +10,27 @@ from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 
 
 def recorded_attempt(document: Document) -> RecordedAttempt | None:
-    """Read how an attempt ended; None if the document is not that of an attempt."""
-    started_at, ended_at = map(
-        read_instant, (document.get("started_at"), document.get("at"))
-    )
-    settlement = _settlement_in(document)
+    """Read how an attempt ended; None if the document is not that of an attempt.
+
+    A cancellation counts as one that ended the trigger: nothing is left to attempt.
+    """
+    ended_at, is_cancelled = read_instant(document.get("at")), _is_cancelled(document)
+    began = "at" if is_cancelled else "started_at"
+    started_at = read_instant(document.get(began))
+    settlement = Done() if is_cancelled else _settlement_in(document)
     if started_at is None or ended_at is None or settlement is None:
         return None
     return RecordedAttempt(
         started_at=started_at, ended_at=ended_at, settlement=settlement
     )
+
+
+def _is_cancelled(document: Document) -> bool:
+    match document:
+        case {"kind": "change", "noun": "trigger", "change": Change.CANCELLED}:
+            return True
+        case _:
+            return False
 
 
 def _settlement_in(document: Document) -> Settlement | None:

@@ -9,6 +9,7 @@ had got to; everything else is small, and is copied again.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import RowMapping, Select, Table, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +27,13 @@ from keyrelay.stores.schema.tables import (
     workers,
     wrapped_keys,
 )
+from keyrelay.stores.unreadable import (
+    AnyRow,
+    Slice,
+    is_of_a_value,
+    read_all,
+    read_rows,
+)
 
 CHUNK = 1000  # rows in one transaction of the target
 
@@ -36,6 +44,7 @@ _WHOLE = [table for table in metadata.sorted_tables if table not in _APART]
 _ALL = (*_WHOLE, audit_chains, audit_records)
 
 _RECORDS = audit_records.c
+_HEARTBEATS = select(workers)
 
 
 class NotCopied(Exception):
@@ -96,8 +105,10 @@ class Copying:
     async def _refuse_workers(self) -> None:
         for database in (self.source, self.target):
             async with database.reading() as connection:
-                until = await connection.scalar(select(func.max(workers.c.alive_until)))
-            if until is not None and until > self.world.now():
+                found = await read_all(connection, _HEARTBEATS, {}, _until)
+            now = self.world.now()
+            # One that cannot be read is no live worker's: that would write it anew.
+            if any(isinstance(until, datetime) and until > now for until in found):
                 raise NotCopied("workers are at work: stop them all, and wait a minute")
 
     async def _refuse_strangers(self) -> None:
@@ -133,10 +144,15 @@ class Copying:
     async def _add(
         self, source: AsyncConnection, wanted: Select[*tuple[object, ...]], table: Table
     ) -> None:
-        async with source.stream(wanted) as rows:
-            async for chunk in rows.mappings().partitions(CHUNK):
-                await self._insert(table, chunk)
-                self.done[table.name] += len(chunk)
+        try:
+            async with source.stream(wanted) as rows:
+                async for chunk in rows.mappings().partitions(CHUNK):
+                    await self._insert(table, chunk)
+                    self.done[table.name] += len(chunk)
+        except (ValueError, TypeError, DBAPIError) as fault:
+            if not is_of_a_value(source, fault):
+                raise
+            raise await _unreadable(source, table) from None
 
     async def _insert(self, table: Table, chunk: Sequence[RowMapping]) -> None:
         rows = [dict(row) for row in chunk]
@@ -165,6 +181,29 @@ async def count(connection: AsyncConnection) -> Mapping[str, int]:
         for table in _ALL
     }
     return {name: number or 0 for name, number in rows.items()}
+
+
+async def _unreadable(source: AsyncConnection, table: Table) -> NotCopied:
+    """Name the first row of the table that cannot be read."""
+    ordered = select(table).order_by(*table.primary_key)
+    which, offset, found = "", 0, True
+    while found and not which:
+        page = Slice(offset, CHUNK)
+        rows = await read_rows(source, ordered, page, lambda _: None)
+        for row in rows:
+            if row is not None:
+                which = " ".join(row.text(key.name) for key in table.primary_key)
+                break
+        offset, found = offset + CHUNK, bool(rows)
+    return NotCopied(
+        f"the row {which} of {table.name} in the source cannot be read: delete it, or"
+        " restore it from a backup"
+    )
+
+
+def _until(row: AnyRow) -> datetime:
+    until: datetime = row.alive_until
+    return until
 
 
 async def _state_of(connection: AsyncConnection) -> SourceState:

@@ -79,7 +79,7 @@ async def read_all(
     try:
         found = (await connection.execute(statement, named)).all()
     except (ValueError, TypeError, DBAPIError) as fault:
-        if not _is_of_a_value(connection, fault):
+        if not is_of_a_value(connection, fault):
             raise
         rows = Slice(0, most)
         return await read_rows(connection, statement.params(named), rows, parse)
@@ -101,7 +101,7 @@ async def read_rows(
         found = (await connection.execute(chosen)).all()
     except (ValueError, TypeError, DBAPIError) as fault:
         # SQLite keeps a value of any type in any column, and text that is no UTF-8.
-        if not _is_of_a_value(connection, fault):
+        if not is_of_a_value(connection, fault):
             raise
         if rows.amount == 1:
             return [*await _as_they_stand(connection, chosen)]
@@ -128,7 +128,7 @@ def _for_json(value: object) -> object:
             return str(value)
 
 
-def _is_of_a_value(connection: AsyncConnection, fault: Exception) -> bool:
+def is_of_a_value(connection: AsyncConnection, fault: Exception) -> bool:
     """Tell a value that cannot be read from a database that does not answer."""
     if connection.dialect.name != "sqlite":
         return False

@@ -26,7 +26,7 @@ from keyrelay.stores.claims import listing
 from keyrelay.stores.claims.claims import ClaimStore
 from keyrelay.stores.claims.interventions import ClaimInterventions
 from keyrelay.stores.schema.tables import claims as claims_table
-from tests.contract.stores.claims import FIRST, DatabaseOffice, ending, settle
+from tests.contract.stores.claims import FIRST, LEASE, DatabaseOffice, ending, settle
 from tests.contract.stores.ground import Ground, on_sqlite
 from tests.contract.stores.house import House
 from tests.contract.stores.records import record
@@ -282,3 +282,21 @@ async def test_a_damaged_record_or_letter_hides_no_claim(
 
     assert [each.id for each in listed] == ["t1", "t2"]
     assert listed[1].action is not None
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+async def test_a_worker_whose_heartbeat_is_damaged_is_dead(
+    office: DatabaseOffice, claims: ClaimStore, instant: str
+) -> None:
+    async with office.open(stalled=True) as others:
+        await others.claim([FIRST])
+        async with office.wires[0].writing() as connection:
+            owner = "(SELECT owner FROM claims)"
+            await connection.execute(
+                text(f"UPDATE workers SET alive_until = {instant} WHERE id = {owner}")  # noqa: S608
+            )
+        await office.pass_time(2 * LEASE)
+
+        (judged,) = await claims.claim([FIRST])
+
+        assert isinstance(judged, Go)

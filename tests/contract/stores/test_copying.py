@@ -8,18 +8,24 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Table, insert, select
 
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import open_database
 from keyrelay.stores.audit.trail import AuditTrail
-from keyrelay.stores.claims.heartbeat import announced
+from keyrelay.stores.claims.heartbeat import announced, is_any_known
 from keyrelay.stores.copying import Copying, NotCopied
 from keyrelay.stores.installation import read_installation
 from keyrelay.stores.integrity import check_definitions
-from keyrelay.stores.schema.tables import metadata, workers
+from keyrelay.stores.schema.tables import (
+    audit_records,
+    dead_letters,
+    metadata,
+    policies,
+    workers,
+)
 from tests.contract.stores.claims import LEASE, Wire
-from tests.contract.stores.ground import Ground, in_a_file, on_a_server
+from tests.contract.stores.ground import Ground, in_a_file, on_a_server, on_sqlite
 from tests.contract.stores.house import ADA, House, allow, mail_action, open_house
 from tests.contract.stores.records import attempt
 from tests.contract.stores.test_dead_letters import bury, letter
@@ -234,3 +240,37 @@ async def test_what_is_in_the_target_and_not_in_the_source_is_found(
 
     with pytest.raises(NotCopied, match="audit_records has 9 rows in the source"):
         await copying.copy()
+
+
+@pytest.mark.parametrize(
+    ("table", "damage"),
+    [
+        (dead_letters, "buried_at = 'words'"),
+        (dead_letters, "reason = CAST(x'ff' AS TEXT)"),
+        (audit_records, "document = CAST(x'ff' AS TEXT)"),
+        (policies, "updated_at = 7"),
+    ],
+)
+@on_sqlite
+async def test_a_row_that_cannot_be_read_is_named(
+    house: House, copying: Copying, table: Table, damage: str
+) -> None:
+    await house.break_in(f"UPDATE {table.name} SET {damage}")  # noqa: S608
+
+    with pytest.raises(NotCopied, match=f"of {table.name} in the source cannot be"):
+        await copying.copy()
+
+
+@on_sqlite
+async def test_a_heartbeat_that_cannot_be_read_prevents_no_copy_and_is_forgotten(
+    house: House, copying: Copying
+) -> None:
+    async with house.database.writing() as connection:
+        until = {"id": "w" * 24, "host": "here", "alive_until": NOON}
+        await connection.execute(insert(workers).values(until))
+    await house.break_in("UPDATE workers SET alive_until = 'words'")
+
+    assert await copying.check()
+    async with announced(house.database, house.audit_log.world, LEASE):
+        pass
+    assert not await is_any_known(house.database)

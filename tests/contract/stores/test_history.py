@@ -5,11 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from keyrelay.model.audit import Change
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Done
 from keyrelay.stores.audit.log import group_commits
-from tests.contract.stores.house import House
+from keyrelay.stores.definitions.journal import Journal
+from tests.contract.stores.ground import on_sqlite
+from tests.contract.stores.house import ADA, House
 from tests.contract.stores.records import attempt, record
+from tests.contract.stores.test_unreadable import GARBAGE
 from tests.samples import NOON, OTHER_PROFILE, PROFILE
 
 SECOND = timedelta(seconds=1)
@@ -100,3 +104,61 @@ async def test_a_record_moved_to_another_trigger_by_its_column_says_nothing(
     await house.break_in("UPDATE audit_records SET \"trigger\" = 't1'")
 
     assert await ended(house) == []
+
+
+async def test_a_cancellation_ends_its_trigger(house: House) -> None:
+    async with Journal(audit_log=house.audit_log).writing(PROFILE, ADA) as writing:
+        for id_, change in (("t1", Change.CANCELLED), ("t2", Change.HELD)):
+            writing.record("trigger", id_, change, "attempts: 0")
+
+    (found,) = await ended(house)
+
+    assert found.settlement == Done()
+    assert await ended(house, "t2") == []
+
+
+@pytest.mark.parametrize("column", ["id", "chain", "at", "document", "mac", "seq"])
+@on_sqlite
+async def test_a_record_that_cannot_be_read_says_nothing_and_hides_no_others(
+    house: House, caplog: pytest.LogCaptureFixture, column: str
+) -> None:
+    await record(house, "t1", "t1")
+    for garbage in GARBAGE:
+        await house.break_in(
+            "CREATE TABLE once AS SELECT * FROM audit_records",
+            f"UPDATE audit_records SET {column} = {garbage}"  # noqa: S608
+            " WHERE kind = 'attempt' AND seq ="
+            " (SELECT max(seq) FROM audit_records WHERE kind = 'attempt')",
+        )
+
+        assert DONE in await ended(house), garbage
+        await house.break_in(
+            "DELETE FROM audit_records",
+            "INSERT INTO audit_records SELECT * FROM once",
+            "DROP TABLE once",
+        )
+    assert caplog.messages.count("audit record is not as it was written") > 0
+
+
+@pytest.mark.parametrize("column", ["number", "after_seq", "after_mac"])
+@on_sqlite
+async def test_of_a_chain_that_cannot_be_read_the_first_record_says_nothing(
+    neighbour: House, column: str
+) -> None:
+    for garbage in GARBAGE:
+        await record(neighbour, "t1", "t1")
+        await neighbour.break_in(
+            "CREATE TABLE once AS SELECT * FROM audit_chains",
+            f"UPDATE audit_chains SET {column} = {garbage}"  # noqa: S608
+            " WHERE number = (SELECT max(number) FROM audit_chains)",
+        )
+
+        found = await ended(neighbour)
+
+        assert set(map(repr, found)) <= {repr(DONE)}
+        assert found
+        await neighbour.break_in(
+            "DELETE FROM audit_chains",
+            "INSERT INTO audit_chains SELECT * FROM once",
+            "DROP TABLE once",
+        )

@@ -4,20 +4,29 @@ What is not as it was written says nothing: a record that was put into the table
 must not end a trigger.
 """
 
-import hmac
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, Select, and_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit_document import columns_of, decode
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.recorded_document import recorded_attempt
-from keyrelay.stores.audit.chain import ChainHead, Mac, Opening, advance, start
+from keyrelay.stores.audit.chain import (
+    Breach,
+    ChainHead,
+    Link,
+    Mac,
+    Opening,
+    follow,
+    start,
+)
 from keyrelay.stores.rows import ScopedId
 from keyrelay.stores.schema.tables import audit_chains, audit_records
+from keyrelay.stores.unreadable import ONE, AnyRow, Slice, UnreadableRow, read_rows
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +41,11 @@ async def attempts_of(
 ) -> Sequence[RecordedAttempt]:
     """Return the trigger's attempts that began then or later, the oldest first.
 
-    `trigger` is its profile and id. A record whose seal is not right is logged and left
-    out.
+    `trigger` is its profile and id. Its cancellation is one that ended it. A record
+    that cannot be read, or whose seal is not right, is logged and left out.
     """
-    rows = (await connection.execute(_newest(trigger, since))).all()
+    wanted = _of_trigger(trigger, since)
+    rows = await read_rows(connection, wanted, Slice(0, _MOST), _link_of)
     attempts = [
         attempt
         for row in reversed(rows)
@@ -44,45 +54,70 @@ async def attempts_of(
     return [attempt for attempt in attempts if attempt.started_at >= since]
 
 
-def _newest(trigger: ScopedId, since: datetime) -> Select[tuple[object, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sealed:
+    """A record in its chain; `mac_before` is None for the first one."""
+
+    link: Link
+    chain: str
+    mac_before: bytes | None
+
+
+def _of_trigger(trigger: ScopedId, since: datetime) -> Select[tuple[object, ...]]:
+    """Select what is about the trigger, the newest first."""
     profile, id_ = trigger
     before = and_(_before.c.chain == _RECORDS.chain, _before.c.seq == _RECORDS.seq - 1)
     wanted = and_(
-        _RECORDS.profile == profile,
-        _RECORDS.trigger == id_,
-        _RECORDS.kind == "attempt",
-        _RECORDS.at >= since,
+        _RECORDS.profile == profile, _RECORDS.trigger == id_, _RECORDS.at >= since
     )
     records = audit_records.outerjoin(_before, before)
     return (
         select(audit_records, _before.c.mac.label("mac_before"))
         .select_from(records)
         .where(wanted)
-        .order_by(_RECORDS.at.desc(), _RECORDS.seq.desc())
-        .limit(_MOST)
+        .order_by(_RECORDS.at.desc(), _RECORDS.chain, _RECORDS.seq.desc())
     )
+
+
+def _link_of(row: AnyRow) -> _Sealed:
+    """Raises TypeError for what no process writes."""
+    seq, macs = row.seq, (row.mac, row.mac_before or b"")
+    texts = (row.id, row.chain, row.document)
+    if not isinstance(seq, int) or not all(isinstance(each, str) for each in texts):
+        raise TypeError
+    if not all(isinstance(each, bytes) for each in macs):
+        raise TypeError
+    link = Link(seq=seq, id=row.id, document=row.document, mac=row.mac)
+    return _Sealed(link=link, chain=row.chain, mac_before=row.mac_before)
 
 
 async def _attempt_in(
     connection: AsyncConnection,
     mac: Mac,
-    row: Row[tuple[object, ...]],
+    sealed: _Sealed | UnreadableRow,
     trigger: ScopedId,
 ) -> RecordedAttempt | None:
-    document = decode(row.document) or {}
+    if isinstance(sealed, UnreadableRow):
+        _log_left_out(sealed.text("id"), trigger)
+        return None
+    link, chain = sealed.link, sealed.chain
+    document = decode(link.document) or {}
     columns = columns_of(document)
     if columns is None or (columns.profile, columns.trigger) != trigger:
         return None
-    if row.mac_before is not None:
-        head = ChainHead(chain=row.chain, seq=row.seq - 1, mac=row.mac_before)
+    if sealed.mac_before is not None:
+        head = ChainHead(chain=chain, seq=link.seq - 1, mac=sealed.mac_before)
     else:
-        head = await _opening_of(connection, mac, row.chain)
-    sealed = advance(mac, head, row.document)
-    if sealed.seq != row.seq or not hmac.compare_digest(sealed.mac, row.mac):
-        what = {"record": row.id, "trigger": columns.trigger}
-        log.error("audit record is not as it was written", extra=what)
+        head = await _opening_of(connection, mac, chain)
+    if isinstance(follow(mac, head, [link]), Breach):
+        _log_left_out(link.id, trigger)
         return None
     return recorded_attempt(document)
+
+
+def _log_left_out(record: str, trigger: ScopedId) -> None:
+    what = {"record": record, "trigger": trigger[1]}
+    log.error("audit record is not as it was written", extra=what)
 
 
 async def _opening_of(connection: AsyncConnection, mac: Mac, chain: str) -> ChainHead:
@@ -90,15 +125,20 @@ async def _opening_of(connection: AsyncConnection, mac: Mac, chain: str) -> Chai
     earlier = audit_chains.alias("earlier")
     at = earlier.c.number == audit_chains.c.number - 1
     wanted = select(audit_chains, earlier.c.id.label("earlier"))
-    found = await connection.execute(
-        wanted.select_from(audit_chains.outerjoin(earlier, at)).where(
-            audit_chains.c.id == chain
-        )
+    opening = wanted.select_from(audit_chains.outerjoin(earlier, at)).where(
+        audit_chains.c.id == chain
     )
-    row = found.one_or_none()
-    if row is None:
+    found = await read_rows(connection, opening, ONE, _opening)
+    if not found or isinstance(found[0], UnreadableRow):
         return ChainHead(chain=chain, seq=0, mac=b"")
+    return start(mac, found[0])
+
+
+def _opening(row: AnyRow) -> Opening:
+    """Raises TypeError for what no process writes."""
+    if not isinstance(row.after_mac, bytes):
+        raise TypeError
     after = row.earlier and ChainHead(
         chain=row.earlier, seq=row.after_seq, mac=row.after_mac
     )
-    return start(mac, Opening(chain=chain, number=row.number, after=after))
+    return Opening(chain=row.id, number=row.number, after=after)

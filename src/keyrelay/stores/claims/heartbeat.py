@@ -5,9 +5,9 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import bindparam, delete, func, select, text
+from sqlalchemy import bindparam, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.concurrency.background import background
@@ -19,6 +19,8 @@ from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import workers
 
 LONGEST_HOST = 255
+# No heartbeat lasts until then; what is no instant sorts behind it, in SQLite.
+NEVER = datetime(2900, 1, 1, tzinfo=UTC)
 _FORGOTTEN = timedelta(hours=24)  # how long ago a worker died that is forgotten
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,8 @@ INSERT INTO workers (id, host, alive_until) VALUES (:ours, :host, :until)
 ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until
 """).bindparams(bindparam("until", type_=Instant))
 _SIGN_OFF = delete(workers).where(workers.c.id == bindparam("ours"))
-_FORGET_DEAD = delete(workers).where(workers.c.alive_until < bindparam("before"))
+_until = workers.c.alive_until
+_FORGET_DEAD = delete(workers).where(or_(_until < bindparam("before"), _until >= NEVER))
 
 
 @dataclass(slots=True)
@@ -178,7 +181,9 @@ async def is_any_known(database: Database) -> bool:
     One that has been dead for long is forgotten. Raises Unavailable.
     """
     async with database.reading() as connection:
-        return await connection.scalar(select(workers.c.id).limit(1)) is not None
+        return (
+            await connection.scalar(select(workers.c.id.is_not(None)).limit(1)) is True
+        )
 
 
 async def time_at(

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from keyrelay.databases.database import Database
 from keyrelay.model.claim import EARLIEST, SETTLED
+from keyrelay.stores.claims.heartbeat import NEVER
 from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import claims, profiles, workers
 
@@ -218,7 +219,8 @@ def _states(rows: str) -> Select[tuple[object, ...]]:
 def _state(at: FromClause) -> Select[tuple[object, ...]]:
     """Select claims, and whether their owner is `alive`; null, it signed off."""
     now = bindparam("now", type_=Instant)
-    alive = (workers.c.alive_until > now).label("alive")
+    until = workers.c.alive_until
+    alive = and_(until > now, until < NEVER).label("alive")
     owned = at.outerjoin(workers, workers.c.id == _c.owner)
     return select(claims, alive).select_from(owned)
 
