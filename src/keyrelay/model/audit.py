@@ -101,6 +101,7 @@ class Change(StrEnum):
     RELEASED = "released"
     CANCELLED = "cancelled"
     RETRIED = "retried"
+    BURIED = "buried"  # by a worker, unread; an attempt's record tells of all others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

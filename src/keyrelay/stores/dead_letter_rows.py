@@ -1,8 +1,12 @@
 """Dead letter rows: between dead letters and their rows in the database."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from sqlalchemy import delete, insert, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.model.audit_document import printable
 from keyrelay.model.data_point import MOST_POINTS
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
@@ -10,6 +14,7 @@ from keyrelay.model.documents import InvalidDefinition, parse_document, require_
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
+from keyrelay.stores.schema.tables import dead_letters
 from keyrelay.stores.unreadable import AnyRow
 
 
@@ -44,6 +49,36 @@ def unreadable_row(letter: UnreadableLetter) -> dict[str, object]:
         "attempts": letter.attempts,
         "buried_at": letter.buried_at,
     }
+
+
+async def replace_rows(
+    connection: AsyncConnection, rows: Iterable[Mapping[str, object]]
+) -> None:
+    """Keep the rows instead of those of the same triggers; of several, the last."""
+    last = {(row["profile"], row["trigger"]): row for row in rows}
+    place = tuple_(dead_letters.c.profile, dead_letters.c.trigger)
+    await connection.execute(delete(dead_letters).where(place.in_(list(last))))
+    await connection.execute(insert(dead_letters), list(last.values()))
+
+
+def burial_record(letter: UnreadableLetter, id_: str) -> ChangeRecord:
+    """Return the audit record of a burial that no attempt came before."""
+    trigger = letter.trigger
+    return ChangeRecord(
+        id=id_,
+        actor="worker",
+        profile=_plain(trigger.profile)[:24],
+        subject=_plain(trigger.id)[:64],
+        noun="trigger",
+        change=Change.BURIED,
+        detail=letter.reason,
+        at=letter.buried_at,
+    )
+
+
+def _plain(text: str) -> str:
+    """Return the text, no longer than it was, without what is not printable."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def _parts_in(done: str) -> Sequence[str] | None:

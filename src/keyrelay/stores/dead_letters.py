@@ -1,10 +1,10 @@
 """Dead letters: stored until they are redriven or dropped."""
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.concurrency.batching import Batch
@@ -13,7 +13,8 @@ from keyrelay.model.audit import Change
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Fault
-from keyrelay.stores.dead_letter_rows import id_of, letter_of, row_of, unreadable_row
+from keyrelay.stores import dead_letter_rows
+from keyrelay.stores.dead_letter_rows import id_of, letter_of, replace_rows
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from keyrelay.stores.rows import ids_beginning
@@ -65,20 +66,20 @@ class DeadLetterStore:
 
     async def keep(self, letters: Sequence[DeadLetter]) -> Sequence[None]:
         """Store the letters; of several about one trigger, the last."""
-        await self._replace(map(row_of, letters))
+        async with self.database.writing() as connection:
+            await replace_rows(connection, map(dead_letter_rows.row_of, letters))
         return [None] * len(letters)
 
     async def keep_unreadable(self, letters: Sequence[UnreadableLetter]) -> None:
         """Store what holds no trigger; what is kept of one trigger is replaced."""
-        await self._replace(map(unreadable_row, letters))
-
-    async def _replace(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """Keep the rows instead of those of the same triggers; of several, the last."""
-        last = {(row["profile"], row["trigger"]): row for row in rows}
-        place = tuple_(_LETTERS.profile, _LETTERS.trigger)
-        async with self.database.writing() as connection:
-            await connection.execute(delete(dead_letters).where(place.in_(list(last))))
-            await connection.execute(insert(dead_letters), list(last.values()))
+        audit_log = self.journal.audit_log
+        async with audit_log.recording() as recording:
+            await replace_rows(
+                recording.connection, map(dead_letter_rows.unreadable_row, letters)
+            )
+            for each in letters:
+                id_ = audit_log.world.new_id(each.buried_at)
+                recording.append(dead_letter_rows.burial_record(each, id_))
 
     async def list(
         self, profile: str, query: DeadLetterQuery

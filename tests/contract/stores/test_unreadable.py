@@ -180,6 +180,23 @@ async def test_what_has_a_damaged_name_is_kept(house: House) -> None:
     assert isinstance(kept, UnreadableRow)
 
 
+async def test_the_burial_of_what_no_worker_could_read_is_on_record(
+    house: House,
+) -> None:
+    for id_ in ("door", "do\x1bor" * 30):
+        trigger = UnreadableTrigger(profile=PROFILE, id=id_, raw=b"?", done="[]")
+        await house.dead_letters.keep_unreadable([_unreadable(trigger)])
+
+    found = await house.trail.list(PROFILE, AuditQuery(kind="change", trigger="door"))
+    (told,) = [each.document for each in found]
+    assert (told["noun"], told["subject"], told["change"]) == (
+        *("trigger", "door"),
+        "buried",
+    )
+    assert (told["actor"], told["detail"]) == ("worker", "its row is damaged")
+    assert (await house.trail.verify()).breach is None
+
+
 def _unreadable(trigger: UnreadableTrigger) -> UnreadableLetter:
     return UnreadableLetter(
         trigger=trigger,

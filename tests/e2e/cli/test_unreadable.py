@@ -90,6 +90,12 @@ def test_what_cannot_be_read_in_the_queue_is_buried_and_holds_nothing_up(
     assert base64.b64decode(shown["document"]["base64"]) == DAMAGED
     assert "buried" in keyrelay("trigger", "show", "t2").out
     assert len(keyrelay("dead-letter", "list", "--json").documents) == 3, worked.err
+    (told,) = [
+        each
+        for each in keyrelay("audit", "list", "--json").documents
+        if each.get("change") == "buried"
+    ]
+    assert told["subject"] == "t2"
     assert keyrelay("dead-letter", "redrive", "t2").code == 1
     assert keyrelay("dead-letter", "drop", "t2", "--yes").out == "t2\n"
 
