@@ -250,4 +250,4 @@ def ending(attempt: Attempt, end: End, part: str) -> Ending:
 
 TestLog = Log.TestCase
 # Most of what may go wrong takes several deaths at the wrong moments.
-TestLog.settings = settings(max_examples=300, stateful_step_count=40)
+TestLog.settings = settings(max_examples=200, stateful_step_count=40)

@@ -64,15 +64,19 @@ def test_what_is_too_much_for_the_decoder_is_no_crash() -> None:
 Json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
 )
 
 
-@given(document=st.dictionaries(st.text(), Json), indent=st.sampled_from([None, 2]))
+Documents = st.dictionaries(st.text(), Json, max_size=4)
+
+
+@given(document=Documents, indent=st.sampled_from([None, 2]))
 def test_strict_json_has_no_flaw(document: object, indent: int | None) -> None:
     assert json_flaw(json.dumps(document, indent=indent)) == ""
 
 
-@given(document=st.dictionaries(st.text(), Json, min_size=1), cut=st.data())
+@given(document=Documents.filter(bool), cut=st.data())
 def test_json_that_is_cut_has_one_and_quotes_nothing(
     document: dict[str, object], cut: st.DataObject
 ) -> None:

@@ -60,7 +60,9 @@ def with_placeholders(facts: Facts) -> st.SearchStrategy[tuple[str, object]]:
     facts_ = st.sampled_from(Fact)
     leaves = facts_.map(outside) | st.tuples(TEXTS, facts_, TEXTS).map(inside)
     inner = st.recursive(
-        leaves, lambda each: st.lists(each).map(listed) | st.lists(each).map(mapped)
+        leaves,
+        lambda each: st.lists(each).map(listed) | st.lists(each).map(mapped),
+        max_leaves=8,
     )
     return st.lists(inner).map(listed) | st.lists(inner).map(mapped)
 
