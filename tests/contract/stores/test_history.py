@@ -162,3 +162,21 @@ async def test_of_a_chain_that_cannot_be_read_the_first_record_says_nothing(
             "INSERT INTO audit_chains SELECT * FROM once",
             "DROP TABLE once",
         )
+
+
+@pytest.mark.parametrize("garbage", [each for each in GARBAGE if each != "7"])
+@pytest.mark.parametrize("column", ["id", "number", "head_seq", "head_mac"])
+@on_sqlite
+async def test_after_a_chain_that_cannot_be_read_records_are_kept_and_found(
+    house: House, neighbour: House, column: str, garbage: str
+) -> None:
+    await record(house, "t0")
+    await house.break_in(
+        f"UPDATE audit_chains SET {column} = {garbage}"  # noqa: S608
+        " WHERE number = (SELECT max(number) FROM audit_chains)"
+    )
+
+    await record(neighbour, "t1", "t1")
+
+    assert DONE in await ended(neighbour)
+    assert (await neighbour.trail.verify()).breach is not None

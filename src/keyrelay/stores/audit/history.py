@@ -136,7 +136,8 @@ async def _opening_of(connection: AsyncConnection, mac: Mac, chain: str) -> Chai
 
 def _opening(row: AnyRow) -> Opening:
     """Raises TypeError for what no process writes."""
-    if not isinstance(row.after_mac, bytes):
+    is_named = isinstance(row.earlier, str | None)
+    if not is_named or not isinstance(row.after_mac, bytes):
         raise TypeError
     after = row.earlier and ChainHead(
         chain=row.earlier, seq=row.after_seq, mac=row.after_mac

@@ -208,8 +208,9 @@ def _record(row: AnyRow) -> AnyRow:
 
 def _chain(row: AnyRow) -> AnyRow:
     """Return the row. Raises TypeError unless it holds what a chain consists of."""
-    match row.number, row.after_seq, row.after_mac, row.head_seq, row.head_mac:
-        case int(), int(), bytes(), int(), bytes():
+    heads = row.after_seq, row.after_mac, row.head_seq, row.head_mac
+    match row.id, row.number, *heads:
+        case str(), int(), int(), bytes(), int(), bytes():
             return row
         case _:
             raise TypeError("this is no chain")
