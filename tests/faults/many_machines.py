@@ -51,6 +51,12 @@ class Place:
         )
         return [json.loads(row) for row in rows.splitlines()]
 
+    def parked(self) -> Sequence[str]:
+        """Return the triggers that wait in the log, after an attempt."""
+        return self.postgresql.tell(
+            "SELECT id FROM claims WHERE status = 'parked'", self.database
+        ).splitlines()
+
     def dead_letters(self) -> Sequence[str]:
         return self.postgresql.tell(
             "SELECT trigger FROM dead_letters", self.database

@@ -107,6 +107,11 @@ def queue_secret(sink: SqsSink) -> Mapping[str, object]:
     }
 
 
+def replace_queue_secret(home: Home, value: Mapping[str, object]) -> None:
+    given = json.dumps(value)
+    home.run("secret", "edit", "queue", "--value-file", "-", given=given)
+
+
 def trigger_of(message_id: str) -> str:
     """Return the id of the trigger that a mail was made of."""
     return message_id.removeprefix("<").partition(".")[0]

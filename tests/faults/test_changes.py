@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.many_machines import Place, trigger_in
-from tests.faults.relay import ALLOW, Relay
+from tests.faults.relay import ALLOW, Relay, queue_secret, replace_queue_secret
 from tests.installed.command import Command
 from tests.services import deadline
-from tests.sinks.sqs import SqsSink
+from tests.sinks.sqs import REFUSED_KEY, SqsSink
 
 AT_ONCE = 24
 MOMENT = 2.0  # seconds
@@ -89,6 +89,34 @@ def test_a_permission_acts_in_all_workers_within_two_seconds_of_its_change(
     assert refused == []
     assert len(delivered) > AT_ONCE
     assert all(worker.count("attempt settled") > AT_ONCE for worker in workers)
+
+
+@pytest.mark.timeout(300)
+def test_what_waits_for_a_secret_goes_on_in_all_workers_within_two_seconds(
+    shared_relay: Relay, place: Place, queue: SqsSink, workers: list[Command]
+) -> None:
+    ids = [f"w{number}" for number in range(10 * AT_ONCE)]
+    right = queue_secret(queue)
+    replace_queue_secret(shared_relay.home, {**right, "access_key_id": REFUSED_KEY})
+    place.publish(map(shared_relay.trigger, ids))
+    for worker in workers:
+        worker.await_said('"secret paused"')
+    assert deadline.met(lambda: len(place.parked()) == len(ids), WITHIN)
+
+    shown = shared_relay.home.read("trigger", "show", ids[0])
+
+    replace_queue_secret(shared_relay.home, right)
+    replaced = time.time()
+    assert deadline.met(lambda: queue.ledger.count() == len(ids), WITHIN)
+
+    late = [entry for entry in queue.ledger.entries() if entry.at > replaced + MOMENT]
+    assert late == []
+    assert isinstance(shown, dict)
+    (pause,) = shown["pauses"]
+    assert shown["waits_for"] is not None
+    assert "InvalidClientTokenId" in shown["reason"]
+    assert (pause["kind"], pause["reason"]) == ("refused", shown["reason"])
+    assert all(worker.count('"outcome": "delivered"') for worker in workers)
 
 
 def _listed(table: str) -> list[str]:

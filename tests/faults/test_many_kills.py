@@ -1,7 +1,6 @@
 """Many kills: workers, broker and database die, and nothing is lost or sent again."""
 
 import itertools
-import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import pytest
 
 from tests.faults.lengths import IN_FULL, KILLS_OF_MANY
 from tests.faults.many_machines import Crew, Place, crew_of, reckon_at
-from tests.faults.relay import Relay, queue_secret
+from tests.faults.relay import Relay, queue_secret, replace_queue_secret
 from tests.services import deadline
 from tests.sinks.sqs import SqsSink
 
@@ -46,9 +45,7 @@ class Troubles:
         self.place.postgresql.restart()
 
     def replace_the_secret(self) -> None:
-        value = json.dumps(queue_secret(self.queue))
-        command = ("secret", "edit", "queue", "--value-file", "-")
-        self.relay.home.run(*command, given=value)
+        replace_queue_secret(self.relay.home, queue_secret(self.queue))
 
 
 @pytest.mark.timeout(300 + 60 * KILLS_OF_MANY)

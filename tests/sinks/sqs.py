@@ -30,12 +30,17 @@ from tests.sinks.sqs_protocol import (
     refused,
 )
 
+REFUSED_KEY = "refused"
 _UNSIGNED = refused("MissingAuthenticationToken", "the request is not signed", 403)
+_UNKNOWN = refused("InvalidClientTokenId", "the token in the request is invalid", 403)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqsSink:
-    """Takes any keys. The ledger has each message's deduplication id, or its body."""
+    """Takes any key but `REFUSED_KEY`.
+
+    The ledger has each message's deduplication id, or its body.
+    """
 
     endpoint: str
     ledger: Ledger
@@ -72,6 +77,8 @@ class Endpoint:
     async def answer(self, request: web.Request) -> web.Response:
         if "Authorization" not in request.headers:
             return response(_UNSIGNED)
+        if f"Credential={REFUSED_KEY}/" in request.headers["Authorization"]:
+            return response(_UNKNOWN)
         answer = self.sqs.answer(
             request.headers.get("X-Amz-Target", ""), json.loads(await request.read())
         )
