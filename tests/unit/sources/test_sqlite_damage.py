@@ -174,12 +174,16 @@ async def test_how_a_settled_trigger_ended_is_not_guessed(
 async def test_a_dead_letter_whose_row_is_damaged_is_redriven(
     queue: SqliteQueue, beside: sqlite3.Connection, value: str
 ) -> None:
-    lease = await queue.lease(asyncio.Event())
-    assert lease is not None
-    await lease.settle(BURY)
+    leases = [await queue.lease(asyncio.Event()) for _ in range(2)]
+    letters = [letter(lease.trigger) for lease in leases if lease is not None]
+    for lease in leases:
+        assert lease is not None
+        await lease.settle(BURY)
     beside.execute(f"UPDATE triggers SET settlement = {value} WHERE id = 't1'")  # noqa: S608
 
-    assert await queue.redrive(letter(lease.trigger)) is True
+    redriven = await asyncio.gather(*(queue.redrive(each) for each in letters))
+
+    assert redriven == [True, True]
 
 
 @pytest.mark.parametrize("column", ["key = x'ff'", "key = NULL", "profile = 'words'"])

@@ -195,9 +195,11 @@ FORGET = delete(triggers).where(
 )
 
 # Its letter is there: a settlement that cannot be read was a burial.
+_settlement = func.coalesce(_t.settlement, "")
 UNBURY = delete(triggers).where(
     _t.profile == bindparam("of_profile"),
     _t.id == bindparam("of_id"),
     _t.settled_at.is_not(None),
-    func.coalesce(_t.settlement, "").not_in([Settled.DONE, Settled.CANCELLED]),
+    _settlement != Settled.DONE.value,  # and no NOT IN, which no list of rows takes
+    _settlement != Settled.CANCELLED.value,
 )
