@@ -1,4 +1,4 @@
-"""Fixtures: one house, and the same one as a second process has it."""
+"""Fixtures: a house, the same one in a second process, and the claims of a worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -8,7 +8,10 @@ from shutil import copytree
 import pytest
 
 from keyrelay.databases.opening import open_database
+from keyrelay.stores.claims.claims import ClaimStore
+from keyrelay.stores.claims.interventions import ClaimInterventions
 from keyrelay.stores.schema.migrations import migrate
+from tests.contract.stores.claims import DatabaseOffice
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import House, open_house
 from tests.services.postgresql import PostgreSql
@@ -61,3 +64,19 @@ async def neighbour(house: House, ground: Ground) -> AsyncIterator[House]:
     """Another process on the same ground; both have the time from the same clock."""
     async with open_house(ground, house.clock) as neighbour:
         yield neighbour
+
+
+@pytest.fixture
+def office(ground: Ground) -> DatabaseOffice:
+    return DatabaseOffice(ground=ground)
+
+
+@pytest.fixture
+async def claims(office: DatabaseOffice) -> AsyncIterator[ClaimStore]:
+    async with office.open() as claims:
+        yield claims
+
+
+@pytest.fixture
+def people(house: House, office: DatabaseOffice) -> ClaimInterventions:
+    return ClaimInterventions(database=house.database, world=office.world)

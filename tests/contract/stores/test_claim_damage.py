@@ -3,7 +3,7 @@
 SQLite alone keeps a value of any type in any column, and text that is no UTF-8.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -27,7 +27,7 @@ from keyrelay.stores.claims.claims import ClaimStore
 from keyrelay.stores.claims.interventions import ClaimInterventions
 from keyrelay.stores.schema.tables import claims as claims_table
 from tests.contract.stores.claims import FIRST, LEASE, DatabaseOffice, ending, settle
-from tests.contract.stores.ground import Ground, on_sqlite
+from tests.contract.stores.ground import on_sqlite
 from tests.contract.stores.house import House
 from tests.contract.stores.records import record
 from tests.samples import PROFILE
@@ -56,22 +56,6 @@ EACH = [f"{column} = {each}" for column, some in DAMAGES.items() for each in som
 SECOND, THIRD = replace(FIRST, id="t2"), replace(FIRST, id="t3")
 GO = Go(number=1, cut=False, done=frozenset())
 BEGIN = Beginnings(texts=("t",), most=9)
-
-
-@pytest.fixture
-def office(ground: Ground) -> DatabaseOffice:
-    return DatabaseOffice(ground=ground)
-
-
-@pytest.fixture
-async def claims(office: DatabaseOffice) -> AsyncIterator[ClaimStore]:
-    async with office.open() as claims:
-        yield claims
-
-
-@pytest.fixture
-def people(house: House, office: DatabaseOffice) -> ClaimInterventions:
-    return ClaimInterventions(database=house.database, world=office.world)
 
 
 async def damage(office: DatabaseOffice, column: str, id_: str = "t1") -> None:

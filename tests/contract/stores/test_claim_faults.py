@@ -19,7 +19,7 @@ from tests.contract.stores.claims import (
     known,
     settle,
 )
-from tests.contract.stores.ground import Ground, on_postgresql
+from tests.contract.stores.ground import on_postgresql
 from tests.fakes import Clock
 from tests.samples import DAY, NOON, PROFILE
 from tests.services.postgresql import PostgreSql
@@ -29,17 +29,6 @@ pytestmark = pytest.mark.timeout(60)
 MINUTE = timedelta(minutes=1)
 GO = Go(number=1, cut=False, done=frozenset())
 CUT = Go(number=2, cut=True, done=frozenset())
-
-
-@pytest.fixture
-def office(ground: Ground) -> DatabaseOffice:
-    return DatabaseOffice(ground=ground)
-
-
-@pytest.fixture
-async def claims(office: DatabaseOffice) -> AsyncIterator[ClaimStore]:
-    async with office.open() as claims:
-        yield claims
 
 
 @pytest.fixture

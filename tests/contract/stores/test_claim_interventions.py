@@ -1,7 +1,7 @@
 """What people hold and cancel of a log: claims that every worker obeys."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -39,17 +39,6 @@ WINDOW = timedelta(minutes=5)
 def office(ground: Ground) -> DatabaseOffice:
     terms = ClaimOptions(lease=LEASE, window=WINDOW)
     return DatabaseOffice(ground=ground, terms=terms)
-
-
-@pytest.fixture
-async def claims(office: DatabaseOffice) -> AsyncIterator[ClaimStore]:
-    async with office.open() as claims:
-        yield claims
-
-
-@pytest.fixture
-def people(house: House, office: DatabaseOffice) -> ClaimInterventions:
-    return ClaimInterventions(database=house.database, world=office.world)
 
 
 async def act(people: ClaimInterventions, act: Act, *ids: str) -> list[ActEffect]:

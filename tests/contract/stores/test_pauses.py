@@ -123,6 +123,14 @@ class Site:
         self.observe(secret, outcome, times)
         await self.sharing.refresh()
 
+    async def begin_to_read(self) -> tuple[asyncio.Task[None], asyncio.Event]:
+        """Return what has asked for the pauses, and what lets it have the answer."""
+        self.door.asked.clear()
+        self.door.held_up = asyncio.Event()
+        reading = asyncio.create_task(self.sharing.refresh())
+        await self.door.asked.wait()
+        return reading, self.door.held_up
+
 
 @pytest.fixture
 async def secret(house: House) -> Secret:
@@ -273,12 +281,10 @@ async def test_no_worker_undoes_what_changes_while_it_reads(
 ) -> None:
     await one.sees(secret, REFUSED)
     await two.sharing.refresh()
-    two.door.held_up, two.door.asked = asyncio.Event(), asyncio.Event()
-    reading = asyncio.create_task(two.sharing.refresh())
-    await two.door.asked.wait()
+    reading, go_on = await two.begin_to_read()
 
     two.observe(secret, TAKEN)
-    two.door.held_up.set()
+    go_on.set()
     await reading
 
     assert await two.admits(secret)
@@ -651,14 +657,11 @@ async def test_a_probe_that_begins_while_pauses_are_read_is_the_only_one(
 ) -> None:
     await one.sees(secret, REFUSED)
     await make_due(one)
-    one.door.asked.clear()
-    one.door.held_up = asyncio.Event()
-    reading = asyncio.create_task(one.sharing.refresh())
-    await one.door.asked.wait()
+    reading, go_on = await one.begin_to_read()
     first = asyncio.create_task(one.admits(secret))
     await settled()
 
-    one.door.held_up.set()
+    go_on.set()
     await reading
     second = await one.admits(secret)
 
@@ -670,14 +673,11 @@ async def test_what_waits_while_the_end_of_a_pause_is_read_goes(
 ) -> None:
     await one.sees(secret, REFUSED)
     await two.door.end_refused(secret.id, secret.version)
-    one.door.asked.clear()
-    one.door.held_up = asyncio.Event()
-    reading = asyncio.create_task(one.sharing.refresh())
-    await one.door.asked.wait()
+    reading, go_on = await one.begin_to_read()
     waiting = asyncio.create_task(one.admits(secret))
     await settled()
 
-    one.door.held_up.set()
+    go_on.set()
     await reading
 
     assert await waiting
