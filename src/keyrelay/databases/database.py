@@ -82,3 +82,17 @@ def begins(column: ColumnElement[str], texts: Collection[str]) -> ColumnElement[
     """Tell whether a column of ASCII, sorted by bytes, begins with one of the texts."""
     ends = "\x7f"  # after each character of an id
     return or_(*(and_(column >= text, column < f"{text}{ends}") for text in texts))
+
+
+def text_of(value: object) -> str:
+    """Return a value as text: SQLite keeps one of any type in any column.
+
+    Bytes that are no UTF-8 are replaced.
+    """
+    match value:
+        case None:
+            return ""
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case _:
+            return str(value)

@@ -1,6 +1,6 @@
 """Dead letters: stored until they are redriven or dropped."""
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
 from keyrelay.stores.unreadable import (
+    AnyRow,
     Slice,
     Statement,
     UnreadableRow,
@@ -207,10 +208,7 @@ async def _burials(
     dates = select(_LETTERS.trigger, _LETTERS.buried_at)
     wanted = _of_triggers(dates, profile, readable)
     standing = {id_: _burial_of(letter) for id_, letter in whole.items()}
-    found = await read_rows(
-        connection, wanted, _among(letters), lambda row: (id_of(row), row.buried_at)
-    )
-    for row in found:
+    for row in await read_all(connection, wanted, {}, _date_of):
         match row:
             case UnreadableRow():  # by now
                 standing[row.text("trigger")] = row
@@ -223,7 +221,7 @@ async def _read(
     connection: AsyncConnection, profile: str, triggers: Sequence[str]
 ) -> Mapping[str, StoredLetter]:
     wanted = _of_triggers(select(dead_letters), profile, triggers)
-    found = await read_rows(connection, wanted, _among(triggers), letter_of)
+    found = await read_all(connection, wanted, {}, letter_of)
     return {trigger_of(letter): letter for letter in found}
 
 
@@ -244,5 +242,5 @@ def _of_triggers(chosen: Statement, profile: str, ids: Sequence[str]) -> Stateme
     return wanted.order_by(_LETTERS.trigger)
 
 
-def _among(things: Sized) -> Slice:
-    return Slice(0, max(1, len(things)))
+def _date_of(row: AnyRow) -> tuple[str, datetime]:
+    return id_of(row), row.buried_at

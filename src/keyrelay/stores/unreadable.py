@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import LargeBinary, Row, Select, cast
+from sqlalchemy import LargeBinary, Row, Select, cast, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.databases.database import text_of
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 
@@ -29,13 +30,7 @@ class UnreadableRow:
 
     def text(self, column: str) -> str:
         """Return the column as text; bytes that are no UTF-8 are replaced."""
-        match self.columns.get(column):
-            case None:
-                return ""
-            case bytes() as raw:
-                return raw.decode("utf-8", "replace")
-            case value:
-                return str(value)
+        return text_of(self.columns.get(column))
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -62,7 +57,6 @@ class Slice:
 
 
 ONE = Slice(0, 1)
-_MOST = 2**31 - 1
 
 
 async def read_all(
@@ -70,9 +64,8 @@ async def read_all(
     statement: Statement,
     named: Mapping[str, object],
     parse: Callable[[AnyRow], T],
-    most: int = _MOST,
 ) -> list[T | UnreadableRow]:
-    """Read all rows of a statement, which are at `most` so many, as `read_rows` does.
+    """Read all rows of a statement, as `read_rows` does.
 
     Only if one of them cannot be read is the statement another than it was.
     """
@@ -81,8 +74,10 @@ async def read_all(
     except (ValueError, TypeError, DBAPIError) as fault:
         if not is_of_a_value(connection, fault):
             raise
-        rows = Slice(0, most)
-        return await read_rows(connection, statement.params(named), rows, parse)
+        counted = select(func.count()).select_from(statement.subquery())
+        count = (await connection.execute(counted, named)).scalar_one()
+        ordered, rows = statement.params(named), Slice(0, max(1, count))
+        return await read_rows(connection, ordered, rows, parse)
     return [_parsed(row, parse) for row in found]
 
 

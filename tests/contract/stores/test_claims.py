@@ -55,12 +55,6 @@ def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
 
 
 @pytest.fixture
-async def claims(office: Office) -> AsyncIterator[Claims]:
-    async with office.open() as claims:
-        yield claims
-
-
-@pytest.fixture
 async def others(office: Office, claims: Claims) -> AsyncIterator[Claims]:
     """Those of another worker."""
     async with office.open() as others:

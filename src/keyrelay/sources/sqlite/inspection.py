@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-from keyrelay.databases.database import Database, begins
+from keyrelay.databases.database import Database, begins, text_of
 from keyrelay.model.backlog import (
     Depth,
     QueueEntry,
@@ -31,7 +31,6 @@ from keyrelay.sources.sqlite.rows import (
     entry_of,
     instant_of,
     status_of,
-    text_of,
     to_microseconds,
 )
 from keyrelay.sources.sqlite.schema import triggers

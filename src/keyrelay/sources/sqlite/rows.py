@@ -10,6 +10,7 @@ from typing import assert_never
 import msgspec
 from sqlalchemy import Row
 
+from keyrelay.databases.database import text_of
 from keyrelay.model.backlog import QueueEntry, QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.dead_letter import UnreadableTrigger
 from keyrelay.model.recorded import CutLeases
@@ -215,17 +216,6 @@ def unreadable(row: Row[*tuple[object, ...]]) -> UnreadableLoan:
 def ended(token: str, kind: Settled, at: datetime) -> Columns:
     """Return the parameters of `SETTLE` for what ends so."""
     return _columns(token) | {"ended_at": to_microseconds(at), "kind": kind.value}
-
-
-def text_of(value: object) -> str:
-    """Return a value as text: SQLite keeps one of any type in any column."""
-    match value:
-        case None:
-            return ""
-        case bytes():
-            return value.decode("utf-8", "replace")
-        case _:
-            return str(value)
 
 
 def _words(value: object) -> str | None:

@@ -46,7 +46,7 @@ async def list_claims(
     while full:
         named = {"profile": profile, "after": after, "most": _PAGE}
         async with database.reading() as connection:
-            page = await read_claims(connection, _PAGE_OF_CLAIMS, named, {}, _PAGE)
+            page = await read_claims(connection, _PAGE_OF_CLAIMS, named, {})
             ids = [each.arrival.id for each in page]
             records = await _last_records(connection, profile, ids)
         # The id that comes last does not lead on where it is damaged itself.

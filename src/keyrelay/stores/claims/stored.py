@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.databases.database import text_of
 from keyrelay.model.backlog import TriggerWait
 from keyrelay.model.claim import EARLIEST, Arrival, ClaimStatus
 from keyrelay.stores.rows import ScopedId
@@ -21,7 +22,6 @@ T = TypeVar("T")
 Columns = Mapping[str, object]
 
 NONE_DONE = "[]"
-MOST_TOGETHER = 10_000  # claims read by one statement
 
 _MOST = 2**31  # more than any number that is counted
 _DAMAGED = "its claim is damaged; the worker that takes it looks the trigger up"
@@ -84,9 +84,8 @@ async def read_claims(
     statement: Statement,
     named: Columns,
     asked: Mapping[ScopedId, Arrival],
-    most: int = MOST_TOGETHER,
 ) -> Sequence[StoredClaim]:
-    """Read the claims that the statement selects, which are at `most` so many.
+    """Read the claims that the statement selects.
 
     One that is damaged hides no others. `asked` are the records for which they are
     read, if there are any.
@@ -95,7 +94,7 @@ async def read_claims(
     def parse(row: AnyRow) -> Columns:
         return row._asdict()
 
-    rows = await read_all(connection, statement, named, parse, most)
+    rows = await read_all(connection, statement, named, parse)
     return [_stored(row, asked) for row in rows]
 
 
@@ -124,7 +123,7 @@ def _stored(
 
 
 def _arrival(cells: _Cells, asked: Mapping[ScopedId, Arrival]) -> Arrival:
-    profile, id_ = _name(cells, "profile"), _name(cells, "id")
+    profile, id_ = text_of(cells.values["profile"]), text_of(cells.values["id"])
     record = asked.get((profile, id_)) or Arrival(profile=profile, id=id_)
 
     def number(name: str, otherwise: int) -> int:
@@ -148,11 +147,6 @@ def _status(cells: _Cells) -> ClaimStatus:
     if is_doubtful and status in (ClaimStatus.DONE, ClaimStatus.BURIED):
         return ClaimStatus.CLAIMED
     return status or ClaimStatus.CLAIMED
-
-
-def _name(cells: _Cells, column: str) -> str:
-    value = cells.values[column]
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _text(value: object) -> str:
