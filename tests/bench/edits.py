@@ -8,7 +8,8 @@ from pathlib import Path
 import uvloop
 
 from keyrelay.app.founding import initialise
-from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.settings import Settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.app.store import open_store
 from tests.bench.definitions import action_id, fill
 from tests.bench.measure import Measure, Stopwatch

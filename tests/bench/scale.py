@@ -18,7 +18,8 @@ import uvloop
 from rich.console import Console
 
 from keyrelay.app.founding import initialise
-from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.settings import Settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.app.store import Store, open_store
 from keyrelay.model.trigger import Origin
 from keyrelay.observability.logs import configure_logs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.app.settings import load_settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.app.store import open_store, read_catalog
 from keyrelay.model.policy.policy import Permit, decide
 from tests.e2e import leftovers

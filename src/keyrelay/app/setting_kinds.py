@@ -6,7 +6,8 @@ Each returns the value or raises ValueError, from which pydantic takes the messa
 import re
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
 from keyrelay.databases.server_url import (
     InvalidServerUrl,
@@ -27,6 +28,11 @@ _UP_TO_65535 = (
     "|6553[0-5])"
 )
 ADDRESS = rf"^(?:off|[^\s]+:{_UP_TO_65535})$(?!\n)"
+# A path ends without a slash: clients write theirs behind it.
+API_URL = (
+    r"^https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._~-]+)*$(?!\n)"
+)
 # The rest of a URL no pattern can tell.
 DATABASE = "^(?:sqlite|postgres)"
 QUEUE = "^(?:sqlite|kafka:)"
@@ -44,6 +50,13 @@ def split(value: object) -> object:
 def network(value: str) -> str:
     parse_networks(value)
     return value
+
+
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(network)], ...],
+    NoDecode,
+    BeforeValidator(split),
+]
 
 
 def client_name(value: str | None) -> str | None:
@@ -92,9 +105,26 @@ def queue_url(value: str | None) -> str | None:
 
 
 def address(value: str) -> str:
+    return _address(value, "127.0.0.1:9464")
+
+
+def api_address(value: str) -> str:
+    return _address(value, "127.0.0.1:8473")
+
+
+def public_url(value: str | None) -> str | None:
+    if value is None or re.match(API_URL, value):
+        return value
+    raise ValueError(
+        "expected a URL like https://keyrelay.example.com or"
+        " http://127.0.0.1:8473/keyrelay, without a slash at its end"
+    )
+
+
+def _address(value: str, example: str) -> str:
     if re.match(ADDRESS, value):
         return value
-    raise ValueError("expected `off`, or an address like 127.0.0.1:9464")
+    raise ValueError(f"expected `off`, or an address like {example}")
 
 
 def _is_of(url: str, *backends: str) -> bool:

@@ -1,15 +1,13 @@
-"""Settings: what an operator may choose, from flags, environment and file.
+"""Settings: what an operator may choose.
 
-Flags override `KEYRELAY_*`, which override the TOML file; unknown keys are an error.
+`settings_loading.py` reads them from flags, environment and file.
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,28 +18,28 @@ from pydantic_settings import (
 
 from keyrelay.app.setting_kinds import (
     ADDRESS,
+    API_URL,
     CLIENT_NAME,
     DATABASE,
     LONGEST_CLIENT_NAME,
     ORIGIN,
     QUEUE,
+    Networks,
     Port,
     address,
+    api_address,
     client_name,
     database_url,
-    network,
     origin,
+    public_url,
     queue_url,
     split,
 )
-from keyrelay.app.settings_file import misfits, toml_flaw
-from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import SecretValue
 from keyrelay.sources.kafka.connecting.access import Access
 
-_PREFIX = "KEYRELAY_"
+PREFIX = "KEYRELAY_"
 _MATCHING_ORIGIN = Field(json_schema_extra={"pattern": ORIGIN})
-_CONFIG, _OF_TESTS = f"{_PREFIX}CONFIG", f"{_PREFIX}TEST_"
 
 
 class InvalidSettings(ValueError):
@@ -50,7 +48,7 @@ class InvalidSettings(ValueError):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,  # the input may be a key
@@ -136,11 +134,7 @@ class Settings(BaseSettings):
         default=None,
         description="PEM file with trust anchors beside the system's.",
     )
-    egress_allow: Annotated[
-        tuple[Annotated[str, AfterValidator(network)], ...],
-        NoDecode,
-        BeforeValidator(split),
-    ] = Field(
+    egress_allow: Networks = Field(
         default=(),
         description="Networks beyond the public ones that mail may be sent to.",
     )
@@ -182,6 +176,35 @@ class Settings(BaseSettings):
         default="127.0.0.1:9464",
         description="Where a worker answers /metrics, /healthz and /readyz, or `off`.",
         json_schema_extra={"pattern": ADDRESS},
+    )
+    api: Annotated[str, AfterValidator(api_address)] = Field(
+        default="127.0.0.1:8473",
+        description="Where the management API listens, or `off`.",
+        json_schema_extra={"pattern": ADDRESS},
+    )
+    api_url: Annotated[str | None, AfterValidator(public_url)] = Field(
+        default=None,
+        description="How clients reach the API, such as https://keyrelay.example.com;"
+        " the address where it listens, if left out.",
+        json_schema_extra={"pattern": API_URL},
+    )
+    api_tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file with the API's certificate and those between it and its"
+        " authority; with it the API speaks TLS alone.",
+    )
+    api_tls_key: Path | None = Field(
+        default=None, description="PEM file with the private key of that certificate."
+    )
+    api_trusted_proxies: Networks = Field(
+        default=(),
+        description="Networks of the proxies whose X-Forwarded-For and"
+        " X-Forwarded-Proto are believed.",
+    )
+    api_insecure: bool = Field(
+        default=False,
+        description="Whether the API may listen in clear, without a proxy, beyond this"
+        " machine.",
     )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="`auto` is text on a terminal and JSON elsewhere."
@@ -236,61 +259,5 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
-    """Return the settings in force, or raise InvalidSettings.
-
-    `config` names the TOML file; None, `keyrelay.toml` in the data directory is
-    read if it is there. `flags` hold only what was given on the command line.
-    """
-    _refuse_unknown_variables()
-    file = config or _home(flags) / "keyrelay.toml"
-    if config is not None and not config.is_file():
-        raise InvalidSettings(f"there is no settings file {config}")
-
-    for name, wanted in misfits(file, Settings.model_fields):
-        if wanted is None:  # pydantic would pass over one in upper case
-            raise InvalidSettings(f"there is no setting {name}; see the README's list")
-        raise InvalidSettings(f"setting {name}: {file} needs {wanted} there")
-
-    class Sourced(Settings):
-        model_config = SettingsConfigDict(toml_file=file)
-
-    try:
-        return Sourced.model_validate(dict(flags))
-    except ValidationError as error:
-        sentence = _sentence(error, file)
-    except InvalidDefinition as error:
-        sentence = str(error)
-    raise InvalidSettings(sentence)
-
-
-def _sentence(error: ValidationError, file: Path) -> str:
-    fault = error.errors(include_input=False, include_url=False)[0]
-    if not fault["loc"]:  # the file as a whole, and no setting
-        return f"{file} is not valid TOML: {toml_flaw(file)}"
-    if fault["loc"][0] == "kafka_mechanism":
-        return (
-            "setting kafka_mechanism: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are"
-            " spoken, and no others: neither GSSAPI (Kerberos) nor OAUTHBEARER"
-        )
-    return f"setting {fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}"
-
-
 def _file_url(path: Path) -> str:
     return f"sqlite:///{quote(str(path))}"  # a path may hold what a URL means otherwise
-
-
-def _home(flags: Mapping[str, object]) -> Path:
-    home = flags.get("home") or os.environ.get("KEYRELAY_HOME")
-    return Path(str(home or Settings.model_fields["home"].default)).expanduser()
-
-
-def _refuse_unknown_variables() -> None:
-    known = {f"{_PREFIX}{field}".upper() for field in Settings.model_fields}
-    for name in sorted(os.environ):
-        if name in known or name == _CONFIG or name.startswith(_OF_TESTS):
-            continue
-        if name.upper() in {*known, _CONFIG}:
-            raise InvalidSettings(f"the variable {name} is written {name.upper()}")
-        if name.upper().startswith(_PREFIX):
-            raise InvalidSettings(f"there is no setting {name}; see the README's list")

@@ -12,7 +12,8 @@ from typing import TypeVar
 import typer
 import uvloop
 
-from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.settings import Settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.app.store import Store, open_inbox, open_store, require_own_profile
 from keyrelay.cli.options import GlobalOptions
 from keyrelay.cli.refusals import Refused

@@ -4,7 +4,8 @@ import argparse
 
 import uvloop
 
-from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.settings import Settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.app.store import open_store
 from keyrelay.stores.installation import list_profiles
 from tests.bench.definitions import action_id, fill

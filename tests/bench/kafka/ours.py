@@ -14,7 +14,8 @@ from datetime import timedelta
 
 import uvloop
 
-from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.settings import Settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.app.worker import Dispatchers, open_dispatchers, open_worker
 from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.action import Message

@@ -24,6 +24,8 @@ NOT_IN_SETTINGS = {
     *("home", "database", "queue", "key", "key_file", "probes", "grace_seconds"),
     *("kafka_tls", "kafka_ca_file", "kafka_mechanism", "kafka_username"),
     *("kafka_password", "kafka_password_file", "kafka_member", "smtp_ca_file"),
+    *("api", "api_url", "api_tls_certificate", "api_tls_key"),
+    *("api_trusted_proxies", "api_insecure"),
 }
 NONSENSE: dict[str, tuple[Document, str]] = {
     "an unknown value": ({"worker": {"replica": 3}}, "replica"),

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from keyrelay.app.settings import Settings, load_settings
+from keyrelay.app.settings import Settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.sources.kafka.connecting.address import parse_address
 from tests.e2e.deploy.chart import Document, Release, variables
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from keyrelay.app.settings import load_settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.sources.kafka.connecting.address import parse_address
 from tests.e2e.deploy.chart import Document
 from tests.services.compose import Compose

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.app.settings import InvalidSettings, Settings, load_settings
+from keyrelay.app.settings import InvalidSettings, Settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.databases.opening import file_of
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -27,7 +28,8 @@ def test_the_example_is_the_defaults(tmp_path: Path) -> None:
 def test_the_example_names_every_setting_but_the_secrets_themselves() -> None:
     text = (CONFIG / "keyrelay.toml").read_text()
 
-    missing = [name for name in Settings.model_fields if f"{name} = " not in text]
+    named = {line.lstrip("# ").partition(" = ")[0] for line in text.splitlines()}
+    missing = [name for name in Settings.model_fields if name not in named]
 
     assert missing == ["kafka_password", "key"]
 
@@ -116,6 +118,11 @@ def test_everything_lies_in_the_data_directory_unless_told_otherwise(
         ("QUEUE", "kafka://queue?topics=a", "topic, group, profile"),
         ("QUEUE", "kafka://me:hunter2@queue", "KEYRELAY_KAFKA_USERNAME"),
         ("PROBES", "everywhere", "127.0.0.1:9464"),
+        ("API", "everywhere", "127.0.0.1:8473"),
+        ("API_URL", "keyrelay.example.com", "https://keyrelay.example.com"),
+        ("API_URL", "https://keyrelay.example.com/", "without a slash at its end"),
+        ("API_URL", "https://me:hunter2@keyrelay.example.com", "expected a URL"),
+        ("API_TRUSTED_PROXIES", "everywhere", "network"),
         ("SQS_ENDPOINTS", "ftp://queue", "http://127.0.0.1:4566"),
         ("SQS_ENDPOINTS", "http://user@queue", "nothing else"),
         ("SQS_ENDPOINTS", "http://queue/path", "nothing else"),

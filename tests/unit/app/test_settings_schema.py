@@ -11,19 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from keyrelay.app.settings import InvalidSettings, Settings, load_settings
+from keyrelay.app.settings import InvalidSettings, Settings
+from keyrelay.app.settings_loading import load_settings
 
 SCHEMA = json.loads(
     (Path(__file__).parents[3] / "config" / "keyrelay.schema.json").read_text()
 )
 VALIDATOR = Draft202012Validator(SCHEMA)
 # What a URL or a network must be beyond its beginning, no schema can say.
-BEYOND_A_SCHEMA = {"database", "queue", "egress_allow"}
+BEYOND_A_SCHEMA = {"database", "queue", "egress_allow", "api_trusted_proxies"}
 
 WORDS = """true yes 1 587 1.5 none key NONE required optional auto json text PLAIN plain
 SCRAM-SHA-256 off OFF 127.0.0.1:9464 [::1]:0 localhost:65535 localhost:65536 x: :1 x:٣
 x:1e3 http://127.0.0.1:4566 https://sqs.example.com http://a/ http://u@a ftp://a HTTP://a
-http://[::1]:1 http://a:999999 127.0.0.0/8 10.0.0.1 10.0.0.1/8 sqlite:////x sqlite://
+http://[::1]:1 http://a:999999 http://a/b http://a/b/ http://a?b 127.0.0.0/8 10.0.0.1
+10.0.0.1/8 sqlite:////x sqlite://
 kafka://h:9092?topic=a kafka://h postgresql://u@h/d postgres://h/d mysql://x ~/x -x a_b
 alerts.example.com [192.0.2.1] ä.example a..b"""
 ODD = (
@@ -94,7 +96,8 @@ def test_what_the_schema_refuses_is_refused(document: dict[str, object]) -> None
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_some_value_of_each_setting_is_taken_and_some_is_refused(name: str) -> None:
     some: list[object] = [True, 1, 24, "x", "auto", "key", "PLAIN", "optional"]
-    some += ["sqlite:////x", "127.0.0.1:1", [587], ["10.0.0.0/8"], ["http://a"]]
+    some += ["sqlite:////x", "127.0.0.1:1", "http://a", [587], ["10.0.0.0/8"]]
+    some += [["http://a"]]
 
     assert {is_taken({name: value}) for value in some} == {True, False}
 

@@ -7,7 +7,7 @@ from typing import TypedDict
 import pytest
 import trustme
 
-from keyrelay.app.settings import load_settings
+from keyrelay.app.settings_loading import load_settings
 from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.connecting.access import Access, InvalidAccess, password_of
