@@ -13,7 +13,7 @@ from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.definitions.document_store import id_of
-from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.definitions.listing import Listing, Order
 from keyrelay.stores.definitions.secrets import readable
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.unreadable import UnreadableRow
@@ -166,7 +166,7 @@ async def test_an_invalid_edit_changes_nothing(house: House, noun: str) -> None:
     ("listing", "found"),
     [
         (Listing(), ["a_b", "axb", "Beta", "gamma"]),
-        (Listing(descending=True), ["gamma", "Beta", "axb", "a_b"]),
+        (Listing(order=Order(descending=True)), ["gamma", "Beta", "axb", "a_b"]),
         (Listing(amount=2), ["a_b", "axb"]),
         (Listing(amount=2, page=2), ["Beta", "gamma"]),
         (Listing(name="*A*"), ["a_b", "axb", "Beta", "gamma"]),
@@ -233,14 +233,25 @@ async def test_actions_are_ordered_by_what_they_have(house: House) -> None:
     house.clock.time += SECOND
     await house.actions.edit(PROFILE, first, {"active": False}, ADA)
 
-    async def order(order: str) -> list[str]:
-        return [
-            id_of(a) for a in await house.actions.list(PROFILE, Listing(order=order))
-        ]
+    async def order(by: str) -> list[str]:
+        listing = Listing(order=Order(by=by))
+        return [id_of(a) for a in await house.actions.list(PROFILE, listing)]
 
     assert await order("active") == [first, second]
     assert await order("updated_at") == [second, first]
     assert await order("name") == [second, first]
+
+
+async def test_actions_are_found_by_whether_they_are_active(house: House) -> None:
+    first, second = await new(house, "action", "a"), await new(house, "action", "b")
+    await house.actions.edit(PROFILE, first, {"active": False}, ADA)
+
+    async def found(*, active: bool) -> list[str]:
+        listing = Listing(active=active)
+        return [id_of(a) for a in await house.actions.list(PROFILE, listing)]
+
+    assert await found(active=False) == [first]
+    assert await found(active=True) == [second]
 
 
 @pytest.mark.parametrize(("noun", "order"), [("secret", "value"), ("policy", "tags")])
@@ -248,7 +259,7 @@ async def test_an_order_that_is_none_is_refused(
     house: House, noun: str, order: str
 ) -> None:
     with pytest.raises(InvalidDefinition, match="order must be one of"):
-        await store(house, noun).list(PROFILE, Listing(order=order))
+        await store(house, noun).list(PROFILE, Listing(order=Order(by=order)))
 
 
 @pytest.mark.parametrize("page", [{"page": 0}, {"amount": 0}, {"amount": 10_001}])

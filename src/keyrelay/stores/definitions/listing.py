@@ -31,14 +31,25 @@ class Noun(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """By which of its orders a list is sorted; None is its first."""
+
+    by: str | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Which definitions, in which order. In `name`, `*` stands for any text."""
+    """Which definitions, in which order. In `name`, `*` stands for any text.
+
+    `active` is about actions and policies, which alone can be inactive.
+    """
 
     page: int = 1
     amount: int = 20
-    order: str | None = None
-    descending: bool = False
+    order: Order = Order()
     name: str | None = None
+    active: bool | None = None
     tags: Tags = ()
 
     def __post_init__(self) -> None:
@@ -69,16 +80,19 @@ def listed(
 
     `sorts` are the columns by the name of their order; the first is the default.
     """
-    order = listing.order or next(iter(sorts))
-    if order not in sorts:
+    by = listing.order.by or next(iter(sorts))
+    if by not in sorts:
         raise InvalidDefinition(f"order must be one of {', '.join(sorts)}")
-    column = table.c[sorts[order]]
+    column = table.c[sorts[by]]
     if listing.name is not None:
         pattern = _pattern(fold(listing.name))
         found = found.where(table.c.folded.like(pattern, escape="\\"))
+    if listing.active is not None:
+        found = found.where(table.c.active == listing.active)
     for tag in listing.tags:
         found = found.where(_carries(table, noun, tag))
-    return found.order_by(column.desc() if listing.descending else column, table.c.id)
+    ordered = column.desc() if listing.order.descending else column
+    return found.order_by(ordered, table.c.id)
 
 
 async def keep_tags(
