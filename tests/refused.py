@@ -73,7 +73,10 @@ SECTIONS = (
         " `keyrelay secret types --json`, `keyrelay action types --json` and"
         " docs/trigger.schema.json have the rules. What came through Kafka is buried:"
         " correct the producer, publish again under another id, and drop the letter.",
-        kinds=("InvalidDefinition", "MalformedTrigger", "Malformed", "TooLarge"),
+        kinds=(
+            *("InvalidDefinition", "MalformedTrigger", "NotAccepted", "CutOff"),
+            "TooLarge",
+        ),
     ),
     Section(
         title="Unavailable: exit code 3",

@@ -17,8 +17,8 @@ from keyrelay.app.settings import Settings
 from keyrelay.model.claim import Arrival
 from keyrelay.model.outcome import Fault
 from keyrelay.model.trigger import Trigger
+from keyrelay.sources.cloud_event import unwrap
 from keyrelay.sources.kafka.connecting.address import GROUP, TOPIC
-from keyrelay.sources.kafka.records.cloud_event import unwrap
 from keyrelay.sources.kafka.records.position import TopicPartitionOffset
 from keyrelay.sources.kafka.records.record import (
     Headers,

@@ -14,11 +14,11 @@ from aiokafka.structs import ConsumerRecord
 from jsonschema import Draft202012Validator
 
 from keyrelay.model.trigger import Trigger
+from keyrelay.sources.cloud_event import unwrap
 from keyrelay.sources.kafka.connecting.access import Access
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
-from keyrelay.sources.kafka.records.cloud_event import unwrap
 from keyrelay.sources.kafka.topics.admin import open_administrator
 from keyrelay.sources.kafka.topics.layout import TopicSize, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics

@@ -3,49 +3,15 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
-
-from keyrelay.model.trigger import LARGEST_TRIGGER
+from collections.abc import AsyncIterator
 
 _CHUNK = 64 * 1024
-_LONGEST = LARGEST_TRIGGER + 1  # bytes; a line cut there is refused as too large
 
 
-@dataclass(slots=True)
-class Splitter:
-    """Cuts chunks into lines; of one too long for a trigger, the rest is dropped."""
-
-    _unfinished: bytearray = field(default_factory=bytearray)
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the lines that end in this chunk."""
-        *ends, rest = chunk.split(b"\n")
-        for end in ends:
-            self._add(end)
-            yield self.end()
-        self._add(rest)
-
-    def end(self) -> bytes:
-        """Return the unfinished line, and begin a new one."""
-        line = bytes(self._unfinished)
-        self._unfinished.clear()
-        return line
-
-    def _add(self, part: bytes) -> None:
-        self._unfinished += part[: _LONGEST - len(self._unfinished)]
-
-
-async def read_lines(descriptor: int) -> AsyncIterator[tuple[int, bytes]]:
-    """Yield each line that is not blank, with its number. Raises OSError."""
-    splitter, number = Splitter(), 0
+async def read_chunks(descriptor: int) -> AsyncIterator[bytes]:
+    """Yield what can be read, as it comes. Raises OSError."""
     while chunk := await _read(descriptor):
-        for line in splitter.feed(chunk):
-            number += 1
-            if line.strip():
-                yield number, line
-    if line := splitter.end().strip():
-        yield number + 1, line
+        yield chunk
 
 
 async def _read(descriptor: int) -> bytes:

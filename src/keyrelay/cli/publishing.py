@@ -10,15 +10,21 @@ from typing import assert_never
 
 import typer
 
-from keyrelay.cli.jsonl import read_lines
+from keyrelay.cli.jsonl import read_chunks
 from keyrelay.cli.output import put, say
 from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.cli.trigger_options import PointOptions, TriggerOptions, trigger_document
-from keyrelay.model.trigger import Origin
+from keyrelay.model.trigger import Origin, Trigger
 from keyrelay.ports import Inbox
-from keyrelay.services.publishing import Accepted, Answer, Malformed, Publishing
+from keyrelay.services.publishing import (
+    Accepted,
+    NotAccepted,
+    Published,
+    Publishing,
+)
+from keyrelay.sources.cutting import Lines, cut
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,9 +36,9 @@ class PublishReport:
     known: int = 0
     refused: int = 0
 
-    def tell(self, line: int, answer: Answer) -> None:
+    def tell(self, line: int, answer: Published) -> None:
         match answer:
-            case Malformed(reason):
+            case NotAccepted(reason):
                 self.refused += 1
                 say(f"line {line}: {reason}")
             case Accepted(id=id_, known=known):
@@ -60,7 +66,7 @@ def publish_one(
         document = trigger_document(options, action, points, session.world.now())
         async with session.inbox() as queue:
             answer = await _publishing(session, queue).publish(document)
-        if isinstance(answer, Malformed):
+        if isinstance(answer, NotAccepted):
             raise Refused(answer.reason)
         PublishReport(as_json=as_json).tell(1, answer)
         if answer.known:
@@ -85,9 +91,10 @@ def publish_file(ctx: typer.Context, file: str, *, as_json: bool) -> None:
 async def _publish_lines(
     publishing: Publishing, descriptor: int, report: PublishReport
 ) -> None:
+    lines = cut(read_chunks(descriptor), Lines())
     try:
         async with progress(lambda: str(report), shown=is_progress_seen(answers=True)):
-            await publishing.publish_all(read_lines(descriptor), report.tell)
+            await publishing.publish_all(lines, report.tell)
     finally:
         # Also after a failure: what is counted is durable.
         say(str(report))
@@ -96,7 +103,9 @@ async def _publish_lines(
 def _publishing(session: Session, inbox: Inbox) -> Publishing:
     world = session.world
     origin = Origin(profile=session.profile.id, now=world.now, new_id=world.new_id)
-    return Publishing(inbox=inbox, origin=origin)
+    return Publishing(
+        inbox=inbox, read=lambda _, raw: Trigger.parse(raw, origin), now=world.now
+    )
 
 
 @contextmanager

@@ -1,13 +1,19 @@
 """Publishing: triggers put into the queue, each answered once it is durable."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
 
-from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
+from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.ports import Inbox
+from keyrelay.sources.cutting import Cut, CutOff
 
-_AT_ONCE = 256  # enough for the queue to keep many with one commit
+# Reads the document with that number, or raises MalformedTrigger.
+ReadTrigger = Callable[[int, bytes], Trigger]
+# Returns for how many of so many more triggers there is room. Raises Unavailable.
+Room = Callable[[int], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,70 +28,94 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
-    """The document is no trigger, or one that comes too late, and never will be one."""
+class NotAccepted:
+    """The document is no trigger, one that comes too late, or one not allowed here."""
 
     reason: str
 
 
-Answer = Accepted | Malformed
-_Begun = asyncio.Queue[tuple[int, asyncio.Task[Answer]] | None]
+class BacklogFull(Exception):
+    """There is no room for more triggers now; what was not answered was not kept."""
+
+
+Published = Accepted | NotAccepted
+
+
+async def _any_number(wanted: int) -> int:
+    return wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publishing:
-    inbox: Inbox
-    origin: Origin
+    """`actions` are those for which triggers are accepted; None, all of them."""
 
-    async def publish(self, document: bytes) -> Answer:
-        """Publish one trigger, given as JSON. Raises Unavailable."""
-        try:
-            trigger = Trigger.parse(document, self.origin)
-        except MalformedTrigger as fault:
-            return Malformed(str(fault))
-        if trigger.lifetime.deadline < self.origin.now():
-            # Kept, it would only become a dead letter.
-            return Malformed("its deadline has passed; give it a later one, or none")
-        new = await self.inbox.accept(trigger)
-        return Accepted(id=trigger.id, known=not new)
+    inbox: Inbox
+    read: ReadTrigger
+    now: Callable[[], datetime]
+    actions: frozenset[str] | None = None
+    room: Room = _any_number
+
+    async def publish(self, document: bytes) -> Published:
+        """Publish one trigger, given as JSON. Raises Unavailable and BacklogFull."""
+        answers: list[Published] = []
+        await self._publish([(1, document)], lambda _, answer: answers.append(answer))
+        return answers[0]
 
     async def publish_all(
         self,
-        documents: AsyncIterator[tuple[int, bytes]],
-        answer: Callable[[int, Answer], None],
+        parts: AsyncIterator[Sequence[Cut]],
+        answer: Callable[[int, Published], None],
     ) -> None:
-        """Publish numbered documents, many at once, and answer each in their order.
+        """Publish numbered documents, and answer each in their order.
 
-        A malformed one does not stop the others. Raises Unavailable and what
-        `documents` raises; then what was not answered may or may not have been kept.
+        Those of one part are kept together. One that is refused does not stop the
+        others. Raises Unavailable, BacklogFull and what `parts` raises; then all that
+        was answered is durable. Of what was not, none was kept if the backlog is full;
+        else the part under way may have been.
         """
-        begun: _Begun = asyncio.Queue()
-        free = asyncio.Semaphore(_AT_ONCE)
-        beginning = asyncio.create_task(self._begin(documents, begun, free))
-        try:
-            while (entry := await begun.get()) is not None:
-                number, task = entry
-                answer(number, await task)
-                free.release()
-            await beginning
-        finally:
-            beginning.cancel()
-            waiting = [begun.get_nowait() for _ in range(begun.qsize())]
-            left = [entry[1] for entry in waiting if entry is not None]
-            for task in left:
-                task.cancel()
-            await asyncio.gather(beginning, *left, return_exceptions=True)
+        async for part in parts:
+            await self._publish(part, answer)
 
-    async def _begin(
-        self,
-        documents: AsyncIterator[tuple[int, bytes]],
-        begun: _Begun,
-        free: asyncio.Semaphore,
+    async def _publish(
+        self, part: Sequence[Cut], answer: Callable[[int, Published], None]
     ) -> None:
+        read = [(number, self._read(number, document)) for number, document in part]
+        triggers = [each for _, each in read if isinstance(each, Trigger)]
+        room = await self.room(len(triggers)) if triggers else 0
+        new = iter(await _accept(self.inbox, triggers[:room]))
+        for number, each in read:
+            match each:
+                case NotAccepted():
+                    answer(number, each)
+                case Trigger(id=id_):
+                    if (is_new := next(new, None)) is None:
+                        raise BacklogFull
+                    answer(number, Accepted(id=id_, known=not is_new))
+                case _:
+                    assert_never(each)
+
+    def _read(self, number: int, document: bytes | CutOff) -> Trigger | NotAccepted:
+        if isinstance(document, CutOff):
+            return NotAccepted(document.reason)
         try:
-            async for number, document in documents:
-                await free.acquire()
-                task = asyncio.create_task(self.publish(document))
-                begun.put_nowait((number, task))
-        finally:
-            begun.put_nowait(None)
+            trigger = self.read(number, document)
+        except MalformedTrigger as fault:
+            return NotAccepted(str(fault))
+        if trigger.lifetime.deadline < self.now():
+            # Kept, it would only become a dead letter.
+            return NotAccepted("its deadline has passed; give it a later one, or none")
+        if self.actions is not None and trigger.action not in self.actions:
+            return NotAccepted("its action is none of those that you may publish to")
+        return trigger
+
+
+async def _accept(inbox: Inbox, triggers: Sequence[Trigger]) -> Sequence[bool]:
+    """Return which triggers were new, once all are durable."""
+    accepting = [asyncio.create_task(inbox.accept(each)) for each in triggers]
+    try:
+        return await asyncio.gather(*accepting)
+    finally:
+        # After a failure: none is left behind that nothing waits for.
+        for each in accepting:
+            each.cancel()
+        await asyncio.gather(*accepting, return_exceptions=True)

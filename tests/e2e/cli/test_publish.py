@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from keyrelay.cli.jsonl import Splitter, read_lines
+from keyrelay.cli.jsonl import read_chunks
 from keyrelay.cli.publishing import PublishReport
 from keyrelay.model.ids import new_id
-from keyrelay.model.trigger import LARGEST_TRIGGER, Origin
-from keyrelay.services.publishing import Answer, Publishing
+from keyrelay.model.trigger import Origin, Trigger
+from keyrelay.services.publishing import Published, Publishing
+from keyrelay.sources.cutting import Lines, cut
 from tests.e2e.cli.command import Keyrelay
 from tests.e2e.cli.definitions import create_action, create_secret
 from tests.fakes import SlowInbox
@@ -178,13 +177,16 @@ async def test_no_id_is_printed_before_its_trigger_is_durable(
     inbox, report = SlowInbox(), PublishReport(as_json=False)
     told = asyncio.Queue[int]()
 
-    def tell(line: int, answer: Answer) -> None:
+    def tell(line: int, answer: Published) -> None:
         report.tell(line, answer)
         told.put_nowait(line)
 
     os.write(pipe[1], f"{line('t1')}\n{line('t2')}\n".encode())
-    publishing = Publishing(inbox=inbox, origin=ORIGIN)
-    running = asyncio.create_task(publishing.publish_all(read_lines(pipe[0]), tell))
+    publishing = Publishing(
+        inbox=inbox, read=lambda _, raw: Trigger.parse(raw, ORIGIN), now=lambda: NOON
+    )
+    lines = cut(read_chunks(pipe[0]), Lines())
+    running = asyncio.create_task(publishing.publish_all(lines, tell))
 
     await inbox.until_asked(2)
     before = capfd.readouterr().out
@@ -197,23 +199,3 @@ async def test_no_id_is_printed_before_its_trigger_is_durable(
 
     assert before == ""
     assert after.split() == ["t1", "t2"]
-
-
-@given(st.lists(st.binary(max_size=20)))
-def test_lines_do_not_depend_on_how_chunks_are_cut(
-    chunks: list[bytes],
-) -> None:
-    splitter = Splitter()
-
-    lines = [cut for chunk in chunks for cut in splitter.feed(chunk)]
-
-    assert [*lines, splitter.end()] == b"".join(chunks).split(b"\n")
-
-
-def test_an_endless_line_takes_bounded_memory() -> None:
-    splitter = Splitter()
-
-    for _ in range(100):
-        assert list(splitter.feed(b"x" * 100_000)) == []
-
-    assert len(splitter.end()) == LARGEST_TRIGGER + 1

@@ -3,25 +3,34 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
-from keyrelay.ports import Unavailable
-from keyrelay.services.publishing import Accepted, Answer, Malformed, Publishing
+from keyrelay.model.trigger import Trigger
+from keyrelay.ports import Inbox, Unavailable
+from keyrelay.services.publishing import (
+    Accepted,
+    BacklogFull,
+    NotAccepted,
+    Published,
+    Publishing,
+    Room,
+)
+from keyrelay.sources.cutting import Cut, CutOff
 from tests.fakes import Clock, SlowInbox
 from tests.memory_queue import MemoryQueue, Storage
-from tests.samples import MAIL_ACTION, NOON, ORIGIN
+from tests.samples import MAIL_ACTION, NOON, ORIGIN, QUEUE_ACTION
 
 
 @dataclass(slots=True)
 class Answers:
     """Keeps what was answered, in order."""
 
-    given: list[tuple[int, Answer]] = field(default_factory=list)
+    given: list[tuple[int, Published]] = field(default_factory=list)
 
-    def __call__(self, number: int, answer: Answer) -> None:
+    def __call__(self, number: int, answer: Published) -> None:
         self.given.append((number, answer))
 
     @property
@@ -29,13 +38,24 @@ class Answers:
         return [each.id for _, each in self.given if isinstance(each, Accepted)]
 
 
-def document(id_: str) -> bytes:
-    return json.dumps({"id": id_, "action": MAIL_ACTION}).encode()
+def document(id_: str, action: str = MAIL_ACTION) -> bytes:
+    return json.dumps({"id": id_, "action": action}).encode()
 
 
-async def numbered(*documents: bytes) -> AsyncIterator[tuple[int, bytes]]:
-    for number, each in enumerate(documents, start=1):
-        yield number, each
+async def numbered(*documents: bytes | CutOff) -> AsyncIterator[Sequence[Cut]]:
+    yield [*enumerate(documents, start=1)]
+
+
+def into(
+    inbox: Inbox, *, actions: frozenset[str] | None = None, room: Room | None = None
+) -> Publishing:
+    publishing = Publishing(
+        inbox=inbox,
+        read=lambda _, raw: Trigger.parse(raw, ORIGIN),
+        now=lambda: NOON,
+        actions=actions,
+    )
+    return publishing if room is None else replace(publishing, room=room)
 
 
 def memory_queue() -> MemoryQueue:
@@ -43,7 +63,7 @@ def memory_queue() -> MemoryQueue:
 
 
 async def test_a_trigger_is_accepted_once_and_known_from_then_on() -> None:
-    publishing = Publishing(inbox=memory_queue(), origin=ORIGIN)
+    publishing = into(memory_queue())
 
     first = await publishing.publish(document("t1"))
     second = await publishing.publish(document("t1"))
@@ -55,15 +75,15 @@ async def test_a_trigger_is_accepted_once_and_known_from_then_on() -> None:
 async def test_a_document_that_is_no_trigger_is_malformed_and_not_kept() -> None:
     queue = memory_queue()
 
-    answer = await Publishing(inbox=queue, origin=ORIGIN).publish(b'{"id": "t1"}')
+    answer = await into(queue).publish(b'{"id": "t1"}')
 
-    assert isinstance(answer, Malformed)
+    assert isinstance(answer, NotAccepted)
     assert "names its action" in answer.reason
     assert queue.storage.rows == {}
 
 
 async def test_a_malformed_document_does_not_stop_those_after_it() -> None:
-    publishing = Publishing(inbox=memory_queue(), origin=ORIGIN)
+    publishing = into(memory_queue())
     answers = Answers()
 
     await publishing.publish_all(
@@ -72,14 +92,14 @@ async def test_a_malformed_document_does_not_stop_those_after_it() -> None:
 
     assert [type(answer) for _, answer in answers.given] == [
         Accepted,
-        Malformed,
+        NotAccepted,
         Accepted,
     ]
 
 
 async def test_answers_come_in_the_order_of_the_documents() -> None:
     inbox, answers = SlowInbox(), Answers()
-    publishing = Publishing(inbox=inbox, origin=ORIGIN)
+    publishing = into(inbox)
     documents = numbered(*(document(f"t{n}") for n in range(1, 4)))
     running = asyncio.create_task(publishing.publish_all(documents, answers))
 
@@ -93,24 +113,57 @@ async def test_answers_come_in_the_order_of_the_documents() -> None:
     assert answers.ids == ["t1", "t2", "t3"]
 
 
-async def test_a_bounded_number_is_under_way_however_many_there_are() -> None:
-    inbox, answers = SlowInbox(), Answers()
-    publishing = Publishing(inbox=inbox, origin=ORIGIN)
-    documents = numbered(*(document(f"t{n}") for n in range(600)))
-    running = asyncio.create_task(publishing.publish_all(documents, answers))
+async def test_what_a_part_was_cut_off_with_is_refused_with_its_reason() -> None:
+    answers = Answers()
 
-    for under_way in (256, 256, 88):
-        await inbox.until_asked(under_way)
-        inbox.answer()
-    await running
+    await into(memory_queue()).publish_all(
+        numbered(document("t1"), CutOff("the list does not end")), answers
+    )
 
-    assert len(answers.given) == 600
-    assert inbox.most == 256
+    assert answers.given == [
+        (1, Accepted(id="t1", known=False)),
+        (2, NotAccepted("the list does not end")),
+    ]
+
+
+async def test_a_trigger_for_an_action_that_is_not_allowed_is_refused() -> None:
+    queue, answers = memory_queue(), Answers()
+
+    await into(queue, actions=frozenset({QUEUE_ACTION})).publish_all(
+        numbered(document("t1"), document("t2", QUEUE_ACTION)), answers
+    )
+
+    assert [type(answer) for _, answer in answers.given] == [NotAccepted, Accepted]
+    assert [id_ for _, id_ in queue.storage.rows] == ["t2"]
+
+
+async def test_once_the_backlog_is_full_what_was_kept_is_answered_and_no_more() -> None:
+    queue, answers = memory_queue(), Answers()
+
+    async def room(_: int) -> int:
+        return 2
+
+    documents = [b"{}", *(document(f"t{n}") for n in range(4))]
+    with pytest.raises(BacklogFull):
+        await into(queue, room=room).publish_all(numbered(*documents), answers)
+
+    assert answers.ids == ["t0", "t1"]
+    assert [number for number, _ in answers.given] == [1, 2, 3]
+    assert [id_ for _, id_ in queue.storage.rows] == ["t0", "t1"]
+
+
+async def test_a_full_backlog_still_says_what_is_wrong_with_a_document() -> None:
+    async def room(_: int) -> int:
+        return 0
+
+    answer = await into(memory_queue(), room=room).publish(b"{}")
+
+    assert isinstance(answer, NotAccepted)
 
 
 async def test_what_cannot_be_kept_ends_it_and_is_not_answered() -> None:
     inbox, answers = SlowInbox(), Answers()
-    publishing = Publishing(inbox=inbox, origin=ORIGIN)
+    publishing = into(inbox)
     documents = numbered(document("t1"), document("t2"))
     running = asyncio.create_task(publishing.publish_all(documents, answers))
     await inbox.until_asked(2)
@@ -125,7 +178,7 @@ async def test_what_cannot_be_kept_ends_it_and_is_not_answered() -> None:
 
 async def test_an_interruption_leaves_no_task_behind() -> None:
     inbox, answers = SlowInbox(), Answers()
-    publishing = Publishing(inbox=inbox, origin=ORIGIN)
+    publishing = into(inbox)
     documents = numbered(document("t1"), document("t2"))
     running = asyncio.create_task(publishing.publish_all(documents, answers))
     await inbox.until_asked(2)
@@ -145,9 +198,9 @@ async def test_a_trigger_is_refused_once_its_deadline_has_passed(
     queue, deadline = memory_queue(), (NOON - late).isoformat()
     raw = json.dumps({"id": "t1", "action": MAIL_ACTION, "deadline": deadline}).encode()
 
-    answer = await Publishing(inbox=queue, origin=ORIGIN).publish(raw)
+    answer = await into(queue).publish(raw)
 
-    assert isinstance(answer, Malformed if late else Accepted)
+    assert isinstance(answer, NotAccepted if late else Accepted)
     assert len(queue.storage.rows) == (0 if late else 1)
-    if isinstance(answer, Malformed):
+    if isinstance(answer, NotAccepted):
         assert "deadline has passed" in answer.reason

@@ -21,7 +21,7 @@ from keyrelay.model.claim import Arrival
 from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
 from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
-from keyrelay.sources.kafka.records.cloud_event import unwrap
+from keyrelay.sources.cloud_event import unwrap
 from keyrelay.sources.kafka.records.made_up_ids import (
     made_up_id,
     place_of,
@@ -95,13 +95,11 @@ def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
     origin = Origin(
         profile=profile,
         now=lambda: fetched.written_at,
-        new_id=lambda _: event.id or fetched.former_id or made_up_id(raw),
-        raised_at=event.raised_at or timestamp_of(raw),
+        new_id=lambda _: fetched.former_id or made_up_id(raw),
+        raised_at=timestamp_of(raw),
         largest=LARGEST_VALUE,
     )
-    trigger = Trigger.parse(event.document, origin)
-    if trigger.key is None and event.key is not None:
-        trigger = replace(trigger, key=event.key)
+    trigger = event.trigger(origin)
     return Record(
         trigger=trigger,
         arrival=Arrival(profile=trigger.profile, id=trigger.id),

@@ -1,8 +1,9 @@
 """CloudEvents: the trigger in a CloudEvent, and what the event says about it.
 
-CloudEvents 1.0 over Kafka, in both modes. Structured: the value is the event in JSON.
-Binary: the value is the trigger, and the headers `ce_…` are the event.
+CloudEvents 1.0 in both modes. Structured: the value is the event in JSON. Binary: the
+value is the trigger, and the headers `ce_…` are the event, over HTTP `ce-…`.
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 
 The package `cloudevents` is not used: of two members with the same name it takes the
 last, in the event and in the trigger inside.
@@ -13,9 +14,10 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import unquote_to_bytes
 
 from keyrelay.model.documents import (
     InvalidDefinition,
@@ -24,13 +26,18 @@ from keyrelay.model.documents import (
     require_text,
 )
 from keyrelay.model.instant import parse_instant
-from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger
+from keyrelay.model.trigger import (
+    LARGEST_TRIGGER,
+    MalformedTrigger,
+    Origin,
+    Trigger,
+)
 from keyrelay.vault.framing import frame
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 # Bytes: a trigger in base64, and room for the event around it.
-_LARGEST_EVENT = 2 * LARGEST_TRIGGER
+LARGEST_EVENT = 2 * LARGEST_TRIGGER
 _LONGEST = 2048  # characters of an attribute
 _CONTENT_TYPE = "content-type"
 _EVENT = "application/cloudevents"
@@ -38,6 +45,8 @@ _REQUIRED = ("id", "source", "specversion", "type")
 _REQUIRED_HEADERS = frozenset(f"ce_{name}" for name in _REQUIRED)
 _READ = {_CONTENT_TYPE, "ce_time", "ce_partitionkey", *_REQUIRED_HEADERS}
 _JSON = re.compile(r"[^/]+/([^/]+\+)?json")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_PAIR = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,37 @@ class UnwrappedEvent:
     id: str | None = None
     raised_at: datetime | None = None
     key: str | None = None
+
+    def trigger(self, origin: Origin) -> Trigger:
+        """Read the trigger, or raise MalformedTrigger."""
+        known = replace(
+            origin,
+            new_id=lambda now: self.id or origin.new_id(now),
+            raised_at=self.raised_at or origin.raised_at,
+        )
+        trigger = Trigger.parse(self.document, known)
+        if trigger.key is not None or self.key is None:
+            return trigger
+        return replace(trigger, key=self.key)
+
+
+def headers_of_http(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Return the headers of a request that are an event's, as a record would have them.
+
+    Values are in Latin-1, quoted or percent-encoded (HTTP protocol binding, 3.1.3.2).
+    """
+    return [
+        (f"ce_{name[3:]}", unquote_to_bytes(_unquoted(value).encode("latin-1")))
+        if (name := given.lower()).startswith("ce-")
+        else (name, value.encode("latin-1"))
+        for given, value in headers
+        if given.lower().startswith("ce-") or given.lower() == _CONTENT_TYPE
+    ]
+
+
+def media_type_of(content_type: str) -> str:
+    """Return the media type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def unwrap(value: bytes, headers: Headers) -> UnwrappedEvent:
@@ -70,7 +110,7 @@ def _unwrap(value: bytes, headers: Headers) -> UnwrappedEvent:
     known = dict(read)
     # Latin-1, because a record that is no CloudEvent may have any bytes there.
     content_type = (known.pop(_CONTENT_TYPE, None) or b"").decode("latin-1")
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = media_type_of(content_type)
     structured = media_type.startswith(_EVENT)
     if not structured and _REQUIRED_HEADERS.isdisjoint(known):
         return UnwrappedEvent(document=value)
@@ -87,12 +127,12 @@ def _structured(value: bytes, media_type: str) -> UnwrappedEvent:
         raise InvalidDefinition(
             f"a CloudEvent's content-type is {_EVENT}+json: one event, in JSON"
         )
-    if len(value) > _LARGEST_EVENT:
-        raise InvalidDefinition(f"a CloudEvent larger than {_LARGEST_EVENT} bytes")
+    if len(value) > LARGEST_EVENT:
+        raise InvalidDefinition(f"a CloudEvent larger than {LARGEST_EVENT} bytes")
     event = parse_document(value)
     if (declared := event.get("datacontenttype")) is not None:
         text = require_text(declared, "datacontenttype", longest=_LONGEST)
-        _require_json(text.partition(";")[0].strip().lower())
+        _require_json(media_type_of(text))
     return _event(event, _data(event))
 
 
@@ -141,6 +181,12 @@ def _data(event: Mapping[str, object]) -> bytes:
         except (binascii.Error, ValueError):  # ValueError: it is not ASCII
             pass
     raise InvalidDefinition("a CloudEvent's data_base64 must be base64")
+
+
+def _unquoted(value: str) -> str:
+    """Return what a quoted string holds (RFC 9110, 5.6.4); any other as it is."""
+    quoted = _QUOTED.fullmatch(value.strip())
+    return value if quoted is None else _PAIR.sub(r"\1", quoted[1])
 
 
 def _require_json(media_type: str) -> None:

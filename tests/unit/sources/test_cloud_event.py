@@ -4,16 +4,21 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from cloudevents.core.bindings import kafka
+from cloudevents.core.bindings import http, kafka
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
-from keyrelay.sources.kafka.records.cloud_event import Headers, UnwrappedEvent, unwrap
+from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger
+from keyrelay.sources.cloud_event import (
+    Headers,
+    UnwrappedEvent,
+    headers_of_http,
+    unwrap,
+)
 from tests.samples import MAIL_ACTION, NOON, ORIGIN
 
 TRIGGER: Mapping[str, object] = {"action": MAIL_ACTION, "data": {"value": "°C"}}
@@ -285,11 +290,50 @@ def test_what_the_cloudevents_package_writes_is_read_the_same_in_both_modes(
     }
     data = {"action": MAIL_ACTION, "data": {"value": value}}
     event = CloudEvent(attributes=attributes, data=data)
-    sent = (kafka.to_binary_event(event), kafka.to_structured_event(event))
+    records = (kafka.to_binary_event(event), kafka.to_structured_event(event))
+    requests = (http.to_binary_event(event), http.to_structured_event(event))
 
-    first, second = (unwrap(each.value, list(each.headers.items())) for each in sent)
+    first, *others = [
+        *(unwrap(each.value, list(each.headers.items())) for each in records),
+        *(
+            unwrap(sent.body, headers_of_http(sent.headers.items()))
+            for sent in requests
+        ),
+    ]
 
-    assert json.loads(first.document) == json.loads(second.document) == data
-    assert replace(first, document=b"") == replace(second, document=b"")
-    assert (first.raised_at, first.key) == (time, key)
-    assert Trigger.parse(second.document, ORIGIN).action == MAIL_ACTION
+    for other in others:
+        assert json.loads(first.document) == json.loads(other.document) == data
+        assert replace(first, document=b"") == replace(other, document=b"")
+    trigger = first.trigger(ORIGIN)
+    assert (trigger.action, trigger.id, trigger.key) == (MAIL_ACTION, first.id, key)
+    assert first.raised_at == time
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("door", b"door"),
+        ("Euro%20%E2%82%AC", "Euro €".encode()),
+        ('"door 17"', b"door 17"),
+        (r'"a \"b\" \\"', b'a "b" \\'),
+        ('"door', b'"door'),
+        ("t\xfcr", b"t\xfcr"),
+        ("100%", b"100%"),
+    ],
+)
+def test_a_header_of_a_request_is_unquoted_and_percent_decoded(
+    sent: str, read: bytes
+) -> None:
+    headers = [("CE-Id", sent), ("Content-Type", "text/css"), ("token", "t-1")]
+
+    assert headers_of_http(headers) == [("ce_id", read), ("content-type", b"text/css")]
+
+
+def test_what_a_trigger_says_itself_goes_before_what_its_event_says() -> None:
+    own = {**TRIGGER, "id": "mine", "key": "k", "raised_at": "2029-12-31T00:00:00Z"}
+    unwrapped = structured({"data": own, "partitionkey": "p", "time": NOON.isoformat()})
+
+    trigger = unwrapped.trigger(ORIGIN)
+
+    assert (trigger.id, trigger.key) == ("mine", "k")
+    assert trigger.lifetime.raised_at == NOON - timedelta(hours=36)
