@@ -19,7 +19,7 @@ from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Origin, Trigger
 from keyrelay.ports import StillHeld
 from keyrelay.stores.audit.log import group_commits
-from keyrelay.stores.dead_letters import group_burials
+from keyrelay.stores.burials import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.pauses import worker_pauses
 

@@ -23,8 +23,8 @@ from keyrelay.observability.observability import Observability, new_observabilit
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.stores.audit.log import GroupedAuditLog, group_commits
+from keyrelay.stores.burials import GroupedDeadLetters, group_burials
 from keyrelay.stores.claims.heartbeat import announced
-from keyrelay.stores.dead_letters import GroupedDeadLetters, group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
 from keyrelay.stores.pauses import worker_pauses

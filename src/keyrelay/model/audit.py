@@ -101,6 +101,7 @@ class Change(StrEnum):
     RELEASED = "released"
     CANCELLED = "cancelled"
     RETRIED = "retried"
+    STARTED = "started"
     BURIED = "buried"  # by a worker, unread; an attempt's record tells of all others
 
 

@@ -67,3 +67,11 @@ def _later(instant: datetime, by: timedelta) -> datetime:
         return instant + by
     except OverflowError:  # a deadline at the end of the calendar stays there
         return datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenLetter:
+    """A letter as it was when it was chosen; without `buried_at`, as it is now."""
+
+    trigger: str
+    buried_at: datetime | None = None

@@ -1,22 +1,25 @@
 """Redriving: dead letters chosen, put into the queue again, or dropped for good."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from keyrelay.model.backlog import TriggerState
-from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.dead_letter import ChosenLetter, DeadLetter
 from keyrelay.ports import Backlog, Inbox
 from keyrelay.services.paging import in_parts, read_pages
 from keyrelay.stores.dead_letters import (
     DeadLetterQuery,
     DeadLetterStore,
+    Refusal,
     StoredLetter,
     reason_of,
     trigger_of,
 )
-from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.refusals import NotFound, buried_anew
 from keyrelay.stores.unreadable import UnreadableRow
 
 # Letters that one transaction forgets; each may hold a MiB.
@@ -41,6 +44,18 @@ class LetterResult:
 
     trigger: str
     refusal: str | None = None
+
+
+class ResultKeeper(Protocol):
+    """Keeps what becomes of letters; to act on them is its right alone."""
+
+    def require_right(self) -> None:
+        """Raise Unavailable if another process may be acting on the letters by now."""
+
+    async def keep(
+        self, connection: AsyncConnection, results: Sequence[LetterResult]
+    ) -> None:
+        """Keep results in the transaction in which they become so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +103,20 @@ class DeadLetterAdministration:
         A letter that is gone, or was buried anew meanwhile, does not stop the others.
         """
         for ids in in_parts(triggers, _TOGETHER):
-            found = await self.letters.read(profile, ids)
-            refused = await self.letters.drop(profile, [*found.values()], actor)
-            for result in _results(ids, found, refused):
+            for result in await self.drop_chosen(profile, _any(ids), actor):
                 yield result
+
+    async def drop_chosen(
+        self,
+        profile: str,
+        chosen: Sequence[ChosenLetter],
+        actor: str,
+        keeper: ResultKeeper | None = None,
+    ) -> Sequence[LetterResult]:
+        """Forget a few letters, as `drop` does, unless they were buried anew."""
+        part = await _read(self.letters, profile, chosen, keeper)
+        gone = await self.letters.drop(profile, part.letters, actor, part.note)
+        return part.results(gone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,40 +133,41 @@ class Redriving:
         others. Raises Unavailable; to redrive again is safe then.
         """
         for ids in in_parts(triggers, _TOGETHER):
-            found = await self.letters.read(profile, ids)
-            for result in _results(
-                ids, found, await self._redrive(profile, found, actor)
-            ):
+            for result in await self.redrive_chosen(profile, _any(ids), actor):
                 yield result
 
-    async def _redrive(
-        self, profile: str, found: Mapping[str, StoredLetter], actor: str
-    ) -> Mapping[str, Exception]:
-        """Return, by trigger, why some were not redriven."""
-        letters = [each for each in found.values() if isinstance(each, DeadLetter)]
+    async def redrive_chosen(
+        self,
+        profile: str,
+        chosen: Sequence[ChosenLetter],
+        actor: str,
+        keeper: ResultKeeper | None = None,
+    ) -> Sequence[LetterResult]:
+        """Redrive a few letters, as `redrive` does, unless they were buried anew."""
+        part = await _read(self.letters, profile, chosen, keeper)
+        letters = part.readable()
         # In the queue before they are forgotten here: a crash between the two leaves
         # letters too many, never one too few.
         tried = await asyncio.gather(
-            *(self._requeue(letter) for letter in letters), return_exceptions=True
+            *(self._requeue(letter, keeper) for letter in letters),
+            return_exceptions=True,
         )
-        refused: dict[str, Exception] = {
-            id_: _not_redriven(letter)
-            for id_, letter in found.items()
-            if isinstance(letter, UnreadableRow)
-        }
         waiting = list[DeadLetter]()
         for letter, fault in zip(letters, tried, strict=True):
             match fault:
                 case None:
                     waiting.append(letter)
                 case BeingAttempted():
-                    refused[letter.trigger.id] = fault
+                    part.refused[letter.trigger.id] = fault
                 case _:
                     raise fault
-        return {**refused, **await self.letters.redriven(profile, waiting, actor)}
+        gone = await self.letters.redriven(profile, waiting, actor, part.note)
+        return part.results(gone)
 
-    async def _requeue(self, letter: DeadLetter) -> None:
+    async def _requeue(self, letter: DeadLetter, keeper: ResultKeeper | None) -> None:
         """Raise BeingAttempted if the letter may be all that is left of its trigger."""
+        if keeper is not None:
+            keeper.require_right()
         if await self.queue.redrive(letter):
             return
         trigger = letter.trigger
@@ -159,14 +185,66 @@ def _not_redriven(letter: UnreadableRow) -> NotRedriven:
     )
 
 
-def _results(
-    ids: Sequence[str],
-    found: Mapping[str, StoredLetter],
-    refused: Mapping[str, Exception],
-) -> Iterator[LetterResult]:
-    for id_ in ids:
-        missing = None if id_ in found else NotFound("dead letter", id_)
-        refusal = refused.get(id_, missing)
-        yield LetterResult(
-            trigger=id_, refusal=None if refusal is None else str(refusal)
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LetterPart:
+    """A few chosen letters, which of them were found, and why some are refused."""
+
+    chosen: Sequence[ChosenLetter]
+    found: Mapping[str, StoredLetter]
+    keeper: ResultKeeper | None
+    refused: dict[str, Exception]
+
+    @property
+    def letters(self) -> Sequence[StoredLetter]:
+        """The letters that are not refused."""
+        return [each for id_, each in self.found.items() if id_ not in self.refused]
+
+    def readable(self) -> Sequence[DeadLetter]:
+        """Refuse the letters that hold no trigger, and return the others."""
+        readable = list[DeadLetter]()
+        for each in self.letters:
+            match each:
+                case DeadLetter():
+                    readable.append(each)
+                case UnreadableRow():
+                    self.refused[trigger_of(each)] = _not_redriven(each)
+        return readable
+
+    def results(self, gone: Mapping[str, Exception]) -> Sequence[LetterResult]:
+        """Return what became of each; `gone` were removed or buried anew meanwhile."""
+        refused = {**self.refused, **gone}
+        results = list[LetterResult]()
+        for id_ in (each.trigger for each in self.chosen):
+            missing = None if id_ in self.found else NotFound("dead letter", id_)
+            fault = refused.get(id_, missing)
+            refusal = None if fault is None else str(fault)
+            results.append(LetterResult(trigger=id_, refusal=refusal))
+        return results
+
+    async def note(
+        self, connection: AsyncConnection, gone: Mapping[str, Refusal]
+    ) -> None:
+        if self.keeper is not None:
+            await self.keeper.keep(connection, self.results(gone))
+
+
+async def _read(
+    letters: DeadLetterStore,
+    profile: str,
+    chosen: Sequence[ChosenLetter],
+    keeper: ResultKeeper | None,
+) -> _LetterPart:
+    found = await letters.read(profile, [each.trigger for each in chosen])
+    refused: dict[str, Exception] = {
+        each.trigger: buried_anew(each.trigger)
+        for each in chosen
+        if each.buried_at is not None
+        and isinstance(letter := found.get(each.trigger), DeadLetter)
+        and letter.buried_at != each.buried_at
+    }
+    return _LetterPart(chosen=chosen, found=found, keeper=keeper, refused=refused)
+
+
+def _any(ids: Sequence[str]) -> Sequence[ChosenLetter]:
+    """Return the letters of these triggers, whenever they were buried."""
+    return [ChosenLetter(trigger=id_) for id_ in ids]

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
+from keyrelay.stores.schema.job_tables import job_results, jobs
 from keyrelay.stores.schema.tables import (
     audit_chains,
     audit_records,
@@ -40,7 +41,12 @@ CHUNK = 1000  # rows in one transaction of the target
 # Copied in ways of their own, or, workers and what they know, not at all: none works
 # on the copy.
 _APART = (installation, workers, pauses, audit_chains, audit_records)
-_WHOLE = [table for table in metadata.sorted_tables if table not in _APART]
+# Those that refer to others behind them: a job goes on in the copy.
+_JOBS = (jobs, job_results)
+_WHOLE = [
+    *(each for each in metadata.sorted_tables if each not in (*_APART, *_JOBS)),
+    *_JOBS,
+]
 _ALL = (*_WHOLE, audit_chains, audit_records)
 
 _RECORDS = audit_records.c

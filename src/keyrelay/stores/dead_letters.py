@@ -1,13 +1,12 @@
 """Dead letters: stored until they are redriven or dropped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.concurrency.batching import Batch
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
@@ -16,7 +15,7 @@ from keyrelay.model.outcome import Fault
 from keyrelay.stores import dead_letter_rows
 from keyrelay.stores.dead_letter_rows import id_of, letter_of, replace_rows
 from keyrelay.stores.definitions.journal import Journal
-from keyrelay.stores.refusals import EditedMeanwhile, NotFound
+from keyrelay.stores.refusals import EditedMeanwhile, NotFound, buried_anew
 from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import dead_letters
 from keyrelay.stores.unreadable import (
@@ -29,12 +28,13 @@ from keyrelay.stores.unreadable import (
 )
 
 NOUN = "trigger"
-MOST_TOGETHER = 200
 
 _LETTERS = dead_letters.c
 
 StoredLetter = DeadLetter | UnreadableRow
 Refusal = NotFound | EditedMeanwhile
+# Is given the transaction, and why, by trigger, some were not removed.
+Noting = Callable[[AsyncConnection, Mapping[str, Refusal]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +48,13 @@ class DeadLetterQuery:
     amount: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class GroupedDeadLetters:
-    """ports.DeadLetters: the letters of concurrent lanes share one commit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Removal:
+    """How letters are removed."""
 
-    batch: Batch[DeadLetter, None]
-
-    async def bury(self, letter: DeadLetter) -> None:
-        await self.batch.submit(letter)
+    change: Change
+    actor: str
+    note: Noting | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ class DeadLetterStore:
         self, profile: str, query: DeadLetterQuery
     ) -> tuple[StoredLetter, ...]:
         """Return the letters; one that cannot be read hides no others."""
-        wanted = _matching(select(dead_letters), profile, query)
+        wanted = matching(select(dead_letters), profile, query)
         skipped = (query.page - 1) * query.amount
         async with self.database.reading() as connection:
             page = Slice(skipped, query.amount)
@@ -94,7 +93,7 @@ class DeadLetterStore:
 
     async def ids(self, profile: str, query: DeadLetterQuery) -> Sequence[str]:
         """Return the ids of the triggers of all matching letters, on any page."""
-        wanted = _matching(select(_LETTERS.trigger), profile, query)
+        wanted = matching(select(_LETTERS.trigger), profile, query)
         async with self.database.reading() as connection:
             found = await read_all(connection, wanted, {}, id_of)
         return [
@@ -121,52 +120,57 @@ class DeadLetterStore:
             return await _read(connection, profile, triggers)
 
     async def drop(
-        self, profile: str, letters: Sequence[StoredLetter], actor: str
+        self,
+        profile: str,
+        letters: Sequence[StoredLetter],
+        actor: str,
+        note: Noting | None = None,
     ) -> Mapping[str, Refusal]:
         """Delete letters, each with its record; return, by trigger, which were not.
 
-        Those were deleted or buried again since they were read.
+        Those were deleted or buried again since they were read. `note` writes in the
+        same transaction: it is kept with what it tells, or neither is.
         """
-        return await self._remove(profile, letters, actor, Change.DROPPED)
+        removal = _Removal(change=Change.DROPPED, actor=actor, note=note)
+        return await self._remove(profile, letters, removal)
 
     async def redriven(
-        self, profile: str, letters: Sequence[DeadLetter], actor: str
+        self,
+        profile: str,
+        letters: Sequence[DeadLetter],
+        actor: str,
+        note: Noting | None = None,
     ) -> Mapping[str, Refusal]:
         """Delete letters whose triggers are in the queue again, as `drop` does.
 
         If one was buried again since, its letter is another one, and stays.
         """
-        return await self._remove(profile, letters, actor, Change.REDRIVEN)
+        removal = _Removal(change=Change.REDRIVEN, actor=actor, note=note)
+        return await self._remove(profile, letters, removal)
 
     async def _remove(
-        self,
-        profile: str,
-        letters: Sequence[StoredLetter],
-        actor: str,
-        change: Change,
+        self, profile: str, letters: Sequence[StoredLetter], removal: _Removal
     ) -> Mapping[str, Refusal]:
         removed, refused = list[str](), dict[str, Refusal]()
-        async with self.journal.writing(profile, actor) as writing:
+        async with self.journal.writing(profile, removal.actor) as writing:
             known = await _burials(writing.connection, profile, letters)
             for letter in letters:
                 id_ = trigger_of(letter)
                 if id_ not in known:
                     refused[id_] = NotFound("dead letter", id_)
                 elif known[id_] != _burial_of(letter):
-                    refused[id_] = EditedMeanwhile(f"{id_} was buried anew: look again")
+                    refused[id_] = buried_anew(id_)
                 else:
                     removed.append(id_)
-                    writing.record(NOUN, id_, change, reason_of(letter))
+                    writing.record(NOUN, id_, removal.change, reason_of(letter))
             await writing.connection.execute(
                 delete(dead_letters).where(
                     _LETTERS.profile == profile, _LETTERS.trigger.in_(removed)
                 )
             )
+            if removal.note is not None:
+                await removal.note(writing.connection, refused)
         return refused
-
-
-def group_burials(store: DeadLetterStore) -> GroupedDeadLetters:
-    return GroupedDeadLetters(Batch(run=store.keep, most=MOST_TOGETHER))
 
 
 def trigger_of(letter: StoredLetter) -> str:
@@ -225,7 +229,7 @@ async def _read(
     return {trigger_of(letter): letter for letter in found}
 
 
-def _matching(chosen: Statement, profile: str, query: DeadLetterQuery) -> Statement:
+def matching(chosen: Statement, profile: str, query: DeadLetterQuery) -> Statement:
     """Return the statement for the letters that match, newest first."""
     wanted = chosen.where(_LETTERS.profile == profile)
     if query.action is not None:

@@ -18,3 +18,7 @@ class InUse(Exception):
 
 class EditedMeanwhile(Exception):
     """It has changed since it was read: read it again, then decide."""
+
+
+def buried_anew(trigger: str) -> EditedMeanwhile:
+    return EditedMeanwhile(f"{trigger} was buried anew: look again")

@@ -31,6 +31,7 @@ from keyrelay.stores.installation import (
     create_installation,
     read_installation,
 )
+from keyrelay.stores.jobs.records import JobRecords
 from keyrelay.stores.schema.age import is_current
 from keyrelay.stores.schema.migrations import migrate
 from keyrelay.stores.schema.tables import profiles
@@ -70,6 +71,8 @@ FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 # Undoes the migrations from that on which gave each profile an index.
 BEFORE_THE_INDEX = (
+    "DROP TABLE job_results",
+    "DROP TABLE jobs",
     "DROP TABLE pauses",
     "ALTER TABLE claims DROP COLUMN reason",
     "ALTER TABLE claims DROP COLUMN waits_for",
@@ -149,6 +152,10 @@ class House:
     @property
     def dead_letters(self) -> DeadLetterStore:
         return DeadLetterStore(database=self.database, journal=self.journal)
+
+    @property
+    def jobs(self) -> JobRecords:
+        return JobRecords(journal=self.journal)
 
     @property
     def trail(self) -> AuditTrail:

@@ -11,9 +11,9 @@ from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.burials import group_burials
 from keyrelay.stores.dead_letters import (
     DeadLetterQuery,
-    group_burials,
     reason_of,
     trigger_of,
 )

@@ -14,9 +14,9 @@ from keyrelay.model.dead_letter import (
 )
 from keyrelay.model.outcome import Fault
 from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.burials import group_burials
 from keyrelay.stores.dead_letters import (
     DeadLetterQuery,
-    group_burials,
     trigger_of,
 )
 from keyrelay.stores.definitions.document_store import id_of

@@ -1,0 +1,1 @@
+"""Jobs: kept with their rows' results, and lent to one process at a time."""
