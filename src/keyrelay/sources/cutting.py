@@ -114,7 +114,7 @@ _BETWEEN = re.compile(rb'(?:[^"\[\]{},]++|"' + _STRING + rb'")*+', re.DOTALL)
 _NESTED = re.compile(rb'(?:[^"\[\]{}]++|"' + _STRING + rb'")*+', re.DOTALL)
 
 
-class _Place(Enum):
+class _Read(Enum):
     BEFORE = auto()  # nothing but blanks so far
     WHOLE = auto()  # it is no list
     LIST = auto()
@@ -131,29 +131,29 @@ class JsonList:
     """
 
     unfinished: Unfinished = field(default_factory=Unfinished)
-    _place: _Place = _Place.BEFORE
+    _read: _Read = _Read.BEFORE
     _brackets: bytearray = field(default_factory=bytearray)
     _in_string: bool = False
     _escaped: bool = False
     _number: int = 0
 
     def feed(self, chunk: bytes) -> Iterator[Cut]:
-        at = self._begin(chunk) if self._place is _Place.BEFORE else 0
-        match self._place:
-            case _Place.WHOLE:
+        at = self._begin(chunk) if self._read is _Read.BEFORE else 0
+        match self._read:
+            case _Read.WHOLE:
                 self.unfinished.add(chunk)
-            case _Place.LIST:
+            case _Read.LIST:
                 yield from self._elements(chunk, at)
-            case _Place.AFTER:
+            case _Read.AFTER:
                 yield from self._rest(chunk)
             case _:
                 return
 
     def end(self) -> Iterator[Cut]:
-        match self._place:
-            case _Place.BEFORE | _Place.WHOLE:
+        match self._read:
+            case _Read.BEFORE | _Read.WHOLE:
                 yield 1, self.unfinished.take()
-            case _Place.LIST:
+            case _Read.LIST:
                 yield self._lost("the list does not end")
             case _:
                 return
@@ -165,9 +165,9 @@ class JsonList:
             self.unfinished.add(chunk)
             return 0
         if begun[0] != _OPEN_LIST:
-            self._place = _Place.WHOLE
+            self._read = _Read.WHOLE
             return 0
-        self._place = _Place.LIST
+        self._read = _Read.LIST
         self._brackets.append(_OPEN_LIST)
         self.unfinished.take()
         return len(chunk) - len(begun) + 1
@@ -222,14 +222,14 @@ class JsonList:
         if not is_empty:
             yield self._number, element
         if is_last:
-            self._place = _Place.AFTER
+            self._read = _Read.AFTER
 
     def _rest(self, chunk: bytes) -> Iterator[Cut]:
         if chunk.strip(_BLANK):
             yield self._lost("something follows the list")
 
     def _lost(self, why: str) -> Cut:
-        self._place = _Place.LOST
+        self._read = _Read.LOST
         return self._number + 1, CutOff(f"nothing is read from here on: {why}")
 
 
