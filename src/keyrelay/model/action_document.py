@@ -124,9 +124,9 @@ def require_seconds(value: object, what: str, allowed: Collection[int]) -> timed
 
 
 def _check_members_only_stored(document: Mapping[str, object]) -> None:
-    require_text(
-        document.get("description", ""), "description", longest=2000, shortest=0
-    )
+    description = document.get("description")
+    if description is not None:  # TagoIO's clients may send null
+        require_text(description, "description", longest=2000, shortest=0)
     require_list(document.get("trigger", []), "trigger", longest=100)
     require_bool(document.get("trigger_when_unlock", False), "trigger_when_unlock")
     if document.get("type", "condition") not in _TRIGGER_TYPES:

@@ -59,6 +59,10 @@ def test_an_action_is_read_whole() -> None:
     )
 
 
+def test_a_description_may_be_null() -> None:
+    assert parse({**MAIL, "description": None}) == parse(MAIL)
+
+
 REFUSED: list[tuple[str, object, str]] = [
     ("name", None, "name must be a string"),
     ("name", "", "name must have 1 to 100 characters"),
