@@ -19,9 +19,11 @@ from keyrelay.model.backlog import (
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.recorded import CutLeases
+from keyrelay.model.revision import no_revision
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
+from keyrelay.ports import RevisionNow
 
 LEASE = timedelta(seconds=30)
 REMEMBERED = timedelta(days=7)
@@ -121,15 +123,16 @@ class MemoryQueue:
     ordered: bool = False
     drain: bool = False
     closed: bool = False
+    revision: RevisionNow = no_revision
 
     async def accept(self, trigger: Trigger) -> bool:
         self._forget()
-        now = self.world.now()
+        now, trigger = self.world.now(), trigger.under(await self.revision())
         return self._put(Row(trigger=trigger, due=now, accepted_at=now))
 
     async def redrive(self, letter: DeadLetter) -> bool:
         self._forget()
-        trigger = letter.redriven(self.world.now())
+        trigger = letter.redriven(self.world.now()).under(await self.revision())
         known = self.storage.rows.get((trigger.profile, trigger.id))
         if known is not None and isinstance(known.settlement, Bury):
             del self.storage.rows[trigger.profile, trigger.id]

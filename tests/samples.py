@@ -13,12 +13,14 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.credentials import TEXT, SecretRules
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.policy.policy import Policy, index, parse_policy
+from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.trigger import Lifetime, Origin, Trigger
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)
 PROFILE = "a" * 24
+REVISION = Revision("1" * 24, 1)
 OTHER_PROFILE = "b" * 24
 MAIL_SECRET = "5" * 24
 QUEUE_SECRET = "6" * 24
@@ -118,7 +120,7 @@ def a_catalog(*actions: Action, policy: Policy | None = None) -> Catalog:
     known = (an_action(), an_action(QUEUE_DOES), *actions)
     secrets = map(a_secret, (MAIL_SECRET, QUEUE_SECRET))
     return Catalog(
-        revision=1,
+        revision=REVISION,
         actions={(a.tagged.profile, a.tagged.id): a for a in known},
         secrets={(s.profile, s.id): sealed(s) for s in secrets},
         policies={PROFILE: index([policy or a_policy()])},

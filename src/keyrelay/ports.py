@@ -26,6 +26,7 @@ from keyrelay.model.outcome import Outcome
 from keyrelay.model.pause import SharedPause
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
+from keyrelay.model.revision import Revision
 from keyrelay.model.secret import OpenedSecret, SealedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
@@ -38,8 +39,15 @@ class Unavailable(Exception):
     """
 
 
+# Tells how new the definitions are that a process would read now. Raises Unavailable.
+RevisionNow = Callable[[], Awaitable[Revision | None]]
+
+
 class Inbox(Protocol):
-    """The end of a queue where triggers come in."""
+    """The end of a queue where triggers come in.
+
+    What comes in bears the revision of the definitions at that moment.
+    """
 
     async def accept(self, trigger: Trigger) -> bool:
         """Return True once the trigger is durable; False if it is known already.
@@ -190,8 +198,8 @@ class Definitions(Protocol):
         Raises Unavailable if that was too long ago.
         """
 
-    async def refresh(self) -> None:
-        """Read what has changed; what fails is logged, and the catalog grows old."""
+    async def refresh(self) -> bool:
+        """Read what has changed; False, that failed: the catalog grows old."""
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh on each announced change and every second, until `stop` is set."""

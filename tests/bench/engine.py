@@ -8,6 +8,7 @@ from keyrelay.app.store import Store
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
 from keyrelay.engine.conclusion import Conclusion
+from keyrelay.engine.freshness import Freshness
 from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
@@ -80,7 +81,7 @@ def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
         untold=untold,
     )
     pipeline = Pipeline(
-        catalog=catalog.current,
+        catalog=Freshness(definitions=catalog).catalog,
         vault=store.vault,
         dispatchers={"email-smtp": Null(), "queue-sqs": Null()},
         breaker=breaker,

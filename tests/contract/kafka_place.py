@@ -25,7 +25,15 @@ from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner, Window
 from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.kafka_logs import INTERVALS, Log, create, without_topics
-from tests.contract.queues import LEASE, OpenQueue, UntilIdle, a_world, forever, trigger
+from tests.contract.queues import (
+    LEASE,
+    Changes,
+    OpenQueue,
+    UntilIdle,
+    a_world,
+    forever,
+    trigger,
+)
 from tests.fakes import Clock
 from tests.memory_claims import Book, MemoryClaims
 from tests.samples import NOON
@@ -159,6 +167,7 @@ class KafkaPlace:
     log: Log
     clock: Clock
     world: World
+    changes: Changes = field(default_factory=Changes)
     retry_wait: timedelta = timedelta(seconds=1)
     _book: Book = field(default_factory=Book)
     _processes: list[Process] = field(default_factory=list)
@@ -177,7 +186,7 @@ class KafkaPlace:
             ),
             world,
             replace(OPTIONS, ordered=ordered, drain=drain),
-            TopicOwner(profile=None),
+            TopicOwner(profile=None, revision=self.changes.revision),
         )
         if stalled:
             process.last_heartbeat = self.clock.now()

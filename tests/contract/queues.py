@@ -13,6 +13,7 @@ from keyrelay.model.data_point import DataPoint
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Fault
+from keyrelay.model.revision import Revision
 from keyrelay.model.settlement import Bury, Settlement
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
@@ -22,7 +23,7 @@ from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
 from tests.fakes import Clock
 from tests.memory_queue import MemoryQueue, Storage
-from tests.samples import DAY, NOON, PROFILE, a_trigger
+from tests.samples import DAY, MAIL_ACTION, NOON, PROFILE, a_trigger
 
 LEASE = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
@@ -73,6 +74,16 @@ class Stop(asyncio.Event):
         return await super().wait()
 
 
+@dataclass(slots=True)
+class Changes:
+    """How many changes of definitions there were."""
+
+    number: int = 1
+
+    async def revision(self) -> Revision:
+        return Revision(PROFILE, self.number)
+
+
 class Place(Protocol):
     """Where one queue is opened again and again, as if by several processes.
 
@@ -82,6 +93,9 @@ class Place(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+    @property
+    def changes(self) -> Changes: ...
 
     @property
     def retry_wait(self) -> timedelta: ...
@@ -110,6 +124,7 @@ class Adapter:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPlace:
     clock: Clock = field(default_factory=lambda: Clock(time=NOON))
+    changes: Changes = field(default_factory=Changes)
     retry_wait: timedelta = timedelta()
     _storage: Storage = field(default_factory=Storage)
 
@@ -123,6 +138,7 @@ class MemoryPlace:
             ordered=ordered,
             drain=drain,
             closed=stalled,
+            revision=self.changes.revision,
         )
         yield queue
         queue.closed = True
@@ -136,6 +152,7 @@ class SqlitePlace:
     path: Path
     clock: Clock
     world: World
+    changes: Changes = field(default_factory=Changes)
     retry_wait: timedelta = timedelta()
 
     @asynccontextmanager
@@ -145,7 +162,9 @@ class SqlitePlace:
         options = SqliteOptions(ordered=ordered, drain=drain, lease=LEASE)
         world = replace(self.world, sleep=forever) if stalled else self.world
         begun = self.clock.next_sleep()
-        async with open_queue(self.path, world, options) as queue:
+        revision = self.changes.revision
+        opened = open_queue(self.path, world, options, revision=revision)
+        async with opened as queue:
             if not stalled:
                 await begun.wait()
             yield queue
@@ -168,8 +187,14 @@ async def forever(_: timedelta) -> None:
     await asyncio.Event().wait()
 
 
-def trigger(id_: str = "t1", key: str | None = None, profile: str = PROFILE) -> Trigger:
-    return replace(a_trigger(POINT, id_=id_), key=key, profile=profile)
+def trigger(
+    id_: str = "t1",
+    key: str | None = None,
+    profile: str = PROFILE,
+    action: str = MAIL_ACTION,
+) -> Trigger:
+    plain = a_trigger(POINT, id_=id_)
+    return replace(plain, key=key, profile=profile, action=action)
 
 
 def letter(of: Trigger) -> DeadLetter:

@@ -16,19 +16,16 @@ from keyrelay import __version__
 from keyrelay.app.settings import Settings
 from keyrelay.model.claim import Arrival
 from keyrelay.model.outcome import Fault
-from keyrelay.model.trigger import Trigger
+from keyrelay.model.revision import Revision
+from keyrelay.model.trigger import Lifetime, Trigger
 from keyrelay.sources.cloud_event import unwrap
 from keyrelay.sources.kafka.connecting.address import GROUP, TOPIC
+from keyrelay.sources.kafka.records.headers import dead_headers, parked_headers
 from keyrelay.sources.kafka.records.position import TopicPartitionOffset
-from keyrelay.sources.kafka.records.record import (
-    Headers,
-    Wait,
-    dead_headers,
-    parked_headers,
-)
+from keyrelay.sources.kafka.records.record import Headers, Wait
 from keyrelay.sources.kafka.topics.layout import TopicSize, wanted_topics
 from keyrelay.sources.kafka.topics.names import Topics
-from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE
+from tests.samples import MAIL_SECRET, NOON, ORIGIN, PROFILE, REVISION
 
 DOCS = Path(__file__).parents[2] / "docs"
 HERE = "https://docs.example/asyncapi.yaml"
@@ -163,19 +160,26 @@ def test_an_event_that_would_be_refused_does_not_fit(
 
 
 @pytest.mark.parametrize(
-    ("waits_for", "dated_at"), [(None, NOON), (MAIL_SECRET, NOON), (None, None)]
+    ("waits_for", "dated_at", "revision"),
+    [(None, NOON, REVISION), (MAIL_SECRET, NOON, None), (None, None, None)],
 )
 def test_its_headers_of_waiting_triggers_are_those_that_workers_write(
-    waits_for: str | None, dated_at: datetime | None
+    waits_for: str | None, dated_at: datetime | None, revision: Revision | None
 ) -> None:
     done = frozenset({"a@b"})
     arrival = Arrival(profile=PROFILE, id="t1", attempts=2, done=done)
     wait = Wait(NOON + timedelta(seconds=5), waits_for)
 
-    written = _texts(parked_headers(arrival, PLACE, wait, "later", dated_at))
+    life = Lifetime(raised_at=NOON, deadline=NOON, dated_at=dated_at, revision=revision)
+
+    written = _texts(parked_headers(arrival, PLACE, wait, "later", life))
 
     schema = DOCUMENT["components"]["schemas"]["parkedHeaders"]
-    given = {"keyrelay-waits-for": waits_for, "keyrelay-dated": dated_at}
+    given = {
+        "keyrelay-waits-for": waits_for,
+        "keyrelay-dated": dated_at,
+        "keyrelay-revision": revision,
+    }
     left_out = {name for name, value in given.items() if value is None}
     assert written.keys() == schema["properties"].keys() - left_out
     assert set(schema["required"]) == schema["properties"].keys() - given.keys()

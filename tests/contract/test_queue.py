@@ -67,6 +67,36 @@ async def test_what_is_accepted_is_lent_as_it_was(queue: OpenQueue) -> None:
     assert (lent.number, lent.repeats, lent.done) == (1, False, frozenset())
 
 
+async def test_what_is_accepted_bears_the_revision_of_that_moment_for_good(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    then = await place.changes.revision()
+    place.changes.number += 1
+
+    for wait in (SECOND, DAY, DAY):  # in place, and in other topics
+        lent = await lease(queue)
+        assert lent.trigger.lifetime.revision == then
+        await lent.settle(TryAgain(after=wait))
+        await place.pass_time(wait)
+
+    assert (await lease(queue)).trigger.lifetime.revision == then
+
+
+async def test_what_is_redriven_bears_the_revision_of_that_moment(
+    place: Place, queue: OpenQueue
+) -> None:
+    await queue.accept(trigger())
+    await settle_next(queue, BURY)
+    place.changes.number += 1
+
+    await queue.redrive(letter(trigger()))
+    await place.pass_time(place.retry_wait)
+
+    now = await place.changes.revision()
+    assert (await lease(queue)).trigger.lifetime.revision == now
+
+
 @pytest.mark.parametrize(
     "filling", ["é", "水", "😀", "x", "\x7f", "\\u0001", "\\u6c34"], ids=ascii
 )

@@ -18,6 +18,7 @@ from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Uncertain
 from keyrelay.model.policy.policy import index
+from keyrelay.model.revision import Revision
 from keyrelay.model.trigger import Lifetime, Trigger
 from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
@@ -44,6 +45,7 @@ from tests.samples import (
     DAY,
     MAIL_DOES,
     PROFILE,
+    REVISION,
     a_policy,
     a_secret,
     a_trigger,
@@ -135,7 +137,7 @@ def many_secrets() -> Catalog:
     ids = [name(number) for number in range(SECRETS)]
     does = {id_: {**MAIL_DOES, "smtp_secret": id_} for id_ in ids}
     return Catalog(
-        revision=1,
+        revision=REVISION,
         actions={
             (PROFILE, id_): ACTIONS.parse(
                 {"name": "Tell", "action": does[id_]}, id_, PROFILE
@@ -186,8 +188,12 @@ class Relay:
         catalog = many_secrets()
         ports = {json.loads(value)["smtp_port"] for value in self.values.values()}
         dispatcher = replace(self.sender.to(min(ports)), ports=ports)
+
+        async def read(_: Revision | None) -> Catalog:
+            return catalog
+
         pipeline = Pipeline(
-            catalog=lambda: catalog,
+            catalog=read,
             vault=FakeVault(self.values),
             dispatchers={"email-smtp": dispatcher},
             breaker=self.breaker,

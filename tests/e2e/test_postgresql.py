@@ -21,7 +21,7 @@ DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 ALTER TABLE secrets DROP COLUMN version, DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE actions DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE policies DROP COLUMN generation, DROP COLUMN mac;
-ALTER TABLE installation DROP COLUMN upgraded_at;
+ALTER TABLE installation DROP COLUMN upgraded_at, DROP COLUMN history;
 UPDATE alembic_version SET version_num = '0001'
 """
 
@@ -148,6 +148,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0006",
         "0007",
         "0008",
+        "0009",
     ]
 
     done = older.run("migrate", "--yes")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 from keyrelay.app.settings import Settings
 from keyrelay.app.work import Work
@@ -19,6 +20,7 @@ from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claim
 from keyrelay.stores.claims.heartbeat import is_any_known
 from keyrelay.stores.claims.interventions import ClaimInterventions
 from keyrelay.stores.claims.unclaimed import Unclaimed
+from keyrelay.stores.definitions.loading import revision_now
 from keyrelay.stores.installation import find_profile, read_upgraded_at
 
 
@@ -50,7 +52,8 @@ async def open_log(
         drain=drain,
         cut_before=None if work is None else await _cut_before(settings, database),
     )
-    owner = TopicOwner(profile=profile, bury=bury)
+    revision = partial(revision_now, database)
+    owner = TopicOwner(profile=profile, bury=bury, revision=revision)
     holds = _holds_all if work is None else work.holds
     async with (
         _claim_store(settings, database, work=work is not None) as store,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.actions import ActionStore, action_store
 from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.journal import Journal
-from keyrelay.stores.definitions.loading import load
+from keyrelay.stores.definitions.loading import load, revision_now
 from keyrelay.stores.definitions.policies import PolicyStore, policy_store
 from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.definitions.vouching import find_unvouched
@@ -145,10 +145,9 @@ def require_own_profile(settings: Settings, name: str) -> None:
         )
 
 
-@asynccontextmanager
-async def _open_file(
+def _open_file(
     settings: Settings, store: Store, work: Work | None
-) -> AsyncIterator[TriggerQueue]:
+) -> AbstractAsyncContextManager[TriggerQueue]:
     options = SqliteOptions(
         ordered=settings.ordering == "key",
         drain=work is not None and work.drain,
@@ -156,8 +155,8 @@ async def _open_file(
     )
     path, bury = file_of(settings.queue_url), store.dead_letters.keep_unreadable
     is_paused = None if work is None else work.is_paused
-    async with open_queue(path, real_world(), options, bury, is_paused) as queue:
-        yield queue
+    revision = partial(revision_now, store.database)
+    return open_queue(path, real_world(), options, bury, is_paused, revision)
 
 
 @asynccontextmanager

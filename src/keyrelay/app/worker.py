@@ -13,6 +13,7 @@ from keyrelay.app.work import Work
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
 from keyrelay.engine.conclusion import Conclusion
+from keyrelay.engine.freshness import Freshness
 from keyrelay.engine.gate import Gate
 from keyrelay.engine.pausing import PauseSharing, Untold
 from keyrelay.engine.pipeline import Pipeline
@@ -148,7 +149,7 @@ def _pipeline(
     store: Store, catalog: LiveCatalog, pauses: PauseSharing, dispatchers: Dispatchers
 ) -> Pipeline:
     return Pipeline(
-        catalog=catalog.current,
+        catalog=Freshness(definitions=catalog).catalog,
         vault=store.vault,
         dispatchers=dispatchers,
         breaker=pauses.breaker,

@@ -14,6 +14,7 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import facts_of
 from keyrelay.model.outcome import Deferred, Fault, Outcome, Rejected, Uncertain
 from keyrelay.model.policy.policy import Denial, Permit, decide
+from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.settlement import Schedule
 from keyrelay.model.templates import Fact
@@ -23,6 +24,10 @@ from keyrelay.ports import Dispatcher, Lease, LeaveLane, Unsealable, Vault
 # Bytes; the other lanes would notice how long a larger message takes to compose.
 _LARGEST_IN_LOOP = 256 * 1024
 _CLOSED = timedelta(minutes=1)  # between two looks at a profile that is closed
+_GONE_BACK = (
+    "the definitions are older than when it was accepted: if a backup was restored on"
+    " purpose, `keyrelay restore --accept` goes on with them"
+)
 # How long an attempt waits for its peer in a lane. Many mail servers answer sooner. At
 # ten times as long, a few silent servers would take all lanes before one came back.
 _IN_LANE = timedelta(milliseconds=200)
@@ -32,12 +37,13 @@ _IN_LANE = timedelta(milliseconds=200)
 class Pipeline:
     """Attempts triggers. `dispatchers` are by channel; `now` returns aware datetimes.
 
-    `admit` returns why a secret's next trigger is held back; None, it goes.
+    `catalog` is that of a Freshness. `admit` returns why a secret's next trigger is
+    held back; None, it goes.
     `attempt` raises Unavailable while catalog or vault do not answer; then nothing is
     sent.
     """
 
-    catalog: Callable[[], Catalog]
+    catalog: Callable[[Revision | None], Awaitable[Catalog]]
     vault: Vault
     dispatchers: Mapping[str, Dispatcher]
     breaker: Breaker
@@ -49,9 +55,13 @@ class Pipeline:
 
         `leave` is called, once at most, when the peer takes long to answer.
         """
-        catalog = self.catalog()
-        if (reason := catalog.closed.get(lease.trigger.profile)) is not None:
-            return _held(reason)
+        since = lease.trigger.lifetime.revision
+        catalog = await self.catalog(since)
+        closed = catalog.closed.get(lease.trigger.profile)
+        if catalog.revision.is_older_than(since):
+            closed = _GONE_BACK
+        if closed is not None:
+            return _held(closed)
         return await self._attempt(catalog, lease, leave)
 
     async def _attempt(

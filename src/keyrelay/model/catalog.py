@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from keyrelay.model.action import Action
 from keyrelay.model.policy.policy import PolicyIndex, index
+from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret
 
 
@@ -17,7 +18,7 @@ class Catalog:
     profiles why none of theirs does.
     """
 
-    revision: int
+    revision: Revision
     actions: Mapping[tuple[str, str], Action]
     secrets: Mapping[tuple[str, str], SealedSecret]
     policies: Mapping[str, PolicyIndex]

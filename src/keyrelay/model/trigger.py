@@ -17,6 +17,7 @@ from keyrelay.model.documents import (
 )
 from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
+from keyrelay.model.revision import Revision
 
 LARGEST_TRIGGER = 1024 * 1024  # bytes; what SQS takes for one message
 # Numbers may be written longer than they were sent: 1e15 becomes 1000000000000000.0.
@@ -40,12 +41,14 @@ class Lifetime:
     """When a trigger was raised, and when its retries end; both in UTC.
 
     `dated_at` is the date of its message (RFC 5322, 3.6.1), None until it is decided.
-    A source keeps what decides it; it is no part of what is encoded.
+    `revision` is that of the definitions when the trigger was accepted; None, it is not
+    known. A source keeps both, or what decides them; no part of what is encoded is.
     """
 
     raised_at: datetime
     deadline: datetime
     dated_at: datetime | None = field(default=None, compare=False)
+    revision: Revision | None = field(default=None, compare=False)
 
     @property
     def date(self) -> datetime:
@@ -144,6 +147,10 @@ class Trigger:
     def dated(self, first_seen: datetime) -> Self:
         """Return the trigger with the date of its message decided, as in Lifetime."""
         return replace(self, lifetime=self.lifetime.dated(first_seen))
+
+    def under(self, revision: Revision | None) -> Self:
+        """Return the trigger as accepted under that revision of the definitions."""
+        return replace(self, lifetime=replace(self.lifetime, revision=revision))
 
     def encode(self) -> bytes:
         """Return JSON that `decode` reads back to an equal trigger."""

@@ -105,7 +105,8 @@ class Copying:
                     " copy again"
                 )
         async with self.target.writing() as target:
-            row = state.installation
+            history = self.world.new_id(self.world.now())
+            row = {**state.installation, "history": history}
             await target.execute(insert(installation).values(row))
 
     async def _refuse_workers(self) -> None:

@@ -79,6 +79,7 @@ async def create_installation(
                 revision=0,
                 generation=0,
                 versions_mac=b"",
+                history=audit_log.world.new_id(audit_log.world.now()),
             )
         )
         rows = [asdict(key) for key in created.keys]

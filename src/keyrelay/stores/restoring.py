@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit import Change
@@ -15,7 +15,7 @@ from keyrelay.stores.audit.checkpoint import Checkpoint, CheckpointForged
 from keyrelay.stores.audit.log import ChainedLog
 from keyrelay.stores.definitions.definition_index import generation_in
 from keyrelay.stores.definitions.journal import Journal
-from keyrelay.stores.schema.tables import audit_records, profiles
+from keyrelay.stores.schema.tables import audit_records, installation, profiles
 
 _RECORDS = audit_records.c
 
@@ -81,6 +81,10 @@ async def accept(audit_log: ChainedLog, profile: str, actor: str) -> str:
     store = audit_log.vault.keyring.store_id
     async with Journal(audit_log=audit_log).writing(profile, actor) as writing:
         writing.record("database", store, Change.RESTORED, detail)
+        world = audit_log.world
+        history = world.new_id(world.now())
+        # What was accepted under the definitions that are missing need not wait.
+        await writing.connection.execute(update(installation).values(history=history))
         generations = {
             each: await generation_in(writing.connection, each)
             for each in await writing.connection.scalars(select(profiles.c.id))

@@ -71,6 +71,7 @@ FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 # Undoes the migrations from that on which gave each profile an index.
 BEFORE_THE_INDEX = (
+    "ALTER TABLE installation DROP COLUMN history",
     "DROP TABLE job_results",
     "DROP TABLE jobs",
     "DROP TABLE pauses",

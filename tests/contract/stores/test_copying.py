@@ -86,6 +86,13 @@ async def everything(database: Database) -> dict[str, list[object]]:
         }
 
 
+async def is_copied(source: Database, target: Database) -> bool:
+    there, here = await everything(source), await everything(target)
+    # What was accepted under the one's definitions does not wait for the other's.
+    is_another = there.pop("installation") != here.pop("installation")
+    return is_another and there == here
+
+
 async def finished(copying: Copying) -> None:
     await copying.check()
     await copying.finish(await copying.copy())
@@ -97,7 +104,7 @@ async def test_all_is_copied_as_it_is_and_can_be_worked_on(
     await finished(copying)
 
     target, vault = copying.target, house.audit_log.vault
-    assert await everything(target) == await everything(house.database)
+    assert await is_copied(house.database, target)
     guard = replace(house.catalog.guard, vault=vault)
     flaws = [each.flaw async for each in check_definitions(target, guard)]
     assert set(flaws) == {None}
@@ -139,7 +146,7 @@ async def test_what_was_cut_short_goes_on_when_it_is_begun_again(
 
     await finished(copying)
 
-    assert await everything(copying.target) == await everything(house.database)
+    assert await is_copied(house.database, copying.target)
 
 
 async def test_a_source_that_is_worked_on_meanwhile_is_not_left_behind(
@@ -153,7 +160,7 @@ async def test_a_source_that_is_worked_on_meanwhile_is_not_left_behind(
 
     assert await read_installation(copying.target) is None
     await finished(copying)
-    assert await everything(copying.target) == await everything(house.database)
+    assert await is_copied(house.database, copying.target)
 
 
 async def test_a_target_of_another_installation_is_left_alone(

@@ -25,6 +25,7 @@ from keyrelay.model.outcome import (
     Rejected,
     Uncertain,
 )
+from keyrelay.model.revision import Revision
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import STANDARD, Attempt, Bury, settle
 from keyrelay.model.tags import Tagged
@@ -52,6 +53,7 @@ from tests.samples import (
     PROFILE,
     QUEUE_ACTION,
     QUEUE_SECRET,
+    REVISION,
     a_catalog,
     a_policy,
     a_trigger,
@@ -91,13 +93,16 @@ class Bench:
         )
 
         self.pipeline = Pipeline(
-            catalog=lambda: self.catalog,
+            catalog=self._catalog_now,
             vault=self.vault,
             dispatchers={"email-smtp": self.mail, "queue-sqs": self.queue},
             breaker=breaker,
             admit=admitting(breaker),
             now=self.clock.now,
         )
+
+    async def _catalog_now(self, _: Revision | None) -> Catalog:
+        return self.catalog
 
     async def attempt(
         self, trigger: Trigger | None = None, *, number: int = 1
@@ -418,10 +423,35 @@ async def test_a_vault_that_does_not_answer_spends_no_attempt(bench: Bench) -> N
     assert bench.mail.sent == []
 
 
+async def test_what_the_database_has_lost_changes_since_is_held_back(
+    bench: Bench,
+) -> None:
+    newer = replace(REVISION, number=REVISION.number + 1)
+
+    report = await bench.attempt(a_trigger(POINT).under(newer))
+
+    assert report.held
+    assert isinstance(report.outcome, Deferred)
+    assert not report.outcome.spends_attempt
+    assert "keyrelay restore --accept" in report.outcome.reason
+    assert bench.nothing_happened()
+
+
+async def test_what_was_accepted_under_this_or_an_older_revision_goes(
+    bench: Bench,
+) -> None:
+    older = replace(REVISION, number=REVISION.number - 1)
+
+    for revision in (None, older, REVISION, replace(REVISION, history="2" * 24)):
+        report = await bench.attempt(a_trigger(POINT).under(revision))
+
+        assert isinstance(report.outcome, Delivered)
+
+
 async def test_a_catalog_that_does_not_answer_spends_no_attempt(
     bench: Bench,
 ) -> None:
-    def unavailable() -> Catalog:
+    async def unavailable(_: Revision | None) -> Catalog:
         raise Unavailable("the database does not answer")
 
     pipeline = replace(bench.pipeline, catalog=unavailable)

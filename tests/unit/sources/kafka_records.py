@@ -12,18 +12,13 @@ from keyrelay.sources.kafka.buffer.buffer import Buffer, new_buffer
 from keyrelay.sources.kafka.buffer.drawn import Drawn
 from keyrelay.sources.kafka.buffer.fetched import FetchedRecords
 from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.records.headers import parked_headers
 from keyrelay.sources.kafka.records.made_up_ids import FormerIds
 from keyrelay.sources.kafka.records.position import (
     FetchPosition,
     TopicPartitionOffset,
 )
-from keyrelay.sources.kafka.records.record import (
-    FetchedRecord,
-    Headers,
-    Record,
-    Wait,
-    parked_headers,
-)
+from keyrelay.sources.kafka.records.record import FetchedRecord, Headers, Record, Wait
 from keyrelay.sources.kafka.topics.names import Topics
 from tests.contract.queues import trigger
 from tests.fakes import Clock
@@ -71,7 +66,9 @@ def parked(
 ) -> Headers:
     """Return the headers with which a worker puts a trigger back."""
     arrival = replace(a_record(of).arrival, sequence=sequence, attempts=sequence)
-    return parked_headers(arrival, ORIGIN, Wait(due, waits_for), "451 later", None)
+    return parked_headers(
+        arrival, ORIGIN, Wait(due, waits_for), "451 later", of.lifetime
+    )
 
 
 def a_record(of: Trigger) -> Record:

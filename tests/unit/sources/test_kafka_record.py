@@ -1,6 +1,8 @@
 """Records: what a worker writes is read back, and anything else is refused."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +12,11 @@ from hypothesis import strategies as st
 
 from keyrelay.model.claim import Arrival
 from keyrelay.model.trigger import MalformedTrigger, Trigger
+from keyrelay.sources.kafka.records.headers import (
+    accepted_headers,
+    dead_headers,
+    parked_headers,
+)
 from keyrelay.sources.kafka.records.made_up_ids import timestamp_of
 from keyrelay.sources.kafka.records.position import (
     FetchPosition,
@@ -19,14 +26,20 @@ from keyrelay.sources.kafka.records.record import (
     FetchedRecord,
     Record,
     Wait,
-    dead_headers,
-    parked_headers,
     read_parked,
     read_published,
 )
 from keyrelay.sources.kafka.records.size import size_of
 from tests.contract.queues import SECOND, trigger
-from tests.samples import DAY, MAIL_ACTION, MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
+from tests.samples import (
+    DAY,
+    MAIL_ACTION,
+    MAIL_SECRET,
+    NOON,
+    OTHER_PROFILE,
+    PROFILE,
+    REVISION,
+)
 from tests.samples import ORIGIN as ORIGIN_OF_ALL
 from tests.unit.sources.kafka_records import (
     MAIN,
@@ -99,10 +112,13 @@ def test_what_is_put_back_is_read_back(
     )
     wait = Wait(due, waits_for)
 
-    headers = parked_headers(arrival, ORIGIN, wait, "451 later", due)
+    life = replace(trigger().lifetime, dated_at=due, revision=REVISION)
+
+    headers = parked_headers(arrival, ORIGIN, wait, "451 later", life)
     read = read_parked(fetched(raw(TRIGGER, of=SHORT, headers=headers)))
 
     assert read.trigger.lifetime.dated_at == due
+    assert read.trigger.lifetime.revision == REVISION
     assert read == Record(
         trigger=trigger(),
         arrival=arrival,
@@ -111,6 +127,28 @@ def test_what_is_put_back_is_read_back(
         written_at=NOON,
         wait=wait,
     )
+
+
+def test_what_is_accepted_bears_the_revision_of_the_definitions() -> None:
+    headers = accepted_headers(trigger().under(REVISION))
+
+    read = read_published(fetched(raw(TRIGGER, headers=headers)), PROFILE)
+
+    assert read.trigger.lifetime.revision == REVISION
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [(), [("keyrelay-revision", None)], [("keyrelay-revision", b"\xff/1")]],
+    ids=["none", "null", "no text"],
+)
+def test_what_producers_publish_bears_no_revision(
+    headers: Sequence[tuple[str, bytes | None]],
+) -> None:
+    read = read_published(fetched(raw(TRIGGER, headers=headers)), PROFILE)
+
+    assert accepted_headers(read.trigger) == []
+    assert read.trigger.lifetime.revision is None
 
 
 def test_a_buried_one_says_why_whose_fault_and_where_it_came_from() -> None:

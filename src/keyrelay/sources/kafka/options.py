@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keyrelay.model.dead_letter import UnreadableBurials, UnreadableLetter
+from keyrelay.model.revision import no_revision
+from keyrelay.ports import RevisionNow
 from keyrelay.sources.kafka.topics.names import Topics
 
 
@@ -70,7 +72,9 @@ class TopicOwner:
     """The profile that all triggers of the topics belong to; None, each names its own.
 
     `bury` keeps a dead letter of what is no trigger, beside the dead-letter topic.
+    `revision` is what triggers are accepted under.
     """
 
     profile: str | None
     bury: UnreadableBurials = keep_nowhere
+    revision: RevisionNow = no_revision

@@ -20,15 +20,14 @@ from keyrelay.sources.kafka.connecting.producer import (
     TooLarge,
 )
 from keyrelay.sources.kafka.options import TopicOwner
-from keyrelay.sources.kafka.records.made_up_ids import made_up_id, place_of
-from keyrelay.sources.kafka.records.position import TopicPartitionOffset
-from keyrelay.sources.kafka.records.record import (
-    Headers,
-    Record,
-    Wait,
+from keyrelay.sources.kafka.records.headers import (
+    accepted_headers,
     dead_headers,
     parked_headers,
 )
+from keyrelay.sources.kafka.records.made_up_ids import made_up_id, place_of
+from keyrelay.sources.kafka.records.position import TopicPartitionOffset
+from keyrelay.sources.kafka.records.record import Headers, Record, Wait
 from keyrelay.sources.kafka.topics.names import Topics
 
 log = logging.getLogger(__name__)
@@ -46,21 +45,23 @@ class TopicWriter:
     owner: TopicOwner
 
     async def publish(self, trigger: Trigger) -> None:
-        topic = self.topics.main
-        record = OutgoingRecord(topic, _key(trigger), trigger.encode())
-        await self._accept(record)
+        trigger = trigger.under(await self.owner.revision())
+        topic, headers = self.topics.main, accepted_headers(trigger)
+        await self._accept(
+            OutgoingRecord(topic, _key(trigger), trigger.encode(), headers)
+        )
 
     async def redrive(self, trigger: Trigger, arrival: Arrival) -> None:
         """Bring a buried trigger back, which is due at once."""
-        wait = Wait(self.world.now())
-        dated_at = trigger.lifetime.dated_at
-        headers = parked_headers(arrival, _REDRIVEN, wait, "redriven", dated_at)
+        trigger = trigger.under(await self.owner.revision())
+        wait, lifetime = Wait(self.world.now()), trigger.lifetime
+        headers = parked_headers(arrival, _REDRIVEN, wait, "redriven", lifetime)
         await self._accept(self._parked(trigger, wait, headers))
 
     async def park(self, record: Record, wait: Wait, reason: str) -> bool:
         """Write a record that waits; False, its topic takes no record of its size."""
-        dated_at = record.trigger.lifetime.dated_at
-        headers = parked_headers(record.arrival, record.origin, wait, reason, dated_at)
+        lifetime = record.trigger.lifetime
+        headers = parked_headers(record.arrival, record.origin, wait, reason, lifetime)
         try:
             await self.producer.send(self._parked(record.trigger, wait, headers))
         except TooLarge as fault:

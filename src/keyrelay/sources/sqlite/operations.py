@@ -15,9 +15,10 @@ from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.sqlite import Stamp
 from keyrelay.model.dead_letter import DeadLetter, UnreadableBurials, UnreadableLetter
 from keyrelay.model.outcome import Fault
+from keyrelay.model.revision import no_revision
 from keyrelay.model.settlement import Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
-from keyrelay.ports import Unavailable
+from keyrelay.ports import RevisionNow, Unavailable
 from keyrelay.sources.sqlite.inspection import (
     NOTHING_DUE,
     Outlook,
@@ -67,14 +68,16 @@ class Operations:
     leases: HeldLeases
     bury: UnreadableBurials = leave_leased
     is_paused: IsPaused | None = None
+    revision: RevisionNow = no_revision
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
-        new = await self.writes.accept(triggers)
+        revision = await self.revision()
+        new = await self.writes.accept([each.under(revision) for each in triggers])
         self.wakeup.wake(sum(new))
         return new
 
     async def redrive(self, letters: Sequence[DeadLetter]) -> Sequence[bool]:
-        new = await self.writes.redrive(letters)
+        new = await self.writes.redrive(letters, await self.revision())
         self.wakeup.wake(sum(new))
         return new
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.opening import make_private
-from keyrelay.databases.sqlite import SqliteDatabase, connect
+from keyrelay.databases.sqlite import connect
 from keyrelay.model.backlog import (
     Depth,
     Lag,
@@ -27,8 +27,10 @@ from keyrelay.model.backlog import (
 from keyrelay.model.dead_letter import DeadLetter, UnreadableBurials
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.intervention import Act, Intervened
+from keyrelay.model.revision import no_revision
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
+from keyrelay.ports import RevisionNow
 from keyrelay.sources.sqlite import inspection
 from keyrelay.sources.sqlite.interventions import SqliteInterventions
 from keyrelay.sources.sqlite.lease import HeldLeases, SqliteLease
@@ -48,9 +50,11 @@ async def open_queue(
     options: SqliteOptions = STANDARD,
     bury: UnreadableBurials = leave_leased,
     is_paused: IsPaused | None = None,
+    revision: RevisionNow = no_revision,
 ) -> AsyncIterator["SqliteQueue"]:
     """Open the queue's file, which is made if it is not there.
 
+    `revision` is what triggers are accepted under.
     `bury` keeps, durably on return, what stands there and cannot be read. What waits
     for a secret that is not `is_paused` goes on within a second, whichever process it
     waits for; with None, wakes alone end waits for secrets.
@@ -62,7 +66,9 @@ async def open_queue(
     database = connect(path, options.patience, _replacing)
     try:
         await prepare(database)
-        async with _running(database, world, options, bury, is_paused) as queue:
+        writes = Writes(database=database, world=world, options=options)
+        operations = _operations(writes, bury, is_paused, revision)
+        async with _running(operations) as queue:
             yield queue
     finally:
         await database.close()
@@ -163,24 +169,26 @@ class SqliteQueue:
         return lease
 
 
-@asynccontextmanager
-async def _running(
-    database: SqliteDatabase,
-    world: World,
-    options: SqliteOptions,
+def _operations(
+    writes: Writes,
     bury: UnreadableBurials,
     is_paused: IsPaused | None,
-) -> AsyncIterator[SqliteQueue]:
-    writes = Writes(database=database, world=world, options=options)
-    operations = Operations(
+    revision: RevisionNow,
+) -> Operations:
+    return Operations(
         writes=writes,
         wakeup=Wakeup(),
         leases=HeldLeases(writes=writes),
         bury=bury,
         is_paused=is_paused,
+        revision=revision,
     )
+
+
+@asynccontextmanager
+async def _running(operations: Operations) -> AsyncIterator[SqliteQueue]:
     await operations.bring_forward()
-    if bury is not leave_leased:  # a worker's: others need not look at each row
+    if operations.bury is not leave_leased:  # a worker's: others look at no row
         await operations.resume()
     queue = SqliteQueue(
         _operations=operations,

@@ -14,6 +14,7 @@ from keyrelay.databases.database import text_of
 from keyrelay.model.backlog import QueueEntry, QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.dead_letter import UnreadableTrigger
 from keyrelay.model.recorded import CutLeases
+from keyrelay.model.revision import parse_revision
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 
@@ -72,6 +73,7 @@ def to_instant(microseconds: int) -> datetime:
 def accepted(
     trigger: Trigger, at: datetime, *, blocked: bool, done: Collection[str] = ()
 ) -> Columns:
+    revision = trigger.lifetime.revision
     return {
         "profile": trigger.profile,
         "id": trigger.id,
@@ -83,6 +85,7 @@ def accepted(
         "cut": False,
         "done": _encode_parts(done),
         "accepted_at": to_microseconds(at),
+        "revision": None if revision is None else str(revision),
     }
 
 
@@ -119,7 +122,9 @@ def loan(row: Row[*tuple[object, ...]], order: int) -> SqliteLoan:
     is_last = row.token.endswith(AFTER_CUT)
     return SqliteLoan(
         token=row.token,
-        trigger=trigger.dated(accepted_at),
+        trigger=trigger.dated(accepted_at).under(
+            parse_revision(_words(row.revision) or "")
+        ),
         number=number,
         unsettled=CutLeases(since=accepted_at, is_last=is_last) if row.cut else None,
         done=done,

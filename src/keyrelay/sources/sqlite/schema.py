@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from keyrelay.databases.sqlite import SqliteDatabase
 
-VERSION = 2
+VERSION = 3
 
 _metadata = MetaData()
 
@@ -47,6 +47,7 @@ triggers = Table(
     Column("action", Text),  # as in the body, for lists
     Column("reason", Text),  # of the wait
     Column("held", Text),  # rows.Held
+    Column("revision", Text),  # of the definitions, at acceptance
     UniqueConstraint("profile", "id"),
 )
 
@@ -66,7 +67,8 @@ Index(
     sqlite_where=triggers.c.key.is_not(None) & triggers.c.settled_at.is_(None),
 )
 Index(
-    "triggers_unsettled",
+    "triggers_of_profile",
+    triggers.c.profile,
     triggers.c.sequence,
     sqlite_where=triggers.c.settled_at.is_(None),
 )
@@ -92,6 +94,14 @@ _TO_VERSION_2 = (
     "DROP INDEX triggers_blocked",
     "CREATE INDEX triggers_unsettled ON triggers (sequence) WHERE settled_at IS NULL",
 )
+# What version 3 has beside version 2.
+_TO_VERSION_3 = (
+    "ALTER TABLE triggers ADD COLUMN revision TEXT",
+    "DROP INDEX triggers_unsettled",
+    "CREATE INDEX triggers_of_profile ON triggers (profile, sequence)"
+    " WHERE settled_at IS NULL",
+)
+_STEPS = {1: _TO_VERSION_2 + _TO_VERSION_3, 2: _TO_VERSION_3}
 
 
 class UnknownSchema(Exception):
@@ -113,8 +123,7 @@ async def prepare(database: SqliteDatabase) -> None:
             )
         if found == 0:
             await connection.run_sync(_metadata.create_all)
-        if found == 1:
-            for statement in _TO_VERSION_2:
-                await connection.exec_driver_sql(statement)
+        for statement in _STEPS.get(found, ()):
+            await connection.exec_driver_sql(statement)
         if found < VERSION:
             await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")

@@ -50,7 +50,7 @@ LEND = (
     )
     .returning(
         *(_t.sequence, _t.profile, _t.id, _t.key, _t.token, _t.body),
-        *(_t.attempts, _t.cut, _t.done, _t.accepted_at),
+        *(_t.attempts, _t.cut, _t.done, _t.accepted_at, _t.revision),
     )
 )
 

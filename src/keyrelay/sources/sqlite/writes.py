@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.sqlite import SqliteDatabase
 from keyrelay.model.backlog import ReadingLosses
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.revision import Revision
 from keyrelay.model.settlement import LONGEST_WAIT, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.model.world import World
@@ -59,13 +60,15 @@ class Writes:
         async with self.database.writing() as connection:
             return await self._insert(connection, rows, triggers, now)
 
-    async def redrive(self, letters: Sequence[DeadLetter]) -> Sequence[bool]:
+    async def redrive(
+        self, letters: Sequence[DeadLetter], revision: Revision | None
+    ) -> Sequence[bool]:
         """Insert the triggers that do not wait, are not leased and were not delivered.
 
         Return which those are.
         """
         now = self.world.now()
-        triggers = [letter.redriven(now) for letter in letters]
+        triggers = [letter.redriven(now).under(revision) for letter in letters]
         rows = [
             accepted(t, now, blocked=self.is_ordered(t), done=letter.settlement.done)
             for t, letter in zip(triggers, letters, strict=True)

@@ -20,7 +20,7 @@ from keyrelay.stores.definitions.loading import (
     load_changes,
     read_revision,
 )
-from keyrelay.stores.definitions.view import View
+from keyrelay.stores.definitions.view import NOTHING_READ, View
 
 _LISTEN_AGAIN = timedelta(seconds=1)  # after the connection was lost
 # A permission that is revoked while the database does not answer stays unseen: a view
@@ -71,8 +71,8 @@ class LiveCatalog:
             raise Unavailable(state.fault or "the definitions were not read yet")
         return state.catalog
 
-    async def refresh(self) -> None:
-        """Bring the view up to date; if the database fails, the view grows old."""
+    async def refresh(self) -> bool:
+        """Bring the view up to date; False, the database failed: it grows old."""
         state = self._state
         async with state.lock:
             try:
@@ -80,9 +80,10 @@ class LiveCatalog:
             except Unavailable as fault:
                 state.fault = str(fault)
                 state.outage.failed(state.fault)
-                return
+                return False
             state.confirmed_at, state.fault = at, None
             state.outage.ended()
+            return True
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh at each change signal and at each poll, until `stop` is set."""
@@ -137,15 +138,15 @@ class LiveCatalog:
             if revision == view.revision:
                 return False
             keys = await self.guard.keys()
-            if revision < view.revision:
+            if revision.is_older_than(view.revision):
                 raise Unavailable(
                     "the database is older than it was:"
                     " if a backup was restored on purpose, restart"
                 )
-            first = view.revision < 0
+            first = view.revision == NOTHING_READ
             new = await (
                 load(connection, keys, await self.guard.noted(), self.rules)
-                if first
+                if first or revision.history != view.revision.history
                 else load_changes(connection, keys, self.rules, view)
             )
         state.view, state.catalog = new, new.catalog

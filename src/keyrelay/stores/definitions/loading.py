@@ -10,11 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.concurrency.gc_freeze import frozen_for_good
+from keyrelay.databases.database import Database
 from keyrelay.model.action import TARGET, Action
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.documents import parse_document
 from keyrelay.model.policy.policy import Policy, PolicyIndex, index, parse_policy
 from keyrelay.model.policy.rule import VERBS
+from keyrelay.model.revision import Revision
 from keyrelay.model.secret import RESOURCE, SealedSecret
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.checkpoint import Generations
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_REVISION = select(installation.c.history, installation.c.revision)
 _ABSENT = "its row is missing or cannot be read"
 _UNKNOWN = DefinitionIndex(broken="it has no index")
 _MANY = 10_000  # definitions; fewer do not slow the garbage collector down noticeably
@@ -49,11 +52,17 @@ _DENY_ALL = {
 }
 
 
-async def read_revision(connection: AsyncConnection) -> int:
-    revision: int | None = await connection.scalar(select(installation.c.revision))
-    if revision is None:
+async def read_revision(connection: AsyncConnection) -> Revision:
+    row = (await connection.execute(_REVISION)).first()
+    if row is None:
         raise Unavailable("the database holds no vault: run `keyrelay init`")
-    return revision
+    return Revision(row.history or "", row.revision)
+
+
+async def revision_now(database: Database) -> Revision:
+    """Return the revision of the definitions. Raises Unavailable."""
+    async with database.reading() as connection:
+        return await read_revision(connection)
 
 
 async def load(
@@ -80,7 +89,7 @@ async def load_changes(
     connection: AsyncConnection, keys: SealKeys, rules: ActionRules, view: View
 ) -> View:
     """Read the definitions changed since the view. Raises Unavailable."""
-    since = select(changes).where(changes.c.revision > view.revision)
+    since = select(changes).where(changes.c.revision > view.revision.number)
     ids: dict[Noun, list[ScopedId]] = {noun: [] for noun in Noun}
     changed: dict[str, list[Subject]] = {}
     for change in await connection.execute(since):

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from keyrelay.model.action import Action
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.policy.policy import Policy, PolicyIndex
+from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret
 from keyrelay.stores.definitions.definition_index import DefinitionIndex
 from keyrelay.stores.rows import ScopedId
+
+NOTHING_READ = Revision("", -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class View:
     `left_out` says why a definition that is there is not among them.
     """
 
-    revision: int = -1
+    revision: Revision = NOTHING_READ
     indexes: Mapping[str, DefinitionIndex] = field(default_factory=dict)
     kept: Kept = field(default_factory=Kept)
     compiled: Mapping[str, PolicyIndex] = field(default_factory=dict)

@@ -48,7 +48,8 @@ def _sealed() -> tuple[Column[int], Column[bytes]]:
     return Column("generation", BigInteger), Column("mac", LargeBinary)
 
 
-# One row. `revision` is that of the last change to a definition; `generation` and
+# One row. `revision` is that of the last change to a definition, and `history` is as in
+# model/revision.py; `generation` and
 # `versions_mac` authenticated the versions of secrets before there was an index of all
 # definitions, and are read when it is made (definitions/vouching.py). Claims
 # made before `upgraded_at` may bear other ids than are made up now
@@ -62,6 +63,7 @@ installation = Table(
     Column("generation", BigInteger, nullable=False),
     Column("versions_mac", LargeBinary, nullable=False),
     Column("upgraded_at", Instant),
+    Column("history", _ID),
 )
 
 profiles = Table(

@@ -2,8 +2,10 @@
 
 A producer writes the trigger alone. A worker that puts a trigger back also writes
 headers: which record of the trigger it is, what was attempted, when it is due, where it
-was first read and the date of its message. Headers are believed only in the topics that
-workers write.
+was first read and the date of its message. These are believed only in the topics that
+workers write. What our own faces accept has one header, `keyrelay-revision`, the
+revision of the definitions at that moment: a producer that makes one up makes its own
+trigger wait.
 
 The headers `keyrelay-life` and `keyrelay-turn` hold `Arrival.generation` and
 `Arrival.sequence` (model/claim.py). Their names must not change: a record outlives the
@@ -20,6 +22,7 @@ from aiokafka.structs import ConsumerRecord
 from keyrelay.model.claim import Arrival
 from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
+from keyrelay.model.revision import Revision, parse_revision
 from keyrelay.model.trigger import MalformedTrigger, Origin, Trigger
 from keyrelay.sources.cloud_event import unwrap
 from keyrelay.sources.kafka.records.made_up_ids import (
@@ -32,7 +35,8 @@ from keyrelay.sources.kafka.records.size import LARGEST_VALUE
 
 Headers = Sequence[tuple[str, bytes]]
 
-_PREFIX = "keyrelay-"
+PREFIX = "keyrelay-"
+_REVISION = PREFIX + "revision"
 _LONGEST = 9  # digits of a count: databases keep it in 32 bits
 
 
@@ -101,7 +105,7 @@ def read_published(fetched: FetchedRecord, profile: str | None) -> Record:
     )
     trigger = event.trigger(origin)
     return Record(
-        trigger=trigger,
+        trigger=trigger.under(_revision(dict(raw.headers).get(_REVISION))),
         arrival=Arrival(profile=trigger.profile, id=trigger.id),
         origin=place_of(raw),
         position=fetched.position,
@@ -113,10 +117,10 @@ def read_parked(fetched: FetchedRecord) -> Record:
     """Read what a worker wrote, or raise MalformedTrigger."""
     raw = fetched.raw
     trigger = Trigger.decode(raw.value or b"")
-    headers = {name.removeprefix(_PREFIX): value for name, value in raw.headers}
+    headers = {name.removeprefix(PREFIX): value for name, value in raw.headers}
     try:
         return Record(
-            trigger=_dated(trigger, headers),
+            trigger=_dated(trigger, headers).under(_revision(headers.get("revision"))),
             arrival=_arrival(trigger, headers),
             origin=_place(headers["origin"]),
             position=fetched.position,
@@ -129,50 +133,8 @@ def read_parked(fetched: FetchedRecord) -> Record:
 
 def waits_for(raw: ConsumerRecord) -> str | None:
     """Return the id of the secret that a parked record waits for, unread else."""
-    wanted = f"{_PREFIX}waits-for"
+    wanted = f"{PREFIX}waits-for"
     return next((_text(value) for name, value in raw.headers if name == wanted), None)
-
-
-def parked_headers(
-    arrival: Arrival,
-    origin: TopicPartitionOffset,
-    wait: Wait,
-    reason: str,
-    dated_at: datetime | None,
-) -> Headers:
-    """Return the headers of a trigger that a worker puts back."""
-    headers = {
-        "life": str(arrival.generation),
-        "turn": str(arrival.sequence),
-        "attempts": str(arrival.attempts),
-        "cut": json.dumps(arrival.cut),
-        "done": json.dumps(sorted(arrival.done)),
-        "due": wait.until.isoformat(),
-        "reason": reason,
-        "origin": str(origin),
-    }
-    if wait.for_secret is not None:
-        headers["waits-for"] = wait.for_secret
-    if dated_at is not None:
-        headers["dated"] = dated_at.isoformat()
-    return _encoded(headers)
-
-
-def dead_headers(
-    origin: TopicPartitionOffset, reason: str, fault: str, attempts: int
-) -> Headers:
-    """Return the headers of a dead letter."""
-    headers = {
-        "reason": reason,
-        "fault": fault,
-        "attempts": str(attempts),
-        "origin": str(origin),
-    }
-    return _encoded(headers)
-
-
-def _encoded(headers: dict[str, str]) -> Headers:
-    return [(_PREFIX + name, text.encode()) for name, text in headers.items()]
 
 
 # Each of these raises ValueError for what no worker writes; a header may hold null.
@@ -183,6 +145,10 @@ def _dated(trigger: Trigger, headers: Mapping[str, bytes | None]) -> Trigger:
         return trigger
     dated_at = parse_instant(_text(headers["dated"]), "dated")
     return replace(trigger, lifetime=replace(trigger.lifetime, dated_at=dated_at))
+
+
+def _revision(raw: bytes | None) -> Revision | None:
+    return parse_revision((raw or b"").decode(errors="replace"))
 
 
 def _arrival(trigger: Trigger, headers: Mapping[str, bytes | None]) -> Arrival:
