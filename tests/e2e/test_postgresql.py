@@ -16,7 +16,7 @@ from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
 OLDER = """
-DROP TABLE job_results, jobs;
+DROP TABLE tokens, job_results, jobs;
 DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 ALTER TABLE secrets DROP COLUMN version, DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE actions DROP COLUMN generation, DROP COLUMN mac;
@@ -149,6 +149,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0007",
         "0008",
         "0009",
+        "0010",
     ]
 
     done = older.run("migrate", "--yes")

@@ -38,6 +38,7 @@ REVEALERS = {
     "dispatchers/sqs/client.py",
     "sources/kafka/connecting/connection.py",
     "stores/definitions/secrets.py",
+    "stores/definitions/tokens.py",
     "vault/envelope.py",
     "vault/local_key.py",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from keyrelay.app.channels import action_rules, secret_rules
+from keyrelay.app.definitions import DefinitionStores, definition_stores
 from keyrelay.app.home import keep_private
 from keyrelay.app.settings import InvalidSettings, Settings
 from keyrelay.app.work import Work
@@ -22,12 +22,9 @@ from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
-from keyrelay.stores.definitions.actions import ActionStore, action_store
 from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.loading import load, revision_now
-from keyrelay.stores.definitions.policies import PolicyStore, policy_store
-from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.definitions.vouching import find_unvouched
 from keyrelay.stores.definitions.vouching import vouch as vouch_for
 from keyrelay.stores.installation import Installation, read_installation
@@ -51,7 +48,7 @@ class Store:
     database: Database
     vault: Vault
     audit_log: ChainedLog
-    definitions: "DefinitionStores"
+    definitions: DefinitionStores
     trail: AuditTrail
     dead_letters: DeadLetterStore
 
@@ -62,15 +59,6 @@ class Store:
     @property
     def guard(self) -> DefinitionGuard:
         return DefinitionGuard(vault=self.vault, checkpoint=self.audit_log.checkpoint)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefinitionStores:
-    """The stores of what administrators write."""
-
-    secrets: SecretStore
-    actions: ActionStore
-    policies: PolicyStore
 
 
 @asynccontextmanager
@@ -227,21 +215,12 @@ def _key_provider(settings: Settings) -> Callable[[], KeyEncryptionKey]:
 
 
 def _store(settings: Settings, database: Database, audit_log: ChainedLog) -> Store:
-    journal, rules = Journal(audit_log=audit_log), action_rules(settings)
+    journal = Journal(audit_log=audit_log)
     return Store(
         database=database,
         vault=audit_log.vault,
         audit_log=audit_log,
-        definitions=DefinitionStores(
-            secrets=SecretStore(
-                database=database,
-                journal=journal,
-                rules=secret_rules(settings),
-                actions=rules,
-            ),
-            actions=action_store(database, journal, rules),
-            policies=policy_store(database, journal),
-        ),
+        definitions=definition_stores(settings, database, journal),
         trail=AuditTrail(
             database=database, vault=audit_log.vault, checkpoint=audit_log.checkpoint
         ),

@@ -103,8 +103,8 @@ def waiting(session: Session) -> FindIds:
 def subjects(session: Session) -> FindIds:
     """Return what finds whatever an audit record may be about."""
     kept = session.store.definitions
-    stores = (kept.secrets.beginning, kept.actions.beginning, kept.policies.beginning)
-    finds = (*stores, attempted(session), buried(session))
+    stores = (kept.secrets, kept.actions, kept.policies, kept.tokens)
+    finds = (*(s.beginning for s in stores), attempted(session), buried(session))
 
     async def find(profile: str, sought: Beginnings) -> Sequence[str]:
         return [id_ for each in finds for id_ in await each(profile, sought)]

@@ -57,7 +57,7 @@ class Pipeline:
         """
         since = lease.trigger.lifetime.revision
         catalog = await self.catalog(since)
-        closed = catalog.closed.get(lease.trigger.profile)
+        closed = catalog.omitted.profiles.get(lease.trigger.profile)
         if catalog.revision.is_older_than(since):
             closed = _GONE_BACK
         if closed is not None:

@@ -1,16 +1,18 @@
-"""Definition entries: all definitions of a profile as one document, without values.
+"""Definition entries: what a profile is set up with as one document, without values.
 
     {"secrets":  [{"id": …, "key": …, "type": …, "tags": […]}, …],
      "actions":  [{"id": …, "name": …, "action": {…}, …}, …],
      "policies": [{"id": …, "name": …, "targets": […], …}, …]}
 
 By the ids, actions name secrets and policies name both. In another profile an id stands
-for what has the same key or name there.
+for what has the same key or name there. Tokens are not among them: one that a document
+made would have no plaintext.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from keyrelay.model.documents import (
     InvalidDefinition,
@@ -24,11 +26,20 @@ from keyrelay.model.ids import is_id
 from keyrelay.stores.definitions.listing import Noun
 
 Document = Mapping[str, object]
+EntryNoun = Literal[Noun.SECRET, Noun.ACTION, Noun.POLICY]
 
-LISTS = {Noun.SECRET: "secrets", Noun.ACTION: "actions", Noun.POLICY: "policies"}
-NAMES = {Noun.SECRET: "key", Noun.ACTION: "name", Noun.POLICY: "name"}
+LISTS: Mapping[EntryNoun, str] = {
+    Noun.SECRET: "secrets",
+    Noun.ACTION: "actions",
+    Noun.POLICY: "policies",
+}
+NAMES: Mapping[EntryNoun, str] = {
+    Noun.SECRET: "key",
+    Noun.ACTION: "name",
+    Noun.POLICY: "name",
+}
 # The values of fields that a definition leaves out.
-ABSENT: Mapping[Noun, Document] = {
+ABSENT: Mapping[EntryNoun, Document] = {
     Noun.SECRET: {"tags": []},
     Noun.ACTION: {"name": "", "active": True, "lock": False, "tags": []},
     Noun.POLICY: {"name": "", "active": True, "tags": []},
@@ -40,7 +51,7 @@ _MOST = 1_000_000  # definitions in one list
 class DefinitionEntry:
     """One definition; `document` is what can be set of it."""
 
-    noun: Noun
+    noun: EntryNoun
     id: str | None
     name: str
     document: Document
@@ -71,12 +82,12 @@ def parse_entries(document: Document) -> Sequence[DefinitionEntry]:
     Raises InvalidDefinition, also where two entries are about the same definition.
     """
     refuse_unknown(document, set(LISTS.values()), "a document of definitions")
-    found = [entry for noun in Noun for entry in _entries(noun, document)]
+    found = [entry for noun in LISTS for entry in _entries(noun, document)]
     _refuse_twice(found)
     return found
 
 
-def _entries(noun: Noun, document: Document) -> Iterator[DefinitionEntry]:
+def _entries(noun: EntryNoun, document: Document) -> Iterator[DefinitionEntry]:
     for number, given in enumerate(
         require_list(document.get(LISTS[noun], []), LISTS[noun], longest=_MOST), 1
     ):

@@ -34,7 +34,7 @@ class Explaining:
         catalog = await self.catalog()
         target = catalog.actions.get((profile, action_id))
         sealed = catalog.secrets.get((profile, secret_id))
-        if (reason := catalog.closed.get(profile)) is not None:
+        if (reason := catalog.omitted.profiles.get(profile)) is not None:
             raise NotInCatalog(reason)
         if target is None:
             raise NotInCatalog(catalog.absence("action", profile, action_id))

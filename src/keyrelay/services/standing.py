@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyrelay.model.tags import tags_document
-from keyrelay.services.definition_entries import ABSENT, DefinitionEntry
+from keyrelay.services.definition_entries import ABSENT, DefinitionEntry, EntryNoun
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.document_store import (
@@ -65,9 +65,11 @@ class DefinitionReading:
         for secret in await _secrets(self.secrets, profile):
             entries.append(_secret_entry(secret))
             _note(unreadable, secret_id_of(secret), secret)
-        actions = await _documents(self.actions, profile)
-        policies = await _documents(self.policies, profile)
-        for noun, stored in ((Noun.ACTION, actions), (Noun.POLICY, policies)):
+        documents: Mapping[EntryNoun, Sequence[AnyStored]] = {
+            Noun.ACTION: await _documents(self.actions, profile),
+            Noun.POLICY: await _documents(self.policies, profile),
+        }
+        for noun, stored in documents.items():
             for each in stored:
                 entries.append(_document_entry(noun, each))
                 _note(unreadable, id_of(each), each)
@@ -106,7 +108,7 @@ def _secret_entry(stored: StoredSecret) -> DefinitionEntry:
     return DefinitionEntry(noun=Noun.SECRET, id=id_, name=key, document=document)
 
 
-def _document_entry(noun: Noun, stored: AnyStored) -> DefinitionEntry:
+def _document_entry(noun: EntryNoun, stored: AnyStored) -> DefinitionEntry:
     document: dict[str, object] = {}
     if not isinstance(stored, UnreadableRow):
         document = {**ABSENT[noun], **stored.document}

@@ -25,6 +25,7 @@ from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.policies import PolicyStore, policy_store
 from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.definitions.secrets import SecretStore
+from keyrelay.stores.definitions.tokens import TokenStore
 from keyrelay.stores.installation import (
     Installation,
     Profile,
@@ -74,6 +75,7 @@ BEFORE_THE_INDEX = (
     "ALTER TABLE installation DROP COLUMN history",
     "DROP TABLE job_results",
     "DROP TABLE jobs",
+    "DROP TABLE tokens",
     "DROP TABLE pauses",
     "ALTER TABLE claims DROP COLUMN reason",
     "ALTER TABLE claims DROP COLUMN waits_for",
@@ -145,6 +147,10 @@ class House:
     @property
     def policies(self) -> PolicyStore:
         return policy_store(self.database, self.journal)
+
+    @property
+    def tokens(self) -> TokenStore:
+        return TokenStore(database=self.database, journal=self.journal)
 
     @property
     def accepting(self) -> Accepting:

@@ -325,7 +325,7 @@ async def test_definitions_that_are_put_back_all_together_are_not_believed(
     await house.catalog.refresh()
 
     if later:
-        reason = house.catalog.current().closed[PROFILE]
+        reason = house.catalog.current().omitted.profiles[PROFILE]
         assert "of generation 1, and were of generation 2 before" in reason
         return
     house.clock.time += STALE + MOMENT

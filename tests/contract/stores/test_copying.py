@@ -68,6 +68,7 @@ async def furnish(house: House) -> None:
     await house.new_secret("another")
     await house.actions.create(PROFILE, mail_action(secret), ADA)
     await house.policies.create(PROFILE, allow(), ADA)
+    await house.tokens.create(PROFILE, {"name": "ci"}, ADA)
     await house.audit_log.keep_records([attempt(f"t{n}") for n in range(1500)])
     await bury(house, letter(), letter("t2"))
 

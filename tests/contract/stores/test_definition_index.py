@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keyrelay.model.catalog import Catalog
+from keyrelay.model.catalog import Catalog, Omitted
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.stores.audit.checkpoint import CheckpointFile
@@ -29,7 +29,7 @@ from tests.contract.stores.house import (
 )
 from tests.samples import ACTIONS, OTHER_PROFILE, PROFILE
 
-TABLES = ("secrets", "actions", "policies")
+TABLES = ("secrets", "actions", "policies", "tokens")
 # Each column in the hands of a person who may write to the database.
 EDITS = [
     ("secrets", "key = 'other'"),
@@ -48,6 +48,14 @@ EDITS = [
     ("actions", "secret = NULL"),
     ("policies", "document = replace(document, 'access', '*')"),
     ("policies", "active = false"),
+    ("tokens", "name = 'other'"),
+    ("tokens", "kind = 'operator'"),
+    ("tokens", "document = replace(document, 'read', 'full')"),
+    ("tokens", f"digest = x'{'01' * 32}'"),
+    ("tokens", "prefix = 'p-other'"),
+    ("tokens", "created_by = 'eve'"),
+    ("tokens", "expires_at = '2040-01-01 00:00:00.000000'"),
+    ("tokens", "expires_at = NULL"),
 ]
 
 
@@ -59,7 +67,18 @@ async def furnish(house: House) -> dict[str, str]:
     await house.actions.create(PROFILE, mail_action(secret, "two"), ADA)
     policy = await house.policies.create(PROFILE, allow("one"), ADA)
     await house.policies.create(PROFILE, allow("two"), ADA)
-    return {"secrets": secret, "actions": action.id, "policies": policy.id}
+    made = await house.tokens.create(PROFILE, a_token("one"), ADA)
+    await house.tokens.create(PROFILE, a_token("two"), ADA)
+    return {
+        "secrets": secret,
+        "actions": action.id,
+        "policies": policy.id,
+        "tokens": made.stored.token.id,
+    }
+
+
+def a_token(name: str) -> dict[str, object]:
+    return {"name": name, "expire_time": "2031-01-01T00:00:00Z"}
 
 
 async def flaws(house: House) -> Sequence[Soundness]:
@@ -81,8 +100,9 @@ async def read_anew(house: House) -> Catalog:
 
 
 def ids_in(catalog: Catalog, table: str) -> set[str]:
-    kept = {"secrets": catalog.secrets, "actions": catalog.actions}.get(table, {})
-    return {id_ for _, id_ in kept}
+    tokens = {("", each.token.id) for each in catalog.tokens.values()}
+    kept = {"secrets": set(catalog.secrets), "actions": set(catalog.actions)}
+    return {id_ for _, id_ in {**kept, "tokens": tokens}.get(table, set())}
 
 
 async def edit_one(
@@ -110,7 +130,7 @@ async def test_what_was_written_is_vouched_for(house: House) -> None:
     assert await flaws(house) == []
     assert await breach_of(house) == ""
     catalog = await read_anew(house)
-    assert (catalog.closed, catalog.left_out) == ({}, {})
+    assert catalog.omitted == Omitted()
 
 
 @pytest.mark.parametrize(("table", "edit"), EDITS)
@@ -126,7 +146,7 @@ async def test_what_was_edited_is_named_and_releases_nothing(
     edited = "its row was edited outside Keyrelay"
     assert flaw.id == ids[table]
     assert str(flaw.flaw).startswith(edited)
-    assert catalog.left_out == {(PROFILE, ids[table]): edited}
+    assert catalog.omitted.definitions == {(PROFILE, ids[table]): edited}
     assert ids[table] not in ids_in(catalog, table)
     assert len(catalog.secrets) == (1 if table == "secrets" else 2)
     assert ids[table] in await breach_of(house)
@@ -137,7 +157,10 @@ async def test_what_was_put_in_is_named_and_releases_nothing(
     house: House, table: str
 ) -> None:
     await furnish(house)
-    others = "key = 'x', folded = 'x'" if table == "secrets" else "name = 'x'"
+    others = {
+        "secrets": "key = 'x', folded = 'x'",
+        "tokens": "digest = x'01'",
+    }.get(table, "name = 'x'")
     await house.break_in(
         f"CREATE TABLE another AS SELECT * FROM {table} LIMIT 1",  # noqa: S608
         f"UPDATE another SET id = 'ffff', {others}",  # noqa: S608
@@ -149,7 +172,7 @@ async def test_what_was_put_in_is_named_and_releases_nothing(
 
     assert flaw.id == "ffff"
     assert str(flaw.flaw).startswith("it was put in outside Keyrelay")
-    assert set(catalog.left_out) == {(PROFILE, "ffff")}
+    assert set(catalog.omitted.definitions) == {(PROFILE, "ffff")}
     assert "ffff" in await breach_of(house)
 
 
@@ -163,7 +186,7 @@ async def test_what_was_taken_out_is_named(house: House, table: str) -> None:
 
     assert flaw.id == ids[table]
     assert flaw.flaw == "its row is missing or cannot be read"
-    assert set(catalog.left_out) == {(PROFILE, ids[table])}
+    assert set(catalog.omitted.definitions) == {(PROFILE, ids[table])}
     assert ids[table] in await breach_of(house)
 
 
@@ -200,7 +223,7 @@ async def test_a_row_that_was_moved_to_another_profile_is_named(house: House) ->
 
     catalog = await read_anew(house)
 
-    assert set(catalog.left_out) == {
+    assert set(catalog.omitted.definitions) == {
         (PROFILE, ids["actions"]),
         (OTHER_PROFILE, ids["actions"]),
     }
@@ -232,8 +255,8 @@ async def test_an_index_that_was_altered_vouches_for_nothing(
 
     catalog = await read_anew(house)
 
-    assert PROFILE in catalog.closed
-    assert "are not believed" in catalog.closed[PROFILE]
+    assert PROFILE in catalog.omitted.profiles
+    assert "are not believed" in catalog.omitted.profiles[PROFILE]
     assert (catalog.secrets, catalog.actions, dict(catalog.policies)) == ({}, {}, {})
     assert "none of its definitions is believed" in await breach_of(house)
 
@@ -247,7 +270,7 @@ async def test_other_profiles_are_untouched(house: House) -> None:
 
     catalog = await read_anew(house)
 
-    assert set(catalog.closed) == {PROFILE}
+    assert set(catalog.omitted.profiles) == {PROFILE}
     assert set(catalog.policies) == {OTHER_PROFILE}
     await house.policies.edit(OTHER_PROFILE, theirs.id, {"active": False}, ADA)
 
@@ -263,7 +286,7 @@ async def test_each_byte_of_the_total_counts(house: House, at: int) -> None:
     flipped[at] ^= 1
     await house.break_in(f"UPDATE definition_heads SET masked = x'{flipped.hex()}'")  # noqa: S608
 
-    assert PROFILE in (await read_anew(house)).closed
+    assert PROFILE in (await read_anew(house)).omitted.profiles
 
 
 TOGETHER = ("definition_entries", "definition_heads", *TABLES)
@@ -293,7 +316,10 @@ async def test_all_that_was_put_back_together_is_told_by_the_records(
 
     catalog = await read_anew(house)
 
-    assert "of generation 6, and were of generation 7 before" in catalog.closed[PROFILE]
+    assert (
+        "of generation 8, and were of generation 9 before"
+        in catalog.omitted.profiles[PROFILE]
+    )
     assert catalog.secrets == {}
     assert "none of its definitions" in await breach_of(house)
 
@@ -313,7 +339,7 @@ async def test_all_that_was_put_back_with_its_records_is_told_by_the_checkpoint(
 
     catalog = await read_anew(house)
 
-    assert "were of generation 7 before" in catalog.closed[PROFILE]
+    assert "were of generation 9 before" in catalog.omitted.profiles[PROFILE]
 
 
 async def test_a_forged_checkpoint_is_not_believed(house: House) -> None:
@@ -374,16 +400,16 @@ async def test_a_running_process_uses_what_was_accepted(house: House) -> None:
         " FROM installation"
     )
     await house.catalog.refresh()
-    closed = house.catalog.current().closed
+    closed = house.catalog.current().omitted.profiles
     with pytest.raises(IndexBroken):
         await house.new_secret("three")
 
-    assert await house.accepting.accept_all(PROFILE, ADA) == 6
+    assert await house.accepting.accept_all(PROFILE, ADA) == 8
     await house.catalog.refresh()
 
     catalog = house.catalog.current()
     assert PROFILE in closed
-    assert PROFILE not in catalog.closed
+    assert PROFILE not in catalog.omitted.profiles
     assert (len(catalog.secrets), len(catalog.actions)) == (2, 2)
     await house.new_secret("three")
 
@@ -411,7 +437,7 @@ async def test_definitions_of_before_there_was_an_index_are_vouched_for_once(
     ours, theirs = await find_unvouched(house.audit_log, guard)
     await vouch(house.audit_log, ours, ADA)
 
-    assert dict(ours.counts) == {"secret": 2, "action": 2, "policy": 2}
+    assert dict(ours.counts) == {"secret": 2, "action": 2, "policy": 2, "token": 0}
     assert await find_unvouched(house.audit_log, guard) == [theirs]
     assert [each.flaw for each in await flaws(house) if each.profile == "main"] == []
     # An index that is gone is not made again: the records say that there was one.

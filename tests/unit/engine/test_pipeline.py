@@ -13,7 +13,7 @@ from keyrelay.engine.circuits import Circuits
 from keyrelay.engine.pipeline import Pipeline
 from keyrelay.model.action import Action, Message
 from keyrelay.model.audit import LOCKED, Evidence, Report
-from keyrelay.model.catalog import Catalog
+from keyrelay.model.catalog import Catalog, Omitted
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.outcome import (
     LEASE_LOST,
@@ -134,7 +134,9 @@ async def test_a_permitted_trigger_is_mailed(bench: Bench) -> None:
 async def test_where_definitions_are_not_believed_triggers_wait_unspent(
     bench: Bench,
 ) -> None:
-    bench.catalog = replace(bench.catalog, closed={PROFILE: "its index was edited"})
+    bench.catalog = replace(
+        bench.catalog, omitted=Omitted(profiles={PROFILE: "its index was edited"})
+    )
 
     report = await bench.attempt()
 
@@ -270,13 +272,13 @@ def no_action(bench: Bench) -> None:
 def an_altered_action(bench: Bench) -> None:
     no_action(bench)
     left_out = {(PROFILE, MAIL_ACTION): "its row was edited"}
-    bench.catalog = replace(bench.catalog, left_out=left_out)
+    bench.catalog = replace(bench.catalog, omitted=Omitted(definitions=left_out))
 
 
 def an_altered_secret(bench: Bench) -> None:
     no_secret(bench)
     left_out = {(PROFILE, MAIL_SECRET): "its row was edited"}
-    bench.catalog = replace(bench.catalog, left_out=left_out)
+    bench.catalog = replace(bench.catalog, omitted=Omitted(definitions=left_out))
 
 
 def a_passed_deadline(bench: Bench) -> None:

@@ -21,6 +21,7 @@ from keyrelay.stores.schema.tables import (
     definition_heads,
     policies,
     secrets,
+    tokens,
 )
 from keyrelay.stores.unreadable import AnyRow
 from keyrelay.vault import set_hash
@@ -29,6 +30,7 @@ TABLES: Mapping[Noun, Table] = {
     Noun.SECRET: secrets,
     Noun.ACTION: actions,
     Noun.POLICY: policies,
+    Noun.TOKEN: tokens,
 }
 NOUNS = {noun.value: noun for noun in Noun}
 

@@ -1,4 +1,4 @@
-"""Listing: how secrets, actions and policies are searched, sorted and paged."""
+"""Listing: how definitions are searched, sorted and paged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class Noun(StrEnum):
     SECRET = "secret"  # noqa: S105 - the word, not one
     ACTION = "action"
     POLICY = "policy"
+    TOKEN = "token"  # noqa: S105 - as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

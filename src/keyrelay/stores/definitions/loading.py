@@ -31,6 +31,7 @@ from keyrelay.stores.definitions.guard import not_before, read_indexes
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.seals import IndexEntry, SealKeys, flaw_of
 from keyrelay.stores.definitions.secret_rows import sealed_of
+from keyrelay.stores.definitions.token_rows import digested_of
 from keyrelay.stores.definitions.view import Kept, View
 from keyrelay.stores.rows import ScopedId, ids_in, log_left_out, rows_of
 from keyrelay.stores.schema.tables import changes, installation
@@ -126,6 +127,7 @@ async def _loaded(
         actions=await reading.reload(Noun.ACTION, old.actions, _actions_by(rules)),
         secrets=await reading.reload(Noun.SECRET, old.secrets, _sealed_by(rules)),
         policies=await reading.reload(Noun.POLICY, old.policies, _policy),
+        tokens=await reading.reload(Noun.TOKEN, old.tokens, digested_of),
     )
     denying = reading.with_denials(kept.policies)
     return replace(

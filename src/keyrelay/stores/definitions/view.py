@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keyrelay.model.action import Action
-from keyrelay.model.catalog import Catalog
+from keyrelay.model.catalog import Catalog, Omitted, tokens_by_digest
 from keyrelay.model.policy.policy import Policy, PolicyIndex
 from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret
+from keyrelay.model.token import DigestedToken
 from keyrelay.stores.definitions.definition_index import DefinitionIndex
 from keyrelay.stores.rows import ScopedId
 
@@ -21,6 +22,7 @@ class Kept:
     actions: Mapping[ScopedId, Action] = field(default_factory=dict)
     secrets: Mapping[ScopedId, SealedSecret] = field(default_factory=dict)
     policies: Mapping[ScopedId, Policy] = field(default_factory=dict)
+    tokens: Mapping[ScopedId, DigestedToken] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,6 @@ class View:
             actions=self.kept.actions,
             secrets=self.kept.secrets,
             policies=self.compiled,
-            left_out=self.left_out,
-            closed=self.closed,
+            tokens=tokens_by_digest(self.kept.tokens.values()),
+            omitted=Omitted(definitions=self.left_out, profiles=self.closed),
         )

@@ -1,52 +1,49 @@
 """Tables: the tables of the database, which migrations create."""
 
-from datetime import datetime
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 from keyrelay.stores.schema.column_types import Instant, Label
+from keyrelay.stores.schema.definition_tables import (
+    actions,
+    changes,
+    definition_entries,
+    definition_heads,
+    metadata,
+    policies,
+    profiles,
+    secret_versions,
+    secrets,
+    tags,
+    tokens,
+)
+
+# Those of definitions have a module of their own; all are imported from here.
+__all__ = [
+    "actions",
+    "changes",
+    "definition_entries",
+    "definition_heads",
+    "metadata",
+    "policies",
+    "profiles",
+    "secret_versions",
+    "secrets",
+    "tags",
+    "tokens",
+]
 
 _ID = Label(24)
 _PRODUCERS_ID = Label(64)  # a trigger's id may be the producer's own
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _profile() -> Column[str]:
-    return Column("profile", _ID, ForeignKey("profiles.id"), nullable=False)
-
-
-def _made_and_edited() -> tuple[Column[datetime], Column[datetime]]:
-    return (
-        Column("created_at", Instant, nullable=False),
-        Column("updated_at", Instant, nullable=False),
-    )
-
-
-def _sealed() -> tuple[Column[int], Column[bytes]]:
-    """Return what a definition is authenticated with (definitions/seals.py)."""
-    return Column("generation", BigInteger), Column("mac", LargeBinary)
-
 
 # One row. `revision` is that of the last change to a definition, and `history` is as in
 # model/revision.py; `generation` and
@@ -66,13 +63,6 @@ installation = Table(
     Column("history", _ID),
 )
 
-profiles = Table(
-    "profiles",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("name", Label(100), nullable=False, unique=True),
-)
-
 wrapped_keys = Table(
     "wrapped_keys",
     metadata,
@@ -81,107 +71,6 @@ wrapped_keys = Table(
     Column("provider_key", Label(500), nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
-)
-
-secrets = Table(
-    "secrets",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    _profile(),
-    Column("key", Label(100), nullable=False),
-    Column("folded", Label(300), nullable=False),
-    Column("type", Label(20), nullable=False),
-    Column("tags", Text, nullable=False),
-    Column("envelope", LargeBinary, nullable=False),
-    Column("value_length", Integer, nullable=False),
-    Column("fifo", Boolean, nullable=False),
-    *_made_and_edited(),
-    Column("version", BigInteger),
-    *_sealed(),
-    UniqueConstraint("profile", "key"),
-)
-
-# As `installation.versions_mac`.
-secret_versions = Table(
-    "secret_versions",
-    metadata,
-    Column("secret", _ID, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-)
-
-# `folded` is the name as it is searched and sorted, `secret` the one referred to.
-actions = Table(
-    "actions",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    _profile(),
-    Column("name", Label(100), nullable=False),
-    Column("folded", Label(300), nullable=False),
-    Column("active", Boolean, nullable=False),
-    Column("secret", _ID),
-    Column("document", Text, nullable=False),
-    *_made_and_edited(),
-    *_sealed(),
-    Index(None, "profile", "folded"),
-    Index(None, "secret"),
-)
-
-policies = Table(
-    "policies",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    _profile(),
-    Column("name", Label(100), nullable=False),
-    Column("folded", Label(300), nullable=False),
-    Column("active", Boolean, nullable=False),
-    Column("document", Text, nullable=False),
-    *_made_and_edited(),
-    *_sealed(),
-    Index(None, "profile", "folded"),
-)
-
-# definitions/seals.py says what the columns of both authenticate.
-definition_entries = Table(
-    "definition_entries",
-    metadata,
-    Column("noun", Label(20), primary_key=True),
-    Column("id", _ID, primary_key=True),
-    _profile(),
-    Column("generation", BigInteger, nullable=False),
-    Column("seal", LargeBinary, nullable=False),
-    Column("denies", Boolean, nullable=False),
-    Index(None, "profile"),
-)
-
-definition_heads = Table(
-    "definition_heads",
-    metadata,
-    Column("profile", _ID, ForeignKey("profiles.id"), primary_key=True),
-    Column("generation", BigInteger, nullable=False),
-    Column("entries", BigInteger, nullable=False),
-    Column("nonce", LargeBinary, nullable=False),
-    Column("masked", LargeBinary, nullable=False),
-    Column("mac", LargeBinary, nullable=False),
-)
-
-# Only for searching: the tags that count are those in the documents.
-tags = Table(
-    "tags",
-    metadata,
-    Column("noun", Label(20), primary_key=True),
-    Column("subject", _ID, primary_key=True),
-    Column("key", Label(100), primary_key=True),
-    Column("value", Label(100), nullable=False),
-    Index(None, "noun", "key", "value"),
-)
-
-changes = Table(
-    "changes",
-    metadata,
-    Column("revision", BigInteger, primary_key=True, autoincrement=False),
-    Column("noun", Label(20), nullable=False),
-    Column("profile", _ID, nullable=False),
-    Column("subject", _ID, nullable=False),
 )
 
 audit_chains = Table(

@@ -1,0 +1,77 @@
+"""Token rows: between a token and its row, which holds a digest of its plaintext.
+
+    digest = HMAC(plaintext), under the key that the vault keeps for tokens alone
+
+A database alone is of no use: without that key, plaintexts can be neither tried nor
+made up.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.token import DigestedToken, Token, parse_rights, rights_document
+from keyrelay.stores.definitions.listing import fold
+from keyrelay.stores.unreadable import AnyRow
+from keyrelay.vault.vault import Vault
+
+_LABEL = "tokens"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredToken:
+    token: Token
+    created_by: str
+    created_at: datetime
+
+
+async def digest_of(vault: Vault, plaintext: str) -> bytes:
+    """Return the digest of any text. Raises Unavailable while the vault is sealed."""
+    authenticate = await vault.authenticator(_LABEL)
+    # What comes over a wire may hold half a surrogate, and is no token then.
+    return authenticate(plaintext.encode(errors="surrogatepass"))
+
+
+def row_of(stored: StoredToken, digest: bytes) -> Mapping[str, object]:
+    token = stored.token
+    return {
+        "id": token.id,
+        "profile": token.profile,
+        "name": token.name,
+        "folded": fold(token.name),
+        "kind": token.rights.kind.word,
+        "document": json.dumps(rights_document(token.rights)),
+        "digest": digest,
+        "prefix": token.prefix,
+        "created_by": stored.created_by,
+        "expires_at": token.expires_at,
+        "created_at": stored.created_at,
+        "updated_at": stored.created_at,
+    }
+
+
+def stored_of(row: AnyRow) -> StoredToken:
+    """Return the row's token; ValueError (as InvalidDefinition) if it was altered."""
+    return StoredToken(
+        token=_token_of(row), created_by=row.created_by, created_at=row.created_at
+    )
+
+
+def digested_of(row: AnyRow) -> DigestedToken:
+    """As `stored_of`."""
+    if not isinstance(row.digest, bytes):
+        raise InvalidDefinition("its digest is of another type")
+    return DigestedToken(token=_token_of(row), digest=row.digest)
+
+
+def _token_of(row: AnyRow) -> Token:
+    return Token(
+        id=row.id,
+        profile=row.profile,
+        name=row.name,
+        rights=parse_rights(parse_document(str(row.document))),
+        prefix=row.prefix,
+        expires_at=row.expires_at,
+    )
