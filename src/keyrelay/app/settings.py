@@ -206,6 +206,12 @@ class Settings(BaseSettings):
         description="Whether the API may listen in clear, without a proxy, beyond this"
         " machine.",
     )
+    backlog_limit: int = Field(
+        default=0,
+        ge=0,
+        description="About how many unsettled triggers of one profile there may be for"
+        " the API to accept more; 0, any number.",
+    )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="`auto` is text on a terminal and JSON elsewhere."
     )

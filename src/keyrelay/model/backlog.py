@@ -62,12 +62,16 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """A trigger in a list; `action` and `key` are None where they are not known."""
+    """A trigger in a list; `action` and `key` are None where they are not known.
+
+    A list goes on after its `place`, whatever becomes of the trigger meanwhile.
+    """
 
     id: str
     action: str | None
     key: str | None
     status: QueueStatus
+    place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +88,31 @@ class PartitionBacklog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From `since` to the last moment before `until`; None, without an end."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, instant: datetime | None) -> bool:
+        """Tell whether it is within; what is not known is within no end."""
+        if instant is None:
+            return self == ALWAYS
+        return (self.since is None or self.since <= instant) and (
+            self.until is None or instant < self.until
+        )
+
+
+ALWAYS = Period()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueQuery:
     """Which unsettled triggers of a profile; what is None does not matter.
 
     `secret` is the id of one for which they wait, or that one of the `users` uses,
     which are ids of actions. `reason` stands in theirs, in whatever letter case.
+    `accepted` is when they were accepted, or first claimed.
     """
 
     state: TriggerState | None = None
@@ -96,6 +120,7 @@ class QueueQuery:
     secret: str | None = None
     users: frozenset[str] = frozenset()
     reason: str | None = None
+    accepted: Period = ALWAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

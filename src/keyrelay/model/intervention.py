@@ -87,10 +87,20 @@ class Interventions(Protocol):
     A port of services, not of the engine.
     """
 
-    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
+    def entries(
+        self, profile: str, query: QueueQuery, after: str = ""
+    ) -> AsyncIterator[QueueEntry]:
         """Yield the unsettled triggers that match, each once.
 
-        A log knows those that a worker has taken from it.
+        `after` is the place of the entry before; empty, there is none. A log knows
+        those that a worker has taken from it. Raises InvalidDefinition for a place that
+        is none.
+        """
+
+    async def count_unsettled(self, profile: str, most: int) -> int:
+        """Return how many triggers of the profile are not settled, or `most`.
+
+        A log knows of those that `entries` yields.
         """
 
     async def intervene(

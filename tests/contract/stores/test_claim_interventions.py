@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Change, Report
-from keyrelay.model.backlog import QueueQuery, TriggerState
+from keyrelay.model.backlog import Period, QueueQuery, TriggerState
 from keyrelay.model.claim import Busy, ClaimStatus, Go, Known, Withheld
 from keyrelay.model.intervention import Act, ActEffect
 from keyrelay.model.outcome import Deferred
@@ -249,6 +249,43 @@ async def test_a_list_tells_action_reason_and_secret_by_the_last_record(
     assert await listed(people, QueueQuery(reason="535 NO")) == ["t1"]
     assert await listed(people, QueueQuery(action=MAIL_ACTION)) == ["t1"]
     assert await listed(people, QueueQuery(action="0" * 24)) == []
+
+
+async def test_a_list_goes_on_after_a_place_whatever_became_of_what_stood_there(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await act(people, Act.HOLD, "t1", "t2", "t3")
+    first = await anext(aiter(people.entries(PROFILE, QueueQuery())))
+
+    await act(people, Act.CANCEL, "t1")
+    await people.conclude(PROFILE, ["t1"])
+    after = people.entries(PROFILE, QueueQuery(), first.place)
+
+    assert [entry.id async for entry in after] == ["t2", "t3"]
+
+
+async def test_what_is_not_settled_is_counted_up_to_a_limit(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await act(people, Act.HOLD, "t1", "t2", "t3")
+    await claims.claim([replace(FIRST, id="t4")])
+    await claims.end([ending(replace(FIRST, id="t4"), ClaimStatus.DONE)])
+
+    assert await people.count_unsettled(PROFILE, 9) == 3
+    assert await people.count_unsettled(PROFILE, 2) == 2
+    assert await people.count_unsettled(OTHER_PROFILE, 9) == 0
+
+
+async def test_a_list_can_be_of_what_was_claimed_in_a_period(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await claims.claim([FIRST])
+    (entry,) = [each async for each in people.entries(PROFILE, QueueQuery())]
+    at = entry.status.accepted_at
+    assert at is not None
+
+    assert await listed(people, QueueQuery(accepted=Period(since=at))) == ["t1"]
+    assert await listed(people, QueueQuery(accepted=Period(until=at))) == []
 
 
 async def test_a_list_tells_whoever_holds_it(

@@ -25,7 +25,7 @@ NOT_IN_SETTINGS = {
     *("kafka_tls", "kafka_ca_file", "kafka_mechanism", "kafka_username"),
     *("kafka_password", "kafka_password_file", "kafka_member", "smtp_ca_file"),
     *("api", "api_url", "api_tls_certificate", "api_tls_key"),
-    *("api_trusted_proxies", "api_insecure"),
+    *("api_trusted_proxies", "api_insecure", "backlog_limit"),
 }
 NONSENSE: dict[str, tuple[Document, str]] = {
     "an unknown value": ({"worker": {"replica": 3}}, "replica"),

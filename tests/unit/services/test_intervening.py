@@ -30,8 +30,13 @@ class Failing:
 
     behind: SqliteQueue
 
-    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
-        return self.behind.entries(profile, query)
+    def entries(
+        self, profile: str, query: QueueQuery, after: str = ""
+    ) -> AsyncIterator[QueueEntry]:
+        return self.behind.entries(profile, query, after)
+
+    async def count_unsettled(self, profile: str, most: int) -> int:
+        return await self.behind.count_unsettled(profile, most)
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

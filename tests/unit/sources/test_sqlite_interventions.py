@@ -4,18 +4,20 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from keyrelay.model.backlog import QueueQuery, TriggerState
+from keyrelay.model.backlog import ALWAYS, Period, QueueQuery, TriggerState
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.intervention import Act, ActEffect
 from keyrelay.model.settlement import LONGEST_WAIT, Done, TryAgain
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from tests.contract.queues import LEASE, Stop, UntilIdle, a_world, trigger
 from tests.fakes import Clock
-from tests.samples import MAIL_ACTION, OTHER_PROFILE, PROFILE, QUEUE_ACTION
+from tests.samples import MAIL_ACTION, NOON, OTHER_PROFILE, PROFILE, QUEUE_ACTION
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -379,3 +381,53 @@ async def test_an_older_file_ends_with_the_indices_of_a_new_one(
             return {name for (name,) in indices}, {name for (name,) in columns}
 
     assert shape(path) == shape(new)
+
+
+async def test_a_list_goes_on_after_a_place_whatever_became_of_what_stood_there(
+    queue: SqliteQueue,
+) -> None:
+    for number in range(1, 4):
+        await queue.accept(trigger(f"t{number}"))
+    first = await anext(aiter(queue.entries(PROFILE, ALL)))
+
+    await queue.intervene(Act.CANCEL, PROFILE, ["t1"], "")
+    await queue.conclude(PROFILE, ["t1"])
+    after = queue.entries(PROFILE, ALL, first.place)
+
+    assert [entry.id async for entry in after] == ["t2", "t3"]
+
+
+@pytest.mark.parametrize("place", ["first", "-1", "٣", "9" * 20])
+async def test_a_place_that_is_none_is_refused(queue: SqliteQueue, place: str) -> None:
+    with pytest.raises(InvalidDefinition, match="where a list ended"):
+        await anext(aiter(queue.entries(PROFILE, ALL, place)))
+
+
+async def test_what_is_not_settled_is_counted_up_to_a_limit(queue: SqliteQueue) -> None:
+    for number in range(1, 4):
+        await queue.accept(trigger(f"t{number}"))
+    await queue.intervene(Act.CANCEL, PROFILE, ["t1"], "")
+    await queue.conclude(PROFILE, ["t1"])
+
+    assert await queue.count_unsettled(PROFILE, 9) == 2
+    assert await queue.count_unsettled(PROFILE, 1) == 1
+    assert await queue.count_unsettled(OTHER_PROFILE, 9) == 0
+
+
+async def test_a_list_can_be_of_what_was_accepted_in_a_period(
+    queue: SqliteQueue,
+) -> None:
+    await queue.accept(trigger("t1"))
+    second = timedelta(seconds=1)
+
+    for period, found in [
+        (Period(since=NOON, until=NOON + second), ["t1"]),
+        (Period(since=NOON + second), []),
+        (Period(until=NOON), []),
+    ]:
+        assert await listed(queue, QueueQuery(accepted=period)) == found
+
+
+def test_what_is_not_known_is_within_no_period() -> None:
+    assert ALWAYS.holds(None)
+    assert not Period(since=NOON).holds(None)

@@ -116,8 +116,13 @@ class KafkaQueue:
         """Return the ids of triggers that a worker has claimed and that begin so."""
         return await self._store.states.beginning(profile, sought)
 
-    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
-        return self._store.people.entries(profile, query)
+    def entries(
+        self, profile: str, query: QueueQuery, after: str = ""
+    ) -> AsyncIterator[QueueEntry]:
+        return self._store.people.entries(profile, query, after)
+
+    async def count_unsettled(self, profile: str, most: int) -> int:
+        return await self._store.people.count_unsettled(profile, most)
 
     async def unsettled(self) -> Sequence[PartitionBacklog]:
         reader = self._reader

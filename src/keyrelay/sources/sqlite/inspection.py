@@ -24,6 +24,7 @@ from keyrelay.model.backlog import (
     QueueStatus,
     TriggerState,
 )
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.sources.sqlite.rows import (
@@ -40,6 +41,7 @@ _t = triggers.c
 
 
 _PAGE = 500  # rows of a list in one transaction
+_DIGITS = 19  # those of the largest sequence that SQLite can keep
 
 _STATUS = select(triggers).where(
     _t.profile == bindparam("profile"), _t.id == bindparam("id")
@@ -59,6 +61,12 @@ _IS: dict[TriggerState, ColumnElement[bool]] = {
 _DUE = select(func.count(), func.min(_t.due)).where(_t.due <= bindparam("now"))
 _LEASED = select(func.count()).where(_t.token.is_not(None))
 _UNSETTLED = select(func.count()).where(_t.settled_at.is_(None))
+_SOME_UNSETTLED = select(func.count()).select_from(
+    select(literal(1))
+    .where(_t.profile == bindparam("profile"), _t.settled_at.is_(None))
+    .limit(bindparam("most"))
+    .subquery()
+)
 _SOME_DUE = select(func.count()).select_from(
     select(literal(1))
     .where(_t.due <= bindparam("now"))
@@ -108,18 +116,32 @@ async def status(database: Database, profile: str, id_: str) -> QueueStatus | No
 
 
 async def entries(
-    database: Database, profile: str, query: QueueQuery
+    database: Database, profile: str, query: QueueQuery, after: str
 ) -> AsyncIterator[QueueEntry]:
     """Yield the unsettled triggers of a profile in the order of their acceptance."""
-    wanted, after, full = _matching(query), 0, True
+    wanted, last, full = _matching(query), _sequence_at(after), True
     while full:
-        named = {"profile": profile, "after": after, "most": _PAGE}
+        named = {"profile": profile, "after": last, "most": _PAGE}
         async with database.reading() as connection:
             page = (await connection.execute(wanted, named)).all()
         for row in page:
-            after = row.sequence
+            last = row.sequence
             yield entry_of(row)
         full = len(page) == _PAGE
+
+
+async def count_unsettled(database: Database, profile: str, most: int) -> int:
+    named = {"profile": profile, "most": most}
+    async with database.reading() as connection:
+        return int((await connection.execute(_SOME_UNSETTLED, named)).scalar_one())
+
+
+def _sequence_at(place: str) -> int:
+    if place == "":
+        return 0
+    if not (place.isascii() and place.isdigit() and len(place) < _DIGITS):
+        raise InvalidDefinition("`after` must be the place where a list ended")
+    return int(place)
 
 
 def _matching(query: QueueQuery) -> Select[*tuple[object, ...]]:
@@ -135,6 +157,11 @@ def _matching(query: QueueQuery) -> Select[*tuple[object, ...]]:
     if query.secret is not None:
         uses = _t.action.in_(sorted(query.users))
         wanted = wanted.where(or_(_t.waits_for == query.secret, uses))
+    if query.accepted.since is not None:
+        since = to_microseconds(query.accepted.since)
+        wanted = wanted.where(_t.accepted_at >= since)
+    if query.accepted.until is not None:
+        wanted = wanted.where(_t.accepted_at < to_microseconds(query.accepted.until))
     if query.reason is not None:
         wanted = wanted.where(_t.reason.icontains(query.reason, autoescape=True))
     return wanted.order_by(_t.sequence).limit(bindparam("most"))

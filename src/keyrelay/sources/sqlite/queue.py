@@ -125,9 +125,16 @@ class SqliteQueue:
         database = self._operations.writes.database
         return await inspection.beginning(database, profile, sought)
 
-    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
+    def entries(
+        self, profile: str, query: QueueQuery, after: str = ""
+    ) -> AsyncIterator[QueueEntry]:
         """Yield the unsettled triggers, oldest first. Raises Unavailable."""
-        return inspection.entries(self._operations.writes.database, profile, query)
+        database = self._operations.writes.database
+        return inspection.entries(database, profile, query, after)
+
+    async def count_unsettled(self, profile: str, most: int) -> int:
+        database = self._operations.writes.database
+        return await inspection.count_unsettled(database, profile, most)
 
     async def unsettled(self) -> Sequence[PartitionBacklog]:
         return ()

@@ -138,6 +138,7 @@ def entry_of(row: Row[*tuple[object, ...]]) -> QueueEntry:
         action=_words(row.action),
         key=_words(row.key),
         status=status_of(row),
+        place=str(row.sequence),
     )
 
 

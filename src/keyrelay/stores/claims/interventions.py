@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
@@ -55,6 +55,7 @@ _CONCLUDE = (
     .where(*_AT, _c.status == ClaimStatus.CANCELLING.value)
     .values(status=ClaimStatus.CANCELLED.value)
 )
+_UNSETTLED = select(func.count()).select_from(claim_statements.unsettled().subquery())
 _LETTERS = select(
     dead_letters.c.trigger, dead_letters.c.attempts, dead_letters.c.buried_at
 ).where(
@@ -80,8 +81,15 @@ class ClaimInterventions:
     database: Database
     world: World
 
-    def entries(self, profile: str, query: QueueQuery) -> AsyncIterator[QueueEntry]:
-        return list_claims(self.database, profile, query)
+    def entries(
+        self, profile: str, query: QueueQuery, after: str = ""
+    ) -> AsyncIterator[QueueEntry]:
+        return list_claims(self.database, profile, query, after)
+
+    async def count_unsettled(self, profile: str, most: int) -> int:
+        named = {"profile": profile, "after": "", "most": most}
+        async with self.database.reading() as connection:
+            return int((await connection.execute(_UNSETTLED, named)).scalar_one())
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

@@ -39,10 +39,10 @@ _ABOUT = (
 
 
 async def list_claims(
-    database: Database, profile: str, query: QueueQuery
+    database: Database, profile: str, query: QueueQuery, after: str
 ) -> AsyncIterator[QueueEntry]:
     """Yield the unsettled triggers that match, by their ids. Raises Unavailable."""
-    after, full = "", True
+    full = True
     while full:
         named = {"profile": profile, "after": after, "most": _PAGE}
         async with database.reading() as connection:
@@ -91,6 +91,7 @@ def _entry(stored: StoredClaim, record: Document) -> QueueEntry:
         action=_text(record.get("action")),
         key=None,
         status=replace(status, wait=wait),
+        place=stored.arrival.id,
     )
 
 
@@ -101,6 +102,7 @@ def _matches(entry: QueueEntry, query: QueueQuery) -> bool:
     return (
         query.state in (None, entry.status.state)
         and query.action in (None, entry.action)
+        and query.accepted.holds(entry.status.accepted_at)
         and (query.secret is None or uses)
         and (query.reason is None or query.reason.casefold() in reason)
     )

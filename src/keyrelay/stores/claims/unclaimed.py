@@ -38,11 +38,14 @@ class Unclaimed:
         return ()
 
     async def entries(
-        self, profile: str, query: QueueQuery
+        self, profile: str, query: QueueQuery, after: str = ""
     ) -> AsyncIterator[QueueEntry]:
         nothing: tuple[QueueEntry, ...] = ()
         for entry in nothing:
             yield entry
+
+    async def count_unsettled(self, profile: str, most: int) -> int:
+        return 0
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
