@@ -92,6 +92,13 @@ SECTIONS = (
         ),
     ),
     Section(
+        title="Refused at the API's border: 400, 408, 413, 414, 415, 429, 431, 503",
+        remedy="The request was not handed to the application. The sentence is the"
+        " `message` of the answer, behind which the connection is closed; docs/api.md"
+        " has the limits.",
+        kinds=("BorderRefusal", "bad_request", "_bad_head", "_head_too_large"),
+    ),
+    Section(
         title="Found broken: exit code 4",
         remedy="Stored data was altered, or is lost. Keep a copy of the database and"
         " of the checkpoints as they are, find out who had access, and restore a"

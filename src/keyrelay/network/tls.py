@@ -1,4 +1,4 @@
-"""TLS: the contexts with which Keyrelay connects to servers.
+"""TLS: the contexts with which Keyrelay connects to servers, and serves.
 
 Every client context is made here, so that each checks the server's certificate and host
 name (RFC 9525), refuses versions older than TLS 1.2 (RFC 8996) and writes its session
@@ -31,6 +31,32 @@ def bundle_context(ca_file: Path) -> ssl.SSLContext:
     context = _strict_context()
     _trust(context, ca_file)
     return context
+
+
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Serve with the chain in `certificate` and its private key (PEM).
+
+    Raises UnreadableCertificates.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    # Renegotiation (TLS 1.2) costs a server more than a client.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    try:
+        # Without a password OpenSSL would ask the terminal for that of a sealed key.
+        context.load_cert_chain(certificate, key, password=b"")
+    except ssl.SSLError as error:
+        raise UnreadableCertificates(_unfit(error)) from None
+    except OSError as error:
+        raise UnreadableCertificates(error.strerror or str(error)) from None
+    return context
+
+
+def _unfit(error: ssl.SSLError) -> str:
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key belongs to another certificate"
+    return "a PEM certificate and its unencrypted PEM key are expected"
 
 
 def _strict_context() -> ssl.SSLContext:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 import keyrelay
 from keyrelay.databases.server_tls import verified_context
@@ -14,6 +15,7 @@ from keyrelay.dispatchers.sqs import client
 from keyrelay.network.tls import (
     UnreadableCertificates,
     bundle_context,
+    server_context,
     system_context,
 )
 from keyrelay.sources.kafka.connecting import connection
@@ -79,6 +81,30 @@ def test_a_file_that_holds_no_certificates_is_refused(
 
     with pytest.raises(UnreadableCertificates):
         make(file)
+
+
+def test_we_serve_tls_1_2_and_newer(server_certificate: Path) -> None:
+    context = server_context(server_certificate, server_certificate)
+
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.options & ssl.OP_NO_RENEGOTIATION
+
+
+def test_a_key_with_a_password_is_refused_and_nobody_is_asked(
+    server_certificate: Path, tmp_path: Path
+) -> None:
+    key = serialization.load_pem_private_key(server_certificate.read_bytes(), None)
+    sealed = tmp_path / "key.pem"
+    sealed.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"hunter2"),
+        )
+    )
+
+    with pytest.raises(UnreadableCertificates, match="unencrypted"):
+        server_context(server_certificate, sealed)
 
 
 def test_client_contexts_are_made_in_one_place() -> None:
