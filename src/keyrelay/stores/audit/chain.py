@@ -50,12 +50,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
-    """Where a chain is not as it was written; without `id`, where a record was."""
+    """Where a chain is not as it was written; without `id`, where a record was.
+
+    `profile` is whose record or definition it is; None, of none or of an unknown one.
+    """
 
     chain: str
     seq: int
     id: str | None
     what: str
+    profile: str | None = None
 
 
 def start(mac: Mac, opening: Opening) -> ChainHead:
@@ -81,17 +85,25 @@ def advance(mac: Mac, head: ChainHead, document: str) -> ChainHead:
 def follow(mac: Mac, head: ChainHead, links: Iterable[Link]) -> ChainHead | Breach:
     """Check the links after `head`: return the last head, or the first breach."""
     for link in links:
-        if link.seq != head.seq + 1:
-            return _gap(head, link.seq - 1)
-        head = advance(mac, head, link.document)
-        if not hmac.compare_digest(head.mac, link.mac):
-            return Breach(
-                chain=head.chain,
-                seq=link.seq,
-                id=link.id,
-                what="it was edited, moved here or put in",
-            )
+        if (breach := check(mac, head, link)) is not None:
+            return breach
+        head = standing(head.chain, link)
     return head
+
+
+def check(mac: Mac, head: ChainHead, link: Link) -> Breach | None:
+    """Check that the link is the one after `head`."""
+    if link.seq != head.seq + 1:
+        return _gap(head, link.seq - 1)
+    if hmac.compare_digest(advance(mac, head, link.document).mac, link.mac):
+        return None
+    what = "it was edited, moved here or put in"
+    return Breach(chain=head.chain, seq=link.seq, id=link.id, what=what)
+
+
+def standing(chain: str, link: Link) -> ChainHead:
+    """Return the head of a chain that ends with this link, as it stands."""
+    return ChainHead(chain=chain, seq=link.seq, mac=link.mac)
 
 
 def reach(head: ChainHead, known: ChainHead) -> Breach | None:
@@ -106,6 +118,10 @@ def reach(head: ChainHead, known: ChainHead) -> Breach | None:
             what="it is not the record that was written here",
         )
     return None
+
+
+def breach_at(chain: str, what: str, seq: int = 0, id_: str | None = None) -> Breach:
+    return Breach(chain=chain, seq=seq, id=id_, what=what)
 
 
 def _gap(head: ChainHead, last: int) -> Breach:

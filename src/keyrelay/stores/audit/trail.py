@@ -1,7 +1,7 @@
 """Audit trail: the records as auditors read them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from keyrelay.databases.database import Database
 from keyrelay.model.audit_document import Document
 from keyrelay.model.documents import parse_document
 from keyrelay.model.ids import Beginnings
-from keyrelay.stores.audit.chain import LABEL, Breach, Mac
+from keyrelay.stores.audit.chain import LABEL, Breach, Mac, breach_at
 from keyrelay.stores.audit.checkpoint import LABEL as CHECKPOINT
 from keyrelay.stores.audit.checkpoint import (
     Checkpoint,
@@ -22,9 +22,9 @@ from keyrelay.stores.audit.checkpoint import (
     Generations,
 )
 from keyrelay.stores.audit.verification import (
+    Tally,
     Verification,
-    breach_at,
-    verify_chains,
+    find_breaches,
 )
 from keyrelay.stores.definitions.definition_index import generation_in
 from keyrelay.stores.definitions.guard import recorded_generation
@@ -106,32 +106,49 @@ class AuditTrail:
 
         Raises OSError too.
         """
+        tally = Tally()
+        async with aclosing(self.breaches(tally, checkpoints)) as found:
+            breach = await anext(found, None)
+        return Verification(records=tally.records, chains=tally.chains, breach=breach)
+
+    async def breaches(
+        self, tally: Tally, checkpoints: Sequence[CheckpointFile] | None = None
+    ) -> AsyncGenerator[Breach, None]:
+        """Yield all that is wrong, the chains' first. Raises as `verify`."""
         mac = await self.vault.authenticator(LABEL)
         signature = await self.vault.authenticator(CHECKPOINT)
         files = (self.checkpoint,) if checkpoints is None else checkpoints
         # Read before the chains: they can only grow meanwhile.
+        known: Checkpoint | None = Checkpoint(heads=(), generations={})
         try:
             known = await asyncio.to_thread(_noted_in, files, signature)
         except CheckpointForged as fault:
-            return Verification(records=0, chains=0, breach=breach_at("", str(fault)))
+            yield breach_at("", str(fault))
         heads = None if known is None else known.heads
-        async with self.database.reading() as connection:
-            verdict = await verify_chains(connection, mac, heads)
-        if verdict.breach is not None:
-            return verdict
+        async with (
+            self.database.reading() as connection,
+            aclosing(find_breaches(connection, mac, heads, tally)) as found,
+        ):
+            async for breach in found:
+                yield breach
         noted = {} if known is None else known.generations
-        return replace(verdict, breach=await self._definitions_breach(noted))
+        async with aclosing(self._definition_breaches(noted)) as found:
+            async for breach in found:
+                yield breach
 
-    async def _definitions_breach(self, noted: Generations) -> Breach | None:
+    async def _definition_breaches(
+        self, noted: Generations
+    ) -> AsyncGenerator[Breach, None]:
         """Compare the definitions with their index, and that with the records."""
         keys = await seal_keys(self.vault)
         async with aclosing(check_seals(self.database, keys, noted)) as checked:
             async for each in checked:
                 if each.flaw is not None:
                     which = f"{each.noun} {each.id} of profile {each.profile}"
-                    return breach_at("", f"{which}: {each.flaw}")
+                    yield breach_at("", f"{which}: {each.flaw}")
         async with self.database.reading() as connection:
-            return await _unrecorded(connection)
+            async for breach in _unrecorded(connection):
+                yield breach
 
 
 def _listed(profile: str, query: AuditQuery) -> Select[tuple[object, ...]]:
@@ -172,16 +189,16 @@ def _told(entry: TrailEntry | UnreadableRow) -> TrailEntry:
     )
 
 
-async def _unrecorded(connection: AsyncConnection) -> Breach | None:
-    """Look for a profile whose definitions have changed without a record."""
+async def _unrecorded(connection: AsyncConnection) -> AsyncGenerator[Breach, None]:
+    """Look for profiles whose definitions have changed without a record."""
     for profile in (await connection.scalars(select(profiles.c.id))).all():
         # A profile may have been made before there was an index.
         recorded = max(0, await recorded_generation(connection, profile, None))
-        standing = await generation_in(connection, profile)
-        if recorded != standing:
-            what = f"of generation {standing}, and the last record of {recorded}"
-            return breach_at("", f"the definitions of profile {profile} are {what}")
-    return None
+        changed = await generation_in(connection, profile)
+        if recorded != changed:
+            what = f"of generation {changed}, and the last record of {recorded}"
+            breach = breach_at("", f"the definitions of profile {profile} are {what}")
+            yield replace(breach, profile=profile)
 
 
 def _noted_in(files: Sequence[CheckpointFile], mac: Mac) -> Checkpoint | None:

@@ -3,8 +3,9 @@
 It follows every chain from record to record, then looks for what no chain holds.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,18 +17,20 @@ from keyrelay.stores.audit.chain import (
     Link,
     Mac,
     Opening,
-    follow,
+    breach_at,
+    check,
     reach,
+    standing,
     start,
 )
-from keyrelay.stores.schema.tables import audit_chains, audit_records, wrapped_keys
+from keyrelay.stores.audit.outside import check_head, find_outside
+from keyrelay.stores.schema.tables import audit_chains, audit_records
 from keyrelay.stores.unreadable import AnyRow, Slice, UnreadableRow, read_rows
 
 _CHUNK = 1000
 
 _RECORDS = audit_records.c
 _EVERY = 10**9  # chains: a process has one
-_FOUNDING = 10  # records at most, with which a store begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,161 +42,129 @@ class Verification:
     breach: Breach | None
 
 
-async def verify_chains(
-    connection: AsyncConnection, mac: Mac, known: Sequence[ChainHead] | None
-) -> Verification:
+@dataclass(slots=True)
+class Tally:
+    """How many chains were followed to their end, and the records in them."""
+
+    records: int = 0
+    chains: int = 0
+
+
+async def find_breaches(
+    connection: AsyncConnection,
+    mac: Mac,
+    known: Sequence[ChainHead] | None,
+    tally: Tally,
+) -> AsyncGenerator[Breach, None]:
     """Follow every chain, then check that each has reached its `known` head.
 
-    None stands for a checkpoint that is missing.
+    None stands for a checkpoint that is missing. What follows a breach is judged by
+    the records as they stand, so that each breach is told once.
     """
     ordered = select(audit_chains).order_by(audit_chains.c.number)
     chains = list[AnyRow]()
     for row in await read_rows(connection, ordered, Slice(0, _EVERY), _chain):
         if isinstance(row, UnreadableRow):
-            breach = breach_at(row.text("id"), "it cannot be read")
-            return Verification(records=0, chains=len(chains), breach=breach)
-        chains.append(row)
-    return await _verify(connection, mac, known, chains)
-
-
-async def _verify(
-    connection: AsyncConnection,
-    mac: Mac,
-    known: Sequence[ChainHead] | None,
-    chains: Sequence[AnyRow],
-) -> Verification:
-    records = 0
-    for number, chain in enumerate(chains, start=1):
-        if chain.number != number:
-            breach: Breach | None = breach_at(
-                chain.id, "the chain before it is missing"
-            )
+            yield breach_at(row.text("id"), "it cannot be read")
         else:
-            before = chains[number - 2] if number > 1 else None
-            breach = await _chain_breach(connection, mac, chain, before)
-        if breach is not None:
-            return Verification(records=records, chains=number - 1, breach=breach)
-        records += chain.head_seq
-    return Verification(
-        records=records,
-        chains=len(chains),
-        breach=await _orphan(connection, {chain.id for chain in chains})
-        or await _unfounded(connection, chains)
-        or await _unreached(connection, known),
-    )
+            chains.append(row)
+    async with aclosing(_chains_breaches(connection, mac, chains, tally)) as found:
+        async for breach in found:
+            yield breach
+    async with aclosing(find_outside(connection, chains, known)) as found:
+        async for breach in found:
+            yield breach
 
 
-async def _chain_breach(
+async def _chains_breaches(
+    connection: AsyncConnection, mac: Mac, chains: Sequence[AnyRow], tally: Tally
+) -> AsyncGenerator[Breach, None]:
+    before: AnyRow | None = None
+    are_sound = True
+    for chain in chains:
+        if chain.number != (1 if before is None else before.number + 1):
+            are_sound = False
+            yield breach_at(chain.id, "the chain before it is missing")
+        else:
+            async for breach in _chain_breaches(connection, mac, chain, before):
+                are_sound = False
+                yield breach
+        before = chain
+        if are_sound:
+            tally.chains += 1
+            tally.records += chain.head_seq
+
+
+async def _chain_breaches(
     connection: AsyncConnection, mac: Mac, chain: AnyRow, before: AnyRow | None
-) -> Breach | None:
+) -> AsyncGenerator[Breach, None]:
     after = before and ChainHead(
         chain=before.id, seq=chain.after_seq, mac=chain.after_mac
     )
-    if after is not None and (breach := await _check(connection, after)) is not None:
-        return breach
-    head = start(mac, Opening(chain=chain.id, number=chain.number, after=after))
+    if (
+        after is not None
+        and (breach := await check_head(connection, after)) is not None
+    ):
+        yield breach
+    opening = Opening(chain=chain.id, number=chain.number, after=after)
+    head: ChainHead | None = start(mac, opening)
     async for rows in _chunks(connection, chain.id):
-        if isinstance(rows, Breach):
-            return rows
-        found = follow(mac, head, map(_link, rows))
-        if isinstance(found, Breach):
-            return found
-        head = found
         for row in rows:
-            if not _columns_match(row):
-                what = "its columns are not what its document says"
-                return breach_at(chain.id, what, row.seq, row.id)
+            if isinstance(row, UnreadableRow):
+                head = None  # what comes next cannot be compared with it
+                yield _unreadable(chain.id, row)
+                continue
+            if (breach := _record_breach(mac, chain.id, head, row)) is not None:
+                yield breach
+            head = standing(chain.id, _link(row))
     kept = ChainHead(chain=chain.id, seq=chain.head_seq, mac=chain.head_mac)
-    return reach(head, kept) or reach(kept, head)
+    if head is not None and (end := reach(head, kept) or reach(kept, head)) is not None:
+        yield end
+
+
+def _record_breach(
+    mac: Mac, chain: str, head: ChainHead | None, row: AnyRow
+) -> Breach | None:
+    """Compare a record with the one before it, if that is known, and its columns."""
+    breach = None if head is None else check(mac, head, _link(row))
+    if breach is not None:
+        return breach if breach.id is None else replace(breach, profile=row.profile)
+    if _columns_match(row):
+        return None
+    what = "its columns are not what its document says"
+    # The profile that it was written for: the document is sealed, the column is not.
+    profile = (decode(row.document) or {}).get("profile", row.profile)
+    return replace(breach_at(chain, what, row.seq, row.id), profile=str(profile))
 
 
 async def _chunks(
     connection: AsyncConnection, chain: str
-) -> AsyncIterator[Sequence[AnyRow] | Breach]:
-    """Yield the records of a chain, up to the first that cannot be read."""
+) -> AsyncIterator[Sequence[AnyRow | UnreadableRow]]:
+    """Yield the records of a chain, up to one whose place cannot be read."""
     last, full = -1, True
     while full:
         after = select(audit_records).where(
             _RECORDS.chain == chain, _RECORDS.seq > last
         )
         ordered = after.order_by(_RECORDS.seq)
-        rows = list[AnyRow]()
-        found = await read_rows(connection, ordered, Slice(0, _CHUNK), _record)
-        for row in found:
-            if isinstance(row, UnreadableRow):
-                yield rows
-                seq = row.text("seq")
-                place = int(seq) if seq.isdecimal() else 0
-                yield breach_at(chain, "it cannot be read", place, row.text("id"))
-                return
-            rows.append(row)
+        rows = await read_rows(connection, ordered, Slice(0, _CHUNK), _record)
         yield rows
-        full = len(found) == _CHUNK
-        last = rows[-1].seq if rows else last
+        place = _place(rows[-1]) if rows else 0
+        full = len(rows) == _CHUNK and place > last
+        last = place
 
 
-async def _check(connection: AsyncConnection, head: ChainHead) -> Breach | None:
-    """Check that the record of that head, known to have been written, is there."""
-    found = await connection.scalar(
-        select(_RECORDS.mac).where(
-            _RECORDS.chain == head.chain, _RECORDS.seq == head.seq
-        )
-    )
-    if found is not None:
-        return reach(ChainHead(chain=head.chain, seq=head.seq, mac=found), head)
-    last = await connection.scalar(
-        select(_RECORDS.seq)
-        .where(_RECORDS.chain == head.chain)
-        .order_by(_RECORDS.seq.desc())
-        .limit(1)
-    )
-    return reach(ChainHead(chain=head.chain, seq=last or 0, mac=b""), head)
+def _place(row: AnyRow | UnreadableRow) -> int:
+    """Return the record's number; 0, it cannot be read."""
+    if not isinstance(row, UnreadableRow):
+        return int(row.seq)
+    seq = row.text("seq")
+    return int(seq) if seq.isdecimal() else 0
 
 
-async def _orphan(connection: AsyncConnection, known: Collection[str]) -> Breach | None:
-    last = ""
-    while True:
-        # By the index from chain to chain, without reading all records in between.
-        first = (
-            select(_RECORDS.chain, _RECORDS.seq, _RECORDS.id)
-            .where(_RECORDS.chain > last)
-            .order_by(_RECORDS.chain, _RECORDS.seq)
-            .limit(1)
-        )
-        row = (await connection.execute(first)).one_or_none()
-        if row is None:
-            return None
-        if row.chain not in known:
-            return breach_at(row.chain, "it belongs to no chain", row.seq, row.id)
-        last = row.chain
-
-
-async def _unfounded(
-    connection: AsyncConnection, chains: Sequence[AnyRow]
-) -> Breach | None:
-    """Look for the records that founding wrote: each store has them."""
-    oldest = wrapped_keys.c.created_at, wrapped_keys.c.id
-    key = await connection.scalar(select(wrapped_keys.c.id).order_by(*oldest).limit(1))
-    first = chains[0].id if chains else ""
-    founding = select(_RECORDS.document).where(
-        _RECORDS.chain == first, _RECORDS.seq <= _FOUNDING
-    )
-    for text in await connection.scalars(founding):
-        record = decode(text) or {}
-        if (record.get("noun"), record.get("subject")) == ("key", key):
-            return None
-    return breach_at(first, "the records of the store's founding are missing")
-
-
-async def _unreached(
-    connection: AsyncConnection, known: Sequence[ChainHead] | None
-) -> Breach | None:
-    if known is None:
-        return breach_at("", "the checkpoint file is missing")
-    for head in known:
-        if (breach := await _check(connection, head)) is not None:
-            return breach
-    return None
+def _unreadable(chain: str, row: UnreadableRow) -> Breach:
+    breach = breach_at(chain, "it cannot be read", _place(row), row.text("id"))
+    return replace(breach, profile=row.text("profile"))
 
 
 def _record(row: AnyRow) -> AnyRow:
@@ -225,7 +196,3 @@ def _columns_match(row: AnyRow) -> bool:
     return columns is not None and all(
         getattr(row, name) == said for name, said in asdict(columns).items()
     )
-
-
-def breach_at(chain: str, what: str, seq: int = 0, id_: str | None = None) -> Breach:
-    return Breach(chain=chain, seq=seq, id=id_, what=what)
