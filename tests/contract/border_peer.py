@@ -23,6 +23,7 @@ from keyrelay.ports import Unavailable
 
 PATIENCE = 20.0  # seconds until a test is given up
 LARGE = 64 << 20
+OFTEN = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,12 +253,12 @@ class _Sequence:
 
 def send_on(client: socket.socket, part: bytes) -> int:
     """Send it again and again until the server has closed; return how often it went."""
-    for sent in range(100_000):
+    for sent in range(OFTEN):
         try:
             client.sendall(part)
         except ConnectionError:
             return sent
-    return 100_000
+    return OFTEN
 
 
 def rest(client: socket.socket) -> bytes:
