@@ -12,7 +12,8 @@ from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.credentials import TEXT, SecretRules
 from keyrelay.model.data_point import DataPoint
-from keyrelay.model.policy.policy import Policy, index, parse_policy
+from keyrelay.model.policy.policy import Policy, index
+from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.trigger import Lifetime, Origin, Trigger

@@ -11,9 +11,9 @@ from keyrelay.app.store import Store
 from keyrelay.model.secret import SealedSecret, Secret, SecretValue
 from keyrelay.model.tags import Tag
 from keyrelay.stores.definitions.indexing import rebuild
-from keyrelay.stores.definitions.listing import fold
 from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.definitions.secret_rows import row_of
+from keyrelay.stores.definitions.wildcard import fold
 from keyrelay.stores.schema.tables import (
     actions,
     installation,

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from keyrelay.model.action import TARGET
-from keyrelay.model.policy.policy import Permit, Policy, decide, index, parse_policy
+from keyrelay.model.policy.policy import Permit, Policy, decide, index
+from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.secret import SealedSecret, SecretValue
 from keyrelay.model.settlement import Done
 from keyrelay.model.tags import Tag, Tagged

@@ -22,6 +22,13 @@ ALTER TABLE secrets DROP COLUMN version, DROP COLUMN generation, DROP COLUMN mac
 ALTER TABLE actions DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE policies DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE installation DROP COLUMN upgraded_at, DROP COLUMN history;
+ALTER TABLE tags DROP COLUMN profile;
+DROP INDEX ix_secrets_profile_folded_id;
+DROP INDEX ix_actions_profile_folded_id, ix_actions_profile_active_folded_id,
+  ix_actions_profile_created_at_id, ix_actions_profile_updated_at_id,
+  ix_actions_secret_folded_id;
+DROP INDEX ix_policies_profile_folded_id, ix_policies_profile_active_folded_id,
+  ix_policies_profile_created_at_id, ix_policies_profile_updated_at_id;
 UPDATE alembic_version SET version_num = '0001'
 """
 
@@ -150,6 +157,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0008",
         "0009",
         "0010",
+        "0011",
     ]
 
     done = older.run("migrate", "--yes")

@@ -35,7 +35,7 @@ from keyrelay.stores.installation import (
 from keyrelay.stores.jobs.records import JobRecords
 from keyrelay.stores.schema.age import is_current
 from keyrelay.stores.schema.migrations import migrate
-from keyrelay.stores.schema.tables import profiles
+from keyrelay.stores.schema.tables import actions, policies, profiles, secrets, tags
 from keyrelay.vault.key import Key
 from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey
@@ -72,6 +72,12 @@ FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 # Undoes the migrations from that on which gave each profile an index.
 BEFORE_THE_INDEX = (
+    *[
+        f"DROP INDEX {index.name}"
+        for table in (secrets, actions, policies, tags)
+        for index in table.indexes
+    ],
+    "ALTER TABLE tags DROP COLUMN profile",
     "ALTER TABLE installation DROP COLUMN history",
     "DROP TABLE job_results",
     "DROP TABLE jobs",

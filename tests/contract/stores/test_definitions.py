@@ -1,20 +1,23 @@
 """Definitions: kept as written, within their profile, each change with its record."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 import pytest
 
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.policy.policy import parse_policy
+from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.document_store import id_of
-from keyrelay.stores.definitions.listing import Listing, Order
+from keyrelay.stores.definitions.listing import Listing, Noun, Order, PartOfTag
+from keyrelay.stores.definitions.policies import PolicyStore
 from keyrelay.stores.definitions.secrets import readable
+from keyrelay.stores.definitions.tag_keys import tag_keys
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 from keyrelay.stores.unreadable import UnreadableRow
 from tests.contract.stores.ground import Ground
@@ -55,6 +58,10 @@ def store(house: House, noun: str) -> Store:
         "policy": house.policies,
     }
     return stores[noun]
+
+
+def documents(house: House, noun: str) -> ActionStore | PolicyStore:
+    return house.actions if noun == "action" else house.policies
 
 
 async def new(house: House, noun: str, name: str = "one") -> str:
@@ -178,6 +185,17 @@ async def test_an_invalid_edit_changes_nothing(house: House, noun: str) -> None:
         (Listing(tags=(Tag("new", "tag"),)), ["Beta"]),
         (Listing(tags=(Tag("new", "other"),)), []),
         (Listing(tags=(Tag("new", "tag"), Tag("old", "tag"))), []),
+        (Listing(tags=(PartOfTag(key="new"),)), ["Beta"]),
+        (Listing(tags=(PartOfTag(value="tag"),)), ["Beta"]),
+        (Listing(tags=(PartOfTag(key="tag"),)), []),
+        (Listing(tags=(PartOfTag(key="new"), PartOfTag(value="other"))), []),
+        (Listing(name="B*t*"), ["Beta"]),
+        (Listing(name="*b*a*"), ["Beta"]),
+        (Listing(name="be*beta"), []),
+        (Listing(name="*" * 400), ["a_b", "axb", "Beta", "gamma"]),
+        (Listing(name="*" * 400 + "x" + "*" * 400), ["axb"]),
+        (Listing(name="x" * 301), []),
+        (Listing(name="\ud800*"), []),
     ],
     ids=str,
 )
@@ -194,6 +212,56 @@ async def test_lists_are_ordered_paged_and_filtered(
     if noun == "action":  # its secrets are secrets of this profile, too
         assert len(await house.secrets.list(PROFILE, Listing())) == 4
     assert list(things) == wanted
+
+
+@pytest.mark.parametrize("noun", ["action", "policy"])
+async def test_lists_hold_what_is_active_or_what_is_not(
+    house: House, noun: str
+) -> None:
+    on, off = await new(house, noun, "on"), await new(house, noun, "off")
+    await store(house, noun).edit(PROFILE, off, {"active": False}, ADA)
+
+    async def ids(listing: Listing) -> list[str]:
+        found = await documents(house, noun).list(PROFILE, listing)
+        return [id_of(each) for each in found]
+
+    assert await ids(Listing(active=True)) == [on]
+    assert await ids(Listing(active=False)) == [off]
+    assert await ids(Listing(active=False, name="on")) == []
+    assert await ids(Listing(order=Order(by="active"))) == [off, on]
+    assert await ids(Listing(order=Order(by="active", descending=True))) == [on, off]
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_the_last_page_that_can_be_asked_for_is_empty(
+    house: House, noun: str
+) -> None:
+    await new(house, noun)
+
+    last = Listing(page=10**9, amount=10_000)
+
+    assert await store(house, noun).list(PROFILE, last) == ()
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_keys_of_tags_are_those_of_a_noun_in_its_profile(
+    house: House, noun: str
+) -> None:
+    async def keys(profile: str = PROFILE) -> Sequence[str]:
+        return await tag_keys(house.database, profile, Noun(noun))
+
+    before = await keys()
+    ids = {name: await new(house, noun, name) for name in ("one", "two")}
+    for name, id_ in ids.items():
+        tags = [{"key": key, "value": name} for key in ("site", "Area", "ärea", name)]
+        await store(house, noun).edit(PROFILE, id_, {"tags": tags}, ADA)
+    after = await keys()
+    await store(house, noun).delete(PROFILE, ids["two"], ADA)
+
+    assert [key for key in before if key != "site"] == []
+    assert after == ["Area", "one", "site", "two", "ärea"]
+    assert await keys() == ["Area", "one", "site", "ärea"]
+    assert await keys(OTHER_PROFILE) == []
 
 
 NAMES = ["a-1", "a_b", "ab", "ä", "Zz", "zä", "Ω", "名"]
@@ -262,7 +330,9 @@ async def test_an_order_that_is_none_is_refused(
         await store(house, noun).list(PROFILE, Listing(order=Order(by=order)))
 
 
-@pytest.mark.parametrize("page", [{"page": 0}, {"amount": 0}, {"amount": 10_001}])
+@pytest.mark.parametrize(
+    "page", [{"page": 0}, {"page": 10**9 + 1}, {"amount": 0}, {"amount": 10_001}]
+)
 def test_a_page_that_is_none_is_refused(page: dict[str, int]) -> None:
     with pytest.raises(InvalidDefinition, match="page counts from 1"):
         Listing(page=page.get("page", 1), amount=page.get("amount", 20))
@@ -314,6 +384,28 @@ async def test_a_policy_edit_replaces_targets_and_permissions_as_a_whole(
     policy = parse_policy(after.document, after.id, PROFILE)
     assert (policy.permissions, policy.active) == ((), False)
     assert policy.targets == parse_policy(before.document, before.id, PROFILE).targets
+
+
+async def test_a_policy_that_can_never_match_is_not_stored(house: House) -> None:
+    by_id = ["secrets", "id", "5" * 24]
+    never = {"effect": "allow", "action": ["create"], "resource": by_id}
+
+    with pytest.raises(InvalidDefinition, match="create by id"):
+        await house.policies.create(PROFILE, allow() | {"permissions": [never]}, ADA)
+
+    assert await house.policies.list(PROFILE, Listing()) == ()
+
+
+async def test_a_policy_about_what_is_at_tagoio_alone_is_kept_as_it_was_sent(
+    house: House,
+) -> None:
+    device = {"effect": "deny", "action": ["any"], "resource": ["device"]}
+    sent = allow() | {"targets": [["run_user"]], "permissions": [device]}
+
+    kept = await house.policies.create(PROFILE, sent, ADA)
+
+    assert await house.policies.get(PROFILE, kept.id) == kept
+    assert kept.document == sent
 
 
 async def test_what_was_made_unreadable_can_be_listed_and_deleted(

@@ -12,8 +12,8 @@ from keyrelay.model.policy.policy import (
     decide,
     explain,
     index,
-    parse_policy,
 )
+from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.tags import Tag, Tagged
 

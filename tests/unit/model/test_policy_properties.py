@@ -10,15 +10,17 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.policy.pattern import words
 from keyrelay.model.policy.policy import (
     Allowance,
     Code,
     Explanation,
     explain,
     index,
-    parse_policy,
 )
 from keyrelay.model.policy.policy import Policy as Parsed
+from keyrelay.model.policy.policy_document import parse_policy, require_possible
 from keyrelay.model.tags import Tag, Tagged
 
 
@@ -168,6 +170,83 @@ def test_the_index_decides_as_reading_every_document_would(
     compiled = index(parsed(policy, n) for n, policy in enumerate(policies))
 
     assert code_of(explain(compiled, target, resource, verb)) == expected
+
+
+# What is at TagoIO alone, beside what is here, in one policy.
+ELSEWHERE_TOO = st.builds(
+    Policy,
+    profile=PROFILES,
+    active=st.sampled_from([True]),
+    targets=st.lists(tuples("action", "run_user", "device"), min_size=1, max_size=3),
+    permissions=st.lists(
+        st.builds(
+            Permission,
+            effect=st.sampled_from(["allow", "deny"]),
+            verbs=st.lists(VERBS, min_size=1, max_size=2),
+            resource=tuples("device", "file"),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+
+
+@given(
+    policies=POLICIES, kept=ELSEWHERE_TOO, target=TARGETS, resource=SECRETS, verb=VERBS
+)
+def test_a_policy_about_what_is_not_here_changes_no_decision(
+    policies: list[Policy], kept: Policy, target: Tagged, resource: Tagged, verb: str
+) -> None:
+    ordered = [parsed(policy, n) for n, policy in enumerate(policies)]
+
+    before = explain(index(ordered), target, resource, verb)
+    after = explain(
+        index([parsed(kept, len(ordered)), *ordered]), target, resource, verb
+    )
+
+    assert code_of(after) == code_of(before)
+    if code_of(before) is None:
+        assert after == before
+
+
+WORDS = st.sampled_from(
+    ["secrets", "action", "device", "id", numbered(1), "tag.key", "tag_match", "a", ""]
+)
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), WORDS, st.text(max_size=3)),
+    lambda inner: st.lists(inner, max_size=5),
+    max_leaves=8,
+)
+ANY_PERMISSION = st.one_of(
+    ANYTHING,
+    st.fixed_dictionaries(
+        {
+            "effect": st.sampled_from(["allow", "deny", "Deny"]),
+            "action": st.lists(st.one_of(VERBS, ANYTHING), max_size=3),
+            "resource": st.one_of(st.lists(WORDS, max_size=6), ANYTHING),
+        }
+    ),
+)
+ANY_DOCUMENT = st.fixed_dictionaries(
+    {
+        "name": st.one_of(st.just("n"), ANYTHING),
+        "targets": st.one_of(st.lists(st.lists(WORDS, max_size=6), max_size=3)),
+        "permissions": st.lists(ANY_PERMISSION, max_size=3),
+    }
+)
+
+
+@given(document=ANY_DOCUMENT)
+def test_any_document_is_accepted_or_refused(document: dict[str, object]) -> None:
+    try:
+        read = parse_policy(document, numbered(1), "p")
+        require_possible(read)
+    except InvalidDefinition:
+        event("refused")
+        return
+    event("accepted")
+    written = [list(words(pattern)) for pattern in read.targets]
+    assert written == document["targets"]
 
 
 @given(

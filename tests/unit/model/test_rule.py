@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from keyrelay.model.policy.policy import Denial, Policy, explain, index, parse_policy
+from keyrelay.model.policy.policy import Denial, Policy, explain, index
+from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.tags import Tag, Tagged
 
 
@@ -57,6 +58,16 @@ ACTION, ITS_SECRET = f"action {numbered(1)}", f"secret {numbered(2)}"
             policy(5, ["action"], ["secrets"], active=False),
             "is inactive",
             id="inactive",
+        ),
+        pytest.param(
+            policy(5, ["run_user"], ["secrets"]),
+            'is for ["run_user"], a kind that matches nothing here',
+            id="target at TagoIO",
+        ),
+        pytest.param(
+            policy(5, ["action"], ["device", "tag_match", "a"]),
+            'is about ["device", "tag_match", "a"], a kind that matches nothing here',
+            id="resource at TagoIO",
         ),
         pytest.param(
             policy(5, ["action"], ["secrets"], ["edit", "create"]),
@@ -246,3 +257,12 @@ def test_another_profiles_policies_are_never_named() -> None:
     }
 
     assert misses(parse_policy(document, numbered(5), "q")) == ()
+
+
+def test_many_permissions_on_what_is_not_here_hide_no_near_miss() -> None:
+    device = {"effect": "allow", "action": ["access"], "resource": ["device"]}
+    imported = {**device, "action": ["edit"]}
+    crowd = policy(3, ["action"], ["device"], permissions=[device, imported] * 50)
+    near = policy(5, ["action"], ["secrets", "id", numbered(9)])
+
+    assert misses(crowd, near)[0].startswith(NAMED)

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from keyrelay.model.documents import InvalidDefinition, require_list
 from keyrelay.model.ids import is_id
+from keyrelay.model.policy.kinds import is_here
 from keyrelay.model.tags import Tag, Tagged, require_tag_text
 
 
@@ -68,8 +69,11 @@ def parse_pattern(value: object, kinds: Mapping[str, str], what: str) -> Pattern
         case [str(spelling), *rest] if spelling in kinds:
             return _parse_rest(rest, kinds[spelling], what)
         case _:
-            known = " or ".join(f'"{kind}"' for kind in dict.fromkeys(kinds.values()))
-            raise InvalidDefinition(f"{what} must begin with {known}")
+            named = dict.fromkeys(kinds.values())
+            here = " or ".join(f'"{kind}"' for kind in named if is_here(kind))
+            others = ", ".join(kind for kind in named if not is_here(kind))
+            kept = others and f"; kept, and matching nothing here: {others}"
+            raise InvalidDefinition(f"{what} must begin with {here}{kept}")
 
 
 def words(pattern: Pattern) -> tuple[str, ...]:

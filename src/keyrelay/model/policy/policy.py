@@ -12,33 +12,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, islice
 
-from keyrelay.model.action import TARGET
-from keyrelay.model.documents import (
-    refuse_unknown,
-    require_bool,
-    require_label,
-    require_list,
-)
-from keyrelay.model.policy.pattern import Pattern, parse_pattern
+from keyrelay.model.policy.kinds import ACCESS
+from keyrelay.model.policy.pattern import Pattern
 from keyrelay.model.policy.rule import (
-    ACCESS,
     Effect,
     Permission,
     Question,
     Rule,
     named,
     nearest_misses,
-    parse_permission,
 )
 from keyrelay.model.secret import SealedSecret
-from keyrelay.model.tags import Tagged, parse_tags
+from keyrelay.model.tags import Tagged
 
 POLICY = "policy"  # the kind of thing a policy itself is
-LONGEST_NAME = 100
-MOST_TUPLES = 100  # targets of one policy, and permissions
 
-_FIELDS = frozenset({"name", "active", "tags", "targets", "permissions"})
-_TARGETS = {kind: kind for kind in (TARGET, "analysis")}
 # How many rules of one target, or of one resource, are searched for near misses, so
 # that many denied triggers do not slow the others.
 _SEARCHED = 20
@@ -106,36 +94,12 @@ class PolicyIndex:
     by_resource: Rules
 
 
-def parse_policy(document: Mapping[str, object], id_: str, profile: str) -> Policy:
-    """Read TagoIO's policy document, or raise InvalidDefinition."""
-    refuse_unknown(document, _FIELDS, "a policy")
-    targets = require_list(document.get("targets"), "targets", longest=MOST_TUPLES)
-    permissions = require_list(
-        document.get("permissions"), "permissions", longest=MOST_TUPLES
-    )
-    tags = parse_tags(document.get("tags", []))
-    return Policy(
-        tagged=Tagged(kind=POLICY, profile=profile, id=id_, tags=tags),
-        name=require_label(document.get("name"), "name", longest=LONGEST_NAME),
-        active=require_bool(document.get("active", True), "active"),
-        targets=tuple(
-            parse_pattern(target, _TARGETS, f"targets[{at}]")
-            for at, target in enumerate(targets)
-        ),
-        permissions=tuple(
-            parse_permission(permission, f"permissions[{at}]")
-            for at, permission in enumerate(permissions)
-        ),
-    )
-
-
 def index(policies: Iterable[Policy]) -> PolicyIndex:
     """Return the rules of these policies, which are of one profile."""
-    rules = [
-        rule
-        for policy in sorted(policies, key=lambda policy: policy.tagged.id)
-        for rule in _rules(policy)
-    ]
+    ordered = sorted(policies, key=lambda policy: policy.tagged.id)
+    rules = [rule for policy in ordered for rule in _rules(policy)]
+    # Those that match nothing come last, where the search for near misses may end.
+    rules.sort(key=lambda rule: not rule.is_possible)
     return PolicyIndex(
         by_target=_grouped((r.target, r.permission.resource, r) for r in rules),
         by_resource=_grouped((r.permission.resource, r.target, r) for r in rules),

@@ -4,16 +4,18 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from typing import Self
 
 from keyrelay.model.documents import (
     InvalidDefinition,
     refuse_unknown,
+    require_label,
     require_list,
     require_object,
 )
+from keyrelay.model.policy.kinds import RESOURCES, VERBS, is_here
 from keyrelay.model.policy.pattern import (
     Pattern,
     WithTargetsTag,
@@ -25,11 +27,9 @@ from keyrelay.model.policy.pattern import (
 from keyrelay.model.secret import RESOURCE
 from keyrelay.model.tags import Tagged
 
-ACCESS = "access"  # releases a secret's value
-VERBS = (ACCESS, "create", "edit", "delete")
 MOST_MISSES = 3
-
-_RESOURCES = {RESOURCE: RESOURCE, "secret": RESOURCE}
+MOST_VERBS = 50  # of one permission
+LONGEST_VERB = 50
 
 
 class Effect(StrEnum):
@@ -55,6 +55,11 @@ class Rule:
     active: bool
     target: Pattern
     permission: Permission
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there can be a target and a resource here that it is about."""
+        return is_here(self.target.kind) and is_here(self.permission.resource.kind)
 
     def __str__(self) -> str:
         return f'policy "{self.name}" ({self.policy.id})'
@@ -95,11 +100,11 @@ def parse_permission(value: object, what: str) -> Permission:
     """Read TagoIO's `{effect, action, resource}`, or raise InvalidDefinition."""
     document = require_object(value, what)
     refuse_unknown(document, {"effect", "action", "resource"}, what)
-    resource = document.get("resource")
+    resource = parse_pattern(document.get("resource"), RESOURCES, f"{what}.resource")
     return Permission(
         effect=_parse_effect(document.get("effect"), f"{what}.effect"),
-        verbs=_parse_verbs(document.get("action"), f"{what}.action"),
-        resource=parse_pattern(resource, _RESOURCES, f"{what}.resource"),
+        verbs=_parse_verbs(document.get("action"), resource.kind, f"{what}.action"),
+        resource=resource,
     )
 
 
@@ -126,10 +131,11 @@ def nearest_misses(rules: Iterable[Rule], question: Question) -> tuple[str, ...]
 def _distance(rule: Rule, question: Question) -> tuple[int, int, str]:
     """Sort by how much would have to change for the rule to allow it.
 
-    Another value of a tag is a smaller change than another tag or another id.
+    Another value of a tag is a smaller change than another tag or another id, and a
+    kind that is not here is the largest.
     """
     sizes = [
-        1 if _carries(thing, pattern) else 2
+        1 if _carries(thing, pattern) else 2 if is_here(pattern.kind) else 3
         for _, pattern, thing in _mismatches(rule, question)
     ]
     changes = len(sizes) + (not rule.active) + _lacks_verb(rule, question)
@@ -141,7 +147,7 @@ def _miss(rule: Rule, question: Question) -> str:
     for phrase, pattern, thing in _mismatches(rule, question):
         wanted = json.dumps(words(pattern), ensure_ascii=False)
         standing = _standing(thing, pattern, question.target)
-        reasons.append(f"{phrase} {wanted}, but {standing}")
+        reasons.append(f"{phrase} {wanted}, {standing}")
     if _lacks_verb(rule, question):
         verbs = ", ".join(sorted(rule.permission.verbs)) or "nothing"
         reasons.append(f"gives {verbs}, not {question.verb}")
@@ -169,11 +175,14 @@ def _carries(thing: Tagged, pattern: Pattern) -> bool:
 
 def _standing(thing: Tagged, pattern: Pattern, target: Tagged) -> str:
     """Say what `thing` is or carries instead of what the pattern asks for."""
+    if not is_here(pattern.kind):
+        return "a kind that matches nothing here"
     key = tag_key(pattern)
     if key is None or pattern.kind != thing.kind:
-        return f"this is {named(thing)}"
+        return f"but this is {named(thing)}"
     compared = (thing, target) if isinstance(pattern, WithTargetsTag) else (thing,)
-    return " and ".join(dict.fromkeys(_carried(each, key) for each in compared))
+    carried = dict.fromkeys(_carried(each, key) for each in compared)
+    return f"but {' and '.join(carried)}"
 
 
 def _carried(thing: Tagged, key: str) -> str:
@@ -190,13 +199,21 @@ def _parse_effect(value: object, what: str) -> Effect:
     raise InvalidDefinition(f"{what} must be allow or deny")
 
 
-def _parse_verbs(value: object, what: str) -> frozenset[str]:
-    verbs = require_list(value, what, longest=len(VERBS))
-    if not all(verb in VERBS for verb in verbs):
-        raise InvalidDefinition(f"{what} must list some of {', '.join(VERBS)}")
+def _parse_verbs(value: object, kind: str, what: str) -> frozenset[str]:
+    verbs = require_list(value, what, longest=MOST_VERBS)
+    known = VERBS.get(kind)
+    if known is None:  # TagoIO's own, which are kept as they are
+        each = f"each word of {what}"
+        return _verbs(
+            *sorted(require_label(verb, each, longest=LONGEST_VERB) for verb in verbs)
+        )
+    if not all(verb in known for verb in verbs):
+        raise InvalidDefinition(
+            f'{what} must list some of {", ".join(known)}, as it is about "{kind}"'
+        )
     return _verbs(*sorted(str(verb) for verb in verbs))
 
 
-@cache  # a handful of sets, which thousands of permissions share
+@lru_cache(maxsize=256)  # a handful of sets, which thousands of permissions share
 def _verbs(*verbs: str) -> frozenset[str]:
     return frozenset(verbs)

@@ -22,11 +22,12 @@ from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import (
     Listing,
     Noun,
-    fold,
+    forget_tags,
     keep_tags,
     listed,
     require_own_name,
 )
+from keyrelay.stores.definitions.wildcard import fold
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import ids_beginning, rows_of
 from keyrelay.stores.unreadable import (
@@ -38,10 +39,10 @@ from keyrelay.stores.unreadable import (
 )
 
 _SORTS = {
-    "name": "folded",
-    "active": "active",
-    "created_at": "created_at",
-    "updated_at": "updated_at",
+    "name": ["folded"],
+    "active": ["active", "folded"],
+    "created_at": ["created_at"],
+    "updated_at": ["updated_at"],
 }
 
 
@@ -156,7 +157,7 @@ class DocumentStore(Generic[D]):
             await writing.connection.execute(
                 delete(self.kind.table).where(self.kind.table.c.id == id_)
             )
-            await keep_tags(writing.connection, self.kind.noun, id_, ())
+            await forget_tags(writing.connection, self.kind.noun, id_)
             await writing.note(self.kind.noun, id_, Change.DELETED, name_of(before))
 
     async def get(self, profile: str, id_: str) -> AnyStored:
@@ -216,8 +217,7 @@ class DocumentStore(Generic[D]):
         self, writing: Writing, definition: D, change: Change, detail: str
     ) -> None:
         id_ = definition.tagged.id
-        tags = definition.tagged.tags
-        await keep_tags(writing.connection, self.kind.noun, id_, tags)
+        await keep_tags(writing.connection, self.kind.noun, definition.tagged)
         await writing.note(self.kind.noun, id_, change, detail)
 
 

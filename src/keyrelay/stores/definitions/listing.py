@@ -1,6 +1,6 @@
 """Listing: how definitions are searched, sorted and paged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,11 +17,17 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.tags import Tag, Tagged, Tags
+from keyrelay.model.tags import Tag, Tagged
+from keyrelay.stores.definitions.wildcard import is_like
 from keyrelay.stores.schema.tables import tags as tags_table
 from keyrelay.stores.unreadable import Slice
 
 MOST_LISTED = 10_000
+LAST_PAGE = 10**9
+
+# By the name of an order, the columns that it sorts by, one after the other. The first
+# order is the default.
+Sorts = Mapping[str, Sequence[str]]
 
 
 class Noun(StrEnum):
@@ -40,10 +46,19 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartOfTag:
+    """Any tag with this key, or any with this value."""
+
+    key: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """Which definitions, in which order. In `name`, `*` stands for any text.
 
-    `active` is about actions and policies, which alone can be inactive.
+    `active` is about actions and policies, which alone can be inactive. All of the
+    `tags` must be carried.
     """
 
     page: int = 1
@@ -51,10 +66,10 @@ class Listing:
     order: Order = Order()
     name: str | None = None
     active: bool | None = None
-    tags: Tags = ()
+    tags: Sequence[Tag | PartOfTag] = ()
 
     def __post_init__(self) -> None:
-        if self.page < 1 or not 1 <= self.amount <= MOST_LISTED:
+        if not 1 <= self.page <= LAST_PAGE or not 1 <= self.amount <= MOST_LISTED:
             raise InvalidDefinition(
                 f"page counts from 1, amount goes from 1 to {MOST_LISTED}"
             )
@@ -65,72 +80,62 @@ class Listing:
         return Slice((self.page - 1) * self.amount, self.amount)
 
 
-def fold(name: str) -> str:
-    """Return the name as it is searched and sorted, the same in every database."""
-    return name.casefold()
-
-
 def listed(
     found: Select[tuple[object, ...]],
     table: Table,
     noun: Noun,
     listing: Listing,
-    sorts: Mapping[str, str],
+    sorts: Sorts,
 ) -> Select[tuple[object, ...]]:
     """Narrow `found`, of that table, to what the listing asks for, on all pages.
 
-    `sorts` are the columns by the name of their order; the first is the default.
+    Each order, and `active` with each, has an index that begins with the profile.
     """
     by = listing.order.by or next(iter(sorts))
     if by not in sorts:
         raise InvalidDefinition(f"order must be one of {', '.join(sorts)}")
-    column = table.c[sorts[by]]
     if listing.name is not None:
-        pattern = _pattern(fold(listing.name))
-        found = found.where(table.c.folded.like(pattern, escape="\\"))
+        found = found.where(is_like(table.c.folded, listing.name))
     if listing.active is not None:
+        if "active" not in table.c:
+            raise InvalidDefinition(f"a {noun} is neither active nor inactive")
         found = found.where(table.c.active == listing.active)
     for tag in listing.tags:
         found = found.where(_carries(table, noun, tag))
-    ordered = column.desc() if listing.order.descending else column
-    return found.order_by(ordered, table.c.id)
+    columns = [table.c[name] for name in (*sorts[by], "id")]
+    if listing.order.descending:
+        # In all columns: an index is read in one direction.
+        return found.order_by(*(column.desc() for column in columns))
+    return found.order_by(*columns)
 
 
-async def keep_tags(
-    connection: AsyncConnection, noun: Noun, subject: str, tags: Tags
-) -> None:
-    """Replace the tags that a definition is found by; () when it is deleted."""
+async def keep_tags(connection: AsyncConnection, noun: Noun, tagged: Tagged) -> None:
+    """Replace the tags that a definition is found by."""
+    await forget_tags(connection, noun, tagged.id)
+    if tagged.tags:
+        of = {"profile": tagged.profile, "noun": noun, "subject": tagged.id}
+        rows = [{**of, "key": tag.key, "value": tag.value} for tag in tagged.tags]
+        await connection.execute(insert(tags_table), rows)
+
+
+async def forget_tags(connection: AsyncConnection, noun: Noun, subject: str) -> None:
+    """Remove the tags of a definition that is deleted."""
     await connection.execute(
         delete(tags_table).where(
             tags_table.c.noun == noun, tags_table.c.subject == subject
         )
     )
-    if tags:
-        rows = [
-            {"noun": noun, "subject": subject, "key": tag.key, "value": tag.value}
-            for tag in tags
-        ]
-        await connection.execute(insert(tags_table), rows)
 
 
-def _pattern(text: str) -> str:
-    for special in "\\%_":
-        text = text.replace(special, f"\\{special}")
-    return text.replace("*", "%")
-
-
-def _carries(table: Table, noun: Noun, tag: Tag) -> ColumnElement[bool]:
+def _carries(table: Table, noun: Noun, tag: Tag | PartOfTag) -> ColumnElement[bool]:
     carried = tags_table.c
-    return exists(
-        select(carried.key).where(
-            and_(
-                carried.noun == noun,
-                carried.subject == table.c.id,
-                carried.key == tag.key,
-                carried.value == tag.value,
-            )
-        )
-    )
+    alike = [carried.noun == noun, carried.subject == table.c.id]
+    if tag.key is not None:
+        # A database may begin with the few that carry it, of this profile.
+        alike += [carried.profile == table.c.profile, carried.key == tag.key]
+    if tag.value is not None:
+        alike.append(carried.value == tag.value)
+    return exists(select(carried.key).where(and_(*alike)))
 
 
 async def require_own_name(

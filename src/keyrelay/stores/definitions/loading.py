@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.databases.database import Database
-from keyrelay.model.action import TARGET, Action
+from keyrelay.model.action import Action
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.documents import parse_document
-from keyrelay.model.policy.policy import Policy, PolicyIndex, index, parse_policy
-from keyrelay.model.policy.rule import VERBS
+from keyrelay.model.policy.policy import Policy, PolicyIndex, index
+from keyrelay.model.policy.policy_document import denying_all, parse_policy
 from keyrelay.model.revision import Revision
-from keyrelay.model.secret import RESOURCE, SealedSecret
+from keyrelay.model.secret import SealedSecret
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.checkpoint import Generations
 from keyrelay.stores.definitions.definition_index import (
@@ -45,12 +45,6 @@ _REVISION = select(installation.c.history, installation.c.revision)
 _ABSENT = "its row is missing or cannot be read"
 _UNKNOWN = DefinitionIndex(broken="it has no index")
 _MANY = 10_000  # definitions; fewer do not slow the garbage collector down noticeably
-# Stands in for a policy that cannot be read.
-_DENY_ALL = {
-    "name": "unreadable",
-    "targets": [[TARGET], ["analysis"]],
-    "permissions": [{"effect": "deny", "action": [*VERBS], "resource": [RESOURCE]}],
-}
 
 
 async def read_revision(connection: AsyncConnection) -> Revision:
@@ -189,7 +183,7 @@ class _ChangedRows:
                 log.error(
                     "policy unreadable: its profile is denied every secret", extra=extra
                 )
-                denials[profile, id_] = parse_policy(_DENY_ALL, id_, profile)
+                denials[profile, id_] = denying_all(id_, profile)
         return {**kept, **denials} if denials else kept
 
     def _entry(self, noun: Noun, scoped: ScopedId) -> IndexEntry | None:

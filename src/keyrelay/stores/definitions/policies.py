@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.model.policy.policy import Policy, parse_policy
+from keyrelay.model.policy.policy import Policy
+from keyrelay.model.policy.policy_document import parse_policy, require_possible
 from keyrelay.stores.definitions.document_store import DocumentKind, DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
@@ -32,5 +33,9 @@ def _columns(_: Policy) -> Mapping[str, object]:
     return {}
 
 
-async def _check(_: AsyncConnection, __: Policy) -> None:
-    """Accept everything: a policy may name what does not exist yet."""
+async def _check(_: AsyncConnection, policy: Policy) -> None:
+    """Raise InvalidDefinition for what can never match.
+
+    A policy may name what does not exist yet.
+    """
+    require_possible(policy)

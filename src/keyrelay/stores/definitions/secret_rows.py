@@ -12,7 +12,7 @@ from keyrelay.model.documents import (
 )
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.tags import parse_tags, tags_document
-from keyrelay.stores.definitions.listing import fold
+from keyrelay.stores.definitions.wildcard import fold
 
 
 def row_of(sealed: SealedSecret) -> Mapping[str, object]:

@@ -27,6 +27,7 @@ from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import (
     Listing,
     Noun,
+    forget_tags,
     keep_tags,
     listed,
 )
@@ -38,7 +39,7 @@ from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_re
 
 StoredSecret = SealedSecret | UnreadableRow
 
-_SORTS = {"key": "folded"}
+_SORTS = {"key": ["folded"]}
 _MOST_LISTED = 3
 
 
@@ -78,7 +79,7 @@ class SecretStore:
         )
         async with self.journal.writing(profile, actor) as writing:
             await _insert(writing.connection, sealed)
-            await keep_tags(writing.connection, Noun.SECRET, secret.id, secret.tags)
+            await keep_tags(writing.connection, Noun.SECRET, secret.tagged)
             await writing.note(Noun.SECRET, secret.id, Change.CREATED, secret.key)
         return sealed
 
@@ -110,7 +111,7 @@ class SecretStore:
                 update(secrets).where(secrets.c.id == id_).values(row_of(after))
             )
             await connection.execute(delete(pauses).where(pauses.c.secret == id_))
-            await keep_tags(connection, Noun.SECRET, id_, secret.tags)
+            await keep_tags(connection, Noun.SECRET, secret.tagged)
             what = " and ".join(sorted(changes))
             detail = f"{secret.key}: {what}, version {secret.version}"
             await writing.note(Noun.SECRET, id_, Change.EDITED, detail)
@@ -128,7 +129,7 @@ class SecretStore:
             await _refuse_in_use(connection, profile, id_)
             await connection.execute(delete(secrets).where(secrets.c.id == id_))
             await connection.execute(delete(pauses).where(pauses.c.secret == id_))
-            await keep_tags(connection, Noun.SECRET, id_, ())
+            await forget_tags(connection, Noun.SECRET, id_)
             await writing.note(Noun.SECRET, id_, Change.DELETED, key_of(found[0]))
 
     async def get(self, profile: str, id_: str) -> StoredSecret:

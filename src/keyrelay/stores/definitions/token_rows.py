@@ -13,7 +13,7 @@ from datetime import datetime
 
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.token import DigestedToken, Token, parse_rights, rights_document
-from keyrelay.stores.definitions.listing import fold
+from keyrelay.stores.definitions.wildcard import fold
 from keyrelay.stores.unreadable import AnyRow
 from keyrelay.vault.vault import Vault
 

@@ -36,7 +36,7 @@ from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows
 
 AnyToken = StoredToken | UnreadableRow
 
-_SORTS = {"name": "folded", "created_at": "created_at"}
+_SORTS = {"name": ["folded"], "created_at": ["created_at"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

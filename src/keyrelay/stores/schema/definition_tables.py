@@ -69,6 +69,7 @@ secrets = Table(
     Column("version", BigInteger),
     *_sealed(),
     UniqueConstraint("profile", "key"),
+    Index(None, "profile", "folded", "id"),
 )
 
 # As `installation.versions_mac`.
@@ -79,7 +80,8 @@ secret_versions = Table(
     Column("version", BigInteger, nullable=False),
 )
 
-# `folded` is the name as it is searched and sorted, `secret` the one referred to.
+# `folded` is the name as it is searched and sorted, `secret` the one referred to. A
+# list is read by an index, whatever it is sorted by (definitions/listing.py).
 actions = Table(
     "actions",
     metadata,
@@ -92,8 +94,11 @@ actions = Table(
     Column("document", Text, nullable=False),
     *_made_and_edited(),
     *_sealed(),
-    Index(None, "profile", "folded"),
-    Index(None, "secret"),
+    Index(None, "profile", "folded", "id"),
+    Index(None, "profile", "active", "folded", "id"),
+    Index(None, "profile", "created_at", "id"),
+    Index(None, "profile", "updated_at", "id"),
+    Index(None, "secret", "folded", "id"),
 )
 
 policies = Table(
@@ -107,7 +112,10 @@ policies = Table(
     Column("document", Text, nullable=False),
     *_made_and_edited(),
     *_sealed(),
-    Index(None, "profile", "folded"),
+    Index(None, "profile", "folded", "id"),
+    Index(None, "profile", "active", "folded", "id"),
+    Index(None, "profile", "created_at", "id"),
+    Index(None, "profile", "updated_at", "id"),
 )
 
 # `document` holds what a token may do, `digest` stands for its plaintext
@@ -127,7 +135,8 @@ tokens = Table(
     Column("expires_at", Instant),
     *_made_and_edited(),
     *_sealed(),
-    Index(None, "profile", "folded"),
+    Index(None, "profile", "folded", "id"),
+    Index(None, "profile", "created_at", "id"),
 )
 
 # definitions/seals.py says what the columns of both authenticate.
@@ -162,7 +171,8 @@ tags = Table(
     Column("subject", _ID, primary_key=True),
     Column("key", Label(100), primary_key=True),
     Column("value", Label(100), nullable=False),
-    Index(None, "noun", "key", "value"),
+    Column("profile", _ID),
+    Index(None, "profile", "noun", "key", "value", "subject"),
 )
 
 changes = Table(

@@ -1,0 +1,145 @@
+"""Lists of very many definitions are read by an index, on both databases.
+
+`KEYRELAY_TEST_ROWS` says how many there are of each noun.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from keyrelay.model.tags import Tag
+from keyrelay.stores.definitions.listing import Listing, Noun, Order, PartOfTag
+from keyrelay.stores.definitions.tag_keys import tag_keys
+from tests.contract.stores.house import House
+from tests.contract.stores.plans import Plan, planned
+from tests.samples import OTHER_PROFILE, PROFILE
+
+ROWS = int(os.environ.get("KEYRELAY_TEST_ROWS", "20000"))
+
+# Half of them are another profile's.
+_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "secrets": {
+        "key": "'name-' || n",
+        "folded": "'name-' || n",
+        "type": "'text'",
+        "tags": """'{{"tags": []}}'""",
+        "envelope": "{blob}",
+        "value_length": "1",
+        "fifo": "{false}",
+        "version": "1",
+    },
+    "actions": {
+        "name": "'name-' || n",
+        "folded": "'name-' || n",
+        "active": "n % 10 > 1",
+        "secret": "{id}",
+        "document": "'{{}}'",
+    },
+    "policies": {
+        "name": "'name-' || n",
+        "folded": "'name-' || n",
+        "active": "n % 10 > 1",
+        "document": "'{{}}'",
+    },
+}
+_SQLITE = {
+    "numbers": "WITH RECURSIVE numbers(n) AS"
+    " (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows})",
+    "id": "printf('%024x', n)",
+    "blob": "x'00'",
+    "false": "0",
+    "at": "datetime('2030-01-01', (n * 7919 % 100000) || ' minutes')",
+}
+_POSTGRESQL = {
+    "numbers": "WITH numbers(n) AS (SELECT generate_series(1, {rows}))",
+    "id": "lpad(to_hex(n), 24, '0')",
+    "blob": "'\\x00'::bytea",
+    "false": "false",
+    "at": "timestamptz '2030-01-01' + n::bigint * 7919 % 100000 * interval '1 minute'",
+}
+
+
+async def crowd(house: House) -> None:
+    """Fill the tables as nobody would by hand: they are read by lists alone."""
+    said = _POSTGRESQL if house.database.is_shared else _SQLITE
+    profile = f"CASE WHEN n % 2 = 0 THEN '{PROFILE}' ELSE '{OTHER_PROFILE}' END"
+    numbers = said["numbers"].format(rows=ROWS)
+    nouns = {"secrets": "secret", "actions": "action", "policies": "policy"}
+    statements = list[str]()
+    for table, columns in _COLUMNS.items():
+        values = {name: value.format(**said) for name, value in columns.items()}
+        values |= {"id": said["id"], "profile": profile}
+        values |= {"created_at": said["at"], "updated_at": said["at"]}
+        into, chosen = ", ".join(values), ", ".join(values.values())
+        statements.append(
+            f"INSERT INTO {table} ({into}) {numbers}"  # noqa: S608
+            f" SELECT {chosen} FROM numbers"
+        )
+        for key, value in (("site", "'north'"), ("team", "'team-' || (n % 1000)")):
+            statements.append(
+                "INSERT INTO tags (noun, subject, profile, key, value)"  # noqa: S608
+                f" {numbers} SELECT '{nouns[table]}', {said['id']}, {profile}, '{key}',"
+                f" {value} FROM numbers"
+            )
+    await house.break_in(*statements, "ANALYZE")
+
+
+BY_NAME = ["name", "active", "created_at", "updated_at"]
+# Of these an index finds the few, and to sort the few is not to sort all.
+NARROW = [
+    Listing(name="name-78"),
+    Listing(name="name-778*"),
+    Listing(tags=(Tag("team", "team-8"),)),
+    Listing(tags=(Tag("site", "north"), Tag("team", "team-8"))),
+]
+WIDE = [
+    Listing(),
+    Listing(page=ROWS // 80),
+    Listing(name="*8*"),
+    Listing(tags=(Tag("site", "north"),)),
+    Listing(tags=(PartOfTag(key="site"),)),
+    Listing(tags=(PartOfTag(value="north"),)),
+]
+ACTIVE = [Listing(active=True), Listing(active=False), Listing(active=True, name="*8")]
+
+
+class Listed(Protocol):
+    async def list(self, profile: str, listing: Listing) -> Sequence[object]: ...
+
+
+def in_each_order(listings: Sequence[Listing], orders: Sequence[str]) -> list[Listing]:
+    return [
+        replace(listing, order=Order(by=by, descending=descending))
+        for listing in listings
+        for by in orders
+        for descending in (False, True)
+    ]
+
+
+async def plan_of(house: House, store: Listed, listing: Listing) -> Plan:
+    async with planned(house.database) as plan:
+        found = await store.list(PROFILE, listing)
+    assert found
+    return plan
+
+
+async def test_whatever_is_listed_is_read_by_an_index(house: House) -> None:
+    await crowd(house)
+
+    for store, orders, more in (
+        (house.secrets, ["key"], []),
+        (house.actions, BY_NAME, ACTIVE),
+        (house.policies, BY_NAME, ACTIVE),
+    ):
+        for listing in in_each_order([*WIDE, *more], orders):
+            plan = await plan_of(house, store, listing)
+            assert (plan.whole_tables, plan.sorts) == ([], []), (listing, plan.text)
+        for listing in in_each_order(NARROW, orders):
+            plan = await plan_of(house, store, listing)
+            assert plan.whole_tables == [], (listing, plan.text)
+
+    async with planned(house.database) as plan:
+        assert await tag_keys(house.database, PROFILE, Noun.SECRET) == ["site", "team"]
+        assert await house.secrets.users(PROFILE, f"{8:024x}") == {f"{8:024x}"}
+    assert plan.whole_tables == [], plan.text
