@@ -10,7 +10,7 @@ import pytest
 from tests.unit.source import MODULES, text_of, tree_of
 
 # Each row may import what stands above it here, and nothing beside it. The adapters
-# never see the engine: they know its ports.
+# never see the engine: they know its ports. The CLI starts the other faces.
 ROWS = (
     {"concurrency", "network"},
     {"model"},
@@ -19,7 +19,8 @@ ROWS = (
     {"stores", "sources", "dispatchers", "observability"},
     {"services"},
     {"app"},
-    {"api", "console", "cli"},
+    {"api", "console"},
+    {"cli"},
     {"demo", "__main__"},
 )
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
@@ -32,6 +33,7 @@ TABLES = {"model/scripts.py": "unicodedataplus"}
 FACES = {"typer", "click", "rich", "fastapi", "pydantic"}
 # Each is a review point: what is revealed here must be gone when the call returns.
 REVEALERS = {
+    "api/routes/tokens.py",
     "model/credentials.py",
     "dispatchers/smtp/opener.py",
     "dispatchers/smtp/auth.py",
@@ -156,7 +158,7 @@ def test_services_know_no_face_and_no_settings(module: Path) -> None:
     libraries = {name.split(".")[0] for name in imported(module)}
 
     assert not libraries & FACES
-    assert not rooms_seen(module) & {"app", *ROWS[7]}
+    assert not rooms_seen(module) & {"app", *ROWS[7], *ROWS[8]}
 
 
 def test_only_policy_makes_permits() -> None:

@@ -36,7 +36,7 @@ def test_the_architecture_names_enough_files_to_be_a_map() -> None:
 
 
 def test_the_table_of_rooms_is_the_rule() -> None:
-    table = re.findall(r"^\| (\d) \| ([^|]+)\|", ARCHITECTURE.read_text(), re.M)
+    table = re.findall(r"^\| (\d+) \| ([^|]+)\|", ARCHITECTURE.read_text(), re.M)
     told = {
         room.rstrip("/").removesuffix(".py"): int(row) - 1
         for row, rooms in table

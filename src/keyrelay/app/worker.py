@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyrelay.app.channels import action_rules, channels
+from keyrelay.app.readiness import readiness_of
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
 from keyrelay.app.work import Work
@@ -21,13 +22,11 @@ from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
-from keyrelay.observability.readiness import Component, QueueLag, Readiness
 from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
 from keyrelay.stores.audit.log import GroupedAuditLog, group_commits
 from keyrelay.stores.burials import GroupedDeadLetters, group_burials
 from keyrelay.stores.claims.heartbeat import announced
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
-from keyrelay.stores.definitions.loading import read_revision
 from keyrelay.stores.pauses import worker_pauses
 from keyrelay.stores.restoring import require_current
 
@@ -125,7 +124,7 @@ def _process(
     gate = _gate(store, catalog, queue, pipeline)
     observability = new_observability(
         lanes=Lanes(behind=gate, total=settings.lanes),
-        readiness=_readiness(store, catalog, queue),
+        readiness=readiness_of(store, catalog, queue),
         paused=pauses.breaker.circuits.paused,
         lingering=pauses.breaker.lingering,
         channels=dispatchers,
@@ -214,23 +213,3 @@ def _pause_sharing(
     breaker = Breaker(slow_limit=slow_limit, circuits=circuits, told=untold.note)
     pauses = worker_pauses(store.database, world)
     return PauseSharing(breaker=breaker, pauses=pauses, world=world, untold=untold)
-
-
-def _readiness(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readiness:
-    queue_lag = QueueLag(read=backlog.lags, losses=backlog.losses)
-
-    async def definitions() -> None:
-        catalog.current()
-
-    async def database() -> None:
-        async with store.database.reading() as connection:
-            await read_revision(connection)
-
-    checks = {
-        "vault": store.vault.check,
-        "definitions": definitions,
-        "database": database,
-        "queue": queue_lag.refresh,
-    }
-    components = {name: Component(check=check) for name, check in checks.items()}
-    return Readiness(components=components, queue_lag=queue_lag)

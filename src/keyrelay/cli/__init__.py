@@ -17,7 +17,8 @@ from keyrelay.vault.hardening import harden
 
 _COMMANDS = {
     "init": "Set up: data directory, database, keys, profile.",
-    "up": "Work until stopped: take triggers, deliver them.",
+    "up": "Work and answer the API until stopped, on one machine.",
+    "api": "Answer the API until stopped; several processes may.",
     "worker": "Work until stopped, or with --drain until nothing is due.",
     "secret": "Secrets: sealed, replaced, never read back.",
     "restore": "A database older than its checkpoint: looked at, accepted.",

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import logging
-import os
-import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,6 +18,7 @@ from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put
 from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.session import run, settings_of
+from keyrelay.cli.stopping import stop_on_signals
 from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.settlement import Bury, TryAgain
 from keyrelay.observability.logs import configure_logs
@@ -60,7 +59,7 @@ def run_worker(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
     # A log line an attempt would repeat what the progress shows.
     level = logging.WARNING if shown else logging.INFO
     configure_logs(settings.log_format, sys.stderr, level)
-    done = run(_work(settings, drain=drain, shown=shown))
+    done = run(_work_until_signal(settings, drain=drain, shown=shown))
     if as_json:
         put(json.dumps(done))
     elif drain:
@@ -72,11 +71,18 @@ def run_worker(ctx: typer.Context, *, drain: bool, as_json: bool) -> None:
         )
 
 
-async def _work(
+async def _work_until_signal(
     settings: Settings, *, drain: bool, shown: bool
 ) -> dict[str, int | None]:
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
+    return await work_until(stop, settings, drain=drain, shown=shown)
+
+
+async def work_until(
+    stop: asyncio.Event, settings: Settings, *, drain: bool, shown: bool
+) -> dict[str, int | None]:
+    """Work until `stop` is set or the queue is drained; return what was done."""
     grace = timedelta(seconds=settings.grace_seconds)
     # A drain may run beside a worker that has the same settings: the address is taken.
     address = OFF if drain else settings.probes
@@ -120,22 +126,6 @@ def _started(settings: Settings, probes: str) -> None:
     with frozen_for_good():  # what is loaded by now is never garbage
         about = {"lanes": settings.lanes, "home": str(settings.home)}
         log.info("worker started", probes=probes, **about)
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def stop_or_exit(number: signal.Signals) -> None:
-        if stop.is_set():
-            # The second signal: what is unfinished goes back when its lease ends.
-            os._exit(128 + number)
-        log.info("worker stopping", signal=number.name)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup ignores SIGHUP before it starts us, and means it.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop_or_exit, number)
 
 
 def _probes(process: WorkerProcess, stop: asyncio.Event) -> Probes:

@@ -10,6 +10,7 @@ class NotFound(Exception):
 
     def __init__(self, noun: str, id_: str) -> None:
         super().__init__(f"there is no {noun} {id_}")
+        self.noun = noun
 
 
 class InUse(Exception):

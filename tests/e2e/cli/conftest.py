@@ -47,6 +47,7 @@ def keyrelay(
 ) -> Keyrelay:
     home = tmp_path / "home"
     monkeypatch.setenv("KEYRELAY_HOME", str(home))
+    monkeypatch.setenv("KEYRELAY_API", "127.0.0.1:0")
     command = Keyrelay(home=home, capture=capfd)
     if founded.exists():
         shutil.copytree(founded, home)

@@ -33,6 +33,7 @@ def environment(keyrelay: Keyrelay) -> dict[str, str]:
     source = Path(__file__).parents[3] / "src"
     return os.environ | {
         "KEYRELAY_HOME": str(keyrelay.home),
+        "KEYRELAY_API": "127.0.0.1:0",
         "PYTHONPATH": str(source),
     }
 
@@ -81,7 +82,7 @@ def test_a_signal_stops_a_worker_cleanly(
 
     _, err = up.communicate()
     assert up.returncode == 0
-    assert "worker stopping" in err
+    assert "stopping" in err
     assert "worker stopped" in err
 
 

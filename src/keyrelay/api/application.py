@@ -1,0 +1,116 @@
+"""Application: the routes behind authorization, with one envelope for all answers."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from keyrelay.api.authorization import Authorization
+from keyrelay.api.failures import FORESEEN, answer_to, failed, internal
+from keyrelay.api.open_routes import open_routes
+from keyrelay.api.openapi import openapi_document
+from keyrelay.api.route import Answer, Asked, RequestBody, Route
+from keyrelay.app.api import ApiProcess
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_TOKEN = "token"  # noqa: S105 - the header's name
+_UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_READING = ["GET", "HEAD"]
+_NO_ROUTE = "there is no such route; /openapi.json lists all there are"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Adds to each answer what keeps it out of caches, and out of other types."""
+
+    behind: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_unseen(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_UNSEEN]
+            await send(message)
+
+        await self.behind(scope, receive, send_unseen)
+
+
+def application(
+    process: ApiProcess, authorization: Authorization, routes: Sequence[Route]
+) -> ASGIApp:
+    """Return the application that answers all routes, with and without a last slash."""
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    for route in routes:
+        endpoint = _endpoint(route, process, authorization)
+        methods = _READING if route.method == "GET" else [route.method]
+        # TagoIO's clients use either spelling of a path.
+        app.add_route(route.path, endpoint, methods=methods)
+        app.add_route(f"{route.path}/", endpoint, methods=methods)
+    document = openapi_document(routes, process.url)
+    for path, open_endpoint in open_routes(process, document).items():
+        app.add_route(path, open_endpoint, methods=_READING)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _unforeseen)
+    return Unseen(behind=app)
+
+
+def _endpoint(
+    route: Route, process: ApiProcess, authorization: Authorization
+) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            given = request.headers.getlist(_TOKEN)
+            caller = await authorization.admit(given, _address(request), route.right)
+            answer = await route.answer(
+                Asked(
+                    caller=caller,
+                    ids=request.path_params,
+                    query=request.url.query,
+                    headers=request.headers,
+                    body=RequestBody(request.stream),
+                    process=process,
+                )
+            )
+        except FORESEEN as failure:
+            return answer_to(failure)
+        return _enveloped(answer) if isinstance(answer, Answer) else answer
+
+    return endpoint
+
+
+def _enveloped(answer: Answer) -> Response:
+    said = {} if answer.message is None else {"message": answer.message}
+    body = {"status": True, "result": answer.result, **said}
+    return JSONResponse(body, answer.status, dict(answer.headers))
+
+
+def _address(request: Request) -> str:
+    return "unknown" if request.client is None else request.client.host
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    """Answer what the router refuses: an unknown path, or a method it has not."""
+    assert isinstance(refusal, HTTPException)
+    if refusal.status_code != 405:
+        return failed(404, _NO_ROUTE)
+    allowed = ", ".join(sorted(_methods(request)))
+    return failed(405, f"this path answers {allowed}", {"Allow": allowed})
+
+
+def _methods(request: Request) -> set[str]:
+    return {
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is Match.PARTIAL
+        for method in route.methods or ()
+    }
+
+
+async def _unforeseen(_: Request, __: Exception) -> Response:
+    return internal()

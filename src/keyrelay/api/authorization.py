@@ -1,0 +1,39 @@
+"""Authorization: whose request it is, and whether its token has the route's right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keyrelay.api.failures import Denied, TooManyTries
+from keyrelay.api.rights import Right, has
+from keyrelay.api.route import Bearer
+from keyrelay.api.tries import FailedTries
+from keyrelay.ports import Unavailable
+from keyrelay.services.authenticating import Authenticating
+
+_CLOSED = "Keyrelay cannot check tokens now; ask again later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """Only tries that fail are counted: a neighbour's never refuse a right token."""
+
+    authenticating: Authenticating
+    tries: FailedTries
+
+    async def admit(self, given: Sequence[str], address: str, right: Right) -> Bearer:
+        """Return the caller that has exactly one token, with that right.
+
+        Raises Denied, TooManyTries, and Unavailable, whatever the token is.
+        """
+        token = None
+        try:
+            if len(given) == 1:
+                token = await self.authenticating.authenticate(given[0])
+        except Unavailable:  # its text is for operators
+            raise Unavailable(_CLOSED) from None
+        if token is None:
+            seconds = self.tries.failed(address)
+            raise Denied if seconds is None else TooManyTries(seconds)
+        if not has(token.rights, right):
+            raise Denied
+        return Bearer(token=token, address=address)

@@ -1,0 +1,107 @@
+"""Described: the parts of OpenAPI that routes describe themselves with.
+
+OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.0. Schemas that have a name stand in
+api/schemas.py.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from keyrelay.api.query import QueryRules
+from keyrelay.stores.definitions.listing import MOST_LISTED
+
+Part = Mapping[str, object]
+
+TEXT: Part = {"type": "string"}
+SUCCESS = "200"
+
+
+def described(
+    summary: str,
+    result: Part,
+    *,
+    parameters: Sequence[Part] = (),
+    body: Part | None = None,
+    status: str = SUCCESS,
+) -> Part:
+    """Return an operation; what it answers stands in the envelope as `result`."""
+    taken = {} if body is None else {"requestBody": json_body(body)}
+    asked = {"parameters": [*parameters]} if parameters else {}
+    responses = {
+        status: {"description": "Done.", "content": as_json(enveloped(result))},
+        "default": {
+            "description": "Not done; the message says why.",
+            "content": as_json(named("Failure")),
+        },
+    }
+    return {"summary": summary, **asked, **taken, "responses": responses}
+
+
+def named(schema: str) -> Part:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def list_of(schema: Part) -> Part:
+    return {"type": "array", "items": schema}
+
+
+def object_of(properties: Mapping[str, Part], *required: str) -> Part:
+    """Return the schema of an object that has no other properties."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [*required],
+        "additionalProperties": False,
+    }
+
+
+def enveloped(result: Part) -> Part:
+    done: Part = {"const": True}
+    properties = {"status": done, "result": result, "message": TEXT}
+    return object_of(properties, "status", "result")
+
+
+def json_body(schema: Part) -> Part:
+    return {"required": True, "content": as_json(schema)}
+
+
+def as_json(schema: Part) -> Part:
+    return {"application/json": {"schema": schema}}
+
+
+def path_id(what: str, name: str = "id") -> Part:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": what,
+        "schema": TEXT,
+    }
+
+
+def in_query(name: str, schema: Part, description: str) -> Part:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def paging(rules: QueryRules) -> Sequence[Part]:
+    """Return the parameters of a list with page and amount, as the SDKs send them."""
+    count = {"type": "integer", "minimum": 1}
+    orders = [f"{order},{way}" for order in rules.orders for way in ("asc", "desc")]
+    return [
+        in_query("page", {**count, "default": 1}, "Which page, from 1."),
+        in_query(
+            "amount",
+            {**count, "maximum": MOST_LISTED, "default": 20},
+            "How many a page has.",
+        ),
+        in_query(
+            "fields",
+            list_of(TEXT),
+            f"Of {', '.join(rules.fields)}; unknown ones are left out.",
+        ),
+        in_query("orderBy", {"enum": orders}, "The order, and which way."),
+        *(
+            in_query(f"filter[{name}]", TEXT, f"Only those with this {name}.")
+            for name in rules.filters
+            if name != "tags"
+        ),
+    ]

@@ -1,0 +1,167 @@
+"""Documents: routes of actions and policies, which are stored as they were sent."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from keyrelay.api.definition_answers import only
+from keyrelay.api.described import (
+    TEXT,
+    described,
+    list_of,
+    named,
+    object_of,
+    paging,
+    path_id,
+)
+from keyrelay.api.query import QueryRules, parse_query
+from keyrelay.api.rights import Right
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.app.api import ApiProcess
+from keyrelay.model.instant import wire_instant
+from keyrelay.stores.definitions.document_store import (
+    AnyStored,
+    D,
+    DocumentStore,
+    StoredDocument,
+)
+from keyrelay.stores.unreadable import UnreadableRow, require_readable
+
+Info = Mapping[str, object]
+
+_ID = path_id("The id of the definition.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentNames:
+    """What the wire calls them: all of them, the schema, a text, a new one's id."""
+
+    many: str
+    schema: str
+    title: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRoutes(Generic[D]):
+    """The five routes of one noun; each row of a list has the fields in `always`."""
+
+    store: Callable[[ApiProcess], DocumentStore[D]]
+    rules: QueryRules
+    names: DocumentNames
+    always: Sequence[str] = ()
+
+    def routes(self, path: str, change: Right) -> Sequence[Route]:
+        """Return the routes below `path`; what changes anything asks for `change`."""
+        return (*self._reading(path), *self._changing(path, change))
+
+    def _reading(self, path: str) -> Sequence[Route]:
+        schema = named(self.names.schema)
+        return (
+            Route(
+                method="GET",
+                path=path,
+                right=Right.READ,
+                answer=self.list,
+                described=described(
+                    f"List {self.names.many}",
+                    list_of(schema),
+                    parameters=paging(self.rules),
+                ),
+            ),
+            Route(
+                method="GET",
+                path=f"{path}/{{id}}",
+                right=Right.READ,
+                answer=self.info,
+                described=described(
+                    f"Show one of the {self.names.many}", schema, parameters=[_ID]
+                ),
+            ),
+        )
+
+    def _changing(self, path: str, change: Right) -> Sequence[Route]:
+        told = object_of({self.names.created: TEXT}, self.names.created)
+        given, one = self.names.schema, f"{path}/{{id}}"
+        created = described(
+            f"Create one of the {self.names.many}", told, body=named(f"{given}Create")
+        )
+        edited = described(
+            "Replace the fields that are given",
+            TEXT,
+            parameters=[_ID],
+            body=named(f"{given}Edit"),
+        )
+        deleted = described("Delete it", TEXT, parameters=[_ID])
+        return tuple(
+            Route(
+                method=method, path=at, right=change, answer=answer, described=operation
+            )
+            for method, at, answer, operation in (
+                ("POST", path, self.create, created),
+                ("PUT", one, self.edit, edited),
+                ("DELETE", one, self.delete, deleted),
+            )
+        )
+
+    async def list(self, asked: Asked) -> Answer:
+        query = parse_query(asked.query, self.rules)
+        store, profile = self.store(asked.process), asked.caller.profile
+        found = await store.list(profile, query.listing)
+        fields = (*self.always, *query.fields)
+        return Answer(result=[only(fields, self._row(each, profile)) for each in found])
+
+    async def create(self, asked: Asked) -> Answer:
+        document = await asked.body.document()
+        store, caller = self.store(asked.process), asked.caller
+        stored = await store.create(caller.profile, document, caller.actor)
+        return Answer(result={self.names.created: stored.id})
+
+    async def info(self, asked: Asked) -> Answer:
+        id_, profile = asked.ids["id"], asked.caller.profile
+        store = self.store(asked.process)
+        stored = require_readable(await store.get(profile, id_), store.kind.noun)
+        return Answer(result=self._info(stored, profile))
+
+    async def edit(self, asked: Asked) -> Answer:
+        changes = await asked.body.document()
+        store, caller = self.store(asked.process), asked.caller
+        await store.edit(
+            caller.profile,
+            asked.ids["id"],
+            changes,
+            caller.actor,
+        )
+        done = f"{self.names.title} Successfully Updated"
+        return Answer(result=done)
+
+    async def delete(self, asked: Asked) -> Answer:
+        store, caller = self.store(asked.process), asked.caller
+        await store.delete(
+            caller.profile,
+            asked.ids["id"],
+            caller.actor,
+        )
+        return Answer(result="Successfully Removed")
+
+    def _row(self, stored: AnyStored, profile: str) -> Info:
+        match stored:
+            case UnreadableRow():
+                return {
+                    "id": stored.text("id"),
+                    "name": stored.text("name"),
+                    "profile": profile,
+                    "tags": [],
+                    "unreadable": stored.reason,
+                }
+            case _:
+                return self._info(stored, profile)
+
+    def _info(self, stored: StoredDocument, profile: str) -> Info:
+        return {
+            "id": stored.id,
+            "profile": profile,
+            **stored.document,
+            "created_at": wire_instant(stored.created_at),
+            "updated_at": wire_instant(stored.updated_at),
+        }

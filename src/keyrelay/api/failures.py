@@ -1,0 +1,101 @@
+"""Failures: the one answer that every request gets which did not succeed.
+
+Its body is `{"status": false, "message": …}`, which never repeats what was sent.
+TagoIO's clients show the message of a 4xx; what is answered with 5xx they ask again for
+a while, and drop its message: 503 is said only where it helps to ask again.
+"""
+
+from collections.abc import Mapping
+
+from starlette.responses import JSONResponse
+
+from keyrelay.api.route import BodyTooLarge
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.trigger import MalformedTrigger
+from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.stores.definitions.definition_index import IndexBroken
+from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
+
+DENIED = "Authorization Denied"
+_AGAIN = {"Retry-After": "1"}  # seconds
+_INTERNAL = "a mistake of Keyrelay's own; its log says where it happened"
+
+
+class Denied(Exception):
+    """No token, none that is known, or one that may not do this."""
+
+
+class TooManyTries(Exception):
+    """Too many wrong tokens came from this address; how many seconds to wait."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many requests (Retry-After: {seconds})")
+        self.seconds = seconds
+
+
+class BadRequest(Exception):
+    """The request is not carried out; the message says what to change."""
+
+
+_STATUSES: Mapping[type[Exception], int] = {
+    Denied: 401,
+    NotFound: 404,
+    EditedMeanwhile: 409,
+    InUse: 409,
+    IndexBroken: 409,
+    Unsealable: 409,
+    BodyTooLarge: 413,
+    TooManyTries: 429,
+    Unavailable: 503,
+    InvalidDefinition: 400,
+    MalformedTrigger: 400,
+    BadRequest: 400,
+}
+FORESEEN = tuple(_STATUSES)
+# What TagoIO's clients are told of an id that is not there.
+_NAMES = {"policy": "Access Management"}
+
+
+def answer_to(failure: Exception) -> JSONResponse:
+    """Return the answer to a request that failed in a way that was foreseen."""
+    status = next(
+        status for kind, status in _STATUSES.items() if isinstance(failure, kind)
+    )
+    return failed(status, _sentence(failure), _headers(failure))
+
+
+def failed(
+    status: int, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    body = {"status": False, "message": message}
+    return JSONResponse(body, status, dict(headers or {}))
+
+
+def internal() -> JSONResponse:
+    """Return the answer where an exception was not foreseen."""
+    return failed(500, _INTERNAL)
+
+
+def _headers(failure: Exception) -> Mapping[str, str]:
+    match failure:
+        case TooManyTries(seconds=seconds):
+            return {"Retry-After": str(seconds)}
+        case Unavailable():
+            return _AGAIN
+        case _:
+            return {}
+
+
+def _sentence(failure: Exception) -> str:
+    match failure:
+        case Denied():
+            return DENIED
+        case NotFound(noun=noun):  # its own text repeats the id that was asked for
+            return f"{_NAMES.get(noun, noun.title())} Not Found"
+        case IndexBroken():
+            return (
+                "the definitions of this profile were altered outside Keyrelay: an"
+                " operator accepts them with `keyrelay definitions accept --all`"
+            )
+        case _:
+            return str(failure)

@@ -1,0 +1,47 @@
+"""OpenAPI: the document of all routes, made of what each says of itself."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from keyrelay import __version__
+from keyrelay.api.route import Route
+from keyrelay.api.schemas import SCHEMAS
+
+_TOKEN: Final = "token"  # noqa: S105 - the header's name
+_ABOUT = (
+    "Secrets, access management and actions as TagoIO's SDKs call them, and Keyrelay's"
+    " own routes in the same manner. Every answer is JSON: `status` says whether it was"
+    " done, `result` holds what was asked for, `message` says why it was not done."
+)
+
+
+def openapi_document(routes: Iterable[Route], url: str) -> Mapping[str, object]:
+    """Return the OpenAPI 3.1 document of these routes, which answer at `url`."""
+    paths: dict[str, dict[str, object]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    scheme = {"type": "apiKey", "in": "header", "name": _TOKEN}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Keyrelay", "version": __version__, "description": _ABOUT},
+        "servers": [{"url": url}],
+        "security": [{_TOKEN: []}],
+        "paths": paths,
+        "components": {"schemas": SCHEMAS, "securitySchemes": {_TOKEN: scheme}},
+    }
+
+
+def _operation(route: Route) -> Mapping[str, object]:
+    noun = route.path.split("/")[1]
+    return {
+        "operationId": operation_id(route),
+        "tags": [noun],
+        "description": f"Asks for the right: {route.right}.",
+        **route.described,
+    }
+
+
+def operation_id(route: Route) -> str:
+    """Return the name of the function that answers, in OpenAPI's way."""
+    words = [part.strip("{}") for part in route.path.split("/") if part]
+    return "_".join([route.method.lower(), *words]).replace("-", "_")

@@ -1,0 +1,101 @@
+"""Routes: what a route is, what it is asked, and what it answers."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from keyrelay.api.rights import Right
+from keyrelay.app.api import ApiProcess
+from keyrelay.model.documents import parse_document
+from keyrelay.model.token import Token
+
+LARGEST_BODY = 1024 * 1024  # bytes
+
+Operation = Mapping[str, object]  # OpenAPI's operation object
+
+
+class BodyTooLarge(Exception):
+    """The body has more bytes than the route takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """Whose token a request bears, and the address that it comes from."""
+
+    token: Token
+    address: str
+
+    @property
+    def profile(self) -> str:
+        return self.token.profile
+
+    @property
+    def actor(self) -> str:
+        """The name that is recorded with each change."""
+        token = self.token
+        return f"token:{token.name} ({token.prefix}) from {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    """The body of a request, which is read once."""
+
+    chunks: Callable[[], AsyncIterator[bytes]]
+
+    async def read(self, largest: int = LARGEST_BODY) -> bytes:
+        """Return all of it. Raises BodyTooLarge, once it is longer than that."""
+        read = bytearray()
+        async for chunk in self.chunks():
+            read += chunk
+            if len(read) > largest:
+                raise BodyTooLarge(f"the body may have {largest} bytes at most")
+        return bytes(read)
+
+    async def document(self) -> Mapping[str, object]:
+        """Return its one JSON object. Raises BodyTooLarge and InvalidDefinition."""
+        return parse_document(await self.read())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request of a caller that may make it.
+
+    `ids` are the parts of the path by their names, `query` is as it was sent, and
+    `headers` are by their names in lower case.
+    """
+
+    caller: Bearer
+    ids: Mapping[str, str]
+    query: str
+    headers: Mapping[str, str]
+    body: RequestBody
+    process: ApiProcess
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What becomes `{"status": true, "result": …, "message"?: …}`.
+
+    `message` says what the caller should know of a success, such as that it will have
+    no effect.
+    """
+
+    result: object
+    status: int = 200
+    message: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method of one path, where ids stand in braces, without a slash at its end.
+
+    `answer` raises what api/failures.py has a status for.
+    """
+
+    method: str
+    path: str
+    right: Right
+    answer: Callable[[Asked], Awaitable[Answer | Response]]
+    described: Operation

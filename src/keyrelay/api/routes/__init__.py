@@ -1,0 +1,12 @@
+"""Routes: all that the API answers, noun by noun."""
+
+from keyrelay.api.route import Route
+from keyrelay.api.routes import access, account, actions, secrets, tokens
+
+ROUTES: tuple[Route, ...] = (
+    *account.ROUTES,
+    *secrets.ROUTES,
+    *access.ROUTES,
+    *actions.ROUTES,
+    *tokens.ROUTES,
+)

@@ -1,0 +1,144 @@
+"""Secrets: listed, made, edited and deleted; a value is taken, and never given."""
+
+from collections.abc import Mapping
+
+from keyrelay.api.definition_answers import only
+from keyrelay.api.described import (
+    TEXT,
+    described,
+    list_of,
+    named,
+    object_of,
+    paging,
+    path_id,
+)
+from keyrelay.api.query import Filter, QueryRules, parse_query
+from keyrelay.api.rights import Right
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.model.instant import wire_instant
+from keyrelay.model.secret import SealedSecret
+from keyrelay.model.tags import tags_document
+from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, readable
+from keyrelay.stores.unreadable import UnreadableRow
+
+_LIST = QueryRules(
+    fields=("id", "key", "type", "tags", "value_length", "created_at", "updated_at"),
+    default_fields=("id", "key"),
+    orders=("key",),
+    default_order="key",
+    filters={"key": Filter.NAME, "tags": Filter.TAGS},
+)
+_ID = path_id("The secret's id.")
+
+
+async def list_secrets(asked: Asked) -> Answer:
+    query = parse_query(asked.query, _LIST)
+    found = await _store(asked).list(asked.caller.profile, query.listing)
+    return Answer(result=[only(query.fields, _row(each)) for each in found])
+
+
+async def create_secret(asked: Asked) -> Answer:
+    document = await asked.body.document()
+    caller = asked.caller
+    made = await _store(asked).create(caller.profile, document, caller.actor)
+    return Answer(result={"id": made.secret.id})
+
+
+async def show_secret(asked: Asked) -> Answer:
+    found = await _store(asked).get(asked.caller.profile, asked.ids["id"])
+    sealed = readable(found)
+    return Answer(result=_info(sealed))
+
+
+async def edit_secret(asked: Asked) -> Answer:
+    changes = await asked.body.document()
+    caller = asked.caller
+    await _store(asked).edit(caller.profile, asked.ids["id"], changes, caller.actor)
+    return Answer(result="Successfully Updated")
+
+
+async def delete_secret(asked: Asked) -> Answer:
+    caller = asked.caller
+    await _store(asked).delete(caller.profile, asked.ids["id"], caller.actor)
+    return Answer(result="Successfully Removed")
+
+
+def _store(asked: Asked) -> SecretStore:
+    return asked.process.store.definitions.secrets
+
+
+def _row(stored: StoredSecret) -> Mapping[str, object]:
+    match stored:
+        case SealedSecret():
+            return _info(stored)
+        case UnreadableRow():
+            return {"id": stored.text("id"), "key": stored.text("key"), "tags": []}
+
+
+def _info(sealed: SealedSecret) -> Mapping[str, object]:
+    secret = sealed.secret
+    return {
+        "id": secret.id,
+        "key": secret.key,
+        "type": secret.type,
+        "tags": tags_document(secret.tags),
+        "value_length": sealed.value_length,
+        "created_at": wire_instant(sealed.created_at),
+        "updated_at": wire_instant(sealed.updated_at),
+    }
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/secrets",
+        right=Right.READ,
+        answer=list_secrets,
+        described=described(
+            "List secrets, without their values",
+            list_of(named("Secret")),
+            parameters=paging(_LIST),
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/secrets",
+        right=Right.WRITE,
+        answer=create_secret,
+        described=described(
+            "Create a secret",
+            object_of({"id": TEXT}, "id"),
+            body=named("SecretCreate"),
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/secrets/{id}",
+        right=Right.READ,
+        answer=show_secret,
+        described=described(
+            "Show a secret, without its value", named("Secret"), parameters=[_ID]
+        ),
+    ),
+    Route(
+        method="PUT",
+        path="/secrets/{id}",
+        right=Right.WRITE,
+        answer=edit_secret,
+        described=described(
+            "Replace a secret's value, its tags or both",
+            TEXT,
+            parameters=[_ID],
+            body=named("SecretEdit"),
+        ),
+    ),
+    Route(
+        method="DELETE",
+        path="/secrets/{id}",
+        right=Right.WRITE,
+        answer=delete_secret,
+        described=described(
+            "Delete a secret that no action uses", TEXT, parameters=[_ID]
+        ),
+    ),
+)

@@ -1,0 +1,86 @@
+"""API: the composition root of a process that answers over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from keyrelay.app.channels import action_rules
+from keyrelay.app.readiness import readiness_of
+from keyrelay.app.settings import Settings
+from keyrelay.app.store import Store, open_inbox, open_store, read_catalog
+from keyrelay.concurrency.background import background
+from keyrelay.model.secret import Secret
+from keyrelay.observability.readiness import Readiness
+from keyrelay.ports import TriggerQueue
+from keyrelay.services.authenticating import Authenticating
+from keyrelay.services.explaining import Explaining
+from keyrelay.stores.definitions.live_catalog import LiveCatalog
+from keyrelay.stores.definitions.token_rows import digest_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiProcess:
+    """What an API process has open, and the services over it."""
+
+    settings: Settings
+    store: Store
+    queue: TriggerQueue
+    catalog: LiveCatalog
+    readiness: Readiness
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        return self.settings.api_url or f"http://{self.settings.api}"
+
+    @property
+    def authenticating(self) -> Authenticating:
+        store = self.store
+        return Authenticating(
+            catalog=self.catalog.current,
+            digest=partial(digest_of, store.vault),
+            now=store.audit_log.world.now,
+        )
+
+    @property
+    def explaining(self) -> Explaining:
+        definitions = self.store.definitions
+        return Explaining(
+            actions=definitions.actions,
+            secrets=definitions.secrets,
+            catalog=lambda: read_catalog(self.store),
+        )
+
+
+@asynccontextmanager
+async def open_api(settings: Settings) -> AsyncIterator[ApiProcess]:
+    """Open all that the API needs.
+
+    A vault that is sealed, and a database that is away, are answered with 503. Raises
+    what `open_store` does, and Unavailable if the queue cannot be opened.
+    """
+    async with open_store(settings) as store, open_inbox(settings, store) as queue:
+        catalog = LiveCatalog(
+            database=store.database,
+            guard=store.guard,
+            world=store.audit_log.world,
+            rules=action_rules(settings),
+            replaced=_nothing_waits,
+        )
+        readiness = readiness_of(store, catalog, queue)
+        await catalog.refresh()
+        async with background(catalog.watch(asyncio.Event())):
+            yield ApiProcess(
+                settings=settings,
+                store=store,
+                queue=queue,
+                catalog=catalog,
+                readiness=readiness,
+            )
+        await readiness.close()
+
+
+def _nothing_waits(_: Secret) -> None:
+    """Do nothing: only a worker has triggers that wait for a secret."""

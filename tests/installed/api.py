@@ -1,0 +1,93 @@
+"""API: a process of ours that answers over HTTP, and what one asks it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import httpx
+
+from tests.installed.command import Command
+from tests.installed.home import Home
+
+ANY_PORT = {"KEYRELAY_API": "127.0.0.1:0", "KEYRELAY_PROBES": "off"}
+_LISTENS = "api started"
+_PLACE = re.compile(r"https?://[0-9a-z.\[\]:]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer, whose body is one JSON object."""
+
+    status: int
+    headers: Mapping[str, str]
+    document: Mapping[str, object]
+
+    @property
+    def result(self) -> object:
+        return self.document["result"]
+
+    @property
+    def message(self) -> object:
+        return self.document.get("message")
+
+    def field(self, name: str) -> str:
+        """Return a text of its result."""
+        result = self.result
+        assert isinstance(result, dict)
+        return str(result[name])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """`token` is sent with each request; None, none is."""
+
+    url: str
+    command: Command
+    token: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def with_token(self, token: str | None) -> "Api":
+        return replace(self, token=token)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask with a body of JSON, or with these very bytes."""
+        content = body if isinstance(body, bytes) or body is None else json.dumps(body)
+        token = {} if self.token is None else {"token": self.token}
+        sent = {**self.headers, **token, **(headers or {})}
+        answer = httpx.request(
+            method, f"{self.url}{path}", content=content, headers=sent, timeout=30
+        )
+        return Answer(
+            status=answer.status_code,
+            headers=answer.headers,
+            document=answer.json() if answer.content else {},
+        )
+
+    def get(self, path: str) -> Answer:
+        return self.ask("GET", path)
+
+
+@contextmanager
+def answering(home: Home, *arguments: str) -> Iterator[Api]:
+    """Run `keyrelay api`, or another command that serves it, on a free port."""
+    under = home.under(ANY_PORT)
+    with under.running(*(arguments or ("api",))) as command:
+        command.await_said(_LISTENS)
+        line = next(each for each in command.said if _LISTENS in each)
+        place = _PLACE.search(line)
+        assert place is not None
+        yield Api(url=place[0], command=command)
+
+
+def token_of(home: Home, permission: str, *more: str) -> str:
+    """Make a token, and return its value."""
+    made = home.run("token", "create", f"for {permission}", "--permission", permission)
+    return made.strip()

@@ -1,0 +1,45 @@
+"""Rights: the table of docs/rights.md, made of the routes themselves.
+
+python -m tests.rights        writes it anew
+"""
+
+from pathlib import Path
+
+from keyrelay.api.rights import has
+from keyrelay.api.routes import ROUTES
+from keyrelay.model.token import AccessLevel, TokenKind, TokenRights
+
+PAGE = Path(__file__).parents[1] / "docs" / "rights.md"
+HEAD = """# Which token may call which route
+
+`keyrelay token create` makes tokens; `docs/api.md` says what each kind is for. A dot
+means that the route answers a token of that kind; every other token is answered
+`401 Authorization Denied`, as one that does not exist is. What a token of a profile
+sees, counts or changes is of its profile alone.
+
+This page is written by `python -m tests.rights`, from the table that the API obeys.
+
+"""
+KINDS = {
+    "read": TokenRights(kind=TokenKind.PROFILE, level=AccessLevel.READ),
+    "write": TokenRights(kind=TokenKind.PROFILE, level=AccessLevel.WRITE),
+    "full": TokenRights(kind=TokenKind.PROFILE, level=AccessLevel.FULL),
+    "producer": TokenRights(kind=TokenKind.PRODUCER),
+    "operator": TokenRights(kind=TokenKind.OPERATOR),
+}
+
+
+def page() -> str:
+    """Return the page as it should stand."""
+    columns = ["route", *KINDS]
+    rows = [
+        [f"`{route.method} {route.path}`"]
+        + ["•" if has(rights, route.right) else "" for rights in KINDS.values()]
+        for route in ROUTES
+    ]
+    lines = [columns, ["---"] + [":-:"] * len(KINDS), *rows]
+    return HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
