@@ -19,9 +19,9 @@ from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.app.api import ApiProcess
 from keyrelay.model.instant import wire_instant
+from keyrelay.stores.definitions.document_kind import D
 from keyrelay.stores.definitions.document_store import (
     AnyStored,
-    D,
     DocumentStore,
     StoredDocument,
 )

@@ -14,7 +14,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.stores.definitions.definition_index import IndexBroken
-from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
+from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
 
 DENIED = "Authorization Denied"
 _AGAIN = {"Retry-After": "1"}  # seconds
@@ -44,6 +44,7 @@ _STATUSES: Mapping[type[Exception], int] = {
     InUse: 409,
     IndexBroken: 409,
     Unsealable: 409,
+    Outdated: 412,
     BodyTooLarge: 413,
     TooManyTries: 429,
     Unavailable: 503,

@@ -14,9 +14,9 @@ from keyrelay.cli.session import Session, perform
 from keyrelay.cli.unreadable_view import unreadable_document, unreadable_line
 from keyrelay.services.naming import find_definition
 from keyrelay.services.paging import read_pages
+from keyrelay.stores.definitions.document_kind import D
 from keyrelay.stores.definitions.document_store import (
     AnyStored,
-    D,
     DocumentStore,
     StoredDocument,
     id_of,

@@ -8,7 +8,8 @@ from typing import assert_never
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.services.definition_entries import DefinitionEntry, Document
 from keyrelay.services.standing import DefinitionReading, NotApplied, Standing
-from keyrelay.stores.definitions.document_store import D, DocumentStore
+from keyrelay.stores.definitions.document_kind import D
+from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
 

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from keyrelay.databases.database import Database
 from keyrelay.model.ids import SHORTEST_BEGINNING, Beginnings, is_beginning, is_id
+from keyrelay.stores.definitions.document_kind import D
 from keyrelay.stores.definitions.document_store import (
     AnyStored,
-    D,
     DocumentStore,
     id_of,
     name_of,

@@ -7,9 +7,9 @@ from keyrelay.model.tags import tags_document
 from keyrelay.services.definition_entries import ABSENT, DefinitionEntry, EntryNoun
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.actions import ActionStore
+from keyrelay.stores.definitions.document_kind import D
 from keyrelay.stores.definitions.document_store import (
     AnyStored,
-    D,
     DocumentStore,
     id_of,
     name_of,

@@ -21,5 +21,19 @@ class EditedMeanwhile(Exception):
     """It has changed since it was read: read it again, then decide."""
 
 
+class Outdated(Exception):
+    """It is not as the request expects it (RFC 9110, 13.1.1): read it again."""
+
+
+def require_expected(expected: str | None, etag: str, named: str) -> None:
+    """Raise Outdated if a definition is expected to be as it was, and is not.
+
+    `etag` is opaque, and another one after each change. None expects nothing: the last
+    writer wins.
+    """
+    if expected is not None and expected != etag:
+        raise Outdated(f"{named} has changed since it was read: read it again")
+
+
 def buried_anew(trigger: str) -> EditedMeanwhile:
     return EditedMeanwhile(f"{trigger} was buried anew: look again")

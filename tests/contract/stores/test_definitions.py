@@ -13,13 +13,14 @@ from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.definitions.actions import ActionStore
-from keyrelay.stores.definitions.document_store import id_of
+from keyrelay.stores.definitions.document_store import etag_of, id_of
 from keyrelay.stores.definitions.listing import Listing, Noun, Order, PartOfTag
 from keyrelay.stores.definitions.policies import PolicyStore
+from keyrelay.stores.definitions.secrets import etag_of as secret_etag_of
 from keyrelay.stores.definitions.secrets import readable
 from keyrelay.stores.definitions.tag_keys import tag_keys
-from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
-from keyrelay.stores.unreadable import UnreadableRow
+from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
+from keyrelay.stores.unreadable import UnreadableRow, require_readable
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import (
     ADA,
@@ -44,9 +45,17 @@ class Store(Protocol):
         self, profile: str, document: Mapping[str, object], actor: str
     ) -> object: ...
     async def edit(
-        self, profile: str, id_: str, changes: Mapping[str, object], actor: str
+        self,
+        profile: str,
+        id_: str,
+        changes: Mapping[str, object],
+        actor: str,
+        *,
+        expected: str | None = None,
     ) -> object: ...
-    async def delete(self, profile: str, id_: str, actor: str) -> None: ...
+    async def delete(
+        self, profile: str, id_: str, actor: str, *, expected: str | None = None
+    ) -> None: ...
     async def get(self, profile: str, id_: str) -> object: ...
     async def list(self, profile: str, listing: Listing) -> tuple[object, ...]: ...
 
@@ -338,6 +347,53 @@ def test_a_page_that_is_none_is_refused(page: dict[str, int]) -> None:
         Listing(page=page.get("page", 1), amount=page.get("amount", 20))
 
 
+INFO_OF_PYTHON = {
+    "profile": PROFILE,
+    "created_at": "2026-01-02 03:04:05.678000",
+    "updated_at": "2026-01-02 03:04:05.678000",
+    "last_triggered": "never",
+}
+INFO_OF_JAVASCRIPT = {
+    **INFO_OF_PYTHON,
+    "created_at": "2026-01-02T03:04:05.678Z",
+    "updated_at": "2026-01-02T03:04:05.678Z",
+    "last_triggered": "2026-01-02T03:04:05.678Z",
+}
+
+
+@pytest.mark.parametrize("info", [INFO_OF_PYTHON, INFO_OF_JAVASCRIPT])
+@pytest.mark.parametrize("noun", ["action", "policy"])
+async def test_a_whole_info_that_is_sent_back_changes_what_is_not_read_only(
+    house: House, noun: str, info: Mapping[str, object]
+) -> None:
+    id_ = await new(house, noun)
+    before = require_readable(await documents(house, noun).get(PROFILE, id_), id_)
+    sent = {**before.document, **info, "id": id_, "active": False}
+
+    after = await documents(house, noun).edit(PROFILE, id_, sent, ADA)
+    copied = await documents(house, noun).create(PROFILE, {**sent, "name": "b"}, ADA)
+
+    assert after.document == {**before.document, "active": False}
+    assert copied.document == {**after.document, "name": "b"}
+    with pytest.raises(InvalidDefinition, match="has no field 'nmae'"):
+        await store(house, noun).edit(PROFILE, id_, {**sent, "nmae": "x"}, ADA)
+
+
+@pytest.mark.parametrize("info", [INFO_OF_PYTHON, INFO_OF_JAVASCRIPT])
+async def test_a_whole_secret_that_is_sent_back_changes_its_tags(
+    house: House, info: Mapping[str, object]
+) -> None:
+    id_ = await house.new_secret("one")
+    tags = [{"key": "new", "value": "tag"}]
+    sent = {**info, "id": id_, "key": "one", "type": "smtp", "value_length": 9}
+
+    after = await house.secrets.edit(PROFILE, id_, {**sent, "tags": tags}, ADA)
+
+    assert after.secret.tags == (Tag("new", "tag"),)
+    with pytest.raises(InvalidDefinition, match="'vlaue'"):
+        await house.secrets.edit(PROFILE, id_, {**sent, "vlaue": "x"}, ADA)
+
+
 async def test_a_document_is_kept_as_it_was_sent(house: House) -> None:
     secret = await house.new_secret()
     document = mail_action(secret) | {
@@ -602,3 +658,53 @@ async def test_a_refused_secret_is_not_quoted(house: House) -> None:
 
     assert CANARY not in repr(refusal.value)
     assert await house.trail.list(PROFILE, AuditQuery(kind="attempt")) == ()
+
+
+async def etag(house: House, noun: str, id_: str) -> str:
+    if noun == "secret":
+        return secret_etag_of(await house.secrets.get(PROFILE, id_))
+    return etag_of(await documents(house, noun).get(PROFILE, id_))
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_of_two_who_read_the_same_only_the_first_changes_it(
+    house: House, neighbour: House, noun: str
+) -> None:
+    id_ = await new(house, noun)
+    read = await etag(neighbour, noun, id_)
+    await store(house, noun).edit(PROFILE, id_, an_edit(noun), ADA, expected=read)
+    after = await store(house, noun).get(PROFILE, id_)
+
+    theirs = store(neighbour, noun)
+    with pytest.raises(Outdated, match=f"{noun} {id_} has changed"):
+        await theirs.edit(PROFILE, id_, an_edit(noun), ADA, expected=read)
+    with pytest.raises(Outdated, match=f"{noun} {id_} has changed"):
+        await theirs.delete(PROFILE, id_, ADA, expected=read)
+
+    assert await store(house, noun).get(PROFILE, id_) == after
+    now = await etag(house, noun, id_)
+    assert now != read
+    await store(neighbour, noun).delete(PROFILE, id_, ADA, expected=now)
+
+
+@pytest.mark.parametrize("noun", ["action", "policy"])
+async def test_what_is_written_is_answered_as_it_will_be_read(
+    house: House, noun: str
+) -> None:
+    documents_ = documents(house, noun)
+    id_ = await new(house, noun)
+
+    edited = await documents_.edit(PROFILE, id_, {"active": False}, ADA)
+
+    assert await documents_.get(PROFILE, id_) == edited
+    assert await documents_.list(PROFILE, Listing()) == (edited,)
+
+
+async def test_what_cannot_be_read_has_an_etag_too(house: House) -> None:
+    id_ = await new(house, "policy")
+    await house.break_in("UPDATE policies SET document = '{'")
+    found = await house.policies.get(PROFILE, id_)
+
+    with pytest.raises(Outdated):
+        await house.policies.delete(PROFILE, id_, ADA, expected="0")
+    await house.policies.delete(PROFILE, id_, ADA, expected=etag_of(found))

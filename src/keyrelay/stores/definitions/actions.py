@@ -10,7 +10,8 @@ from keyrelay.databases.database import Database
 from keyrelay.model.action import Action
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.stores.definitions.document_store import DocumentKind, DocumentStore
+from keyrelay.stores.definitions.document_kind import DocumentKind
+from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.schema.tables import actions, secrets

@@ -1,12 +1,12 @@
 """Documents: definitions stored as they were sent, as JSON beside a few columns."""
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
@@ -17,18 +17,17 @@ from keyrelay.model.documents import (
     without_read_only,
 )
 from keyrelay.model.ids import Beginnings
-from keyrelay.model.tags import Tagged
+from keyrelay.stores.definitions.document_kind import D, Document, DocumentKind
 from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import (
     Listing,
-    Noun,
     forget_tags,
     keep_tags,
     listed,
     require_own_name,
 )
 from keyrelay.stores.definitions.wildcard import fold
-from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.refusals import NotFound, require_expected
 from keyrelay.stores.rows import ids_beginning, rows_of
 from keyrelay.stores.unreadable import (
     ONE,
@@ -46,53 +45,29 @@ _SORTS = {
 }
 
 
-class Definition(Protocol):
-    @property
-    def tagged(self) -> Tagged: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def active(self) -> bool: ...
-
-
-D = TypeVar("D", bound=Definition)
-
-Document = Mapping[str, object]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDocument:
-    """A definition as it was sent, with its id and its times."""
+    """A definition as it was sent, with its id and its times.
+
+    `etag` is opaque, and another one after each change.
+    """
 
     id: str
     document: Document
     created_at: datetime
     updated_at: datetime
+    etag: str = ""
 
 
 AnyStored = StoredDocument | UnreadableRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentKind(Generic[D]):
-    """How the definitions of one noun are parsed, checked and stored.
-
-    `columns` returns the columns that only its table has. `check` raises
-    InvalidDefinition for what refers to something that is missing or does not fit.
-    """
-
-    noun: Noun
-    table: Table
-    parse: Callable[[Document, str, str], D]
-    columns: Callable[[D], Mapping[str, object]]
-    check: Callable[[AsyncConnection, D], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentStore(Generic[D]):
     """The definitions of one noun.
 
-    Each method raises Unavailable; those that write raise InvalidDefinition, too.
+    Each method raises Unavailable; those that write raise InvalidDefinition, too, and
+    Outdated for an etag that is not the one expected.
     """
 
     database: Database
@@ -116,8 +91,9 @@ class DocumentStore(Generic[D]):
             await writing.connection.execute(
                 insert(self.kind.table).values(row | self._row(definition, stored))
             )
-            await self._note(writing, definition, Change.CREATED, definition.name)
-        return stored
+            return await self._noted(
+                writing, definition, Change.CREATED, definition.name, stored
+            )
 
     async def edit(
         self,
@@ -127,13 +103,14 @@ class DocumentStore(Generic[D]):
         actor: str,
         *,
         unique: bool = False,
+        expected: str | None = None,
     ) -> StoredDocument:
-        """Replace the fields given, as `create` takes them. Raises NotFound."""
+        """Replace the fields given, as `create` does. Raises NotFound and Outdated."""
         changes = without_read_only(changes)
         if not changes:
             raise InvalidDefinition("an edit gives at least one field")
         async with self.journal.writing(profile, actor) as writing:
-            found = await self._find(writing.connection, profile, id_)
+            found = await self._expected(writing, id_, expected)
             before = require_readable(found, id_)
             await writing.require_sound(self.kind.noun, id_)
             document = {**before.document, **changes}
@@ -141,19 +118,18 @@ class DocumentStore(Generic[D]):
             own = unique and "name" in changes
             await self._check(writing.connection, definition, unique=own)
             stored = replace(before, document=document, updated_at=writing.at)
-            await writing.connection.execute(
-                update(self.kind.table)
-                .where(self.kind.table.c.id == id_)
-                .values(self._row(definition, stored))
-            )
+            edited = update(self.kind.table).where(self.kind.table.c.id == id_)
+            row = self._row(definition, stored)
+            await writing.connection.execute(edited.values(row))
             detail = f"{definition.name}: {', '.join(sorted(changes))}"
-            await self._note(writing, definition, Change.EDITED, detail)
-        return stored
+            return await self._noted(writing, definition, Change.EDITED, detail, stored)
 
-    async def delete(self, profile: str, id_: str, actor: str) -> None:
-        """Raises NotFound."""
+    async def delete(
+        self, profile: str, id_: str, actor: str, *, expected: str | None = None
+    ) -> None:
+        """Raises NotFound and Outdated."""
         async with self.journal.writing(profile, actor) as writing:
-            before = await self._find(writing.connection, profile, id_)
+            before = await self._expected(writing, id_, expected)
             await writing.connection.execute(
                 delete(self.kind.table).where(self.kind.table.c.id == id_)
             )
@@ -194,6 +170,13 @@ class DocumentStore(Generic[D]):
             noun, table, name = self.kind.noun, self.kind.table, definition.name
             await require_own_name(connection, table, noun, definition.tagged, name)
 
+    async def _expected(
+        self, writing: Writing, id_: str, expected: str | None
+    ) -> AnyStored:
+        found = await self._find(writing.connection, writing.profile, id_)
+        require_expected(expected, etag_of(found), f"{self.kind.noun} {id_}")
+        return found
+
     async def _find(
         self, connection: AsyncConnection, profile: str, id_: str
     ) -> AnyStored:
@@ -213,12 +196,17 @@ class DocumentStore(Generic[D]):
             **self.kind.columns(definition),
         }
 
-    async def _note(
-        self, writing: Writing, definition: D, change: Change, detail: str
-    ) -> None:
-        id_ = definition.tagged.id
+    async def _noted(
+        self,
+        writing: Writing,
+        definition: D,
+        change: Change,
+        detail: str,
+        stored: StoredDocument,
+    ) -> StoredDocument:
         await keep_tags(writing.connection, self.kind.noun, definition.tagged)
-        await writing.note(self.kind.noun, id_, change, detail)
+        generation = await writing.note(self.kind.noun, stored.id, change, detail)
+        return replace(stored, etag=str(generation))
 
 
 def id_of(stored: AnyStored) -> str:
@@ -227,6 +215,14 @@ def id_of(stored: AnyStored) -> str:
             return stored.id
         case UnreadableRow():
             return stored.text("id")
+
+
+def etag_of(stored: AnyStored) -> str:
+    match stored:
+        case StoredDocument():
+            return stored.etag
+        case UnreadableRow():
+            return stored.text("generation")
 
 
 def name_of(stored: AnyStored) -> str:
@@ -243,4 +239,5 @@ def _stored(row: AnyRow) -> StoredDocument:
         document=parse_document(str(row.document)),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        etag=str(row.generation),
     )

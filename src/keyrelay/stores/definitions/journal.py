@@ -38,10 +38,11 @@ class Writing:
     def connection(self) -> AsyncConnection:
         return self.recording.connection
 
-    async def note(self, noun: Noun, id_: str, change: Change, detail: str) -> None:
+    async def note(self, noun: Noun, id_: str, change: Change, detail: str) -> int:
         """Give a change to a definition its seal, its revision and its audit record.
 
-        Raises IndexBroken, if nothing vouches for the profile's definitions.
+        Returns the generation that the definition has now. Raises IndexBroken, if
+        nothing vouches for the profile's definitions.
         """
         subject = (noun, id_)
         generation = await note_change(
@@ -49,6 +50,7 @@ class Writing:
         )
         await self.announce(noun, id_)
         self.record(noun, id_, change, detail, generation)
+        return generation
 
     async def announce(self, noun: Noun, id_: str) -> None:
         """Give a change to a definition its revision, by which processes read it."""

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.databases.database import Database
 from keyrelay.model.policy.policy import Policy
 from keyrelay.model.policy.policy_document import parse_policy, require_possible
-from keyrelay.stores.definitions.document_store import DocumentKind, DocumentStore
+from keyrelay.stores.definitions.document_kind import DocumentKind
+from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.schema.tables import policies

@@ -18,7 +18,6 @@ from keyrelay.model.credentials import (
 )
 from keyrelay.model.documents import (
     InvalidDefinition,
-    parse_document,
     without_read_only,
 )
 from keyrelay.model.ids import Beginnings
@@ -32,7 +31,15 @@ from keyrelay.stores.definitions.listing import (
     listed,
 )
 from keyrelay.stores.definitions.secret_rows import row_of, sealed_of, settable
-from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
+from keyrelay.stores.definitions.secret_users import (
+    refuse_in_use,
+    require_fifo_fits,
+)
+from keyrelay.stores.refusals import (
+    EditedMeanwhile,
+    NotFound,
+    require_expected,
+)
 from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import actions, pauses, secrets
 from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_readable
@@ -40,7 +47,6 @@ from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows, require_re
 StoredSecret = SealedSecret | UnreadableRow
 
 _SORTS = {"key": ["folded"]}
-_MOST_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +90,23 @@ class SecretStore:
         return sealed
 
     async def edit(
-        self, profile: str, id_: str, changes: Mapping[str, object], actor: str
+        self,
+        profile: str,
+        id_: str,
+        changes: Mapping[str, object],
+        actor: str,
+        *,
+        expected: str | None = None,
     ) -> SealedSecret:
         """Replace value, tags or both, as a new version; the type is left as it is.
 
-        Raises NotFound, EditedMeanwhile, and Unsealable where only the tags are
-        given and the value, sealed with the old ones, does not open.
+        Raises NotFound, EditedMeanwhile, Outdated if its etag is not the `expected`
+        one, and Unsealable where only the tags are given and the value, sealed with
+        the old ones, does not open.
         """
-        before = readable(await self.get(profile, id_))
+        found = await self.get(profile, id_)
+        require_expected(expected, etag_of(found), f"secret {id_}")
+        before = readable(found)
         changes = settable(changes, before.secret)
         edit = parse_secret_edit(changes, before.secret.type, self.rules)
         after = await self._resealed(before, edit)
@@ -100,13 +115,15 @@ class SecretStore:
             connection = writing.connection
             # The value was sealed before the transaction, so that no other writer
             # waits for a key: the row may have changed in between.
-            if await _version_of(connection, id_) != before.secret.version:
+            version = await _version_of(connection, id_)
+            require_expected(expected, str(version), f"secret {id_}")
+            if version != before.secret.version:
                 raise EditedMeanwhile(
                     f"secret {id_} was edited by somebody else: look again"
                 )
             await writing.require_sound(Noun.SECRET, id_)
             if after.fifo and not before.fifo:
-                await self._check_fifo_fits(connection, profile, id_)
+                await require_fifo_fits(connection, self.actions, profile, id_)
             await connection.execute(
                 update(secrets).where(secrets.c.id == id_).values(row_of(after))
             )
@@ -117,8 +134,13 @@ class SecretStore:
             await writing.note(Noun.SECRET, id_, Change.EDITED, detail)
         return after
 
-    async def delete(self, profile: str, id_: str, actor: str) -> None:
-        """Raises NotFound, or InUse while an action refers to it."""
+    async def delete(
+        self, profile: str, id_: str, actor: str, *, expected: str | None = None
+    ) -> None:
+        """Raises NotFound, or InUse while an action refers to it.
+
+        Raises Outdated if its etag is not the `expected` one.
+        """
         async with self.journal.writing(profile, actor) as writing:
             connection = writing.connection
             # Its id and no more: a row that cannot be read can be deleted, too.
@@ -126,7 +148,8 @@ class SecretStore:
             found = await read_rows(connection, wanted, ONE, sealed_of)
             if not found:
                 raise NotFound(Noun.SECRET, id_)
-            await _refuse_in_use(connection, profile, id_)
+            require_expected(expected, etag_of(found[0]), f"secret {id_}")
+            await refuse_in_use(connection, profile, id_)
             await connection.execute(delete(secrets).where(secrets.c.id == id_))
             await connection.execute(delete(pauses).where(pauses.c.secret == id_))
             await forget_tags(connection, Noun.SECRET, id_)
@@ -175,22 +198,6 @@ class SecretStore:
             fifo=edit.fifo,
         )
 
-    async def _check_fifo_fits(
-        self, connection: AsyncConnection, profile: str, id_: str
-    ) -> None:
-        """Refuse a FIFO queue for a standard one if an action does not fit it."""
-        referring = select(actions.c.id, actions.c.name, actions.c.document).where(
-            actions.c.profile == profile, actions.c.secret == id_
-        )
-        for action_id, name, document in await connection.execute(referring):
-            try:
-                action = self.actions.parse(
-                    parse_document(document), action_id, profile
-                )
-                action.instruction.check(fifo=True)
-            except InvalidDefinition as fault:
-                raise InvalidDefinition(f"action {name!r}: {fault}") from None
-
 
 def id_of(stored: StoredSecret) -> str:
     match stored:
@@ -198,6 +205,15 @@ def id_of(stored: StoredSecret) -> str:
             return stored.secret.id
         case UnreadableRow():
             return stored.text("id")
+
+
+def etag_of(stored: StoredSecret) -> str:
+    """Return what is opaque, and another text after each change: its version."""
+    match stored:
+        case SealedSecret():
+            return str(stored.secret.version)
+        case UnreadableRow():
+            return stored.text("version")
 
 
 def key_of(stored: StoredSecret) -> str:
@@ -229,19 +245,3 @@ async def _version_of(connection: AsyncConnection, id_: str) -> int | None:
         select(secrets.c.version).where(secrets.c.id == id_)
     )
     return version
-
-
-async def _refuse_in_use(connection: AsyncConnection, profile: str, id_: str) -> None:
-    referring = (
-        select(actions.c.name)
-        .where(actions.c.profile == profile, actions.c.secret == id_)
-        .order_by(actions.c.folded)
-        .limit(_MOST_LISTED + 1)
-    )
-    names = [repr(name) for name in await connection.scalars(referring)]
-    if names:
-        more = " and others" if len(names) > _MOST_LISTED else ""
-        raise InUse(
-            f"actions use this secret: {', '.join(names[:_MOST_LISTED])}{more};"
-            " edit or delete them first"
-        )

@@ -1,0 +1,40 @@
+"""Document kinds: how definitions that are stored as they were sent are told apart."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.model.tags import Tagged
+from keyrelay.stores.definitions.listing import Noun
+
+
+class Definition(Protocol):
+    @property
+    def tagged(self) -> Tagged: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def active(self) -> bool: ...
+
+
+D = TypeVar("D", bound=Definition)
+
+Document = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentKind(Generic[D]):
+    """How the definitions of one noun are parsed, checked and stored.
+
+    `columns` returns the columns that only its table has. `check` raises
+    InvalidDefinition for what refers to something that is missing or does not fit.
+    """
+
+    noun: Noun
+    table: Table
+    parse: Callable[[Document, str, str], D]
+    columns: Callable[[D], Mapping[str, object]]
+    check: Callable[[AsyncConnection, D], Awaitable[None]]
