@@ -1,0 +1,71 @@
+"""Remarks: sentences on a definition that is stored and will do nothing, or less."""
+
+from collections.abc import Iterator, Mapping
+
+from keyrelay.model.action import Action
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.policy.policy import Denial, Policy, explain
+from keyrelay.model.policy.policy_document import kinds_elsewhere
+
+
+def on_action(
+    action: Action, document: Mapping[str, object], catalog: Catalog
+) -> tuple[str, ...]:
+    """Return what a person should know of an action and of how it is read.
+
+    `document` is what the action was read from; `catalog` is no older than it.
+    """
+    return (*action.instruction.remarks, *_on_action(action, document, catalog))
+
+
+def on_policy(policy: Policy) -> tuple[str, ...]:
+    """Return what a person should know of a policy that decides less than it says."""
+    return tuple(_on_policy(policy))
+
+
+def _on_action(
+    action: Action, document: Mapping[str, object], catalog: Catalog
+) -> Iterator[str]:
+    if not action.active:
+        yield "it is inactive: its triggers become dead letters"
+    if action.locked:
+        yield "it is locked: its triggers are settled without being performed"
+    if document.get("trigger"):
+        yield (
+            "its conditions in `trigger` are kept, and never evaluated here: a program"
+            " publishes its triggers"
+        )
+    unreleased = _unreleased(action, catalog)
+    if unreleased is not None:
+        yield f"its secret is not released to it: {unreleased}"
+
+
+def _unreleased(action: Action, catalog: Catalog) -> str | None:
+    """Say why no worker would be given the action's secret; None, it would."""
+    profile, id_ = action.tagged.profile, action.instruction.secret
+    closed = catalog.omitted.profiles.get(profile)
+    if closed is not None:
+        return closed
+    sealed = catalog.secrets.get((profile, id_))
+    if sealed is None:
+        return catalog.absence("secret", profile, id_)
+    policies = catalog.policies_of(profile)
+    explanation = explain(policies, action.tagged, sealed.secret.tagged)
+    return explanation.reason if isinstance(explanation, Denial) else None
+
+
+def _on_policy(policy: Policy) -> Iterator[str]:
+    if not policy.active:
+        yield "it is inactive, and counts for nothing"
+    for name, tuples in (
+        ("targets", policy.targets),
+        ("permissions", policy.permissions),
+    ):
+        if not tuples:
+            yield f"it has no {name}, and matches nothing"
+    idle = [each for each in policy.permissions if not each.verbs]
+    if idle:
+        yield "a permission of it lists no action, and matches nothing"
+    elsewhere = kinds_elsewhere(policy)
+    if elsewhere:
+        yield f"it names kinds that match nothing here: {', '.join(elsewhere)}"

@@ -1,0 +1,97 @@
+"""Remarks: a person is told of what is stored and will do nothing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from keyrelay.model.catalog import Omitted
+from keyrelay.services.remarks import on_action, on_policy
+from tests.samples import (
+    ALLOW,
+    MAIL_DOES,
+    MAIL_SECRET,
+    PROFILE,
+    a_catalog,
+    a_policy,
+    an_action,
+    without_policies,
+)
+
+ALLOWED = a_catalog()
+
+
+def remarks(
+    does: Mapping[str, object] = MAIL_DOES, **fields: object
+) -> tuple[str, ...]:
+    return on_action(an_action(does, **fields), fields, ALLOWED)
+
+
+def test_of_an_action_that_acts_nothing_is_said() -> None:
+    assert remarks() == ()
+    assert remarks(trigger=[]) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (remarks(active=False), "it is inactive"),
+        (remarks(lock=True), "it is locked"),
+        (remarks(trigger=[{"is": ">"}]), "never evaluated here"),
+        (remarks({**MAIL_DOES, "message": "$FOO$"}), "$FOO$"),
+    ],
+    ids=["inactive", "locked", "conditions", "a word that is none"],
+)
+def test_of_an_action_that_does_less_it_is_said(
+    found: tuple[str, ...], said: str
+) -> None:
+    (remark,) = found
+
+    assert said in remark
+
+
+def test_a_secret_that_no_policy_releases_is_told_with_the_nearest_policy() -> None:
+    near = a_policy({**ALLOW, "active": False})
+
+    (none,) = on_action(an_action(), {}, without_policies(ALLOWED))
+    (inactive,) = on_action(an_action(), {}, a_catalog(policy=near))
+
+    assert none.startswith("its secret is not released to it: no policy lets action")
+    assert inactive.endswith("is inactive")
+
+
+def test_a_secret_that_no_worker_can_use_is_told() -> None:
+    closed = replace(ALLOWED, omitted=Omitted(profiles={PROFILE: "its index broke"}))
+
+    (missing,) = on_action(an_action(), {}, replace(ALLOWED, secrets={}))
+    (broken,) = on_action(an_action(), {}, closed)
+
+    assert missing.endswith(f"there is no secret {MAIL_SECRET}")
+    assert broken == "its secret is not released to it: its index broke"
+
+
+DEVICE = {"effect": "deny", "action": ["edit"], "resource": ["device"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ()),
+        ({"active": False}, ("it is inactive, and counts for nothing",)),
+        ({"targets": []}, ("it has no targets, and matches nothing",)),
+        ({"permissions": []}, ("it has no permissions, and matches nothing",)),
+        (
+            {"permissions": [{**DEVICE, "action": [], "resource": ["secrets"]}]},
+            ("a permission of it lists no action, and matches nothing",),
+        ),
+        (
+            {"targets": [["run_user"], ["action"]], "permissions": [DEVICE]},
+            ("it names kinds that match nothing here: device, run_user",),
+        ),
+    ],
+    ids=["whole", "inactive", "no targets", "no permissions", "no action", "TagoIO's"],
+)
+def test_of_a_policy_that_decides_less_it_is_said(
+    changes: Mapping[str, object], said: tuple[str, ...]
+) -> None:
+    assert on_policy(a_policy({**ALLOW, **changes})) == said
