@@ -15,6 +15,7 @@ from keyrelay.model.secret import Secret
 from keyrelay.observability.readiness import Readiness
 from keyrelay.ports import TriggerQueue
 from keyrelay.services.authenticating import Authenticating
+from keyrelay.services.backlog_limit import BacklogLimit
 from keyrelay.services.explaining import Explaining
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
@@ -29,6 +30,7 @@ class ApiProcess:
     queue: TriggerQueue
     catalog: LiveCatalog
     readiness: Readiness
+    backlog_limit: BacklogLimit
 
     @property
     def url(self) -> str:
@@ -78,6 +80,11 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiProcess]:
                 queue=queue,
                 catalog=catalog,
                 readiness=readiness,
+                backlog_limit=BacklogLimit(
+                    most=settings.backlog_limit,
+                    queue=queue,
+                    now=store.audit_log.world.now,
+                ),
             )
         await readiness.close()
 

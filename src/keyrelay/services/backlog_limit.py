@@ -17,7 +17,7 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacklogLimit:
-    """At most `most` unsettled triggers of a profile, about.
+    """At most `most` unsettled triggers of a profile, about; 0, any number.
 
     They are counted once a second, as that takes as long as there are many; what other
     processes accept in between comes on top.
@@ -33,6 +33,8 @@ class BacklogLimit:
 
         Raises Unavailable.
         """
+        if self.most == 0:
+            return wanted
         allowance = self._allowances.get(profile)
         if allowance is None or abs(self.now() - allowance.at) >= _FRESH:
             allowance = await self._count(profile)

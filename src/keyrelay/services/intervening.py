@@ -43,12 +43,13 @@ _IMPOSSIBLE = {
 class TriggerResult:
     """What became of one trigger; `refusal` says why nothing did.
 
-    `remark` says that it was as it should be before.
+    `remark` says that it was as it should be before; `is_known`, that there is one.
     """
 
     trigger: str
     refusal: str | None = None
     remark: str | None = None
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,8 @@ def _result(act: Act, said: Intervened) -> TriggerResult:
             refusal = f"{subject} {_sentence(_IMPOSSIBLE, state)}"
         case _:
             assert_never(said.effect)
-    return TriggerResult(trigger=said.id, refusal=refusal)
+    is_known = said.effect is not ActEffect.UNKNOWN
+    return TriggerResult(trigger=said.id, refusal=refusal, is_known=is_known)
 
 
 def _sentence(sentences: Mapping[TriggerState, str], state: TriggerState | None) -> str:

@@ -1,6 +1,7 @@
 """Publishing: triggers put into the queue, each answered once it is durable."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import assert_never
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.ports import Inbox
 from keyrelay.sources.cutting import Cut, CutOff
+from keyrelay.vault.framing import frame
 
 # Reads the document with that number, or raises MalformedTrigger.
 ReadTrigger = Callable[[int, bytes], Trigger]
@@ -39,6 +41,12 @@ class BacklogFull(Exception):
 
 
 Published = Accepted | NotAccepted
+
+
+def numbered_id(profile: str, key: str, number: int) -> str:
+    """Return the id of the trigger with that number in a request with that key."""
+    framed = frame("idempotency key", profile, key, str(number))
+    return hashlib.sha256(framed).hexdigest()[:24]
 
 
 async def _any_number(wanted: int) -> int:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keyrelay.model.backlog import QueueStatus
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Backlog
 from keyrelay.services.audit import AuditReading
 from keyrelay.services.naming import find_trigger
@@ -27,6 +29,20 @@ class TriggerStatus:
     attempts: Sequence[TrailEntry]
     letter: StoredLetter | None
 
+    @property
+    def action(self) -> str | None:
+        """Return the id of its action; None, nothing that is kept says it."""
+        match self:
+            case TriggerStatus(letter=DeadLetter(trigger=trigger)):
+                return trigger.action
+            case TriggerStatus(queue=QueueStatus(trigger=Trigger() as trigger)):
+                return trigger.action
+            case TriggerStatus(attempts=[*_, last]):
+                named = last.document.get("action")
+                return named if isinstance(named, str) else None
+            case _:
+                return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracking:
@@ -43,18 +59,19 @@ class Tracking:
         never. A trigger in Kafka is not known before a worker has taken it.
         """
         # In this order: a whole id is found at once, among however many others.
-        found = await self._status(profile, given)
+        found = await self.find(profile, given)
         if found is not None:
             return found
         letters, trail = self.letters.beginning, self.trail.triggers_beginning
         places = (self.queue.beginning, letters, trail)
         whole = await find_trigger(places, profile, given)
-        found = None if whole == given else await self._status(profile, whole)
+        found = None if whole == given else await self.find(profile, whole)
         if found is None:
             raise NotFound("trigger", given)
         return found
 
-    async def _status(self, profile: str, trigger: str) -> TriggerStatus | None:
+    async def find(self, profile: str, trigger: str) -> TriggerStatus | None:
+        """Return what is known of the trigger with that id. Raises Unavailable."""
         queue = await self.queue.status(profile, trigger)
         query = AuditQuery(kind=ATTEMPT, trigger=trigger)
         records = AuditReading(trail=self.trail).records(profile, query, _MOST_ATTEMPTS)

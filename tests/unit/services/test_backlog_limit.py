@@ -25,3 +25,6 @@ async def test_a_profile_has_room_up_to_its_limit_and_again_once_it_is_counted(
 
         clock.time += timedelta(seconds=1)
         assert await limit.take(PROFILE, 5) == 2
+
+        without = BacklogLimit(most=0, queue=queue, now=lambda: clock.time)
+        assert await without.take(PROFILE, 10**9) == 10**9

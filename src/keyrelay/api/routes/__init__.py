@@ -1,7 +1,7 @@
 """Routes: all that the API answers, noun by noun."""
 
 from keyrelay.api.route import Route
-from keyrelay.api.routes import access, account, actions, secrets, tokens
+from keyrelay.api.routes import access, account, actions, secrets, tokens, triggers
 
 ROUTES: tuple[Route, ...] = (
     *account.ROUTES,
@@ -9,4 +9,5 @@ ROUTES: tuple[Route, ...] = (
     *access.ROUTES,
     *actions.ROUTES,
     *tokens.ROUTES,
+    *triggers.ROUTES,
 )
