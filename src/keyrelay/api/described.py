@@ -78,6 +78,14 @@ def path_id(what: str, name: str = "id") -> Part:
     }
 
 
+IF_MATCH: Part = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of the state that is to be changed; left out, any.",
+    "schema": TEXT,
+}
+
+
 def in_query(name: str, schema: Part, description: str) -> Part:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from keyrelay.api.definition_answers import only
+from keyrelay.api.definition_answers import expected_of, only, tagged
 from keyrelay.api.described import (
+    IF_MATCH,
     TEXT,
     described,
     list_of,
@@ -89,10 +90,10 @@ class DocumentRoutes(Generic[D]):
         edited = described(
             "Replace the fields that are given",
             TEXT,
-            parameters=[_ID],
+            parameters=[_ID, IF_MATCH],
             body=named(f"{given}Edit"),
         )
-        deleted = described("Delete it", TEXT, parameters=[_ID])
+        deleted = described("Delete it", TEXT, parameters=[_ID, IF_MATCH])
         return tuple(
             Route(
                 method=method, path=at, right=change, answer=answer, described=operation
@@ -115,32 +116,30 @@ class DocumentRoutes(Generic[D]):
         document = await asked.body.document()
         store, caller = self.store(asked.process), asked.caller
         stored = await store.create(caller.profile, document, caller.actor)
-        return Answer(result={self.names.created: stored.id})
+        told = {self.names.created: stored.id}
+        return Answer(result=told, headers=tagged(stored.etag))
 
     async def info(self, asked: Asked) -> Answer:
         id_, profile = asked.ids["id"], asked.caller.profile
         store = self.store(asked.process)
         stored = require_readable(await store.get(profile, id_), store.kind.noun)
-        return Answer(result=self._info(stored, profile))
+        return Answer(result=self._info(stored, profile), headers=tagged(stored.etag))
 
     async def edit(self, asked: Asked) -> Answer:
         changes = await asked.body.document()
         store, caller = self.store(asked.process), asked.caller
-        await store.edit(
-            caller.profile,
-            asked.ids["id"],
-            changes,
-            caller.actor,
+        expected = expected_of(asked.headers)
+        stored = await store.edit(
+            caller.profile, asked.ids["id"], changes, caller.actor, expected=expected
         )
         done = f"{self.names.title} Successfully Updated"
-        return Answer(result=done)
+        return Answer(result=done, headers=tagged(stored.etag))
 
     async def delete(self, asked: Asked) -> Answer:
         store, caller = self.store(asked.process), asked.caller
+        expected = expected_of(asked.headers)
         await store.delete(
-            caller.profile,
-            asked.ids["id"],
-            caller.actor,
+            caller.profile, asked.ids["id"], caller.actor, expected=expected
         )
         return Answer(result="Successfully Removed")
 

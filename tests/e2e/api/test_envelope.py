@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.installed.api import Api, answering
+from tests.installed.api import Api, answering, token_of
 from tests.installed.home import Home
 
 SECRET = {
@@ -104,12 +104,12 @@ def test_two_tokens_at_once_are_denied(api: Api) -> None:
 
 
 def test_a_sealed_vault_is_answered_with_503_for_a_right_token_too(
-    home: Home, api: Api
+    home: Home,
 ) -> None:
-    key = home.path / "key"
-    key.rename(home.path / "elsewhere")
+    token = token_of(home, "full")
+    (home.path / "key").rename(home.path / "elsewhere")
     with answering(home) as sealed:
-        answer = sealed.with_token(api.token).get("/secrets")
+        answer = sealed.with_token(token).get("/secrets")
 
     assert answer.status == 503
     assert answer.document["status"] is False

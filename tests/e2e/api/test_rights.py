@@ -52,10 +52,9 @@ def action_for(secret: str) -> Mapping[str, object]:
 
 
 @pytest.fixture(scope="module")
-def home_of_all(original: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = original.copied(tmp_path_factory.mktemp("rights") / "home")
-    home.run("init", "--profile", "north", "--no-token")
-    return home
+def home_of_all(shared_home: Home) -> Home:
+    shared_home.run("init", "--profile", "north", "--no-token")
+    return shared_home
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,11 @@
-"""Access: policies, as TagoIO's clients keep them."""
+"""Access: policies, as TagoIO's clients keep them, and what they can govern."""
 
+from keyrelay.api.described import described
 from keyrelay.api.documents import DocumentNames, DocumentRoutes
 from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.model.policy.catalogue import catalogue
 
 _POLICIES = DocumentRoutes(
     store=lambda process: process.store.definitions.policies,
@@ -23,4 +26,18 @@ _POLICIES = DocumentRoutes(
 )
 
 
-ROUTES = _POLICIES.routes("/am", Right.FULL)
+async def show_settings(_: Asked) -> Answer:
+    return Answer(result=catalogue())
+
+
+ROUTES = (
+    # Before the policies, of which it has the path of one.
+    Route(
+        method="GET",
+        path="/am/settings",
+        right=Right.READ,
+        answer=show_settings,
+        described=described("Show what policies can govern", {"type": "object"}),
+    ),
+    *_POLICIES.routes("/am", Right.FULL),
+)

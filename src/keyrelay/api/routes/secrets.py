@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from keyrelay.api.definition_answers import only
+from keyrelay.api.definition_answers import expected_of, only, tagged
 from keyrelay.api.described import (
+    IF_MATCH,
     TEXT,
     described,
     list_of,
@@ -18,7 +19,12 @@ from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.instant import wire_instant
 from keyrelay.model.secret import SealedSecret
 from keyrelay.model.tags import tags_document
-from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, readable
+from keyrelay.stores.definitions.secrets import (
+    SecretStore,
+    StoredSecret,
+    etag_of,
+    readable,
+)
 from keyrelay.stores.unreadable import UnreadableRow
 
 _LIST = QueryRules(
@@ -41,25 +47,29 @@ async def create_secret(asked: Asked) -> Answer:
     document = await asked.body.document()
     caller = asked.caller
     made = await _store(asked).create(caller.profile, document, caller.actor)
-    return Answer(result={"id": made.secret.id})
+    return Answer(result={"id": made.secret.id}, headers=tagged(etag_of(made)))
 
 
 async def show_secret(asked: Asked) -> Answer:
     found = await _store(asked).get(asked.caller.profile, asked.ids["id"])
     sealed = readable(found)
-    return Answer(result=_info(sealed))
+    return Answer(result=_info(sealed), headers=tagged(etag_of(found)))
 
 
 async def edit_secret(asked: Asked) -> Answer:
     changes = await asked.body.document()
-    caller = asked.caller
-    await _store(asked).edit(caller.profile, asked.ids["id"], changes, caller.actor)
-    return Answer(result="Successfully Updated")
+    caller, expected = asked.caller, expected_of(asked.headers)
+    edited = await _store(asked).edit(
+        caller.profile, asked.ids["id"], changes, caller.actor, expected=expected
+    )
+    return Answer(result="Successfully Updated", headers=tagged(etag_of(edited)))
 
 
 async def delete_secret(asked: Asked) -> Answer:
-    caller = asked.caller
-    await _store(asked).delete(caller.profile, asked.ids["id"], caller.actor)
+    caller, expected = asked.caller, expected_of(asked.headers)
+    await _store(asked).delete(
+        caller.profile, asked.ids["id"], caller.actor, expected=expected
+    )
     return Answer(result="Successfully Removed")
 
 
@@ -128,7 +138,7 @@ ROUTES = (
         described=described(
             "Replace a secret's value, its tags or both",
             TEXT,
-            parameters=[_ID],
+            parameters=[_ID, IF_MATCH],
             body=named("SecretEdit"),
         ),
     ),
@@ -138,7 +148,7 @@ ROUTES = (
         right=Right.WRITE,
         answer=delete_secret,
         described=described(
-            "Delete a secret that no action uses", TEXT, parameters=[_ID]
+            "Delete a secret that no action uses", TEXT, parameters=[_ID, IF_MATCH]
         ),
     ),
 )
