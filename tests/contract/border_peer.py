@@ -61,7 +61,7 @@ class Application:
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         match scope["path"]:
-            case "/hold":
+            case "/hold" | "/hold/triggers":
                 self.entered.release()
                 await self.release.wait()
             case "/early" | "/early/triggers":

@@ -56,11 +56,6 @@ def listening(settings: Settings) -> Listening | None:
     return found
 
 
-def public_url(settings: Settings, found: Listening) -> str:
-    """Return the URL by which clients reach the API, without a slash at its end."""
-    return settings.api_url or found.url(found.port)
-
-
 def _is_local(found: Listening) -> bool:
     address = address_of(found.host)
     if isinstance(address, IPv4Address | IPv6Address):

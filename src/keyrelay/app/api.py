@@ -35,7 +35,7 @@ class ApiProcess:
     @property
     def url(self) -> str:
         """Where clients reach it."""
-        return self.settings.api_url or f"http://{self.settings.api}"
+        return self.settings.public_url
 
     @property
     def authenticating(self) -> Authenticating:

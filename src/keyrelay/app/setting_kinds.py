@@ -112,7 +112,7 @@ def api_address(value: str) -> str:
     return _address(value, "127.0.0.1:8473")
 
 
-def public_url(value: str | None) -> str | None:
+def url_of_api(value: str | None) -> str | None:
     if value is None or re.match(API_URL, value):
         return value
     raise ValueError(

@@ -31,9 +31,9 @@ from keyrelay.app.setting_kinds import (
     client_name,
     database_url,
     origin,
-    public_url,
     queue_url,
     split,
+    url_of_api,
 )
 from keyrelay.model.secret import SecretValue
 from keyrelay.sources.kafka.connecting.access import Access
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
         description="Where the management API listens, or `off`.",
         json_schema_extra={"pattern": ADDRESS},
     )
-    api_url: Annotated[str | None, AfterValidator(public_url)] = Field(
+    api_url: Annotated[str | None, AfterValidator(url_of_api)] = Field(
         default=None,
         description="How clients reach the API, such as https://keyrelay.example.com;"
         " the address where it listens, if left out.",
@@ -230,6 +230,12 @@ class Settings(BaseSettings):
     def is_log(self) -> bool:
         """Whether triggers wait in Kafka."""
         return self.queue_url.startswith("kafka:")
+
+    @property
+    def public_url(self) -> str:
+        """Where clients reach the API, without a slash at its end."""
+        scheme = "http" if self.api_tls_certificate is None else "https"
+        return self.api_url or f"{scheme}://{self.api}"
 
     @property
     def key_path(self) -> Path:

@@ -144,6 +144,15 @@ def test_an_invalid_setting_is_refused_by_name(
     assert "hunter2" not in str(refusal.value)
 
 
+def test_the_api_is_reached_where_it_listens_unless_told_otherwise() -> None:
+    tls = {"api_tls_certificate": "/etc/keyrelay/api.pem"}
+    url = "https://example.com/keyrelay"
+
+    assert load_settings(None, {}).public_url == "http://127.0.0.1:8473"
+    assert load_settings(None, tls).public_url == "https://127.0.0.1:8473"
+    assert load_settings(None, {"api_url": url}).public_url == url
+
+
 def test_kafka_may_have_many_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "kafka://a:9092,[::1]:9093?topic=alarms"
     monkeypatch.setenv("KEYRELAY_QUEUE", url)
