@@ -30,6 +30,7 @@ _COMMANDS = {
     "trigger": "Triggers: publish them, see where they stand.",
     "attempt": "Attempts: what was tried, and how it ended.",
     "dead-letter": "Dead letters: what could not be delivered.",
+    "job": "Jobs: long work of the API, seen and cancelled.",
     "audit": "Audit: who changed or used what, and the proof.",
     "profile": "Profiles: tenants, which share nothing.",
     "key": "Keys: whether the vault and its secrets open.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.instant import wire_instant
 from keyrelay.model.job import Job, JobKind, JobOrder, JobRow
 from keyrelay.model.outcome import Fault
 from keyrelay.stores.dead_letters import DeadLetterQuery
@@ -83,6 +84,40 @@ class Jobs:
     ) -> Sequence[JobRow]:
         """Return what became of the job's rows, in their order. Raises NotFound."""
         return await self.records.results(profile, id_, page)
+
+
+def job_document(job: Job) -> Mapping[str, object]:
+    """Return the job for JSON, as every face shows it."""
+    order, times, progress = job.order, job.times, job.progress
+    return {
+        "id": job.id,
+        "kind": order.kind,
+        "state": job.state,
+        "query": dict(order.query),
+        "rate": order.rate,
+        "actor": order.actor,
+        "total": progress.total,
+        "done": progress.done,
+        "refused": progress.refused,
+        "sound": progress.sound,
+        "message": progress.message,
+        "created_at": wire_instant(times.created_at),
+        "started_at": _date(times.started_at),
+        "ended_at": _date(times.ended_at),
+    }
+
+
+def result_document(row: JobRow) -> Mapping[str, object]:
+    return {
+        "number": row.number,
+        "subject": row.subject,
+        "state": row.state,
+        "reason": row.reason,
+    }
+
+
+def _date(instant: datetime | None) -> str:
+    return "never" if instant is None else wire_instant(instant)
 
 
 def query_document(query: DeadLetterQuery) -> Mapping[str, object]:

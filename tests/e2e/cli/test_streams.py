@@ -15,8 +15,10 @@ import typer
 from typer.core import TyperGroup
 
 from keyrelay.cli import app, load
+from keyrelay.model.job import JobKind
 from tests.e2e.cli.definitions import ALLOW, SMTP, mail_action, secret
 from tests.installed.home import KEYRELAY, Home
+from tests.installed.job_process import start_job
 
 # Each command, as one that works here: what it answers is more than nothing.
 COMMANDS = (
@@ -61,6 +63,9 @@ COMMANDS = (
     "dead-letter export buried",
     "dead-letter redrive --all",
     "dead-letter drop buried --yes",
+    "job list --json",
+    "job show {job}",
+    "job cancel {job}",
     "audit list",
     "audit show {attempt}",
     "audit verify",
@@ -89,6 +94,7 @@ class Prepared:
     home: Home
     mail: str
     attempt: str
+    job: str
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +111,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     home.create("policy", {**ALLOW, "name": "allow"})
     attempts = home.read("attempt", "list")
     assert isinstance(attempts, list)
-    return Prepared(home=home, mail=mail, attempt=attempts[0]["id"])
+    job = start_job(home, JobKind.VERIFY)
+    return Prepared(home=home, mail=mail, attempt=attempts[0]["id"], job=job)
 
 
 @pytest.fixture
@@ -274,7 +281,9 @@ def _filled(line: str, prepared: Prepared, directory: Path) -> list[str]:
     files = {name: _file(directory / name, each) for name, each in documents.items()}
     (directory / "triggers").write_text(lines)
     places = {"triggers": directory / "triggers", "copy": directory / "copy.db"}
-    return line.format(attempt=prepared.attempt, **files, **places).split()
+    return line.format(
+        attempt=prepared.attempt, job=prepared.job, **files, **places
+    ).split()
 
 
 def _file(path: Path, document: object) -> Path:
