@@ -22,7 +22,7 @@ COVERED := --cov --cov-append --cov-report=
 PIN := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
-.PHONY: help demo test faults ledgers plans check bench setup services schema requirements
+.PHONY: help demo test faults faces ledgers plans check bench setup services schema requirements
 
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -33,13 +33,16 @@ demo: .venv/demo ## Show it all on this machine: mails, messages, a kill, nothin
 test: services ## Run what one runs while working: unit, contract and end-to-end tests
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
-	$(PYTEST) $(COVERED) tests/contract tests/e2e
+	$(PYTEST) $(COVERED) tests/contract tests/e2e tests/sdk
 	$(BIN)/coverage report --skip-covered --fail-under 95
 	@echo "Values, engine and vault, which must be covered completely:"
 	$(BIN)/coverage report --skip-covered --fail-under 100 --include '$(CORE)'
 
 faults: services ## Run what takes longer: kills, outages, full disks, thousands of triggers
 	$(PYTEST) tests/faults
+
+faces: services ## Run TagoIO's own clients against the API on Kafka and PostgreSQL
+	KEYRELAY_TEST_MANY_MACHINES=1 $(PYTEST) tests/sdk
 
 ledgers: services ## Run the ledgers of kills in full: 200 each, an hour or so
 	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/faults/test_kills.py tests/faults/test_many_kills.py

@@ -22,6 +22,7 @@ from tests.services import (
     postgresql,
     smtp_server,
     stunnel,
+    tagoio_sdk,
 )
 from tests.services.service import Service, Unavailable
 
@@ -41,6 +42,7 @@ SERVICES: tuple[Service, ...] = (
     helm,
     compose,
     asyncapi,
+    tagoio_sdk,
 )
 
 

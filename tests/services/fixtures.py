@@ -29,6 +29,7 @@ from tests.services import (
     postgresql,
     smtp_server,
     stunnel,
+    tagoio_sdk,
 )
 from tests.services.compose import Compose
 from tests.services.elasticmq import ElasticMq
@@ -177,6 +178,12 @@ def kcat_program() -> Path:
 def asyncapi_schema() -> Path:
     """The official schema of AsyncAPI documents."""
     return _found(asyncapi)
+
+
+@pytest.fixture(scope="session")
+def javascript_sdk() -> Path:
+    """The folder with TagoIO's client for JavaScript in its `node_modules`."""
+    return _found(tagoio_sdk)
 
 
 @pytest.fixture(scope="session", name="compose")

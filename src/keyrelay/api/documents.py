@@ -30,6 +30,9 @@ from keyrelay.stores.unreadable import UnreadableRow, require_readable
 
 Info = Mapping[str, object]
 
+# As TagoIO answers what was created without them.
+_UNLESS_SENT: Info = {"active": True, "tags": []}
+
 _ID = path_id("The id of the definition.")
 
 
@@ -160,6 +163,7 @@ class DocumentRoutes(Generic[D]):
         return {
             "id": stored.id,
             "profile": profile,
+            **_UNLESS_SENT,
             **stored.document,
             "created_at": wire_instant(stored.created_at),
             "updated_at": wire_instant(stored.updated_at),

@@ -22,7 +22,6 @@ from keyrelay.model.outcome import (
     Delivered,
     Fault,
     Outcome,
-    ReasonClass,
     Rejected,
     Uncertain,
 )
@@ -399,9 +398,7 @@ async def test_a_secret_that_does_not_open_is_reported_and_nothing_is_sent(
     report = await bench.attempt()
 
     assert report.outcome == Rejected(
-        "secret key-5 does not open: tampered",
-        Fault.SYSTEM,
-        why=ReasonClass.UNSEALABLE,
+        "secret key-5 does not open: tampered", Fault.SYSTEM
     )
     assert report.evidence.secret == MAIL_SECRET
     assert bench.mail.sent == []

@@ -12,7 +12,7 @@ _POLICIES = DocumentRoutes(
     rules=QueryRules(
         fields=("id", "name", "profile", "tags", "active", "created_at", "updated_at"),
         default_fields=("id", "name", "tags"),
-        orders=("name", "created_at"),
+        orders=("name", "active", "created_at", "updated_at"),
         default_order="name",
         filters={"name": Filter.NAME, "active": Filter.ACTIVE, "tags": Filter.TAGS},
     ),

@@ -1,0 +1,1 @@
+"""TagoIO's own clients, unmodified, against the management API."""

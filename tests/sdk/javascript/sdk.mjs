@@ -1,0 +1,42 @@
+// JavaScript SDK: TagoIO's own client, called as the lines of standard input tell it.
+// The lines are those of ../python_sdk.py; the first argument is the folder in whose
+// node_modules the client is.
+
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+
+const found = createRequire(`${process.argv[2]}/`).resolve("@tago-io/sdk");
+const { Authorization, Device, Resources } = await import(pathToFileURL(found));
+
+// What the one of the clients calls otherwise than the other, or has alone.
+const NAMES = { access: "accessManagement", profile: "profiles" };
+const OTHERS = {
+  "device.info": (token) => new Device({ token }).info(),
+  "authorization.info": (token, details) =>
+    new Authorization({ token, details }).info(),
+};
+
+async function called({ token, call, arguments: given }) {
+  if (OTHERS[call]) return OTHERS[call](token, ...given);
+  const [resource, method] = call.split(".");
+  const module = new Resources({ token })[NAMES[resource] ?? resource];
+  return module[method](...given);
+}
+
+let last;
+for await (const line of createInterface({ input: process.stdin })) {
+  const asked = JSON.parse(line);
+  asked.arguments = asked.arguments.map((argument) =>
+    argument?.$last ? { ...last, ...argument.$last } : argument,
+  );
+  let answer;
+  try {
+    last = await called(asked);
+    answer = { result: last };
+  } catch (refused) {
+    if (refused instanceof Error) throw refused; // a mistake here: the API's are texts
+    answer = { refused };
+  }
+  console.log(JSON.stringify(answer));
+}

@@ -1,0 +1,74 @@
+"""Python SDK: TagoIO's own client, called as the lines of standard input tell it.
+
+Each line is `{"token", "call", "arguments"}`, and is answered by one of `{"result"}` or
+`{"refused"}`. A call is a method of `Resources`, or stands in `OTHERS`. An argument
+`{"$last": changes}` is what the client returned last, as it is, with changes.
+
+Where the API is stands in `TAGOIO_API`, as for any program that uses the client.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+
+from tagoio_sdk import Device, Resources
+from tagoio_sdk.common.tagoio_module import TagoIOModule
+from tagoio_sdk.infrastructure.api_request import TagoIORequestError
+
+
+def tag_keys(token: str, kind: str) -> object:
+    """Ask for what this client has no method for, in its own manner."""
+    asked = {"path": f"/tags/keys/{kind}", "method": "GET"}
+    return TagoIOModule({"token": token}).doRequest(asked)
+
+
+def access_settings(token: str) -> object:
+    return TagoIOModule({"token": token}).doRequest(
+        {"path": "/am/settings", "method": "GET"}
+    )
+
+
+OTHERS: Mapping[str, Callable[..., object]] = {
+    "tags.getTagKeys": tag_keys,
+    "access.settings": access_settings,
+    "device.info": lambda token: Device({"token": token}).info(),
+}
+
+
+def called(token: str, call: str, *arguments: object) -> object:
+    if call in OTHERS:
+        return OTHERS[call](token, *arguments)
+    resource, method = call.split(".")
+    return getattr(getattr(Resources({"token": token}), resource), method)(*arguments)
+
+
+def answers(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    last: object = None
+    for line in lines:
+        asked = json.loads(line)
+        given = (filled_in(argument, last) for argument in asked["arguments"])
+        try:
+            last = called(asked["token"], asked["call"], *given)
+        except TagoIORequestError as refused:
+            yield {"refused": refused.message}
+        else:
+            yield {"result": last}
+
+
+def filled_in(argument: object, last: object) -> object:
+    if isinstance(argument, dict) and "$last" in argument:
+        assert isinstance(last, dict)
+        return {**last, **argument["$last"]}
+    return argument
+
+
+def as_sent(value: object) -> str:
+    """Return a date as JSON has it; the client makes naive ones, of UTC."""
+    assert isinstance(value, datetime)
+    return f"{value.isoformat(timespec='milliseconds')}Z"
+
+
+if __name__ == "__main__":
+    for answer in answers(sys.stdin):
+        print(json.dumps(answer, default=as_sent), flush=True)
