@@ -58,7 +58,7 @@ def test_a_token_that_is_none_is_denied_and_a_client_that_goes_on_has_to_wait(
 
         denied = [sdk.refusal(call, *given) for call, given in CALLS]
         denied += [sdk.bearing(token).refusal("secrets.list") for token in wrong]
-        waiting = [sdk.refusal("secrets.list") for _ in range(2)][-1]
+        waiting = [sdk.refusal("secrets.list") for _ in range(4)][-1]
         rows = sdk.bearing(right).rows("secrets.list")
 
     assert {*denied} == {DENIED}

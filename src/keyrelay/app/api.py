@@ -42,6 +42,7 @@ class ApiProcess:
         store = self.store
         return Authenticating(
             catalog=self.catalog.current,
+            refresh=self.catalog.refresh,
             digest=partial(digest_of, store.vault),
             now=store.audit_log.world.now,
         )

@@ -16,10 +16,12 @@ def _ignore(_: Token, __: datetime) -> None:
 class Authenticating:
     """`digest` returns that of any text, as stores/definitions/token_rows.py does.
 
+    `refresh` brings the catalog up to date, where the database can be read.
     `note_use` is told each token that was taken, and when; it waits for nothing.
     """
 
     catalog: Callable[[], Catalog]
+    refresh: Callable[[], Awaitable[object]]
     digest: Callable[[str], Awaitable[bytes]]
     now: Callable[[], datetime]
     note_use: Callable[[Token, datetime], None] = _ignore
@@ -31,10 +33,16 @@ class Authenticating:
         that neither the answer nor its time tells which it was. Raises Unavailable
         while the vault is sealed or the catalog is out of date.
         """
-        catalog = self.catalog()
-        token = catalog.token(await self.digest(given))
-        now = self.now()
-        if token is None or token.is_expired(now):
-            return None
-        self.note_use(token, now)
+        digest, now = await self.digest(given), self.now()
+        token = self._counting(digest, now)
+        if token is None:
+            # It may have been made a moment ago, by another process.
+            await self.refresh()
+            token = self._counting(digest, now)
+        if token is not None:
+            self.note_use(token, now)
         return token
+
+    def _counting(self, digest: bytes, now: datetime) -> Token | None:
+        token = self.catalog().token(digest)
+        return None if token is None or token.is_expired(now) else token

@@ -33,6 +33,7 @@ def uses() -> Uses:
 def authenticating(house: House, uses: Uses) -> Authenticating:
     return Authenticating(
         catalog=house.catalog.current,
+        refresh=house.catalog.refresh,
         digest=partial(digest_of, house.audit_log.vault),
         now=house.clock.now,
         note_use=uses.note,
@@ -53,6 +54,17 @@ async def test_a_token_is_taken_by_its_plaintext(
 
     assert await authenticating.authenticate(plaintext) == token
     assert uses.noted == [("ci", NOON)]
+
+
+async def test_a_token_that_was_made_a_moment_ago_is_taken(
+    house: House, authenticating: Authenticating
+) -> None:
+    await house.catalog.refresh()
+    made = await house.tokens.create(PROFILE, {"name": "new"}, ADA)
+
+    taken = await authenticating.authenticate(made.plaintext.reveal())
+
+    assert taken == made.stored.token
 
 
 def wrong(plaintext: str) -> Sequence[str]:
@@ -214,6 +226,7 @@ async def test_uses_need_not_be_noted(
     token, plaintext = await new_token(house)
     plain = Authenticating(
         catalog=authenticating.catalog,
+        refresh=authenticating.refresh,
         digest=authenticating.digest,
         now=authenticating.now,
     )
