@@ -18,6 +18,7 @@ from tests.services.postgresql import PostgreSql
 OLDER = """
 DROP TABLE tokens, job_results, jobs;
 DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
+DROP TABLE attempts, attempt_counts, last_times;
 ALTER TABLE secrets DROP COLUMN version, DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE actions DROP COLUMN generation, DROP COLUMN mac;
 ALTER TABLE policies DROP COLUMN generation, DROP COLUMN mac;
@@ -158,6 +159,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0009",
         "0010",
         "0011",
+        "0012",
     ]
 
     done = older.run("migrate", "--yes")

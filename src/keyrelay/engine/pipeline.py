@@ -12,7 +12,14 @@ from keyrelay.model.action import Action, Instruction, Message
 from keyrelay.model.audit import LOCKED, NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import facts_of
-from keyrelay.model.outcome import Deferred, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import (
+    Deferred,
+    Fault,
+    Outcome,
+    ReasonClass,
+    Rejected,
+    Uncertain,
+)
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret, Secret
@@ -71,7 +78,7 @@ class Pipeline:
         action = catalog.actions.get((trigger.profile, trigger.action))
         if action is None:
             absent = catalog.absence("action", trigger.profile, trigger.action)
-            return _refused(absent)
+            return _absent(absent)
         if action.locked:
             return LOCKED
         if (ended := self._ended(action, lease)) is not None:
@@ -80,11 +87,11 @@ class Pipeline:
         sealed = catalog.secrets.get((trigger.profile, action.instruction.secret))
         if sealed is None:
             needed = action.instruction.secret
-            return _refused(catalog.absence("secret", trigger.profile, needed))
+            return _absent(catalog.absence("secret", trigger.profile, needed))
         verdict = decide(catalog.policies_of(trigger.profile), action.tagged, sealed)
         evidence = _evidence(action, trigger, sealed.secret, verdict.policy)
         if isinstance(verdict, Denial):
-            return _refused(verdict.reason, evidence)
+            return _refused(verdict.reason, ReasonClass.DENIED, evidence)
 
         message = await _compose(action.instruction, lease)
         if isinstance(message, Rejected):
@@ -97,13 +104,24 @@ class Pipeline:
 
     def _ended(self, action: Action, lease: Lease) -> Rejected | Uncertain | None:
         if not action.active:
-            return Rejected(f"action {action.name!r} is inactive", Fault.DEFINITION)
+            return Rejected(
+                f"action {action.name!r} is inactive",
+                Fault.DEFINITION,
+                why=ReasonClass.NO_DEFINITION,
+            )
         if self.now() > lease.trigger.lifetime.deadline:
-            return Rejected("its deadline passed before an attempt", Fault.TRIGGER)
+            return Rejected(
+                "its deadline passed before an attempt",
+                Fault.TRIGGER,
+                why=ReasonClass.EXPIRED,
+            )
         if lease.number > action.schedule.attempts:
             # An attempt that always ends early, by a crash for example, must not repeat
             # for ever.
-            return Uncertain("its attempts were cut short, the last one too")
+            return Uncertain(
+                "its attempts were cut short, the last one too",
+                why=ReasonClass.CUT_SHORT,
+            )
         return None
 
     async def _held(
@@ -155,7 +173,11 @@ class Pipeline:
 
 
 def _unopened(secret: Secret, fault: Unsealable) -> Rejected:
-    return Rejected(f"secret {secret.key} does not open: {fault}", Fault.SYSTEM)
+    return Rejected(
+        f"secret {secret.key} does not open: {fault}",
+        Fault.SYSTEM,
+        why=ReasonClass.UNSEALABLE,
+    )
 
 
 async def _compose(instruction: Instruction, lease: Lease) -> Message | Rejected:
@@ -164,8 +186,15 @@ async def _compose(instruction: Instruction, lease: Lease) -> Message | Rejected
     return await asyncio.to_thread(instruction.compose, lease.trigger, lease.done)
 
 
-def _refused(reason: str, evidence: Evidence = NOTHING_USED) -> Report:
-    return Report(outcome=Rejected(reason, Fault.DEFINITION), evidence=evidence)
+def _absent(reason: str) -> Report:
+    return _refused(reason, ReasonClass.NO_DEFINITION)
+
+
+def _refused(
+    reason: str, why: ReasonClass, evidence: Evidence = NOTHING_USED
+) -> Report:
+    refusal = Rejected(reason, Fault.DEFINITION, why=why)
+    return Report(outcome=refusal, evidence=evidence)
 
 
 def _held(reason: str) -> Report:

@@ -11,7 +11,7 @@ from functools import partial
 from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.insistence import RETRY_AFTER
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
-from keyrelay.model.outcome import Deferred, Uncertain
+from keyrelay.model.outcome import Deferred, ReasonClass, Uncertain
 from keyrelay.model.settlement import Attempt, Bury, Settlement, settle
 from keyrelay.model.world import World
 from keyrelay.ports import Lease, LeaveLane, Queue, Unavailable
@@ -112,7 +112,10 @@ class Worker:
             frames = traceback.format_tb(error.__traceback__)
             what = {"error": type(error).__name__, "frames": frames}
             log.error("attempt failed", extra={"trigger": lease.trigger.id, **what})  # noqa: TRY400
-            return Report(outcome=Uncertain(f"internal error: {type(error).__name__}"))
+            bug = Uncertain(
+                f"internal error: {type(error).__name__}", why=ReasonClass.INTERNAL
+            )
+            return Report(outcome=bug)
 
     def _settlement_of(self, lease: Lease, report: Report) -> Settlement:
         attempt = Attempt(

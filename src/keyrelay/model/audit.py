@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keyrelay.model.outcome import Deferred, Delivered, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import (
+    Deferred,
+    Delivered,
+    Outcome,
+    ReasonClass,
+    Rejected,
+    Uncertain,
+    reason_class,
+)
 from keyrelay.model.settlement import STANDARD, Schedule, Settlement
 from keyrelay.model.templates import Fact
 
@@ -57,6 +65,10 @@ class Report:
     def result(self) -> str:
         """The outcome in a word, for records and metrics; `locked` is no delivery."""
         return _LOCKED if self.locked else _WORDS[type(self.outcome)]
+
+    @property
+    def reason_class(self) -> ReasonClass:
+        return ReasonClass.LOCKED if self.locked else reason_class(self.outcome)
 
 
 LOCKED = Report(outcome=Delivered("the action is locked and does not act"), locked=True)

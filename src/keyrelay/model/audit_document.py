@@ -111,6 +111,7 @@ def _attempt(record: AttemptRecord) -> dict[str, object]:
         "repeats": attempt.repeats,
         "started_at": _printed(attempt.started_at),
         "outcome": record.report.result,
+        "reason_class": record.report.reason_class,
         **_answer(record.report),
         **_settlement(record.settlement),
         "channel": evidence.channel,

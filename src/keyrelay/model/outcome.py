@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import assert_never
 
 
 class Fault(StrEnum):
@@ -23,6 +24,27 @@ class Blame(StrEnum):
     RATE = "rate"  # the peer works, and takes fewer at once
     PEER = "peer"  # the peer is down or busy, for the next one as well
     CREDENTIAL = "credential"  # the peer refuses this version of the secret
+
+
+class ReasonClass(StrEnum):
+    """Why an attempt ended as it did, for lists and charts; each has exactly one."""
+
+    DELIVERED = "delivered"
+    LOCKED = "locked"  # the action's administrator wants that it does not act
+    HELD = "held"  # back, before anything was sent: a pause, a limit, a lost lease
+    DENIED = "denied"  # by a policy, or for want of one
+    NO_DEFINITION = "no-definition"  # action or secret is missing, off or left out
+    BAD_DEFINITION = "bad-definition"  # action or secret can send nothing as it stands
+    BAD_TRIGGER = "bad-trigger"  # its data make no message
+    UNSEALABLE = "unsealable"  # the secret does not open
+    AUTHENTICATION = "authentication"  # the peer refused the credential
+    THROTTLED = "throttled"  # the peer takes fewer at once
+    REFUSED = "refused"  # the peer refused this message, for now or for good
+    UNREACHABLE = "unreachable"  # no connection, TLS or answer, or a peer that is down
+    UNCERTAIN = "uncertain"  # the peer may have it
+    EXPIRED = "expired"  # its deadline passed
+    CUT_SHORT = "cut-short"  # its attempts never came to an end
+    INTERNAL = "internal"  # a bug of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +90,63 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """The peer may have the message: no answer came after the last byte."""
+    """The peer may have the message: no answer came after the last byte.
+
+    `why` is told where it is something else that leaves the end unknown.
+    """
 
     reason: str
     parts: tuple[Part, ...] = ()
+    why: ReasonClass = ReasonClass.UNCERTAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """No later attempt can succeed until what is at `fault` has been changed."""
+    """No later attempt can succeed until what is at `fault` has been changed.
+
+    `why` is told where it is more than that the definition or the trigger is bad.
+    """
 
     reason: str
     fault: Fault
     parts: tuple[Part, ...] = ()
+    why: ReasonClass | None = None
 
 
 Outcome = Delivered | Deferred | Uncertain | Rejected
+
+_BLAMED = {
+    Blame.MESSAGE: ReasonClass.REFUSED,
+    Blame.RATE: ReasonClass.THROTTLED,
+    Blame.PEER: ReasonClass.UNREACHABLE,
+    Blame.CREDENTIAL: ReasonClass.AUTHENTICATION,
+}
+_AT_FAULT = {
+    Fault.DEFINITION: ReasonClass.BAD_DEFINITION,
+    Fault.TRIGGER: ReasonClass.BAD_TRIGGER,
+    Fault.SYSTEM: ReasonClass.INTERNAL,
+}
+
+
+def reason_class(outcome: Outcome) -> ReasonClass:
+    """Return the one class of an outcome.
+
+    What spends no attempt and blames no peer was held back here.
+    """
+    match outcome:
+        case Delivered():
+            return ReasonClass.DELIVERED
+        case Deferred(blame=Blame.MESSAGE, spends_attempt=False):
+            return ReasonClass.HELD
+        case Deferred(blame=blame):
+            return _BLAMED[blame]
+        case Uncertain(why=why):
+            return why
+        case Rejected(fault=fault, why=told):
+            return told or _AT_FAULT[fault]
+        case _:
+            assert_never(outcome)
+
 
 LEASE_LOST = Deferred(
     "the lease was lost before anything was sent", spends_attempt=False

@@ -1,4 +1,4 @@
-"""Audit: the records of a profile, and the attempts among them."""
+"""Audit: the records of a profile."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from keyrelay.services.naming import whole_id
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
-from keyrelay.stores.refusals import NotFound
-
-ATTEMPT = "attempt"  # the kind of an attempt's record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +30,3 @@ class AuditReading:
         """Return the record whose id begins so. Raises NotFound, AmbiguousBeginning."""
         id_ = await whole_id(self.trail.beginning, profile, given)
         return await self.trail.get(profile, id_)
-
-    async def attempt(self, profile: str, given: str) -> TrailEntry:
-        """Return the record of the attempt. Raises as `record`, for others too."""
-        entry = await self.record(profile, given)
-        if entry.document.get("kind") != ATTEMPT:
-            raise NotFound(ATTEMPT, entry.id)
-        return entry

@@ -7,8 +7,9 @@ from keyrelay.model.backlog import QueueStatus
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Backlog
-from keyrelay.services.audit import ATTEMPT, AuditReading
+from keyrelay.services.audit import AuditReading
 from keyrelay.services.naming import find_trigger
+from keyrelay.stores.audit.projection import ATTEMPT
 from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
 from keyrelay.stores.dead_letters import DeadLetterStore, StoredLetter
 from keyrelay.stores.refusals import NotFound

@@ -3,7 +3,7 @@
 Every process that opens a database looks for the row of its installation, so that row
 is written last. Until then a copy may be interrupted at any moment, and continues when
 it is started again: audit records are only ever added, and continue where each chain
-had got to; everything else is small, and is copied again.
+had got to; everything else is copied again.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.world import World
+from keyrelay.stores.schema.attempt_tables import ATTEMPT_TABLES
 from keyrelay.stores.schema.job_tables import job_results, jobs
 from keyrelay.stores.schema.tables import (
     audit_chains,
@@ -41,11 +42,11 @@ CHUNK = 1000  # rows in one transaction of the target
 # Copied in ways of their own, or, workers and what they know, not at all: none works
 # on the copy.
 _APART = (installation, workers, pauses, audit_chains, audit_records)
-# Those that refer to others behind them: a job goes on in the copy.
-_JOBS = (jobs, job_results)
+# Those of jobs refer to others: a job goes on in the copy.
+_LAST = (*ATTEMPT_TABLES, jobs, job_results)
 _WHOLE = [
-    *(each for each in metadata.sorted_tables if each not in (*_APART, *_JOBS)),
-    *_JOBS,
+    *(each for each in metadata.sorted_tables if each not in (*_APART, *_LAST)),
+    *_LAST,
 ]
 _ALL = (*_WHOLE, audit_chains, audit_records)
 

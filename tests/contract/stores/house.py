@@ -13,6 +13,7 @@ from keyrelay.model.ids import new_id
 from keyrelay.model.policy.policy import Denial, Permit, decide
 from keyrelay.model.secret import Secret
 from keyrelay.model.world import World
+from keyrelay.stores.attempts import AttemptStore
 from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
@@ -72,6 +73,9 @@ FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 # Undoes the migrations from that on which gave each profile an index.
 BEFORE_THE_INDEX = (
+    "DROP TABLE attempts",
+    "DROP TABLE attempt_counts",
+    "DROP TABLE last_times",
     *[
         f"DROP INDEX {index.name}"
         for table in (secrets, actions, policies, tags)
@@ -167,6 +171,10 @@ class House:
         return DeadLetterStore(database=self.database, journal=self.journal)
 
     @property
+    def attempts(self) -> AttemptStore:
+        return AttemptStore(database=self.database)
+
+    @property
     def jobs(self) -> JobRecords:
         return JobRecords(journal=self.journal)
 
@@ -186,10 +194,13 @@ class House:
 
     async def refuse_records(self) -> None:
         """Have the database refuse every further record as if it were full."""
+        await self.refuse_rows("audit_records")
+
+    async def refuse_rows(self, table: str) -> None:
         await self.break_in(
-            "ALTER TABLE audit_records ADD CONSTRAINT full_disk CHECK (false) NOT VALID"
+            f"ALTER TABLE {table} ADD CONSTRAINT full_disk CHECK (false) NOT VALID"
             if self.database.is_shared
-            else "CREATE TRIGGER refuse BEFORE INSERT ON audit_records"
+            else f"CREATE TRIGGER refuse BEFORE INSERT ON {table}"
             " BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
 

@@ -22,6 +22,7 @@ from keyrelay.model.outcome import (
     Delivered,
     Fault,
     Outcome,
+    ReasonClass,
     Rejected,
     Uncertain,
 )
@@ -398,7 +399,9 @@ async def test_a_secret_that_does_not_open_is_reported_and_nothing_is_sent(
     report = await bench.attempt()
 
     assert report.outcome == Rejected(
-        "secret key-5 does not open: tampered", Fault.SYSTEM
+        "secret key-5 does not open: tampered",
+        Fault.SYSTEM,
+        why=ReasonClass.UNSEALABLE,
     )
     assert report.evidence.secret == MAIL_SECRET
     assert bench.mail.sent == []

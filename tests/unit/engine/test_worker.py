@@ -10,7 +10,14 @@ from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import AttemptIdentity, Report
 from keyrelay.model.dead_letter import DeadLetter
-from keyrelay.model.outcome import Deferred, Delivered, Fault, Rejected, Uncertain
+from keyrelay.model.outcome import (
+    Deferred,
+    Delivered,
+    Fault,
+    ReasonClass,
+    Rejected,
+    Uncertain,
+)
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Schedule, Settlement, TryAgain
 from keyrelay.model.trigger import Lifetime
@@ -368,7 +375,8 @@ async def test_a_bug_in_an_attempt_is_an_uncertain_outcome() -> None:
     await harness.run()
 
     outcomes = [record.report.outcome for record in harness.audit.records]
-    assert outcomes == [Uncertain("internal error: TypeError")] * 2
+    bug = Uncertain("internal error: TypeError", why=ReasonClass.INTERNAL)
+    assert outcomes == [bug] * 2
     assert harness.settlements() == [TryAgain(after=2.5 * SECOND)] * 2
 
 

@@ -104,6 +104,7 @@ def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
         "repeats": True,
         "started_at": "2030-01-01T12:00:00.000000Z",
         "outcome": "delivered",
+        "reason_class": "delivered",
         "receipt": "250 taken",
         "settlement": "done",
         "channel": "email-smtp",

@@ -2,7 +2,10 @@
 
 import pytest
 
-from keyrelay.services.audit import ATTEMPT, AuditReading
+from keyrelay.services.attempts import AttemptReading
+from keyrelay.services.audit import AuditReading
+from keyrelay.stores.attempts import AttemptQuery
+from keyrelay.stores.audit.projection import ATTEMPT
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.house import House
@@ -35,8 +38,26 @@ async def test_a_record_of_another_kind_is_no_attempt(house: House) -> None:
     [change] = [e async for e in reading.records(PROFILE, AuditQuery(kind="change"), 1)]
     [record] = [e async for e in reading.records(PROFILE, ATTEMPTS)]
 
-    found = await reading.attempt(PROFILE, record.id)
+    attempts = AttemptReading(attempts=house.attempts, trail=house.trail)
+
+    found = await attempts.record(PROFILE, record.id)
 
     assert found == record
     with pytest.raises(NotFound):
-        await reading.attempt(PROFILE, change.id)
+        await attempts.record(PROFILE, change.id)
+
+
+async def test_attempts_of_several_pages_are_each_read_once(house: House) -> None:
+    await house.audit_log.keep_records([attempt(f"t{n}") for n in range(1001)])
+    reading = AttemptReading(attempts=house.attempts, trail=house.trail)
+    every = AttemptQuery(amount=1)
+
+    records = [entry async for entry in reading.records(PROFILE, every)]
+    some = [entry async for entry in reading.records(PROFILE, every, 600)]
+    others = [entry async for entry in reading.records(OTHER_PROFILE, every)]
+
+    assert sorted(str(entry.document["trigger"]) for entry in records) == sorted(
+        f"t{n}" for n in range(1001)
+    )
+    assert some == records[:600]
+    assert others == []

@@ -25,6 +25,7 @@ from keyrelay.model.outcome import (
     Fault,
     Outcome,
     Part,
+    ReasonClass,
     Rejected,
     Uncertain,
 )
@@ -120,9 +121,10 @@ def _permanent(
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
     too_big = reply.code == 552 and status == _NO_STATUS
     if status in _TOO_BIG or (too_big and not _is_full(reply, status, phase)):
-        return Rejected(reason, Fault.TRIGGER)
+        return Rejected(reason, Fault.TRIGGER, why=ReasonClass.REFUSED)
     understood = reply.code not in _NOT_UNDERSTOOD
-    return Rejected(reason, Fault.DEFINITION if understood else Fault.SYSTEM)
+    fault = Fault.DEFINITION if understood else Fault.SYSTEM
+    return Rejected(reason, fault, why=ReasonClass.REFUSED)
 
 
 def _blame(reply: SmtpReply, phase: Phase, subject: str) -> Blame:

@@ -8,7 +8,15 @@ import re
 from datetime import timedelta
 
 from keyrelay.dispatchers.sqs.reply import Refusal
-from keyrelay.model.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import (
+    Blame,
+    Deferred,
+    Fault,
+    Outcome,
+    ReasonClass,
+    Rejected,
+    Uncertain,
+)
 
 _THROTTLE_PAUSE = timedelta(seconds=2)  # where a throttling peer names no time
 
@@ -84,9 +92,9 @@ def classify(refusal: Refusal) -> Outcome:
     if code in _CREDENTIAL or refusal.status in (401, 403):
         return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
     if code in _DEFINITION:
-        return Rejected(reason, Fault.DEFINITION)
+        return Rejected(reason, Fault.DEFINITION, why=ReasonClass.REFUSED)
     if refusal.by_sender:
-        return Rejected(reason, Fault.TRIGGER)
+        return Rejected(reason, Fault.TRIGGER, why=ReasonClass.REFUSED)
     return _failed(refusal)
 
 

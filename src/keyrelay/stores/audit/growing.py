@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit_document import Document
 from keyrelay.stores.audit.chain import ChainHead, Mac, Opening, advance, start
+from keyrelay.stores.audit.projection import project
 from keyrelay.stores.audit.rows import AuditRow, add_rows, text_of
 from keyrelay.stores.schema.tables import audit_chains
 from keyrelay.stores.unreadable import AnyRow, Slice, UnreadableRow, read_rows
@@ -35,6 +36,7 @@ async def append(
         head = advance(mac, head, text)
         rows.append(AuditRow(head=head, document=document, text=text))
     await add_rows(connection, rows)
+    await project(connection, head.chain, documents)
     await connection.execute(
         update(audit_chains)
         .where(audit_chains.c.id == head.chain)

@@ -33,7 +33,13 @@ from keyrelay.stores.integrity import check_seals
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import audit_records, profiles
-from keyrelay.stores.unreadable import ONE, AnyRow, Slice, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import (
+    AnyRow,
+    Slice,
+    UnreadableRow,
+    read_all,
+    read_rows,
+)
 from keyrelay.vault.vault import Vault
 
 _RECORDS = audit_records.c
@@ -79,14 +85,19 @@ class AuditTrail:
 
     async def get(self, profile: str, id_: str) -> TrailEntry:
         """Return the record, or raise NotFound."""
+        for entry in await self.read(profile, [id_]):
+            return entry
+        raise NotFound("audit record", id_)
+
+    async def read(self, profile: str, ids: Sequence[str]) -> Sequence[TrailEntry]:
+        """Return the records of these ids that are there, in the order of the ids."""
         wanted = select(audit_records).where(
-            _RECORDS.profile == profile, _RECORDS.id == id_
+            _RECORDS.profile == profile, _RECORDS.id.in_(ids)
         )
         async with self.database.reading() as connection:
-            found = await read_rows(connection, wanted, ONE, _entry)
-        for entry in found:
-            return _told(entry)
-        raise NotFound("audit record", id_)
+            found = await read_all(connection, wanted, {}, _entry)
+        by_id = {entry.id: entry for entry in map(_told, found)}
+        return [by_id[id_] for id_ in ids if id_ in by_id]
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """Return the ids of records that begin so, sorted."""

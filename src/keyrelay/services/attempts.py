@@ -1,0 +1,46 @@
+"""Attempts: those of a profile that match, each with its record."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from keyrelay.services.audit import AuditReading
+from keyrelay.services.paging import PAGE
+from keyrelay.stores.attempts import AttemptQuery, AttemptStore
+from keyrelay.stores.audit.projection import ATTEMPT
+from keyrelay.stores.audit.trail import AuditTrail, TrailEntry
+from keyrelay.stores.refusals import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptReading:
+    """Each method raises Unavailable."""
+
+    attempts: AttemptStore
+    trail: AuditTrail
+
+    async def records(
+        self, profile: str, query: AttemptQuery, limit: int | None = None
+    ) -> AsyncIterator[TrailEntry]:
+        """Yield the attempts' records, newest first; the query's amount is ignored."""
+        left, after = limit, query.after
+        while left is None or left > 0:
+            amount = PAGE if left is None else min(PAGE, left)
+            asked = replace(query, after=after, amount=amount)
+            page = await self.attempts.list(profile, asked)
+            records = await self.trail.read(profile, [one.id for one in page.attempts])
+            for record in records:
+                yield record
+            if page.after is None:
+                return
+            left = left and left - len(records)
+            after = page.after
+
+    async def record(self, profile: str, given: str) -> TrailEntry:
+        """Return the record of the attempt whose id begins so.
+
+        Raises as AuditReading.record, for what is no attempt too.
+        """
+        entry = await AuditReading(trail=self.trail).record(profile, given)
+        if entry.document.get("kind") != ATTEMPT:
+            raise NotFound(ATTEMPT, entry.id)
+        return entry
