@@ -23,6 +23,7 @@ from keyrelay.ports import Unavailable
 
 PATIENCE = 20.0  # seconds until a test is given up
 LARGE = 64 << 20
+WHOLE = 16 << 20
 OFTEN = 1_000_000
 
 
@@ -69,6 +70,10 @@ class Application:
                 return
             case "/large":
                 await self._send_large(send)
+                return
+            case "/whole":
+                await send({"type": "http.response.start", "status": 200})
+                await send(_part(bytes(WHOLE), more=False))
                 return
             case "/events":
                 await self._stream(receive, send)

@@ -16,6 +16,7 @@ from keyrelay.api.listening import Listening
 from keyrelay.network.egress import parse_networks
 from tests.contract.border_peer import (
     OFTEN,
+    WHOLE,
     Serving,
     answer,
     answers,
@@ -542,6 +543,23 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off() -> None:
 
         assert api.application.left.acquire(timeout=10)
         assert len(rest(client)) < 64 << 20
+
+
+@pytest.mark.parametrize("end", ["keep-alive", "close"])
+def test_a_client_may_read_its_answer_slowly(end: str) -> None:
+    limits = ConnectionLimits(stalled=SOON, lingering=SOON, idle=SOON)
+    with (
+        serving(listening(connections=limits)) as api,
+        api.connect() as client,
+        api.connect() as silent,
+    ):
+        client.sendall(get("/whole", f"Connection: {end}"))
+
+        read = 0
+        while part := client.recv(WHOLE // 64):
+            read += len(part)
+            is_quiet(silent, 0.02)
+    assert read > WHOLE
 
 
 def test_one_address_may_have_so_many_connections() -> None:

@@ -63,7 +63,7 @@ class Handshake(asyncio.Protocol):
                     plain,
                     ssl=self.context,
                     ssl_handshake_timeout=limits.head.within.total_seconds(),
-                    ssl_shutdown_timeout=limits.connections.lingering.total_seconds(),
+                    ssl_shutdown_timeout=limits.connections.stalled.total_seconds(),
                 )
                 is_done = True
         finally:

@@ -55,8 +55,8 @@ class BodyLimits:
 class ConnectionLimits:
     """`per_address` counts those from one address; of IPv6, from one /64.
 
-    `idle` is how long one is kept without a request, `stalled` how long the client
-    may read nothing of an answer, `lingering` how long a refusal is left to be read.
+    `idle` is how long one is kept without a request, `lingering` how long a refusal is
+    left to be read. In each `stalled` a client reads `BodyLimits.least` of an answer.
     `pipelined` is how many requests of one connection may wait for their turn.
     """
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -112,8 +113,7 @@ class Border(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.requests.inner.pause_writing()
-        limits = self.crossing.limits.connections
-        self.unread.set(limits.stalled, self.transport.abort)
+        self._watch_reading()
 
     def resume_writing(self) -> None:
         self.unread.stop()
@@ -187,18 +187,38 @@ class Border(asyncio.Protocol):
         assert self.admission is not None
         self.admission.work()
         self.admission.wait(self.transport.abort)
-        limits = self.crossing.limits.connections
-        self.limit.set(limits.lingering, self.transport.abort)
+        self._cut_soon()
 
     def _make_room(self) -> None:
         self.refusal = FULL
         headers = self.crossing.state.default_headers
         if self.requests.stage is Stage.HEAD and not self.transport.is_closing():
             self.transport.write(FULL.encoded(headers))
-        self._close()
+        self.transport.close()
+        self._cut_soon()
 
     def _close(self) -> None:
-        """Close once what was written has gone out, which a client may delay."""
+        """Close once what was written has gone out."""
+        unread = self.transport.get_write_buffer_size()
         self.transport.close()
+        if unread:
+            self._watch_reading()
+        else:
+            self._cut_soon()  # TLS waits for its peer's farewell
+
+    def _cut_soon(self) -> None:
         limits = self.crossing.limits.connections
         self.limit.set(limits.lingering, self.transport.abort)
+
+    def _watch_reading(self) -> None:
+        before = self.transport.get_write_buffer_size()
+        stalled = self.crossing.limits.connections.stalled
+        self.unread.set(stalled, partial(self._cut_unless_read, before))
+
+    def _cut_unless_read(self, before: int) -> None:
+        """Cut off a client that has read little, not one whose line is slow."""
+        read = before - self.transport.get_write_buffer_size()
+        if read < self.crossing.limits.body.least:
+            self.transport.abort()
+        else:
+            self._watch_reading()
