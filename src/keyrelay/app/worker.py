@@ -22,11 +22,12 @@ from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
-from keyrelay.ports import Backlog, Dispatcher, TriggerQueue
-from keyrelay.stores.audit.log import GroupedAuditLog, group_commits
+from keyrelay.ports import AuditLog, Backlog, Dispatcher, TriggerQueue
+from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.burials import GroupedDeadLetters, group_burials
 from keyrelay.stores.claims.heartbeat import announced
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
+from keyrelay.stores.last_times import NotingAuditLog, open_noted_times
 from keyrelay.stores.pauses import worker_pauses
 from keyrelay.stores.restoring import require_current
 
@@ -71,8 +72,7 @@ async def open_worker(
         queue = await opened.enter_async_context(open_inbox(settings, store, work))
         await opened.enter_async_context(_announced(settings, store))
         # Closed before the queue and the database are: no commit is left to itself.
-        audit = group_commits(store.audit_log)
-        opened.push_async_callback(audit.batch.close)
+        audit = await opened.enter_async_context(_recording(store))
         dead_letters = group_burials(store.dead_letters)
         opened.push_async_callback(dead_letters.batch.close)
         parts = _Parts(
@@ -93,6 +93,17 @@ async def _require_current(settings: Settings, store: Store) -> None:
 
 
 @asynccontextmanager
+async def _recording(store: Store) -> AsyncIterator[AuditLog]:
+    """Give the audit log of attempts, which notes when actions were triggered."""
+    async with open_noted_times(store.database, store.audit_log.world) as times:
+        records = group_commits(store.audit_log)
+        try:
+            yield NotingAuditLog(behind=records, times=times)
+        finally:
+            await records.batch.close()
+
+
+@asynccontextmanager
 async def _announced(settings: Settings, store: Store) -> AsyncIterator[None]:
     """Let `keyrelay copy` see a worker that makes no claims."""
     if settings.is_log and settings.deduplication_hours:
@@ -109,7 +120,7 @@ class _Parts:
 
     store: Store
     queue: TriggerQueue
-    audit: GroupedAuditLog
+    audit: AuditLog
     dead_letters: GroupedDeadLetters
     pauses: PauseSharing
     resumed: asyncio.Queue[str]

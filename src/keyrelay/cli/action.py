@@ -1,6 +1,6 @@
 """`keyrelay action`: what a trigger can ask for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -10,13 +10,15 @@ from keyrelay.app.channels import action_rules
 from keyrelay.cli.columns import actions, instant, own_id, text, word
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
+from keyrelay.cli.output import date
 from keyrelay.cli.pagination import list_all
-from keyrelay.cli.session import settings_of
+from keyrelay.cli.session import Session, settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.services.definition_entries import ABSENT
 from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.last_times import LastTimes
 
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="What triggers can ask for."
@@ -31,11 +33,20 @@ def _remarks(ctx: typer.Context, stored: StoredDocument) -> Sequence[str]:
     return rules.parse(stored.document, stored.id, "").instruction.remarks
 
 
+async def _last_times(
+    session: Session, ids: Sequence[str]
+) -> Mapping[str, Mapping[str, object]]:
+    times = LastTimes(database=session.store.database)
+    last = await times.read(session.profile.id, Noun.ACTION, ids)
+    return {id_: {"last_triggered": date(last.get(id_))} for id_ in ids}
+
+
 _actions = Documents(
     store=lambda session: session.store.definitions.actions,
     absent=ABSENT[Noun.ACTION],
     unique=True,
     remarks=_remarks,
+    beside=_last_times,
 )
 
 

@@ -1,6 +1,6 @@
 """Documents: commands of actions and policies, which are stored as they were sent."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic
 
@@ -33,32 +33,44 @@ WholeFile = Annotated[
 ]
 
 
+Answered = tuple[StoredDocument, Document]
+
+
 def _none(_: typer.Context, __: StoredDocument) -> Sequence[str]:
     return ()
+
+
+async def _nothing(_: Session, __: Sequence[str]) -> Mapping[str, Document]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Documents(Generic[D]):
     """`absent` holds the values of fields that a document leaves out.
 
-    `unique`: no two have the same name, so that a name always finds one.
+    `unique`: no two have the same name, so that a name always finds one. `beside`
+    returns further fields of definitions, by their ids, that are shown and listed.
     """
 
     store: Callable[[Session], DocumentStore[D]]
     absent: Document
     unique: bool = False
     remarks: Callable[[typer.Context, StoredDocument], Sequence[str]] = _none
+    beside: Callable[[Session, Sequence[str]], Awaitable[Mapping[str, Document]]] = (
+        _nothing
+    )
 
     def create(self, ctx: typer.Context, file: str, *, as_json: bool) -> None:
         document = read_document(file)
 
-        async def work(session: Session) -> StoredDocument:
+        async def work(session: Session) -> Answered:
             store = self.store(session)
-            return await store.create(
+            stored = await store.create(
                 session.profile.id, document, session.actor, unique=self.unique
             )
+            return stored, await self._shown(session, stored)
 
-        self._answer(ctx, perform(ctx, work), as_json=as_json)
+        self._answer(ctx, *perform(ctx, work), as_json=as_json)
 
     def edit(
         self, ctx: typer.Context, name: str, changes: Document, *, as_json: bool
@@ -66,24 +78,25 @@ class Documents(Generic[D]):
         if not changes:
             raise WrongUsage("say what to change, with --file or a switch; see --help")
 
-        async def work(session: Session) -> StoredDocument:
+        async def work(session: Session) -> Answered:
             store = self.store(session)
             id_ = id_of(await find_definition(store, session.profile.id, name))
-            return await store.edit(
+            stored = await store.edit(
                 session.profile.id, id_, changes, session.actor, unique=self.unique
             )
+            return stored, await self._shown(session, stored)
 
-        self._answer(ctx, perform(ctx, work), as_json=as_json)
+        self._answer(ctx, *perform(ctx, work), as_json=as_json)
 
     def show(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
-        async def work(session: Session) -> AnyStored:
-            return await find_definition(self.store(session), session.profile.id, name)
+        async def work(session: Session) -> Document:
+            store = self.store(session)
+            found = await find_definition(store, session.profile.id, name)
+            if isinstance(found, UnreadableRow):
+                return unreadable_document(found)
+            return await self._shown(session, found)
 
-        match perform(ctx, work):
-            case UnreadableRow() as row:
-                show(unreadable_document(row), as_json=as_json)
-            case stored:
-                show(self.document(stored), as_json=as_json)
+        show(perform(ctx, work), as_json=as_json)
 
     def delete(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
         async def work(session: Session) -> str:
@@ -98,16 +111,21 @@ class Documents(Generic[D]):
         tags = parse_tag_options(tag or ())
 
         async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
+            beside = dict[str, Document]()
+
             async def fetch(page: int, amount: int) -> Sequence[AnyStored]:
                 listing = Listing(page=page, amount=amount, name=name, tags=tags)
-                return await self.store(session).list(session.profile.id, listing)
+                found = await self.store(session).list(session.profile.id, listing)
+                beside.update(await self.beside(session, [*map(id_of, found)]))
+                return found
 
             async for stored in read_pages(fetch, id_of, limit):
                 match stored:
                     case UnreadableRow():
                         yield unreadable_line(stored, "name")
                     case _:
-                        yield self.document(stored)
+                        more = beside.get(stored.id, {})
+                        yield {**self.document(stored), **more}
 
         return rows
 
@@ -120,13 +138,22 @@ class Documents(Generic[D]):
             "updated_at": date(stored.updated_at),
         }
 
+    async def _shown(self, session: Session, stored: StoredDocument) -> Document:
+        beside = await self.beside(session, [stored.id])
+        return {**self.document(stored), **beside.get(stored.id, {})}
+
     def _answer(
-        self, ctx: typer.Context, stored: StoredDocument, *, as_json: bool
+        self,
+        ctx: typer.Context,
+        stored: StoredDocument,
+        shown: Document,
+        *,
+        as_json: bool,
     ) -> None:
         for remark in self.remarks(ctx, stored):
             say(remark)
         if as_json:
-            put_document(self.document(stored))
+            put_document(shown)
         else:
             put(stored.id)
 

@@ -159,7 +159,27 @@ def test_an_action_is_shown_as_it_was_sent(keyrelay: Keyrelay) -> None:
         "id": created["id"],
         "active": True,
         "lock": False,
+        "last_triggered": "never",
     }
+
+
+def test_when_an_action_was_last_triggered_is_shown_and_listed_and_moves(
+    keyrelay: Keyrelay,
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    keyrelay("action", "edit", "tell", "--lock")
+    listed = keyrelay("action", "list", "--json").documents
+    seen = [str(listed[0]["last_triggered"])]
+
+    for trigger in ("t1", "t2"):
+        keyrelay("trigger", "publish", "--action", "tell", "--id", trigger)
+        keyrelay("worker", "--drain")
+        shown = keyrelay("action", "show", "tell", "--json").document
+        assert keyrelay("action", "list", "--json").documents == [shown]
+        seen.append(str(shown["last_triggered"]))
+
+    assert seen[0] == "never"
+    assert "2" < seen[1] < seen[2] < "3"
 
 
 def test_a_trigger_of_a_locked_action_is_shown_and_counted_as_locked(
