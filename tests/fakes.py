@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from keyrelay.concurrency.batching import together
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.engine.breaker import Breaker
@@ -263,6 +264,9 @@ class SlowInbox:
         self.most = max(self.most, len(self.asked))
         self.arrived.set()
         return await answer
+
+    async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        return await together(self.accept, triggers)
 
     async def redrive(self, _: DeadLetter) -> bool:
         raise NotImplementedError

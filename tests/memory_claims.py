@@ -1,4 +1,4 @@
-"""Claims in memory: the promises of ports.Claims in few words."""
+"""Claims in memory: the promises of claiming.Claims in few words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,10 +19,12 @@ from keyrelay.model.claim import (
     judge,
 )
 from keyrelay.model.ids import Beginnings
+from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 
 STATES = {
+    ClaimStatus.ACCEPTED: TriggerState.WAITING,
     ClaimStatus.CLAIMED: TriggerState.LEASED,
     ClaimStatus.PARKED: TriggerState.WAITING,
     ClaimStatus.HELD: TriggerState.HELD,
@@ -103,6 +105,21 @@ class MemoryClaims:
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         self._be_there()
         return frozenset(ids) & {id_ for _, id_ in self.book.entries}
+
+    async def are_new(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        self._be_there()
+        return [(each.profile, each.id) not in self.book.entries for each in triggers]
+
+    async def accept(self, triggers: Sequence[Trigger]) -> None:
+        self._be_there()
+        for each in triggers:
+            entry = Entry(
+                arrival=Arrival(profile=each.profile, id=each.id),
+                status=ClaimStatus.ACCEPTED,
+                owner=self,
+                claimed_at=self.world.now(),
+            )
+            self.book.entries.setdefault((each.profile, each.id), entry)
 
     def claim_one(self, arrival: Arrival) -> Judgement:
         place = (arrival.profile, arrival.id)

@@ -130,6 +130,9 @@ class MemoryQueue:
         now, trigger = self.world.now(), trigger.under(await self.revision())
         return self._put(Row(trigger=trigger, due=now, accepted_at=now))
 
+    async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        return [await self.accept(each) for each in triggers]
+
     async def redrive(self, letter: DeadLetter) -> bool:
         self._forget()
         trigger = letter.redriven(self.world.now()).under(await self.revision())
@@ -177,6 +180,9 @@ class MemoryQueue:
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         ids = sorted(id_ for of, id_ in self.storage.rows if of == profile)
         return [i for i in ids if i.startswith(tuple(sought.texts))][: sought.most]
+
+    async def unread(self) -> int:
+        return 0
 
     async def depth(self) -> Depth:
         now = self.world.now()

@@ -18,7 +18,6 @@ from keyrelay.model.backlog import (
     ReadingLosses,
 )
 from keyrelay.model.catalog import Catalog
-from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.intervention import Interventions
@@ -53,8 +52,15 @@ class Inbox(Protocol):
         """Return True once the trigger is durable; False if it is known already.
 
         A trigger is known if its (profile, id) was accepted in the last seven days. A
-        log cannot tell at once: it returns True, and the worker passes over the trigger
-        later. Raises Unavailable; then the trigger may or may not have been kept.
+        log knows those of hours that are set, and of the same trigger twice at once by
+        two processes it returns True for both; one is attempted. Raises Unavailable;
+        then the trigger may or may not have been kept.
+        """
+
+    async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        """Accept triggers together; return what `accept` does for each, in order.
+
+        Raises Unavailable; then any of them may or may not have been kept.
         """
 
     async def redrive(self, letter: DeadLetter) -> bool:
@@ -139,54 +145,15 @@ class Backlog(Protocol):
     async def lags(self) -> Sequence[Lag]:
         """Return how many triggers wait for this process, topic by topic."""
 
+    async def unread(self) -> int:
+        """Return how many records of a log are not settled, whosever they are."""
+
 
 class TriggerQueue(Inbox, Queue, Waker, Backlog, Interventions, Protocol):
     """A whole queue: both ends, its waker, its backlog, and what people change."""
 
     async def unsettled(self) -> Sequence[PartitionBacklog]:
         """Return what a log has where anything is left, whosever it is."""
-
-
-class Claims(Protocol):
-    """Claims of triggers, written before the attempt, so that a crash leaves a trace.
-
-    What is written is durable on return. Each method raises Unavailable.
-    """
-
-    async def claim(self, arrivals: Sequence[Arrival]) -> Sequence[Judgement]:
-        """Claim, in one statement, every arrival for which `claim.judge` returns Go.
-
-        Return one judgement for each arrival, in order. No trigger may be among them
-        twice, and none that this process attempts at this moment.
-        """
-
-    async def end(self, endings: Sequence[Ending]) -> Sequence[bool]:
-        """End claims; return for each whether it was still this process's.
-
-        One that was not is left as it is.
-        """
-
-    async def still_held(self, claimed: Arrival, since: datetime) -> bool:
-        """Tell whether a claim made at `since` or later is still this process's.
-
-        It costs nothing while this process was never taken for dead since then.
-        """
-
-
-class ClaimStates(Protocol):
-    """What commands read of claims. Each raises Unavailable."""
-
-    async def state(self, profile: str, id_: str) -> ClaimState | None:
-        """Return what is known of a trigger; None if nothing is."""
-
-    async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        """Return the same for people, with times; None if nothing is known."""
-
-    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
-        """Return the ids of claimed triggers that begin so, sorted."""
-
-    async def known(self, ids: Sequence[str]) -> frozenset[str]:
-        """Return those of these ids that a trigger of any profile is known by."""
 
 
 class Definitions(Protocol):

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from keyrelay.databases.opening import open_database
 from keyrelay.model.claim import Arrival, ClaimStatus, Ending, Go
+from keyrelay.model.claiming import Claims
 from keyrelay.model.world import real_world
-from keyrelay.ports import Claims
 from keyrelay.stores.claims.claims import ClaimOptions, open_claims
 from keyrelay.stores.schema.migrations import migrate
 from tests.bench.kafka.stage import installed

@@ -19,8 +19,13 @@ from keyrelay.ports import Lease
 from keyrelay.sources.kafka.connecting.address import Address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
-from keyrelay.sources.kafka.options import Intervals, KafkaOptions, TopicOwner
-from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
+from keyrelay.sources.kafka.options import (
+    ClaimAccess,
+    Intervals,
+    KafkaOptions,
+    TopicOwner,
+)
+from keyrelay.sources.kafka.queue import KafkaQueue, open_queue
 from keyrelay.sources.kafka.topics.names import Topics
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.memory_claims import Book, MemoryClaims

@@ -21,8 +21,8 @@ from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World, real_world
 from keyrelay.ports import Lease
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
-from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner, Window
-from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
+from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions, TopicOwner, Window
+from keyrelay.sources.kafka.queue import KafkaQueue, open_queue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.kafka_logs import INTERVALS, Log, create, without_topics
 from tests.contract.queues import (
@@ -118,6 +118,9 @@ class FencedQueue:
 
     async def accept(self, trigger: Trigger) -> bool:
         return await self.queue.accept(trigger)
+
+    async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        return await self.queue.accept_all(triggers)
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         return await self.queue.beginning(profile, sought)

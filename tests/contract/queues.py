@@ -36,10 +36,7 @@ _REDRIVE = "whether it waits in the log is known only once it is taken from ther
 # The promises that a queue in Kafka does not keep: the test of each, and why. Each test
 # still runs over Kafka, and has to fail.
 KAFKA_EXCEPTIONS: Mapping[str, str] = {
-    "test_a_known_trigger_is_refused": _ACCEPT,
-    "test_of_the_same_trigger_twice_at_once_one_is_new": _ACCEPT,
     "test_a_settled_trigger_is_known_for_seven_days": _ACCEPT,
-    "test_a_waiting_trigger_is_known_however_long_it_waits": _ACCEPT,
     "test_a_trigger_is_not_redriven_while_it_waits": _REDRIVE,
     "test_a_lease_that_its_lane_let_go_of_goes_back": (
         "a claim ends with its worker: a lane that dies takes the worker with it"

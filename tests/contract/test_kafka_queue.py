@@ -1,7 +1,8 @@
 """The queue in Kafka: what becomes of a trigger on its way through the topics."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,10 +10,14 @@ import pytest
 from keyrelay.model.backlog import TriggerState
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
+from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.options import Window
+from keyrelay.sources.kafka.options import ClaimAccess, TopicOwner, Window
+from keyrelay.sources.kafka.queue import open_queue
+from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.kafka_logs import OPTIONS, Log, Member, a_log, said
 from tests.contract.queues import BURY, letter, trigger
+from tests.memory_claims import MemoryClaims
 from tests.samples import DAY, MAIL_SECRET, PROFILE
 from tests.services.kafka import Kafka
 
@@ -32,6 +37,72 @@ async def log(kafka: Kafka) -> Log:
 
 async def settle_next(member: Member, settlement: Settlement) -> None:
     await (await member.lease()).settle(settlement)
+
+
+# Accepting
+
+
+async def test_what_was_accepted_is_known_before_any_worker_reads_it(log: Log) -> None:
+    async with log.member() as member:
+        assert await member.queue.accept(trigger())
+
+        status = await member.queue.status(PROFILE, "t1")
+        assert status is not None
+        assert status.state is TriggerState.WAITING
+        again = [trigger(), trigger("t2"), trigger("t2")]
+        assert await member.queue.accept_all(again) == [False, True, False]
+        assert await member.queue.unread() == 2
+    assert len(await log.read(log.topics.main)) == 2
+
+
+async def test_of_two_processes_that_accept_the_same_at_once_one_has_it_attempted(
+    log: Log,
+) -> None:
+    async with log.member(DRAIN) as one, log.member(DRAIN) as two:
+        await asyncio.gather(*(each.queue.accept(trigger()) for each in (one, two)))
+
+        await settle_next(one, Done())
+        assert await one.queue.lease(asyncio.Event()) is None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class CutShort(MemoryClaims):
+    """Claims of a process that ends after the broker has acknowledged a record."""
+
+    async def accept(self, _: Sequence[Trigger]) -> None:
+        raise Unavailable("the process has ended")
+
+
+async def test_a_crash_before_the_claim_is_mended_by_the_worker_that_reads_the_record(
+    log: Log,
+) -> None:
+    cut = CutShort(world=log.clock.world(), book=log.book)
+    access = ClaimAccess(claims=cut, states=cut, people=Unclaimed())
+    owner = TopicOwner(profile=PROFILE)
+    opened = open_queue(log.clients, access, log.clock.world(), OPTIONS, owner)
+    async with opened as publishing:
+        assert await publishing.accept(trigger())
+        assert await publishing.status(PROFILE, "t1") is None
+
+    async with log.member() as member:
+        lease = await member.lease()
+        assert (lease.trigger, lease.number) == (trigger(), 1)
+        assert not await member.queue.accept(trigger())
+        await lease.settle(Done())
+        assert not await member.queue.accept(trigger())
+    assert len(await log.read(log.topics.main)) == 1
+
+
+async def test_what_its_topic_does_not_take_is_not_known(kafka: Kafka) -> None:
+    log = await a_log(kafka, settings={"": {"max.message.bytes": "2000"}})
+    large = replace(trigger("large"), key="k" * 4000)
+    async with log.member() as member:
+        with pytest.raises(Unavailable, match="takes no record of this size"):
+            await member.queue.accept_all([large, large])
+
+        assert await member.queue.status(PROFILE, "large") is None
+        assert await member.queue.accept(trigger())
+        assert (await member.lease()).trigger == trigger()
 
 
 # Settling
@@ -72,14 +143,14 @@ async def test_what_is_to_be_tried_again_is_in_a_retry_topic_until_it_is_due(
     log: Log,
 ) -> None:
     async with log.member() as member:
-        await member.queue.accept(trigger())
         before = log.clock.now()
+        await member.queue.accept(trigger())
         await settle_next(member, AGAIN)
 
         (record,) = await log.read(f"{log.topics.main}.retry.5s")
         headers = dict(said(record))
         due = datetime.fromisoformat(headers.pop("due"))
-        assert before + AGAIN.after <= due <= log.clock.now() + AGAIN.after
+        assert before + AGAIN.after < due <= log.clock.now() + AGAIN.after
         dated = datetime.fromisoformat(headers.pop("dated"))
         assert before <= dated <= log.clock.now()
         assert headers == {
@@ -153,13 +224,12 @@ async def test_a_buried_trigger_is_in_the_dead_letter_topic(log: Log) -> None:
 async def test_a_trigger_that_a_producer_sends_twice_is_attempted_once(
     log: Log,
 ) -> None:
+    await log.write(trigger().encode(), trigger().encode())
     async with log.member(DRAIN) as member:
-        await member.queue.accept(trigger())
-        await member.queue.accept(trigger())
-
         await settle_next(member, Done())
 
         assert await member.queue.lease(asyncio.Event()) is None
+        assert not await member.queue.accept(trigger())
     assert await log.committed() == {log.topics.main: 2}
 
 
@@ -186,7 +256,9 @@ async def test_nothing_is_lent_or_lost_while_the_claims_do_not_answer(log: Log) 
         await member.queue.accept(trigger())
         await settle_next(member, Done())
         member.claims.down = True
-        await member.queue.accept(trigger("t2"))
+        with pytest.raises(Unavailable):
+            await member.queue.accept(trigger("t3"))
+        await log.write(trigger("t2").encode())
         with pytest.raises(Unavailable):
             await member.lease()
         member.claims.down = False

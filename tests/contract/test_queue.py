@@ -207,6 +207,17 @@ async def test_of_the_same_trigger_twice_at_once_one_is_new(queue: OpenQueue) ->
     assert sorted(answers) == [False] * 7 + [True]
 
 
+async def test_of_a_list_each_trigger_is_accepted_once(queue: OpenQueue) -> None:
+    await queue.accept(trigger("t2"))
+
+    new = await queue.accept_all([trigger("t1"), trigger("t2"), trigger("t1")])
+
+    assert new == [True, False, False]
+    assert {(await lease(queue)).trigger.id for _ in range(2)} == {"t1", "t2"}
+    assert await next_due(queue) is None
+    assert await queue.accept_all([]) == []
+
+
 async def test_many_at_once_are_all_accepted(queue: OpenQueue) -> None:
     triggers = [trigger(f"t{number}") for number in range(50)]
 

@@ -160,6 +160,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0010",
         "0011",
         "0012",
+        "0013",
     ]
 
     done = older.run("migrate", "--yes")

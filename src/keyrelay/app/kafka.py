@@ -14,11 +14,12 @@ from keyrelay.ports import TriggerQueue
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
-from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
-from keyrelay.sources.kafka.queue import ClaimAccess, open_queue
-from keyrelay.stores.claims.claims import ClaimOptions, ClaimRecords, open_claims
+from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions, TopicOwner
+from keyrelay.sources.kafka.queue import open_queue
+from keyrelay.stores.claims.claims import ClaimOptions, open_claims
 from keyrelay.stores.claims.heartbeat import is_any_known
 from keyrelay.stores.claims.interventions import ClaimInterventions
+from keyrelay.stores.claims.records import ClaimRecords
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from keyrelay.stores.definitions.loading import revision_now
 from keyrelay.stores.installation import find_profile, read_upgraded_at

@@ -69,6 +69,22 @@ class Batch(Generic[Item, Result]):
         return results
 
 
+async def together(
+    act: Callable[[Item], Awaitable[Result]], items: Sequence[Item]
+) -> Sequence[Result]:
+    """Do the same with all items at once; return the results in their order.
+
+    Raises what one raises, and then nothing is left behind that nothing waits for.
+    """
+    acting = [asyncio.ensure_future(act(each)) for each in items]
+    try:
+        return await asyncio.gather(*acting)
+    finally:
+        for each in acting:
+            each.cancel()
+        await asyncio.gather(*acting, return_exceptions=True)
+
+
 class RunCut(Exception):
     """The run was cancelled; whether its items were processed is not known."""
 

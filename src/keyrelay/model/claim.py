@@ -21,6 +21,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # before any attempt
 class ClaimStatus(StrEnum):
     """The status of a trigger in the table of claims."""
 
+    ACCEPTED = "accepted"  # it stands in the log, and no worker has read it
     CLAIMED = "claimed"  # a worker attempts it, or died while doing so
     PARKED = "parked"  # it waits for its next attempt
     HELD = "held"  # by a person
@@ -158,7 +159,7 @@ def _go(arrival: Arrival) -> Go:
 def _earlier_attempts(state: ClaimState, arrival: Arrival) -> Arrival:
     """Return what is known of the earlier attempts, now that none is under way."""
     known = state.arrival
-    if state.status is ClaimStatus.PARKED:
+    if state.status in (ClaimStatus.ACCEPTED, ClaimStatus.PARKED):
         return known
     if state.owner is Owner.OURS:
         return replace(known, attempts=known.attempts - 1)

@@ -93,8 +93,8 @@ class Interventions(Protocol):
         """Yield the unsettled triggers that match, each once.
 
         `after` is the place of the entry before; empty, there is none. A log knows
-        those that a worker has taken from it. Raises InvalidDefinition for a place that
-        is none.
+        those that one of our faces has accepted or a worker has taken from it. Raises
+        InvalidDefinition for a place that is none.
         """
 
     async def count_unsettled(self, profile: str, most: int) -> int:

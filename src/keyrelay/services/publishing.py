@@ -1,6 +1,5 @@
 """Publishing: triggers put into the queue, each answered once it is durable."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ class Publishing:
         read = [(number, self._read(number, document)) for number, document in part]
         triggers = [each for _, each in read if isinstance(each, Trigger)]
         room = await self.room(len(triggers)) if triggers else 0
-        new = iter(await _accept(self.inbox, triggers[:room]))
+        new = iter(await self.inbox.accept_all(triggers[:room]))
         for number, each in read:
             match each:
                 case NotAccepted():
@@ -115,15 +114,3 @@ class Publishing:
         if self.actions is not None and trigger.action not in self.actions:
             return NotAccepted("its action is none of those that you may publish to")
         return trigger
-
-
-async def _accept(inbox: Inbox, triggers: Sequence[Trigger]) -> Sequence[bool]:
-    """Return which triggers were new, once all are durable."""
-    accepting = [asyncio.create_task(inbox.accept(each)) for each in triggers]
-    try:
-        return await asyncio.gather(*accepting)
-    finally:
-        # After a failure: none is left behind that nothing waits for.
-        for each in accepting:
-            each.cancel()
-        await asyncio.gather(*accepting, return_exceptions=True)

@@ -56,7 +56,7 @@ class Tracking:
         Raises NotFound, if nothing is, AmbiguousBeginning and Unavailable.
 
         The queue forgets a trigger some days after it was settled, the audit trail
-        never. A trigger in Kafka is not known before a worker has taken it.
+        never. What producers write into Kafka is known once a worker has taken it.
         """
         # In this order: a whole id is found at once, among however many others.
         found = await self.find(profile, given)

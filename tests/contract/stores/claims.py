@@ -10,9 +10,9 @@ from typing import Protocol
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay import ports
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import open_database
+from keyrelay.model import claiming
 from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore, open_claims
@@ -30,7 +30,7 @@ FIRST = Arrival(profile=PROFILE, id="t1")
 _EXPIRE = text("UPDATE workers SET alive_until = alive_until - CAST(:by AS interval)")
 
 
-class Claims(ports.Claims, ports.ClaimStates, Protocol):
+class Claims(claiming.Claims, claiming.ClaimStates, Protocol):
     """What a worker writes and reads of claims."""
 
 

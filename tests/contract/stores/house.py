@@ -87,6 +87,8 @@ BEFORE_THE_INDEX = (
     "DROP TABLE jobs",
     "DROP TABLE tokens",
     "DROP TABLE pauses",
+    "DROP INDEX ix_claims_unsettled",
+    "ALTER TABLE claims DROP COLUMN action",
     "ALTER TABLE claims DROP COLUMN reason",
     "ALTER TABLE claims DROP COLUMN waits_for",
     "DROP TABLE definition_entries",

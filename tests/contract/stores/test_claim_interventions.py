@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Select
 
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Change, Report
 from keyrelay.model.backlog import Period, QueueQuery, TriggerState
@@ -13,6 +14,7 @@ from keyrelay.model.claim import Busy, ClaimStatus, Go, Known, Withheld
 from keyrelay.model.intervention import Act, ActEffect
 from keyrelay.model.outcome import Deferred
 from keyrelay.model.settlement import TryAgain
+from keyrelay.stores.claims import interventions, statements
 from keyrelay.stores.claims.claims import ClaimOptions, ClaimStore
 from keyrelay.stores.claims.interventions import ClaimInterventions
 from tests.contract.queues import SECOND, letter, trigger
@@ -218,6 +220,72 @@ async def test_another_profiles_triggers_are_not_touched(
     assert await listed(people) == ["t1"]
 
 
+# What was accepted, and no worker has read
+
+
+async def test_what_was_accepted_is_held_and_released_before_it_is_read(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await claims.accept([trigger()])
+
+    assert await act(people, Act.HOLD) == [ActEffect.APPLIED]
+
+    assert await claims.are_new([trigger()]) == [False]
+    assert await claims.claim([FIRST]) == [Withheld()]
+    assert await act(people, Act.RELEASE) == [ActEffect.APPLIED]
+    assert await claims.claim([FIRST]) == [Go(number=1, cut=False, done=frozenset())]
+
+
+async def test_what_was_accepted_and_cancelled_is_not_attempted(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await claims.accept([trigger()])
+
+    await cancel(people)
+
+    assert await claims.claim([FIRST]) == [Known()]
+    assert await listed(people) == []
+    assert await people.count_unsettled(PROFILE, 9) == 0
+
+
+async def test_what_was_accepted_is_due_already(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await claims.accept([trigger()])
+    await claims.claim([replace(FIRST, id="t2")])
+
+    effects = await act(people, Act.RETRY, "t1", "t2", "t3")
+
+    assert effects == [
+        ActEffect.ALREADY,
+        ActEffect.UNSUPPORTED,
+        ActEffect.UNSUPPORTED,
+    ]
+
+
+async def test_what_was_accepted_is_listed_with_its_action(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await claims.accept([trigger(), trigger("t2", action="d" * 24)])
+
+    query = QueueQuery(state=TriggerState.WAITING, action=MAIL_ACTION)
+    (entry,) = [each async for each in people.entries(PROFILE, query)]
+
+    assert (entry.id, entry.action) == ("t1", MAIL_ACTION)
+    assert entry.status.wait.reason == "no worker has read it from Kafka yet"
+
+
+@pytest.mark.parametrize("given", [Act.HOLD, Act.CANCEL])
+async def test_what_a_person_holds_ahead_may_still_be_published(
+    claims: ClaimStore, people: ClaimInterventions, given: Act
+) -> None:
+    await act(people, given)
+
+    assert await claims.are_new([trigger()]) == [True]
+    await claims.accept([trigger()])
+    assert await claims.claim([FIRST]) == [Withheld()]
+
+
 # Lists
 
 
@@ -326,3 +394,22 @@ async def test_known_claims_are_of_the_state_that_people_see(
     await act(people, Act.HOLD)
 
     assert (await known(claims)).status is ClaimStatus.HELD
+
+
+@pytest.mark.parametrize("asked", [statements.unsettled(), interventions.UNSETTLED])
+async def test_lists_and_counts_read_no_settled_claim(
+    house: House, asked: Select[tuple[object, ...]]
+) -> None:
+    asked = asked.params(profile=PROFILE, after="", most=9)
+    async with house.database.transaction() as connection:
+        said = asked.compile(
+            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+        )
+        explain = "EXPLAIN QUERY PLAN"
+        if house.database.is_shared:
+            await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            explain = "EXPLAIN"
+
+        plan = await connection.exec_driver_sql(f"{explain} {said}")
+
+        assert "ix_claims_unsettled" in str(plan.all())

@@ -1,4 +1,4 @@
-"""The promises of ports.Claims: one suite over the fake and both databases."""
+"""The promises of claiming.Claims: one suite over the fake and both databases."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -12,6 +12,7 @@ import pytest
 from keyrelay.model.backlog import NO_WAIT, TriggerState, TriggerWait
 from keyrelay.model.claim import Arrival, Busy, ClaimStatus, Go, Known
 from keyrelay.model.ids import Beginnings
+from tests.contract.queues import trigger
 from tests.contract.stores.claims import (
     FIRST,
     LEASE,
@@ -422,3 +423,70 @@ async def claimed_at(claims: Claims, arrival: Arrival) -> datetime:
     assert isinstance(judged, Go)
     assert judged.claimed_at is not None
     return judged.claimed_at
+
+
+# Accepted
+
+
+async def test_what_was_accepted_is_known_before_any_worker_has_read_it(
+    claims: Claims, others: Claims
+) -> None:
+    theirs = trigger(profile=OTHER_PROFILE)
+    await claims.accept([trigger()])
+
+    assert await others.are_new([trigger(), trigger("t2"), theirs]) == [
+        False,
+        True,
+        True,
+    ]
+    status = await others.status(PROFILE, "t1")
+    assert status is not None
+    assert (status.state, status.attempts) == (TriggerState.WAITING, 0)
+    assert (status.accepted_at, status.settled_at) == (NOON, None)
+
+
+async def test_the_record_of_an_accepted_trigger_is_claimed_once(
+    office: Office, claims: Claims, others: Claims
+) -> None:
+    await claims.accept([trigger(), trigger("t2")])
+    await office.pass_time(LEASE)
+
+    both = [FIRST, replace(FIRST, id="t2")]
+    judged = [await claims.claim(both), await others.claim(both)]
+
+    assert judged == [[GO, GO], [Busy(), Busy()]]
+    (go, _) = judged[0]
+    assert isinstance(go, Go)
+    assert go.claimed_at == NOON
+    await settle(claims, FIRST)
+    assert await others.claim([FIRST]) == [Known()]
+
+
+async def test_of_two_workers_at_once_one_claims_each_accepted_trigger(
+    claims: Claims, others: Claims
+) -> None:
+    some = arrivals(200)
+    await claims.accept([trigger(each.id) for each in some])
+
+    ours, theirs = await asyncio.gather(claims.claim(some), others.claim(some))
+
+    assert all({GO, Busy()} >= {*pair} for pair in zip(ours, theirs, strict=True))
+    assert [*ours, *theirs].count(GO) == len(some)
+
+
+async def test_a_later_record_of_an_accepted_trigger_is_judged_as_such(
+    claims: Claims,
+) -> None:
+    await claims.accept([trigger()])
+
+    assert await claims.claim([AGAIN]) == [Go(number=3, cut=True, done=PARTS)]
+    assert await claims.claim([FIRST]) != [GO]
+
+
+async def test_what_a_worker_was_faster_to_read_stays_as_it_is(claims: Claims) -> None:
+    await claims.claim([FIRST, replace(FIRST, id="t2")])
+    await settle(claims, FIRST)
+
+    await claims.accept([trigger(), trigger("t2")])
+
+    assert (await known(claims)).status is ClaimStatus.DONE

@@ -16,8 +16,8 @@ from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.connecting.address import Address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import Connection
-from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
-from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
+from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions, TopicOwner
+from keyrelay.sources.kafka.queue import KafkaQueue, open_queue
 from keyrelay.sources.kafka.reading.consumer import Consumer
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.fakes import Clock, Story

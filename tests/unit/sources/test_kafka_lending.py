@@ -12,8 +12,8 @@ from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.settlement import Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.lease import KafkaLease
-from keyrelay.sources.kafka.options import KafkaOptions
-from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue
+from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions
+from keyrelay.sources.kafka.queue import KafkaQueue
 from keyrelay.sources.kafka.records.made_up_ids import made_up_id
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import BURY, UntilIdle, trigger

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from keyrelay.model.claim import Arrival, ClaimState, ClaimStatus, Ending
 from keyrelay.model.settlement import Done
-from keyrelay.sources.kafka.queue import ClaimAccess
+from keyrelay.sources.kafka.options import ClaimAccess
 from keyrelay.sources.kafka.records.made_up_ids import (
     FormerIds,
     former_id,

@@ -7,8 +7,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
-from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
-from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue, open_queue
+from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions, TopicOwner
+from keyrelay.sources.kafka.queue import KafkaQueue, open_queue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import Stop
 from tests.samples import PROFILE

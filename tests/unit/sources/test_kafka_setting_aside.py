@@ -10,8 +10,8 @@ from aiokafka.structs import TopicPartition
 
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Lease
-from keyrelay.sources.kafka.options import KafkaOptions
-from keyrelay.sources.kafka.queue import ClaimAccess, KafkaQueue
+from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions
+from keyrelay.sources.kafka.queue import KafkaQueue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import UntilIdle, trigger
 from tests.samples import MAIL_SECRET

@@ -144,10 +144,9 @@ async def _query(asked: Asked, given: Parameters) -> QueueQuery:
 async def _unread(asked: Asked) -> int | None:
     """Return how many records of a log are not settled; None, it does not say now."""
     try:
-        left = await asked.process.queue.unsettled()
+        return await asked.process.queue.unread()
     except Unavailable:
         return None
-    return sum(partition.waiting for partition in left)
 
 
 async def show(asked: Asked) -> Answer:

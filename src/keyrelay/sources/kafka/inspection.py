@@ -57,15 +57,21 @@ async def depth(clients: KafkaClients, topics: Topics) -> Depth:
     `age` is zero: only the member that reads a partition knows how old its records are.
     """
     async with clients.onlooking() as onlooker:
-        rests = await _rests(clients, onlooker, topics)
+        rests = await _rests(clients, onlooker, topics.read)
     due = [rest for rest in rests if rest.partition.topic == topics.main]
     return Depth(waiting=_count(rests), due=_count(due), leased=0, age=timedelta())
+
+
+async def unread(clients: KafkaClients, topics: Topics) -> int:
+    """Return how many published records are not settled. Raises KafkaError."""
+    async with clients.onlooking() as onlooker:
+        return _count(await _rests(clients, onlooker, [topics.main]))
 
 
 async def backlogs(clients: KafkaClients, topics: Topics) -> Sequence[PartitionBacklog]:
     """Return the partitions in which anything is not settled. Raises KafkaError."""
     async with clients.onlooking() as onlooker:
-        rests = await _rests(clients, onlooker, topics)
+        rests = await _rests(clients, onlooker, topics.read)
         left = [rest for rest in rests if rest.end > rest.begin]
         oldest = await _oldest(onlooker, left)
     return [
@@ -80,11 +86,11 @@ async def backlogs(clients: KafkaClients, topics: Topics) -> Sequence[PartitionB
 
 
 async def _rests(
-    clients: KafkaClients, onlooker: AIOKafkaConsumer, topics: Topics
+    clients: KafkaClients, onlooker: AIOKafkaConsumer, topics: Sequence[str]
 ) -> Sequence[_Rest]:
     group = clients.connection.address.group
     async with clients.administrating() as administrator:
-        described = await administrator.describe_topics(list(topics.read))
+        described = await administrator.describe_topics(list(topics))
         settled = await _settled(administrator, group)
     partitions = sorted(
         TopicPartition(topic["topic"], each["partition"])

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyrelay.model.claim import Ending, Go
+from keyrelay.model.claiming import Claims
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
-from keyrelay.ports import Claims
 from keyrelay.sources.kafka.records.record import Record
 
 

@@ -15,8 +15,9 @@ from typing import assert_never
 
 from keyrelay.concurrency.outage import Outage
 from keyrelay.model.claim import Busy, Go, Judgement, Known, Withheld
+from keyrelay.model.claiming import Claims
 from keyrelay.model.world import World
-from keyrelay.ports import Claims, Unavailable
+from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.buffer.drawn import Drawn, MalformedRecord
 from keyrelay.sources.kafka.buffer.eligibility import is_too_late

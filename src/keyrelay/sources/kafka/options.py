@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from keyrelay.model.claiming import Claims, ClaimStates
 from keyrelay.model.dead_letter import UnreadableBurials, UnreadableLetter
+from keyrelay.model.intervention import Interventions
 from keyrelay.model.revision import no_revision
 from keyrelay.ports import RevisionNow
 from keyrelay.sources.kafka.topics.names import Topics
@@ -78,3 +80,19 @@ class TopicOwner:
     profile: str | None
     bury: UnreadableBurials = keep_nowhere
     revision: RevisionNow = no_revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAccess:
+    """Claims as the queue writes them, as it reads them, and as people write them.
+
+    Those made before `upgraded_at` may bear former ids, for the length of the `window`.
+    `kept` tells that what is claimed is written down.
+    """
+
+    claims: Claims
+    states: ClaimStates
+    people: Interventions
+    kept: bool = True
+    upgraded_at: datetime | None = None
+    window: timedelta = timedelta(hours=24)

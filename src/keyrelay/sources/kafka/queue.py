@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import partial
 
 from keyrelay.concurrency.batching import Batch
@@ -21,21 +20,21 @@ from keyrelay.model.backlog import (
     QueueStatus,
     ReadingLosses,
 )
-from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
-from keyrelay.model.intervention import Act, Intervened, Interventions
+from keyrelay.model.intervention import Act, Intervened
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
-from keyrelay.ports import Claims, ClaimStates, Unavailable
+from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka import inspection
 from keyrelay.sources.kafka.buffer.buffer import new_buffer
 from keyrelay.sources.kafka.buffer.fetched import EarlierReading, FetchedRecords
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.producer import Producer
+from keyrelay.sources.kafka.inbox import KafkaInbox, new_inbox
 from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
 from keyrelay.sources.kafka.lending import Lending
-from keyrelay.sources.kafka.options import KafkaOptions, TopicOwner
+from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions, TopicOwner
 from keyrelay.sources.kafka.reading.reader import TopicReader
 from keyrelay.sources.kafka.records.made_up_ids import FormerIds
 from keyrelay.sources.kafka.settling import LeaseSettling, new_settling
@@ -51,11 +50,11 @@ class KafkaQueue:
     """ports.TriggerQueue. It joins its group when the first lease is asked for."""
 
     _reader: TopicReader
-    _writer: TopicWriter
+    _inbox: KafkaInbox
     _settling: LeaseSettling
     _loans: Batch[None, KafkaLoan | None]
     _drained: Batch[None, bool]
-    _store: "ClaimAccess"
+    _store: ClaimAccess
 
     @property
     def losses(self) -> ReadingLosses:
@@ -68,24 +67,13 @@ class KafkaQueue:
         return self._reader.buffer.positions.bytes
 
     async def accept(self, trigger: Trigger) -> bool:
-        await self._writer.publish(trigger)
-        return True
+        return await self._inbox.accept(trigger)
+
+    async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        return await self._inbox.accept_all(triggers)
 
     async def redrive(self, letter: DeadLetter) -> bool:
-        trigger = letter.redriven(self._reader.world.now())
-        known = await self._store.states.state(trigger.profile, trigger.id)
-        if known is not None and known.status is not ClaimStatus.BURIED:
-            return False
-        # Of a trigger without a claim, the first record had the generation 0.
-        generation = 0 if known is None else known.arrival.generation
-        arrival = Arrival(
-            profile=trigger.profile,
-            id=trigger.id,
-            generation=generation + 1,
-            done=letter.settlement.done,
-        )
-        await self._writer.redrive(trigger, arrival)
-        return True
+        return await self._inbox.redrive(letter)
 
     async def lease(self, until: asyncio.Event) -> KafkaLease | None:
         buffer = self._reader.buffer
@@ -152,6 +140,12 @@ class KafkaQueue:
             async with asyncio.timeout(_ANSWER):
                 return await inspection.lags(consumer.client, positions, now)
 
+    async def unread(self) -> int:
+        """Return how many published records are not settled. Raises Unavailable."""
+        reader = self._reader
+        with inspection.answering():
+            return await inspection.unread(reader.clients, reader.buffer.topics)
+
     async def close(self) -> None:
         """Return once nothing is read or written any more."""
         try:
@@ -160,23 +154,7 @@ class KafkaQueue:
         finally:
             for batch in (self._loans, self._settling.ends, self._drained):
                 await batch.close()
-            await self._writer.close()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimAccess:
-    """Claims as the queue writes them, as it reads them, and as people write them.
-
-    Those made before `upgraded_at` may bear former ids, for the length of the `window`.
-    `kept` tells that what is claimed is written down.
-    """
-
-    claims: Claims
-    states: ClaimStates
-    people: Interventions
-    kept: bool = True
-    upgraded_at: datetime | None = None
-    window: timedelta = timedelta(hours=24)
+            await self._inbox.close()
 
 
 @asynccontextmanager
@@ -220,7 +198,7 @@ def _assembled(
 ) -> KafkaQueue:
     return KafkaQueue(
         _reader=reader,
-        _writer=writer,
+        _inbox=new_inbox(writer, store.states),
         _settling=settling,
         _loans=Batch(run=partial(_lend, reader, lending), most=_MOST),
         _drained=Batch(run=partial(_drained, reader), most=_MOST),

@@ -13,9 +13,9 @@ from typing import assert_never
 from keyrelay.concurrency.batching import Batch
 from keyrelay.model.backlog import TriggerWait
 from keyrelay.model.claim import Arrival, ClaimStatus, Ending, claimed
+from keyrelay.model.claiming import Claims
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.world import World
-from keyrelay.ports import Claims
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.lease import KafkaLease, KafkaLoan
 from keyrelay.sources.kafka.records.record import Wait

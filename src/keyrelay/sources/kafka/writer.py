@@ -1,6 +1,8 @@
 """Writer: what Keyrelay writes into its topics, each record durable on return."""
 
+import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +34,8 @@ from keyrelay.sources.kafka.topics.names import Topics
 
 log = logging.getLogger(__name__)
 
+ScopedId = tuple[str, str]  # profile, id
+
 _REDRIVEN = TopicPartitionOffset("redriven", 0, 0)  # in place of an origin
 
 
@@ -44,12 +48,22 @@ class TopicWriter:
     world: World
     owner: TopicOwner
 
-    async def publish(self, trigger: Trigger) -> None:
-        trigger = trigger.under(await self.owner.revision())
-        topic, headers = self.topics.main, accepted_headers(trigger)
-        await self._accept(
-            OutgoingRecord(topic, _key(trigger), trigger.encode(), headers)
+    async def publish(
+        self, triggers: Sequence[Trigger]
+    ) -> Mapping[ScopedId, Unavailable]:
+        """Write triggers of different ids; return which were not written, and why."""
+        revision = await self.owner.revision() if triggers else None
+        ends = await asyncio.gather(
+            *(self._publish(each.under(revision)) for each in triggers),
+            return_exceptions=True,
         )
+        faults: dict[ScopedId, Unavailable] = {}
+        for each, end in zip(triggers, ends, strict=True):
+            if isinstance(end, Unavailable):
+                faults[each.profile, each.id] = end
+            elif end is not None:
+                raise end
+        return faults
 
     async def redrive(self, trigger: Trigger, arrival: Arrival) -> None:
         """Bring a buried trigger back, which is due at once."""
@@ -89,6 +103,11 @@ class TopicWriter:
     async def close(self) -> None:
         """Return once nothing is written any more."""
         await self.producer.close()
+
+    async def _publish(self, trigger: Trigger) -> None:
+        topic, headers = self.topics.main, accepted_headers(trigger)
+        record = OutgoingRecord(topic, _key(trigger), trigger.encode(), headers)
+        await self._accept(record)
 
     async def _accept(self, record: OutgoingRecord) -> None:
         try:

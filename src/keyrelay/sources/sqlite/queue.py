@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from keyrelay.concurrency.batching import Batch
+from keyrelay.concurrency.batching import Batch, together
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.opening import make_private
 from keyrelay.databases.sqlite import connect
@@ -92,6 +92,9 @@ class SqliteQueue:
     async def accept(self, trigger: Trigger) -> bool:
         return await self._accepts.submit(trigger)
 
+    async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        return await together(self.accept, triggers)
+
     async def redrive(self, letter: DeadLetter) -> bool:
         return await self._redrives.submit(letter)
 
@@ -156,6 +159,9 @@ class SqliteQueue:
         """Return what is due as the lag of a single topic. Raises Unavailable."""
         depth = await self.depth()
         return (Lag(topic="queue", waiting=depth.due, age=depth.age),)
+
+    async def unread(self) -> int:
+        return 0
 
     @property
     def _interventions(self) -> SqliteInterventions:

@@ -21,10 +21,11 @@ from keyrelay.model.claim import (
     judge,
 )
 from keyrelay.model.ids import Beginnings
+from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
-from keyrelay.stores.claims import statements as claim_statements
 from keyrelay.stores.claims.heartbeat import Heartbeat, signed_on, time_at
 from keyrelay.stores.claims.mending import mend_claims
+from keyrelay.stores.claims.records import ClaimRecords
 from keyrelay.stores.claims.rows import (
     RowValues,
     claim_rows,
@@ -32,16 +33,11 @@ from keyrelay.stores.claims.rows import (
     ending_row,
     id_of,
     state_of,
-    status_of,
 )
 from keyrelay.stores.claims.statements import Statements, statements_for
-from keyrelay.stores.claims.stored import StoredClaim, read_claims
+from keyrelay.stores.claims.stored import StoredClaim, known_instant, read_claims
 from keyrelay.stores.claims.upkeep import ClaimUpkeep, HeldClaims
-from keyrelay.stores.rows import ScopedId, ids_beginning
-from keyrelay.stores.schema.tables import claims as claims_table
-
-_FIND = claim_statements.find()
-_KNOWN = claim_statements.known()
+from keyrelay.stores.rows import ScopedId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,45 +54,8 @@ class ClaimOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRecords:
-    """ports.ClaimStates: what is written about claims, for readers that make none."""
-
-    database: Database
-    world: World
-
-    async def state(self, profile: str, id_: str) -> ClaimState | None:
-        """Return what is written about a trigger. Raises Unavailable."""
-        found = await self.read(Arrival(profile=profile, id=id_))
-        if found is None:
-            return None
-        return state_of(found, Owner.ALIVE if found.owner.alive else Owner.DEAD)
-
-    async def status(self, profile: str, id_: str) -> QueueStatus | None:
-        """Return a trigger's status; None, it was never claimed. Raises Unavailable."""
-        found = await self.read(Arrival(profile=profile, id=id_))
-        return None if found is None else status_of(found)
-
-    async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
-        return await ids_beginning(self.database, claims_table.c.id, profile, sought)
-
-    async def known(self, ids: Sequence[str]) -> frozenset[str]:
-        """Return those that are ids of claims in any profile. Raises Unavailable."""
-        async with self.database.reading() as connection:
-            return frozenset(await connection.scalars(_KNOWN, {"ids": list(ids)}))
-
-    async def read(self, arrival: Arrival) -> StoredClaim | None:
-        """Return the claim of the record's trigger. Raises Unavailable."""
-        async with self.database.reading() as connection:
-            now = await time_at(self.database, connection, self.world)
-            wanted = {"profile": arrival.profile, "id": arrival.id, "now": now}
-            asked = {id_of(arrival): arrival}
-            found = await read_claims(connection, _FIND, wanted, asked)
-        return found[0] if found else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimStore:
-    """ports.Claims and ports.ClaimStates."""
+    """claiming.Claims and claiming.ClaimStates."""
 
     records: ClaimRecords
     _heartbeat: Heartbeat
@@ -153,6 +112,12 @@ class ClaimStore:
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         return await self.records.known(ids)
 
+    async def are_new(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        return await self.records.are_new(triggers)
+
+    async def accept(self, triggers: Sequence[Trigger]) -> None:
+        await self.records.accept(triggers)
+
     async def _judge(
         self, asked: Mapping[ScopedId, Arrival]
     ) -> Mapping[ScopedId, Judgement]:
@@ -172,7 +137,10 @@ class ClaimStore:
         parameters = self._parameters(claim_rows(asked, firsts), now)
         async with self.records.database.autocommit() as connection:
             found = await connection.execute(self._statements.claim, parameters)
-            return {(profile, id_): firsts[profile, id_] for profile, id_ in found}
+            return {
+                (profile, id_): _since(firsts[profile, id_], at)
+                for profile, id_, at in found
+            }
 
     async def _claim_known(
         self, asked: Mapping[ScopedId, Arrival]
@@ -243,6 +211,13 @@ def _at(now: datetime, judgement: Judgement) -> Judgement:
     """Return the judgement; the first claim of a generation is made now."""
     if isinstance(judgement, Go) and judgement.claimed_at is None:
         return replace(judgement, claimed_at=now)
+    return judgement
+
+
+def _since(judgement: Judgement, claimed_at: object) -> Judgement:
+    """Return the judgement of a trigger that was accepted before, or is new."""
+    if isinstance(judgement, Go):
+        return replace(judgement, claimed_at=known_instant(claimed_at))
     return judgement
 
 

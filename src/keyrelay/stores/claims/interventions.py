@@ -55,7 +55,7 @@ _CONCLUDE = (
     .where(*_AT, _c.status == ClaimStatus.CANCELLING.value)
     .values(status=ClaimStatus.CANCELLED.value)
 )
-_UNSETTLED = select(func.count()).select_from(claim_statements.unsettled().subquery())
+UNSETTLED = select(func.count()).select_from(claim_statements.unsettled().subquery())
 _LETTERS = select(
     dead_letters.c.trigger, dead_letters.c.attempts, dead_letters.c.buried_at
 ).where(
@@ -66,9 +66,13 @@ _LETTERS = select(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What is known of a trigger. `redriven`: no worker has read it since then."""
+    """What is known of a trigger. `redriven`: no worker has read it since then.
+
+    `unread`: none has read it since it was accepted.
+    """
 
     status: QueueStatus
+    unread: bool = False
     available: bool = False
     redriven: bool = False
     cut: bool = False
@@ -89,13 +93,13 @@ class ClaimInterventions:
     async def count_unsettled(self, profile: str, most: int) -> int:
         named = {"profile": profile, "after": "", "most": most}
         async with self.database.reading() as connection:
-            return int((await connection.execute(_UNSETTLED, named)).scalar_one())
+            return int((await connection.execute(UNSETTLED, named)).scalar_one())
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
     ) -> Sequence[Intervened]:
         if act is Act.RETRY:
-            return [Intervened(id=id_, effect=ActEffect.UNSUPPORTED) for id_ in ids]
+            return await self._retry(profile, ids)
         async with self.database.transaction() as connection:
             now = await time_at(self.database, connection, self.world)
             found = await _find(connection, profile, ids, now)
@@ -122,6 +126,15 @@ class ClaimInterventions:
         rows = [{"of_profile": profile, "of_id": id_} for id_ in sorted(ids)]
         async with self.database.transaction() as connection:
             await connection.execute(_CONCLUDE, rows)
+
+    async def _retry(self, profile: str, ids: Sequence[str]) -> Sequence[Intervened]:
+        """Tell what is due already; a log brings the others when they are due."""
+        async with self.database.transaction() as connection:
+            now = await time_at(self.database, connection, self.world)
+            found = await _find(connection, profile, ids, now)
+        unread = {id_ for id_, each in found.items() if each.unread}
+        effects = (ActEffect.UNSUPPORTED, ActEffect.ALREADY)
+        return [Intervened(id=id_, effect=effects[id_ in unread]) for id_ in ids]
 
     async def _write_ahead(
         self, connection: AsyncConnection, act: Act, profile: str, ids: Sequence[str]
@@ -176,6 +189,7 @@ def _found(stored: StoredClaim, letters: Collection[str]) -> _Found:
         status=status,
         available=claimed and not stored.owner.alive,
         redriven=redriven,
+        unread=stored.status is ClaimStatus.ACCEPTED,
         cut=not redriven and (stored.arrival.cut or claimed),
     )
 

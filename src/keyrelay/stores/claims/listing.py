@@ -88,7 +88,7 @@ def _entry(stored: StoredClaim, record: Document) -> QueueEntry:
         wait = TriggerWait(reason=_text(record.get("reason")), secret=_text(secret))
     return QueueEntry(
         id=stored.arrival.id,
-        action=_text(record.get("action")),
+        action=_text(record.get("action")) or stored.notes.action,
         key=None,
         status=replace(status, wait=wait),
         place=stored.arrival.id,

@@ -43,5 +43,5 @@ def _row(stored: StoredClaim) -> RowValues:
         text_of(arrival.done),
         stored.status,
         stored.owner.id,
-        stored.times.claimed_at is not None,
+        stored.notes.claimed_at is not None,
     )

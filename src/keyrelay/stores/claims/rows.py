@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -11,6 +12,7 @@ from keyrelay.model.backlog import (
     NO_WAIT,
     QueueStatus,
     TriggerState,
+    TriggerWait,
 )
 from keyrelay.model.claim import (
     Arrival,
@@ -27,7 +29,9 @@ from keyrelay.stores.rows import ScopedId
 RowValues = tuple[str | int | bool | None, ...]  # the first two are profile and id
 
 _LONGEST_REASON = 500
+_UNREAD = TriggerWait(reason="no worker has read it from Kafka yet")
 _STATES = {
+    ClaimStatus.ACCEPTED: TriggerState.WAITING,
     ClaimStatus.CLAIMED: TriggerState.LEASED,
     ClaimStatus.PARKED: TriggerState.RETRYING,
     ClaimStatus.HELD: TriggerState.HELD,
@@ -95,7 +99,7 @@ def state_of(stored: StoredClaim, owner: Owner) -> ClaimState:
         arrival=stored.arrival,
         status=stored.status,
         owner=owner,
-        claimed_at=stored.times.claimed_at,
+        claimed_at=stored.notes.claimed_at,
     )
 
 
@@ -104,13 +108,15 @@ def status_of(stored: StoredClaim) -> QueueStatus:
     state, attempts = _STATES[stored.status], stored.arrival.attempts
     if state is TriggerState.RETRYING and not attempts:
         state = TriggerState.WAITING
+    if stored.status is ClaimStatus.ACCEPTED and not stored.is_damaged:
+        stored = replace(stored, wait=_UNREAD)
     is_explained = state in DUE_IN_TIME or stored.is_damaged
     return QueueStatus(
         state=state,
         attempts=attempts,
-        accepted_at=stored.times.claimed_at,
+        accepted_at=stored.notes.claimed_at,
         wait=stored.wait if is_explained else NO_WAIT,
-        settled_at=stored.times.settled_at,
+        settled_at=stored.notes.settled_at,
     )
 
 

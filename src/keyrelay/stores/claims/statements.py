@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import (
     Delete,
     FromClause,
+    Integer,
     Select,
     String,
     TextClause,
@@ -23,18 +24,21 @@ from sqlalchemy import (
 )
 
 from keyrelay.databases.database import Database
-from keyrelay.model.claim import EARLIEST, SETTLED
+from keyrelay.model.claim import EARLIEST
 from keyrelay.stores.claims.heartbeat import NEVER
 from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import claims, profiles, workers
 
 _c = claims.c
-_ID = {"profile": "VARCHAR", "id": "VARCHAR"}
+ID = {"profile": "VARCHAR", "id": "VARCHAR"}
 _SEQUENCE = {"generation": "INTEGER", "sequence": "INTEGER"}
 _ATTEMPTS = {"attempts": "INTEGER", "cut": "BOOLEAN", "done": "VARCHAR"}
 _WAIT = {"reason": "VARCHAR", "waits_for": "VARCHAR"}
 _KEPT = {"status": "VARCHAR", "owner": "VARCHAR", "is_dated": "BOOLEAN"}
 _CLAIMED_SEQUENCE = {"claimed_generation": "INTEGER", "claimed_sequence": "INTEGER"}
+
+# In the words of the index of these claims, or the databases would not use it.
+IS_UNSETTLED = text("claims.status NOT IN ('done', 'buried', 'cancelled')")
 
 _CLAIM = """
 INSERT INTO claims
@@ -43,8 +47,12 @@ SELECT
   profile, id, generation, sequence, attempts, cut, done, 'claimed', :ours, :now
 FROM ({rows}) AS rows
 WHERE true -- or SQLite takes what follows for the condition of a join
-ON CONFLICT (profile, id) DO NOTHING
-RETURNING profile, id
+ON CONFLICT (profile, id) DO UPDATE
+SET attempts = excluded.attempts, cut = excluded.cut, done = excluded.done,
+  status = excluded.status, owner = excluded.owner
+WHERE claims.status = 'accepted' -- and never read: this is its first record
+  AND excluded.generation = 0 AND excluded.sequence = 0
+RETURNING profile, id, claimed_at
 """
 
 _TAKE = """
@@ -66,7 +74,8 @@ _MEND = """
 UPDATE claims
 SET generation = rows.generation, sequence = rows.sequence,
   attempts = rows.attempts, cut = rows.cut, done = rows.done,
-  status = rows.status, owner = rows.owner, reason = NULL, waits_for = NULL,
+  status = rows.status, owner = rows.owner,
+  reason = NULL, waits_for = NULL, action = NULL,
   settled_at = CASE
     WHEN rows.status IN ('done', 'buried', 'cancelled') THEN :now
   END,
@@ -119,10 +128,10 @@ RETURNING claims.profile, claims.id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
-    """`claim` returns the new triggers, `states` the known ones, `end` those held.
+    """`claim` returns the new and the unread triggers, `end` those held.
 
-    `states` locks what it returns, so that no other worker judges it meanwhile, and
-    leaves out what another has locked: it never waits.
+    `states` returns the known ones. It locks what it returns, so that no other worker
+    judges it meanwhile, and leaves out what another has locked: it never waits.
     """
 
     claim: TextClause
@@ -134,16 +143,16 @@ class Statements:
 
 
 def statements_for(database: Database) -> Statements:
-    attempted = _rows(database, _ID | _SEQUENCE | _ATTEMPTS)
-    before = _ID | _CLAIMED_SEQUENCE | {"status": "VARCHAR"}
+    attempted = rows_in(database, ID | _SEQUENCE | _ATTEMPTS)
+    before = ID | _CLAIMED_SEQUENCE | {"status": "VARCHAR"}
     ended = before | _SEQUENCE | _ATTEMPTS | _WAIT
     return Statements(
-        claim=_writing(_CLAIM, attempted),
-        states=_states(_rows(database, _ID)),
-        take=_writing(_TAKE, attempted),
-        obey=_writing(_OBEY, _rows(database, _ID)),
-        give_back=_writing(_GIVE_BACK, _rows(database, _ID)),
-        end=_writing(_END, _rows(database, ended)),
+        claim=writing(_CLAIM, attempted),
+        states=_states(rows_in(database, ID)),
+        take=writing(_TAKE, attempted),
+        obey=writing(_OBEY, rows_in(database, ID)),
+        give_back=writing(_GIVE_BACK, rows_in(database, ID)),
+        end=writing(_END, rows_in(database, ended)),
     )
 
 
@@ -155,13 +164,13 @@ def find() -> Select[tuple[object, ...]]:
 
 def mend(database: Database) -> TextClause:
     """Write damaged claims anew, as they are understood."""
-    kept = _ID | _SEQUENCE | _ATTEMPTS | _KEPT
-    return _writing(_MEND, _rows(database, kept))
+    kept = ID | _SEQUENCE | _ATTEMPTS | _KEPT
+    return writing(_MEND, rows_in(database, kept))
 
 
 def write_ahead(database: Database) -> TextClause:
     """Claim triggers that no worker has read; return those that had no claim."""
-    return _writing(_WRITE_AHEAD, _rows(database, _ID | {"status": "VARCHAR"}))
+    return writing(_WRITE_AHEAD, rows_in(database, ID | {"status": "VARCHAR"}))
 
 
 def standing() -> Select[tuple[object, ...]]:
@@ -175,10 +184,9 @@ def standing() -> Select[tuple[object, ...]]:
 
 def unsettled() -> Select[tuple[object, ...]]:
     """Select up to `most` claims of `profile` that are not settled, after `after`."""
-    settled = [status.value for status in SETTLED]
     page = and_(_c.profile == bindparam("profile"), _c.id > bindparam("after"))
-    wanted = select(claims).where(page, _c.status.not_in(settled))
-    return wanted.order_by(_c.id).limit(bindparam("most"))
+    wanted = select(claims).where(page, IS_UNSETTLED)
+    return wanted.order_by(_c.id).limit(bindparam("most", type_=Integer))
 
 
 def known() -> Select[tuple[str]]:
@@ -197,7 +205,7 @@ def forget() -> Delete:
     return delete(claims).where(tuple_(_c.profile, _c.id).in_(free))
 
 
-def _writing(sql: str, rows: str) -> TextClause:
+def writing(sql: str, rows: str) -> TextClause:
     known = (
         bindparam("ours", type_=String),
         bindparam("now", type_=Instant),
@@ -225,7 +233,7 @@ def _state(at: FromClause) -> Select[tuple[object, ...]]:
     return select(claims, alive).select_from(owned)
 
 
-def _rows(database: Database, columns: Mapping[str, str]) -> str:
+def rows_in(database: Database, columns: Mapping[str, str]) -> str:
     """Return SQL that reads the JSON list `rows`; only here do the databases differ."""
     if database.is_shared:
         part, listed = "value ->> {}", "jsonb_array_elements(CAST(:rows AS jsonb))"

@@ -25,7 +25,7 @@ NONE_DONE = "[]"
 
 _MOST = 2**31  # more than any number that is counted
 _DAMAGED = "its claim is damaged; the worker that takes it looks the trigger up"
-_NULLABLE = frozenset({"owner", "alive", "settled_at", "reason", "waits_for"})
+_NULLABLE = frozenset({"owner", "alive", "settled_at", "reason", "waits_for", "action"})
 _TRUTHS = ("0", "1")
 
 
@@ -38,11 +38,12 @@ class ClaimOwner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimTimes:
-    """`claimed_at` is None where it cannot be read."""
+class ClaimNotes:
+    """`claimed_at` is None where it cannot be read, `action` where it is not known."""
 
     claimed_at: datetime | None
     settled_at: datetime | None
+    action: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class StoredClaim:
     arrival: Arrival
     status: ClaimStatus
     owner: ClaimOwner
-    times: ClaimTimes
+    notes: ClaimNotes
     wait: TriggerWait
     is_damaged: bool
 
@@ -106,9 +107,10 @@ def _stored(
     status = _status(cells)
     owner = ClaimOwner(id=cells.read("owner", _text), alive=cells.read("alive", _truth))
     claimed_at = cells.read("claimed_at", _instant)
-    times = ClaimTimes(
+    notes = ClaimNotes(
         claimed_at=None if claimed_at == EARLIEST else claimed_at,
         settled_at=cells.read("settled_at", _instant),
+        action=cells.read("action", _text),
     )
     reason, secret = cells.read("reason", _text), cells.read("waits_for", _text)
     is_damaged = bool(cells.damaged) or isinstance(row, UnreadableRow)
@@ -116,7 +118,7 @@ def _stored(
         arrival=replace(arrival, cut=arrival.cut or is_damaged),
         status=status,
         owner=owner,
-        times=times,
+        notes=notes,
         wait=TriggerWait(reason=_DAMAGED if is_damaged else reason, secret=secret),
         is_damaged=is_damaged,
     )
@@ -175,6 +177,15 @@ def _instant(value: object) -> datetime:
         value if isinstance(value, datetime) else datetime.fromisoformat(_text(value))
     )
     return found.replace(tzinfo=found.tzinfo or UTC)
+
+
+def known_instant(value: object) -> datetime | None:
+    """Return the instant in a column; None, it cannot be read or is not known."""
+    try:
+        found = _instant(value)
+    except (ValueError, TypeError):
+        return None
+    return None if found == EARLIEST else found
 
 
 def _parts(value: object) -> frozenset[str]:

@@ -11,10 +11,11 @@ from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus
 from keyrelay.model.claim import Arrival, ClaimState, Ending, Judgement, judge
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.intervention import Act, ActEffect, Intervened
+from keyrelay.model.trigger import Trigger
 
 
 class Unclaimed:
-    """ports.Claims, ports.ClaimStates, intervention.Interventions; nothing is written.
+    """claiming.Claims and ClaimStates, intervention.Interventions: nothing is written.
 
     So nothing that a person asks for could be obeyed.
     """
@@ -57,3 +58,9 @@ class Unclaimed:
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         return frozenset()
+
+    async def are_new(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+        return [True] * len(triggers)
+
+    async def accept(self, triggers: Sequence[Trigger]) -> None:
+        pass

@@ -136,9 +136,11 @@ claims = Table(
     Column("settled_at", Instant),
     Column("reason", Text),
     Column("waits_for", _ID),  # a secret
+    Column("action", _ID),  # where one of our own faces accepted the trigger
     # WHERE settled_at IS NOT NULL, as the migration has it. Not said here: SQLAlchemy
     # would load PostgreSQL's dialect to check the argument, in every command.
     Index(None, "settled_at"),
+    Index("ix_claims_unsettled", "profile", "id"),  # WHERE it is, in the same way
     sqlite_with_rowid=False,
 )
 

@@ -15,8 +15,9 @@ from functools import partial
 from aiokafka.structs import ConsumerRecord
 
 from keyrelay.concurrency.periodic import insist
+from keyrelay.model.claiming import ClaimStates
 from keyrelay.model.world import World
-from keyrelay.ports import ClaimStates, Unavailable
+from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.records.position import TopicPartitionOffset
 
 _DIGITS = 24  # 96 bits
