@@ -1,68 +1,65 @@
 """`keyrelay job`: what the API runs is seen at the machine, and cancelled there."""
 
-import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from keyrelay.model.job import JobKind
+from tests.e2e.cli.command import Document, Keyrelay
+from tests.e2e.cli.definitions import bury, create_action, create_secret
 from tests.installed.home import Home
 from tests.installed.job_process import running_jobs, start_job
 from tests.services.deadline import met
 
-NO_ACTION = "6745d20000000000000000aa"  # each trigger is buried
-WITHIN = timedelta(seconds=30)
+WITHIN = timedelta(seconds=60)
+REFUSE = "UPDATE job_results SET state = 'refused', reason = 'look again'"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    """A home with three dead letters."""
-    home = Home(path=tmp_path / "home")
-    home.run("init")
-    lines = [json.dumps({"id": f"t-{n}", "action": NO_ACTION}) for n in range(3)]
-    home.run("trigger", "publish", "--file", "-", given="\n".join(lines))
-    home.run("worker", "--drain")
-    return home
+def shown(keyrelay: Keyrelay, job: str) -> Document:
+    return keyrelay("job", "show", job, "--json").document
 
 
-def shown(home: Home, job: str) -> dict[str, object]:
-    document = home.read("job", "show", job)
-    assert isinstance(document, dict)
-    return document
-
-
-def test_a_job_is_listed_shown_and_cancelled(home: Home) -> None:
+def test_a_job_is_listed_shown_and_cancelled(keyrelay: Keyrelay) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    for trigger in ("t1", "t2"):
+        bury(keyrelay, trigger)
+    home = Home(path=keyrelay.home)
     job = start_job(home, JobKind.REDRIVE, 0.01)
-    listed = home.run("job", "list")
+    listed = keyrelay("job", "list").out
+
     with running_jobs(home):
-        assert met(lambda: shown(home, job)["done"] == 1, WITHIN)
-        cancelled = home.run("job", "cancel", job[:12])
-        assert met(lambda: shown(home, job)["state"] == "cancelled", WITHIN)
+        assert met(lambda: shown(keyrelay, job)["done"] == 1, WITHIN)
+        cancelled = keyrelay("job", "cancel", job[:12])
+        assert met(lambda: shown(keyrelay, job)["state"] == "cancelled", WITHIN)
 
     assert "redrive" in listed
     assert "waiting" in listed
-    assert cancelled.strip() == job
-    document = shown(home, job)
-    assert (document["total"], document["done"], document["rate"]) == (3, 1, 0.01)
-    assert document["actor"] == "test"
-    assert document["results"] == []
-    assert "cancelled" in home.run("job", "show", job)
-    assert home.read("job", "list", "--installation") == []
-    assert "there is no job" in home.attempt("job", "show", "f" * 24).err
-    home.run("audit", "verify")
+    assert cancelled.id == job
+    document = shown(keyrelay, job)
+    assert (document["total"], document["done"], document["rate"]) == (2, 1, 0.01)
+    assert (document["actor"], document["results"]) == ("test", [])
 
 
-def test_an_ended_job_names_the_letters_that_it_refused(home: Home) -> None:
-    job = start_job(home, JobKind.DROP, 0.5)
+def test_a_job_names_the_rows_that_it_refused(keyrelay: Keyrelay) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    bury(keyrelay, "t1")
+    home = Home(path=keyrelay.home)
+    job = start_job(home, JobKind.DROP)
     with running_jobs(home):
-        assert met(lambda: shown(home, job)["done"] == 1, WITHIN)
-        home.run("dead-letter", "drop", "--all", "--yes")
-        assert met(lambda: shown(home, job)["state"] == "done", WITHIN)
+        assert met(lambda: shown(keyrelay, job)["state"] == "done", WITHIN)
+    with closing(sqlite3.connect(keyrelay.home / "keyrelay.db")) as database, database:
+        database.execute(REFUSE)
 
-    document = shown(home, job)
-    results = document["results"]
-    assert isinstance(results, list)
-    assert document["refused"] == len(results) > 0
-    assert {each["state"] for each in results} == {"refused"}
-    assert all("there is no dead letter t-" in each["reason"] for each in results)
+    row = {"number": 1, "subject": "t1", "state": "refused", "reason": "look again"}
+    assert shown(keyrelay, job)["results"] == [row]
+
+
+def test_a_job_of_the_profile_is_none_of_the_installation(keyrelay: Keyrelay) -> None:
+    job = start_job(Home(path=keyrelay.home), JobKind.VERIFY)
+
+    assert keyrelay("job", "list", "--installation", "--json").documents == []
+    for verb in ("show", "cancel"):
+        refused = keyrelay("job", verb, job, "--installation")
+        assert refused.is_one_sentence
+        assert f"there is no job {job}" in refused.err
+    assert shown(keyrelay, job)["state"] == "waiting"
