@@ -45,7 +45,8 @@ faces: services ## Run TagoIO's own clients against the API on Kafka and Postgre
 	KEYRELAY_TEST_MANY_MACHINES=1 $(PYTEST) tests/sdk
 
 ledgers: services ## Run the ledgers of kills in full: 200 each, an hour or so
-	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/faults/test_kills.py tests/faults/test_many_kills.py
+	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/faults/test_kills.py tests/faults/test_many_kills.py \
+	  tests/faults/test_killed_api.py
 
 plans: services ## Read the plans of all lists with a million definitions of each kind
 	KEYRELAY_TEST_ROWS=1000000 $(PYTEST) tests/contract/stores/test_list_plans.py

@@ -5,3 +5,4 @@ import os
 IN_FULL = os.environ.get("KEYRELAY_TEST_LEDGERS") == "full"
 KILLS = 200 if IN_FULL else 50
 KILLS_OF_MANY = 200 if IN_FULL else 12
+KILLS_OF_API = 200 if IN_FULL else 20
