@@ -29,7 +29,7 @@ def sheets(asked: argparse.Namespace) -> Iterator[Sheet]:
 def _measured(folder: Path, count: int) -> list[Measure]:
     home, lines = Home(path=folder / "home"), folder / "triggers.jsonl"
     lines.write_text("".join(map(_line, range(count))))
-    home.run("init")
+    home.run("init", "--no-token")
     measures = [_loop(folder / "plain.db", lines)]
 
     def measure(*arguments: str | Path) -> None:

@@ -17,7 +17,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, ca_file: Path) -> Home:
             "KEYRELAY_EGRESS_ALLOW": "127.0.0.0/8",
         },
     )
-    home.run("init")
+    home.run("init", "--no-token")
     return home
 
 

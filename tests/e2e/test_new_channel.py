@@ -49,7 +49,7 @@ def home(tmp_path: Path) -> Home:
     registry.write_text(text)
     settings = {"PYTHONPATH": str(program.parent), "KEYRELAY_PROBES": "off"}
     home = Home(path=tmp_path / "home", settings=settings)
-    home.run("init")
+    home.run("init", "--no-token")
     return home
 
 

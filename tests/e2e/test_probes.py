@@ -213,7 +213,7 @@ def test_a_worker_on_postgresql_says_when_its_database_is_away(
         path=relay.path.with_name("shared"),
         settings={**relay.settings, "KEYRELAY_DATABASE": url},
     )
-    relay.run("init")
+    relay.run("init", "--no-token")
 
     with relay.running("worker") as worker:
         probes.await_status(200)

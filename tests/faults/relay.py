@@ -63,7 +63,7 @@ def to_mail(
         },
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    home.run("init")
+    home.run("init", "--no-token")
     secret = home.create_secret(
         "mail",
         "smtp",
@@ -92,7 +92,7 @@ def to_queue(
         path=path, settings={"KEYRELAY_SQS_ENDPOINTS": sink.endpoint, **settings}
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    home.run("init")
+    home.run("init", "--no-token")
     secret = home.create_secret("queue", "aws-sqs", queue_secret(sink))
     return _permitted(home, {"type": "queue-sqs", "sqs_secret": secret})
 

@@ -16,7 +16,7 @@ NO_ACTION = "6745d20000000000000000aa"  # each trigger is buried
 def home(tmp_path: Path) -> Home:
     """A home in whose queue the triggers are."""
     home = Home(path=tmp_path / "home")
-    home.run("init")
+    home.run("init", "--no-token")
     lines = [json.dumps({"id": id_, "action": NO_ACTION}) for id_ in sorted(TRIGGERS)]
     home.run("trigger", "publish", "--file", "-", given="\n".join(lines))
     return home

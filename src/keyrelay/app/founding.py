@@ -5,11 +5,21 @@ from pathlib import Path
 
 from keyrelay.app.home import keep_private
 from keyrelay.app.settings import Settings
-from keyrelay.app.store import make_current, migrate_tables, open_store, vault_over
+from keyrelay.app.store import (
+    Store,
+    make_current,
+    migrate_tables,
+    open_store,
+    vault_over,
+)
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import open_database
+from keyrelay.model.secret import SecretValue
+from keyrelay.model.token import AccessLevel
 from keyrelay.model.world import real_world
 from keyrelay.stores.audit.log import open_audit_log
+from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.tokens import TokenStore
 from keyrelay.stores.installation import (
     Installation,
     Profile,
@@ -31,13 +41,17 @@ class Founding:
     key_file: Path | None
     profile: Profile
     profile_created: bool
+    token: SecretValue | None = None
 
 
-async def initialise(settings: Settings, actor: str) -> Founding:
+async def initialise(
+    settings: Settings, actor: str, *, first_token: bool = False
+) -> Founding:
     """Make what is missing: data directory, database, first keys, profile.
 
-    Repeatable. A key is never made where wrapped data keys exist. Raises Unavailable,
-    DatabaseTooNew and DatabaseTooOld.
+    A profile that is made gets a token with all rights in it, if a `first_token` is
+    wanted. Repeatable. A key is never made where wrapped data keys exist. Raises
+    Unavailable, DatabaseTooNew and DatabaseTooOld.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     keep_private(settings.home, settings.key_path)
@@ -47,23 +61,31 @@ async def initialise(settings: Settings, actor: str) -> Founding:
         else:
             await make_current(database)
         if await read_installation(database) is None:
-            return await _found(settings, database, actor)
+            return await _found(settings, database, actor, first_token=first_token)
     async with open_store(settings) as store:
         # An installation whose key is lost is not set up.
         await store.vault.check()
-        profiles = await list_profiles(store.database)
-        known = [each for each in profiles if each.name == settings.profile]
-        profile = (
-            known[0]
-            if known
-            else await create_profile(store.audit_log, settings.profile, actor)
-        )
+        return await _in(store, settings.profile, actor, first_token=first_token)
+
+
+async def _in(store: Store, name: str, actor: str, *, first_token: bool) -> Founding:
+    """Make the profile, if it is missing."""
+    profiles = await list_profiles(store.database)
+    known = next((each for each in profiles if each.name == name), None)
+    tokens = store.definitions.tokens if first_token and known is None else None
+    profile = known or await create_profile(store.audit_log, name, actor)
     return Founding(
-        founded=False, key_file=None, profile=profile, profile_created=not known
+        founded=False,
+        key_file=None,
+        profile=profile,
+        profile_created=known is None,
+        token=await _first_token(tokens, profile, actor),
     )
 
 
-async def _found(settings: Settings, database: Database, actor: str) -> Founding:
+async def _found(
+    settings: Settings, database: Database, actor: str, *, first_token: bool
+) -> Founding:
     world = real_world()
     now = world.now()
     profile = Profile(id=world.new_id(now), name=settings.profile)
@@ -76,9 +98,24 @@ async def _found(settings: Settings, database: Database, actor: str) -> Founding
         database, vault, world, settings.checkpoint_path
     ) as audit_log:
         await create_installation(audit_log, installed, profile, actor)
-    return Founding(
-        founded=True, key_file=key_file, profile=profile, profile_created=True
-    )
+        journal = Journal(audit_log=audit_log)
+        tokens = TokenStore(database=database, journal=journal) if first_token else None
+        return Founding(
+            founded=True,
+            key_file=key_file,
+            profile=profile,
+            profile_created=True,
+            token=await _first_token(tokens, profile, actor),
+        )
+
+
+async def _first_token(
+    tokens: TokenStore | None, profile: Profile, actor: str
+) -> SecretValue | None:
+    if tokens is None:
+        return None
+    document = {"name": "first", "permission": AccessLevel.FULL.word}
+    return (await tokens.create(profile.id, document, actor)).plaintext
 
 
 def _first_key(settings: Settings) -> KeyEncryptionKey:

@@ -32,6 +32,7 @@ _COMMANDS = {
     "dead-letter": "Dead letters: what could not be delivered.",
     "job": "Jobs: long work of the API, seen and cancelled.",
     "audit": "Audit: who changed or used what, and the proof.",
+    "token": "Tokens: what programs show to the API.",
     "profile": "Profiles: tenants, which share nothing.",
     "key": "Keys: whether the vault and its secrets open.",
     "topics": "Topics: made in Kafka, and whether they are right.",

@@ -20,7 +20,11 @@ app = typer.Typer(rich_markup_mode=None)
     epilog="""\b
 Examples:
   keyrelay init
-  keyrelay init --profile north      another profile, which shares nothing"""
+  keyrelay init --profile north      another profile, which shares nothing
+  keyrelay init --no-token           where the output is kept, as in a log
+
+A profile that is made gets a token for the API, with all rights in it. It is printed
+this once; `keyrelay token` makes and revokes others."""
 )
 def init(
     ctx: typer.Context,
@@ -28,6 +32,10 @@ def init(
     profile: Annotated[
         str | None, typer.Option(help="Profile to make, if it is not there.")
     ] = None,
+    no_token: Annotated[
+        bool,
+        typer.Option("--no-token", help="Make and print no token for a new profile."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Set up data directory, database, keys and profile; what is there stays."""
@@ -35,7 +43,7 @@ def init(
     if options is not None and profile is not None:
         ctx.obj = replace(options, profile=profile)
     settings = settings_of(ctx)
-    founding = run(initialise(settings, actor()))
+    founding = run(initialise(settings, actor(), first_token=not no_token))
     if as_json:
         put(json.dumps(_document(founding)))
         return
@@ -50,6 +58,7 @@ def _tell(founding: Founding, settings: Settings) -> None:
         put(f"The {named} is there now.")
     else:
         put(f"Keyrelay is set up already in {settings.home}, with the {named}.")
+    _tell_token(founding)
     if settings.is_log:
         _say_how_producers_name_it(settings.queue_url, founding.profile)
     if founding.key_file is not None:
@@ -57,6 +66,13 @@ def _tell(founding: Founding, settings: Settings) -> None:
             f"The key that all secrets are sealed with: {founding.key_file}\n"
             "Back it up now, apart from the database: without it no secret opens."
         )
+
+
+def _tell_token(founding: Founding) -> None:
+    if founding.token is None:
+        return
+    put(f"The first token of the profile, with all rights: {founding.token.reveal()}")
+    say("It is shown this once: keep it, or revoke it (`keyrelay token revoke first`).")
 
 
 def _say_how_producers_name_it(queue: str, profile: Profile) -> None:
@@ -76,4 +92,5 @@ def _document(founding: Founding) -> dict[str, object]:
         "key_file": founding.key_file and str(founding.key_file),
         "profile": {"id": founding.profile.id, "name": founding.profile.name},
         "profile_created": founding.profile_created,
+        "token": founding.token and founding.token.reveal(),
     }

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from keyrelay.databases.database import Database
 from keyrelay.model.ids import SHORTEST_BEGINNING, Beginnings, is_beginning, is_id
+from keyrelay.model.token import prefix_of
 from keyrelay.stores.definitions.document_kind import D
 from keyrelay.stores.definitions.document_store import (
     AnyStored,
@@ -18,6 +19,7 @@ from keyrelay.stores.definitions.document_store import (
 from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, Noun
 from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.definitions.tokens import TokenStore
 from keyrelay.stores.installation import Profile, list_profiles
 from keyrelay.stores.refusals import NotFound
 
@@ -88,6 +90,23 @@ async def find_definition(
     if not ids:
         raise UnknownName(store.kind.noun, name)
     return await store.get(profile, ids[0])
+
+
+async def find_token(tokens: TokenStore, profile: str, name: str) -> str:
+    """Return the id of the token with that id, name or prefix.
+
+    Raises UnknownName, AmbiguousName, AmbiguousBeginning and Unavailable.
+    """
+    if is_id(name):
+        return name
+    named = await tokens.called(profile, name)
+    if len(named) > 1:
+        raise AmbiguousName(name, named)
+    ids = await _with_beginning(tokens.beginning, profile, name, named)
+    if not ids:
+        # What was given may be a whole plaintext: of that, the prefix is enough.
+        raise UnknownName(Noun.TOKEN, prefix_of(name))
+    return ids[0]
 
 
 async def find_profile(database: Database, name: str) -> Profile:

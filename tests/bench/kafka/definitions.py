@@ -37,7 +37,7 @@ def definitions(stage: Stage, asked: argparse.Namespace) -> Sheet:
 def _furnished(stage: Stage, count: int) -> Stage:
     """Return a stage on the same servers, with that many of everything."""
     house = stage.apart(f"home-{count}")
-    house.home.run("init")
+    house.home.run("init", "--no-token")
     database = house.home.settings["KEYRELAY_DATABASE"]
     settings = load_settings(None, {"home": house.home.path, "database": database})
     uvloop.run(_furnish(settings, count))

@@ -69,6 +69,10 @@ COMMANDS = (
     "audit list",
     "audit show {attempt}",
     "audit verify",
+    "token create ci",
+    "token create boiler --producer --action tell --json",
+    "token list",
+    "token revoke spare",
     "profile list",
     "profile create north",
     "profile rename default other",
@@ -109,6 +113,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     home.run("worker", "--drain")
     home.run("trigger", "publish", "--action", "tell", "--id", "waiting")
     home.create("policy", {**ALLOW, "name": "allow"})
+    home.run("token", "create", "spare")
     attempts = home.read("attempt", "list")
     assert isinstance(attempts, list)
     job = start_job(home, JobKind.VERIFY)

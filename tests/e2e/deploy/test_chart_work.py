@@ -91,7 +91,7 @@ def test_the_database_is_brought_up_to_date_before_anything_else(
         None,
         ["migrate", "--yes"],
         ["topics", "create", "--yes", "--partitions=24", "--replication=3"],
-        ["init"],
+        ["init", "--no-token"],
     ]
     # Nothing of the release is there when it runs.
     assert "serviceAccountName" not in spec

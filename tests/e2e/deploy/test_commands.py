@@ -1,5 +1,6 @@
 """Each command that something deployed runs is one that Keyrelay has."""
 
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -52,3 +53,21 @@ def understood(arguments: list[str]) -> None:
         [KEYRELAY, *arguments, "--help"], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
+
+
+def test_nothing_deployed_prints_a_token_into_its_log() -> None:
+    """What `init` prints stands in a log wherever it is run by a machine."""
+    files = [path for path in DEPLOY.rglob("*") if path.is_file()]
+    calls = [
+        (path.name, line.strip())
+        for path in files
+        for line in path.read_text(errors="replace").splitlines()
+        if re.search(r"(keyrelay|args: \[) ?init\b", line) and "`" not in line
+    ]
+
+    assert {name for name, _ in calls} == {
+        "compose.yaml",
+        "keyrelay.service",
+        "prepare.yaml",
+    }
+    assert [each for each in calls if "--no-token" not in each[1]] == []

@@ -95,7 +95,7 @@ def test_workers_start_when_all_is_prepared(stack: Stack) -> None:
     assert prepare["entrypoint"][-1].split("\n") == [
         "keyrelay migrate --yes",
         "keyrelay topics create --yes --replication 1",
-        "keyrelay init",
+        "keyrelay init --no-token",
         "",
     ]
 

@@ -51,7 +51,7 @@ def test_its_files_are_its_own_and_no_core_is_left(
 def test_it_is_set_up_before_its_first_start(service: Mapping[str, str]) -> None:
     users = (DEPLOY / "keyrelay.sysusers").read_text()
 
-    assert service["ExecStartPre"].lstrip("-").endswith("/keyrelay init")
+    assert service["ExecStartPre"].lstrip("-").endswith("/keyrelay init --no-token")
     assert f"u {service['User']} " in users
 
 
