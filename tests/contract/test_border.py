@@ -461,6 +461,7 @@ def test_so_many_may_be_sent_ahead_and_no_more(api: Serving) -> None:
         (b"junk\r\n\r\n", 400),
         (post("/", b"", length=2 * MIB), 413),
         (chunked("/", *[bytes(MIB)] * 2), 413),
+        (chunked("/hold", b"abc") + b"junk\r\n", 400),
         (get("/", "X: " + "a" * 100_000), 431),
     ],
 )
@@ -476,6 +477,8 @@ def test_a_refusal_waits_until_the_requests_before_it_are_answered(
 
         first, refused = answers(client)
     api.loop.call_soon_threadsafe(api.application.release.clear)
+    assert api.get().status == 200
+    assert not api.application.entered.acquire(blocking=False)  # nor is it begun
     assert first.document["path"] == "/hold"
     assert refused.status == status
     assert refused.message
