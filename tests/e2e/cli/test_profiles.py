@@ -36,7 +36,7 @@ def ids(keyrelay: Keyrelay) -> dict[str, str]:
     ids["attempt"] = str(keyrelay("attempt", "list", "--json").documents[0]["id"])
     ids["audit"] = ids["attempt"]
     ids["policy"] = create_policy(keyrelay)
-    assert keyrelay("init", "--profile", "south").code == 0
+    assert keyrelay("init", "--profile", "south", "--no-token").code == 0
     return ids
 
 
@@ -125,7 +125,7 @@ def test_a_profile_is_made_listed_and_renamed(keyrelay: Keyrelay) -> None:
 
 
 def test_init_prints_the_id_that_triggers_name(keyrelay: Keyrelay) -> None:
-    said = keyrelay("init", "--profile", "north")
+    said = keyrelay("init", "--profile", "north", "--no-token")
 
     (north,) = [
         each
@@ -148,7 +148,7 @@ def test_init_shows_the_queue_of_one_profile(
 ) -> None:
     monkeypatch.setenv("KEYRELAY_QUEUE", queue)
 
-    err = keyrelay("init", "--profile", "w").err
+    err = keyrelay("init", "--profile", "w", "--no-token").err
 
     assert said in err
     assert ("KEYRELAY_QUEUE" in err) == bool(said)
