@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.channels import action_rules
+from keyrelay.app.store import read_catalog
 from keyrelay.cli.columns import actions, instant, own_id, text, word
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
@@ -16,6 +17,7 @@ from keyrelay.cli.session import Session, settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.services.definition_entries import ABSENT
+from keyrelay.services.remarks import on_stored_action
 from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.last_times import LastTimes
@@ -27,10 +29,10 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="ACTION", help="Its id or its name.")]
 
 
-def _remarks(ctx: typer.Context, stored: StoredDocument) -> Sequence[str]:
-    """Say how the action's templates were read, which a person may have meant apart."""
-    rules = action_rules(settings_of(ctx))
-    return rules.parse(stored.document, stored.id, "").instruction.remarks
+async def _remarks(session: Session, stored: StoredDocument) -> Sequence[str]:
+    store, profile = session.store, session.profile.id
+    rules = store.definitions.secrets.actions
+    return await on_stored_action(rules, lambda: read_catalog(store), profile, stored)
 
 
 async def _last_times(

@@ -36,10 +36,6 @@ WholeFile = Annotated[
 Answered = tuple[StoredDocument, Document]
 
 
-def _none(_: typer.Context, __: StoredDocument) -> Sequence[str]:
-    return ()
-
-
 async def _nothing(_: Session, __: Sequence[str]) -> Mapping[str, Document]:
     return {}
 
@@ -49,13 +45,14 @@ class Documents(Generic[D]):
     """`absent` holds the values of fields that a document leaves out.
 
     `unique`: no two have the same name, so that a name always finds one. `beside`
-    returns further fields of definitions, by their ids, that are shown and listed.
+    returns further fields of definitions, by their ids, that are shown and listed;
+    `remarks`, sentences on one that will do less than it says.
     """
 
     store: Callable[[Session], DocumentStore[D]]
     absent: Document
+    remarks: Callable[[Session, StoredDocument], Awaitable[Sequence[str]]]
     unique: bool = False
-    remarks: Callable[[typer.Context, StoredDocument], Sequence[str]] = _none
     beside: Callable[[Session, Sequence[str]], Awaitable[Mapping[str, Document]]] = (
         _nothing
     )
@@ -70,7 +67,7 @@ class Documents(Generic[D]):
             )
             return stored, await self._shown(session, stored)
 
-        self._answer(ctx, *perform(ctx, work), as_json=as_json)
+        self._answer(*perform(ctx, work), as_json=as_json)
 
     def edit(
         self, ctx: typer.Context, name: str, changes: Document, *, as_json: bool
@@ -86,7 +83,7 @@ class Documents(Generic[D]):
             )
             return stored, await self._shown(session, stored)
 
-        self._answer(ctx, *perform(ctx, work), as_json=as_json)
+        self._answer(*perform(ctx, work), as_json=as_json)
 
     def show(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
         async def work(session: Session) -> Document:
@@ -96,7 +93,12 @@ class Documents(Generic[D]):
                 return unreadable_document(found)
             return await self._shown(session, found)
 
-        show(perform(ctx, work), as_json=as_json)
+        document = perform(ctx, work)
+        if as_json:
+            put_document(document)
+            return
+        show({name: each for name, each in document.items() if name != "remarks"})
+        _say_remarks(document)
 
     def delete(self, ctx: typer.Context, name: str, *, as_json: bool) -> None:
         async def work(session: Session) -> str:
@@ -140,22 +142,24 @@ class Documents(Generic[D]):
 
     async def _shown(self, session: Session, stored: StoredDocument) -> Document:
         beside = await self.beside(session, [stored.id])
-        return {**self.document(stored), **beside.get(stored.id, {})}
+        remarks = list(await self.remarks(session, stored))
+        more = {**beside.get(stored.id, {}), "remarks": remarks}
+        return {**self.document(stored), **more}
 
     def _answer(
-        self,
-        ctx: typer.Context,
-        stored: StoredDocument,
-        shown: Document,
-        *,
-        as_json: bool,
+        self, stored: StoredDocument, shown: Document, *, as_json: bool
     ) -> None:
-        for remark in self.remarks(ctx, stored):
-            say(remark)
         if as_json:
             put_document(shown)
         else:
             put(stored.id)
+            _say_remarks(shown)
+
+
+def _say_remarks(shown: Document) -> None:
+    remarks = shown.get("remarks")
+    for remark in remarks if isinstance(remarks, list) else ():
+        say(str(remark))
 
 
 def changes_of(file: str | None, switches: dict[str, bool | None]) -> Document:

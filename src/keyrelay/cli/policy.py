@@ -1,5 +1,6 @@
 """`keyrelay policy`: which action may use which secret, and why."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -16,6 +17,8 @@ from keyrelay.cli.session import Session, perform
 from keyrelay.model.policy.policy import Allowance, Denial, Explanation
 from keyrelay.services.definition_entries import ABSENT
 from keyrelay.services.explaining import Explaining, NotInCatalog
+from keyrelay.services.remarks import on_stored_policy
+from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
 
 app = typer.Typer(
@@ -26,9 +29,15 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(metavar="POLICY", help="Its id or its name.")]
 
+
+async def _remarks(session: Session, stored: StoredDocument) -> Sequence[str]:
+    return on_stored_policy(session.profile.id, stored)
+
+
 _policies = Documents(
     store=lambda session: session.store.definitions.policies,
     absent=ABSENT[Noun.POLICY],
+    remarks=_remarks,
 )
 
 

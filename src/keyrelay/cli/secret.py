@@ -12,6 +12,7 @@ from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.output import Document, put, put_document, put_id, show
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import WrongUsage
+from keyrelay.cli.secret_uses import uses
 from keyrelay.cli.secret_view import (
     StandingPauses,
     paused_fields,
@@ -189,8 +190,7 @@ def edit(
         raise WrongUsage("--exact is about a value from --value-file")
 
     async def work(session: Session) -> SealedSecret:
-        secrets = session.store.definitions.secrets
-        profile = session.profile.id
+        secrets, profile = session.store.definitions.secrets, session.profile.id
         return await secrets.edit(profile, known.id, changes, session.actor)
 
     _answer(perform(ctx, work), as_json=as_json)
@@ -222,6 +222,9 @@ def types(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     known = secret_rules(settings_of(ctx)).types.values()
     fields = {type_.name: type_.fields for type_ in known if type_.fields}
     show_types(fields, as_json=as_json)
+
+
+app.command(epilog="Example: keyrelay secret uses office-mail --json")(uses)
 
 
 async def _find(session: Session, name: str) -> StoredSecret:

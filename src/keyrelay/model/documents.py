@@ -21,7 +21,7 @@ DEEPEST = 32  # levels of objects and lists
 _READ_ONLY = frozenset({
     "id", "profile", "created_at", "updated_at", "token", "console", "last_run",
     "last_triggered", "version", "versions", "locked_at", "value_length",
-    "paused", "pauses", "prefix", "created_by",
+    "paused", "pauses", "prefix", "created_by", "remarks",
 })
 # fmt: on
 

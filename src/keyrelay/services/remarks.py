@@ -1,11 +1,45 @@
 """Remarks: sentences on a definition that is stored and will do nothing, or less."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from keyrelay.model.action import Action
+from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import Denial, Policy, explain
-from keyrelay.model.policy.policy_document import kinds_elsewhere
+from keyrelay.model.policy.policy_document import kinds_elsewhere, parse_policy
+from keyrelay.ports import Unavailable
+from keyrelay.stores.definitions.document_store import StoredDocument
+
+
+async def on_stored_action(
+    rules: ActionRules,
+    catalog: Callable[[], Awaitable[Catalog]],
+    profile: str,
+    stored: StoredDocument,
+) -> Sequence[str]:
+    """Return the remarks on an action that is stored; none on its secret if sealed.
+
+    `catalog` returns what a worker would see of the definitions now.
+    """
+    try:
+        action = rules.parse(stored.document, stored.id, profile)
+    except InvalidDefinition as fault:
+        return (_unread(fault),)
+    try:
+        seen = await catalog()
+    except Unavailable:  # a remark that cannot be made refuses nothing
+        return action.instruction.remarks
+    return on_action(action, stored.document, seen)
+
+
+def on_stored_policy(profile: str, stored: StoredDocument) -> Sequence[str]:
+    """Return the remarks on a policy that is stored."""
+    try:
+        policy = parse_policy(stored.document, stored.id, profile)
+    except InvalidDefinition as fault:
+        return (_unread(fault),)
+    return on_policy(policy)
 
 
 def on_action(
@@ -69,3 +103,7 @@ def _on_policy(policy: Policy) -> Iterator[str]:
     elsewhere = kinds_elsewhere(policy)
     if elsewhere:
         yield f"it names kinds that match nothing here: {', '.join(elsewhere)}"
+
+
+def _unread(fault: InvalidDefinition) -> str:
+    return f"no worker can read it: {fault}"

@@ -34,6 +34,8 @@ CASES: Sequence[Sequence[str]] = (
     ("secret", "list"),
     ("secret", "list", "--json"),
     ("secret", "show", "mail"),
+    ("secret", "uses", "mail"),
+    ("secret", "uses", "mail", "--json"),
     ("secret", "show", "token", "--json"),
     ("secret", "edit", "queue", "--value-file", "-"),
     ("secret", "edit", "token", "--value-file", "-", "--json"),

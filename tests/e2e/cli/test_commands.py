@@ -160,6 +160,7 @@ def test_an_action_is_shown_as_it_was_sent(keyrelay: Keyrelay) -> None:
         "active": True,
         "lock": False,
         "last_triggered": "never",
+        "remarks": shown["remarks"],
     }
 
 
@@ -247,7 +248,56 @@ def test_an_edit_replaces_what_it_gives(keyrelay: Keyrelay) -> None:
         "active": True,
         "tags": [],
         "targets": [["action"]],
+        "remarks": [],
     }
+
+
+NEVER = "its secret is not released to it: no policy lets action"
+
+
+def test_an_action_whose_secret_is_not_released_says_so_until_it_is(
+    keyrelay: Keyrelay,
+) -> None:
+    document = mail_action(create_secret(keyrelay))
+    file = keyrelay.write("action.json", document)
+
+    created = keyrelay("action", "create", "--file", file)
+    shown = keyrelay("action", "show", "tell")
+    as_json = keyrelay("action", "show", "tell", "--json").document["remarks"]
+    create_policy(keyrelay)
+
+    assert NEVER in created.err
+    assert NEVER in shown.err
+    assert NEVER not in shown.out
+    assert f"['{NEVER}" in str(as_json)
+    assert keyrelay("action", "show", "tell").err == ""
+    locked = keyrelay("action", "edit", "tell", "--lock")
+    assert "it is locked" in locked.err
+
+
+def test_a_policy_about_what_is_not_here_says_so(keyrelay: Keyrelay) -> None:
+    file = keyrelay.write("imported.json", {**ALLOW, "targets": [["run_user"]]})
+
+    created = keyrelay("policy", "create", "--file", file, "--json")
+    edited = keyrelay("policy", "edit", "north uses its own", "--inactive")
+
+    said = "it names kinds that match nothing here: run_user"
+    assert created.document["remarks"] == [said]
+    assert said in edited.err
+    assert "it is inactive" in edited.err
+
+
+def test_the_uses_of_a_secret_say_which_action_is_given_it(keyrelay: Keyrelay) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    (denied,) = keyrelay("secret", "uses", "mail", "--json").documents
+    policy = create_policy(keyrelay)
+
+    (allowed,) = keyrelay("secret", "uses", "mail", "--json").documents
+
+    assert (denied["name"], denied["released"]) == ("tell", False)
+    assert str(denied["reason"]).startswith("no policy lets action")
+    assert (allowed["released"], allowed["policy"]) == (True, policy)
+    assert "tell" in keyrelay("secret", "uses", "mail").out
 
 
 @pytest.mark.parametrize("noun", ["secret", "action", "policy"])

@@ -29,6 +29,7 @@ COMMANDS = (
     "secret list",
     "secret list --json",
     "secret show mail",
+    "secret uses mail",
     "secret edit mail --tag team=south --json",
     "secret delete spare",
     "secret types",

@@ -5,12 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from keyrelay.model.catalog import Omitted
-from keyrelay.services.remarks import on_action, on_policy
+from keyrelay.model.catalog import Catalog, Omitted
+from keyrelay.ports import Unavailable
+from keyrelay.services.remarks import (
+    on_action,
+    on_policy,
+    on_stored_action,
+    on_stored_policy,
+)
+from keyrelay.stores.definitions.document_store import StoredDocument
 from tests.samples import (
+    ACTIONS,
     ALLOW,
+    MAIL_ACTION,
     MAIL_DOES,
     MAIL_SECRET,
+    NOON,
     PROFILE,
     a_catalog,
     a_policy,
@@ -95,3 +105,39 @@ def test_of_a_policy_that_decides_less_it_is_said(
     changes: Mapping[str, object], said: tuple[str, ...]
 ) -> None:
     assert on_policy(a_policy({**ALLOW, **changes})) == said
+
+
+def stored(document: Mapping[str, object]) -> StoredDocument:
+    return StoredDocument(
+        id=MAIL_ACTION, document=document, created_at=NOON, updated_at=NOON
+    )
+
+
+async def allowed() -> Catalog:
+    return ALLOWED
+
+
+async def sealed() -> Catalog:
+    raise Unavailable("the vault is sealed")
+
+
+async def test_a_stored_action_is_remarked_on_as_a_worker_reads_it() -> None:
+    tell = stored({"name": "Tell", "lock": True, "action": MAIL_DOES})
+
+    (locked,) = await on_stored_action(ACTIONS, allowed, PROFILE, tell)
+    (unread,) = await on_stored_action(ACTIONS, allowed, PROFILE, stored({}))
+
+    assert locked.startswith("it is locked")
+    assert unread.startswith("no worker can read it: ")
+
+
+async def test_a_sealed_vault_keeps_no_action_from_being_shown() -> None:
+    tell = stored({"name": "Tell", "lock": True, "action": MAIL_DOES})
+
+    assert await on_stored_action(ACTIONS, sealed, PROFILE, tell) == ()
+
+
+def test_a_stored_policy_is_remarked_on_as_a_worker_reads_it() -> None:
+    assert on_stored_policy(PROFILE, stored(ALLOW)) == ()
+    (unread,) = on_stored_policy(PROFILE, stored({}))
+    assert unread.startswith("no worker can read it: ")
