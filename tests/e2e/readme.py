@@ -38,6 +38,12 @@ def documents(title: str) -> list[str]:
     return _blocks(section(title), "json")
 
 
+def program(title: str, language: str) -> str:
+    """Return a section's program in that language."""
+    (block,) = _blocks(section(title), language)
+    return block
+
+
 def exports(title: str) -> dict[str, str]:
     """Return the settings that a section tells to export."""
     lines = "\n".join(commands(title))

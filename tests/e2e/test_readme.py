@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,12 +18,14 @@ from tests.e2e.mails import caught
 from tests.e2e.queues import create_queue
 from tests.e2e.terminal import sitting_at
 from tests.installed import command
+from tests.installed.api import answering
 from tests.installed.home import KEYRELAY, Home
 from tests.installed.together import together
 from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog
 
 SQS_ENDPOINTS = "KEYRELAY_SQS_ENDPOINTS"
+PROGRAMS = "Use it from your program"
 PASSWORD = "correct horse/battery+staple"
 
 
@@ -146,6 +149,41 @@ def test_a_newcomer_who_follows_the_readme_gets_a_message_on_a_queue(
 
     (message,) = queue.messages(1)
     assert json.loads(message["Body"]) == [{"variable": "temperature", "value": 9.5}]
+
+
+def test_a_newcomer_s_programs_use_the_api(
+    newcomer: Newcomer, javascript_sdk: Path
+) -> None:
+    action = _action_to_a_queue(newcomer)
+    token, place, *asked = readme.commands(PROGRAMS)
+    (newcomer.desk / "program.py").write_text(readme.program(PROGRAMS, "python"))
+    (newcomer.desk / "program.mjs").write_text(readme.program(PROGRAMS, "js"))
+    (newcomer.desk / "node_modules").symlink_to(javascript_sdk / "node_modules")
+    with answering(newcomer.home, "up") as api:
+        told = newcomer.types(f"{token}\necho $TOKEN")
+        ids = {token: f"export TOKEN={told}", "http://127.0.0.1:8473": api.url}
+        programmer = replace(newcomer, ids={**ids, "6745d3…": action})
+        typed = [*asked, f"{sys.executable} program.py", "node program.mjs"]
+
+        answers = [programmer.types(f"{token}\n{place}\n{each}") for each in typed]
+
+    listed, published = (json.loads(answer) for answer in answers[:2])
+    in_python, in_javascript = answers[2:]
+    assert listed["result"] == [{"id": action, "name": "cold room needs an engineer"}]
+    assert published["result"][0]["state"] == "accepted"
+    assert "'key': 'pager'" in in_python
+    assert "a text" not in in_python
+    assert action in in_javascript
+
+
+def _action_to_a_queue(newcomer: Newcomer) -> str:
+    value, create_secret, *rest = readme.commands("Put messages on a queue")
+    newcomer.types("keyrelay init")
+    newcomer.types(value)
+    secret = newcomer.types(create_secret)
+    order, create_action, _ = rest
+    replace(newcomer, ids={"6745d2…": secret}).types(order)
+    return newcomer.types(create_action)
 
 
 def test_the_json_of_each_type_of_secret_stands_there(newcomer: Newcomer) -> None:

@@ -199,6 +199,28 @@ def test_a_policy_that_breaks_a_rule_is_refused_with_the_rule(
     assert sdk.document("access.info", id_) == before
 
 
+def test_an_info_lists_what_is_allowed_before_what_is_denied(
+    sdk: Sdk, mark: str
+) -> None:
+    deny = allowing(["secrets"], "delete", effect="deny")
+    allow = allowing(["secrets"], "access")
+    id_ = created(sdk, a_policy(mark) | {"permissions": [deny, allow]})
+
+    assert sdk.document("access.info", id_)["permissions"] == [allow, deny]
+
+
+def test_the_settings_tell_what_policies_can_govern(sdk: Sdk) -> None:
+    if sdk.name == "javascript":
+        pytest.skip("this client has nothing to ask for them with")
+    settings = sdk.document("access.settings")
+
+    assert settings.keys() == {"resources", "settings"}
+    resources = settings["resources"]
+    assert isinstance(resources, dict)
+    assert {"analysis", "action", "secrets"} <= resources.keys()
+    assert all("label" in resource for resource in resources.values())
+
+
 @pytest.mark.parametrize("id_", [UNKNOWN, "x"])
 def test_what_is_not_there_is_said_so(sdk: Sdk, id_: str) -> None:
     assert sdk.refusal("access.info", id_) == NOT_FOUND

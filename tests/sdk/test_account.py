@@ -38,6 +38,7 @@ CALLS: Sequence[tuple[str, Sequence[object]]] = (
     ("secrets.create", (a_secret("key"),)),
     ("actions.info", (UNKNOWN,)),
     ("access.delete", (UNKNOWN,)),
+    ("tags.getTagKeys", ("secrets",)),
     ("account.info", ()),
 )
 
