@@ -48,12 +48,16 @@ class DocumentNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRoutes(Generic[D]):
-    """The five routes of one noun; each row of a list has the fields in `always`."""
+    """The five routes of one noun; each row of a list has the fields in `always`.
+
+    `shown` makes of a document, as it was sent, what is answered of it.
+    """
 
     store: Callable[[ApiProcess], DocumentStore[D]]
     rules: QueryRules
     names: DocumentNames
     always: Sequence[str] = ()
+    shown: Callable[[Info], Info] = dict
 
     def routes(self, path: str, change: Right) -> Sequence[Route]:
         """Return the routes below `path`; what changes anything asks for `change`."""
@@ -164,7 +168,7 @@ class DocumentRoutes(Generic[D]):
             "id": stored.id,
             "profile": profile,
             **_UNLESS_SENT,
-            **stored.document,
+            **self.shown(stored.document),
             "created_at": wire_instant(stored.created_at),
             "updated_at": wire_instant(stored.updated_at),
         }

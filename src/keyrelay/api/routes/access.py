@@ -6,6 +6,7 @@ from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.policy.catalogue import catalogue
+from keyrelay.model.policy.policy_document import allows_first
 
 _POLICIES = DocumentRoutes(
     store=lambda process: process.store.definitions.policies,
@@ -23,6 +24,7 @@ _POLICIES = DocumentRoutes(
         created="am_id",
     ),
     always=("id", "tags", "profile"),
+    shown=allows_first,
 )
 
 
