@@ -12,6 +12,7 @@ from keyrelay.stores.definitions.listing import MOST_LISTED
 Part = Mapping[str, object]
 
 TEXT: Part = {"type": "string"}
+COUNT: Part = {"type": "integer", "minimum": 1}
 SUCCESS = "200"
 
 
@@ -92,13 +93,12 @@ def in_query(name: str, schema: Part, description: str) -> Part:
 
 def paging(rules: QueryRules) -> Sequence[Part]:
     """Return the parameters of a list with page and amount, as the SDKs send them."""
-    count = {"type": "integer", "minimum": 1}
     orders = [f"{order},{way}" for order in rules.orders for way in ("asc", "desc")]
     return [
-        in_query("page", {**count, "default": 1}, "Which page, from 1."),
+        in_query("page", {**COUNT, "default": 1}, "Which page, from 1."),
         in_query(
             "amount",
-            {**count, "maximum": MOST_LISTED, "default": 20},
+            {**COUNT, "maximum": MOST_LISTED, "default": 20},
             "How many a page has.",
         ),
         in_query(

@@ -17,10 +17,12 @@ from keyrelay.api.routes import ROUTES
 from keyrelay.api.server import serve
 from keyrelay.api.tries import FailedTries
 from keyrelay.app.api import open_api
+from keyrelay.app.jobs import job_runner
 from keyrelay.app.settings import Settings
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import run, settings_of
 from keyrelay.cli.stopping import stop_on_signals
+from keyrelay.concurrency.background import background
 from keyrelay.observability.logs import configure_logs
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -68,8 +70,12 @@ async def serving(
             authenticating=process.authenticating, tries=tries
         )
         served = application(process, authorization, ROUTES)
-        async with serve(served, found, stop) as url:
-            how = "keyrelay token create NAME --permission full"
-            log.info("api started", url=url, reference=f"{url}/reference", token=how)
-            yield
+        jobs = job_runner(process.store, process.queue)
+        async with background(jobs.run(stop)) as running:
+            async with serve(served, found, stop) as url:
+                how = "keyrelay token create NAME --permission full"
+                reference = f"{url}/reference"
+                log.info("api started", url=url, reference=reference, token=how)
+                yield
+            await asyncio.wait([running])  # what was begun of a job is finished
     log.info("api stopped")

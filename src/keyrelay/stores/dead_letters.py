@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
+from keyrelay.model.cursor import Cursor
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.outcome import Fault
@@ -39,11 +40,15 @@ Noting = Callable[[AsyncConnection, Mapping[str, Refusal]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterQuery:
-    """Which letters of a profile, newest first; None means any."""
+    """Which letters of a profile, newest first; None means any.
+
+    `after` is the place of a letter: those that come after it.
+    """
 
     action: str | None = None
     fault: Fault | None = None
     since: datetime | None = None
+    after: Cursor | None = None
     page: int = 1
     amount: int = 20
 
@@ -238,6 +243,13 @@ def matching(chosen: Statement, profile: str, query: DeadLetterQuery) -> Stateme
         wanted = wanted.where(_LETTERS.fault == query.fault)
     if query.since is not None:
         wanted = wanted.where(_LETTERS.buried_at >= query.since)
+    if query.after is not None:
+        at, trigger = query.after.at, query.after.id
+        same_moment = and_(_LETTERS.buried_at == at, _LETTERS.trigger > trigger)
+        # The first says where an index begins.
+        wanted = wanted.where(
+            _LETTERS.buried_at <= at, or_(_LETTERS.buried_at < at, same_moment)
+        )
     return wanted.order_by(_LETTERS.buried_at.desc(), _LETTERS.trigger)
 
 

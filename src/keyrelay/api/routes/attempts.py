@@ -1,0 +1,82 @@
+"""Attempts: what was tried, and how it ended, newest first."""
+
+from collections.abc import Mapping
+
+from keyrelay.api.described import COUNT, TEXT, described, in_query
+from keyrelay.api.parameters import parse_parameters
+from keyrelay.api.rights import Right
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.model.audit import RESULTS
+from keyrelay.model.cursor import parse_cursor
+from keyrelay.model.instant import wire_instant
+from keyrelay.model.outcome import ReasonClass
+from keyrelay.stores.attempts import (
+    AttemptFilter,
+    AttemptQuery,
+    AttemptStore,
+    ListedAttempt,
+)
+
+_MOST_LISTED, _LISTED = 1000, 20
+_FILTERS = {
+    "trigger": "Only those of this trigger.",
+    "action": "Only those of this action, by id.",
+    "secret": "Only those with this secret, by id.",
+    "outcome": f"One of {', '.join(RESULTS)}.",
+    "reason_class": f"One of {', '.join(ReasonClass)}.",
+    "since": "Only those that began then or later (RFC 3339).",
+    "until": "Only those that began before.",
+}
+
+
+async def list_attempts(asked: Asked) -> Answer:
+    given = parse_parameters(asked.query, (*_FILTERS, "after", "amount"))
+    kind, after = given.choice("reason_class", [*ReasonClass]), given.text("after")
+    query = AttemptQuery(
+        having=AttemptFilter(
+            trigger=given.text("trigger"),
+            action=given.text("action"),
+            secret=given.text("secret"),
+            outcome=given.choice("outcome", RESULTS),
+            reason_class=None if kind is None else ReasonClass(kind),
+        ),
+        since=given.instant("since"),
+        until=given.instant("until"),
+        after=None if after is None else parse_cursor(after),
+        amount=given.number("amount", most=_MOST_LISTED) or _LISTED,
+    )
+    attempts = AttemptStore(database=asked.process.store.database)
+    page = await attempts.list(asked.caller.profile, query)
+    goes_on = None if page.after is None else str(page.after)
+    return Answer(result={"attempts": [*map(_row, page.attempts)], "next": goes_on})
+
+
+def _row(attempt: ListedAttempt) -> Mapping[str, object]:
+    return {
+        "id": attempt.id,
+        "at": wire_instant(attempt.at),
+        "trigger": attempt.trigger,
+        "action": attempt.action,
+        "secret": attempt.secret,
+        "outcome": attempt.ending.outcome,
+        "reason_class": attempt.ending.reason_class,
+    }
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/attempts",
+        right=Right.READ,
+        answer=list_attempts,
+        described=described(
+            "List attempts, newest first",
+            {"type": "object"},
+            parameters=[
+                *(in_query(name, TEXT, what) for name, what in _FILTERS.items()),
+                in_query("after", TEXT, "The `next` of the page before."),
+                in_query("amount", COUNT, f"How many, up to {_MOST_LISTED}."),
+            ],
+        ),
+    ),
+)

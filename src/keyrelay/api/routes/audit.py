@@ -1,0 +1,89 @@
+"""Audit: who changed or used what, newest first, and the proof that it is whole."""
+
+from keyrelay.api.described import COUNT, TEXT, described, in_query, path_id
+from keyrelay.api.parameters import parse_parameters
+from keyrelay.api.rights import Right
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.app.jobs import jobs_of
+from keyrelay.model.job import JobKind
+from keyrelay.model.token import TokenKind
+from keyrelay.services.jobs import job_document
+from keyrelay.stores.audit.trail import AuditQuery
+
+_MOST_LISTED, _LISTED = 1000, 20
+_MOST_PAGES = 10**6
+_FILTERS = {
+    "kind": "attempt or change.",
+    "trigger": "Only those of this trigger.",
+    "action": "Only those of this action, by id.",
+    "since": "Only those of then or later (RFC 3339).",
+}
+_OBJECT = {"type": "object"}
+
+
+async def list_records(asked: Asked) -> Answer:
+    given = parse_parameters(asked.query, (*_FILTERS, "page", "amount"))
+    query = AuditQuery(
+        kind=given.choice("kind", ("attempt", "change")),
+        trigger=given.text("trigger"),
+        action=given.text("action"),
+        since=given.instant("since"),
+        page=given.number("page", most=_MOST_PAGES) or 1,
+        amount=given.number("amount", most=_MOST_LISTED) or _LISTED,
+    )
+    found = await asked.process.store.trail.list(asked.caller.profile, query)
+    return Answer(result={"records": [{"id": e.id, **e.document} for e in found]})
+
+
+async def show_record(asked: Asked) -> Answer:
+    trail = asked.process.store.trail
+    entry = await trail.get(asked.caller.profile, asked.ids["id"])
+    place = {"chain": entry.chain, "seq": entry.seq}
+    return Answer(result={"id": entry.id, **place, "record": entry.document})
+
+
+async def verify(asked: Asked) -> Answer:
+    """Start a job: a profile's learns of its own records, an operator's of all."""
+    caller = asked.caller
+    is_operator = caller.token.rights.kind is TokenKind.OPERATOR
+    profile = None if is_operator else caller.profile
+    jobs = jobs_of(asked.process.store)
+    job = await jobs.start(JobKind.VERIFY, profile, caller.actor)
+    return Answer(result=job_document(job), status=202)
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/audit",
+        right=Right.READ,
+        answer=list_records,
+        described=described(
+            "List audit records, newest first",
+            _OBJECT,
+            parameters=[
+                *(in_query(name, TEXT, what) for name, what in _FILTERS.items()),
+                in_query("page", COUNT, "Which page, from 1."),
+                in_query("amount", COUNT, f"How many, up to {_MOST_LISTED}."),
+            ],
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/audit/{id}",
+        right=Right.READ,
+        answer=show_record,
+        described=described(
+            "Show an audit record and its place in the chain",
+            _OBJECT,
+            parameters=[path_id("The record's id.")],
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/audit/verify",
+        right=Right.VERIFY,
+        answer=verify,
+        described=described("Verify the audit trail, as a job", _OBJECT, status="202"),
+    ),
+)

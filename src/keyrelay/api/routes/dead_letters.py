@@ -1,0 +1,171 @@
+"""Dead letters: listed and shown; redriven or dropped, by a job."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from keyrelay.api.described import (
+    COUNT,
+    TEXT,
+    Part,
+    described,
+    in_query,
+    object_of,
+    path_id,
+)
+from keyrelay.api.parameters import parse_parameters
+from keyrelay.api.rights import Right
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.app.jobs import jobs_of
+from keyrelay.model.cursor import Cursor, parse_cursor
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.documents import InvalidDefinition, refuse_unknown
+from keyrelay.model.instant import parse_instant, wire_instant
+from keyrelay.model.job import JobKind
+from keyrelay.model.outcome import Fault
+from keyrelay.services.jobs import LetterWork, job_document
+from keyrelay.stores.dead_letters import DeadLetterQuery, StoredLetter, reason_of
+from keyrelay.stores.unreadable import UnreadableRow
+
+_MOST_LISTED, _LISTED = 1000, 20
+_FILTERS = {
+    "action": "Only those of this action, by id.",
+    "fault": f"Whose fault it was: one of {', '.join(Fault)}.",
+    "since": "Only those that were buried then or later (RFC 3339).",
+}
+_OBJECT: Part = {"type": "object"}
+
+
+async def list_letters(asked: Asked) -> Answer:
+    given = parse_parameters(asked.query, (*_FILTERS, "after", "amount"))
+    fault, after = given.choice("fault", [*Fault]), given.text("after")
+    amount = given.number("amount", most=_MOST_LISTED) or _LISTED
+    query = DeadLetterQuery(
+        action=given.text("action"),
+        fault=None if fault is None else Fault(fault),
+        since=given.instant("since"),
+        after=None if after is None else parse_cursor(after),
+        amount=amount,
+    )
+    letters = asked.process.store.dead_letters
+    found = await letters.list(asked.caller.profile, query)
+    readable = [each for each in found if isinstance(each, DeadLetter)]
+    goes_on = None
+    if len(found) == amount and readable:
+        last = readable[-1]
+        goes_on = str(Cursor(last.buried_at, last.trigger.id))
+    return Answer(result={"dead_letters": [*map(_row, found)], "next": goes_on})
+
+
+async def show_letter(asked: Asked) -> Answer:
+    letters, id_ = asked.process.store.dead_letters, asked.ids["id"]
+    letter = await letters.get(asked.caller.profile, id_)
+    match letter:
+        case UnreadableRow():
+            shown = {**_row(letter), "stored": letter.document}
+        case _:
+            shown = {**_row(letter), "document": letter.trigger.document()}
+    return Answer(result=shown)
+
+
+def _starting(kind: JobKind) -> Callable[[Asked], Awaitable[Answer]]:
+    async def answer(asked: Asked) -> Answer:
+        """Start a job over the letters that the body's filter matches."""
+        work, caller = _work(await asked.body.document()), asked.caller
+        jobs = jobs_of(asked.process.store)
+        job = await jobs.start(kind, caller.profile, caller.actor, work)
+        return Answer(result=job_document(job), status=202)
+
+    return answer
+
+
+def _work(document: Mapping[str, object]) -> LetterWork:
+    """Read `{action?, fault?, since?, rate?}`, or raise InvalidDefinition."""
+    refuse_unknown(document, {*_FILTERS, "rate"}, "a choice of dead letters")
+    rate, fault, action = (document.get(name) for name in ("rate", "fault", "action"))
+    if fault is not None and fault not in [*Fault]:
+        raise InvalidDefinition(f"fault must be one of {', '.join(Fault)}")
+    if action is not None and not isinstance(action, str):
+        raise InvalidDefinition("action must be the id of an action")
+    if isinstance(rate, bool) or not isinstance(rate, int | float | None):
+        raise InvalidDefinition("rate must be a number of letters per second")
+    query = DeadLetterQuery(
+        action=action,
+        fault=None if fault is None else Fault(str(fault)),
+        since=parse_instant(document.get("since"), "since"),
+    )
+    return LetterWork(query=query, rate=None if rate is None else float(rate))
+
+
+def _row(letter: StoredLetter) -> Mapping[str, object]:
+    match letter:
+        case UnreadableRow():
+            return {
+                "trigger": letter.text("trigger"),
+                "action": letter.text("action"),
+                "reason": reason_of(letter),
+                "unreadable": True,
+            }
+        case _:
+            return {
+                "trigger": letter.trigger.id,
+                "action": letter.trigger.action,
+                "reason": letter.settlement.reason,
+                "fault": letter.settlement.fault,
+                "attempts": letter.attempts,
+                "done": sorted(letter.settlement.done),
+                "buried_at": wire_instant(letter.buried_at),
+            }
+
+
+_CHOICE = object_of(
+    {
+        "action": TEXT,
+        "fault": {"enum": [*Fault]},
+        "since": TEXT,
+        "rate": {"type": "number", "exclusiveMinimum": 0},
+    }
+)
+_DONE = {JobKind.REDRIVE: "Put into the queue again", JobKind.DROP: "Forget for good"}
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/dead-letters",
+        right=Right.READ,
+        answer=list_letters,
+        described=described(
+            "List dead letters, newest first",
+            _OBJECT,
+            parameters=[
+                *(in_query(name, TEXT, what) for name, what in _FILTERS.items()),
+                in_query("after", TEXT, "The `next` of the page before."),
+                in_query("amount", COUNT, f"How many, up to {_MOST_LISTED}."),
+            ],
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/dead-letters/{id}",
+        right=Right.READ,
+        answer=show_letter,
+        described=described(
+            "Show a dead letter and its trigger",
+            _OBJECT,
+            parameters=[path_id("The trigger's id.")],
+        ),
+    ),
+    *(
+        Route(
+            method="POST",
+            path=f"/dead-letters/{kind}",
+            right=Right.WRITE,
+            answer=_starting(kind),
+            described=described(
+                f"{what} all dead letters that match, as a job",
+                _OBJECT,
+                body=_CHOICE,
+                status="202",
+            ),
+        )
+        for kind, what in _DONE.items()
+    ),
+)

@@ -1,0 +1,83 @@
+"""Jobs: dead letters redriven or dropped over the API, and the trail verified."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from tests.installed.api import Answer, Api, answering, token_of
+from tests.installed.home import Home
+from tests.services import deadline
+
+WITHIN = timedelta(seconds=20)
+UNKNOWN = "0" * 24
+
+
+def bury(home: Home, count: int) -> None:
+    """Bury triggers of an action that there is not."""
+    lines = [json.dumps({"id": f"t{n}", "action": UNKNOWN}) for n in range(count)]
+    home.run("trigger", "publish", "--file", "-", given="\n".join(lines))
+    home.run("worker", "--drain")
+
+
+def ended(api: Api, started: Answer) -> Mapping[str, object]:
+    """Return the job, once it is over."""
+    path = f"/jobs/{started.field('id')}"
+    over = {"done", "failed", "cancelled"}
+    assert deadline.met(lambda: api.get(path).field("state") in over, WITHIN)
+    job = api.get(path).result
+    assert isinstance(job, dict)
+    return job
+
+
+def test_all_letters_that_match_are_dropped_by_a_job_with_a_result_for_each(
+    home: Home,
+) -> None:
+    bury(home, 5)
+    with answering(home) as running:
+        api = running.with_token(token_of(home, "write"))
+        first = api.get("/dead-letters?amount=3").result
+        assert isinstance(first, dict)
+        rest = api.get(f"/dead-letters?amount=3&after={first['next']}").result
+        assert isinstance(rest, dict)
+
+        started = api.ask("POST", "/dead-letters/drop", {"fault": "definition"})
+        job = ended(api, started)
+        results = api.get(f"/jobs/{job['id']}/results").result
+
+    assert started.status == 202
+    listed = [*first["dead_letters"], *rest["dead_letters"]]
+    assert {each["trigger"] for each in listed} == {f"t{n}" for n in range(5)}
+    assert (job["state"], job["total"], job["done"]) == ("done", 5, 5)
+    assert isinstance(results, dict)
+    assert [row["state"] for row in results["results"]] == ["done"] * 5
+    assert home.read("dead-letter", "list") == []
+
+
+def test_the_trail_is_verified_by_a_job(home: Home) -> None:
+    with answering(home) as running:
+        api = running.with_token(token_of(home, "write"))
+        job = ended(api, api.ask("POST", "/audit/verify", {}))
+
+    assert (job["state"], job["sound"]) == ("done", True)
+
+
+def test_a_choice_of_letters_that_makes_no_sense_is_refused(api: Api) -> None:
+    for document in ({"rate": "fast"}, {"fault": "nobody"}, {"trigger": "t1"}):
+        assert api.ask("POST", "/dead-letters/redrive", document).status == 400
+
+
+def test_attempts_and_records_are_listed_newest_first(home: Home) -> None:
+    bury(home, 3)
+    with answering(home) as running:
+        api = running.with_token(token_of(home, "read"))
+        page = api.get("/attempts?amount=2").result
+        assert isinstance(page, dict)
+        last = api.get(f"/attempts?amount=2&after={page['next']}").result
+        records = api.get("/audit?kind=attempt").result
+
+    assert isinstance(last, dict)
+    assert isinstance(records, dict)
+    attempts = [*page["attempts"], *last["attempts"]]
+    assert len({each["id"] for each in attempts}) == 3
+    assert {each["outcome"] for each in attempts} == {"rejected"}
+    assert {each["id"] for each in attempts} == {e["id"] for e in records["records"]}
