@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _TOKEN = "token"  # noqa: S105 - the header's name
 _UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _READING = ["GET", "HEAD"]
+_CUT = "the request was cut short"
 _NO_ROUTE = "there is no such route; /openapi.json lists all there are"
 
 
@@ -79,6 +81,8 @@ def _endpoint(
             )
         except FORESEEN as failure:
             return answer_to(failure)
+        except ClientDisconnect:
+            return failed(400, _CUT)  # which nobody reads
         return _enveloped(answer) if isinstance(answer, Answer) else answer
 
     return endpoint

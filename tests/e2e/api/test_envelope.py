@@ -1,5 +1,8 @@
 """The envelope: whatever is asked, the answer is JSON that TagoIO's clients read."""
 
+import signal
+import socket
+
 import httpx
 import pytest
 
@@ -35,9 +38,9 @@ CANARY = "hunter2-the-value"
     ],
 )
 def test_every_refusal_has_the_envelope_and_repeats_nothing(
-    api: Api, method: str, path: str, body: object, status: int
+    shared_api: Api, method: str, path: str, body: object, status: int
 ) -> None:
-    answer = api.ask(method, path, body)
+    answer = shared_api.ask(method, path, body)
 
     assert answer.status == status
     assert answer.document.keys() == {"status", "message"}
@@ -48,9 +51,9 @@ def test_every_refusal_has_the_envelope_and_repeats_nothing(
 
 @pytest.mark.parametrize("path", ["/secrets", "/nothing"])
 def test_no_answer_is_kept_by_a_cache_or_read_as_another_type(
-    api: Api, path: str
+    shared_api: Api, path: str
 ) -> None:
-    headers = api.get(path).headers
+    headers = shared_api.get(path).headers
 
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
@@ -59,47 +62,49 @@ def test_no_answer_is_kept_by_a_cache_or_read_as_another_type(
 
 
 @pytest.mark.parametrize("path", ["/secrets", "/action", "/am", "/info"])
-def test_both_spellings_of_a_path_answer_alike(api: Api, path: str) -> None:
-    plain, slashed = api.get(path), api.get(f"{path}/")
+def test_both_spellings_of_a_path_answer_alike(shared_api: Api, path: str) -> None:
+    plain, slashed = shared_api.get(path), shared_api.get(f"{path}/")
 
     assert plain.status == slashed.status == 200
     assert plain.document == slashed.document
 
 
-def test_a_body_that_is_announced_and_empty_is_none(api: Api) -> None:
-    answer = api.ask("GET", "/secrets", headers={"content-type": "application/json"})
+def test_a_body_that_is_announced_and_empty_is_none(shared_api: Api) -> None:
+    answer = shared_api.ask(
+        "GET", "/secrets", headers={"content-type": "application/json"}
+    )
 
     assert answer.status == 200
     assert answer.result == []
 
 
-def test_head_is_answered_without_a_body(api: Api) -> None:
-    answer = api.ask("HEAD", "/secrets")
+def test_head_is_answered_without_a_body(shared_api: Api) -> None:
+    answer = shared_api.ask("HEAD", "/secrets")
 
     assert (answer.status, answer.document) == (200, {})
 
 
-def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
-    assert api.ask("PATCH", "/secrets").headers["allow"] == "GET, HEAD, POST"
+def test_a_wrong_method_is_told_the_right_ones(shared_api: Api) -> None:
+    assert shared_api.ask("PATCH", "/secrets").headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize(
     "token", [None, "", "p-", "nonsense", "p-" + "x" * 40, "p-" + "x" * 5000, "ü"]
 )
-def test_a_token_that_is_none_is_denied(api: Api, token: str | None) -> None:
+def test_a_token_that_is_none_is_denied(shared_api: Api, token: str | None) -> None:
     headers = [] if token is None else [(b"token", token.encode("latin-1"))]
 
-    answer = httpx.get(f"{api.url}/secrets", headers=headers)
+    answer = httpx.get(f"{shared_api.url}/secrets", headers=headers)
 
     assert answer.status_code == 401
     assert answer.json() == {"status": False, "message": "Authorization Denied"}
 
 
-def test_two_tokens_at_once_are_denied(api: Api) -> None:
-    assert api.token is not None
-    headers = [("token", api.token), ("token", api.token)]
+def test_two_tokens_at_once_are_denied(shared_api: Api) -> None:
+    assert shared_api.token is not None
+    headers = [("token", shared_api.token), ("token", shared_api.token)]
 
-    assert httpx.get(f"{api.url}/secrets", headers=headers).status_code == 401
+    assert httpx.get(f"{shared_api.url}/secrets", headers=headers).status_code == 401
 
 
 def test_a_sealed_vault_is_answered_with_503_for_a_right_token_too(
@@ -113,3 +118,18 @@ def test_a_sealed_vault_is_answered_with_503_for_a_right_token_too(
     assert answer.status == 503
     assert answer.document["status"] is False
     assert str(home.path) not in str(answer.document)
+
+
+def test_a_client_that_hangs_up_within_its_body_leaves_no_trace_of_a_fault(
+    api: Api,
+) -> None:
+    url = httpx.URL(api.url)
+    head = f"POST /secrets HTTP/1.1\r\nhost: x\r\ntoken: {api.token}\r\n"
+    with socket.create_connection((url.host, url.port or 0)) as peer:
+        peer.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
+    answer = api.get("/secrets")
+    api.command.send(signal.SIGTERM)
+    api.command.await_said("api stopped")
+
+    assert answer.status == 200
+    assert api.command.count("Exception") == 0

@@ -7,6 +7,7 @@ import pytest
 from keyrelay.api.rights import has
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
+from tests.e2e.api.conftest import Founded
 from tests.installed.api import Answer, Api, answering, token_of
 from tests.installed.home import Home
 from tests.rights import KINDS
@@ -52,9 +53,9 @@ def action_for(secret: str) -> Mapping[str, object]:
 
 
 @pytest.fixture(scope="module")
-def home_of_all(shared_home: Home) -> Home:
-    shared_home.run("init", "--profile", "north", "--no-token")
-    return shared_home
+def home_of_all(shared: Founded) -> Home:
+    shared.home.run("init", "--profile", "north", "--no-token")
+    return shared.home
 
 
 @pytest.fixture(scope="module")

@@ -25,18 +25,18 @@ CREATED = {"/secrets": "id", "/am": "am_id"}
     ("path", "document"), [("/secrets", SECRET), ("/am", POLICY)], ids=str
 )
 def test_a_change_of_what_was_changed_meanwhile_is_refused(
-    api: Api, path: str, document: object
+    shared_api: Api, path: str, document: object
 ) -> None:
-    made = api.ask("POST", path, document)
+    made = shared_api.ask("POST", path, document)
     one = f"{path}/{made.field(CREATED[path])}"
-    read = {"If-Match": api.get(one).headers["etag"]}
+    read = {"If-Match": shared_api.get(one).headers["etag"]}
 
-    first = api.ask("PUT", one, CHANGES[path], read)
-    second = api.ask("PUT", one, CHANGES[path], read)
-    third = api.ask("DELETE", one, headers=read)
-    without = api.ask("PUT", one, CHANGES[path])
+    first = shared_api.ask("PUT", one, CHANGES[path], read)
+    second = shared_api.ask("PUT", one, CHANGES[path], read)
+    third = shared_api.ask("DELETE", one, headers=read)
+    without = shared_api.ask("PUT", one, CHANGES[path])
     last = {"If-Match": without.headers["etag"]}
-    deleted = api.ask("DELETE", one, headers=last)
+    deleted = shared_api.ask("DELETE", one, headers=last)
 
     assert (first.status, second.status, third.status) == (200, 412, 412)
     assert first.headers["etag"] != read["If-Match"]
