@@ -21,7 +21,7 @@ from keyrelay.model.job import JobKind
 from keyrelay.services.jobs import LetterWork
 from keyrelay.services.naming import find_profile
 from keyrelay.services.redriving import LetterQueue
-from keyrelay.stores.dead_letters import DeadLetterQuery
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from tests.installed import command
 from tests.installed.command import Command
 from tests.installed.home import Home

@@ -1,6 +1,6 @@
 """Documents: routes of actions and policies, which are stored as they were sent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -25,6 +25,7 @@ from keyrelay.stores.definitions.document_store import (
     AnyStored,
     DocumentStore,
     StoredDocument,
+    id_of,
 )
 from keyrelay.stores.unreadable import UnreadableRow, require_readable
 
@@ -38,26 +39,37 @@ _ID = path_id("The id of the definition.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentNames:
-    """What the wire calls them: all of them, the schema, a text, a new one's id."""
+    """What the wire calls them: all of them, the schema, a text, a new one's id.
+
+    Each row of a list has the fields in `always`.
+    """
 
     many: str
     schema: str
     title: str
     created: str
+    always: Sequence[str] = ()
+
+
+async def _nothing(_: Asked, __: Sequence[str]) -> Mapping[str, Info]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRoutes(Generic[D]):
-    """The five routes of one noun; each row of a list has the fields in `always`.
+    """The five routes of one noun.
 
-    `shown` makes of a document, as it was sent, what is answered of it.
+    `shown` makes of a document, as it was sent, what is answered of it; `beside`
+    returns, by id, what is kept beside the documents; `remarks` are sentences on one
+    that will do less than it says.
     """
 
     store: Callable[[ApiProcess], DocumentStore[D]]
     rules: QueryRules
     names: DocumentNames
-    always: Sequence[str] = ()
+    remarks: Callable[[Asked, StoredDocument], Awaitable[Sequence[str]]]
     shown: Callable[[Info], Info] = dict
+    beside: Callable[[Asked, Sequence[str]], Awaitable[Mapping[str, Info]]] = _nothing
 
     def routes(self, path: str, change: Right) -> Sequence[Route]:
         """Return the routes below `path`; what changes anything asks for `change`."""
@@ -116,21 +128,30 @@ class DocumentRoutes(Generic[D]):
         query = parse_query(asked.query, self.rules)
         store, profile = self.store(asked.process), asked.caller.profile
         found = await store.list(profile, query.listing)
-        fields = (*self.always, *query.fields)
-        return Answer(result=[only(fields, self._row(each, profile)) for each in found])
+        fields = (*self.names.always, *query.fields)
+        beside = await self.beside(asked, [*map(id_of, found)])
+        return Answer(
+            result=[
+                only(
+                    fields, {**self._row(each, profile), **beside.get(id_of(each), {})}
+                )
+                for each in found
+            ]
+        )
 
     async def create(self, asked: Asked) -> Answer:
         document = await asked.body.document()
         store, caller = self.store(asked.process), asked.caller
         stored = await store.create(caller.profile, document, caller.actor)
-        told = {self.names.created: stored.id}
-        return Answer(result=told, headers=tagged(stored.etag))
+        return await self._done(asked, stored, {self.names.created: stored.id})
 
     async def info(self, asked: Asked) -> Answer:
         id_, profile = asked.ids["id"], asked.caller.profile
         store = self.store(asked.process)
         stored = require_readable(await store.get(profile, id_), store.kind.noun)
-        return Answer(result=self._info(stored, profile), headers=tagged(stored.etag))
+        beside = await self.beside(asked, [id_])
+        shown = {**self._info(stored, profile), **beside.get(id_, {})}
+        return await self._done(asked, stored, shown)
 
     async def edit(self, asked: Asked) -> Answer:
         changes = await asked.body.document()
@@ -140,7 +161,7 @@ class DocumentRoutes(Generic[D]):
             caller.profile, asked.ids["id"], changes, caller.actor, expected=expected
         )
         done = f"{self.names.title} Successfully Updated"
-        return Answer(result=done, headers=tagged(stored.etag))
+        return await self._done(asked, stored, done)
 
     async def delete(self, asked: Asked) -> Answer:
         store, caller = self.store(asked.process), asked.caller
@@ -149,6 +170,16 @@ class DocumentRoutes(Generic[D]):
             caller.profile, asked.ids["id"], caller.actor, expected=expected
         )
         return Answer(result="Successfully Removed")
+
+    async def _done(
+        self, asked: Asked, stored: StoredDocument, result: object
+    ) -> Answer:
+        remarks = await self.remarks(asked, stored)
+        return Answer(
+            result=result,
+            message="; ".join(remarks) or None,
+            headers=tagged(stored.etag),
+        )
 
     def _row(self, stored: AnyStored, profile: str) -> Info:
         match stored:

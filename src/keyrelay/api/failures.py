@@ -13,6 +13,8 @@ from keyrelay.api.route import BodyTooLarge
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.services.explaining import NotInCatalog
+from keyrelay.services.naming import AmbiguousName, UnknownName
 from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
 
@@ -40,6 +42,9 @@ class BadRequest(Exception):
 _STATUSES: Mapping[type[Exception], int] = {
     Denied: 401,
     NotFound: 404,
+    UnknownName: 404,
+    AmbiguousName: 400,
+    NotInCatalog: 409,
     EditedMeanwhile: 409,
     InUse: 409,
     IndexBroken: 409,
@@ -91,8 +96,11 @@ def _sentence(failure: Exception) -> str:
     match failure:
         case Denied():
             return DENIED
-        case NotFound(noun=noun):  # its own text repeats the id that was asked for
+        # Their own texts repeat what was asked for.
+        case NotFound(noun=noun) | UnknownName(noun=noun):
             return f"{_NAMES.get(noun, noun.title())} Not Found"
+        case AmbiguousName():
+            return "several have this name: give an id"
         case IndexBroken():
             return (
                 "the definitions of this profile were altered outside Keyrelay: an"

@@ -9,8 +9,9 @@ from functools import partial
 from keyrelay.app.channels import action_rules
 from keyrelay.app.readiness import readiness_of
 from keyrelay.app.settings import Settings
-from keyrelay.app.store import Store, open_inbox, open_store, read_catalog
+from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.concurrency.background import background
+from keyrelay.model.catalog import Catalog
 from keyrelay.model.secret import Secret
 from keyrelay.observability.readiness import Readiness
 from keyrelay.ports import TriggerQueue
@@ -53,8 +54,13 @@ class ApiProcess:
         return Explaining(
             actions=definitions.actions,
             secrets=definitions.secrets,
-            catalog=lambda: read_catalog(self.store),
+            catalog=self.newest_catalog,
         )
+
+    async def newest_catalog(self) -> Catalog:
+        """Return what a worker would see of the definitions now. Raises Unavailable."""
+        await self.catalog.refresh()
+        return self.catalog.current()
 
 
 @asynccontextmanager

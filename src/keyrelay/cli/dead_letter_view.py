@@ -11,7 +11,8 @@ from keyrelay.cli.times import parse_since
 from keyrelay.model.outcome import Fault
 from keyrelay.services.naming import find_trigger, whole_ids
 from keyrelay.services.redriving import DeadLetterAdministration
-from keyrelay.stores.dead_letters import DeadLetterQuery, StoredLetter, reason_of
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letters import StoredLetter, reason_of
 from keyrelay.stores.unreadable import UnreadableRow
 
 UNREADABLE = "unreadable"  # in the column of the fault

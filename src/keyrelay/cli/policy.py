@@ -10,13 +10,17 @@ from keyrelay.cli.columns import instant, own_id, text, word
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.output import Document, put, put_document
+from keyrelay.cli.output import put, put_document
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.policy.policy import Allowance, Denial, Explanation
 from keyrelay.services.definition_entries import ABSENT
-from keyrelay.services.explaining import Explaining, NotInCatalog
+from keyrelay.services.explaining import (
+    Explaining,
+    NotInCatalog,
+    explanation_document,
+)
 from keyrelay.services.remarks import on_stored_policy
 from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
@@ -133,7 +137,7 @@ def explain_(
     """Say whether the action may use the secret, and by which policy or why not."""
     explanation = perform(ctx, lambda session: _explain(session, action, secret))
     if as_json:
-        put_document(_document(explanation))
+        put_document(explanation_document(explanation))
     else:
         _tell(explanation)
     if isinstance(explanation, Denial):
@@ -162,17 +166,3 @@ def _tell(explanation: Explanation) -> None:
             put(f"denied ({code}): {reason}")
             for miss in misses[1:]:
                 put(f"  also near: {miss}")
-
-
-def _document(explanation: Explanation) -> Document:
-    match explanation:
-        case Allowance(reason, policy):
-            return {"allowed": True, "reason": reason, "policy": policy}
-        case Denial(code, reason, policy, misses):
-            return {
-                "allowed": False,
-                "code": code,
-                "reason": reason,
-                "policy": policy,
-                "misses": list(misses),
-            }

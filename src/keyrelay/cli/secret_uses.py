@@ -12,7 +12,7 @@ from keyrelay.cli.output import Document
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import Session
 from keyrelay.services.naming import find_secret
-from keyrelay.services.secret_uses import secret_uses
+from keyrelay.services.secret_uses import secret_uses, use_document
 from keyrelay.stores.definitions.secrets import id_of
 
 _COLUMNS = (
@@ -38,12 +38,6 @@ def uses(
         id_ = id_of(await find_secret(secrets, profile, secret))
         found = await secret_uses(secrets, await read_catalog(store), profile, id_)
         for use in found[:limit]:
-            yield {
-                "action": use.action,
-                "name": use.name,
-                "released": use.is_released,
-                "reason": use.reason,
-                "policy": use.policy,
-            }
+            yield use_document(use)
 
     list_all(ctx, rows, _COLUMNS, limit, as_json=as_json)

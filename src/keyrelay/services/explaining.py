@@ -1,10 +1,11 @@
 """Explaining: whether an action may use a secret, by which policy or why not."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from keyrelay.model.catalog import Catalog
-from keyrelay.model.policy.policy import Explanation, explain
+from keyrelay.model.policy.policy import Allowance, Denial, Explanation, explain
 from keyrelay.services.naming import find_definition, find_secret
 from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.document_store import id_of
@@ -42,3 +43,20 @@ class Explaining:
             raise NotInCatalog(catalog.absence("secret", profile, secret_id))
         policies = catalog.policies_of(profile)
         return explain(policies, target.tagged, sealed.secret.tagged)
+
+
+def explanation_document(explanation: Explanation) -> Mapping[str, object]:
+    """Return the explanation for JSON, as every face shows it."""
+    match explanation:
+        case Allowance(reason, policy):
+            return {"allowed": True, "reason": reason, "policy": policy}
+        case Denial(code, reason, policy, misses):
+            return {
+                "allowed": False,
+                "code": code,
+                "reason": reason,
+                "policy": policy,
+                "misses": list(misses),
+            }
+        case _:
+            assert_never(explanation)

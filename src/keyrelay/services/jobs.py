@@ -8,7 +8,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.instant import wire_instant
 from keyrelay.model.job import Job, JobKind, JobOrder, JobRow
 from keyrelay.model.outcome import Fault
-from keyrelay.stores.dead_letters import DeadLetterQuery
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.jobs.records import JobPage, JobRecords, ResultPage
 
 _PAGE = 100

@@ -11,8 +11,8 @@ from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import ChosenLetter, DeadLetter
 from keyrelay.ports import Backlog, Inbox
 from keyrelay.services.paging import in_parts, read_pages
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.dead_letters import (
-    DeadLetterQuery,
     DeadLetterStore,
     Refusal,
     StoredLetter,

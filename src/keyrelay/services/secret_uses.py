@@ -1,6 +1,6 @@
 """Secret uses: which actions refer to a secret, and whether each is given it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyrelay.model.catalog import Catalog
@@ -52,3 +52,14 @@ def _use_of(catalog: Catalog, profile: str, secret: str, id_: str) -> SecretUse:
         reason=explanation.reason,
         policy=explanation.policy,
     )
+
+
+def use_document(use: SecretUse) -> Mapping[str, object]:
+    """Return the use for JSON, as every face shows it."""
+    return {
+        "action": use.action,
+        "name": use.name,
+        "released": use.is_released,
+        "reason": use.reason,
+        "policy": use.policy,
+    }

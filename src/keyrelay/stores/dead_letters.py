@@ -4,16 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
-from keyrelay.model.cursor import Cursor
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.ids import Beginnings
-from keyrelay.model.outcome import Fault
 from keyrelay.stores import dead_letter_rows
+from keyrelay.stores.dead_letter_query import DeadLetterQuery, matching
 from keyrelay.stores.dead_letter_rows import id_of, letter_of, replace_rows
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound, buried_anew
@@ -36,21 +35,6 @@ StoredLetter = DeadLetter | UnreadableRow
 Refusal = NotFound | EditedMeanwhile
 # Is given the transaction, and why, by trigger, some were not removed.
 Noting = Callable[[AsyncConnection, Mapping[str, Refusal]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetterQuery:
-    """Which letters of a profile, newest first; None means any.
-
-    `after` is the place of a letter: those that come after it.
-    """
-
-    action: str | None = None
-    fault: Fault | None = None
-    since: datetime | None = None
-    after: Cursor | None = None
-    page: int = 1
-    amount: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,25 +216,6 @@ async def _read(
     wanted = _of_triggers(select(dead_letters), profile, triggers)
     found = await read_all(connection, wanted, {}, letter_of)
     return {trigger_of(letter): letter for letter in found}
-
-
-def matching(chosen: Statement, profile: str, query: DeadLetterQuery) -> Statement:
-    """Return the statement for the letters that match, newest first."""
-    wanted = chosen.where(_LETTERS.profile == profile)
-    if query.action is not None:
-        wanted = wanted.where(_LETTERS.action == query.action)
-    if query.fault is not None:
-        wanted = wanted.where(_LETTERS.fault == query.fault)
-    if query.since is not None:
-        wanted = wanted.where(_LETTERS.buried_at >= query.since)
-    if query.after is not None:
-        at, trigger = query.after.at, query.after.id
-        same_moment = and_(_LETTERS.buried_at == at, _LETTERS.trigger > trigger)
-        # The first says where an index begins.
-        wanted = wanted.where(
-            _LETTERS.buried_at <= at, or_(_LETTERS.buried_at < at, same_moment)
-        )
-    return wanted.order_by(_LETTERS.buried_at.desc(), _LETTERS.trigger)
 
 
 def _of_triggers(chosen: Statement, profile: str, ids: Sequence[str]) -> Statement:

@@ -12,11 +12,8 @@ from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.burials import group_burials
-from keyrelay.stores.dead_letters import (
-    DeadLetterQuery,
-    reason_of,
-    trigger_of,
-)
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letters import reason_of, trigger_of
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from tests.contract.stores.house import ADA, House
 from tests.samples import (

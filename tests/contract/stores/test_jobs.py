@@ -13,7 +13,7 @@ from keyrelay.model.job import Job, JobKind, JobOrder, JobRow, JobState, RowStat
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.stores.audit.trail import AuditQuery
-from keyrelay.stores.dead_letters import DeadLetterQuery
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.jobs.leases import MOST_TAKEN, JobLease, JobLeases, JobLost
 from keyrelay.stores.jobs.records import MOST_UNFINISHED, JobPage, ResultPage
 from keyrelay.stores.jobs.results import CHOSEN_TOGETHER, JobResults

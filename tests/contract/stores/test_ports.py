@@ -15,7 +15,8 @@ from keyrelay.ports import AuditLog, DeadLetters, Unavailable
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.burials import group_burials
-from keyrelay.stores.dead_letters import DeadLetterQuery, trigger_of
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letters import trigger_of
 from tests.contract.stores.ground import Ground, in_a_file, on_a_server
 from tests.contract.stores.house import House, open_house
 from tests.contract.stores.records import attempt

@@ -15,10 +15,8 @@ from keyrelay.model.dead_letter import (
 from keyrelay.model.outcome import Fault
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.burials import group_burials
-from keyrelay.stores.dead_letters import (
-    DeadLetterQuery,
-    trigger_of,
-)
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letters import trigger_of
 from keyrelay.stores.definitions.document_store import id_of
 from keyrelay.stores.definitions.listing import Listing
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of

@@ -26,7 +26,8 @@ from keyrelay.services.redriving import DeadLetterAdministration, Redriving
 from keyrelay.stores.audit.chain import breach_at
 from keyrelay.stores.audit.log import ChainedLog
 from keyrelay.stores.audit.trail import AuditQuery
-from keyrelay.stores.dead_letters import DeadLetterQuery, DeadLetterStore
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.jobs.leases import JobLeases
 from keyrelay.stores.jobs.records import ResultPage

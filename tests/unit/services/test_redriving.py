@@ -15,7 +15,7 @@ from keyrelay.services.redriving import (
     LetterResult,
     Redriving,
 )
-from keyrelay.stores.dead_letters import DeadLetterQuery
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from tests.contract.stores.house import ADA, House
 from tests.memory_queue import MemoryQueue
 from tests.samples import MAIL_ACTION, OTHER_PROFILE, PROFILE, QUEUE_ACTION, a_trigger

@@ -1,12 +1,24 @@
 """Access: policies, as TagoIO's clients keep them, and what they can govern."""
 
-from keyrelay.api.described import described
+from collections.abc import Sequence
+
+from keyrelay.api.described import TEXT, described, in_query
 from keyrelay.api.documents import DocumentNames, DocumentRoutes
+from keyrelay.api.failures import BadRequest
+from keyrelay.api.parameters import parse_parameters
 from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.policy.catalogue import catalogue
 from keyrelay.model.policy.policy_document import allows_first
+from keyrelay.services.explaining import explanation_document
+from keyrelay.services.remarks import on_stored_policy
+from keyrelay.stores.definitions.document_store import StoredDocument
+
+
+async def _remarks(asked: Asked, stored: StoredDocument) -> Sequence[str]:
+    return on_stored_policy(asked.caller.profile, stored)
+
 
 _POLICIES = DocumentRoutes(
     store=lambda process: process.store.definitions.policies,
@@ -22,10 +34,21 @@ _POLICIES = DocumentRoutes(
         schema="Policy",
         title="Access Management",
         created="am_id",
+        always=("id", "tags", "profile"),
     ),
-    always=("id", "tags", "profile"),
+    remarks=_remarks,
     shown=allows_first,
 )
+
+
+async def explain(asked: Asked) -> Answer:
+    given = parse_parameters(asked.query, ("action", "secret"))
+    action, secret = given.text("action"), given.text("secret")
+    if action is None or secret is None:
+        raise BadRequest("explain takes an action and a secret, each by its id or name")
+    explaining, profile = asked.process.explaining, asked.caller.profile
+    explanation = await explaining.explain(profile, action, secret)
+    return Answer(result=explanation_document(explanation))
 
 
 async def show_settings(_: Asked) -> Answer:
@@ -33,13 +56,27 @@ async def show_settings(_: Asked) -> Answer:
 
 
 ROUTES = (
-    # Before the policies, of which it has the path of one.
+    # Before the policies, of which they have the path of one.
     Route(
         method="GET",
         path="/am/settings",
         right=Right.READ,
         answer=show_settings,
         described=described("Show what policies can govern", {"type": "object"}),
+    ),
+    Route(
+        method="GET",
+        path="/am/explain",
+        right=Right.READ,
+        answer=explain,
+        described=described(
+            "Say whether an action may use a secret, and why",
+            {"type": "object"},
+            parameters=[
+                in_query("action", TEXT, "The action, by id or name."),
+                in_query("secret", TEXT, "The secret, by id or key."),
+            ],
+        ),
     ),
     *_POLICIES.routes("/am", Right.FULL),
 )

@@ -1,8 +1,17 @@
 """Actions: listed, made, edited and deleted, as TagoIO's clients do it."""
 
+from collections.abc import Mapping, Sequence
+
 from keyrelay.api.documents import DocumentNames, DocumentRoutes
 from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
+from keyrelay.api.route import Asked
+from keyrelay.model.instant import wire_instant
+from keyrelay.model.token import NEVER
+from keyrelay.services.remarks import on_stored_action
+from keyrelay.stores.definitions.document_store import StoredDocument
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.last_times import LastTimes
 
 # fmt: off
 _FIELDS = (
@@ -11,6 +20,24 @@ _FIELDS = (
     "updated_at",
 )
 # fmt: on
+
+
+async def _remarks(asked: Asked, stored: StoredDocument) -> Sequence[str]:
+    process, profile = asked.process, asked.caller.profile
+    rules = process.store.definitions.secrets.actions
+    return await on_stored_action(rules, process.newest_catalog, profile, stored)
+
+
+async def _last_times(
+    asked: Asked, ids: Sequence[str]
+) -> Mapping[str, Mapping[str, object]]:
+    times = LastTimes(database=asked.process.store.database)
+    last = await times.read(asked.caller.profile, Noun.ACTION, ids)
+    return {
+        id_: {"last_triggered": wire_instant(last[id_]) if id_ in last else NEVER}
+        for id_ in ids
+    }
+
 
 _ACTIONS = DocumentRoutes(
     store=lambda process: process.store.definitions.actions,
@@ -24,6 +51,8 @@ _ACTIONS = DocumentRoutes(
     names=DocumentNames(
         many="actions", schema="Action", title="Action", created="action"
     ),
+    remarks=_remarks,
+    beside=_last_times,
 )
 
 ROUTES = _ACTIONS.routes("/action", Right.WRITE)

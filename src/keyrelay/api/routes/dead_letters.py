@@ -22,7 +22,8 @@ from keyrelay.model.instant import parse_instant, wire_instant
 from keyrelay.model.job import JobKind
 from keyrelay.model.outcome import Fault
 from keyrelay.services.jobs import LetterWork, job_document
-from keyrelay.stores.dead_letters import DeadLetterQuery, StoredLetter, reason_of
+from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letters import StoredLetter, reason_of
 from keyrelay.stores.unreadable import UnreadableRow
 
 _MOST_LISTED, _LISTED = 1000, 20

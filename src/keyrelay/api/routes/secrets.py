@@ -19,6 +19,7 @@ from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.instant import wire_instant
 from keyrelay.model.secret import SealedSecret
 from keyrelay.model.tags import tags_document
+from keyrelay.services.secret_uses import secret_uses, use_document
 from keyrelay.stores.definitions.secrets import (
     SecretStore,
     StoredSecret,
@@ -71,6 +72,13 @@ async def delete_secret(asked: Asked) -> Answer:
         caller.profile, asked.ids["id"], caller.actor, expected=expected
     )
     return Answer(result="Successfully Removed")
+
+
+async def list_uses(asked: Asked) -> Answer:
+    """Answer which actions refer to the secret, and whether each is given it."""
+    catalog, id_ = await asked.process.newest_catalog(), asked.ids["id"]
+    uses = await secret_uses(_store(asked), catalog, asked.caller.profile, id_)
+    return Answer(result=[*map(use_document, uses)])
 
 
 def _store(asked: Asked) -> SecretStore:
@@ -149,6 +157,17 @@ ROUTES = (
         answer=delete_secret,
         described=described(
             "Delete a secret that no action uses", TEXT, parameters=[_ID, IF_MATCH]
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/secrets/{id}/uses",
+        right=Right.READ,
+        answer=list_uses,
+        described=described(
+            "List the actions that refer to a secret",
+            list_of({"type": "object"}),
+            parameters=[_ID],
         ),
     ),
 )

@@ -26,7 +26,7 @@ from keyrelay.model.audit_document import printable
 from keyrelay.model.dead_letter import ChosenLetter
 from keyrelay.model.job import JobRow, RowState
 from keyrelay.stores.claims.heartbeat import time_at
-from keyrelay.stores.dead_letters import DeadLetterQuery, matching
+from keyrelay.stores.dead_letter_query import DeadLetterQuery, matching
 from keyrelay.stores.jobs.leases import JobLease, JobLeases
 from keyrelay.stores.schema.job_tables import job_results, jobs
 from keyrelay.stores.schema.tables import dead_letters

@@ -1,0 +1,65 @@
+"""Explaining: a success that will do nothing says so, and why is told."""
+
+from collections.abc import Mapping
+
+from tests.installed.api import Api
+
+TAGS = [{"key": "team", "value": "north"}]
+SMTP = {
+    "smtp_server": "mail.example.com",
+    "smtp_port": 587,
+    "username": "u",
+    "password": "the-password",
+}
+POLICY = {
+    "name": "alarms",
+    "targets": [["action"]],
+    "permissions": [{"effect": "allow", "action": ["access"], "resource": ["secrets"]}],
+}
+
+
+def mail(secret: str) -> Mapping[str, object]:
+    addresses = {"from": "a@example.com", "to": "b@example.com"}
+    texts = {"subject": "warm", "message": "too warm"}
+    what = {"type": "email-smtp", **addresses, **texts, "smtp_secret": secret}
+    return {"name": "too warm", "action": what}
+
+
+def test_an_action_whose_secret_no_policy_releases_says_so_until_one_does(
+    api: Api,
+) -> None:
+    document = {"key": "mail", "value": SMTP, "tags": TAGS}
+    secret = api.ask("POST", "/secrets", document).field("id")
+
+    made = api.ask("POST", "/action", mail(secret))
+    path = f"/action/{made.field('action')}"
+    uses = api.get(f"/secrets/{secret}/uses").result
+    before = api.get(f"/am/explain?action=too%20warm&secret={secret}").result
+    api.ask("POST", "/am", POLICY)
+    after = api.get(f"/am/explain?action=too%20warm&secret={secret}").result
+    shown = api.get(path)
+
+    assert "its secret is not released to it" in str(made.message)
+    assert isinstance(uses, list)
+    assert [(use["name"], use["released"]) for use in uses] == [("too warm", False)]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert (before["allowed"], after["allowed"]) == (False, True)
+    assert shown.message is None
+    assert shown.field("last_triggered") == "never"
+
+
+def test_a_policy_about_kinds_that_are_not_here_says_so(api: Api) -> None:
+    about = {**POLICY, "targets": [["run_user"]]}
+
+    made = api.ask("POST", "/am", about)
+
+    assert made.status == 200
+    assert "run_user" in str(made.message)
+
+
+def test_an_explanation_of_what_there_is_not_repeats_no_name(shared_api: Api) -> None:
+    answer = shared_api.get("/am/explain?action=unheard-of&secret=unheard-of")
+
+    assert answer.status == 404
+    assert "unheard" not in str(answer.document)
