@@ -277,6 +277,21 @@ def test_one_addresses_handshakes_are_counted(
         assert all(is_quiet(each, 0.05) for each in silent)
 
 
+def test_handshakes_that_fail_give_their_places_back(
+    secure: Settings, trusting: ssl.SSLContext
+) -> None:
+    limits = BorderLimits(connections=ConnectionLimits(per_address=2))
+    place = Listening(host="127.0.0.1", port=0, tls=found(secure).tls, limits=limits)
+    with serving(place) as api:
+        for _ in range(5):
+            with api.connect() as wrong:
+                wrong.sendall(get())
+                rest(wrong)
+
+        with secured(api, trusting) as client:
+            assert ask(client, get()).status == 200
+
+
 def test_a_certificate_and_its_key_go_together(
     certificate: tuple[Path, Path], authority: trustme.CA, tmp_path: Path
 ) -> None:

@@ -188,6 +188,46 @@ def test_a_client_is_not_slow_while_it_is_the_application_that_does_not_read() -
         assert answer(client).document["length"] == MIB
 
 
+def test_a_window_in_which_reading_was_paused_is_not_judged() -> None:
+    limits = BodyLimits(window=timedelta(seconds=1), least=100 * MIB)
+    with serving(listening(body=limits)) as api, api.connect() as client:
+        client.sendall(post("/hold", bytes(100_000), length=200_000))
+        assert api.application.entered.acquire(timeout=5)
+        assert is_quiet(client, 0.1)
+        api.release()
+        assert is_quiet(client, 1.2)
+
+        client.sendall(bytes(100_000))
+        assert answer(client).document["length"] == 200_000
+
+
+def test_an_answer_may_take_longer_than_its_request() -> None:
+    limits = BodyLimits(window=SOON)
+    with serving(listening(body=limits)) as api, api.connect() as client:
+        client.sendall(post("/hold", b"abc"))
+        assert is_quiet(client, 3 * SOON.total_seconds())
+        api.release()
+
+        assert answer(client).document["length"] == 3
+        assert ask(client, get()).status == 200
+
+
+def test_no_refusal_stands_in_the_middle_of_an_answer() -> None:
+    limits = BodyLimits(window=SOON)
+    with serving(listening(body=limits)) as api, api.connect() as client:
+        client.sendall(post("/events", b"abc", length=1000))
+
+        assert rest(client).count(b"HTTP/1.1") == 1
+
+
+def test_a_body_that_stops_behind_its_answer_ends_without_another() -> None:
+    limits = BodyLimits(window=SOON)
+    with serving(listening(body=limits)) as api, api.connect() as client:
+        assert ask(client, post("/early", b"abc", length=1000)).status == 401
+
+        assert rest(client) == b""
+
+
 @pytest.mark.parametrize(
     ("path", "longest"),
     [
@@ -535,6 +575,14 @@ def test_an_idle_connection_is_closed_without_a_word() -> None:
         assert ask(client, get()).status == 200
 
         assert rest(client) == b""
+
+
+def test_an_idle_connection_is_kept_for_as_long_as_promised(api: Serving) -> None:
+    with api.connect() as client:
+        assert ask(client, get()).status == 200
+        assert is_quiet(client, 6)  # uvicorn would close it after five
+
+        assert ask(client, get()).status == 200
 
 
 def test_a_client_that_does_not_read_its_answer_is_cut_off() -> None:
