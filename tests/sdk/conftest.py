@@ -1,7 +1,7 @@
 """Fixtures: the API as a process, and both of TagoIO's clients pointed at it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -36,14 +36,17 @@ class Served:
         ).strip()
 
 
+NewParts = Callable[[], Mapping[str, str]]
+
+
 @pytest.fixture(scope="session")
-def parts(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    """The settings that say which parts it runs on."""
+def new_parts(request: pytest.FixtureRequest) -> NewParts:
+    """Return the settings of parts that no other installation uses."""
     if MANY_MACHINES not in os.environ:
-        return {}
+        return dict
     kafka: Kafka = request.getfixturevalue("kafka")
     postgresql: PostgreSql = request.getfixturevalue("postgresql")
-    return new_place(kafka, postgresql).settings
+    return lambda: new_place(kafka, postgresql).settings
 
 
 def home_on(path: Path, settings: Mapping[str, str]) -> Home:
@@ -57,9 +60,9 @@ def home_on(path: Path, settings: Mapping[str, str]) -> Home:
 
 @pytest.fixture(scope="session")
 def served(
-    tmp_path_factory: pytest.TempPathFactory, parts: Mapping[str, str]
+    tmp_path_factory: pytest.TempPathFactory, new_parts: NewParts
 ) -> Iterator[Served]:
-    home = home_on(tmp_path_factory.mktemp("api") / "home", parts)
+    home = home_on(tmp_path_factory.mktemp("api") / "home", new_parts())
     with answering(home) as api:
         yield Served(home=home, url=api.url)
 

@@ -1,14 +1,14 @@
 """Account, through both of TagoIO's clients: whose token it is, and what it may do."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.installed.api import answering
 from tests.sdk.client import Sdk, running
-from tests.sdk.conftest import Served, home_on, sdk_command
+from tests.sdk.conftest import NewParts, Served, home_on, sdk_command
 from tests.sdk.test_access import a_policy
 from tests.sdk.test_secrets import UNKNOWN, a_secret
 
@@ -46,11 +46,11 @@ CALLS: Sequence[tuple[str, Sequence[object]]] = (
 @pytest.mark.parametrize("name", ["python", "javascript"])
 def test_a_token_that_is_none_is_denied_and_a_client_that_goes_on_has_to_wait(
     tmp_path: Path,
-    parts: Mapping[str, str],
+    new_parts: NewParts,
     name: str,
     request: pytest.FixtureRequest,
 ) -> None:
-    home = home_on(tmp_path / "home", parts)
+    home = home_on(tmp_path / "home", new_parts())
     right = Served(home=home, url="").new_token(profile="default")
     wrong = ("p-", f"p-{'x' * 36}", "nonsense")
     command = sdk_command(name, request)

@@ -1,6 +1,6 @@
 """Releasing: a policy made with an SDK lets an action use its secret, until it goes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.faults.relay import ALLOW
 from tests.installed.api import Api, answering
 from tests.installed.home import Home
 from tests.sdk.client import Sdk, running
-from tests.sdk.conftest import Served, home_on, sdk_command
+from tests.sdk.conftest import NewParts, Served, home_on, sdk_command
 from tests.sdk.test_secrets import a_secret
 from tests.services import deadline
 from tests.services.mailhog import MailHog
@@ -20,15 +20,13 @@ WITHIN = timedelta(seconds=30)
 
 
 @pytest.fixture
-def home(
-    tmp_path: Path, mailhog: MailHog, ca_file: Path, parts: Mapping[str, str]
-) -> Home:
+def home(tmp_path: Path, mailhog: MailHog, ca_file: Path, new_parts: NewParts) -> Home:
     mailing = {
         "KEYRELAY_SMTP_PORTS": str(mailhog.smtp_port),
         "KEYRELAY_SMTP_CA_FILE": str(ca_file),
         "KEYRELAY_EGRESS_ALLOW": "127.0.0.0/8",
     }
-    return home_on(tmp_path / "home", {**parts, **mailing})
+    return home_on(tmp_path / "home", {**new_parts(), **mailing})
 
 
 @pytest.fixture
