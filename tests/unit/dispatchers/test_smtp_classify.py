@@ -17,6 +17,7 @@ from keyrelay.model.outcome import (
     Delivered,
     Fault,
     Part,
+    ReasonClass,
     Rejected,
     Uncertain,
 )
@@ -121,8 +122,9 @@ def test_a_temporary_refusal_is_deferred(
 def test_a_permanent_refusal_is_rejected(
     code: int, text: str, phase: Phase, fault: Fault
 ) -> None:
+    reason = f"the server answered {phase} with {code} {text}"
     assert classify(SmtpReply(code, text), phase) == Rejected(
-        f"the server answered {phase} with {code} {text}", fault
+        reason, fault, why=ReasonClass.REFUSED
     )
 
 

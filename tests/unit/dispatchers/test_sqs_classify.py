@@ -5,7 +5,15 @@ import pytest
 
 from keyrelay.dispatchers.sqs.classify import classify, may_concern_one_entry
 from keyrelay.dispatchers.sqs.reply import Refusal
-from keyrelay.model.outcome import Blame, Deferred, Fault, Outcome, Rejected, Uncertain
+from keyrelay.model.outcome import (
+    Blame,
+    Deferred,
+    Fault,
+    Outcome,
+    ReasonClass,
+    Rejected,
+    Uncertain,
+)
 
 BREATH = timedelta(seconds=2)
 
@@ -25,6 +33,10 @@ def throttled(reason: str) -> Deferred:
 
 def credential(reason: str) -> Deferred:
     return Deferred(reason, spends_attempt=False, blame=Blame.CREDENTIAL)
+
+
+def refused(reason: str, fault: Fault) -> Rejected:
+    return Rejected(reason, fault, why=ReasonClass.REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +85,7 @@ def test_what_an_administrator_must_change_is_the_definitions_fault(
 ) -> None:
     outcome = classify(of_call(code, status))
 
-    assert outcome == Rejected(f"{code}: so it is", Fault.DEFINITION)
+    assert outcome == refused(f"{code}: so it is", Fault.DEFINITION)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +164,7 @@ def test_a_redirect_is_no_delivery(status: int) -> None:
     [
         (
             of_entry("InvalidMessageContents", by_sender=True),
-            Rejected("InvalidMessageContents: so it is", Fault.TRIGGER),
+            refused("InvalidMessageContents: so it is", Fault.TRIGGER),
         ),
         (
             of_entry("InternalError", by_sender=False),
@@ -173,7 +185,7 @@ def test_a_redirect_is_no_delivery(status: int) -> None:
         ),
         (
             of_entry("KMS.DisabledException", by_sender=True),
-            Rejected("KMS.DisabledException: so it is", Fault.DEFINITION),
+            refused("KMS.DisabledException: so it is", Fault.DEFINITION),
         ),
         (
             of_entry("AccessDenied", by_sender=True),

@@ -1,4 +1,4 @@
-"""Audit: who changed or used what, newest first, and the proof that it is whole."""
+"""Audit: the records of a profile, newest first, and the proof that none is gone."""
 
 from keyrelay.api.described import COUNT, TEXT, described, in_query, path_id
 from keyrelay.api.parameters import parse_parameters
