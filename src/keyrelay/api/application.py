@@ -82,7 +82,7 @@ def _endpoint(
         except FORESEEN as failure:
             return answer_to(failure)
         except ClientDisconnect:
-            return failed(400, _CUT)  # which nobody reads
+            return failed(400, _CUT)  # though its client is gone
         return _enveloped(answer) if isinstance(answer, Answer) else answer
 
     return endpoint
