@@ -52,6 +52,11 @@ def action_for(secret: str) -> Mapping[str, object]:
     }
 
 
+def first_of(listed: object) -> str:
+    assert isinstance(listed, list)
+    return str(listed[0]["id"])
+
+
 @pytest.fixture(scope="module")
 def home_of_all(shared: Founded) -> Home:
     shared.home.run("init", "--profile", "north", "--no-token")
@@ -79,19 +84,25 @@ def tokens(home_of_all: Home) -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
-def foreign(home_of_all: Home) -> Mapping[str, str]:
+def foreign(home_of_all: Home, running: Api) -> Mapping[str, str]:
     """Return the ids of things of another profile, by the first part of their path."""
     north = home_of_all.under({"KEYRELAY_PROFILE": "north"})
     secret = north.create_secret("mail", "smtp", SMTP)
     action = north.create("action", action_for(secret))
-    token_of(north, "read")
-    tokens = north.read("token", "list")
-    assert isinstance(tokens, list)
+    # No policy releases its secret yet.
+    north.run("trigger", "publish", "--action", action, "--id", "buried")
+    north.run("worker", "--drain")
+    north.run("trigger", "publish", "--action", action, "--id", "waits")
+    api = running.with_token(token_of(north, "write"))
     return {
         "secrets": secret,
         "action": action,
         "am": north.create("policy", POLICY),
-        "tokens": tokens[0]["id"],
+        "tokens": first_of(north.read("token", "list")),
+        "audit": first_of(north.read("audit", "list")),
+        "jobs": api.ask("POST", "/audit/verify", {}).field("id"),
+        "triggers": "waits",
+        "dead-letters": "buried",
     }
 
 
