@@ -15,6 +15,7 @@ from keyrelay.model.outcome import (
     Fault,
     Outcome,
     Part,
+    ReasonClass,
     Rejected,
     Uncertain,
 )
@@ -100,12 +101,15 @@ async def test_no_clear_answer_before_the_message_proves_that_it_was_not_taken(
             Rejected(
                 "the server answered the message with 554 5.7.1 looks like spam",
                 Fault.DEFINITION,
+                why=ReasonClass.REFUSED,
             ),
         ),
         (
             b"552 5.3.4 too big\r\n",
             Rejected(
-                "the server answered the message with 552 5.3.4 too big", Fault.TRIGGER
+                "the server answered the message with 552 5.3.4 too big",
+                Fault.TRIGGER,
+                why=ReasonClass.REFUSED,
             ),
         ),
         (
@@ -183,6 +187,7 @@ async def test_all_refused_for_good_is_the_definitions_fault(sender: Sender) -> 
             Part(ADA, "550 5.1.1 no such user", settled=False),
             Part(BOB, "553 5.1.3 what", settled=False),
         ),
+        why=ReasonClass.REFUSED,
     )
     assert "DATA" not in peer.connections[0].verbs
 
@@ -254,7 +259,9 @@ async def test_a_refused_sender_is_the_definitions_fault(sender: Sender) -> None
     outcome, _ = await attempt(sender, says)
 
     assert outcome == Rejected(
-        "the server answered MAIL with 553 5.7.1 not yours", Fault.DEFINITION
+        "the server answered MAIL with 553 5.7.1 not yours",
+        Fault.DEFINITION,
+        why=ReasonClass.REFUSED,
     )
 
 

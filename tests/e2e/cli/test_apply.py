@@ -21,7 +21,7 @@ from tests.e2e.cli.definitions import (
 
 READ_ONLY = {
     *("created_at", "updated_at", "version", "value_length"),
-    *("paused", "pauses", "remarks"),
+    *("paused", "pauses", "remarks", "last_triggered"),
 }
 
 
