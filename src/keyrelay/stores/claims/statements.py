@@ -46,7 +46,12 @@ INSERT INTO claims
 SELECT
   profile, id, generation, sequence, attempts, cut, done, 'claimed', :ours, :now
 FROM ({rows}) AS rows
-WHERE true -- or SQLite takes what follows for the condition of a join
+-- The update would lock, and so wait for, also what its condition leaves out.
+WHERE NOT EXISTS (
+  SELECT 1 FROM claims AS known
+  WHERE known.profile = rows.profile AND known.id = rows.id
+    AND known.status <> 'accepted'
+)
 ON CONFLICT (profile, id) DO UPDATE
 SET attempts = excluded.attempts, cut = excluded.cut, done = excluded.done,
   status = excluded.status, owner = excluded.owner
