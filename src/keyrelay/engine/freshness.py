@@ -23,11 +23,13 @@ class Freshness:
         if self._is_older_than(since):
             async with self._reading:
                 # Another lane may have read it meanwhile.
-                if self._is_older_than(since) and not await self.definitions.refresh():
-                    raise Unavailable(
-                        "the definitions have changed and cannot be read: look at the"
-                        " database"
-                    )
+                older = self._is_older_than(since)
+                is_read = not older or await self.definitions.refresh()
+            if not is_read:
+                raise Unavailable(
+                    "the definitions have changed and cannot be read: look at the"
+                    " database"
+                )
         return self.definitions.current()
 
     def _is_older_than(self, since: Revision | None) -> bool:

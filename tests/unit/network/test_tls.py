@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import keyrelay
 from keyrelay.databases.server_tls import verified_context
@@ -105,6 +106,24 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked(
 
     with pytest.raises(UnreadableCertificates, match="unencrypted"):
         server_context(server_certificate, sealed)
+
+
+def test_a_key_of_another_certificate_and_a_missing_one_are_told(
+    server_certificate: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    other.write_bytes(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+    with pytest.raises(UnreadableCertificates, match="another certificate"):
+        server_context(server_certificate, other)
+    with pytest.raises(UnreadableCertificates, match="No such file"):
+        server_context(server_certificate, tmp_path / "missing.pem")
 
 
 def test_client_contexts_are_made_in_one_place() -> None:

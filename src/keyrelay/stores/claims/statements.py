@@ -46,12 +46,9 @@ INSERT INTO claims
 SELECT
   profile, id, generation, sequence, attempts, cut, done, 'claimed', :ours, :now
 FROM ({rows}) AS rows
--- The update would lock, and so wait for, also what its condition leaves out.
-WHERE NOT EXISTS (
-  SELECT 1 FROM claims AS known
-  WHERE known.profile = rows.profile AND known.id = rows.id
-    AND known.status <> 'accepted'
-)
+-- The update would wait for what is locked, also where its condition leaves it out.
+WHERE NOT EXISTS (SELECT 1 FROM claims AS known WHERE known.status <> 'accepted'
+  AND known.profile = rows.profile AND known.id = rows.id)
 ON CONFLICT (profile, id) DO UPDATE
 SET attempts = excluded.attempts, cut = excluded.cut, done = excluded.done,
   status = excluded.status, owner = excluded.owner
