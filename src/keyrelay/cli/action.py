@@ -11,11 +11,11 @@ from keyrelay.app.store import read_catalog
 from keyrelay.cli.columns import actions, instant, own_id, text, word
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.output import date
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import Session, settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.instant import wire_date
 from keyrelay.services.definition_entries import ABSENT
 from keyrelay.services.remarks import on_stored_action
 from keyrelay.stores.definitions.document_store import StoredDocument
@@ -40,7 +40,7 @@ async def _last_times(
 ) -> Mapping[str, Mapping[str, object]]:
     times = LastTimes(database=session.store.database)
     last = await times.read(session.profile.id, Noun.ACTION, ids)
-    return {id_: {"last_triggered": date(last.get(id_))} for id_ in ids}
+    return {id_: {"last_triggered": wire_date(last.get(id_))} for id_ in ids}
 
 
 _actions = Documents(

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from keyrelay.cli.columns import ACTION, buried, instant, other_id, text, word
-from keyrelay.cli.output import Document, date
+from keyrelay.cli.output import Document
 from keyrelay.cli.refusals import require_choice
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
+from keyrelay.model.instant import wire_date
 from keyrelay.model.outcome import Fault
 from keyrelay.services.naming import find_trigger, whole_ids
 from keyrelay.services.redriving import DeadLetterAdministration
@@ -92,7 +93,7 @@ def letter_document(letter: StoredLetter) -> Document:
         "fault": settlement.fault,
         "attempts": letter.attempts,
         "done": sorted(settlement.done),
-        "buried_at": date(letter.buried_at),
+        "buried_at": wire_date(letter.buried_at),
     }
 
 

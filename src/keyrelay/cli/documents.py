@@ -7,11 +7,12 @@ from typing import Annotated, Generic
 import typer
 
 from keyrelay.cli.input import parse_tag_options, read_document
-from keyrelay.cli.output import Document, date, put, put_document, put_id, say, show
+from keyrelay.cli.output import Document, put, put_document, put_id, say, show
 from keyrelay.cli.pagination import Rows
 from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.cli.unreadable_view import unreadable_document, unreadable_line
+from keyrelay.model.instant import wire_date
 from keyrelay.services.naming import find_definition
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.document_kind import D
@@ -136,8 +137,8 @@ class Documents(Generic[D]):
             "id": stored.id,
             **self.absent,
             **stored.document,
-            "created_at": date(stored.created_at),
-            "updated_at": date(stored.updated_at),
+            "created_at": wire_date(stored.created_at),
+            "updated_at": wire_date(stored.updated_at),
         }
 
     async def _shown(self, session: Session, stored: StoredDocument) -> Document:

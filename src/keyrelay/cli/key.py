@@ -10,13 +10,13 @@ from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import (
     Document,
-    date,
     put,
     put_document,
     say,
     show_table,
 )
 from keyrelay.cli.session import Session, perform
+from keyrelay.model.instant import wire_date
 from keyrelay.model.pause import PauseKind
 from keyrelay.services.key_status import KeyInspection, KeyStatus
 from keyrelay.stores.definitions.listing import Noun
@@ -78,7 +78,7 @@ def _keys(found: KeyStatus, now: datetime) -> list[Document]:
             "id": key.id,
             "purpose": key.purpose,
             "wrapped_by": key.provider_key,
-            "created_at": date(key.created_at),
+            "created_at": wire_date(key.created_at),
             "age_days": (now - key.created_at).days,
         }
         for key in found.keys

@@ -3,20 +3,13 @@
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 
 from keyrelay.cli.streams import put_error
 from keyrelay.model.audit_document import printable
-from keyrelay.model.instant import wire_instant
 
 Document = Mapping[str, object]
 
-_NEVER = "never"  # as TagoIO's API writes a date that has not come
 _LONGEST_CELL = 300
-
-
-def date(instant: datetime | None) -> str:
-    return _NEVER if instant is None else wire_instant(instant)
 
 
 def say(sentence: str) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from keyrelay.cli.output import Document, date, put_document, show, show_table
+from keyrelay.cli.output import Document, put_document, show, show_table
 from keyrelay.cli.session import Session
+from keyrelay.model.instant import wire_date
 from keyrelay.model.pause import PauseKind, PauseRecord
 from keyrelay.model.secret import SealedSecret
 from keyrelay.model.tags import tags_document
@@ -31,8 +32,8 @@ def secret_document(sealed: SealedSecret) -> dict[str, object]:
         "version": secret.version,
         "tags": tags_document(secret.tags),
         "value_length": sealed.value_length,
-        "created_at": date(sealed.created_at),
-        "updated_at": date(sealed.updated_at),
+        "created_at": wire_date(sealed.created_at),
+        "updated_at": wire_date(sealed.updated_at),
     }
 
 
@@ -50,9 +51,9 @@ def pause_document(pause: PauseRecord) -> Document:
     return {
         "kind": pause.kind,
         "reason": pause.reason,
-        "since": date(pause.since),
+        "since": wire_date(pause.since),
         "worker": pause.worker,
-        "next_probe": date(pause.probe_at),
+        "next_probe": wire_date(pause.probe_at),
     }
 
 

@@ -15,8 +15,8 @@ from keyrelay.cli.session import Session, perform
 from keyrelay.cli.times import parse_deadline
 from keyrelay.cli.token_view import sentence_of, token_document
 from keyrelay.cli.unreadable_view import unreadable_line
-from keyrelay.model.instant import wire_instant
-from keyrelay.model.token import NEVER, TokenKind
+from keyrelay.model.instant import NEVER, wire_instant
+from keyrelay.model.token import TokenKind
 from keyrelay.services.naming import find_token
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.listing import Listing

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from keyrelay.cli.output import Document, date
+from keyrelay.cli.output import Document
+from keyrelay.model.instant import wire_date
 from keyrelay.model.token import (
     AccessLevel,
     Token,
     TokenKind,
     rights_document,
-    wire_expiry,
 )
 from keyrelay.stores.definitions.token_rows import StoredToken
 
@@ -29,8 +29,8 @@ def token_document(stored: StoredToken) -> Document:
         **rights_document(token.rights),
         "prefix": token.prefix,
         "created_by": stored.created_by,
-        "created_at": date(stored.created_at),
-        "expire_time": wire_expiry(token.expires_at),
+        "created_at": wire_date(stored.created_at),
+        "expire_time": wire_date(token.expires_at),
     }
 
 

@@ -19,7 +19,7 @@ from keyrelay.cli.columns import (
 )
 from keyrelay.cli.dead_letter_view import letter_document
 from keyrelay.cli.fitted import put_table
-from keyrelay.cli.output import Document, date, put_document, show
+from keyrelay.cli.output import Document, put_document, show
 from keyrelay.cli.refusals import WrongUsage, require_choice
 from keyrelay.cli.secret_view import pause_document, show_pauses, standing_pauses
 from keyrelay.cli.session import Session
@@ -32,6 +32,7 @@ from keyrelay.model.backlog import (
     TriggerState,
 )
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.instant import wire_date
 from keyrelay.model.intervention import Act
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import TriggerQueue
@@ -145,7 +146,7 @@ def intervening(session: Session, queue: TriggerQueue) -> Intervening:
 def _backlog_document(backlog: PartitionBacklog) -> Document:
     """Return a row of the list that stands for what is left in a partition."""
     place = f"{backlog.topic}/{backlog.partition}"
-    since = date(backlog.oldest)
+    since = wire_date(backlog.oldest)
     return {
         "id": None,
         "state": "unread",
@@ -200,8 +201,8 @@ def _asked_for(status: TriggerStatus) -> Document:
     return {
         "action": trigger.action,
         "key": trigger.key,
-        "raised_at": date(trigger.lifetime.raised_at),
-        "deadline": date(trigger.lifetime.deadline),
+        "raised_at": wire_date(trigger.lifetime.raised_at),
+        "deadline": wire_date(trigger.lifetime.deadline),
         "data": trigger.document()["data"],
     }
 
@@ -216,9 +217,9 @@ def _status_document(status: QueueStatus) -> Document:
     return {
         "state": status.state,
         "attempts": status.attempts,
-        "accepted_at": date(status.accepted_at),
-        "due": date(status.wait.due),
+        "accepted_at": wire_date(status.accepted_at),
+        "due": wire_date(status.wait.due),
         "reason": status.wait.reason,
         "waits_for": status.wait.secret,
-        "settled_at": date(status.settled_at),
+        "settled_at": wire_date(status.settled_at),
     }

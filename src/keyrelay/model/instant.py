@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from keyrelay.model.documents import InvalidDefinition, require_text
 
+NEVER = "never"
+
 _LEAP_YEAR = (
     "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 )
@@ -47,6 +49,11 @@ def wire_instant(instant: datetime) -> str:
         instant = instant.astimezone(UTC)
     text = instant.isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def wire_date(instant: datetime | None) -> str:
+    """Return the same, or `never` for what has not come, as TagoIO writes it."""
+    return NEVER if instant is None else wire_instant(instant)
 
 
 def _as_utc(instant: datetime) -> datetime:

@@ -17,10 +17,9 @@ from keyrelay.model.documents import (
     require_list,
 )
 from keyrelay.model.ids import is_id
-from keyrelay.model.instant import parse_instant, wire_instant
+from keyrelay.model.instant import NEVER, parse_instant
 from keyrelay.model.secret import SecretValue
 
-NEVER = "never"  # as TagoIO's API writes a date that does not come
 ENTROPY = 27  # bytes: 36 characters, which cannot be guessed
 LONGEST_NAME = 100
 
@@ -151,10 +150,6 @@ def rights_document(rights: TokenRights) -> dict[str, object]:
     if rights.actions is not None:
         document["actions"] = sorted(rights.actions)
     return document
-
-
-def wire_expiry(expires_at: datetime | None) -> str:
-    return NEVER if expires_at is None else wire_instant(expires_at)
 
 
 def plaintext_of(kind: TokenKind, entropy: bytes) -> SecretValue:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.instant import wire_instant
+from keyrelay.model.instant import wire_date
 from keyrelay.model.job import Job, JobKind, JobOrder, JobRow
 from keyrelay.model.outcome import Fault
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
@@ -101,9 +101,9 @@ def job_document(job: Job) -> Mapping[str, object]:
         "refused": progress.refused,
         "sound": progress.sound,
         "message": progress.message,
-        "created_at": wire_instant(times.created_at),
-        "started_at": _date(times.started_at),
-        "ended_at": _date(times.ended_at),
+        "created_at": wire_date(times.created_at),
+        "started_at": wire_date(times.started_at),
+        "ended_at": wire_date(times.ended_at),
     }
 
 
@@ -114,10 +114,6 @@ def result_document(row: JobRow) -> Mapping[str, object]:
         "state": row.state,
         "reason": row.reason,
     }
-
-
-def _date(instant: datetime | None) -> str:
-    return "never" if instant is None else wire_instant(instant)
 
 
 def query_document(query: DeadLetterQuery) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.instant import wire_date
 from keyrelay.model.token import (
     ENTROPY,
     AccessLevel,
@@ -18,7 +19,6 @@ from keyrelay.model.token import (
     plaintext_of,
     prefix_of,
     rights_document,
-    wire_expiry,
 )
 from tests.samples import MAIL_ACTION, NOON, PROFILE, QUEUE_ACTION
 from tests.unit.vault.exposure import everything_said
@@ -76,11 +76,11 @@ def test_a_producer_token_may_be_bound_to_actions() -> None:
 
 @pytest.mark.parametrize("never", ["never", None])
 def test_a_token_may_expire_at_an_instant_or_never(never: object) -> None:
-    written = wire_expiry(NOON)
+    written = wire_date(NOON)
 
     assert parse_token({"name": "ci", "expire_time": written}).expires_at == NOON
     assert parse_token({"name": "ci", "expire_time": never}).expires_at is None
-    assert wire_expiry(None) == "never"
+    assert wire_date(None) == "never"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from keyrelay.api.documents import DocumentNames, DocumentRoutes
 from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Asked
-from keyrelay.model.instant import wire_instant
-from keyrelay.model.token import NEVER
+from keyrelay.model.instant import wire_date
 from keyrelay.services.remarks import on_stored_action
 from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
@@ -33,10 +32,7 @@ async def _last_times(
 ) -> Mapping[str, Mapping[str, object]]:
     times = LastTimes(database=asked.process.store.database)
     last = await times.read(asked.caller.profile, Noun.ACTION, ids)
-    return {
-        id_: {"last_triggered": wire_instant(last[id_]) if id_ in last else NEVER}
-        for id_ in ids
-    }
+    return {id_: {"last_triggered": wire_date(last.get(id_))} for id_ in ids}
 
 
 _ACTIONS = DocumentRoutes(

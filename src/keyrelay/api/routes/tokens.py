@@ -16,8 +16,8 @@ from keyrelay.api.described import (
 from keyrelay.api.query import Filter, QueryRules, parse_query
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
-from keyrelay.model.instant import wire_instant
-from keyrelay.model.token import NEVER, TokenKind, rights_document
+from keyrelay.model.instant import wire_date, wire_instant
+from keyrelay.model.token import TokenKind, rights_document
 from keyrelay.stores.definitions.token_rows import StoredToken
 from keyrelay.stores.definitions.tokens import AnyToken, TokenStore
 from keyrelay.stores.unreadable import UnreadableRow
@@ -66,7 +66,6 @@ def _store(asked: Asked) -> TokenStore:
 def _row(stored: AnyToken) -> Mapping[str, object]:
     match stored:
         case StoredToken(token=token):
-            expires = token.expires_at
             return {
                 "id": token.id,
                 "name": token.name,
@@ -74,7 +73,7 @@ def _row(stored: AnyToken) -> Mapping[str, object]:
                 "prefix": token.prefix,
                 "created_by": stored.created_by,
                 "created_at": wire_instant(stored.created_at),
-                "expire_time": NEVER if expires is None else wire_instant(expires),
+                "expire_time": wire_date(token.expires_at),
             }
         case UnreadableRow():
             return {"id": stored.text("id"), "name": stored.text("name")}
