@@ -13,15 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from keyrelay.api.authorization import Authorization
 from keyrelay.api.failures import FORESEEN, answer_to, failed, internal
 from keyrelay.api.open_routes import open_routes
-from keyrelay.api.openapi import openapi_document
+from keyrelay.api.openapi import TOKEN, openapi_document
 from keyrelay.api.route import Answer, Asked, RequestBody, Route
 from keyrelay.app.api import ApiProcess
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-_TOKEN = "token"  # noqa: S105 - the header's name
 _UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-_READING = ["GET", "HEAD"]
 _CUT = "the request was cut short"
 _NO_ROUTE = "there is no such route; /openapi.json lists all there are"
 
@@ -50,13 +48,13 @@ def application(
     )
     for route in routes:
         endpoint = _endpoint(route, process, authorization)
-        methods = _READING if route.method == "GET" else [route.method]
+        methods = [route.method]
         # TagoIO's clients use either spelling of a path.
         app.add_route(route.path, endpoint, methods=methods)
         app.add_route(f"{route.path}/", endpoint, methods=methods)
     document = openapi_document(routes, process.url)
     for path, open_endpoint in open_routes(process, document).items():
-        app.add_route(path, open_endpoint, methods=_READING)
+        app.add_route(path, open_endpoint, methods=["GET"])
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _unforeseen)
     return Unseen(behind=app)
@@ -67,7 +65,7 @@ def _endpoint(
 ) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         try:
-            given = request.headers.getlist(_TOKEN)
+            given = request.headers.getlist(TOKEN)
             caller = await authorization.admit(given, _address(request), route.right)
             answer = await route.answer(
                 Asked(

@@ -6,6 +6,8 @@ api/schemas.py.
 
 from collections.abc import Mapping, Sequence
 
+from keyrelay.api.parameters import LISTED
+from keyrelay.api.parameters import MOST_LISTED as MOST_OF_OURS
 from keyrelay.api.query import QueryRules
 from keyrelay.stores.definitions.listing import MOST_LISTED
 
@@ -89,6 +91,24 @@ IF_MATCH: Part = {
 
 def in_query(name: str, schema: Part, description: str) -> Part:
     return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+AFTER = in_query("after", TEXT, "The `next` of the page before.")
+AMOUNT = in_query(
+    "amount",
+    {**COUNT, "maximum": MOST_OF_OURS, "default": LISTED},
+    "How many a page has.",
+)
+
+
+def filters(of: Mapping[str, str]) -> Sequence[Part]:
+    """Return the parameters of one of our own lists, by what each narrows it to."""
+    return [in_query(name, TEXT, what) for name, what in of.items()]
+
+
+def going_on(of: Mapping[str, str]) -> Sequence[Part]:
+    """Return the same, and those by which the list goes on after a page."""
+    return [*filters(of), AFTER, AMOUNT]
 
 
 def paging(rules: QueryRules) -> Sequence[Part]:

@@ -7,7 +7,7 @@ from keyrelay import __version__
 from keyrelay.api.route import Route
 from keyrelay.api.schemas import SCHEMAS
 
-_TOKEN: Final = "token"  # noqa: S105 - the header's name
+TOKEN: Final = "token"  # noqa: S105 - the header's name
 _ABOUT = (
     "Secrets, access management and actions as TagoIO's SDKs call them, and Keyrelay's"
     " own routes in the same manner. Every answer is JSON: `status` says whether it was"
@@ -20,14 +20,14 @@ def openapi_document(routes: Iterable[Route], url: str) -> Mapping[str, object]:
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
-    scheme = {"type": "apiKey", "in": "header", "name": _TOKEN}
+    scheme = {"type": "apiKey", "in": "header", "name": TOKEN}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Keyrelay", "version": __version__, "description": _ABOUT},
         "servers": [{"url": url}],
-        "security": [{_TOKEN: []}],
+        "security": [{TOKEN: []}],
         "paths": paths,
-        "components": {"schemas": SCHEMAS, "securitySchemes": {_TOKEN: scheme}},
+        "components": {"schemas": SCHEMAS, "securitySchemes": {TOKEN: scheme}},
     }
 
 

@@ -10,6 +10,8 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.instant import parse_instant
 
 LONGEST_PARAMETER = 1000  # code points
+MOST_LISTED, LISTED = 1000, 20  # entries of one page
+PAGING = ("after", "amount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Parameters:
         """Return a whole number from 1 to `most`."""
         text = self.given.get(name)
         return None if text is None else whole_number(text, name, most=most)
+
+    @property
+    def amount(self) -> int:
+        """Return how many entries a page is to have."""
+        return self.number("amount", most=MOST_LISTED) or LISTED
 
     def truth(self, name: str) -> bool | None:
         text = self.given.get(name)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from keyrelay.api.described import (
+    AFTER,
+    AMOUNT,
     TEXT,
     Part,
     as_json,
@@ -176,12 +178,8 @@ LISTED = described(
         in_query("reason", TEXT, "Only those with this in the reason of their wait."),
         in_query("since", TEXT, "Only those accepted then or later (RFC 3339)."),
         in_query("until", TEXT, "Only those accepted before that (RFC 3339)."),
-        in_query("after", TEXT, "The `next` of the page before."),
-        in_query(
-            "amount",
-            {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20},
-            "How many a page has.",
-        ),
+        AFTER,
+        AMOUNT,
     ],
 )
 _TRIGGER_ID = path_id("The id of the trigger.")

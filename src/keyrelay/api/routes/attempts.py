@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from keyrelay.api.described import COUNT, TEXT, described, in_query
-from keyrelay.api.parameters import parse_parameters
+from keyrelay.api.described import described, going_on
+from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.audit import RESULTS
@@ -17,7 +17,6 @@ from keyrelay.stores.attempts import (
     ListedAttempt,
 )
 
-_MOST_LISTED, _LISTED = 1000, 20
 _FILTERS = {
     "trigger": "Only those of this trigger.",
     "action": "Only those of this action, by id.",
@@ -30,7 +29,7 @@ _FILTERS = {
 
 
 async def list_attempts(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, (*_FILTERS, "after", "amount"))
+    given = parse_parameters(asked.query, (*_FILTERS, *PAGING))
     kind, after = given.choice("reason_class", [*ReasonClass]), given.text("after")
     query = AttemptQuery(
         having=AttemptFilter(
@@ -43,7 +42,7 @@ async def list_attempts(asked: Asked) -> Answer:
         since=given.instant("since"),
         until=given.instant("until"),
         after=None if after is None else parse_cursor(after),
-        amount=given.number("amount", most=_MOST_LISTED) or _LISTED,
+        amount=given.amount,
     )
     attempts = AttemptStore(database=asked.process.store.database)
     page = await attempts.list(asked.caller.profile, query)
@@ -72,11 +71,7 @@ ROUTES = (
         described=described(
             "List attempts, newest first",
             {"type": "object"},
-            parameters=[
-                *(in_query(name, TEXT, what) for name, what in _FILTERS.items()),
-                in_query("after", TEXT, "The `next` of the page before."),
-                in_query("amount", COUNT, f"How many, up to {_MOST_LISTED}."),
-            ],
+            parameters=going_on(_FILTERS),
         ),
     ),
 )

@@ -1,6 +1,13 @@
 """Audit: the records of a profile, newest first, and the proof that none is gone."""
 
-from keyrelay.api.described import COUNT, TEXT, described, in_query, path_id
+from keyrelay.api.described import (
+    AMOUNT,
+    COUNT,
+    described,
+    filters,
+    in_query,
+    path_id,
+)
 from keyrelay.api.parameters import parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
@@ -10,7 +17,6 @@ from keyrelay.model.token import TokenKind
 from keyrelay.services.jobs import job_document
 from keyrelay.stores.audit.trail import AuditQuery
 
-_MOST_LISTED, _LISTED = 1000, 20
 _MOST_PAGES = 10**6
 _FILTERS = {
     "kind": "attempt or change.",
@@ -29,7 +35,7 @@ async def list_records(asked: Asked) -> Answer:
         action=given.text("action"),
         since=given.instant("since"),
         page=given.number("page", most=_MOST_PAGES) or 1,
-        amount=given.number("amount", most=_MOST_LISTED) or _LISTED,
+        amount=given.amount,
     )
     found = await asked.process.store.trail.list(asked.caller.profile, query)
     return Answer(result={"records": [{"id": e.id, **e.document} for e in found]})
@@ -62,9 +68,9 @@ ROUTES = (
             "List audit records, newest first",
             _OBJECT,
             parameters=[
-                *(in_query(name, TEXT, what) for name, what in _FILTERS.items()),
+                *filters(_FILTERS),
                 in_query("page", COUNT, "Which page, from 1."),
-                in_query("amount", COUNT, f"How many, up to {_MOST_LISTED}."),
+                AMOUNT,
             ],
         ),
     ),

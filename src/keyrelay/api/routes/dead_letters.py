@@ -3,15 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from keyrelay.api.described import (
-    COUNT,
     TEXT,
     Part,
     described,
-    in_query,
+    going_on,
     object_of,
     path_id,
 )
-from keyrelay.api.parameters import parse_parameters
+from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.app.jobs import jobs_of
@@ -26,7 +25,6 @@ from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.dead_letters import StoredLetter, reason_of
 from keyrelay.stores.unreadable import UnreadableRow
 
-_MOST_LISTED, _LISTED = 1000, 20
 _FILTERS = {
     "action": "Only those of this action, by id.",
     "fault": f"Whose fault it was: one of {', '.join(Fault)}.",
@@ -36,21 +34,20 @@ _OBJECT: Part = {"type": "object"}
 
 
 async def list_letters(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, (*_FILTERS, "after", "amount"))
+    given = parse_parameters(asked.query, (*_FILTERS, *PAGING))
     fault, after = given.choice("fault", [*Fault]), given.text("after")
-    amount = given.number("amount", most=_MOST_LISTED) or _LISTED
     query = DeadLetterQuery(
         action=given.text("action"),
         fault=None if fault is None else Fault(fault),
         since=given.instant("since"),
         after=None if after is None else parse_cursor(after),
-        amount=amount,
+        amount=given.amount,
     )
     letters = asked.process.store.dead_letters
     found = await letters.list(asked.caller.profile, query)
     readable = [each for each in found if isinstance(each, DeadLetter)]
     goes_on = None
-    if len(found) == amount and readable:
+    if len(found) == query.amount and readable:
         last = readable[-1]
         goes_on = str(Cursor(last.buried_at, last.trigger.id))
     return Answer(result={"dead_letters": [*map(_row, found)], "next": goes_on})
@@ -136,11 +133,7 @@ ROUTES = (
         described=described(
             "List dead letters, newest first",
             _OBJECT,
-            parameters=[
-                *(in_query(name, TEXT, what) for name, what in _FILTERS.items()),
-                in_query("after", TEXT, "The `next` of the page before."),
-                in_query("amount", COUNT, f"How many, up to {_MOST_LISTED}."),
-            ],
+            parameters=going_on(_FILTERS),
         ),
     ),
     Route(

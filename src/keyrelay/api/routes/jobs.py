@@ -1,7 +1,14 @@
 """Jobs: long work that was asked for, seen and cancelled."""
 
-from keyrelay.api.described import COUNT, TEXT, described, in_query, path_id
-from keyrelay.api.parameters import parse_parameters
+from keyrelay.api.described import (
+    AMOUNT,
+    COUNT,
+    described,
+    going_on,
+    in_query,
+    path_id,
+)
+from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.app.jobs import jobs_of
@@ -9,18 +16,15 @@ from keyrelay.model.job import RowState
 from keyrelay.services.jobs import Jobs, job_document, result_document
 from keyrelay.stores.jobs.records import JobPage, ResultPage
 
-_MOST_LISTED, _LISTED = 1000, 20
 _ID = path_id("The job's id.")
-_AMOUNT = in_query("amount", COUNT, f"How many, up to {_MOST_LISTED}.")
 _JOB = {"type": "object"}
 
 
 async def list_jobs(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, ("after", "amount"))
-    amount = given.number("amount", most=_MOST_LISTED) or _LISTED
-    page = JobPage(after=given.text("after"), amount=amount)
+    given = parse_parameters(asked.query, PAGING)
+    page = JobPage(after=given.text("after"), amount=given.amount)
     found = await _jobs(asked).list(asked.caller.profile, page)
-    goes_on = found[-1].id if len(found) == amount else None
+    goes_on = found[-1].id if len(found) == page.amount else None
     return Answer(result={"jobs": [*map(job_document, found)], "next": goes_on})
 
 
@@ -30,16 +34,15 @@ async def show_job(asked: Asked) -> Answer:
 
 
 async def list_results(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, ("after", "amount", "state"))
+    given = parse_parameters(asked.query, (*PAGING, "state"))
     state = given.choice("state", [*RowState])
-    amount = given.number("amount", most=_MOST_LISTED) or _LISTED
     page = ResultPage(
         after=given.number("after", most=10**9) or 0,
-        amount=amount,
+        amount=given.amount,
         state=None if state is None else RowState(state),
     )
     found = await _jobs(asked).results(asked.caller.profile, asked.ids["id"], page)
-    goes_on = found[-1].number if len(found) == amount else None
+    goes_on = found[-1].number if len(found) == page.amount else None
     return Answer(result={"results": [*map(result_document, found)], "next": goes_on})
 
 
@@ -62,7 +65,7 @@ ROUTES = (
         described=described(
             "List jobs, newest first",
             _JOB,
-            parameters=[in_query("after", TEXT, "The last page's `next`."), _AMOUNT],
+            parameters=going_on({}),
         ),
     ),
     Route(
@@ -83,7 +86,7 @@ ROUTES = (
             parameters=[
                 _ID,
                 in_query("after", COUNT, "The last page's `next`."),
-                _AMOUNT,
+                AMOUNT,
                 in_query("state", {"enum": [*RowState]}, "Only rows of this state."),
             ],
         ),

@@ -7,7 +7,7 @@ from itertools import islice
 from starlette.responses import Response
 
 from keyrelay.api.failures import BadRequest
-from keyrelay.api.parameters import Parameters, parse_parameters
+from keyrelay.api.parameters import PAGING, Parameters, parse_parameters
 from keyrelay.api.publish_answers import PublishAnswers
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, BodyTooLarge, Route
@@ -42,7 +42,6 @@ from keyrelay.stores.refusals import NotFound
 MOST_TRIGGERS = 100_000  # of one request
 LARGEST_REQUEST = 256 * 1024 * 1024  # bytes
 _LONGEST_KEY = 255
-_MOST_LISTED, _LISTED = 1000, 20
 _FULL = "the backlog is full (KEYRELAY_BACKLOG_LIMIT): send the rest later"
 _AWAY = "the queue does not answer now: send the rest again"
 _NOUN = "trigger"
@@ -112,9 +111,9 @@ _FILTERS = ("state", "action", "secret", "reason", "since", "until")
 
 
 async def list_(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, (*_FILTERS, "after", "amount"))
+    given = parse_parameters(asked.query, (*_FILTERS, *PAGING))
     query, after = await _query(asked, given), given.text("after") or ""
-    amount = given.number("amount", most=_MOST_LISTED) or _LISTED
+    amount = given.amount
     listed: list[QueueEntry] = []
     goes_on = None
     async for entry in asked.process.queue.entries(asked.caller.profile, query, after):
