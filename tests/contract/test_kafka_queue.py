@@ -12,7 +12,7 @@ from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Unavailable
-from keyrelay.sources.kafka.options import ClaimAccess, TopicOwner, Window
+from keyrelay.sources.kafka.options import ASIDE, ClaimAccess, TopicOwner, Window
 from keyrelay.sources.kafka.queue import open_queue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.kafka_logs import OPTIONS, Log, Member, a_log, said
@@ -433,7 +433,7 @@ async def test_an_attempt_that_lasts_holds_up_no_other_and_a_crash_loses_it_not(
     assert await log.committed() == {log.topics.main: 40}
     log.book.dead.append(member.claims)
 
-    log.clock.advance(timedelta(minutes=10, seconds=1))
+    log.clock.advance(ASIDE)
     async with log.member(few) as other:
         again = await other.lease()
 
@@ -451,11 +451,11 @@ async def test_an_attempt_that_lasts_and_is_settled_in_the_end_is_made_once(
         await member.queue.accept(trigger())
         lasting = await member.lease()
         log.clock.advance(timedelta(seconds=10))
-        await log.nth(f"{log.topics.main}.retry.10m", 0)
+        await log.nth(f"{log.topics.main}.retry.30s", 0)
         await lasting.settle(Done())
 
-    log.clock.advance(timedelta(minutes=10, seconds=1))
+    log.clock.advance(ASIDE)
     async with log.member(DRAIN) as other:
         assert await other.queue.lease(asyncio.Event()) is None
     committed = await log.committed()
-    assert committed == {log.topics.main: 1, f"{log.topics.main}.retry.10m": 1}
+    assert committed == {log.topics.main: 1, f"{log.topics.main}.retry.30s": 1}

@@ -27,8 +27,9 @@ from tests.samples import DAY, NOON, PROFILE
 
 TOPICS = Topics(main="t")
 MAIN, MAIN_TOO = TopicPartition("t", 0), TopicPartition("t", 1)
-SHORT, LONG, HELD = (
-    TopicPartition(name, 0) for name in ("t.retry.1s", "t.retry.10m", "t.held")
+SHORT, COPIES, LONG, HELD = (
+    TopicPartition(name, 0)
+    for name in ("t.retry.1s", "t.retry.30s", "t.retry.10m", "t.held")
 )
 ORIGIN = TopicPartitionOffset("t", 0, 7)
 

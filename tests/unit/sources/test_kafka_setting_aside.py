@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -10,13 +10,13 @@ from aiokafka.structs import TopicPartition
 
 from keyrelay.model.settlement import Done, TryAgain
 from keyrelay.ports import Lease
-from keyrelay.sources.kafka.options import ClaimAccess, KafkaOptions
+from keyrelay.sources.kafka.options import ASIDE, ClaimAccess, KafkaOptions
 from keyrelay.sources.kafka.queue import KafkaQueue
 from keyrelay.stores.claims.unclaimed import Unclaimed
 from tests.contract.queues import UntilIdle, trigger
 from tests.samples import MAIL_SECRET
 from tests.unit.sources.kafka_fakes import House, consumer_of, positions_of
-from tests.unit.sources.kafka_records import HELD, LONG, MAIN, raw
+from tests.unit.sources.kafka_records import COPIES, HELD, MAIN, raw
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -31,7 +31,7 @@ def house() -> House:
 
 @pytest.fixture
 async def queue(house: House) -> AsyncIterator[KafkaQueue]:
-    async with house.queue(MAIN, LONG, HELD) as queue:
+    async with house.queue(MAIN, COPIES, HELD) as queue:
         yield queue
 
 
@@ -48,6 +48,10 @@ def said(house: House) -> dict[str, str]:
     return {name.removeprefix("keyrelay-"): text.decode() for name, text in headers}
 
 
+def due(said: dict[str, str]) -> datetime:
+    return datetime.fromisoformat(said["due"])
+
+
 def released(house: House, queue: KafkaQueue) -> dict[TopicPartition, int]:
     """Return the offsets that are committed, or will be next."""
     offsets: dict[TopicPartition, int] = {}
@@ -56,11 +60,12 @@ def released(house: House, queue: KafkaQueue) -> dict[TopicPartition, int]:
     return offsets
 
 
-async def bring_copy(house: House) -> None:
-    """Let the copy be read, when it is due."""
-    headers = house.producer.headers[0]
-    await house.clock.pass_time(timedelta(minutes=10, seconds=1))
-    house.consumer.feed(raw(trigger().encode(), of=LONG, headers=headers))
+async def bring_copy(house: House, *, to: House, which: int = 0) -> None:
+    """Let a copy that one process wrote be read by one, when it is due."""
+    headers = house.producer.headers[which]
+    await house.clock.pass_time(ASIDE)
+    copy = raw(trigger().encode(), of=COPIES, offset=which, headers=headers)
+    to.consumer.feed(copy)
 
 
 async def test_before_its_attempt_has_lasted_for_long_nothing_is_written(
@@ -81,7 +86,7 @@ async def test_what_lasts_is_copied_once_and_only_then_released(
     for _ in range(30):
         await house.clock.pass_time(SECOND)
 
-    assert house.story.events == ["claim t1", "write t.retry.10m"]
+    assert house.story.events == ["claim t1", "write t.retry.30s"]
     assert said(house)["attempts"] == "0", "fewer than the claim: it is cut by a crash"
     assert said(house)["turn"] == "1"
     assert released(house, queue) == {MAIN: 1}
@@ -97,25 +102,46 @@ async def test_the_copy_is_passed_over_once_the_attempt_has_ended(
     await house.clock.pass_time(LASTING)
     await lease.settle(Done())
 
-    await bring_copy(house)
+    await bring_copy(house, to=house)
 
     assert await queue.lease(UntilIdle()) is None
-    assert released(house, queue) == {MAIN: 1, LONG: 1}
+    assert released(house, queue) == {MAIN: 1, COPIES: 1}
 
 
-async def test_the_copy_waits_for_an_attempt_that_has_not_ended(
+async def test_a_copy_of_what_has_not_ended_is_written_again_and_waits_as_long(
     house: House, queue: KafkaQueue
 ) -> None:
     lease = await lent(house, queue)
     await house.clock.pass_time(LASTING)
+    first = said(house)
 
-    await bring_copy(house)
+    await bring_copy(house, to=house)
 
     assert await queue.lease(UntilIdle()) is None
-    assert LONG not in released(house, queue)
+    assert house.story.events[1:] == ["write t.retry.30s"] * 2
+    assert said(house)["turn"] == first["turn"]
+    assert due(said(house)) == due(first) + ASIDE
+    assert released(house, queue) == {MAIN: 1, COPIES: 1}, "it holds up none behind it"
     await lease.settle(Done())
+    await bring_copy(house, to=house, which=1)
     assert await queue.lease(UntilIdle()) is None
-    assert released(house, queue) == {MAIN: 1, LONG: 1}
+    assert house.story.events[3:] == ["end t1: done", "claim t1"]
+
+
+async def test_so_is_one_that_another_process_reads(
+    house: House, queue: KafkaQueue
+) -> None:
+    await lent(house, queue)
+    await house.clock.pass_time(LASTING)
+    other = House(clock=house.clock, book=house.book)
+
+    async with other.queue(COPIES) as queue_of_other:
+        await bring_copy(house, to=other)
+
+        assert await queue_of_other.lease(UntilIdle()) is None
+        assert other.story.events == ["claim t1", "write t.retry.30s"]
+        assert said(other)["turn"] == said(house)["turn"]
+        assert released(other, queue_of_other) == {COPIES: 1}
 
 
 @pytest.mark.parametrize("waits_for", [None, MAIL_SECRET])
@@ -127,7 +153,7 @@ async def test_what_is_tried_again_is_written_later_than_its_copy(
 
     await lease.settle(TryAgain(after=timedelta(hours=1), waits_for=waits_for))
     later = said(house)
-    await bring_copy(house)
+    await bring_copy(house, to=house)
 
     assert (later["turn"], later["attempts"]) == ("2", "1")
     assert await queue.lease(UntilIdle()) is None, "the copy counts no more"
@@ -136,16 +162,16 @@ async def test_what_is_tried_again_is_written_later_than_its_copy(
 async def test_after_a_crash_the_copy_is_attempted_as_what_was_cut(
     house: House,
 ) -> None:
-    async with house.queue(MAIN, LONG) as queue:
+    async with house.queue(MAIN, COPIES) as queue:
         await lent(house, queue)
         await house.clock.pass_time(LASTING)
     house.book.dead.append(house.claims)
     after = House(clock=house.clock, book=house.book)
 
-    async with after.queue(MAIN, LONG) as queue:
+    async with after.queue(MAIN, COPIES) as queue:
         headers = house.producer.headers[0]
-        await after.clock.pass_time(timedelta(minutes=10, seconds=1))
-        after.consumer.feed(raw(trigger().encode(), of=LONG, headers=headers))
+        await after.clock.pass_time(ASIDE)
+        after.consumer.feed(raw(trigger().encode(), of=COPIES, headers=headers))
         again = await queue.lease(asyncio.Event())
 
     assert again is not None
@@ -192,7 +218,7 @@ async def test_what_is_settled_while_another_is_copied_is_not_copied(
     await house.clock.pass_time(SECOND)
 
     assert [event for event in house.story.events if "write" in event] == [
-        "write t.retry.10m"
+        "write t.retry.30s"
     ]
 
 
@@ -200,7 +226,7 @@ async def test_in_the_order_of_its_key_a_record_stays_where_it_is(
     house: House,
 ) -> None:
     options = KafkaOptions(ordered=True)
-    async with house.queue(MAIN, LONG, options=options) as queue:
+    async with house.queue(MAIN, COPIES, options=options) as queue:
         await lent(house, queue, key="a")
         await house.clock.pass_time(LASTING)
 
@@ -213,7 +239,7 @@ async def test_without_claims_nothing_is_copied_as_the_copy_would_be_sent(
 ) -> None:
     claims = house.claims
     access = ClaimAccess(claims=claims, states=claims, people=Unclaimed(), kept=False)
-    async with house.queue(MAIN, LONG, access=access) as queue:
+    async with house.queue(MAIN, COPIES, access=access) as queue:
         await lent(house, queue)
         await house.clock.pass_time(LASTING)
 

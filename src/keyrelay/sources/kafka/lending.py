@@ -22,8 +22,10 @@ from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.buffer.drawn import Drawn, MalformedRecord
 from keyrelay.sources.kafka.buffer.eligibility import is_too_late
 from keyrelay.sources.kafka.lease import KafkaLoan
+from keyrelay.sources.kafka.options import ASIDE
 from keyrelay.sources.kafka.records.made_up_ids import place_of
 from keyrelay.sources.kafka.records.record import Record, Wait
+from keyrelay.sources.kafka.setting_aside import UNDER_WAY
 from keyrelay.sources.kafka.writer import TopicWriter
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,7 @@ class Lending:
         loans = [
             self._loan(record, judgement, asked_at) for record, judgement in judged
         ]
-        withheld = [record for record, said in judged if isinstance(said, Withheld)]
-        await asyncio.gather(*map(self._put_back, withheld))
+        await asyncio.gather(*(self._look_later(*each) for each in judged))
         return [loan for loan in loans if loan is not None]
 
     def _loan(
@@ -103,28 +104,41 @@ class Lending:
             case Known():
                 self.buffer.finish(record, self.world.now())
                 return None
-            case Busy():
-                self.buffer.attempted_elsewhere(record, self.world.now())
-                return None
-            case Withheld():
+            case Busy() | Withheld():
                 return None  # put back below
             case _:
                 assert_never(judgement)
 
-    async def _put_back(self, record: Record) -> None:
-        """Write again what a person holds, so that no offset waits until it is free.
+    async def _look_later(self, record: Record, judgement: Judgement) -> None:
+        """Look again later at what another process attempts or a person holds.
 
-        Its arrival stays the same: a copy that a crash leaves is as good as the other.
+        What may last is written again, so that no offset waits for it: what a person
+        holds, and copies of what is attempted (setting_aside.py). Its arrival stays the
+        same: a copy that a crash leaves is as good as the other.
         """
-        wait = Wait(self.world.now() + _WITHHELD, None)
-        try:
-            written = await self.writer.park(record, wait, "held by a person")
-        except Unavailable:
-            written = False
+        match judgement:
+            case Withheld():
+                written = await self._put_back(record, _WITHHELD, "held by a person")
+            case Busy() if (
+                record.position.partition.topic in self.writer.topics.retries
+            ):
+                written = await self._put_back(record, ASIDE, UNDER_WAY)
+            case Busy():
+                written = False
+            case _:
+                return
         if written:
             self.buffer.finish(record, self.world.now())
         else:
             self.buffer.attempted_elsewhere(record, self.world.now())
+
+    async def _put_back(self, record: Record, after: timedelta, why: str) -> bool:
+        """Write a record again; return whether that could be done now."""
+        wait = Wait(self.world.now() + after)
+        try:
+            return await self.writer.park(record, wait, why)
+        except Unavailable:
+            return False
 
     async def _move(self, drawn: Drawn) -> None:
         """Write to other topics what cannot be lent; remove it from what was drawn."""

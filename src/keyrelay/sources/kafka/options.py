@@ -34,6 +34,12 @@ class Window:
         return half if topic == topics.main else half // (len(topics.read) - 1)
 
 
+# Until the copy of what is attempted for long is looked at again; after a crash its
+# trigger waits for it. A second more than a retry topic's delay, or a shorter one would
+# have to do.
+ASIDE = timedelta(seconds=31)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
     """How often the source looks for something, and how long it waits.

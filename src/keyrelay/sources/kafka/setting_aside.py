@@ -4,9 +4,10 @@ Kafka keeps one offset for a partition, so one unsettled record holds up the com
 all behind it, and in the end their reading. A copy of a record that is attempted for
 long is therefore written to a retry topic, and then the record's offset is settled.
 
-The claim stands meanwhile. Once it has ended, the copy is passed over. After a crash
-the copy is what is left of the trigger; it counts an attempt less than the claim does,
-so that this attempt is known to be cut (model/claim.py).
+The claim stands meanwhile. A copy that comes while it does is written again for as long
+(lending.py), one that comes later is passed over. After a crash the copy is what is
+left of the trigger; it counts an attempt less than the claim does, so that this attempt
+is known to be cut (model/claim.py).
 """
 
 import asyncio
@@ -18,14 +19,13 @@ from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.sources.kafka.buffer.buffer import Buffer
 from keyrelay.sources.kafka.lease import KafkaLease
+from keyrelay.sources.kafka.options import ASIDE
 from keyrelay.sources.kafka.records.record import Wait
 from keyrelay.sources.kafka.writer import TopicWriter
 
 _LOOK = timedelta(seconds=2)
 _LONG = timedelta(seconds=10)
-# About as long as the longest attempt; no later, as after a crash the trigger waits. A
-# second more than the retry topic's ten minutes, or a shorter delay would have to do.
-_COPY_WAITS = timedelta(minutes=10, seconds=1)
+UNDER_WAY = "under way"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -87,8 +87,8 @@ class SettingAside:
         )
         # First of all: a write that fails may have written it.
         lease.copied = True
-        wait = Wait(self.world.now() + _COPY_WAITS)
-        if await self.writer.park(replace(record, arrival=copy), wait, "under way"):
+        wait = Wait(self.world.now() + ASIDE)
+        if await self.writer.park(replace(record, arrival=copy), wait, UNDER_WAY):
             self.buffer.set_aside(record)
 
     async def _run(self) -> NoReturn:

@@ -10,7 +10,8 @@ fetched    | FetchedRecords: bytes, in   | drawn: it is its partition's turn, an
 -----------+-----------------------------+--------------------------------------------
 drawn      | nowhere: `draw` sorts it    | malformed: it holds no trigger
            | at once                     | waiting: not due, and may be held in memory
-           |                             | early: not due, and may not be held
+           |                             | early: not due, and may not be held; or a
+           |                             |   copy of what is set aside
            |                             | behind: another of its key comes first
            |                             | duplicate: another of its trigger is on loan
            |                             | on loan: otherwise (Loans.lend)
@@ -37,8 +38,9 @@ on loan    | Loans; in Drawn.due while   | waiting: the claims did not answer (p
            | Lending claims it, then in  | elsewhere: another process has its claim
            | a KafkaLease                |   (attempted_elsewhere)
            |                             | settled: its claim says it was done before,
-           |                             |   its lease was settled, or a person holds
-           |                             |   it and it was written again (finish)
+           |                             |   its lease was settled, or it was written
+           |                             |   again: a person holds it, or another
+           |                             |   process attempts it for long (finish)
            |                             | waiting: its lease was settled with TryAgain,
            |                             |   and it is retried in place (wait_in_place)
            |                             | set aside: its attempt lasts, and a copy was

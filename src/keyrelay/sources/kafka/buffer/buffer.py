@@ -4,7 +4,7 @@ The states that a record passes through are drawn in this folder's `__init__.py`
 """
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aiokafka.structs import TopicPartition
@@ -19,9 +19,9 @@ from keyrelay.sources.kafka.buffer.loans import Loans
 from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.buffer.secret_wakes import SecretWakes
 from keyrelay.sources.kafka.buffer.waiting import WaitingRecords
-from keyrelay.sources.kafka.options import KafkaOptions
+from keyrelay.sources.kafka.options import ASIDE, KafkaOptions
 from keyrelay.sources.kafka.records.position import FetchPosition
-from keyrelay.sources.kafka.records.record import FetchedRecord, Record
+from keyrelay.sources.kafka.records.record import FetchedRecord, Record, Wait
 from keyrelay.sources.kafka.topics.names import Topics
 
 
@@ -182,7 +182,9 @@ class Buffer:
 
     def _sort(self, drawn: Drawn, record: Record, now: datetime) -> None:
         if self.eligibility.is_due(record, now):
-            if self.loans.lend(record):
+            if self.loans.has_set_aside(record):
+                drawn.early.append(replace(record, wait=Wait(now + ASIDE)))
+            elif self.loans.lend(record):
                 drawn.due.append(record)
         elif self.eligibility.may_be_held(record.position.partition):
             assert record.wait is not None

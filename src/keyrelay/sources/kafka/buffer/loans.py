@@ -55,6 +55,10 @@ class Loans:
         if _id(record) in self._lent:
             self._lent[_id(record)] = None
 
+    def has_set_aside(self, record: Record) -> bool:
+        """Tell whether an attempt of the record's trigger was set aside and lasts."""
+        return self._lent.get(_id(record), record.position) is None
+
     def take_back(self, record: Record) -> Sequence[Record]:
         """End a loan, if there is one; return the trigger's other records."""
         self._lent.pop(_id(record), None)
