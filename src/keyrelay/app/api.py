@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from keyrelay.app.channels import action_rules
@@ -11,6 +12,7 @@ from keyrelay.app.readiness import readiness_of
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.concurrency.background import background
+from keyrelay.concurrency.gathering import Gathered
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.secret import Secret
 from keyrelay.observability.readiness import Readiness
@@ -20,6 +22,9 @@ from keyrelay.services.backlog_limit import BacklogLimit
 from keyrelay.services.explaining import Explaining
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
+
+# How long tokens that are not known are gathered, to look for all of them at once.
+_UNKNOWN_GATHER = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +43,17 @@ class ApiProcess:
         """Where clients reach it."""
         return self.settings.public_url
 
-    @property
-    def authenticating(self) -> Authenticating:
-        store = self.store
+    def new_authenticating(self) -> Authenticating:
+        """Return what tells tokens; however many are wrong, few queries are made."""
+        store, world = self.store, self.store.audit_log.world
+        refresh = Gathered(
+            act=self.catalog.refresh, gather=partial(world.sleep, _UNKNOWN_GATHER)
+        )
         return Authenticating(
             catalog=self.catalog.current,
-            refresh=self.catalog.refresh,
+            refresh=refresh.run,
             digest=partial(digest_of, store.vault),
-            now=store.audit_log.world.now,
+            now=world.now,
         )
 
     @property

@@ -67,7 +67,7 @@ async def serving(
     tries = FailedTries(clock=time.monotonic)
     async with open_api(settings) as process:
         authorization = Authorization(
-            authenticating=process.authenticating, tries=tries
+            authenticating=process.new_authenticating(), tries=tries
         )
         served = application(process, authorization, ROUTES)
         jobs = job_runner(process.store, process.queue)

@@ -16,7 +16,8 @@ def _ignore(_: Token, __: datetime) -> None:
 class Authenticating:
     """`digest` returns that of any text, as stores/definitions/token_rows.py does.
 
-    `refresh` brings the catalog up to date, where the database can be read.
+    `refresh` brings the catalog up to date, where the database can be read: as it is
+    awaited for each token that does not count, it gathers those that come together.
     `note_use` is told each token that was taken, and when; it waits for nothing.
     """
 

@@ -69,3 +69,20 @@ async def planned(database: Database) -> AsyncIterator[Plan]:
         yield plan
     finally:
         event.remove(engine, "before_cursor_execute", plan.note)
+
+
+@asynccontextmanager
+async def counted(database: Database) -> AsyncIterator[list[str]]:
+    """Note the text of every statement that is carried out."""
+    seen = list[str]()
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        seen.append(statement)
+
+    async with database.reading() as connection:
+        engine = connection.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

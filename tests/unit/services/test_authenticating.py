@@ -1,5 +1,6 @@
 """Authenticating: what a program shows is a token that counts, or nothing."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -7,12 +8,15 @@ from functools import partial
 
 import pytest
 
+from keyrelay.concurrency.gathering import Gathered
 from keyrelay.model.token import Token
 from keyrelay.ports import Unavailable
 from keyrelay.services.authenticating import Authenticating
 from keyrelay.stores.definitions.live_catalog import STALE
 from keyrelay.stores.definitions.token_rows import digest_of
 from tests.contract.stores.house import ADA, House
+from tests.contract.stores.plans import counted
+from tests.fakes import settled
 from tests.samples import NOON, PROFILE
 
 
@@ -218,6 +222,31 @@ async def test_while_the_vault_is_sealed_no_token_is_told_from_another(
     for text in (plaintext, "p-wrong"):
         with pytest.raises(Unavailable):
             await shut.authenticate(text)
+
+
+async def test_wrong_tokens_that_come_together_are_looked_for_once(
+    house: House, authenticating: Authenticating
+) -> None:
+    _, plaintext = await new_token(house)
+    gathering = asyncio.Event()
+    gathered = Gathered(act=house.catalog.refresh, gather=gathering.wait)
+    shared = replace(authenticating, refresh=gathered.run)
+    async with counted(house.database) as statements:
+        tries = [shared.authenticate(f"p-{n:036}") for n in range(500)]
+        waiting = asyncio.ensure_future(asyncio.gather(*tries))
+        await settled()
+        assert await shared.authenticate(plaintext) is not None
+        made = await house.tokens.create(PROFILE, {"name": "new"}, ADA)
+        new = asyncio.ensure_future(shared.authenticate(made.plaintext.reveal()))
+        await settled()
+        statements.clear()
+
+        gathering.set()
+
+        assert {*await waiting} == {None}
+    assert await new == made.stored.token
+    # There is a new revision, which is read once.
+    assert len(statements) < 10
 
 
 async def test_uses_need_not_be_noted(
