@@ -22,9 +22,18 @@ from keyrelay.services.backlog_limit import BacklogLimit
 from keyrelay.services.explaining import Explaining
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
+from keyrelay.stores.last_times import TokenUses, open_noted_times
 
 # How long tokens that are not known are gathered, to look for all of them at once.
 _UNKNOWN_GATHER = timedelta(milliseconds=50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Where triggers are accepted, and for how many more there is room."""
+
+    queue: TriggerQueue
+    backlog_limit: BacklogLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +42,19 @@ class ApiProcess:
 
     settings: Settings
     store: Store
-    queue: TriggerQueue
+    intake: Intake
     catalog: LiveCatalog
+    uses: TokenUses
     readiness: Readiness
-    backlog_limit: BacklogLimit
 
     @property
     def url(self) -> str:
         """Where clients reach it."""
         return self.settings.public_url
+
+    @property
+    def queue(self) -> TriggerQueue:
+        return self.intake.queue
 
     def new_authenticating(self) -> Authenticating:
         """Return what tells tokens; however many are wrong, few queries are made."""
@@ -54,6 +67,7 @@ class ApiProcess:
             refresh=refresh.run,
             digest=partial(digest_of, store.vault),
             now=world.now,
+            note_use=self.uses.note,
         )
 
     @property
@@ -79,29 +93,38 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiProcess]:
     what `open_store` does, and Unavailable if the queue cannot be opened.
     """
     async with open_store(settings) as store, open_inbox(settings, store) as queue:
-        catalog = LiveCatalog(
-            database=store.database,
-            guard=store.guard,
-            world=store.audit_log.world,
-            rules=action_rules(settings),
-            replaced=_nothing_waits,
-        )
+        catalog = _catalog(settings, store)
         readiness = readiness_of(store, catalog, queue)
         await catalog.refresh()
-        async with background(catalog.watch(asyncio.Event())):
+        async with (
+            background(catalog.watch(asyncio.Event())),
+            open_noted_times(store.database, store.audit_log.world) as times,
+        ):
             yield ApiProcess(
                 settings=settings,
                 store=store,
-                queue=queue,
+                intake=_intake(settings, store, queue),
                 catalog=catalog,
+                uses=TokenUses(times=times),
                 readiness=readiness,
-                backlog_limit=BacklogLimit(
-                    most=settings.backlog_limit,
-                    queue=queue,
-                    now=store.audit_log.world.now,
-                ),
             )
         await readiness.close()
+
+
+def _intake(settings: Settings, store: Store, queue: TriggerQueue) -> Intake:
+    now = store.audit_log.world.now
+    limit = BacklogLimit(most=settings.backlog_limit, queue=queue, now=now)
+    return Intake(queue=queue, backlog_limit=limit)
+
+
+def _catalog(settings: Settings, store: Store) -> LiveCatalog:
+    return LiveCatalog(
+        database=store.database,
+        guard=store.guard,
+        world=store.audit_log.world,
+        rules=action_rules(settings),
+        replaced=_nothing_waits,
+    )
 
 
 def _nothing_waits(_: Secret) -> None:

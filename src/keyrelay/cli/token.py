@@ -19,8 +19,9 @@ from keyrelay.model.instant import NEVER, wire_instant
 from keyrelay.model.token import TokenKind
 from keyrelay.services.naming import find_token
 from keyrelay.services.paging import read_pages
-from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.definitions.listing import Listing, Noun
 from keyrelay.stores.definitions.tokens import AnyToken, NewToken, id_of
+from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.unreadable import UnreadableRow
 
 app = typer.Typer(
@@ -119,6 +120,7 @@ def list_(
         word("permission"),
         word("prefix"),
         text("created_by"),
+        instant("last_authorization"),
         instant("expire_time"),
     )
     list_all(ctx, _rows(name), columns, limit, as_json=as_json)
@@ -152,17 +154,21 @@ def revoke(
 
 def _rows(name: str | None) -> Rows:
     async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
+        store, profile = session.store, session.profile.id
+        times, last = LastTimes(database=store.database), dict[str, datetime]()
+
         async def fetch(page: int, amount: int) -> Sequence[AnyToken]:
             listing = Listing(page=page, amount=amount, name=name)
-            tokens = session.store.definitions.tokens
-            return await tokens.list(session.profile.id, listing)
+            found = await store.definitions.tokens.list(profile, listing)
+            last.update(await times.read(profile, Noun.TOKEN, [*map(id_of, found)]))
+            return found
 
         async for stored in read_pages(fetch, id_of, limit):
             match stored:
                 case UnreadableRow():
                     yield unreadable_line(stored, "name")
                 case _:
-                    yield token_document(stored)
+                    yield token_document(stored, last.get(id_of(stored)))
 
     return rows
 

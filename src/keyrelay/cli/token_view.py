@@ -1,6 +1,7 @@
 """Token view: how a token is shown, always without its plaintext."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from keyrelay.cli.output import Document
 from keyrelay.model.instant import wire_date
@@ -19,7 +20,8 @@ _MAY: Mapping[AccessLevel, str] = {
 }
 
 
-def token_document(stored: StoredToken) -> Document:
+def token_document(stored: StoredToken, last_use: datetime | None = None) -> Document:
+    """`last_use` is None for one that was never used, as a new one."""
     token = stored.token
     return {
         "id": token.id,
@@ -31,6 +33,7 @@ def token_document(stored: StoredToken) -> Document:
         "created_by": stored.created_by,
         "created_at": wire_date(stored.created_at),
         "expire_time": wire_date(token.expires_at),
+        "last_authorization": wire_date(last_use),
     }
 
 

@@ -17,6 +17,7 @@ from keyrelay.databases.database import Database
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.outcome import ReasonClass
 from keyrelay.model.recorded import RecordedAttempt
+from keyrelay.model.token import Token
 from keyrelay.model.world import World
 from keyrelay.ports import AuditLog, Unavailable
 from keyrelay.stores.definitions.listing import Noun
@@ -24,11 +25,13 @@ from keyrelay.stores.schema.attempt_tables import last_times
 from keyrelay.stores.unreadable import UnreadableRow, read_all
 
 WRITTEN_EACH = timedelta(seconds=2)
+USES_NOTED_EACH = timedelta(minutes=1)
 
 log = logging.getLogger(__name__)
 
 _TIMES = last_times.c
 _TOGETHER = 500  # rows in one transaction
+_MOST_TOKENS = 10_000  # whose last use is in memory
 
 _Key = tuple[str, Noun, str]  # profile, noun, id
 
@@ -101,6 +104,24 @@ class NotedTimes:
             await self.write()
         except Unavailable as fault:
             log.info("last times not written", extra={"reason": str(fault)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUses:
+    """When tokens were last used, to a minute: one is noted that often at most."""
+
+    times: NotedTimes
+    _noted: dict[str, datetime] = field(default_factory=dict, init=False)
+
+    def note(self, token: Token, at: datetime) -> None:
+        last = self._noted.get(token.id)
+        # A clock that was set back must not leave a use unnoted for longer.
+        if last is not None and timedelta() <= at - last < USES_NOTED_EACH:
+            return
+        if len(self._noted) >= _MOST_TOKENS:
+            self._noted.clear()  # those in use are noted once more
+        self._noted[token.id] = at
+        self.times.note(Noun.TOKEN, token.profile, token.id, at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

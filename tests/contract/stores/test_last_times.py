@@ -11,18 +11,21 @@ import pytest
 from keyrelay.model.audit import Report
 from keyrelay.model.ids import new_id
 from keyrelay.model.outcome import Fault, ReasonClass, Rejected
+from keyrelay.model.token import Token
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.last_times import (
+    USES_NOTED_EACH,
     WRITTEN_EACH,
     LastTimes,
     NotedTimes,
     NotingAuditLog,
+    TokenUses,
     open_noted_times,
 )
-from tests.contract.stores.house import House
+from tests.contract.stores.house import ADA, House
 from tests.contract.stores.records import attempt
 from tests.samples import MAIL_ACTION, NOON, OTHER_PROFILE, PROFILE
 
@@ -157,3 +160,37 @@ async def test_an_action_that_is_not_there_is_not_noted(
 
     assert await last(times) is None
     assert await house.look("SELECT count(*) FROM last_times") == [(0,)]
+
+
+async def last_use(times: LastTimes, token: Token) -> object:
+    return (await times.read(PROFILE, Noun.TOKEN, [token.id])).get(token.id)
+
+
+async def test_a_token_s_last_use_is_noted_once_a_minute_and_moves(
+    house: House, times: LastTimes, noted: NotedTimes
+) -> None:
+    uses = TokenUses(times=noted)
+    token = (await house.tokens.create(PROFILE, {"name": "ci"}, ADA)).stored.token
+    before = await house.look("SELECT revision FROM installation")
+
+    for at in (NOON, LATER, NOON + USES_NOTED_EACH - WRITTEN_EACH):
+        uses.note(token, at)
+        await noted.write()
+        assert await last_use(times, token) == NOON
+    uses.note(token, NOON + USES_NOTED_EACH)
+    await noted.write()
+
+    assert await last_use(times, token) == NOON + USES_NOTED_EACH
+    assert await house.look("SELECT revision FROM installation") == before
+
+
+async def test_however_many_tokens_are_used_little_is_remembered(
+    house: House, times: LastTimes, noted: NotedTimes
+) -> None:
+    uses = TokenUses(times=noted)
+    token = (await house.tokens.create(PROFILE, {"name": "ci"}, ADA)).stored.token
+
+    for number in range(10_001):
+        uses.note(replace(token, id=f"{number:024x}"), NOON)
+
+    assert len(uses._noted) == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from keyrelay.api.definition_answers import only
 from keyrelay.api.described import (
@@ -18,8 +19,10 @@ from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.instant import wire_date, wire_instant
 from keyrelay.model.token import TokenKind, rights_document
+from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.token_rows import StoredToken
-from keyrelay.stores.definitions.tokens import AnyToken, TokenStore
+from keyrelay.stores.definitions.tokens import AnyToken, TokenStore, id_of
+from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.unreadable import UnreadableRow
 
 # Of an operator's no route can tell, nor make one.
@@ -41,8 +44,12 @@ _LIST = QueryRules(
 
 async def list_tokens(asked: Asked) -> Answer:
     query = parse_query(asked.query, _LIST)
-    found = await _store(asked).list(asked.caller.profile, query.listing)
-    return Answer(result=[only(query.fields, _row(each)) for each in found])
+    profile = asked.caller.profile
+    found = await _store(asked).list(profile, query.listing)
+    times = LastTimes(database=asked.process.store.database)
+    last = await times.read(profile, Noun.TOKEN, [*map(id_of, found)])
+    rows = [_row(each, last.get(id_of(each))) for each in found]
+    return Answer(result=[only(query.fields, row) for row in rows])
 
 
 async def create_token(asked: Asked) -> Answer:
@@ -63,7 +70,7 @@ def _store(asked: Asked) -> TokenStore:
     return replace(asked.process.store.definitions.tokens, kinds=_KINDS)
 
 
-def _row(stored: AnyToken) -> Mapping[str, object]:
+def _row(stored: AnyToken, last_use: datetime | None) -> Mapping[str, object]:
     match stored:
         case StoredToken(token=token):
             return {
@@ -74,6 +81,7 @@ def _row(stored: AnyToken) -> Mapping[str, object]:
                 "created_by": stored.created_by,
                 "created_at": wire_instant(stored.created_at),
                 "expire_time": wire_date(token.expires_at),
+                "last_authorization": wire_date(last_use),
             }
         case UnreadableRow():
             return {"id": stored.text("id"), "name": stored.text("name")}

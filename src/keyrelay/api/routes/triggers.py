@@ -83,7 +83,7 @@ def _publishing(asked: Asked, format_: TriggerFormat) -> Publishing:
         read=lambda number, raw: format_.read(raw, origin_of(number)),
         now=world.now,
         actions=caller.token.rights.actions,
-        room=lambda many: process.backlog_limit.take(caller.profile, many),
+        room=lambda many: process.intake.backlog_limit.take(caller.profile, many),
     )
 
 
