@@ -16,6 +16,7 @@ class Right(StrEnum):
     PUBLISH = "publish"
     FOLLOW = "follow what was published"
     VERIFY = "verify"
+    FINDINGS = "read what was verified"
     OPERATE = "operate"
 
 
@@ -26,11 +27,12 @@ _LEVELS: Mapping[Right, AccessLevel] = {
     Right.PUBLISH: AccessLevel.WRITE,
     Right.FOLLOW: AccessLevel.READ,
     Right.VERIFY: AccessLevel.WRITE,
+    Right.FINDINGS: AccessLevel.READ,
 }
 _KINDS: Mapping[TokenKind, frozenset[Right]] = {
     TokenKind.PROFILE: frozenset(_LEVELS),
     TokenKind.PRODUCER: frozenset({Right.PUBLISH, Right.FOLLOW}),
-    TokenKind.OPERATOR: frozenset({Right.OPERATE, Right.VERIFY}),
+    TokenKind.OPERATOR: frozenset({Right.OPERATE, Right.VERIFY, Right.FINDINGS}),
 }
 
 

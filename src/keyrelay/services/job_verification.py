@@ -53,8 +53,15 @@ class Findings:
             refused = self.count
             records = {"total": self.tally.records, "done": self.tally.records}
         if not self.count:
-            message = "nothing is missing or altered"
+            message = self._sound_message
         return {**ending, **records, "refused": refused, "message": message}
+
+    @property
+    def _sound_message(self) -> str:
+        if self.profile is not None:
+            return "nothing is missing or altered"
+        counts = f"{self.tally.records} records in {self.tally.chains} chains"
+        return f"{counts}: nothing is missing or altered"
 
     def rows(self) -> Sequence[JobRow]:
         return [
@@ -68,11 +75,16 @@ class Findings:
         ]
 
     def _said(self, breach: Breach) -> str:
-        """Say what is wrong; where in the chain is the operator's alone to know."""
-        if self.profile is not None or not breach.chain:
+        """Say what is wrong; where and whose is the operator's alone to know."""
+        if self.profile is not None:
             return breach.what
-        place = f", record {breach.seq}" if breach.seq else ""
-        return f"chain {breach.chain}{place}: {breach.what}"
+        places = {
+            "chain": breach.chain,
+            "record": breach.seq,
+            "profile": breach.profile,
+        }
+        where = ", ".join(f"{name} {place}" for name, place in places.items() if place)
+        return f"{where}: {breach.what}" if where else breach.what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

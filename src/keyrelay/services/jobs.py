@@ -6,7 +6,7 @@ from datetime import datetime
 
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.instant import wire_date
-from keyrelay.model.job import Job, JobKind, JobOrder, JobRow
+from keyrelay.model.job import Job, JobKind, JobOrder, JobRow, JobState
 from keyrelay.model.outcome import Fault
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.jobs.records import JobPage, JobRecords, ResultPage
@@ -63,6 +63,14 @@ class Jobs:
     async def list(self, profile: str | None, page: JobPage) -> Sequence[Job]:
         """Return a page of the jobs, newest first."""
         return await self.records.list(profile, page)
+
+    async def newest(
+        self, profile: str | None, kind: JobKind, state: JobState | None = None
+    ) -> Job | None:
+        """Return the newest of this kind, in that state if one is given."""
+        page = JobPage(amount=1, kind=kind, state=state)
+        found = await self.list(profile, page)
+        return found[0] if found else None
 
     async def read(
         self, profile: str | None, limit: int | None = None

@@ -13,6 +13,7 @@ MAY = {
     Right.PUBLISH: {"write", "full", "producer"},
     Right.FOLLOW: {"read", "write", "full", "producer"},
     Right.VERIFY: {"write", "full", "operator"},
+    Right.FINDINGS: {"read", "write", "full", "operator"},
     Right.OPERATE: {"operator"},
 }
 

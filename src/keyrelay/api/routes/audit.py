@@ -8,14 +8,15 @@ from keyrelay.api.described import (
     in_query,
     path_id,
 )
-from keyrelay.api.parameters import parse_parameters
+from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
-from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.api.route import Answer, Asked, Bearer, Route
 from keyrelay.app.jobs import jobs_of
 from keyrelay.model.job import JobKind
 from keyrelay.model.token import TokenKind
-from keyrelay.services.jobs import job_document
+from keyrelay.services.jobs import job_document, result_document
 from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.jobs.records import ResultPage
 
 _MOST_PAGES = 10**6
 _FILTERS = {
@@ -50,12 +51,34 @@ async def show_record(asked: Asked) -> Answer:
 
 async def verify(asked: Asked) -> Answer:
     """Start a job: a profile's learns of its own records, an operator's of all."""
-    caller = asked.caller
-    is_operator = caller.token.rights.kind is TokenKind.OPERATOR
-    profile = None if is_operator else caller.profile
-    jobs = jobs_of(asked.process.store)
-    job = await jobs.start(JobKind.VERIFY, profile, caller.actor)
+    jobs, caller = jobs_of(asked.process.store), asked.caller
+    job = await jobs.start(JobKind.VERIFY, _verified_by(caller), caller.actor)
     return Answer(result=job_document(job), status=202)
+
+
+async def show_verification(asked: Asked) -> Answer:
+    """Answer the newest verification that the caller's kind of token can start."""
+    given = parse_parameters(asked.query, PAGING)
+    after, amount = given.number("after", most=10**9) or 0, given.amount
+    jobs, profile = jobs_of(asked.process.store), _verified_by(asked.caller)
+    job = await jobs.newest(profile, JobKind.VERIFY)
+    if job is None:
+        return Answer(result={"verification": None, "findings": [], "next": None})
+    page = ResultPage(after=after, amount=amount)
+    found = await jobs.results(profile, job.id, page)
+    return Answer(
+        result={
+            "verification": job_document(job),
+            "findings": [*map(result_document, found)],
+            "next": found[-1].number if len(found) == amount else None,
+        }
+    )
+
+
+def _verified_by(caller: Bearer) -> str | None:
+    """Return the profile that is told of its own; None, an operator is told of all."""
+    is_operator = caller.token.rights.kind is TokenKind.OPERATOR
+    return None if is_operator else caller.profile
 
 
 ROUTES = (
@@ -70,6 +93,21 @@ ROUTES = (
             parameters=[
                 *filters(_FILTERS),
                 in_query("page", COUNT, "Which page, from 1."),
+                AMOUNT,
+            ],
+        ),
+    ),
+    # Before the one of a record, whose id its last part would be.
+    Route(
+        method="GET",
+        path="/audit/verify",
+        right=Right.FINDINGS,
+        answer=show_verification,
+        described=described(
+            "Show the newest verification of the audit trail",
+            _OBJECT,
+            parameters=[
+                in_query("after", COUNT, "The last page's `next`."),
                 AMOUNT,
             ],
         ),

@@ -17,7 +17,15 @@ from keyrelay.databases.database import Database, begins
 from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.ids import Beginnings
-from keyrelay.model.job import Job, JobOrder, JobRow, JobState, JobTimes, RowState
+from keyrelay.model.job import (
+    Job,
+    JobKind,
+    JobOrder,
+    JobRow,
+    JobState,
+    JobTimes,
+    RowState,
+)
 from keyrelay.model.world import World
 from keyrelay.stores.audit.log import Recording
 from keyrelay.stores.claims.heartbeat import time_at
@@ -37,10 +45,15 @@ UNFINISHED = JOBS.state.in_(sorted(each for each in JobState if not each.is_over
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """Up to `amount` that come after the one named; None, the first."""
+    """Up to `amount` that come after the one named; None, the first.
+
+    Only of this kind and state, where they are given.
+    """
 
     after: str | None = None
     amount: int = 20
+    kind: JobKind | None = None
+    state: JobState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +136,10 @@ class JobRecords:
         wanted = select(jobs).where(_of(profile))
         if page.after is not None:
             wanted = wanted.where(JOBS.id < page.after)
+        if page.kind is not None:
+            wanted = wanted.where(JOBS.kind == page.kind)
+        if page.state is not None:
+            wanted = wanted.where(JOBS.state == page.state)
         # Ids sort by the second in which they were made.
         ordered, rows = wanted.order_by(JOBS.id.desc()), Slice(0, page.amount)
         async with self._database.reading() as connection:
