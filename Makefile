@@ -22,7 +22,7 @@ COVERED := --cov --cov-append --cov-report=
 PIN := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
-.PHONY: help demo test faults faces ledgers plans check bench setup services schema requirements
+.PHONY: help demo test faults faces ledgers requests plans check bench setup services schema requirements
 
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,6 +47,9 @@ faces: services ## Run TagoIO's own clients against the API on Kafka and Postgre
 ledgers: services ## Run the ledgers of kills in full: 200 each, an hour or so
 	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/faults/test_kills.py tests/faults/test_many_kills.py \
 	  tests/faults/test_killed_api.py
+
+requests: services ## Send the API twenty thousand requests, generated out of its document
+	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/e2e/api/test_generated_requests.py
 
 plans: services ## Read the plans of all lists with a million definitions of each kind
 	KEYRELAY_TEST_ROWS=1000000 $(PYTEST) tests/contract/stores/test_list_plans.py

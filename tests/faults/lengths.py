@@ -1,4 +1,4 @@
-"""Lengths: how long the ledgers are, in full and where each change waits for them."""
+"""Lengths: how long ledgers are, in full and where each change waits for them."""
 
 import os
 
@@ -6,3 +6,4 @@ IN_FULL = os.environ.get("KEYRELAY_TEST_LEDGERS") == "full"
 KILLS = 200 if IN_FULL else 50
 KILLS_OF_MANY = 200 if IN_FULL else 12
 KILLS_OF_API = 200 if IN_FULL else 20
+REQUESTS = 20_000 if IN_FULL else 2_000

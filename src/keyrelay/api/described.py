@@ -6,7 +6,7 @@ api/schemas.py.
 
 from collections.abc import Mapping, Sequence
 
-from keyrelay.api.parameters import LISTED
+from keyrelay.api.parameters import LISTED, LONGEST_PARAMETER
 from keyrelay.api.parameters import MOST_LISTED as MOST_OF_OURS
 from keyrelay.api.query import QueryRules
 from keyrelay.stores.definitions.listing import MOST_LISTED
@@ -15,6 +15,9 @@ Part = Mapping[str, object]
 
 TEXT: Part = {"type": "string"}
 COUNT: Part = {"type": "integer", "minimum": 1}
+FILTER: Part = {"type": "string", "minLength": 1, "maxLength": LONGEST_PARAMETER}
+INSTANT: Part = {"type": "string", "format": "date-time"}
+_FILTERS: Mapping[str, Part] = {"since": INSTANT, "until": INSTANT}
 SUCCESS = "200"
 
 
@@ -31,12 +34,21 @@ def described(
     asked = {"parameters": [*parameters]} if parameters else {}
     responses = {
         status: {"description": "Done.", "content": as_json(enveloped(result))},
-        "default": {
-            "description": "Not done; the message says why.",
-            "content": as_json(named("Failure")),
-        },
+        **failures("Not done; the message says why.", named("Failure")),
     }
     return {"summary": summary, **asked, **taken, "responses": responses}
+
+
+def failures(description: str, schema: Part) -> Part:
+    """Return all answers but successes: what to change, and what is asked again later.
+
+    No other status is answered, unless by a mistake of Keyrelay's own.
+    """
+    content = as_json(schema)
+    return {
+        "4XX": {"description": description, "content": content},
+        "503": {"description": "Not now; ask again later.", "content": content},
+    }
 
 
 def named(schema: str) -> Part:
@@ -71,14 +83,12 @@ def as_json(schema: Part) -> Part:
     return {"application/json": {"schema": schema}}
 
 
-def path_id(what: str, name: str = "id") -> Part:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": what,
-        "schema": TEXT,
-    }
+def path_id(what: str) -> Part:
+    return in_path("id", TEXT, what)
+
+
+def in_path(name: str, schema: Part, description: str) -> Part:
+    return {**_parameter(name, schema, description), "in": "path", "required": True}
 
 
 IF_MATCH: Part = {
@@ -90,10 +100,19 @@ IF_MATCH: Part = {
 
 
 def in_query(name: str, schema: Part, description: str) -> Part:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+    return {**_parameter(name, schema, description), "in": "query"}
 
 
-AFTER = in_query("after", TEXT, "The `next` of the page before.")
+def asked_for(name: str, schema: Part, description: str) -> Part:
+    """Return a parameter of the query that must be given."""
+    return {**in_query(name, schema, description), "required": True}
+
+
+def _parameter(name: str, schema: Part, description: str) -> Part:
+    return {"name": name, "description": description, "schema": schema}
+
+
+AFTER = in_query("after", FILTER, "The `next` of the page before.")
 AMOUNT = in_query(
     "amount",
     {**COUNT, "maximum": MOST_OF_OURS, "default": LISTED},
@@ -103,7 +122,9 @@ AMOUNT = in_query(
 
 def filters(of: Mapping[str, str]) -> Sequence[Part]:
     """Return the parameters of one of our own lists, by what each narrows it to."""
-    return [in_query(name, TEXT, what) for name, what in of.items()]
+    return [
+        in_query(name, _FILTERS.get(name, FILTER), what) for name, what in of.items()
+    ]
 
 
 def going_on(of: Mapping[str, str]) -> Sequence[Part]:
@@ -128,7 +149,7 @@ def paging(rules: QueryRules) -> Sequence[Part]:
         ),
         in_query("orderBy", {"enum": orders}, "The order, and which way."),
         *(
-            in_query(f"filter[{name}]", TEXT, f"Only those with this {name}.")
+            in_query(f"filter[{name}]", FILTER, f"Only those with this {name}.")
             for name in rules.filters
             if name != "tags"
         ),

@@ -6,11 +6,14 @@ from datetime import datetime
 from keyrelay.api.described import (
     AFTER,
     AMOUNT,
+    FILTER,
+    INSTANT,
     TEXT,
     Part,
     as_json,
     described,
     enveloped,
+    failures,
     in_query,
     list_of,
     object_of,
@@ -60,7 +63,7 @@ def _date(instant: datetime | None) -> str | None:
 
 
 _ID: Part = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
-_INSTANT: Part = {"type": ["string", "null"], "minLength": 1, "maxLength": 40}
+_DATE: Part = {"type": ["string", "null"], "minLength": 1, "maxLength": 40}
 _NULLABLE: Part = {"type": ["string", "null"]}
 _MOMENT: Part = {"type": ["string", "null"], "format": "date-time"}
 _POINT: Part = {
@@ -69,7 +72,7 @@ _POINT: Part = {
         "variable": _NULLABLE,
         "value": {"type": ["string", "number", "boolean", "null"]},
         "unit": _NULLABLE,
-        "time": _INSTANT,
+        "time": _DATE,
         "device": _NULLABLE,
         "device_name": _NULLABLE,
         "location": {"type": ["object", "null"]},
@@ -91,8 +94,8 @@ TRIGGER: Part = object_of(
             "anyOf": [_POINT, {**list_of(_POINT), "maxItems": 1000}, {"type": "null"}]
         },
         "key": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
-        "raised_at": _INSTANT,
-        "deadline": _INSTANT,
+        "raised_at": _DATE,
+        "deadline": _DATE,
     },
     "action",
 )
@@ -128,16 +131,11 @@ _LIST = object_of(
     "next",
     "unread",
 )
-_FAILED: Part = {
-    "description": "None is kept, or not all was read; the message says why.",
-    "content": as_json(
-        object_of(
-            {"status": {"const": False}, "message": TEXT, "result": list_of(_RESULT)},
-            "status",
-            "message",
-        )
-    ),
-}
+_FAILED: Part = object_of(
+    {"status": {"const": False}, "message": TEXT, "result": list_of(_RESULT)},
+    "status",
+    "message",
+)
 _KEPT = {"content": as_json(enveloped(list_of(_RESULT)))}
 
 PUBLISHED: Part = {
@@ -165,7 +163,7 @@ PUBLISHED: Part = {
     "responses": {
         "202": {"description": "All are durable.", **_KEPT},
         "207": {"description": "Some are durable, some refused.", **_KEPT},
-        "default": _FAILED,
+        **failures("None is kept, or not all was read; see the message.", _FAILED),
     },
 }
 LISTED = described(
@@ -173,11 +171,11 @@ LISTED = described(
     _LIST,
     parameters=[
         in_query("state", {"enum": [*UNSETTLED]}, "Only those that stand so."),
-        in_query("action", TEXT, "Only those for the action with this id."),
-        in_query("secret", TEXT, "Only those that use the secret with this id."),
-        in_query("reason", TEXT, "Only those with this in the reason of their wait."),
-        in_query("since", TEXT, "Only those accepted then or later (RFC 3339)."),
-        in_query("until", TEXT, "Only those accepted before that (RFC 3339)."),
+        in_query("action", FILTER, "Only those for the action with this id."),
+        in_query("secret", FILTER, "Only those that use the secret with this id."),
+        in_query("reason", FILTER, "Only those with this in the reason of their wait."),
+        in_query("since", INSTANT, "Only those accepted then or later (RFC 3339)."),
+        in_query("until", INSTANT, "Only those accepted before that (RFC 3339)."),
         AFTER,
         AMOUNT,
     ],

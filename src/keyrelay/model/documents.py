@@ -6,6 +6,7 @@ refused may be a secret. `what` is the field's name in that message.
 
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from typing import NoReturn
@@ -13,6 +14,7 @@ from typing import NoReturn
 from keyrelay.model.json_flaws import json_flaw
 
 DEEPEST = 32  # levels of objects and lists
+_NAME = re.compile("[A-Za-z_]{1,40}")
 
 
 # What answers hold and requests may send back: TagoIO's clients edit and duplicate with
@@ -65,11 +67,17 @@ def require_shallow(value: object, what: str, *, levels: int) -> None:
 def refuse_unknown(
     document: Mapping[str, object], known: Collection[str], what: str
 ) -> None:
+    """Raise InvalidDefinition if the document has a field that is not known.
+
+    The message repeats a name of letters and underscores alone: another one may be a
+    value, or a part of one, that stands where a name should.
+    """
     unknown = document.keys() - known
     if unknown:
-        field = min(unknown)[:40]
+        first = min(unknown)
+        told = repr(first) if _NAME.fullmatch(first) else "of that name"
         raise InvalidDefinition(
-            f"{what} has no field {field!r}; it has {', '.join(sorted(known))}"
+            f"{what} has no field {told}; it has {', '.join(sorted(known))}"
         )
 
 

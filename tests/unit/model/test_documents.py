@@ -116,12 +116,12 @@ def test_unknown_fields_are_named_and_the_known_ones_listed() -> None:
         refuse_unknown({"a": 1, "d": 2, "c": 3}, {"b", "a"}, "a thing")
 
 
-def test_the_name_of_an_unknown_field_is_shown_briefly_and_harmlessly() -> None:
+@pytest.mark.parametrize("name", ["hunter2", "a b", "x" * 41, "\x1b", "é", ""])
+def test_a_name_that_can_be_a_value_is_not_repeated(name: str) -> None:
     with pytest.raises(InvalidDefinition) as refusal:
-        refuse_unknown({"\x1b\u202e" + "x" * 9999: 1}, {"a"}, "a thing")
+        refuse_unknown({name: 1}, {"a"}, "a thing")
 
-    assert str(refusal.value).isprintable()
-    assert len(str(refusal.value)) < 100
+    assert str(refusal.value) == "a thing has no field of that name; it has a"
 
 
 @pytest.mark.parametrize("text", ["a", "a" * 5, "é" * 5, "\n"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from keyrelay.api.described import TEXT, described, in_query
+from keyrelay.api.described import FILTER, asked_for, described
 from keyrelay.api.documents import DocumentNames, DocumentRoutes
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.parameters import parse_parameters
@@ -73,8 +73,8 @@ ROUTES = (
             "Say whether an action may use a secret, and why",
             {"type": "object"},
             parameters=[
-                in_query("action", TEXT, "The action, by id or name."),
-                in_query("secret", TEXT, "The secret, by id or key."),
+                asked_for("action", FILTER, "The action, by id or name."),
+                asked_for("secret", FILTER, "The secret, by id or key."),
             ],
         ),
     ),

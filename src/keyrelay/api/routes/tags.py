@@ -1,6 +1,6 @@
 """Tags: the keys that the things of a kind carry."""
 
-from keyrelay.api.described import TEXT, described, list_of, path_id
+from keyrelay.api.described import TEXT, described, in_path, list_of
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
@@ -27,7 +27,7 @@ ROUTES = (
         described=described(
             "List the keys of all tags of a kind",
             list_of(TEXT),
-            parameters=[path_id(f"One of {', '.join(_KINDS)}.", "kind")],
+            parameters=[in_path("kind", {"enum": [*_KINDS]}, "Whose tags.")],
         ),
     ),
 )

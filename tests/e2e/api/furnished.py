@@ -1,0 +1,111 @@
+"""Furnished: one of each thing that routes have ids of, and a good body for each route.
+
+A route that nothing is said of here is asked with an empty object.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from keyrelay.api.route import Route
+from tests.installed.api import Api
+from tests.installed.home import Home
+
+Document = Mapping[str, object]
+
+UNKNOWN: Final = "0" * 24
+TAGS: Final = [{"key": "site", "value": "north"}]
+PASSWORD: Final = "a password of mail"
+SMTP: Final = {
+    "smtp_server": "mail.example.com",
+    "smtp_port": 587,
+    "username": "alarms@example.com",
+    "password": PASSWORD,
+}
+POLICY: Final = {
+    "name": "alarms",
+    "targets": [["action"]],
+    "permissions": [{"effect": "allow", "action": ["access"], "resource": ["secrets"]}],
+}
+
+# Of these more can be made, by routes.
+MADE: Final = ("secrets", "action", "am", "tokens", "jobs", "triggers")
+
+
+def noun_of(route: Route) -> str:
+    """Return the first part of its path."""
+    return route.path.split("/")[1]
+
+
+def action_for(secret: str) -> Document:
+    """Return an action that sends mail with the secret of this id."""
+    mail = {"from": "a@example.com", "to": "b@example.com", "subject": "s"}
+    return {
+        "name": "alarm",
+        "tags": TAGS,
+        "action": {
+            "type": "email-smtp",
+            **mail,
+            "message": "$VALUE$",
+            "smtp_secret": secret,
+        },
+    }
+
+
+def secret_of(value: object, key: str = "mail") -> Document:
+    return {"key": key, "value": value, "tags": TAGS}
+
+
+def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
+    """Return a body that the route takes; None, where it takes none.
+
+    What must have a name of its own is called `name`.
+    """
+    good: Mapping[tuple[str, str], Document] = {
+        ("POST", "/secrets"): secret_of(SMTP, name),
+        ("PUT", "/secrets/{id}"): {"value": SMTP, "tags": TAGS},
+        ("POST", "/action"): action_for(ids["secrets"]),
+        ("PUT", "/action/{id}"): action_for(ids["secrets"]),
+        ("POST", "/am"): POLICY,
+        ("PUT", "/am/{id}"): POLICY,
+        ("POST", "/tokens"): {"name": name, "permission": "read"},
+        ("POST", "/triggers"): {"action": ids["action"], "data": {"value": 7}},
+        ("POST", "/dead-letters/redrive"): {"action": ids["action"], "rate": 10},
+        ("POST", "/dead-letters/drop"): {"action": UNKNOWN},
+    }
+    if route.method in {"GET", "DELETE"}:
+        return None
+    return good.get((route.method, route.path), {})
+
+
+def furnish(home: Home, api: Api, value: object = SMTP) -> Mapping[str, str]:
+    """Make one of each in the profile of `api`, and return their ids by noun.
+
+    One trigger waits for a worker; another one was attempted, and is buried.
+    """
+    secret = api.ask("POST", "/secrets", secret_of(value)).field("id")
+    made = {"secrets": secret}
+    made["action"] = make(api, "action", "alarm", made)
+    # No policy releases its secret yet.
+    made["dead-letters"] = make(api, "triggers", "buried", made)
+    home.run("worker", "--drain")
+    for noun in ("triggers", "am", "tokens", "jobs"):
+        made[noun] = make(api, noun, "first", made)
+    records = api.get("/audit?kind=attempt").result
+    assert isinstance(records, dict)
+    return {**made, "audit": records["records"][0]["id"]}
+
+
+def make(api: Api, noun: str, name: str, ids: Mapping[str, str]) -> str:
+    """Make another one of a noun that can be made, and return its id."""
+    action = ids.get("action", UNKNOWN)
+    path, body, told = {
+        "secrets": ("/secrets", secret_of("a text", name), "id"),
+        "action": ("/action", action_for(ids["secrets"]), "action"),
+        "am": ("/am", POLICY, "am_id"),
+        "tokens": ("/tokens", {"name": name, "permission": "read"}, "id"),
+        "jobs": ("/audit/verify", {}, "id"),
+        "triggers": ("/triggers", {"id": name, "action": action}, None),
+    }[noun]
+    answer = api.ask("POST", path, body)
+    assert answer.status < 300, answer
+    return name if told is None else answer.field(told)
