@@ -147,6 +147,12 @@ def test_policies_are_listed_by_filter_order_and_page(
     assert [row["id"] for row in rows] == [four[letter] for letter in found]
 
 
+def test_a_policy_is_listed_by_its_id(sdk: Sdk, four: Mapping[str, str]) -> None:
+    rows = sdk.rows("access.list", {"filter": {"id": four["c"]}})
+
+    assert [row["id"] for row in rows] == [four["c"]]
+
+
 def test_rows_never_hold_targets_or_permissions(sdk: Sdk, mark: str) -> None:
     id_ = created(sdk, a_policy(mark) | {"tags": TAGS})
     mine = {"filter": {"name": mark}}
@@ -234,7 +240,7 @@ def test_what_is_not_there_is_said_so(sdk: Sdk, id_: str) -> None:
         ({"amount": 10_001}, "amount must be a whole number from 1 to 10000"),
         ({"page": -1}, "page must be a whole number from 1"),
         ({"orderBy": ["tags", "asc"]}, "orderBy must be one of name, "),
-        ({"filter": {"targets": "x"}}, "filter must be one of name, active, tags"),
+        ({"filter": {"targets": "x"}}, "filter must be one of id, name, active, tags"),
     ],
     ids=str,
 )

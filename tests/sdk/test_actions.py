@@ -222,6 +222,24 @@ def test_actions_are_listed_by_filter_order_and_page(
     assert [row["id"] for row in rows] == [four[letter] for letter in found]
 
 
+@pytest.mark.parametrize("way", ["asc", "desc"])
+def test_actions_that_were_never_triggered_are_listed_by_name_in_that_order(
+    sdk: Sdk, mark: str, four: Mapping[str, str], way: str
+) -> None:
+    asked = {"filter": {"name": f"*{mark}*"}, "orderBy": ["last_triggered", way]}
+
+    rows = sdk.rows("actions.list", asked)
+    by_name = sdk.rows("actions.list", {**asked, "orderBy": ["name", way]})
+
+    assert rows == by_name
+
+
+def test_an_action_is_listed_by_its_id(sdk: Sdk, four: Mapping[str, str]) -> None:
+    rows = sdk.rows("actions.list", {"filter": {"id": four["c"]}})
+
+    assert [row["id"] for row in rows] == [four["c"]]
+
+
 def test_a_list_has_the_fields_that_are_asked_for(
     sdk: Sdk, mark: str, mail: Mapping[str, object]
 ) -> None:

@@ -165,6 +165,12 @@ def test_secrets_are_listed_by_filter_order_and_page(
     assert [row["id"] for row in rows] == [four[letter] for letter in found]
 
 
+def test_a_secret_is_listed_by_its_id(sdk: Sdk, four: Mapping[str, str]) -> None:
+    rows = sdk.rows("secrets.list", {"filter": {"id": four["c"]}})
+
+    assert [row["id"] for row in rows] == [four["c"]]
+
+
 def test_a_list_has_the_fields_that_are_asked_for_and_no_value(
     sdk: Sdk, mark: str
 ) -> None:
@@ -275,7 +281,7 @@ def test_a_secret_that_an_action_uses_is_not_deleted(sdk: Sdk, mark: str) -> Non
         ({"page": -1}, "page must be a whole number from 1"),
         ({"orderBy": ["created_at", "asc"]}, "orderBy must be one of key, then"),
         ({"orderBy": ["key", "up"]}, "orderBy must be one of key, then"),
-        ({"filter": {"value": "*h*"}}, "filter must be one of key, tags;"),
+        ({"filter": {"value": "*h*"}}, "filter must be one of id, key, tags;"),
         ({"filter": {"key": ""}}, "filter[key] must have 1 to 1000 characters"),
         ({"filter": {"tags": [{"key": "env"}]}}, "filter[tags] must have a key and"),
     ],

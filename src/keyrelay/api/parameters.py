@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyrelay.api.query import true_or_false, whole_number
+from keyrelay.api.query import whole_number
 from keyrelay.api.query_string import parse_pairs
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.instant import parse_instant
@@ -40,10 +40,6 @@ class Parameters:
     def amount(self) -> int:
         """Return how many entries a page is to have."""
         return self.number("amount", most=MOST_LISTED) or LISTED
-
-    def truth(self, name: str) -> bool | None:
-        text = self.given.get(name)
-        return None if text is None else true_or_false(text, name)
 
     def instant(self, name: str) -> datetime | None:
         return parse_instant(self.given.get(name), name)

@@ -17,10 +17,15 @@ from enum import Enum, auto
 from keyrelay.api.query_string import Pairs, parse_pairs
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS, Tag, Tags
-from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, Order
+from keyrelay.stores.definitions.listing import (
+    LAST_PAGE,
+    MOST_LISTED,
+    Listing,
+    Order,
+    Page,
+)
 
 LONGEST_TEXT = 1000  # code points of a filter
-_LAST_PAGE = 10**9
 _INDEX = re.compile("[0-9]{0,4}")  # none in `fields[]`
 _STARS = re.compile(r"\*{2,}")
 
@@ -31,6 +36,7 @@ Values = dict[Path, str]
 class Filter(Enum):
     """What a filter narrows a list by."""
 
+    ID = auto()
     NAME = auto()  # `*` stands for any text
     ACTIVE = auto()
     TAGS = auto()  # all must be carried
@@ -66,11 +72,10 @@ def parse_query(raw: bytes | str, rules: QueryRules) -> Query:
     """
     fields, left = _gathered(parse_pairs(raw))
     known = tuple(field for field in rules.fields if field in fields)
-    listing = Listing(
-        page=whole_number(left.pop(("page",), "1"), "page", most=_LAST_PAGE),
-        amount=whole_number(left.pop(("amount",), "20"), "amount", most=MOST_LISTED),
-        order=_order(left.pop(("orderBy",), None), rules),
-    )
+    number = whole_number(left.pop(("page",), "1"), "page", most=LAST_PAGE)
+    amount = whole_number(left.pop(("amount",), "20"), "amount", most=MOST_LISTED)
+    order = _order(left.pop(("orderBy",), None), rules)
+    listing = Listing(page=Page(number, amount), order=order)
     listing = _narrowed(listing, left, rules)
     _require_none(left, rules)
     return Query(fields=known if fields else rules.default_fields, listing=listing)
@@ -84,7 +89,7 @@ def whole_number(text: str, what: str, *, most: int) -> int:
     return int(text)
 
 
-def true_or_false(text: str, what: str) -> bool:
+def _true_or_false(text: str, what: str) -> bool:
     """Read a boolean as either SDK writes it, or raise InvalidDefinition."""
     if text not in {"true", "True", "false", "False"}:
         raise InvalidDefinition(f"{what} must be true or false")
@@ -141,20 +146,23 @@ def _narrowed(listing: Listing, left: Values, rules: QueryRules) -> Listing:
         elif (value := left.pop(("filter", what), None)) is None:
             continue
         elif filter_ is Filter.ACTIVE:
-            active = true_or_false(value, f"filter[{what}]")
+            active = _true_or_false(value, f"filter[{what}]")
             listing = replace(listing, active=active)
+        elif filter_ is Filter.ID:
+            listing = replace(listing, id=_text(value, f"filter[{what}]"))
         else:
-            listing = replace(listing, name=_pattern(value, f"filter[{what}]"))
+            # Each star would cost the database a search of its own.
+            pattern = _STARS.sub("*", _text(value, f"filter[{what}]"))
+            listing = replace(listing, name=pattern)
     return listing
 
 
-def _pattern(text: str, what: str) -> str:
-    if not 1 <= len(text) <= LONGEST_TEXT:
+def _text(value: str, what: str) -> str:
+    if not 1 <= len(value) <= LONGEST_TEXT:
         raise InvalidDefinition(
             f"{what} must have 1 to {LONGEST_TEXT} characters: leave it out to find all"
         )
-    # Each star would cost the database a search of its own.
-    return _STARS.sub("*", text)
+    return value
 
 
 def _taken_tags(left: Values, what: str) -> Tags:

@@ -22,7 +22,7 @@ from keyrelay.stores.definitions.document_store import (
     StoredDocument,
     id_of,
 )
-from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.definitions.listing import Listing, Page
 from keyrelay.stores.unreadable import UnreadableRow
 
 Active = Annotated[
@@ -117,7 +117,7 @@ class Documents(Generic[D]):
             beside = dict[str, Document]()
 
             async def fetch(page: int, amount: int) -> Sequence[AnyStored]:
-                listing = Listing(page=page, amount=amount, name=name, tags=tags)
+                listing = Listing(page=Page(page, amount), name=name, tags=tags)
                 found = await self.store(session).list(session.profile.id, listing)
                 beside.update(await self.beside(session, [*map(id_of, found)]))
                 return found

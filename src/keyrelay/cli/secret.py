@@ -28,7 +28,7 @@ from keyrelay.model.secret import SealedSecret, SecretType
 from keyrelay.model.tags import tags_document
 from keyrelay.services.naming import find_secret
 from keyrelay.services.paging import read_pages
-from keyrelay.stores.definitions.listing import Listing
+from keyrelay.stores.definitions.listing import Listing, Page
 from keyrelay.stores.definitions.secrets import StoredSecret, id_of, readable
 from keyrelay.stores.unreadable import UnreadableRow
 
@@ -119,7 +119,7 @@ def list_(
 
     async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
         async def fetch(page: int, amount: int) -> Sequence[StoredSecret]:
-            listing = Listing(page=page, amount=amount, name=name, tags=tags)
+            listing = Listing(page=Page(page, amount), name=name, tags=tags)
             secrets = session.store.definitions.secrets
             return await secrets.list(session.profile.id, listing)
 

@@ -19,7 +19,7 @@ from keyrelay.model.instant import NEVER, wire_instant
 from keyrelay.model.token import TokenKind
 from keyrelay.services.naming import find_token
 from keyrelay.services.paging import read_pages
-from keyrelay.stores.definitions.listing import Listing, Noun
+from keyrelay.stores.definitions.listing import Listing, Noun, Page
 from keyrelay.stores.definitions.tokens import AnyToken, NewToken, id_of
 from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.unreadable import UnreadableRow
@@ -158,7 +158,7 @@ def _rows(name: str | None) -> Rows:
         times, last = LastTimes(database=store.database), dict[str, datetime]()
 
         async def fetch(page: int, amount: int) -> Sequence[AnyToken]:
-            listing = Listing(page=page, amount=amount, name=name)
+            listing = Listing(page=Page(page, amount), name=name)
             found = await store.definitions.tokens.list(profile, listing)
             last.update(await times.read(profile, Noun.TOKEN, [*map(id_of, found)]))
             return found

@@ -16,7 +16,7 @@ from keyrelay.stores.definitions.document_store import (
     id_of,
     name_of,
 )
-from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, Noun
+from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, Noun, Page
 from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
 from keyrelay.stores.definitions.tokens import TokenStore
@@ -26,6 +26,7 @@ from keyrelay.stores.refusals import NotFound
 # Returns the ids of a profile that begin so, sorted, and not more than are enough.
 FindIds = Callable[[str, Beginnings], Awaitable[Sequence[str]]]
 
+_ALL = Page(amount=MOST_LISTED)
 _MOST_NAMED = 5  # ids in one sentence
 
 
@@ -64,7 +65,7 @@ async def find_secret(secrets: SecretStore, profile: str, name: str) -> StoredSe
     """
     if is_id(name):
         return await secrets.get(profile, name)
-    alike = await secrets.list(profile, Listing(name=name, amount=MOST_LISTED))
+    alike = await secrets.list(profile, Listing(name=name, page=_ALL))
     named = [secret_id_of(each) for each in alike if key_of(each) == name]
     ids = await _with_beginning(secrets.beginning, profile, name, named)
     if not ids:
@@ -82,7 +83,7 @@ async def find_definition(
     """
     if is_id(name):
         return await store.get(profile, name)
-    alike = await store.list(profile, Listing(name=name, amount=MOST_LISTED))
+    alike = await store.list(profile, Listing(name=name, page=_ALL))
     named = [id_of(kept) for kept in alike if name_of(kept) == name]
     if len(named) > 1:
         raise AmbiguousName(name, named)

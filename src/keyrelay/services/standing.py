@@ -14,7 +14,7 @@ from keyrelay.stores.definitions.document_store import (
     id_of,
     name_of,
 )
-from keyrelay.stores.definitions.listing import Listing, Noun
+from keyrelay.stores.definitions.listing import Listing, Noun, Page
 from keyrelay.stores.definitions.policies import PolicyStore
 from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
@@ -86,14 +86,14 @@ class DefinitionReading:
 
 async def _secrets(store: SecretStore, profile: str) -> Sequence[StoredSecret]:
     async def fetch(page: int, amount: int) -> Sequence[StoredSecret]:
-        return await store.list(profile, Listing(page=page, amount=amount))
+        return await store.list(profile, Listing(page=Page(page, amount)))
 
     return [each async for each in read_pages(fetch, secret_id_of)]
 
 
 async def _documents(store: DocumentStore[D], profile: str) -> Sequence[AnyStored]:
     async def fetch(page: int, amount: int) -> Sequence[AnyStored]:
-        return await store.list(profile, Listing(page=page, amount=amount))
+        return await store.list(profile, Listing(page=Page(page, amount)))
 
     return [each async for each in read_pages(fetch, id_of)]
 

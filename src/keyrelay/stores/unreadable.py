@@ -1,11 +1,11 @@
 """Unreadable rows: rows that are not what was written, and that hide no others."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import LargeBinary, Row, Select, cast, func, select
+from sqlalchemy import LargeBinary, Row, Select, cast, func, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -108,6 +108,34 @@ async def read_rows(
             *await read_rows(connection, ordered, second, parse),
         ]
     return [_parsed(row, parse) for row in found]
+
+
+async def read_parts(
+    connection: AsyncConnection,
+    parts: Sequence[Statement],
+    rows: Slice,
+    parse: Callable[[AnyRow], T],
+) -> list[T | UnreadableRow]:
+    """Read a slice of the rows of several statements, one after the other."""
+    found, offset = list[T | UnreadableRow](), rows.offset
+    for number, part in enumerate(parts, 1):
+        rest = Slice(offset, rows.amount - len(found))
+        read = await read_rows(connection, part, rest, parse)
+        found += read
+        if len(found) == rows.amount or number == len(parts):
+            break
+        if read:
+            offset = 0
+        elif offset:
+            offset -= await _count(connection, part, offset)
+    return found
+
+
+async def _count(connection: AsyncConnection, part: Statement, most: int) -> int:
+    """Return how many rows the statement has, of which `most` matter."""
+    one = part.with_only_columns(literal(1), maintain_column_froms=True)
+    counted = select(func.count()).select_from(one.limit(most).subquery())
+    return (await connection.execute(counted)).scalar_one()
 
 
 def _for_json(value: object) -> object:

@@ -9,7 +9,10 @@ from sqlalchemy import Connection, event
 from keyrelay.databases.database import Database
 
 # A recursive query scans what it has found so far, which is no table.
-_SCANS = tuple(f"SCAN {table}" for table in ("secrets", "actions", "policies", "tags"))
+_SCANS = tuple(
+    f"SCAN {table}"
+    for table in ("secrets", "actions", "policies", "tags", "last_times")
+)
 
 
 @dataclass(frozen=True, slots=True)

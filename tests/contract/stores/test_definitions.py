@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -14,11 +15,12 @@ from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.trail import AuditQuery
 from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.document_store import etag_of, id_of
-from keyrelay.stores.definitions.listing import Listing, Noun, Order, PartOfTag
+from keyrelay.stores.definitions.listing import Listing, Noun, Order, Page, PartOfTag
 from keyrelay.stores.definitions.policies import PolicyStore
 from keyrelay.stores.definitions.secrets import etag_of as secret_etag_of
 from keyrelay.stores.definitions.secrets import readable
 from keyrelay.stores.definitions.tag_keys import tag_keys
+from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
 from keyrelay.stores.unreadable import UnreadableRow, require_readable
 from tests.contract.stores.ground import Ground
@@ -183,8 +185,8 @@ async def test_an_invalid_edit_changes_nothing(house: House, noun: str) -> None:
     [
         (Listing(), ["a_b", "axb", "Beta", "gamma"]),
         (Listing(order=Order(descending=True)), ["gamma", "Beta", "axb", "a_b"]),
-        (Listing(amount=2), ["a_b", "axb"]),
-        (Listing(amount=2, page=2), ["Beta", "gamma"]),
+        (Listing(page=Page(1, 2)), ["a_b", "axb"]),
+        (Listing(page=Page(2, 2)), ["Beta", "gamma"]),
         (Listing(name="*A*"), ["a_b", "axb", "Beta", "gamma"]),
         (Listing(name="*et*"), ["Beta"]),
         (Listing(name="a_b"), ["a_b"]),
@@ -199,6 +201,7 @@ async def test_an_invalid_edit_changes_nothing(house: House, noun: str) -> None:
         (Listing(tags=(PartOfTag(key="tag"),)), []),
         (Listing(tags=(PartOfTag(key="new"), PartOfTag(value="other"))), []),
         (Listing(name="B*t*"), ["Beta"]),
+        (Listing(id="0" * 24), []),
         (Listing(name="*b*a*"), ["Beta"]),
         (Listing(name="be*beta"), []),
         (Listing(name="*" * 400), ["a_b", "axb", "Beta", "gamma"]),
@@ -247,7 +250,7 @@ async def test_the_last_page_that_can_be_asked_for_is_empty(
 ) -> None:
     await new(house, noun)
 
-    last = Listing(page=10**9, amount=10_000)
+    last = Listing(page=Page(10**9, 10_000))
 
     assert await store(house, noun).list(PROFILE, last) == ()
 
@@ -319,6 +322,40 @@ async def test_actions_are_ordered_by_what_they_have(house: House) -> None:
     assert await order("name") == [second, first]
 
 
+async def test_actions_are_ordered_by_when_they_were_last_triggered(
+    house: House,
+) -> None:
+    ids = {name: await new(house, "action", name) for name in "dcba"}
+    times = LastTimes(database=house.database)
+    later = {"b": NOON + SECOND, "d": NOON}
+    await times.keep(
+        {(PROFILE, Noun.ACTION, ids[name]): at for name, at in later.items()}
+        | {(PROFILE, Noun.ACTION, "0" * 24): NOON}  # it is deleted
+    )
+
+    async def pages(
+        amount: int, way: Order, *, active: bool | None = None
+    ) -> list[str]:
+        found, page = list[str](), 0
+        while len(found) == page * amount:
+            page += 1
+            listing = Listing(page=Page(page, amount), order=way, active=active)
+            listed = await house.actions.list(PROFILE, listing)
+            found += [name for a in listed for name in ids if ids[name] == id_of(a)]
+        return found
+
+    rising = Order(by="last_triggered")
+    for amount in range(1, 6):
+        assert await pages(amount, rising) == ["a", "c", "d", "b"]
+        assert await pages(amount, replace(rising, descending=True)) == [*"bdca"]
+        assert await pages(amount, rising, active=True) == ["a", "c", "d", "b"]
+        assert await pages(amount, rising, active=False) == []
+    one = Listing(order=rising, id=ids["d"])
+    assert [*map(id_of, await house.actions.list(PROFILE, one))] == [ids["d"]]
+    with pytest.raises(InvalidDefinition, match="order must be one of"):
+        await house.policies.list(PROFILE, Listing(order=rising))
+
+
 async def test_actions_are_found_by_whether_they_are_active(house: House) -> None:
     first, second = await new(house, "action", "a"), await new(house, "action", "b")
     await house.actions.edit(PROFILE, first, {"active": False}, ADA)
@@ -344,7 +381,7 @@ async def test_an_order_that_is_none_is_refused(
 )
 def test_a_page_that_is_none_is_refused(page: dict[str, int]) -> None:
     with pytest.raises(InvalidDefinition, match="page counts from 1"):
-        Listing(page=page.get("page", 1), amount=page.get("amount", 20))
+        Page(page.get("page", 1), page.get("amount", 20))
 
 
 INFO_OF_PYTHON = {
@@ -547,7 +584,7 @@ async def test_a_secret_that_actions_use_is_not_deleted(house: House) -> None:
     with pytest.raises(InUse, match="use this secret: 'a', 'b', 'c' and others"):
         await house.secrets.delete(PROFILE, secret, ADA)
 
-    for kept in await house.actions.list(PROFILE, Listing(amount=3)):
+    for kept in await house.actions.list(PROFILE, Listing(page=Page(1, 3))):
         await house.actions.delete(PROFILE, id_of(kept), ADA)
     with pytest.raises(InUse, match="actions use this secret: 'd'; edit or delete"):
         await house.secrets.delete(PROFILE, secret, ADA)

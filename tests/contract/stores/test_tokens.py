@@ -11,7 +11,7 @@ from keyrelay.model.ids import Beginnings
 from keyrelay.model.token import AccessLevel, TokenKind, TokenRights
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.trail import AuditQuery
-from keyrelay.stores.definitions.listing import Listing, Order
+from keyrelay.stores.definitions.listing import Listing, Order, Page
 from keyrelay.stores.definitions.token_rows import StoredToken, digest_of
 from keyrelay.stores.definitions.tokens import AnyToken, TokenStore, id_of, name_of
 from keyrelay.stores.refusals import NotFound
@@ -20,7 +20,7 @@ from tests.contract.stores.ground import on_sqlite
 from tests.contract.stores.house import ADA, House, mail_action
 from tests.samples import NOON, OTHER_PROFILE, PROFILE
 
-EVERYTHING = Listing(amount=100)
+EVERYTHING = Listing(page=Page(amount=100))
 CI: dict[str, object] = {"name": "ci", "permission": "full"}
 
 
@@ -137,7 +137,7 @@ async def test_tokens_are_listed_by_name_a_page_at_a_time(house: House) -> None:
         return names_of(await house.tokens.list(PROFILE, listing))
 
     assert await listed(EVERYTHING) == ["attic", "Boiler", "cellar"]
-    assert await listed(Listing(amount=1, page=2)) == ["Boiler"]
+    assert await listed(Listing(page=Page(2, 1))) == ["Boiler"]
     assert await listed(Listing(name="*l*", order=Order(descending=True))) == [
         "cellar",
         "Boiler",

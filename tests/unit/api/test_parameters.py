@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from keyrelay.api.parameters import Parameters, parse_parameters
 from keyrelay.model.documents import InvalidDefinition
 
-NAMES = ("after", "amount", "since", "state", "held")
+NAMES = ("after", "amount", "since", "state")
 
 
 def test_each_parameter_is_read_as_what_it_is() -> None:
     asked = parse_parameters(
-        b"after=a%2Bb&amount=50&since=2030-01-31T12:00:00Z&state=waiting&held=False",
+        b"after=a%2Bb&amount=50&since=2030-01-31T12:00:00Z&state=waiting",
         NAMES,
     )
 
@@ -23,7 +23,6 @@ def test_each_parameter_is_read_as_what_it_is() -> None:
     assert asked.number("amount", most=100) == 50
     assert asked.instant("since") == datetime(2030, 1, 31, 12, tzinfo=UTC)
     assert asked.choice("state", ("waiting", "leased")) == "waiting"
-    assert asked.truth("held") is False
 
 
 def test_what_is_not_given_is_none() -> None:
@@ -34,15 +33,14 @@ def test_what_is_not_given_is_none() -> None:
     assert asked.number("amount", most=100) is None
     assert asked.instant("since") is None
     assert asked.choice("state", ()) is None
-    assert asked.truth("held") is None
 
 
 @pytest.mark.parametrize(
     ("sent", "why"),
     [
         ("amount=1&amount=1", "amount must be given once"),
-        ("until=x", "parameters after, amount, since, state, held"),
-        ("state[]=x", "parameters after, amount, since, state, held"),
+        ("until=x", "parameters after, amount, since, state"),
+        ("state[]=x", "parameters after, amount, since, state"),
     ],
 )
 def test_what_repeats_or_is_unknown_is_refused(sent: str, why: str) -> None:

@@ -13,14 +13,14 @@ from keyrelay.api.query import Filter, Query, QueryRules, parse_query
 from keyrelay.api.query_string import LONGEST_QUERY, MOST_PAIRS
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import Tag
-from keyrelay.stores.definitions.listing import Listing, Order
+from keyrelay.stores.definitions.listing import Listing, Order, Page
 
 SECRETS = QueryRules(
     fields=("id", "key", "tags"),
     default_fields=("id", "key"),
     orders=("key",),
     default_order="key",
-    filters={"key": Filter.NAME, "tags": Filter.TAGS},
+    filters={"id": Filter.ID, "key": Filter.NAME, "tags": Filter.TAGS},
 )
 ACTIONS = QueryRules(
     fields=("id", "name", "active", "tags"),
@@ -36,7 +36,7 @@ def test_no_query_asks_for_the_first_page_as_tagoio_lists_it() -> None:
     asked = parse_query(b"", SECRETS)
 
     assert asked == Query(fields=("id", "key"), listing=Listing(order=BY_KEY))
-    assert (asked.listing.page, asked.listing.amount) == (1, 20)
+    assert asked.listing.page == Page(1, 20)
 
 
 # What `@tago-io/sdk` 12.3.1 sent, seen by a server.
@@ -55,8 +55,7 @@ JAVASCRIPT = [
         Query(
             fields=("id", "tags"),
             listing=Listing(
-                page=2,
-                amount=3,
+                page=Page(2, 3),
                 order=Order(by="key", descending=True),
                 name="*x y&z=+%é😀*",
                 tags=(Tag("k", "v"), Tag("a", "b")),
@@ -132,8 +131,7 @@ texts = st.text(
 )
 listings = st.builds(
     Listing,
-    page=st.integers(1, 10**9),
-    amount=st.integers(1, 10_000),
+    page=st.builds(Page, st.integers(1, 10**9), st.integers(1, 10_000)),
     order=st.builds(
         Order, by=st.sampled_from(ACTIONS.orders), descending=st.booleans()
     ),
@@ -155,10 +153,10 @@ def list_parameters(fields: list[str], listing: Listing) -> dict[str, object]:
         narrowed["tags"] = [{"key": t.key, "value": t.value} for t in listing.tags]
     direction = "desc" if listing.order.descending else "asc"
     return {
-        "page": listing.page,
+        "page": listing.page.number,
         "fields": fields,
         "filter": narrowed,
-        "amount": listing.amount,
+        "amount": listing.page.amount,
         "orderBy": f"{listing.order.by},{direction}",
     }
 
@@ -299,6 +297,15 @@ def test_many_stars_cost_no_more_than_one() -> None:
     assert stars.listing.name == "*x*"
 
 
+def test_an_id_is_filtered_by_as_it_is() -> None:
+    id_ = "6745d1f0c2b9a8e7d6c5b4a3"
+    asked = parse_query(f"filter%5Bid%5D={id_}", SECRETS)
+
+    assert asked.listing == Listing(order=BY_KEY, id=id_)
+    with pytest.raises(InvalidDefinition, match=r"filter\[id\] must have 1 to 1000"):
+        parse_query("filter[id]=", SECRETS)
+
+
 def test_a_filter_of_one_list_is_none_of_another() -> None:
-    with pytest.raises(InvalidDefinition, match="filter must be one of key, tags;"):
+    with pytest.raises(InvalidDefinition, match="filter must be one of id, key, tags;"):
         parse_query("filter[active]=true", SECRETS)

@@ -27,7 +27,12 @@ _POLICIES = DocumentRoutes(
         default_fields=("id", "name", "tags"),
         orders=("name", "active", "created_at", "updated_at"),
         default_order="name",
-        filters={"name": Filter.NAME, "active": Filter.ACTIVE, "tags": Filter.TAGS},
+        filters={
+            "id": Filter.ID,
+            "name": Filter.NAME,
+            "active": Filter.ACTIVE,
+            "tags": Filter.TAGS,
+        },
     ),
     names=DocumentNames(
         many="policies",

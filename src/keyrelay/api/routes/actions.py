@@ -42,7 +42,12 @@ _ACTIONS = DocumentRoutes(
         default_fields=("id", "name"),
         orders=("name", "active", "last_triggered", "created_at", "updated_at"),
         default_order="name",
-        filters={"name": Filter.NAME, "active": Filter.ACTIVE, "tags": Filter.TAGS},
+        filters={
+            "id": Filter.ID,
+            "name": Filter.NAME,
+            "active": Filter.ACTIVE,
+            "tags": Filter.TAGS,
+        },
     ),
     names=DocumentNames(
         many="actions", schema="Action", title="Action", created="action"

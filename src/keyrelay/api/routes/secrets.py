@@ -33,7 +33,7 @@ _LIST = QueryRules(
     default_fields=("id", "key"),
     orders=("key",),
     default_order="key",
-    filters={"key": Filter.NAME, "tags": Filter.TAGS},
+    filters={"id": Filter.ID, "key": Filter.NAME, "tags": Filter.TAGS},
 )
 _ID = path_id("The secret's id.")
 

@@ -31,6 +31,7 @@ def action_store(
             parse=rules.parse,
             columns=_columns,
             check=partial(_check, rules),
+            last_time="last_triggered",
         ),
     )
 

@@ -31,6 +31,7 @@ class DocumentKind(Generic[D]):
 
     `columns` returns the columns that only its table has. `check` raises
     InvalidDefinition for what refers to something that is missing or does not fit.
+    `last_time` is the order by what is kept beside them in stores/last_times.py.
     """
 
     noun: Noun
@@ -38,3 +39,4 @@ class DocumentKind(Generic[D]):
     parse: Callable[[Document, str, str], D]
     columns: Callable[[D], Mapping[str, object]]
     check: Callable[[AsyncConnection, D], Awaitable[None]]
+    last_time: str | None = None

@@ -19,6 +19,7 @@ from keyrelay.model.documents import (
 from keyrelay.model.ids import Beginnings
 from keyrelay.stores.definitions.document_kind import D, Document, DocumentKind
 from keyrelay.stores.definitions.journal import Journal, Writing
+from keyrelay.stores.definitions.last_time_order import by_last_time
 from keyrelay.stores.definitions.listing import (
     Listing,
     forget_tags,
@@ -33,6 +34,7 @@ from keyrelay.stores.unreadable import (
     ONE,
     AnyRow,
     UnreadableRow,
+    read_parts,
     read_rows,
     require_readable,
 )
@@ -156,11 +158,16 @@ class DocumentStore(Generic[D]):
 
     async def list(self, profile: str, listing: Listing) -> tuple[AnyStored, ...]:
         """Return the definitions; one that cannot be read hides no others."""
-        table = self.kind.table
-        things = select(table).where(table.c.profile == profile)
-        wanted = listed(things, table, self.kind.noun, listing, _SORTS)
+        table, noun, by = self.kind.table, self.kind.noun, listing.order.by
+        if by is not None and by == self.kind.last_time:
+            parts = by_last_time(profile, table, noun, listing)
+        else:
+            things = select(table).where(table.c.profile == profile)
+            parts = [listed(things, table, noun, listing, _SORTS)]
         async with self.database.reading() as connection:
-            return tuple(await read_rows(connection, wanted, listing.slice, _stored))
+            return tuple(
+                await read_parts(connection, parts, listing.page.slice, _stored)
+            )
 
     async def _check(
         self, connection: AsyncConnection, definition: D, *, unique: bool

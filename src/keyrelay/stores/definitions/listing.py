@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
-    Select,
     Table,
     and_,
     delete,
@@ -20,7 +20,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import Tag, Tagged
 from keyrelay.stores.definitions.wildcard import is_like
 from keyrelay.stores.schema.tables import tags as tags_table
-from keyrelay.stores.unreadable import Slice
+from keyrelay.stores.unreadable import Slice, Statement
 
 MOST_LISTED = 10_000
 LAST_PAGE = 10**9
@@ -45,6 +45,28 @@ class Order:
     descending: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which page, from 1, and how many entries each has."""
+
+    number: int = 1
+    amount: int = 20
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= LAST_PAGE or not 1 <= self.amount <= MOST_LISTED:
+            raise InvalidDefinition(
+                f"page counts from 1, amount goes from 1 to {MOST_LISTED}"
+            )
+
+    @property
+    def slice(self) -> Slice:
+        """The rows that are on the page."""
+        return Slice((self.number - 1) * self.amount, self.amount)
+
+
+FIRST_PAGE = Page()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartOfTag:
     """Any tag with this key, or any with this value."""
@@ -61,39 +83,41 @@ class Listing:
     `tags` must be carried.
     """
 
-    page: int = 1
-    amount: int = 20
+    page: Page = FIRST_PAGE
     order: Order = Order()
+    id: str | None = None
     name: str | None = None
     active: bool | None = None
     tags: Sequence[Tag | PartOfTag] = ()
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.page <= LAST_PAGE or not 1 <= self.amount <= MOST_LISTED:
-            raise InvalidDefinition(
-                f"page counts from 1, amount goes from 1 to {MOST_LISTED}"
-            )
-
-    @property
-    def slice(self) -> Slice:
-        """The rows that are on the page."""
-        return Slice((self.page - 1) * self.amount, self.amount)
-
 
 def listed(
-    found: Select[tuple[object, ...]],
-    table: Table,
-    noun: Noun,
-    listing: Listing,
-    sorts: Sorts,
-) -> Select[tuple[object, ...]]:
-    """Narrow `found`, of that table, to what the listing asks for, on all pages.
+    found: Statement, table: Table, noun: Noun, listing: Listing, sorts: Sorts
+) -> Statement:
+    """Narrow `found`, of that table, to what the listing asks for, and sort it.
 
     Each order, and `active` with each, has an index that begins with the profile.
     """
     by = listing.order.by or next(iter(sorts))
     if by not in sorts:
         raise InvalidDefinition(f"order must be one of {', '.join(sorts)}")
+    columns = [table.c[name] for name in (*sorts[by], "id")]
+    return in_order(narrowed(found, table, noun, listing), columns, listing.order)
+
+
+def in_order(
+    found: Statement, columns: Sequence[Column[object]], order: Order
+) -> Statement:
+    """Sort by these columns, in all of which an index is read in one direction."""
+    if order.descending:
+        return found.order_by(*(column.desc() for column in columns))
+    return found.order_by(*columns)
+
+
+def narrowed(found: Statement, table: Table, noun: Noun, listing: Listing) -> Statement:
+    """Narrow `found`, of that table, to what the listing asks for, on all pages."""
+    if listing.id is not None:
+        found = found.where(table.c.id == listing.id)
     if listing.name is not None:
         found = found.where(is_like(table.c.folded, listing.name))
     if listing.active is not None:
@@ -102,11 +126,7 @@ def listed(
         found = found.where(table.c.active == listing.active)
     for tag in listing.tags:
         found = found.where(_carries(table, noun, tag))
-    columns = [table.c[name] for name in (*sorts[by], "id")]
-    if listing.order.descending:
-        # In all columns: an index is read in one direction.
-        return found.order_by(*(column.desc() for column in columns))
-    return found.order_by(*columns)
+    return found
 
 
 async def keep_tags(connection: AsyncConnection, noun: Noun, tagged: Tagged) -> None:

@@ -172,7 +172,9 @@ class SecretStore:
         """Return the secrets; one that cannot be read hides no others."""
         wanted = listed(_secrets_of(profile), secrets, Noun.SECRET, listing, _SORTS)
         async with self.database.reading() as connection:
-            return tuple(await read_rows(connection, wanted, listing.slice, sealed_of))
+            return tuple(
+                await read_rows(connection, wanted, listing.page.slice, sealed_of)
+            )
 
     async def users(self, profile: str, id_: str) -> frozenset[str]:
         """Return the ids of the actions that refer to the secret."""

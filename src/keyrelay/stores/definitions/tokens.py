@@ -121,7 +121,9 @@ class TokenStore:
         """Return the tokens; one that cannot be read hides no others."""
         wanted = listed(self._of(profile), tokens, Noun.TOKEN, listing, _SORTS)
         async with self.database.reading() as connection:
-            return tuple(await read_rows(connection, wanted, listing.slice, stored_of))
+            return tuple(
+                await read_rows(connection, wanted, listing.page.slice, stored_of)
+            )
 
     def _draft(self, document: Mapping[str, object]) -> TokenDraft:
         draft = parse_token(without_read_only(document))
