@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from keyrelay.concurrency.batching import together
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.engine.breaker import Breaker
@@ -259,14 +258,10 @@ class SlowInbox:
     most: int = 0
 
     async def accept(self, trigger: Trigger) -> bool:
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.asked.append((trigger.id, answer))
-        self.most = max(self.most, len(self.asked))
-        self.arrived.set()
-        return await answer
+        return await self._ask(trigger)
 
     async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
-        return await together(self.accept, triggers)
+        return [await answer for answer in [*map(self._ask, triggers)]]
 
     async def redrive(self, _: DeadLetter) -> bool:
         raise NotImplementedError
@@ -280,6 +275,13 @@ class SlowInbox:
         for _, answer in reversed(self.asked):
             answer.set_result(True)
         self.asked.clear()
+
+    def _ask(self, trigger: Trigger) -> asyncio.Future[bool]:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.asked.append((trigger.id, answer))
+        self.most = max(self.most, len(self.asked))
+        self.arrived.set()
+        return answer
 
     def refuse_the_first(self) -> None:
         _, answer = self.asked.pop(0)

@@ -218,6 +218,26 @@ async def test_of_a_list_each_trigger_is_accepted_once(queue: OpenQueue) -> None
     assert await queue.accept_all([]) == []
 
 
+async def test_of_lists_at_once_each_trigger_is_new_in_one_of_them(
+    queue: OpenQueue,
+) -> None:
+    ids = [f"t{number}" for number in range(9)]
+    lists = [ids[:4], ids[2:7], [*ids[6:], ids[0]]]
+
+    answers = await asyncio.gather(
+        *(queue.accept_all([*map(trigger, each)]) for each in lists)
+    )
+
+    new = [
+        id_
+        for each, are_new in zip(lists, answers, strict=True)
+        for id_, is_new in zip(each, are_new, strict=True)
+        if is_new
+    ]
+    assert sorted(new) == ids
+    assert sorted([(await lease(queue)).trigger.id for _ in ids]) == ids
+
+
 async def test_many_at_once_are_all_accepted(queue: OpenQueue) -> None:
     triggers = [trigger(f"t{number}") for number in range(50)]
 

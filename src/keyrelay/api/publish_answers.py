@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import assert_never
 
+import msgspec
 from starlette.responses import Response
 
 from keyrelay.services.publishing import Accepted, NotAccepted, Published
@@ -55,7 +56,7 @@ class PublishAnswers:
     def _put(self, result: dict[str, str | None]) -> None:
         if self._encoded:
             self._encoded += b","
-        self._encoded += json.dumps(result, separators=(",", ":")).encode()
+        self._encoded += msgspec.json.encode(result)
 
     def _response(self, status: int, message: str | None) -> Response:
         said = {} if message is None else {"message": message}

@@ -12,6 +12,7 @@ from keyrelay.sources.cloud_event import (
     unwrap,
 )
 from keyrelay.sources.cutting import Cutter, JsonList, Lines, Unfinished, Whole
+from keyrelay.sources.short_list import SHORT, ShortList
 
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 EVENT = "application/cloudevents+json"
@@ -36,10 +37,18 @@ def format_of(headers: Mapping[str, str]) -> TriggerFormat:
         return TriggerFormat(cutter=Lines(), read=Trigger.parse)
     if media_type == EVENTS:
         structured = [("content-type", EVENT.encode())]
-        return TriggerFormat(cutter=JsonList(_event()), read=_unwrapping(structured))
+        events = _list_cutter(headers, JsonList(_event()))
+        return TriggerFormat(cutter=events, read=_unwrapping(structured))
     if media_type.startswith(_ANY_EVENT) or _has_attributes(sent):
         return TriggerFormat(cutter=Whole(_event()), read=_unwrapping(sent))
-    return TriggerFormat(cutter=JsonList(), read=Trigger.parse)
+    return TriggerFormat(cutter=_list_cutter(headers, JsonList()), read=Trigger.parse)
+
+
+def _list_cutter(headers: Mapping[str, str], otherwise: JsonList) -> Cutter:
+    """Return what cuts a list; one of unknown length, as it comes: it may take long."""
+    length = headers.get("content-length", "")
+    is_short = length.isdecimal() and int(length) <= SHORT
+    return ShortList(otherwise) if is_short else otherwise
 
 
 def _event() -> Unfinished:

@@ -3,10 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, islice, takewhile
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Group(Generic[Item, Result]):
+    """Items of one caller, which share a run, and what will hold their results."""
+
+    items: Sequence[Item]
+    results: asyncio.Future[Sequence[Result]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,9 +31,7 @@ class Batch(Generic[Item, Result]):
     run: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]
     most: int
     at_once: int = 1
-    _waiting: list[tuple[Item, asyncio.Future[Result]]] = field(
-        default_factory=list, init=False
-    )
+    _waiting: list[_Group[Item, Result]] = field(default_factory=list, init=False)
     _lanes: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
@@ -37,11 +44,26 @@ class Batch(Generic[Item, Result]):
         A caller that is cancelled before its run begins takes its item out; later, the
         run goes on, as it is the run of other callers as well.
         """
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, result))
+        return (await self._submit((item,)))[0]
+
+    async def submit_all(self, items: Sequence[Item]) -> Sequence[Result]:
+        """Return the results of the items, in their order; each `most` share a run.
+
+        Raises as `submit` does, and then no later item has been in a run.
+        """
+        if len(items) <= self.most:
+            return await self._submit(items) if items else []
+        results: list[Result] = []
+        for first in range(0, len(items), self.most):
+            results += await self._submit(items[first : first + self.most])
+        return results
+
+    async def _submit(self, items: Sequence[Item]) -> Sequence[Result]:
+        group = _Group(items, asyncio.get_running_loop().create_future())
+        self._waiting.append(group)
         if len(self._lanes) < self.at_once:
             self._lanes.add(asyncio.create_task(self._work()))
-        return await result
+        return await group.results
 
     async def close(self) -> None:
         """Return once no run is under way, not even for callers that were cancelled."""
@@ -49,18 +71,20 @@ class Batch(Generic[Item, Result]):
             await asyncio.wait(self._lanes)
 
     async def _work(self) -> None:
-        while batch := self._next():
+        while groups := self._next():
             # A task of its own, so that its callers get whatever it ends with.
-            items = [item for item, _ in batch]
+            items = [item for group in groups for item in group.items]
             ended, _ = await asyncio.wait([asyncio.create_task(self._perform(items))])
-            _share(ended.pop(), [result for _, result in batch])
+            _share(ended.pop(), groups)
         # No await since the last look at what waits, so no item can have arrived.
         self._lanes.difference_update({asyncio.current_task()})
 
-    def _next(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        wanted = [entry for entry in self._waiting if not entry[1].done()]
-        self._waiting[:] = wanted[self.most :]
-        return wanted[: self.most]
+    def _next(self) -> Sequence[_Group[Item, Result]]:
+        wanted = [group for group in self._waiting if not group.results.done()]
+        counts = accumulate(len(group.items) for group in wanted)
+        taken = sum(1 for _ in takewhile(lambda count: count <= self.most, counts))
+        self._waiting[:] = wanted[taken:]
+        return wanted[:taken]
 
     async def _perform(self, items: Sequence[Item]) -> Sequence[Result]:
         results = await self.run(items)
@@ -69,35 +93,21 @@ class Batch(Generic[Item, Result]):
         return results
 
 
-async def together(
-    act: Callable[[Item], Awaitable[Result]], items: Sequence[Item]
-) -> Sequence[Result]:
-    """Do the same with all items at once; return the results in their order.
-
-    Raises what one raises, and then nothing is left behind that nothing waits for.
-    """
-    acting = [asyncio.ensure_future(act(each)) for each in items]
-    try:
-        return await asyncio.gather(*acting)
-    finally:
-        for each in acting:
-            each.cancel()
-        await asyncio.gather(*acting, return_exceptions=True)
-
-
 class RunCut(Exception):
     """The run was cancelled; whether its items were processed is not known."""
 
 
 def _share(
-    run: asyncio.Task[Sequence[Result]], waiting: Sequence[asyncio.Future[Result]]
+    run: asyncio.Task[Sequence[Result]], groups: Sequence[_Group[Item, Result]]
 ) -> None:
     # An exception: a caller that was not cancelled must not end as if it had been.
     fault = RunCut() if run.cancelled() else run.exception()
-    for number, result in enumerate(waiting):
-        if result.done():  # its caller was cancelled
+    results = iter(() if fault else run.result())
+    for group in groups:
+        own = [*islice(results, len(group.items))]
+        if group.results.done():  # its caller was cancelled
             continue
         if fault is None:
-            result.set_result(run.result()[number])
+            group.results.set_result(own)
         else:
-            result.set_exception(fault)
+            group.results.set_exception(fault)

@@ -7,11 +7,13 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import islice
 from typing import Protocol
 
 from keyrelay.model.documents import DEEPEST
 from keyrelay.model.trigger import LARGEST_TRIGGER
 
+MOST_TOGETHER = 500  # documents
 # Bytes; a document that is cut off there is refused as too large.
 _LONGEST = LARGEST_TRIGGER + 1
 
@@ -39,11 +41,19 @@ class Cutter(Protocol):
 async def cut(
     chunks: AsyncIterator[bytes], cutter: Cutter
 ) -> AsyncIterator[Sequence[Cut]]:
-    """Yield the documents of each chunk together. Raises what `chunks` raises."""
+    """Yield the documents of each chunk together, up to MOST_TOGETHER.
+
+    Raises what `chunks` raises.
+    """
     async for chunk in chunks:
-        if documents := [*cutter.feed(chunk)]:
+        for documents in _together(cutter.feed(chunk)):
             yield documents
-    if documents := [*cutter.end()]:
+    for documents in _together(cutter.end()):
+        yield documents
+
+
+def _together(cuts: Iterator[Cut]) -> Iterator[Sequence[Cut]]:
+    while documents := [*islice(cuts, MOST_TOGETHER)]:
         yield documents
 
 
@@ -127,7 +137,7 @@ class JsonList:
     """Cuts a JSON list (RFC 8259) into its elements; what is no list is one document.
 
     An element ends at the comma, or at the end of the list, that stands outside all
-    strings and brackets of its own.
+    strings and brackets of its own. The blanks around it are dropped.
     """
 
     unfinished: Unfinished = field(default_factory=Unfinished)
@@ -217,8 +227,8 @@ class JsonList:
 
     def _element(self, *, is_last: bool) -> Iterator[Cut]:
         self._number += 1
-        element = self.unfinished.take()
-        is_empty = is_last and self._number == 1 and not element.strip(_BLANK)
+        element = self.unfinished.take().strip(_BLANK)
+        is_empty = is_last and self._number == 1 and not element
         if not is_empty:
             yield self._number, element
         if is_last:

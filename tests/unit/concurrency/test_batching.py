@@ -107,6 +107,69 @@ async def test_a_run_takes_no_more_than_the_most() -> None:
     assert runs.begun == [[1, 2], [3, 4], [5]]
 
 
+async def test_the_items_of_one_caller_share_a_run_with_those_of_others() -> None:
+    runs = Runs()
+    batch = Batch(run=runs, most=10)
+
+    alone = asyncio.create_task(batch.submit(1))
+    many = await begun(batch.submit_all([2, 3, 4]))
+    await runs.until_begun(1)
+    runs.open[0].set_result(None)
+
+    assert await many == [20, 30, 40]
+    assert await alone == 10
+    assert runs.begun == [[1, 2, 3, 4]]
+
+
+async def test_the_items_of_one_caller_wait_for_a_run_that_has_room_for_them() -> None:
+    runs = Runs()
+    batch = Batch(run=runs, most=4)
+
+    first = asyncio.create_task(batch.submit_all([1, 2, 3]))
+    second = await begun(batch.submit_all([4, 5]))
+    for number in range(2):
+        await runs.until_begun(number + 1)
+        runs.open[0].set_result(None)
+
+    assert await first == [10, 20, 30]
+    assert await second == [40, 50]
+    assert runs.begun == [[1, 2, 3], [4, 5]]
+
+
+async def test_of_more_items_than_the_most_each_run_takes_as_many() -> None:
+    runs = Runs()
+    batch = Batch(run=runs, most=2)
+
+    many = await begun(batch.submit_all([1, 2, 3, 4, 5]))
+    for number in range(3):
+        await runs.until_begun(number + 1)
+        runs.open[0].set_result(None)
+
+    assert await many == [10, 20, 30, 40, 50]
+    assert runs.begun == [[1, 2], [3, 4], [5]]
+
+
+async def test_after_a_run_that_failed_no_later_item_of_its_caller_is_run() -> None:
+    runs = Runs()
+    batch = Batch(run=runs, most=2)
+    many = await begun(batch.submit_all([1, 2, 3]))
+    await runs.until_begun(1)
+
+    runs.open[0].set_exception(Refused())
+
+    with pytest.raises(Refused):
+        await many
+    await batch.close()
+    assert runs.begun == [[1, 2]]
+
+
+async def test_no_items_have_no_run() -> None:
+    runs = Runs()
+
+    assert await Batch(run=runs, most=2).submit_all([]) == []
+    assert runs.begun == []
+
+
 async def test_as_many_runs_are_under_way_as_allowed() -> None:
     runs = Runs()
     batch = Batch(run=runs, most=2, at_once=2)

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.trigger import LARGEST_TRIGGER
-from keyrelay.sources.cutting import Cut, CutOff, Cutter, JsonList, Lines, Whole, cut
+from keyrelay.sources.cutting import (
+    MOST_TOGETHER,
+    Cut,
+    CutOff,
+    Cutter,
+    JsonList,
+    Lines,
+    Whole,
+    cut,
+)
+from keyrelay.sources.short_list import ShortList
 
 JSON = st.recursive(
     st.none()
@@ -33,7 +43,7 @@ BODIES = (
     ).map(b"".join)
     | OBJECTS.map(lambda objects: json.dumps(objects).encode())
 )
-CUTTERS = [JsonList, Lines, Whole]
+CUTTERS = [JsonList, ShortList, Lines, Whole]
 
 
 def documents(cutter: Cutter, *chunks: bytes) -> Sequence[Cut]:
@@ -55,6 +65,28 @@ def test_however_a_stream_is_cut_the_documents_are_the_same(
     kind: Callable[[], Cutter], body: bytes, sizes: Sequence[int]
 ) -> None:
     assert documents(kind(), *pieces(body, sizes)) == documents(kind(), body)
+
+
+@given(body=BODIES)
+@example(body=b'[{"a":"]"} , 7,\t[{}, null]\n]')
+@example(body=b'["\xff"]')
+def test_a_short_list_is_cut_as_a_long_one_is(body: bytes) -> None:
+    assert documents(ShortList(), body) == documents(JsonList(), body)
+
+
+def test_what_is_too_deep_does_not_end_a_short_list() -> None:
+    deep = b"[" * 100 + b"]" * 100
+
+    found = documents(ShortList(), b"[{}," + deep + b",{}]")
+
+    assert found == [(1, b"{}"), (2, deep), (3, b"{}")]
+
+
+@pytest.mark.parametrize("depth", [2000, 200_000])
+def test_what_is_too_deep_to_be_decoded_ends_it(depth: int) -> None:
+    *_, (_, last) = documents(ShortList(), b"[{}," + b"[" * depth)
+
+    assert isinstance(last, CutOff)
 
 
 @given(objects=OBJECTS, indent=st.none() | st.integers(0, 2), ascii_only=st.booleans())
@@ -185,7 +217,16 @@ async def test_the_documents_of_a_chunk_come_together() -> None:
 
     found = [each async for each in cut(chunks(), JsonList())]
 
-    assert found == [[(1, b"{}")], [(2, b"{}")], [(3, b" {}")]]
+    assert found == [[(1, b"{}")], [(2, b"{}")], [(3, b"{}")]]
+
+
+async def test_of_very_many_documents_in_a_chunk_some_come_together() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"7\n" * (MOST_TOGETHER + 1)
+
+    found = [len(each) async for each in cut(chunks(), Lines())]
+
+    assert found == [MOST_TOGETHER, 1]
 
 
 async def test_what_a_stream_ends_with_comes_last() -> None:

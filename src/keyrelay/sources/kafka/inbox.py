@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from keyrelay.concurrency.batching import Batch, together
+from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.outage import Outage
 from keyrelay.model.claim import Arrival, ClaimStatus
 from keyrelay.model.claiming import ClaimStates
@@ -37,13 +37,10 @@ class KafkaInbox:
     _accepts: Batch[Trigger, Accepted]
 
     async def accept(self, trigger: Trigger) -> bool:
-        accepted = await self._accepts.submit(trigger)
-        if isinstance(accepted, Unavailable):
-            raise Unavailable(str(accepted))
-        return accepted
+        return _or_raise(await self._accepts.submit(trigger))
 
     async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
-        return await together(self.accept, triggers)
+        return [*map(_or_raise, await self._accepts.submit_all(triggers))]
 
     async def redrive(self, letter: DeadLetter) -> bool:
         trigger = letter.redriven(self.writer.world.now())
@@ -77,6 +74,12 @@ def new_inbox(writer: TopicWriter, states: ClaimStates) -> KafkaInbox:
     return KafkaInbox(
         writer=writer, states=states, _accepts=Batch(run=accept, most=_MOST)
     )
+
+
+def _or_raise(accepted: Accepted) -> bool:
+    if isinstance(accepted, Unavailable):
+        raise Unavailable(str(accepted))
+    return accepted
 
 
 async def _accept(

@@ -71,8 +71,7 @@ class Operations:
     revision: RevisionNow = no_revision
 
     async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
-        revision = await self.revision()
-        new = await self.writes.accept([each.under(revision) for each in triggers])
+        new = await self.writes.accept(triggers, await self.revision())
         self.wakeup.wake(sum(new))
         return new
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from keyrelay.concurrency.batching import Batch, together
+from keyrelay.concurrency.batching import Batch
 from keyrelay.concurrency.wakeup import Wakeup
 from keyrelay.databases.opening import make_private
 from keyrelay.databases.sqlite import connect
@@ -40,7 +40,7 @@ from keyrelay.sources.sqlite.rows import SqliteLoan
 from keyrelay.sources.sqlite.schema import prepare
 from keyrelay.sources.sqlite.writes import Settling, Writes
 
-_BATCH = 500  # callers in one transaction
+_BATCH = 500  # items in one transaction
 
 
 @asynccontextmanager
@@ -93,7 +93,7 @@ class SqliteQueue:
         return await self._accepts.submit(trigger)
 
     async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
-        return await together(self.accept, triggers)
+        return await self._accepts.submit_all(triggers)
 
     async def redrive(self, letter: DeadLetter) -> bool:
         return await self._redrives.submit(letter)

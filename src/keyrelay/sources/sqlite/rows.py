@@ -1,6 +1,5 @@
 """Rows: how triggers, loans and settlements are written in the table and read."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from keyrelay.databases.database import text_of
 from keyrelay.model.backlog import QueueEntry, QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.dead_letter import UnreadableTrigger
 from keyrelay.model.recorded import CutLeases
-from keyrelay.model.revision import parse_revision
+from keyrelay.model.revision import Revision, parse_revision
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 
@@ -71,20 +70,26 @@ def to_instant(microseconds: int) -> datetime:
 
 
 def accepted(
-    trigger: Trigger, at: datetime, *, blocked: bool, done: Collection[str] = ()
+    trigger: Trigger,
+    at: datetime,
+    revision: Revision | None,
+    *,
+    blocked: bool,
+    done: Collection[str] = (),
 ) -> Columns:
-    revision = trigger.lifetime.revision
+    """Return the parameters of `ACCEPT`, which the driver takes as they are."""
+    accepted_at = to_microseconds(at)
     return {
         "profile": trigger.profile,
         "id": trigger.id,
         "key": trigger.key,
         "action": trigger.action,
-        "body": trigger.encode(),
-        "due": None if blocked else to_microseconds(at),
+        "body": msgspec.json.encode(trigger.document()),
+        "due": None if blocked else accepted_at,
         "attempts": 0,
         "cut": False,
         "done": _encode_parts(done),
-        "accepted_at": to_microseconds(at),
+        "accepted_at": accepted_at,
         "revision": None if revision is None else str(revision),
     }
 
@@ -242,4 +247,4 @@ def _columns(token: str) -> Columns:
 
 
 def _encode_parts(parts: Collection[str]) -> str:
-    return json.dumps(sorted(parts))
+    return msgspec.json.encode(sorted(parts)).decode()

@@ -20,6 +20,7 @@ from keyrelay.model.settlement import LONGEST_WAIT, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import statements
+from keyrelay.sources.sqlite.inserting import insert
 from keyrelay.sources.sqlite.inspection import is_any_due_after, is_any_stranded
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.rows import (
@@ -53,12 +54,19 @@ class Writes:
     _order: Iterator[int] = field(default_factory=itertools.count, init=False)
     _wakes: dict[str, int] = field(default_factory=dict, init=False)
 
-    async def accept(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
+    async def accept(
+        self, triggers: Sequence[Trigger], revision: Revision | None
+    ) -> Sequence[bool]:
         """Insert the triggers that are not known; return which of them were new."""
         now = self.world.now()
-        rows = [accepted(t, now, blocked=self.is_ordered(t)) for t in triggers]
+        rows = [
+            accepted(each, now, revision, blocked=self.is_ordered(each))
+            for each in triggers
+        ]
         async with self.database.writing() as connection:
-            return await self._insert(connection, rows, triggers, now)
+            new = await insert(connection, rows)
+            await advance(connection, self._ordered_keys(triggers), now)
+        return new
 
     async def redrive(
         self, letters: Sequence[DeadLetter], revision: Revision | None
@@ -68,29 +76,23 @@ class Writes:
         Return which those are.
         """
         now = self.world.now()
-        triggers = [letter.redriven(now).under(revision) for letter in letters]
+        triggers = [letter.redriven(now) for letter in letters]
         rows = [
-            accepted(t, now, blocked=self.is_ordered(t), done=letter.settlement.done)
-            for t, letter in zip(triggers, letters, strict=True)
+            accepted(
+                *(each, now, revision),
+                blocked=self.is_ordered(each),
+                done=letter.settlement.done,
+            )
+            for each, letter in zip(triggers, letters, strict=True)
         ]
         buried = [
             {"of_profile": trigger.profile, "of_id": trigger.id} for trigger in triggers
         ]
         async with self.database.writing() as connection:
             await connection.execute(statements.UNBURY, buried)
-            return await self._insert(connection, rows, triggers, now)
-
-    async def _insert(
-        self,
-        connection: AsyncConnection,
-        rows: Sequence[Columns],
-        triggers: Sequence[Trigger],
-        now: datetime,
-    ) -> Sequence[bool]:
-        found = await connection.execute(statements.ACCEPT, rows)
-        new = {(profile, id_) for profile, id_ in found}
-        await advance(connection, self._ordered_keys(triggers), now)
-        return [_remove((trigger.profile, trigger.id), new) for trigger in triggers]
+            new = await insert(connection, rows)
+            await advance(connection, self._ordered_keys(triggers), now)
+        return new
 
     async def lend(self, most: int) -> Sequence[SqliteLoan | UnreadableLoan]:
         """Lend up to `most` triggers, those first that have been due for longest."""
