@@ -90,5 +90,5 @@ def answering(home: Home, *arguments: str) -> Iterator[Api]:
 
 def token_of(home: Home, permission: str, *more: str) -> str:
     """Make a token, and return its value."""
-    made = home.run("token", "create", f"for {permission}", "--permission", permission)
-    return made.strip()
+    named = ["token", "create", f"for {permission}", "--permission", permission]
+    return home.run(*named, *more).strip()

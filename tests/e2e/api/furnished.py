@@ -86,10 +86,10 @@ def furnish(home: Home, api: Api, value: object = SMTP) -> Mapping[str, str]:
     made = {"secrets": secret}
     made["action"] = make(api, "action", "alarm", made)
     # No policy releases its secret yet.
-    made["dead-letters"] = make(api, "triggers", "buried", made)
+    made["dead-letters"] = make(api, "triggers", f"buried-{secret}", made)
     home.run("worker", "--drain")
     for noun in ("triggers", "am", "tokens", "jobs"):
-        made[noun] = make(api, noun, "first", made)
+        made[noun] = make(api, noun, f"first-{secret}", made)
     records = api.get("/audit?kind=attempt").result
     assert isinstance(records, dict)
     return {**made, "audit": records["records"][0]["id"]}

@@ -1,0 +1,163 @@
+"""Alike: an id that there is not, one of another profile, and one that is forbidden.
+
+Each is answered the same, after the same statements: neither the answer nor the work
+tells which it was. The application runs in this process, behind its real server.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+
+import httpx
+from sqlalchemy import Engine, event
+
+from keyrelay.api.application import application
+from keyrelay.api.authorization import Authorization
+from keyrelay.api.listening import listening
+from keyrelay.api.route import Route
+from keyrelay.api.routes import ROUTES
+from keyrelay.api.server import serve
+from keyrelay.api.tries import FailedTries
+from keyrelay.app.api import open_api
+from keyrelay.app.settings import Settings
+from tests.e2e.api.conftest import Founded
+from tests.e2e.api.furnished import UNKNOWN, body_of, furnish, make, noun_of
+from tests.installed.api import answering, token_of
+
+WITH_IDS = [each for each in ROUTES if "{id}" in each.path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a caller can learn: the answer without its date, and what it took."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A route, asked with a token of ours for ids that it must not tell apart."""
+
+    route: Route
+    token: str
+    ids: Mapping[str, str]
+
+
+async def test_what_is_unknown_foreign_or_forbidden_is_told_alike(
+    shared: Founded,
+) -> None:
+    cases = furnished_cases(shared)
+
+    async with answering_here(shared) as client:
+        told = {
+            f"{case.route.method} {case.route.path}": {
+                what: await ask(client, case, id_) for what, id_ in case.ids.items()
+            }
+            for case in cases
+        }
+
+    for name, each in told.items():
+        assert each["unknown"].status == 404, name
+        assert each["unknown"].statements, name
+        assert len({repr(one) for one in each.values()}) == 1, (name, each)
+
+
+def furnished_cases(founded: Founded) -> Sequence[Case]:
+    """Furnish two profiles, and return what to ask for in the one that is ours."""
+    home = founded.home
+    home.run("init", "--profile", "north", "--no-token")
+    north = home.under({"KEYRELAY_PROFILE": "north"})
+    with answering(north) as running:
+        foreign = furnish(north, running.with_token(token_of(north, "full")))
+        ours = running.with_token(founded.token)
+        mine = furnish(home, ours)
+        other = make(ours, "action", "other", mine)
+    named = ["token", "create", "of one action", "--producer", "--action", other]
+    producer = home.run(*named).strip()
+    home.run("token", "create", "operator", "--operator")
+    listed = home.read("token", "list", "--name", "operator")
+    assert isinstance(listed, list)
+    full = [
+        Case(
+            route=route,
+            token=founded.token,
+            ids={"unknown": UNKNOWN, "foreign": foreign[noun_of(route)]},
+        )
+        for route in WITH_IDS
+    ]
+    return [
+        *full,
+        _forbidden(full, "DELETE /tokens/{id}", founded.token, listed[0]["id"]),
+        _forbidden(full, "GET /triggers/{id}", producer, mine["triggers"]),
+    ]
+
+
+def _forbidden(full: Sequence[Case], name: str, token: str, id_: str) -> Case:
+    """Return the case of that route, for a token to which that id is forbidden."""
+    (case,) = (
+        each for each in full if f"{each.route.method} {each.route.path}" == name
+    )
+    return replace(case, token=token, ids={**case.ids, "forbidden": id_})
+
+
+async def ask(client: httpx.AsyncClient, case: Case, id_: str) -> Told:
+    """Ask three times; the fewest statements are those that it needs."""
+    asked = [await _ask_once(client, case, id_) for _ in range(3)]
+    return min(asked, key=lambda told: len(told.statements))
+
+
+async def _ask_once(client: httpx.AsyncClient, case: Case, id_: str) -> Told:
+    body = body_of(case.route, {"secrets": UNKNOWN, "action": UNKNOWN})
+    with statements() as made:
+        answer = await client.request(
+            case.route.method,
+            case.route.path.replace("{id}", id_),
+            content=None if body is None else json.dumps(body),
+            headers={"token": case.token},
+        )
+    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    return Told(
+        status=answer.status_code,
+        body=answer.text,
+        headers=headers,
+        statements=tuple(made),
+    )
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Note the text of all statements of all engines of this process."""
+    made = list[str]()
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        made.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield made
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@asynccontextmanager
+async def answering_here(founded: Founded) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(home=founded.home.path, api="127.0.0.1:0", probes="off")
+    found = listening(settings)
+    assert found is not None
+    async with open_api(settings) as process:
+        authorization = Authorization(
+            authenticating=process.new_authenticating(),
+            tries=FailedTries(clock=time.monotonic),
+        )
+        served = application(process, authorization, ROUTES)
+        async with (
+            serve(served, found, asyncio.Event()) as url,
+            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        ):
+            yield client
