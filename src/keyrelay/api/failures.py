@@ -15,6 +15,7 @@ from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.services.explaining import NotInCatalog
 from keyrelay.services.naming import AmbiguousName, UnknownName
+from keyrelay.services.redriving import BeingAttempted, NotRedriven
 from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
 
@@ -47,6 +48,8 @@ _STATUSES: Mapping[type[Exception], int] = {
     NotInCatalog: 409,
     EditedMeanwhile: 409,
     InUse: 409,
+    BeingAttempted: 409,
+    NotRedriven: 409,
     IndexBroken: 409,
     Unsealable: 409,
     Outdated: 412,

@@ -12,7 +12,6 @@ from keyrelay.cli.dead_letter_view import (
     LetterFilter,
     exported,
     find_letter,
-    whole_letter_document,
 )
 from keyrelay.cli.input import confirm
 from keyrelay.cli.options import (
@@ -29,6 +28,7 @@ from keyrelay.cli.pagination import list_all
 from keyrelay.cli.results import refuse_any, tell
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.outcome import Fault
+from keyrelay.services.dead_letter_documents import whole_letter_document
 from keyrelay.services.redriving import (
     DeadLetterAdministration,
     Redriving,

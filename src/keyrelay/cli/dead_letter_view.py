@@ -8,15 +8,13 @@ from keyrelay.cli.output import Document
 from keyrelay.cli.refusals import require_choice
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
-from keyrelay.model.instant import wire_date
 from keyrelay.model.outcome import Fault
+from keyrelay.services.dead_letter_documents import letter_document
 from keyrelay.services.naming import find_trigger, whole_ids
 from keyrelay.services.redriving import DeadLetterAdministration
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
-from keyrelay.stores.dead_letters import StoredLetter, reason_of
+from keyrelay.stores.dead_letters import StoredLetter
 from keyrelay.stores.unreadable import UnreadableRow
-
-UNREADABLE = "unreadable"  # in the column of the fault
 
 COLUMNS = (
     other_id("trigger", buried),
@@ -81,28 +79,6 @@ async def find_letter(session: Session, trigger: str) -> StoredLetter:
     return await letters.get(profile, whole)
 
 
-def letter_document(letter: StoredLetter) -> Document:
-    """Return what is known of the letter, without the trigger's data."""
-    if isinstance(letter, UnreadableRow):
-        return _unreadable_document(letter)
-    settlement = letter.settlement
-    return {
-        "trigger": letter.trigger.id,
-        "action": letter.trigger.action,
-        "reason": settlement.reason,
-        "fault": settlement.fault,
-        "attempts": letter.attempts,
-        "done": sorted(settlement.done),
-        "buried_at": wire_date(letter.buried_at),
-    }
-
-
-def whole_letter_document(letter: StoredLetter) -> Document:
-    if isinstance(letter, UnreadableRow):
-        return {**_unreadable_document(letter), "stored": letter.document}
-    return {**letter_document(letter), "document": letter.trigger.document()}
-
-
 def exported(letter: StoredLetter) -> bytes:
     """Return the trigger's bytes as they are stored."""
     match letter:
@@ -111,17 +87,3 @@ def exported(letter: StoredLetter) -> bytes:
             return raw if isinstance(raw, bytes) else letter.text("document").encode()
         case _:
             return letter.trigger.encode()
-
-
-def _unreadable_document(letter: UnreadableRow) -> Document:
-    """Return the letter's columns as far as they have a meaning."""
-    return {
-        "trigger": letter.text("trigger"),
-        "action": letter.text("action"),
-        "reason": reason_of(letter),
-        "fault": UNREADABLE,
-        "attempts": letter.text("attempts"),
-        "done": [],
-        "buried_at": letter.text("buried_at"),
-        "unreadable": True,
-    }

@@ -17,7 +17,6 @@ from keyrelay.cli.columns import (
     waiting,
     word,
 )
-from keyrelay.cli.dead_letter_view import letter_document
 from keyrelay.cli.fitted import put_table
 from keyrelay.cli.output import Document, put_document, show
 from keyrelay.cli.refusals import WrongUsage, require_choice
@@ -36,6 +35,7 @@ from keyrelay.model.instant import wire_date
 from keyrelay.model.intervention import Act
 from keyrelay.model.trigger import Trigger
 from keyrelay.ports import TriggerQueue
+from keyrelay.services.dead_letter_documents import letter_document
 from keyrelay.services.intervening import Intervening
 from keyrelay.services.naming import find_secret, whole_ids
 from keyrelay.services.trigger_status import TriggerStatus

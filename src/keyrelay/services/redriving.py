@@ -40,10 +40,14 @@ class LetterQueue(Inbox, Backlog, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterResult:
-    """What became of one dead letter; `refusal` says why nothing did."""
+    """What became of one dead letter; `fault` says why nothing did."""
 
     trigger: str
-    refusal: str | None = None
+    fault: Exception | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        return None if self.fault is None else str(self.fault)
 
 
 class ResultKeeper(Protocol):
@@ -212,14 +216,10 @@ class _LetterPart:
 
     def results(self, gone: Mapping[str, Exception]) -> Sequence[LetterResult]:
         """Return what became of each; `gone` were removed or buried anew meanwhile."""
-        refused = {**self.refused, **gone}
-        results = list[LetterResult]()
-        for id_ in (each.trigger for each in self.chosen):
-            missing = None if id_ in self.found else NotFound("dead letter", id_)
-            fault = refused.get(id_, missing)
-            refusal = None if fault is None else str(fault)
-            results.append(LetterResult(trigger=id_, refusal=refusal))
-        return results
+        ids = [each.trigger for each in self.chosen]
+        missing = {i: NotFound("dead letter", i) for i in ids if i not in self.found}
+        faults = {**missing, **self.refused, **gone}
+        return [LetterResult(trigger=i, fault=faults.get(i)) for i in ids]
 
     async def note(
         self, connection: AsyncConnection, gone: Mapping[str, Refusal]

@@ -121,8 +121,8 @@ async def test_the_letter_of_a_trigger_that_is_being_attempted_stays(
     results = await redrive(house, queue, "t1")
 
     assert lease is not None
-    assert results == [
-        LetterResult(trigger="t1", refusal="trigger t1 is being attempted: look again")
+    assert [result.refusal for result in results] == [
+        "trigger t1 is being attempted: look again"
     ]
     assert await letters_left(house) == ["t1"]
 
@@ -170,9 +170,9 @@ async def test_dropped_letters_are_gone_and_their_triggers_stay_buried(
 
     results = await results_of(letters.drop(PROFILE, ["t0", "t1"], ADA))
 
-    assert results == [
-        LetterResult(trigger="t0", refusal="there is no dead letter t0"),
-        LetterResult(trigger="t1"),
+    assert [result.refusal for result in results] == [
+        "there is no dead letter t0",
+        None,
     ]
     assert await letters_left(house) == []
     assert await state(queue, "t1") is TriggerState.BURIED

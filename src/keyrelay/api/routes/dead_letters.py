@@ -1,6 +1,6 @@
-"""Dead letters: listed and shown; redriven or dropped, by a job."""
+"""Dead letters: listed and shown; redriven or dropped, one at once, many by a job."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from keyrelay.api.described import (
     TEXT,
@@ -17,13 +17,20 @@ from keyrelay.app.jobs import jobs_of
 from keyrelay.model.cursor import Cursor, parse_cursor
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.documents import InvalidDefinition, refuse_unknown
-from keyrelay.model.instant import parse_instant, wire_instant
+from keyrelay.model.instant import parse_instant
 from keyrelay.model.job import JobKind
 from keyrelay.model.outcome import Fault
+from keyrelay.services.dead_letter_documents import (
+    letter_document,
+    whole_letter_document,
+)
 from keyrelay.services.jobs import LetterWork, job_document
+from keyrelay.services.redriving import (
+    DeadLetterAdministration,
+    LetterResult,
+    Redriving,
+)
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
-from keyrelay.stores.dead_letters import StoredLetter, reason_of
-from keyrelay.stores.unreadable import UnreadableRow
 
 _FILTERS = {
     "action": "Only those of this action, by id.",
@@ -31,6 +38,7 @@ _FILTERS = {
     "since": "Only those that were buried then or later (RFC 3339).",
 }
 _OBJECT: Part = {"type": "object"}
+_ID = path_id("The trigger's id.")
 
 
 async def list_letters(asked: Asked) -> Answer:
@@ -50,18 +58,36 @@ async def list_letters(asked: Asked) -> Answer:
     if len(found) == query.amount and readable:
         last = readable[-1]
         goes_on = str(Cursor(last.buried_at, last.trigger.id))
-    return Answer(result={"dead_letters": [*map(_row, found)], "next": goes_on})
+    shown = [*map(letter_document, found)]
+    return Answer(result={"dead_letters": shown, "next": goes_on})
 
 
 async def show_letter(asked: Asked) -> Answer:
     letters, id_ = asked.process.store.dead_letters, asked.ids["id"]
     letter = await letters.get(asked.caller.profile, id_)
-    match letter:
-        case UnreadableRow():
-            shown = {**_row(letter), "stored": letter.document}
-        case _:
-            shown = {**_row(letter), "document": letter.trigger.document()}
-    return Answer(result=shown)
+    return Answer(result=whole_letter_document(letter))
+
+
+async def redrive_letter(asked: Asked) -> Answer:
+    process, caller, ids = asked.process, asked.caller, [asked.ids["id"]]
+    redriving = Redriving(queue=process.queue, letters=process.store.dead_letters)
+    results = redriving.redrive(caller.profile, ids, caller.actor)
+    return await _only(results, "Successfully Redriven")
+
+
+async def drop_letter(asked: Asked) -> Answer:
+    store, caller, ids = asked.process.store, asked.caller, [asked.ids["id"]]
+    administration = DeadLetterAdministration(letters=store.dead_letters)
+    results = administration.drop(caller.profile, ids, caller.actor)
+    return await _only(results, "Successfully Removed")
+
+
+async def _only(results: AsyncIterator[LetterResult], done: str) -> Answer:
+    """Answer what became of the one letter, or raise why nothing did."""
+    async for result in results:
+        if result.fault is not None:
+            raise result.fault
+    return Answer(result=done)
 
 
 def _starting(kind: JobKind) -> Callable[[Asked], Awaitable[Answer]]:
@@ -91,27 +117,6 @@ def _work(document: Mapping[str, object]) -> LetterWork:
         since=parse_instant(document.get("since"), "since"),
     )
     return LetterWork(query=query, rate=None if rate is None else float(rate))
-
-
-def _row(letter: StoredLetter) -> Mapping[str, object]:
-    match letter:
-        case UnreadableRow():
-            return {
-                "trigger": letter.text("trigger"),
-                "action": letter.text("action"),
-                "reason": reason_of(letter),
-                "unreadable": True,
-            }
-        case _:
-            return {
-                "trigger": letter.trigger.id,
-                "action": letter.trigger.action,
-                "reason": letter.settlement.reason,
-                "fault": letter.settlement.fault,
-                "attempts": letter.attempts,
-                "done": sorted(letter.settlement.done),
-                "buried_at": wire_instant(letter.buried_at),
-            }
 
 
 _CHOICE = object_of(
@@ -144,7 +149,29 @@ ROUTES = (
         described=described(
             "Show a dead letter and its trigger",
             _OBJECT,
-            parameters=[path_id("The trigger's id.")],
+            parameters=[_ID],
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/dead-letters/{id}/redrive",
+        right=Right.WRITE,
+        answer=redrive_letter,
+        described=described(
+            "Put the trigger of a dead letter into the queue again",
+            TEXT,
+            parameters=[_ID],
+        ),
+    ),
+    Route(
+        method="DELETE",
+        path="/dead-letters/{id}",
+        right=Right.WRITE,
+        answer=drop_letter,
+        described=described(
+            "Forget a dead letter for good, also one that cannot be read",
+            TEXT,
+            parameters=[_ID],
         ),
     ),
     *(
