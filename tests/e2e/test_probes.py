@@ -16,6 +16,7 @@ from keyrelay.cli.exits import ExitCode
 from tests.e2e.canary import Canary
 from tests.e2e.definitions import EVERYTHING, action, publish, trigger
 from tests.e2e.mails import caught, mail_action, smtp_secret
+from tests.installed.api import answering
 from tests.installed.command import Command
 from tests.installed.home import Home
 from tests.services import deadline
@@ -203,6 +204,26 @@ def test_a_worker_on_kafka_shows_its_lag_and_says_when_its_broker_is_away(
     assert b'"database": "ready"' in away
     assert alive == 200
     assert code == 0
+
+
+def test_an_api_process_is_ready_although_it_reads_no_topic(
+    relay: Home, kafka: Kafka, probes: Probes
+) -> None:
+    log = f"kafka://{kafka.bootstrap}?topic=asked&profile=default"
+    relay = relay.under({"KEYRELAY_QUEUE": log})
+    relay.run("topics", "create", "--yes", "--replication", "1")
+    publish(relay, trigger("t1", "0" * 24))
+    operator = relay.run("token", "create", "ops", "--operator").strip()
+
+    with answering(relay) as api:
+        ready = probes.await_status(200)
+        said = api.with_token(operator).get("/installation").result
+
+    assert b'"queue": "ready"' in ready
+    assert isinstance(said, dict)
+    (lag,) = said["queue"]["topics"]
+    assert (said["queue"]["waiting"], said["queue"]["held"]) == (1, 0)
+    assert (lag["waiting"], lag["oldest_age_seconds"] > 0) == (1, True)
 
 
 def test_a_worker_on_postgresql_says_when_its_database_is_away(

@@ -18,7 +18,7 @@ _PLACE = re.compile(r"https?://[0-9a-z.\[\]:]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer, whose body is one JSON object."""
+    """An answer, and the JSON object that is its body, if it is one."""
 
     status: int
     headers: Mapping[str, str]
@@ -67,17 +67,25 @@ class Api:
         return Answer(
             status=answer.status_code,
             headers=answer.headers,
-            document=answer.json() if answer.content else {},
+            document=answer.json() if _has_document(answer) else {},
         )
 
     def get(self, path: str) -> Answer:
         return self.ask("GET", path)
 
 
+def _has_document(answer: httpx.Response) -> bool:
+    kind = answer.headers.get("content-type", "")
+    return bool(answer.content) and kind.startswith("application/json")
+
+
 @contextmanager
 def answering(home: Home, *arguments: str) -> Iterator[Api]:
-    """Run `keyrelay api`, or another command that serves it, on a free port."""
-    under = home.under(ANY_PORT)
+    """Run `keyrelay api`, or another command that serves it, on a free port.
+
+    What the home's settings say of that, they say.
+    """
+    under = home.under({**ANY_PORT, **home.settings})
     with under.running(*(arguments or ("api",))) as command:
         command.await_said(_LISTENS)
         line = next(each for each in command.said if _LISTENS in each)

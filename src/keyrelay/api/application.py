@@ -11,11 +11,13 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyrelay.api.authorization import Authorization
+from keyrelay.api.counting import CountedRequests
 from keyrelay.api.failures import FORESEEN, answer_to, failed, internal
 from keyrelay.api.open_routes import open_routes
 from keyrelay.api.openapi import TOKEN, openapi_document
 from keyrelay.api.route import Answer, Asked, RequestBody, Route
 from keyrelay.app.api import ApiProcess
+from keyrelay.observability.request_metrics import RouteLabels
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -46,18 +48,22 @@ def application(
     app = FastAPI(
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
+    counted: dict[object, RouteLabels] = {}
     for route in routes:
         endpoint = _endpoint(route, process, authorization)
         methods = [route.method]
         # TagoIO's clients use either spelling of a path.
         app.add_route(route.path, endpoint, methods=methods)
         app.add_route(f"{route.path}/", endpoint, methods=methods)
+        counted[endpoint] = route.labels
     document = openapi_document(routes, process.url)
     for path, open_endpoint in open_routes(process, document).items():
         app.add_route(path, open_endpoint, methods=["GET"])
+        counted[open_endpoint] = ("GET", path)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _unforeseen)
-    return Unseen(behind=app)
+    metrics = process.observed.metrics
+    return Unseen(behind=CountedRequests(behind=app, metrics=metrics, routes=counted))
 
 
 def _endpoint(

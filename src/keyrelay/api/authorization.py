@@ -7,6 +7,7 @@ from keyrelay.api.failures import Denied, TooManyTries
 from keyrelay.api.rights import Right, has
 from keyrelay.api.route import Bearer
 from keyrelay.api.tries import FailedTries
+from keyrelay.observability.request_metrics import RequestMetrics
 from keyrelay.ports import Unavailable
 from keyrelay.services.authenticating import Authenticating
 
@@ -19,6 +20,7 @@ class Authorization:
 
     authenticating: Authenticating
     tries: FailedTries
+    metrics: RequestMetrics
 
     async def admit(self, given: Sequence[str], address: str, right: Right) -> Bearer:
         """Return the caller that has exactly one token, with that right.
@@ -33,6 +35,7 @@ class Authorization:
             raise Unavailable(_CLOSED) from None
         if token is None:
             seconds = self.tries.failed(address)
+            self.metrics.wrong_token(limited=seconds is not None)
             raise Denied if seconds is None else TooManyTries(seconds)
         if not has(token.rights, right):
             raise Denied

@@ -11,6 +11,7 @@ from keyrelay.app.api import ApiProcess
 
 OpenEndpoint = Callable[[Request], Awaitable[Response]]
 
+OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json", "/reference")
 _YES = {"status": True, "result": "yes"}
 
 
@@ -24,8 +25,8 @@ def open_routes(
 
     async def ready(_: Request) -> Response:
         """Say yes or no; an operator reads why at the setting `probes`."""
-        await process.readiness.refresh()
-        if process.readiness.faults():
+        await process.observed.readiness.refresh()
+        if process.observed.readiness.faults():
             return failed(503, "no", {"Retry-After": "2"})
         return JSONResponse(_YES)
 
@@ -35,9 +36,4 @@ def open_routes(
     async def reference(_: Request) -> Response:
         return reference_page(document)
 
-    return {
-        "/healthz": alive,
-        "/readyz": ready,
-        "/openapi.json": openapi,
-        "/reference": reference,
-    }
+    return dict(zip(OPEN_PATHS, (alive, ready, openapi, reference), strict=True))

@@ -9,6 +9,7 @@ from keyrelay.api.rights import Right
 from keyrelay.app.api import ApiProcess
 from keyrelay.model.documents import parse_document
 from keyrelay.model.token import Token
+from keyrelay.observability.request_metrics import RouteLabels
 
 LARGEST_BODY = 1024 * 1024  # bytes
 
@@ -99,3 +100,8 @@ class Route:
     right: Right
     answer: Callable[[Asked], Awaitable[Answer | Response]]
     described: Operation
+
+    @property
+    def labels(self) -> RouteLabels:
+        """Return what metrics name it by."""
+        return self.method, self.path

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from keyrelay.api.border.body import SharedBytes
-from keyrelay.api.border.connections import Connections
+from keyrelay.api.border.connections import Connections, Refusals
 from keyrelay.api.border.handshake import Handshake
 from keyrelay.api.border.protocol import Border
 from keyrelay.api.border.requests import Crossing
@@ -37,17 +37,22 @@ _CUT_OFF_WITHIN = 1.0  # seconds
 
 @asynccontextmanager
 async def serve(
-    application: Application, listening: Listening, stop: asyncio.Event
+    application: Application,
+    listening: Listening,
+    stop: asyncio.Event,
+    refusals: Refusals | None = None,
 ) -> AsyncIterator[str]:
     """Serve the ASGI `application`; yield the URL at which it listens.
 
     When `stop` is set, or the block ends, no new connection is taken, event streams
     end, and requests under way are answered, for up to the grace. What is then left is
-    cut off. `stop` is set at the end of the block at the latest.
+    cut off. `stop` is set at the end of the block at the latest. `refusals` counts what
+    the border refuses.
 
     Raises Unavailable if the address cannot be had.
     """
-    site = await _open(application, listening, stop)
+    front = Front(application, listening.trusted, stop)
+    site = await _open(_crossing(front, listening, refusals or Refusals()), listening)
     async with background(site.keep_date()):
         closing = asyncio.ensure_future(site.close_after(stop))
         try:
@@ -107,10 +112,7 @@ class Site:
         await asyncio.wait({closed}, timeout=_CUT_OFF_WITHIN)
 
 
-async def _open(
-    application: Application, listening: Listening, stop: asyncio.Event
-) -> Site:
-    crossing = _crossing(Front(application, listening.trusted, stop), listening)
+async def _open(crossing: Crossing, listening: Listening) -> Site:
     handshakes: set[asyncio.Task[None]] = set()
     context = listening.tls
     if context is None:
@@ -126,7 +128,7 @@ async def _open(
     return Site(listening, crossing, server, handshakes)
 
 
-def _crossing(front: Front, listening: Listening) -> Crossing:
+def _crossing(front: Front, listening: Listening, refusals: Refusals) -> Crossing:
     config = Config(
         front,
         http=HttpToolsProtocol,
@@ -145,7 +147,7 @@ def _crossing(front: Front, listening: Listening) -> Crossing:
         limits = replace(limits, connections=limits.connections.within_files(files))
     state = ServerState()
     state.default_headers = _date()
-    connections = Connections(limits.connections, listening.trusted)
+    connections = Connections(limits.connections, listening.trusted, refusals)
     return Crossing(
         limits=limits,
         connections=connections,

@@ -1,25 +1,35 @@
 """API: the composition root of a process that answers over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from keyrelay.app.channels import action_rules
+from keyrelay.app.jobs import jobs_of
 from keyrelay.app.readiness import readiness_of
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.concurrency.background import background
 from keyrelay.concurrency.gathering import Gathered
+from keyrelay.databases.opening import file_of
+from keyrelay.databases.server_url import is_server_url
+from keyrelay.model.backlog import Lag
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.secret import Secret
-from keyrelay.observability.readiness import Readiness
+from keyrelay.observability.request_metrics import (
+    ApiObservability,
+    RequestMetrics,
+    new_api_observability,
+)
 from keyrelay.ports import TriggerQueue
 from keyrelay.services.authenticating import Authenticating
 from keyrelay.services.backlog_limit import BacklogLimit
 from keyrelay.services.explaining import Explaining
+from keyrelay.services.installation_status import DataFiles, InstallationInspection
+from keyrelay.services.key_status import KeyInspection
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
 from keyrelay.stores.last_times import TokenUses, open_noted_times
@@ -45,7 +55,7 @@ class ApiProcess:
     intake: Intake
     catalog: LiveCatalog
     uses: TokenUses
-    readiness: Readiness
+    observed: ApiObservability
 
     @property
     def url(self) -> str:
@@ -55,6 +65,17 @@ class ApiProcess:
     @property
     def queue(self) -> TriggerQueue:
         return self.intake.queue
+
+    @property
+    def inspection(self) -> InstallationInspection:
+        store = self.store
+        return InstallationInspection(
+            keys=KeyInspection(guard=store.guard, pauses=store.pauses),
+            trail=store.trail,
+            jobs=jobs_of(store),
+            queue=self.queue,
+            files=data_files(self.settings),
+        )
 
     def new_authenticating(self) -> Authenticating:
         """Return what tells tokens; however many are wrong, few queries are made."""
@@ -86,15 +107,18 @@ class ApiProcess:
 
 
 @asynccontextmanager
-async def open_api(settings: Settings) -> AsyncIterator[ApiProcess]:
-    """Open all that the API needs.
+async def open_api(
+    settings: Settings, metrics: RequestMetrics
+) -> AsyncIterator[ApiProcess]:
+    """Open all that the API needs; `metrics` are what it counts of its requests.
 
     A vault that is sealed, and a database that is away, are answered with 503. Raises
     what `open_store` does, and Unavailable if the queue cannot be opened.
     """
     async with open_store(settings) as store, open_inbox(settings, store) as queue:
         catalog = _catalog(settings, store)
-        readiness = readiness_of(store, catalog, queue)
+        readiness = readiness_of(store, catalog, queue, _lags(settings, queue))
+        began = store.audit_log.world.now()
         await catalog.refresh()
         async with (
             background(catalog.watch(asyncio.Event())),
@@ -106,7 +130,7 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiProcess]:
                 intake=_intake(settings, store, queue),
                 catalog=catalog,
                 uses=TokenUses(times=times),
-                readiness=readiness,
+                observed=new_api_observability(metrics, readiness, began),
             )
         await readiness.close()
 
@@ -115,6 +139,27 @@ def _intake(settings: Settings, store: Store, queue: TriggerQueue) -> Intake:
     now = store.audit_log.world.now
     limit = BacklogLimit(most=settings.backlog_limit, queue=queue, now=now)
     return Intake(queue=queue, backlog_limit=limit)
+
+
+def _lags(
+    settings: Settings, queue: TriggerQueue
+) -> Callable[[], Awaitable[Sequence[Lag]]]:
+    """Return what asks the queue whether it answers: of a topic none reads here."""
+
+    async def ask() -> Sequence[Lag]:
+        await queue.unread()
+        return ()
+
+    return ask if settings.is_log else queue.lags
+
+
+def data_files(settings: Settings) -> DataFiles:
+    database, queue = settings.database_url, settings.queue_url
+    return DataFiles(
+        home=settings.home,
+        database=None if is_server_url(database) else file_of(database),
+        queue=None if settings.is_log else file_of(queue),
+    )
 
 
 def _catalog(settings: Settings, store: Store) -> LiveCatalog:

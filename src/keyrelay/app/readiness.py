@@ -1,15 +1,26 @@
 """Readiness: what a process needs to go on, whether it works or answers."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from keyrelay.app.store import Store
+from keyrelay.model.backlog import Lag
 from keyrelay.observability.readiness import Component, QueueLag, Readiness
 from keyrelay.ports import Backlog
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.loading import read_revision
 
 
-def readiness_of(store: Store, catalog: LiveCatalog, backlog: Backlog) -> Readiness:
-    """Return what a process needs: vault, definitions, database and queue."""
-    queue_lag = QueueLag(read=backlog.lags, losses=backlog.losses)
+def readiness_of(
+    store: Store,
+    catalog: LiveCatalog,
+    backlog: Backlog,
+    lags: Callable[[], Awaitable[Sequence[Lag]]],
+) -> Readiness:
+    """Return what a process needs: vault, definitions, database and queue.
+
+    `lags` is what asks the queue whether it answers.
+    """
+    queue_lag = QueueLag(read=lags, losses=backlog.losses)
 
     async def definitions() -> None:
         catalog.current()

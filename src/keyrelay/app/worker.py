@@ -135,7 +135,7 @@ def _process(
     gate = _gate(store, catalog, queue, pipeline)
     observability = new_observability(
         lanes=Lanes(behind=gate, total=settings.lanes),
-        readiness=readiness_of(store, catalog, queue),
+        readiness=readiness_of(store, catalog, queue, queue.lags),
         paused=pauses.breaker.circuits.paused,
         lingering=pauses.breaker.lingering,
         channels=dispatchers,

@@ -12,11 +12,13 @@ import typer
 
 from keyrelay.api.application import application
 from keyrelay.api.authorization import Authorization
+from keyrelay.api.border.connections import Refusals
+from keyrelay.api.counting import request_metrics
 from keyrelay.api.listening import Listening, listening
 from keyrelay.api.routes import ROUTES
 from keyrelay.api.server import serve
 from keyrelay.api.tries import FailedTries
-from keyrelay.app.api import open_api
+from keyrelay.app.api import ApiProcess, open_api
 from keyrelay.app.jobs import job_runner
 from keyrelay.app.settings import Settings
 from keyrelay.cli.refusals import WrongUsage
@@ -24,6 +26,7 @@ from keyrelay.cli.session import run, settings_of
 from keyrelay.cli.stopping import stop_on_signals
 from keyrelay.concurrency.background import background
 from keyrelay.observability.logs import configure_logs
+from keyrelay.observability.probes import Probes, open_probes
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -55,27 +58,48 @@ def api(ctx: typer.Context) -> None:
 async def _serve_until_signal(settings: Settings, found: Listening) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    async with serving(settings, found, stop):
+    async with (
+        serving(settings, found, stop) as process,
+        open_probes(
+            settings.probes,
+            _probes(process, stop),
+            chosen="probes" in settings.model_fields_set,
+        ) as place,
+    ):
+        log.info("probes are answered", probes=place)
         await stop.wait()
+
+
+def _probes(process: ApiProcess, stop: asyncio.Event) -> Probes:
+    observed = process.observed
+    return Probes(
+        registry=observed.registry,
+        readiness=observed.readiness,
+        stop=stop,
+        process="api",
+    )
 
 
 @asynccontextmanager
 async def serving(
     settings: Settings, found: Listening, stop: asyncio.Event
-) -> AsyncIterator[None]:
+) -> AsyncIterator[ApiProcess]:
     """Answer until `stop` is set or the block ends, and then what was asked before."""
-    tries = FailedTries(clock=time.monotonic)
-    async with open_api(settings) as process:
+    metrics = request_metrics(ROUTES)
+    async with open_api(settings, metrics) as process:
         authorization = Authorization(
-            authenticating=process.new_authenticating(), tries=tries
+            authenticating=process.new_authenticating(),
+            tries=FailedTries(clock=time.monotonic),
+            metrics=metrics,
         )
         served = application(process, authorization, ROUTES)
+        refusals = Refusals(metrics.refuse)
         jobs = job_runner(process.store, process.queue)
         async with background(jobs.run(stop)) as running:
-            async with serve(served, found, stop) as url:
+            async with serve(served, found, stop, refusals) as url:
                 how = "keyrelay token create NAME --permission full"
                 reference = f"{url}/reference"
                 log.info("api started", url=url, reference=reference, token=how)
-                yield
+                yield process
             await asyncio.wait([running])  # what was begun of a job is finished
     log.info("api stopped")

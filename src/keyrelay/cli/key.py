@@ -1,7 +1,6 @@
 """`keyrelay key`: whether the vault opens, and whether its secrets do."""
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -16,9 +15,8 @@ from keyrelay.cli.output import (
     show_table,
 )
 from keyrelay.cli.session import Session, perform
-from keyrelay.model.instant import wire_date
 from keyrelay.model.pause import PauseKind
-from keyrelay.services.key_status import KeyInspection, KeyStatus
+from keyrelay.services.key_status import KeyInspection, KeyStatus, keys_document
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.integrity import Soundness
 
@@ -59,7 +57,7 @@ def status(
         store = session.store
         inspection = KeyInspection(guard=store.guard, pauses=store.pauses)
         found = await inspection.status(examine_secrets=check)
-        return found, _keys(found, session.world.now())
+        return found, [*keys_document(found.keys, session.world.now())]
 
     found, keys = perform(ctx, work)
     if as_json:
@@ -70,19 +68,6 @@ def status(
         raise typer.Exit(ExitCode.UNAVAILABLE)
     if found.examination is not None and found.examination.broken:
         raise typer.Exit(ExitCode.BROKEN)
-
-
-def _keys(found: KeyStatus, now: datetime) -> list[Document]:
-    return [
-        {
-            "id": key.id,
-            "purpose": key.purpose,
-            "wrapped_by": key.provider_key,
-            "created_at": wire_date(key.created_at),
-            "age_days": (now - key.created_at).days,
-        }
-        for key in found.keys
-    ]
 
 
 def _document(found: KeyStatus, keys: list[Document]) -> Document:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 LENGTH = 24
 SHORTEST_BEGINNING = 4
@@ -27,6 +27,13 @@ def new_id(now: datetime) -> str:
     Ids sort by the second in which they were made.
     """
     return f"{int(now.timestamp()):08x}{os.urandom(8).hex()}"
+
+
+def made_at(id_: str) -> datetime:
+    """Return the second in which an id was made. Raises ValueError if it is none."""
+    if not is_id(id_):
+        raise ValueError("it is no id")
+    return datetime.fromtimestamp(int(id_[:8], 16), UTC)
 
 
 def is_id(text: object) -> bool:

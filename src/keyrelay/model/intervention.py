@@ -103,6 +103,9 @@ class Interventions(Protocol):
         A log knows of those that `entries` yields.
         """
 
+    async def count_held(self) -> int | None:
+        """Return how many triggers people hold, in all profiles; None, none can be."""
+
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
     ) -> Sequence[Intervened]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from prometheus_client.core import HistogramMetricFamily
+
 
 @dataclass(slots=True)
 class Histogram:
@@ -32,3 +34,11 @@ class Histogram:
         """
         bounds = [*(str(float(bound)) for bound in self.bounds), "+Inf"]
         return [*zip(bounds, accumulate(self._counts), strict=True)]
+
+
+def filled(
+    family: HistogramMetricFamily, labels: Sequence[str], histogram: Histogram
+) -> HistogramMetricFamily:
+    """Return the family, to which the histogram is added under these labels."""
+    family.add_metric(labels, histogram.buckets(), histogram.sum)
+    return family

@@ -15,7 +15,7 @@ from keyrelay.model.audit import RESULTS, AttemptRecord, AuditRecord, Report
 from keyrelay.model.outcome import Delivered, Fault
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.observability.histogram import Histogram
+from keyrelay.observability.histogram import Histogram, filled
 from keyrelay.observability.lanes import Lanes
 from keyrelay.ports import AuditLog, Lease, LeaveLane, Unavailable
 
@@ -74,12 +74,12 @@ class Metrics:
             "keyrelay_delivery_seconds",
             "From a trigger's raised_at to its delivery, with all its retries.",
         )
-        yield _filled(delivery, [], self.delivery_seconds)
+        yield filled(delivery, [], self.delivery_seconds)
         append = HistogramMetricFamily(
             "keyrelay_audit_append_seconds",
             "How long a lane waits until its audit record is durable.",
         )
-        yield _filled(append, [], self.append_seconds)
+        yield filled(append, [], self.append_seconds)
 
     def _attempts(self) -> Metric:
         family = CounterMetricFamily(
@@ -116,7 +116,7 @@ class Metrics:
             labels=["channel"],
         )
         for channel, histogram in self.attempt_seconds.items():
-            _filled(family, [_word(channel)], histogram)
+            filled(family, [_word(channel)], histogram)
         return family
 
 
@@ -191,10 +191,3 @@ class MeteredAttempt:
 
 def _word(channel: str | None) -> str:
     return "none" if channel is None else channel
-
-
-def _filled(
-    family: HistogramMetricFamily, labels: list[str], histogram: Histogram
-) -> HistogramMetricFamily:
-    family.add_metric(labels, histogram.buckets(), histogram.sum)
-    return family

@@ -1,4 +1,4 @@
-"""Probes: a worker's answers to /metrics, /healthz and /readyz, and to nothing else.
+"""Probes: a process's answers to /metrics, /healthz and /readyz, and to nothing else.
 
 /healthz answers 200 while the event loop runs, for only a blocked loop is mended by a
 restart: a lane that dies ends the process by itself, and when a database comes back, a
@@ -29,11 +29,15 @@ _METHODS = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """`stop` is the worker's: once it is set, /readyz says that it is stopping."""
+    """Once `stop` is set, /readyz says that the process is stopping.
+
+    `process` is its part in what /readyz answers.
+    """
 
     registry: CollectorRegistry
     readiness: Readiness
     stop: asyncio.Event
+    process: str = "worker"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer GET and HEAD on the three paths; 404 and 405 for all else."""
@@ -53,10 +57,10 @@ class Probes:
 
     async def _ready(self) -> web.Response:
         await self.readiness.refresh()
-        states = dict.fromkeys(("worker", *self.readiness.components), "ready")
+        states = dict.fromkeys((self.process, *self.readiness.components), "ready")
         states |= self.readiness.faults()
         if self.stop.is_set():
-            states["worker"] = _STOPPING
+            states[self.process] = _STOPPING
         ready = set(states.values()) == {"ready"}
         return _response(200 if ready else 503, {"ready": ready, "parts": states})
 
@@ -72,7 +76,7 @@ async def open_probes(
     """Answer at the `address`, `host:port` or `off`; yield where that is, or `off`.
 
     Raises Unavailable if an address that the operator has `chosen` cannot be bound.
-    The default one may be in use by another worker; then this one has no probes.
+    The default one may be in use by another process; then this one has no probes.
     """
     runner = None
     try:

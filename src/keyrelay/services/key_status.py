@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from keyrelay.model.instant import wire_date
 from keyrelay.model.pause import PauseKind
 from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions.guard import DefinitionGuard
@@ -35,6 +37,22 @@ class KeyStatus:
     keys: Sequence[WrappedKey]
     paused: Mapping[PauseKind, int]
     examination: Examination | None
+
+
+def keys_document(
+    keys: Sequence[WrappedKey], now: datetime
+) -> Sequence[Mapping[str, object]]:
+    """Return what is told of data keys: which they are, never what they hold."""
+    return [
+        {
+            "id": key.id,
+            "purpose": key.purpose,
+            "wrapped_by": key.provider_key,
+            "created_at": wire_date(key.created_at),
+            "age_days": (now - key.created_at).days,
+        }
+        for key in keys
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

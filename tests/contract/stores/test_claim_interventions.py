@@ -332,6 +332,16 @@ async def test_a_list_goes_on_after_a_place_whatever_became_of_what_stood_there(
     assert [entry.id async for entry in after] == ["t2", "t3"]
 
 
+async def test_what_is_held_is_counted_in_all_profiles(
+    claims: ClaimStore, people: ClaimInterventions
+) -> None:
+    await act(people, Act.HOLD, "t1", "t2", "t3")
+    await act(people, Act.RELEASE, "t2")
+    await act(people, Act.CANCEL, "t3")
+
+    assert await people.count_held() == 1
+
+
 async def test_what_is_not_settled_is_counted_up_to_a_limit(
     claims: ClaimStore, people: ClaimInterventions
 ) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 
 from keyrelay.api.application import application
 from keyrelay.api.authorization import Authorization
+from keyrelay.api.counting import request_metrics
 from keyrelay.api.listening import listening
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
@@ -150,10 +151,12 @@ async def answering_here(founded: Founded) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(home=founded.home.path, api="127.0.0.1:0", probes="off")
     found = listening(settings)
     assert found is not None
-    async with open_api(settings) as process:
+    metrics = request_metrics(ROUTES)
+    async with open_api(settings, metrics) as process:
         authorization = Authorization(
             authenticating=process.new_authenticating(),
             tries=FailedTries(clock=time.monotonic),
+            metrics=metrics,
         )
         served = application(process, authorization, ROUTES)
         async with (

@@ -4,6 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from keyrelay.api.counting import request_metrics
 from keyrelay.app.api import open_api
 from keyrelay.app.settings import Settings
 from tests.contract.stores.plans import counted
@@ -17,7 +18,7 @@ async def test_a_flood_of_wrong_tokens_is_no_flood_of_statements(
     founded: Founded, tmp_path: Path
 ) -> None:
     home = founded.copied(tmp_path / "home").home
-    async with open_api(Settings(home=home.path)) as process:
+    async with open_api(Settings(home=home.path), request_metrics(())) as process:
         authenticating = process.new_authenticating()
         began = time.monotonic()
         async with counted(process.store.database) as statements:

@@ -17,7 +17,7 @@ from keyrelay.api.border.limits import (
     HeadLimits,
     longest_body,
 )
-from keyrelay.api.border.refusal import BorderRefusal, RefusedAtBorder
+from keyrelay.api.border.refusal import BorderReason, BorderRefusal, RefusedAtBorder
 from keyrelay.network.egress import parse_networks
 
 MIB = 1 << 20
@@ -214,7 +214,10 @@ def test_half_of_the_files_that_may_be_open_are_left_to_the_rest() -> None:
 
 def test_a_refusal_is_a_whole_answer() -> None:
     refusal = BorderRefusal(
-        status=HTTPStatus.TOO_MANY_REQUESTS, message='say "ä"', retry_after=7
+        reason=BorderReason.SENT_AHEAD,
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        message='say "ä"',
+        retry_after=7,
     )
 
     head, _, body = refusal.encoded([(b"date", b"now")]).partition(b"\r\n\r\n")

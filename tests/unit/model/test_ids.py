@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyrelay.model.ids import is_beginning, is_id, new_id
+from keyrelay.model.ids import is_beginning, is_id, made_at, new_id
 from tests.samples import NOON
 
 
@@ -21,6 +21,17 @@ def test_ids_sort_by_the_second_of_their_making() -> None:
 
     assert ids == sorted(ids)
     assert datetime.fromtimestamp(int(ids[0][:8], 16), UTC) == NOON
+
+
+def test_an_id_tells_the_second_of_its_making() -> None:
+    made = NOON + timedelta(seconds=3, microseconds=7)
+
+    assert made_at(new_id(made)) == NOON + timedelta(seconds=3)
+
+
+def test_what_is_no_id_tells_none() -> None:
+    with pytest.raises(ValueError, match="no id"):
+        made_at("tomorrow")
 
 
 @pytest.mark.parametrize(

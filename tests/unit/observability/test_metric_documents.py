@@ -1,4 +1,4 @@
-"""Documents about the metrics, compared with what a worker exports."""
+"""Documents about the metrics, compared with what is exported."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,20 @@ import pytest
 import yaml
 from prometheus_client import Metric
 
+from keyrelay.api.installation_gauges import InstallationGauges
+from keyrelay.observability.request_metrics import (
+    new_api_observability,
+    new_request_metrics,
+)
+from keyrelay.services.installation_status import (
+    AuditStatus,
+    Disk,
+    InstallationStatus,
+    QueueDepth,
+)
+from keyrelay.services.key_status import KeyStatus
+from keyrelay.stores.audit.verification import Tally
+from tests.samples import NOON
 from tests.unit.observability.observed import Queue, observability
 
 ROOT = Path(__file__).parents[3]
@@ -27,14 +41,31 @@ class Alert:
     annotations: Mapping[str, str]
 
 
+STATUS = InstallationStatus(
+    workers=(),
+    queue=QueueDepth(waiting=1, held=0, oldest=NOON),
+    keys=KeyStatus(sealed=None, keys=(), paused={}, examination=None),
+    audit=AuditStatus(extent=Tally(), verified=None),
+    disk=Disk(total=2, free=1, database=None, queue=None),
+)
+
+
 @pytest.fixture
 async def families() -> Sequence[Metric]:
-    """Every metric of a worker whose components were checked."""
+    """Every metric of a worker whose components were checked, and of an API process."""
     seen = observability(Queue())
     await seen.readiness.refresh()
+    metrics = new_request_metrics([("GET", "/info")], ["malformed"])
+    api = new_api_observability(metrics, seen.readiness, NOON)
+    gauges = InstallationGauges(status=STATUS, now=NOON)
     return [
         family
-        for family in seen.registry.collect()
+        for collected in (
+            seen.registry.collect(),
+            api.registry.collect(),
+            gauges.collect(),
+        )
+        for family in collected
         if family.name.startswith("keyrelay_")
     ]
 
@@ -57,7 +88,7 @@ def alerts() -> Sequence[Alert]:
     ]
 
 
-def test_the_table_of_metrics_is_what_a_worker_exports(
+def test_the_tables_of_metrics_are_what_is_exported(
     families: Sequence[Metric],
 ) -> None:
     written = [

@@ -38,6 +38,9 @@ class Failing:
     async def count_unsettled(self, profile: str, most: int) -> int:
         return await self.behind.count_unsettled(profile, most)
 
+    async def count_held(self) -> int:
+        return await self.behind.count_held()
+
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
     ) -> Sequence[Intervened]:

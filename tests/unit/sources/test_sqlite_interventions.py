@@ -403,6 +403,17 @@ async def test_a_place_that_is_none_is_refused(queue: SqliteQueue, place: str) -
         await anext(aiter(queue.entries(PROFILE, ALL, place)))
 
 
+async def test_what_is_held_is_counted_in_all_profiles(queue: SqliteQueue) -> None:
+    for number in range(1, 5):
+        await queue.accept(trigger(f"t{number}"))
+    await queue.intervene(Act.HOLD, PROFILE, ["t1", "t2", "t3"], "")
+    await queue.intervene(Act.RELEASE, PROFILE, ["t2"], "")
+    await queue.intervene(Act.CANCEL, PROFILE, ["t3"], "")
+    await queue.conclude(PROFILE, ["t3"])
+
+    assert await queue.count_held() == 1
+
+
 async def test_what_is_not_settled_is_counted_up_to_a_limit(queue: SqliteQueue) -> None:
     for number in range(1, 4):
         await queue.accept(trigger(f"t{number}"))

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from keyrelay.api.border.limits import BodyLimits
-from keyrelay.api.border.refusal import HOLDS_TOO_MUCH, BorderRefusal, RefusedAtBorder
+from keyrelay.api.border.refusal import (
+    HOLDS_TOO_MUCH,
+    BorderReason,
+    BorderRefusal,
+    RefusedAtBorder,
+)
 
 
 @dataclass(slots=True)
@@ -86,6 +91,7 @@ class BodyCount:
 
 def _too_large(longest: int) -> BorderRefusal:
     return BorderRefusal(
+        reason=BorderReason.BODY_TOO_LARGE,
         status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         message=f"the body of this request may have {longest} bytes",
     )

@@ -10,7 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from keyrelay.api.border.limits import ConnectionLimits
-from keyrelay.api.border.refusal import FROM_ONE_ADDRESS, FULL, BorderRefusal
+from keyrelay.api.border.refusal import (
+    FROM_ONE_ADDRESS,
+    FULL,
+    BorderReason,
+    BorderRefusal,
+)
 from keyrelay.api.peers import client_of, is_within
 from keyrelay.network.egress import Network
 
@@ -41,14 +46,26 @@ class Admission:
         self.connections.leave(self)
 
 
+def _uncounted(_: BorderReason) -> None:
+    """Count nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """`count` is told each one's reason; `unread` are the connections refused."""
+
+    count: Callable[[BorderReason], None] = _uncounted
+    unread: set[Admission] = field(default_factory=set)
+
+
 @dataclass(slots=True)
 class Connections:
     """Those of one listening server. Addresses in `trusted` may have any number."""
 
     limits: ConnectionLimits
     trusted: Sequence[Network] = ()
+    refusals: Refusals = field(default_factory=Refusals)
     admitted: set[Admission] = field(default_factory=set)
-    refused: set[Admission] = field(default_factory=set)
     by_client: Counter[str] = field(default_factory=Counter)
     waiting: dict[Admission, Callable[[], object]] = field(default_factory=dict)
 
@@ -69,7 +86,7 @@ class Connections:
         return admission
 
     def leave(self, admission: Admission) -> None:
-        self.refused.discard(admission)
+        self.refusals.unread.discard(admission)
         if admission not in self.admitted:
             return
         self.admitted.remove(admission)
@@ -82,8 +99,9 @@ class Connections:
         return self.by_client[client] >= self.limits.per_address
 
     def _refuse(self, refusal: BorderRefusal) -> Admission | None:
-        if len(self.refused) >= _REFUSED_AT_MOST:
+        self.refusals.count(refusal.reason)
+        if len(self.refusals.unread) >= _REFUSED_AT_MOST:
             return None
         admission = Admission(self, None, refusal)
-        self.refused.add(admission)
+        self.refusals.unread.add(admission)
         return admission

@@ -10,7 +10,13 @@ from http import HTTPStatus
 from typing import NoReturn
 
 from keyrelay.api.border.limits import HeadLimits
-from keyrelay.api.border.refusal import BorderRefusal, RefusedAtBorder, bad_request
+from keyrelay.api.border.refusal import (
+    COMPRESSED,
+    BorderReason,
+    BorderRefusal,
+    RefusedAtBorder,
+    bad_request,
+)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -33,6 +39,7 @@ class HeadCount:
         if self.target > self.limits.target:
             raise RefusedAtBorder(
                 BorderRefusal(
+                    reason=BorderReason.TARGET_TOO_LONG,
                     status=HTTPStatus.REQUEST_URI_TOO_LONG,
                     message="the request's target is longer than"
                     f" {self.limits.target} bytes",
@@ -83,13 +90,7 @@ def check_head(version: str, target: bytes, headers: Headers) -> None:
             bad_request("the one transfer coding is `chunked`, and in HTTP/1.1 alone")
         )
     if any(each.lower() != b"identity" for each in values_of(_ENCODING, headers)):
-        raise RefusedAtBorder(
-            BorderRefusal(
-                status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                message="compressed bodies are not taken; send it without"
-                " Content-Encoding",
-            )
-        )
+        raise RefusedAtBorder(COMPRESSED)
 
 
 def values_of(name: bytes, headers: Headers) -> list[bytes]:
@@ -123,6 +124,7 @@ def _bad_head(message: str) -> RefusedAtBorder:
 def _head_too_large(message: str) -> RefusedAtBorder:
     return RefusedAtBorder(
         BorderRefusal(
+            reason=BorderReason.HEAD_TOO_LARGE,
             status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             message=message,
         )

@@ -79,7 +79,7 @@ class Border(asyncio.Protocol):
         if self.admission is None:
             transport.abort()
         elif self.admission.refusal is not None:
-            self._refuse(self.admission.refusal)
+            self._end(self.admission.refusal)  # it is counted already
         else:
             self.entered(Stage.HEAD)
 
@@ -158,6 +158,10 @@ class Border(asyncio.Protocol):
             self.limit.set(self.crossing.limits.body.window, self._end_slow_body)
 
     def _refuse(self, refusal: BorderRefusal) -> None:
+        self.crossing.refused(refusal)
+        self._end(refusal)
+
+    def _end(self, refusal: BorderRefusal) -> None:
         self.refusal = refusal
         self.limit.stop()
         requests = self.requests
@@ -193,6 +197,7 @@ class Border(asyncio.Protocol):
         self.refusal = FULL
         headers = self.crossing.state.default_headers
         if self.requests.stage is Stage.HEAD and not self.transport.is_closing():
+            self.crossing.refused(FULL)
             self.transport.write(FULL.encoded(headers))
         self.transport.close()
         self._cut_soon()

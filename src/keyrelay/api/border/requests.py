@@ -28,7 +28,7 @@ from keyrelay.api.border.head import (
     refuse_upgrade,
 )
 from keyrelay.api.border.limits import BorderLimits
-from keyrelay.api.border.refusal import PIPELINED, RefusedAtBorder
+from keyrelay.api.border.refusal import PIPELINED, BorderRefusal, RefusedAtBorder
 
 
 class Stage(Enum):
@@ -53,6 +53,10 @@ class Crossing:
     config: Config
     state: ServerState
     closed: asyncio.Future[None] | None = None
+
+    def refused(self, refusal: BorderRefusal) -> None:
+        """Count what is refused on a connection."""
+        self.connections.refusals.count(refusal.reason)
 
     def lost(self) -> None:
         """A connection is closed."""

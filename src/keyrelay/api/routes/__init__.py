@@ -8,6 +8,7 @@ from keyrelay.api.routes import (
     attempts,
     audit,
     dead_letters,
+    installation,
     jobs,
     secrets,
     tags,
@@ -27,4 +28,5 @@ ROUTES: tuple[Route, ...] = (
     *jobs.ROUTES,
     *audit.ROUTES,
     *tokens.ROUTES,
+    *installation.ROUTES,
 )

@@ -112,6 +112,9 @@ class KafkaQueue:
     async def count_unsettled(self, profile: str, most: int) -> int:
         return await self._store.people.count_unsettled(profile, most)
 
+    async def count_held(self) -> int | None:
+        return await self._store.people.count_held()
+
     async def unsettled(self) -> Sequence[PartitionBacklog]:
         reader = self._reader
         with inspection.answering():

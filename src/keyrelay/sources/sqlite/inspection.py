@@ -61,6 +61,7 @@ _IS: dict[TriggerState, ColumnElement[bool]] = {
 _DUE = select(func.count(), func.min(_t.due)).where(_t.due <= bindparam("now"))
 _LEASED = select(func.count()).where(_t.token.is_not(None))
 _UNSETTLED = select(func.count()).where(_t.settled_at.is_(None))
+_HELD = _UNSETTLED.where(_IS[TriggerState.HELD])
 _SOME_UNSETTLED = select(func.count()).select_from(
     select(literal(1))
     .where(_t.profile == bindparam("profile"), _t.settled_at.is_(None))
@@ -134,6 +135,11 @@ async def count_unsettled(database: Database, profile: str, most: int) -> int:
     named = {"profile": profile, "most": most}
     async with database.reading() as connection:
         return int((await connection.execute(_SOME_UNSETTLED, named)).scalar_one())
+
+
+async def count_held(database: Database) -> int:
+    async with database.reading() as connection:
+        return int((await connection.execute(_HELD)).scalar_one())
 
 
 def _sequence_at(place: str) -> int:

@@ -139,6 +139,9 @@ class SqliteQueue:
         database = self._operations.writes.database
         return await inspection.count_unsettled(database, profile, most)
 
+    async def count_held(self) -> int:
+        return await inspection.count_held(self._operations.writes.database)
+
     async def unsettled(self) -> Sequence[PartitionBacklog]:
         return ()
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
@@ -32,7 +32,7 @@ from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.integrity import check_seals
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import ids_beginning
-from keyrelay.stores.schema.tables import audit_records, profiles
+from keyrelay.stores.schema.tables import audit_chains, audit_records, profiles
 from keyrelay.stores.unreadable import (
     AnyRow,
     Slice,
@@ -109,6 +109,14 @@ class AuditTrail:
         """Return the ids of attempted triggers that begin so, sorted."""
         trigger = _RECORDS.trigger
         return await ids_beginning(self.database, trigger, profile, sought)
+
+    async def extent(self) -> Tally:
+        """Return how many chains there are, and records, as they say themselves."""
+        chains = audit_chains.c
+        counted = select(func.count(chains.id), func.sum(chains.head_seq))
+        async with self.database.reading() as connection:
+            count, records = (await connection.execute(counted)).one()
+        return Tally(records=int(records or 0), chains=count)
 
     async def verify(
         self, checkpoints: Sequence[CheckpointFile] | None = None

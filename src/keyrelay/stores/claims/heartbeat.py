@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,14 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyrelay.concurrency.background import background
 from keyrelay.concurrency.outage import Outage
 from keyrelay.databases.database import Database
+from keyrelay.model.ids import made_at
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.tables import workers
+from keyrelay.stores.unreadable import AnyRow, Slice, read_rows
 
 LONGEST_HOST = 255
 # No heartbeat lasts until then; what is no instant sorts behind it, in SQLite.
 NEVER = datetime(2900, 1, 1, tzinfo=UTC)
+_EVERY = Slice(0, 10_000)
 _FORGOTTEN = timedelta(hours=24)  # how long ago a worker died that is forgotten
 
 log = logging.getLogger(__name__)
@@ -184,6 +187,29 @@ async def is_any_known(database: Database) -> bool:
         return (
             await connection.scalar(select(workers.c.id.is_not(None)).limit(1)) is True
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveWorker:
+    """A worker that signed on `since` then, and has not been silent for a lease."""
+
+    id: str
+    host: str
+    since: datetime
+
+
+async def live_workers(database: Database, world: World) -> Sequence[LiveWorker]:
+    """Return the workers that are alive, the oldest first. Raises Unavailable."""
+    async with database.reading() as connection:
+        now = await time_at(database, connection, world)
+        alive = select(workers).where(_until > now, _until < NEVER)
+        ordered = alive.order_by(workers.c.id)
+        found = await read_rows(connection, ordered, _EVERY, _live_worker)
+    return [each for each in found if isinstance(each, LiveWorker)]
+
+
+def _live_worker(row: AnyRow) -> LiveWorker:
+    return LiveWorker(id=row.id, host=str(row.host), since=made_at(row.id))
 
 
 async def time_at(

@@ -56,6 +56,12 @@ _CONCLUDE = (
     .values(status=ClaimStatus.CANCELLED.value)
 )
 UNSETTLED = select(func.count()).select_from(claim_statements.unsettled().subquery())
+# Of those that are not settled there is an index, of those that are held none.
+_HELD = (
+    select(func.count())
+    .select_from(claims)
+    .where(claim_statements.IS_UNSETTLED, _c.status == ClaimStatus.HELD.value)
+)
 _LETTERS = select(
     dead_letters.c.trigger, dead_letters.c.attempts, dead_letters.c.buried_at
 ).where(
@@ -94,6 +100,10 @@ class ClaimInterventions:
         named = {"profile": profile, "after": "", "most": most}
         async with self.database.reading() as connection:
             return int((await connection.execute(UNSETTLED, named)).scalar_one())
+
+    async def count_held(self) -> int:
+        async with self.database.reading() as connection:
+            return int((await connection.execute(_HELD)).scalar_one())
 
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str

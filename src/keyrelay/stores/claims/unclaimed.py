@@ -48,6 +48,9 @@ class Unclaimed:
     async def count_unsettled(self, profile: str, most: int) -> int:
         return 0
 
+    async def count_held(self) -> None:
+        return None
+
     async def intervene(
         self, act: Act, profile: str, ids: Sequence[str], note: str
     ) -> Sequence[Intervened]:
