@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
+from starlette import routing
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -15,11 +16,12 @@ from keyrelay.api.counting import CountedRequests
 from keyrelay.api.failures import FORESEEN, answer_to, failed, internal
 from keyrelay.api.open_routes import open_routes
 from keyrelay.api.openapi import TOKEN, openapi_document
+from keyrelay.api.query_string import parse_pairs
 from keyrelay.api.route import Answer, Asked, RequestBody, Route
 from keyrelay.app.api import ApiProcess
 from keyrelay.observability.request_metrics import RouteLabels
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
 _UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _CUT = "the request was cut short"
@@ -53,8 +55,8 @@ def application(
         endpoint = _endpoint(route, process, authorization)
         methods = [route.method]
         # TagoIO's clients use either spelling of a path.
-        app.add_route(route.path, endpoint, methods=methods)
-        app.add_route(f"{route.path}/", endpoint, methods=methods)
+        for path in (route.path, f"{route.path}/"):
+            app.router.routes.append(routing.Route(path, endpoint, methods=methods))
         counted[endpoint] = route.labels
     document = openapi_document(routes, process.url)
     for path, open_endpoint in open_routes(process, document).items():
@@ -69,9 +71,9 @@ def application(
 def _endpoint(
     route: Route, process: ApiProcess, authorization: Authorization
 ) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(request: Request) -> ASGIApp:
         try:
-            given = request.headers.getlist(TOKEN)
+            given = _tokens(request, route)
             caller = await authorization.admit(given, _address(request), route.right)
             answer = await route.answer(
                 Asked(
@@ -90,6 +92,15 @@ def _endpoint(
         return _enveloped(answer) if isinstance(answer, Answer) else answer
 
     return endpoint
+
+
+def _tokens(request: Request, route: Route) -> Sequence[str]:
+    """Return all that the request gives as its token. Raises InvalidDefinition."""
+    given = request.headers.getlist(TOKEN)
+    if route.is_stream:
+        pairs = parse_pairs(request.url.query)
+        given += [value for name, value in pairs if name == TOKEN]
+    return given
 
 
 def _enveloped(answer: Answer) -> Response:

@@ -13,6 +13,7 @@ from keyrelay.api.route import BodyTooLarge
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.services.events.listeners import TooManyStreams
 from keyrelay.services.explaining import NotInCatalog
 from keyrelay.services.naming import AmbiguousName, UnknownName
 from keyrelay.services.redriving import BeingAttempted, NotRedriven
@@ -55,6 +56,7 @@ _STATUSES: Mapping[type[Exception], int] = {
     Outdated: 412,
     BodyTooLarge: 413,
     TooManyTries: 429,
+    TooManyStreams: 429,
     Unavailable: 503,
     InvalidDefinition: 400,
     MalformedTrigger: 400,
@@ -89,7 +91,7 @@ def _headers(failure: Exception) -> Mapping[str, str]:
     match failure:
         case TooManyTries(seconds=seconds):
             return {"Retry-After": str(seconds)}
-        case Unavailable():
+        case Unavailable() | TooManyStreams():
             return _AGAIN
         case _:
             return {}

@@ -8,6 +8,7 @@ from keyrelay.api.route import Route
 from keyrelay.api.schemas import SCHEMAS
 
 TOKEN: Final = "token"  # noqa: S105 - the header's name
+TOKEN_IN_QUERY: Final = "token_in_query"  # noqa: S105 - of one route alone
 _ABOUT = (
     "Secrets, access management and actions as TagoIO's SDKs call them, and Keyrelay's"
     " own routes in the same manner. Every answer is JSON: `status` says whether it was"
@@ -20,14 +21,17 @@ def openapi_document(routes: Iterable[Route], url: str) -> Mapping[str, object]:
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
-    scheme = {"type": "apiKey", "in": "header", "name": TOKEN}
+    schemes = {
+        TOKEN: {"type": "apiKey", "in": "header", "name": TOKEN},
+        TOKEN_IN_QUERY: {"type": "apiKey", "in": "query", "name": TOKEN},
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Keyrelay", "version": __version__, "description": _ABOUT},
         "servers": [{"url": url}],
         "security": [{TOKEN: []}],
         "paths": paths,
-        "components": {"schemas": SCHEMAS, "securitySchemes": {TOKEN: scheme}},
+        "components": {"schemas": SCHEMAS, "securitySchemes": schemes},
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from keyrelay.api.rights import Right
 from keyrelay.app.api import ApiProcess
@@ -92,14 +92,16 @@ class Answer:
 class Route:
     """One method of one path, where ids stand in braces, without a slash at its end.
 
-    `answer` raises what api/failures.py has a status for.
+    `answer` raises what api/failures.py has a status for. A stream also takes its
+    caller's token from the query, as programs in a browser can set no header for it.
     """
 
     method: str
     path: str
     right: Right
-    answer: Callable[[Asked], Awaitable[Answer | Response]]
+    answer: Callable[[Asked], Awaitable[Answer | ASGIApp]]
     described: Operation
+    is_stream: bool = False
 
     @property
     def labels(self) -> RouteLabels:

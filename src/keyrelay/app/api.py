@@ -1,6 +1,7 @@
 """API: the composition root of a process that answers over HTTP."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,15 +28,19 @@ from keyrelay.observability.request_metrics import (
 from keyrelay.ports import TriggerQueue
 from keyrelay.services.authenticating import Authenticating
 from keyrelay.services.backlog_limit import BacklogLimit
+from keyrelay.services.events.following import Events
+from keyrelay.services.events.listeners import Listeners, StreamLimits
 from keyrelay.services.explaining import Explaining
 from keyrelay.services.installation_status import DataFiles, InstallationInspection
 from keyrelay.services.key_status import KeyInspection
+from keyrelay.stores.audit.tail import AuditTail
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
 from keyrelay.stores.last_times import TokenUses, open_noted_times
 
 # How long tokens that are not known are gathered, to look for all of them at once.
 _UNKNOWN_GATHER = timedelta(milliseconds=50)
+_MOST_STREAMS = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +52,21 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What is followed of the database, while the process runs."""
+
+    catalog: LiveCatalog
+    events: Events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiProcess:
     """What an API process has open, and the services over it."""
 
     settings: Settings
     store: Store
     intake: Intake
-    catalog: LiveCatalog
+    live: Live
     uses: TokenUses
     observed: ApiObservability
 
@@ -61,6 +74,14 @@ class ApiProcess:
     def url(self) -> str:
         """Where clients reach it."""
         return self.settings.public_url
+
+    @property
+    def catalog(self) -> LiveCatalog:
+        return self.live.catalog
+
+    @property
+    def events(self) -> Events:
+        return self.live.events
 
     @property
     def queue(self) -> TriggerQueue:
@@ -120,15 +141,18 @@ async def open_api(
         readiness = readiness_of(store, catalog, queue, _lags(settings, queue))
         began = store.audit_log.world.now()
         await catalog.refresh()
+        events = _events(store, catalog)
         async with (
             background(catalog.watch(asyncio.Event())),
+            background(events.keep_telling()),
+            background(events.keep_checking()),
             open_noted_times(store.database, store.audit_log.world) as times,
         ):
             yield ApiProcess(
                 settings=settings,
                 store=store,
                 intake=_intake(settings, store, queue),
-                catalog=catalog,
+                live=Live(catalog=catalog, events=events),
                 uses=TokenUses(times=times),
                 observed=new_api_observability(metrics, readiness, began),
             )
@@ -170,6 +194,27 @@ def _catalog(settings: Settings, store: Store) -> LiveCatalog:
         rules=action_rules(settings),
         replaced=_nothing_waits,
     )
+
+
+def _events(store: Store, catalog: LiveCatalog) -> Events:
+    return Events(
+        tail=AuditTail(database=store.database),
+        catalog=catalog,
+        world=store.audit_log.world,
+        listeners=Listeners(limits=_stream_limits()),
+    )
+
+
+def _stream_limits() -> StreamLimits:
+    """Leave three of four connections, or more, to requests that end.
+
+    Half of the files that the process may open are for connections (api/border).
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_STREAMS
+    if files != resource.RLIM_INFINITY:
+        most = min(most, max(1, files // 8))
+    return StreamLimits(in_all=most)
 
 
 def _nothing_waits(_: Secret) -> None:

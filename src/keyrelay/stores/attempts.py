@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, literal, select, tuple_
+from sqlalchemy import Select, Tuple, func, literal, select, tuple_
 
 from keyrelay.databases.database import Database
 from keyrelay.model.cursor import Cursor
@@ -13,6 +13,7 @@ from keyrelay.stores.schema.attempt_tables import attempt_counts, attempts
 from keyrelay.stores.unreadable import AnyRow, Slice, UnreadableRow, read_all, read_rows
 
 _ATTEMPTS, _COUNTS = attempts.c, attempt_counts.c
+_place = tuple_(_ATTEMPTS.at, _ATTEMPTS.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,22 @@ class AttemptStore:
         after = Cursor(listed[-1].at, listed[-1].id) if more else None
         return AttemptPage(attempts=listed, after=after)
 
+    async def behind(
+        self, profile: str, place: Cursor, most: int
+    ) -> Sequence[ListedAttempt]:
+        """Return the first attempts behind a place, oldest first.
+
+        A row that cannot be read is left out.
+        """
+        wanted = (
+            select(attempts)
+            .where(_ATTEMPTS.profile == profile, _place > _at(place))
+            .order_by(_ATTEMPTS.at, _ATTEMPTS.id)
+        )
+        async with self.database.reading() as connection:
+            found = await read_rows(connection, wanted, Slice(0, most), _attempt)
+        return [row for row in found if not isinstance(row, UnreadableRow)]
+
     async def counts(
         self,
         profile: str,
@@ -138,12 +155,14 @@ def _listed(profile: str, query: AttemptQuery) -> Select[tuple[object, ...]]:
     if query.until is not None:
         statement = statement.where(_ATTEMPTS.at < query.until)
     if query.after is not None:
-        last = tuple_(
-            literal(query.after.at, _ATTEMPTS.at.type),
-            literal(query.after.id, _ATTEMPTS.id.type),
-        )
-        statement = statement.where(tuple_(_ATTEMPTS.at, _ATTEMPTS.id) < last)
+        statement = statement.where(_place < _at(query.after))
     return statement.order_by(_ATTEMPTS.at.desc(), _ATTEMPTS.id.desc())
+
+
+def _at(place: Cursor) -> Tuple:
+    return tuple_(
+        literal(place.at, _ATTEMPTS.at.type), literal(place.id, _ATTEMPTS.id.type)
+    )
 
 
 def _counted(

@@ -90,8 +90,12 @@ class Wire:
     def poll_interval(self) -> timedelta:
         return self.database.poll_interval
 
-    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self.database.reading()
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        if "reading" in self.cut:
+            raise Unavailable("cut while reading")
+        async with self.database.reading() as connection:
+            yield connection
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         self.asked_to_write.set()

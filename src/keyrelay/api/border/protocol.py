@@ -96,7 +96,11 @@ class Border(asyncio.Protocol):
             self._refuse(MALFORMED)
 
     def eof_received(self) -> bool:
-        """Return whether the connection stays: a client may send no more, and read."""
+        """Return whether the connection stays: a client may send no more, and read.
+
+        A client that goes looks alike: one that follows a stream is taken to go, as it
+        would have its place for some time else.
+        """
         if self.refusal is None and self.requests.stage is Stage.ANSWER:
             self.requests.inner.cycle.keep_alive = False
             return self.transport.can_write_eof()  # TLS has no half of a connection
@@ -126,7 +130,7 @@ class Border(asyncio.Protocol):
                 self.limit.set(limits.head.within, self._end_late_head)
             case Stage.BODY:
                 self.limit.set(limits.body.window, self._end_slow_body)
-            case Stage.ANSWER:
+            case Stage.ANSWER | Stage.STREAM:
                 self.limit.stop()
             case Stage.IDLE:
                 self.limit.set(limits.connections.idle, self._close)

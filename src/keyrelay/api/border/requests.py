@@ -30,6 +30,11 @@ from keyrelay.api.border.head import (
 from keyrelay.api.border.limits import BorderLimits
 from keyrelay.api.border.refusal import PIPELINED, BorderRefusal, RefusedAtBorder
 
+# An ASGI extension of our own, with two functions: `begin` says that the answer is a
+# stream, which ends when its client does; `cut_off` closes a connection whose client
+# reads nothing, at once.
+STREAM = "keyrelay.stream"
+
 
 class Stage(Enum):
     """What a connection waits for."""
@@ -37,6 +42,7 @@ class Stage(Enum):
     HEAD = auto()  # of its first request, or of one that has begun
     BODY = auto()
     ANSWER = auto()
+    STREAM = auto()  # of an answer, which has no end of its own
     IDLE = auto()  # between two requests
 
 
@@ -148,6 +154,11 @@ class Requests:
         body.announce(announced(inner.headers))
         inner.on_headers_complete()
         inner.cycle.on_response = partial(self._answered, inner.cycle)
+        stream: dict[object, object] = {
+            "begin": self._stream,
+            "cut_off": inner.transport.abort,
+        }
+        inner.scope["extensions"] = {STREAM: stream}
         self.under_way[inner.cycle] = self.arriving = body
         self._enter(Stage.BODY)
 
@@ -167,9 +178,13 @@ class Requests:
         if (timer := self.inner.timeout_keep_alive_task) is not None:
             timer.cancel()  # the border has its own
             self.inner.timeout_keep_alive_task = None
-        if self.stage is Stage.ANSWER and not self.under_way:
+        if self.stage in (Stage.ANSWER, Stage.STREAM) and not self.under_way:
             self._enter(Stage.IDLE)
         self.watcher.answered()
+
+    def _stream(self) -> None:
+        if self.stage is Stage.ANSWER:
+            self._enter(Stage.STREAM)
 
     def _enter(self, stage: Stage) -> None:
         self.stage = stage

@@ -1,21 +1,14 @@
 """Attempts: what was tried, and how it ended, newest first."""
 
-from collections.abc import Mapping
-
 from keyrelay.api.described import described, going_on
 from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.audit import RESULTS
 from keyrelay.model.cursor import parse_cursor
-from keyrelay.model.instant import wire_instant
 from keyrelay.model.outcome import ReasonClass
-from keyrelay.stores.attempts import (
-    AttemptFilter,
-    AttemptQuery,
-    AttemptStore,
-    ListedAttempt,
-)
+from keyrelay.services.events.documents import attempt_document
+from keyrelay.stores.attempts import AttemptFilter, AttemptQuery, AttemptStore
 
 _FILTERS = {
     "trigger": "Only those of this trigger.",
@@ -47,19 +40,9 @@ async def list_attempts(asked: Asked) -> Answer:
     attempts = AttemptStore(database=asked.process.store.database)
     page = await attempts.list(asked.caller.profile, query)
     goes_on = None if page.after is None else str(page.after)
-    return Answer(result={"attempts": [*map(_row, page.attempts)], "next": goes_on})
-
-
-def _row(attempt: ListedAttempt) -> Mapping[str, object]:
-    return {
-        "id": attempt.id,
-        "at": wire_instant(attempt.at),
-        "trigger": attempt.trigger,
-        "action": attempt.action,
-        "secret": attempt.secret,
-        "outcome": attempt.ending.outcome,
-        "reason_class": attempt.ending.reason_class,
-    }
+    return Answer(
+        result={"attempts": [*map(attempt_document, page.attempts)], "next": goes_on}
+    )
 
 
 ROUTES = (

@@ -1,0 +1,94 @@
+"""Events: what has just happened in a profile, as a stream."""
+
+from collections.abc import Collection
+
+from keyrelay.api.described import TEXT, failures, in_query, named
+from keyrelay.api.event_stream import CONTENT_TYPE, EventStream
+from keyrelay.api.openapi import TOKEN, TOKEN_IN_QUERY
+from keyrelay.api.parameters import Parameters, parse_parameters
+from keyrelay.api.rights import Right
+from keyrelay.api.route import Asked, Operation, Route
+from keyrelay.model.cursor import Cursor, parse_cursor
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.services.events.documents import EventChannel
+
+_LAST_EVENT = "last-event-id"
+_ALL = ", ".join(EventChannel)
+# TagoIO's, of analyses, which are not there yet; one has an id behind its name.
+_OF_ANALYSES = ("analysis_trigger", "analysis_console")
+
+
+async def follow(asked: Asked) -> EventStream:
+    given = parse_parameters(asked.query, ("channel", "channels", TOKEN))
+    channels, place = _channels(given), _place(asked)
+    events, token = asked.process.events, asked.caller.token
+    listener, missed = await events.listen(token, channels), None
+    if place is not None and EventChannel.ATTEMPTS in channels:
+        missed = events.missed(token.profile, place)
+    return EventStream(listener=listener, leave=events.leave, missed=missed)
+
+
+def _channels(given: Parameters) -> Collection[EventChannel]:
+    """Read `channel`, as Python's client names it, or `channels`, as JavaScript's."""
+    one, several = given.text("channel"), given.text("channels")
+    if one is not None and several is not None:
+        raise InvalidDefinition("give one of channel and channels: either may name all")
+    names = (one or several or "").split(",")
+    if any(name.partition(".")[0] in _OF_ANALYSES for name in names):
+        raise InvalidDefinition(
+            f"{' and '.join(_OF_ANALYSES)} are channels of analyses, which this version"
+            f" has not; there are {_ALL}"
+        )
+    if not {*EventChannel}.issuperset(names):
+        raise InvalidDefinition(f"channels must name one or more of {_ALL}")
+    return frozenset(map(EventChannel, names))
+
+
+def _place(asked: Asked) -> Cursor | None:
+    """Return where a client that comes back was; it repeats the last id it was told."""
+    last = asked.headers.get(_LAST_EVENT)
+    if not last:
+        return None
+    try:
+        return parse_cursor(last)
+    except InvalidDefinition:
+        raise InvalidDefinition(
+            "Last-Event-ID is none of this stream's: leave it out"
+        ) from None
+
+
+# By hand: what it answers is no envelope, and the token may stand in the query.
+_DESCRIBED: Operation = {
+    "summary": "Follow what happens, as server-sent events",
+    "security": [{TOKEN: []}, {TOKEN_IN_QUERY: []}],
+    "parameters": [
+        in_query("channels", TEXT, f"One or more of {_ALL}, separated by commas."),
+        in_query("channel", TEXT, "The same: one of both is given."),
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The last id that came: attempts since then come first.",
+            "schema": TEXT,
+        },
+    ],
+    "responses": {
+        "200": {
+            "description": "Events until the client goes, the token is revoked or the"
+            " server stops. The data of each is the JSON of an object: `channel` says"
+            " which, `payload` what has happened.",
+            "content": {CONTENT_TYPE: {"schema": TEXT}},
+        },
+        **failures("Not done; the message says why.", named("Failure")),
+    },
+}
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/events",
+        right=Right.READ,
+        answer=follow,
+        described=_DESCRIBED,
+        is_stream=True,
+    ),
+)

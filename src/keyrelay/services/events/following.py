@@ -1,0 +1,152 @@
+"""Following: reads what is new, once for all that listen in this process."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from keyrelay.concurrency.outage import Outage
+from keyrelay.model.cursor import Cursor
+from keyrelay.model.revision import Revision
+from keyrelay.model.token import Token
+from keyrelay.model.world import World
+from keyrelay.ports import Unavailable
+from keyrelay.services.events.documents import (
+    Event,
+    EventChannel,
+    attempt_event,
+    events_of,
+)
+from keyrelay.services.events.listeners import Listener, Listeners
+from keyrelay.stores.attempts import AttemptStore
+from keyrelay.stores.audit.tail import AuditTail, Span
+from keyrelay.stores.definitions.live_catalog import LiveCatalog
+
+LOOK_EACH = timedelta(seconds=1)
+# With so many chains that a look takes long, it is made less often.
+_LOOKING_AT_MOST = 1 / 20  # of the time
+_TOKENS_CHECKED_EACH = timedelta(milliseconds=200)
+_MISSED_TOGETHER = 200  # attempts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Followed:
+    """How far each chain was followed; None, nothing is listened to."""
+
+    heads: dict[str, int] | None = None
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+    tokens_of: Revision | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """Events of all processes; nothing is read while none is listened to."""
+
+    tail: AuditTail
+    catalog: LiveCatalog
+    world: World
+    listeners: Listeners
+    _state: _Followed = field(default_factory=_Followed, init=False)
+
+    async def listen(
+        self, token: Token, channels: Collection[EventChannel]
+    ) -> Listener:
+        """Return a listener, which is told all that is recorded from now on.
+
+        It ends when its token no longer counts. Raises TooManyStreams and Unavailable.
+        """
+        self.listeners.require_room(token)
+        if self._state.heads is None:
+            async with self._state.lock:
+                if self._state.heads is None:
+                    self._state.heads = dict(await self.tail.heads())
+        return self.listeners.add(token, channels)
+
+    def leave(self, listener: Listener) -> None:
+        self.listeners.remove(listener)
+        if not self.listeners.wanted.is_set():
+            self._state.heads = None  # the next one is told nothing of before
+
+    async def missed(
+        self, profile: str, place: Cursor
+    ) -> AsyncIterator[Sequence[Event]]:
+        """Yield the profile's attempts behind a place, oldest first.
+
+        Raises Unavailable.
+        """
+        attempts = AttemptStore(database=self.tail.database)
+        full = True
+        while full:
+            found = await attempts.behind(profile, place, _MISSED_TOGETHER)
+            if found:
+                place = Cursor(found[-1].at, found[-1].id)
+                yield [*map(attempt_event, found)]
+            full = len(found) == _MISSED_TOGETHER
+
+    async def keep_telling(self) -> None:
+        """Tell the listeners what is new, about once a second."""
+        outage = Outage(
+            log=log, begun="events are not followed", over="events are followed again"
+        )
+        loop, wait = asyncio.get_running_loop(), LOOK_EACH
+        while True:
+            await self.listeners.wanted.wait()
+            await self.world.sleep(wait)
+            began = loop.time()
+            async with self._state.lock:
+                try:
+                    await self._look()
+                    outage.ended()
+                except Unavailable as fault:
+                    outage.failed(str(fault))
+            took = timedelta(seconds=loop.time() - began)
+            wait = max(LOOK_EACH, took / _LOOKING_AT_MOST)
+
+    async def keep_checking(self) -> None:
+        """End the listeners whose tokens were revoked, edited, or have expired."""
+        while True:
+            await self.listeners.wanted.wait()
+            counting, now = self._counting(), self.world.now()
+            for listener in self.listeners:
+                token = listener.token
+                if counting.get(token.id) != token or token.is_expired(now):
+                    listener.end()
+            await self.world.sleep(_TOKENS_CHECKED_EACH)
+
+    async def _look(self) -> None:
+        known = self._state.heads
+        if known is None:
+            return
+        heads = await self.tail.heads()
+        for chain, last in heads.items():
+            while known.get(chain, 0) < last:
+                span = Span(chain=chain, after=known.get(chain, 0), last=last)
+                known[chain] = await self._tell(span)
+        if self._state.heads is known:
+            # Of a database that was restored, a chain may have less than before.
+            self._state.heads = dict(heads)
+
+    async def _tell(self, span: Span) -> int:
+        found, reached = await self.tail.page(span, self.listeners.profiles)
+        for record in found:
+            if record.document is not None:
+                for event in events_of(record.document):
+                    self.listeners.tell(record.profile, event)
+        return reached
+
+    def _counting(self) -> Mapping[str, Token]:
+        """Return the tokens that count, by id; none, if it is not known which do."""
+        state = self._state
+        try:
+            catalog = self.catalog.current()
+        except Unavailable:
+            return {}
+        if catalog.revision != state.tokens_of:
+            known = (each.token for each in catalog.tokens.values())
+            state.tokens = {token.id: token for token in known}
+            state.tokens_of = catalog.revision
+        return state.tokens

@@ -1,0 +1,122 @@
+"""Listeners: those that are told of events, how many there may be, what each holds."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from keyrelay.model.token import Token
+from keyrelay.services.events.documents import Event, EventChannel
+
+MOST_WAITING = 256 * 1024  # bytes of events that one listener has not taken
+
+
+class TooManyStreams(Exception):
+    """The message says which are too many, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLimits:
+    """How many streams a process has: all together, and of one token."""
+
+    in_all: int
+    of_a_token: int = 10
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Listener:
+    """Is told the events of some channels in the profile of a token, until it ends."""
+
+    token: Token
+    channels: Collection[EventChannel]
+    ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _events: list[Event] = field(default_factory=list, init=False)
+    _size: int = field(default=0, init=False)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def tell(self, event: Event) -> None:
+        """Keep the event for it; one that takes too few ends, and holds nothing."""
+        if self.ended.is_set() or event.channel not in self.channels:
+            return
+        self._size += len(event.data)
+        if self._size > MOST_WAITING:
+            self.end()
+            return
+        self._events.append(event)
+        self._woken.set()
+
+    def end(self) -> None:
+        """Tell it nothing more, not even what it has not taken yet."""
+        self._events.clear()
+        self.ended.set()
+        self._woken.set()
+
+    async def take(self, within: timedelta) -> Sequence[Event] | None:
+        """Return the next events, none if there are none in time; None, it ended."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self._woken.wait()
+        except TimeoutError:
+            return ()
+        if self.ended.is_set():
+            return None
+        self._woken.clear()
+        taken, self._events, self._size = self._events, [], 0
+        return taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Those of one process; `wanted` is set while there are any."""
+
+    limits: StreamLimits
+    wanted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _all: dict[str, list[Listener]] = field(default_factory=dict, init=False)
+    _of_tokens: Counter[str] = field(default_factory=Counter, init=False)
+
+    def __iter__(self) -> Iterator[Listener]:
+        return iter([each for of_one in self._all.values() for each in of_one])
+
+    @property
+    def profiles(self) -> Sequence[str]:
+        """The profiles that any of them listens to, sorted."""
+        return sorted(self._all)
+
+    def require_room(self, token: Token) -> None:
+        """Raise TooManyStreams, if there is none for another one of the token."""
+        most = self.limits.of_a_token
+        if self._of_tokens[token.id] >= most:
+            raise TooManyStreams(
+                f"this token has {most} event streams already: close one, or name"
+                " several channels in one stream"
+            )
+        if self._of_tokens.total() >= self.limits.in_all:
+            raise TooManyStreams(
+                "this process has as many event streams as it may: try again later"
+            )
+
+    def add(self, token: Token, channels: Collection[EventChannel]) -> Listener:
+        """Return a new one, to be removed at its end. Raises TooManyStreams."""
+        self.require_room(token)
+        listener = Listener(token=token, channels=channels)
+        self._all.setdefault(token.profile, []).append(listener)
+        self._of_tokens[token.id] += 1
+        self.wanted.set()
+        return listener
+
+    def remove(self, listener: Listener) -> None:
+        token = listener.token
+        self._all[token.profile].remove(listener)
+        if not self._all[token.profile]:
+            del self._all[token.profile]
+        self._of_tokens[token.id] -= 1
+        if not self._of_tokens[token.id]:
+            del self._of_tokens[token.id]
+        if not self._all:
+            self.wanted.clear()
+
+    def tell(self, profile: str, event: Event) -> None:
+        """Tell those of the profile, and no others."""
+        for listener in self._all.get(profile, ()):
+            listener.tell(event)
