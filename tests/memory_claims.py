@@ -51,6 +51,7 @@ class Book:
 
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
     dead: "list[MemoryClaims]" = field(default_factory=list)
+    publishers: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -95,6 +96,10 @@ class MemoryClaims:
             settled_at=entry.settled_at,
         )
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        self._be_there()
+        return self.book.publishers.get((profile, id_))
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         self._be_there()
         ids = [id_ for of, id_ in self.book.entries if of == profile]
@@ -113,6 +118,8 @@ class MemoryClaims:
     async def accept(self, triggers: Sequence[Trigger]) -> None:
         self._be_there()
         for each in triggers:
+            place = each.profile, each.id
+            self.book.publishers.setdefault(place, each.lifetime.publisher)
             entry = Entry(
                 arrival=Arrival(profile=each.profile, id=each.id),
                 status=ClaimStatus.ACCEPTED,

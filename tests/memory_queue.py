@@ -138,6 +138,8 @@ class MemoryQueue:
         trigger = letter.redriven(self.world.now()).under(await self.revision())
         known = self.storage.rows.get((trigger.profile, trigger.id))
         if known is not None and isinstance(known.settlement, Bury):
+            if (publisher := known.trigger.lifetime.publisher) is not None:
+                trigger = trigger.published_by(publisher)
             del self.storage.rows[trigger.profile, trigger.id]
         now, done = self.world.now(), letter.settlement.done
         return self._put(Row(trigger=trigger, due=now, accepted_at=now, done=done))
@@ -176,6 +178,10 @@ class MemoryQueue:
             wait=TriggerWait(due=row.due if row.settlement is None else None),
             settled_at=row.settled_at,
         )
+
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        row = self.storage.rows.get((profile, id_))
+        return None if row is None else row.trigger.lifetime.publisher
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         ids = sorted(id_ for of, id_ in self.storage.rows if of == profile)

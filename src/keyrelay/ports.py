@@ -132,6 +132,12 @@ class Backlog(Protocol):
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return where a trigger stands; None if it is not known."""
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        """Return the id of the token that the API accepted the trigger from.
+
+        None if it came in another way, or is no longer known.
+        """
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """Return the ids of known triggers that begin so, sorted."""
 

@@ -122,6 +122,9 @@ class FencedQueue:
     async def accept_all(self, triggers: Sequence[Trigger]) -> Sequence[bool]:
         return await self.queue.accept_all(triggers)
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        return await self.queue.publisher(profile, id_)
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         return await self.queue.beginning(profile, sought)
 

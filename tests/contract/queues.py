@@ -50,6 +50,9 @@ class OpenQueue(Inbox, Queue, Waker, Protocol):
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """As ports.Backlog."""
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        """As ports.Backlog."""
+
 
 class UntilIdle(asyncio.Event):
     """Sets itself as soon as a queue has nothing to lend and begins to wait."""

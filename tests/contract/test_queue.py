@@ -318,6 +318,24 @@ async def test_a_buried_trigger_can_be_redriven(place: Place, queue: OpenQueue) 
     assert before + DAY <= again.trigger.lifetime.deadline <= after + DAY
 
 
+async def test_whose_token_published_a_trigger_is_known_until_it_is_forgotten(
+    place: Place, queue: OpenQueue
+) -> None:
+    one, other = "a" * 24, "b" * 24
+    await queue.accept(trigger().published_by(one))
+    await queue.accept(trigger().published_by(other))  # it is known already
+
+    assert await queue.publisher(PROFILE, "t1") == one
+    assert await queue.publisher(PROFILE, "t2") is None
+    assert await queue.publisher(OTHER_PROFILE, "t1") is None
+    await settle_next(queue, BURY)
+    assert await queue.publisher(PROFILE, "t1") == one
+    await queue.redrive(letter(trigger()))
+    await place.pass_time(place.retry_wait)
+    assert (await lease(queue)).trigger.id == "t1"
+    assert await queue.publisher(PROFILE, "t1") == one
+
+
 async def test_a_forgotten_trigger_can_be_redriven(
     place: Place, queue: OpenQueue
 ) -> None:

@@ -161,6 +161,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0011",
         "0012",
         "0013",
+        "0014",
     ]
 
     done = older.run("migrate", "--yes")

@@ -125,7 +125,7 @@ _LIST = object_of(
     {
         "triggers": list_of(object_of({**_STATUS, "key": _NULLABLE})),
         "next": _NULLABLE,
-        "unread": {"type": ["integer", "null"]},
+        "unread": {"type": ["boolean", "null"]},
     },
     "triggers",
     "next",

@@ -64,6 +64,9 @@ class ClaimStates(Protocol):
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         """Return the same for people, with times; None if nothing is known."""
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        """Return what `Backlog.publisher` does."""
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """Return the ids of claimed triggers that begin so, sorted."""
 

@@ -42,13 +42,16 @@ class Lifetime:
 
     `dated_at` is the date of its message (RFC 5322, 3.6.1), None until it is decided.
     `revision` is that of the definitions when the trigger was accepted; None, it is not
-    known. A source keeps both, or what decides them; no part of what is encoded is.
+    known. `publisher` is the id of the token that the API accepted it from; None, it
+    came in another way. A source keeps these three, or what decides them; no part of
+    what is encoded is.
     """
 
     raised_at: datetime
     deadline: datetime
     dated_at: datetime | None = field(default=None, compare=False)
     revision: Revision | None = field(default=None, compare=False)
+    publisher: str | None = field(default=None, compare=False)
 
     @property
     def date(self) -> datetime:
@@ -151,6 +154,10 @@ class Trigger:
     def under(self, revision: Revision | None) -> Self:
         """Return the trigger as accepted under that revision of the definitions."""
         return replace(self, lifetime=replace(self.lifetime, revision=revision))
+
+    def published_by(self, token: str) -> Self:
+        """Return the trigger as accepted from the token with that id."""
+        return replace(self, lifetime=replace(self.lifetime, publisher=token))
 
     def encode(self) -> bytes:
         """Return JSON that `decode` reads back to an equal trigger."""

@@ -483,6 +483,23 @@ async def test_a_later_record_of_an_accepted_trigger_is_judged_as_such(
     assert await claims.claim([FIRST]) != [GO]
 
 
+async def test_a_publisher_is_noted_once_though_a_worker_was_faster_to_read(
+    claims: Claims, others: Claims
+) -> None:
+    one, other = "a" * 24, "b" * 24
+    await claims.claim([FIRST])
+    await settle(claims, FIRST)
+
+    await others.accept([trigger().published_by(one), trigger("t2")])
+    await others.accept([trigger().published_by(other), trigger("t2")])
+    await others.accept([trigger()])
+
+    publishers = [await claims.publisher(PROFILE, id_) for id_ in ("t1", "t2", "t3")]
+    assert publishers == [one, None, None]
+    assert await claims.publisher(OTHER_PROFILE, "t1") is None
+    assert (await known(claims)).status is ClaimStatus.DONE
+
+
 async def test_what_a_worker_was_faster_to_read_stays_as_it_is(claims: Claims) -> None:
     await claims.claim([FIRST, replace(FIRST, id="t2")])
     await settle(claims, FIRST)

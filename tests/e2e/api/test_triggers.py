@@ -177,6 +177,33 @@ def test_a_producer_publishes_to_its_actions_and_follows_those_alone(
     assert producer.get("/triggers").status == 401
 
 
+def test_producers_follow_what_they_published_themselves_and_nothing_else(
+    api: Api,
+) -> None:
+    action = action_of(api)
+    door, gate = (
+        api.with_token(
+            api.ask("POST", "/tokens", {"name": name, "kind": "producer"}).field(
+                "token"
+            )
+        )
+        for name in ("door", "gate")
+    )
+    for publisher, id_ in ((api, "t0"), (door, "t1"), (gate, "t2")):
+        publisher.ask("POST", "/triggers", one(id_, action=action))
+    again = door.ask("POST", "/triggers", [one("t2", action=action)])
+
+    assert states(again) == ["duplicate"]
+    assert door.get("/triggers/t1").field("state") == "waiting"
+    assert gate.get("/triggers/t2").field("state") == "waiting"
+    unknown = door.get("/triggers/t9")
+    assert unknown.status == 404
+    for id_ in ("t0", "t2"):
+        foreign = door.get(f"/triggers/{id_}")
+        assert (foreign.status, foreign.document) == (404, unknown.document)
+    assert api.get("/triggers/t1").field("state") == "waiting"
+
+
 def page(api: Api, query: str) -> Mapping[str, object]:
     result = api.get(f"/triggers?{query}").result
     assert isinstance(result, dict)
@@ -202,7 +229,7 @@ def test_triggers_are_listed_page_by_page_and_by_filter(api: Api) -> None:
         ["t2", "t3"],
         ["t4"],
     ]
-    assert (last["next"], last["unread"]) == (None, 0)
+    assert (last["next"], last["unread"]) == (None, False)
     assert listed(page(api, "state=held")) == ["t3"]
     assert listed(page(api, f"action={'d' * 24}")) == []
     assert listed(page(api, "until=2020-01-01T00:00:00Z")) == []

@@ -80,7 +80,9 @@ def _publishing(asked: Asked, format_: TriggerFormat) -> Publishing:
 
     return Publishing(
         inbox=process.queue,
-        read=lambda number, raw: format_.read(raw, origin_of(number)),
+        read=lambda number, raw: format_.read(raw, origin_of(number)).published_by(
+            caller.token.id
+        ),
         now=world.now,
         actions=caller.token.rights.actions,
         room=lambda many: process.intake.backlog_limit.take(caller.profile, many),
@@ -121,7 +123,7 @@ async def list_(asked: Asked) -> Answer:
             goes_on = listed[-1].place
             break
         listed.append(entry)
-    triggers, unread = [*map(entry_document, listed)], await _unread(asked)
+    triggers, unread = [*map(entry_document, listed)], await _is_any_unread(asked)
     return Answer(result={"triggers": triggers, "next": goes_on, "unread": unread})
 
 
@@ -140,29 +142,39 @@ async def _query(asked: Asked, given: Parameters) -> QueueQuery:
     )
 
 
-async def _unread(asked: Asked) -> int | None:
-    """Return how many records of a log are not settled; None, it does not say now."""
+async def _is_any_unread(asked: Asked) -> bool | None:
+    """Tell whether a log has records that are not settled; None, it does not say now.
+
+    How many there are tells a profile how much the others publish.
+    """
     try:
-        return await asked.process.queue.unread()
+        return await asked.process.queue.unread() > 0
     except Unavailable:
         return None
 
 
 async def show(asked: Asked) -> Answer:
-    status = await _status(asked)
     is_producer = asked.caller.token.rights.kind is TokenKind.PRODUCER
-    return Answer(result=status_document(status, in_full=not is_producer))
+    if is_producer:
+        await _require_own(asked)
+    return Answer(result=status_document(await _status(asked), in_full=not is_producer))
+
+
+async def _require_own(asked: Asked) -> None:
+    """Raise NotFound for a trigger that did not come from the caller's token."""
+    id_, caller = asked.ids["id"], asked.caller
+    if await asked.process.queue.publisher(caller.profile, id_) != caller.token.id:
+        raise NotFound(_NOUN, id_)
 
 
 async def _status(asked: Asked) -> TriggerStatus:
-    """Return what the caller may know of a trigger. Raises NotFound."""
+    """Return what is known of a trigger. Raises NotFound."""
     store, id_ = asked.process.store, asked.ids["id"]
     tracking = Tracking(
         queue=asked.process.queue, trail=store.trail, letters=store.dead_letters
     )
     status = await tracking.find(asked.caller.profile, id_)
-    allowed = asked.caller.token.rights.actions
-    if status is None or (allowed is not None and status.action not in allowed):
+    if status is None:
         raise NotFound(_NOUN, id_)
     return status
 

@@ -100,6 +100,9 @@ class KafkaQueue:
         """Return what is known of a trigger; None, no worker has claimed it yet."""
         return await self._store.states.status(profile, id_)
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        return await self._store.states.publisher(profile, id_)
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         """Return the ids of triggers that a worker has claimed and that begin so."""
         return await self._store.states.beginning(profile, sought)

@@ -107,6 +107,13 @@ class Outlook:
 NOTHING_DUE = Outlook(due=0, next=None)
 
 
+async def publisher(database: Database, profile: str, id_: str) -> str | None:
+    wanted = select(_t.publisher).where(_t.profile == profile, _t.id == id_)
+    async with database.reading() as connection:
+        found = await connection.scalar(wanted)
+    return None if found is None else text_of(found)
+
+
 async def status(database: Database, profile: str, id_: str) -> QueueStatus | None:
     async with database.reading() as connection:
         found = await connection.execute(_STATUS, {"profile": profile, "id": id_})

@@ -124,6 +124,10 @@ class SqliteQueue:
         """Return a trigger's status; None, it is not known. Raises Unavailable."""
         return await inspection.status(self._operations.writes.database, profile, id_)
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        database = self._operations.writes.database
+        return await inspection.publisher(database, profile, id_)
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         database = self._operations.writes.database
         return await inspection.beginning(database, profile, sought)

@@ -91,6 +91,7 @@ def accepted(
         "done": _encode_parts(done),
         "accepted_at": accepted_at,
         "revision": None if revision is None else str(revision),
+        "publisher": trigger.lifetime.publisher,
     }
 
 
@@ -209,8 +210,7 @@ def _settled_as(row: Row[*tuple[object, ...]]) -> Settled | None:
 
 def unreadable(row: Row[*tuple[object, ...]]) -> UnreadableLoan:
     """Return the loan in a row of `LEND` that holds no trigger."""
-    body = row.body
-    raw = body if isinstance(body, bytes) else text_of(body).encode()
+    raw = row.body if isinstance(row.body, bytes) else text_of(row.body).encode()
     return UnreadableLoan(
         token=row.token,
         key=None if row.key is None else text_of(row.key),

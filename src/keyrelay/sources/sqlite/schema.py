@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from keyrelay.databases.sqlite import SqliteDatabase
 
-VERSION = 3
+VERSION = 4
 
 _metadata = MetaData()
 
@@ -48,6 +48,7 @@ triggers = Table(
     Column("reason", Text),  # of the wait
     Column("held", Text),  # rows.Held
     Column("revision", Text),  # of the definitions, at acceptance
+    Column("publisher", Text),  # the id of the token that the API accepted it from
     UniqueConstraint("profile", "id"),
 )
 
@@ -101,7 +102,13 @@ _TO_VERSION_3 = (
     "CREATE INDEX triggers_of_profile ON triggers (profile, sequence)"
     " WHERE settled_at IS NULL",
 )
-_STEPS = {1: _TO_VERSION_2 + _TO_VERSION_3, 2: _TO_VERSION_3}
+# What version 4 has beside version 3.
+_TO_VERSION_4 = ("ALTER TABLE triggers ADD COLUMN publisher TEXT",)
+_STEPS = {
+    1: _TO_VERSION_2 + _TO_VERSION_3 + _TO_VERSION_4,
+    2: _TO_VERSION_3 + _TO_VERSION_4,
+    3: _TO_VERSION_4,
+}
 
 
 class UnknownSchema(Exception):

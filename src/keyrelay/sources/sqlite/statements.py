@@ -21,7 +21,7 @@ _t = triggers.c
 
 _ACCEPTED = (
     *("profile", "id", "key", "action", "body", "due", "attempts", "cut", "done"),
-    *("accepted_at", "revision"),
+    *("accepted_at", "revision", "publisher"),
 )
 # The driver's own statement: SQLAlchemy would put one together for each batch, of all
 # its rows, which took several times as long as the insert.
@@ -206,10 +206,13 @@ FORGET = delete(triggers).where(
 
 # Its letter is there: a settlement that cannot be read was a burial.
 _settlement = func.coalesce(_t.settlement, "")
-UNBURY = delete(triggers).where(
-    _t.profile == bindparam("of_profile"),
-    _t.id == bindparam("of_id"),
-    _t.settled_at.is_not(None),
-    _settlement != Settled.DONE.value,  # and no NOT IN, which no list of rows takes
-    _settlement != Settled.CANCELLED.value,
+UNBURY = (
+    delete(triggers)
+    .where(
+        _t.profile == bindparam("of_profile"),
+        _t.id == bindparam("of_id"),
+        _t.settled_at.is_not(None),
+        _settlement.not_in([Settled.DONE.value, Settled.CANCELLED.value]),
+    )
+    .returning(_t.publisher)
 )

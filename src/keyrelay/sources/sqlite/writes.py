@@ -85,11 +85,11 @@ class Writes:
             )
             for each, letter in zip(triggers, letters, strict=True)
         ]
-        buried = [
-            {"of_profile": trigger.profile, "of_id": trigger.id} for trigger in triggers
-        ]
         async with self.database.writing() as connection:
-            await connection.execute(statements.UNBURY, buried)
+            for row in rows:
+                buried = {"of_profile": row["profile"], "of_id": row["id"]}
+                publisher = await connection.scalar(statements.UNBURY, buried)
+                row["publisher"] = publisher  # as before
             new = await insert(connection, rows)
             await advance(connection, self._ordered_keys(triggers), now)
         return new

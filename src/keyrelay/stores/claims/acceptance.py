@@ -2,7 +2,8 @@
 
 They are written once the broker has acknowledged the records, so each has a record. A
 crash between the two is mended by the worker that reads the record: it claims the
-trigger as one that a producer published. A record that the broker loses later leaves
+trigger as one that a producer published. A worker may also be faster than the note: the
+publisher is noted all the same. A record that the broker loses later leaves
 its claim: it is listed as waiting until a person cancels it.
 """
 
@@ -31,11 +32,13 @@ WHERE NOT (
 
 _ACCEPT = """
 INSERT INTO claims
-  (profile, id, generation, sequence, attempts, cut, done, status, action, claimed_at)
-SELECT profile, id, 0, 0, 0, false, '[]', 'accepted', action, :now
+  (profile, id, generation, sequence, attempts, cut, done, status, action, publisher,
+   claimed_at)
+SELECT profile, id, 0, 0, 0, false, '[]', 'accepted', action, publisher, :now
 FROM ({rows}) AS rows
 WHERE true
-ON CONFLICT (profile, id) DO NOTHING
+ON CONFLICT (profile, id) DO UPDATE SET publisher = excluded.publisher
+WHERE claims.publisher IS NULL AND excluded.publisher IS NOT NULL
 """
 
 
@@ -53,8 +56,15 @@ async def known_among(
 async def accept(
     database: Database, triggers: Sequence[Trigger], now: datetime
 ) -> None:
-    """Write claims of those that have none, durably on return. Raises Unavailable."""
-    rows = encode((each.profile, each.id, each.action) for each in triggers)
-    statement = writing(_ACCEPT, rows_in(database, ID | {"action": "VARCHAR"}))
+    """Write claims of those that have none, and the publishers, durably on return.
+
+    Raises Unavailable.
+    """
+    rows = encode(
+        (each.profile, each.id, each.action, each.lifetime.publisher)
+        for each in triggers
+    )
+    columns = ID | {"action": "VARCHAR", "publisher": "VARCHAR"}
+    statement = writing(_ACCEPT, rows_in(database, columns))
     async with database.autocommit() as connection:
         await connection.execute(statement, {"now": now, "rows": rows})

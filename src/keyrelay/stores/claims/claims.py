@@ -106,6 +106,9 @@ class ClaimStore:
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return await self.records.status(profile, id_)
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        return await self.records.publisher(profile, id_)
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         return await self.records.beginning(profile, sought)
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keyrelay.databases.database import Database
+from sqlalchemy import select
+
+from keyrelay.databases.database import Database, text_of
 from keyrelay.model.backlog import QueueStatus
 from keyrelay.model.claim import Arrival, ClaimState, Owner
 from keyrelay.model.ids import Beginnings
@@ -38,6 +40,15 @@ class ClaimRecords:
         """Return a trigger's status; None, it was never claimed. Raises Unavailable."""
         found = await self.read(Arrival(profile=profile, id=id_))
         return None if found is None else status_of(found)
+
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        """Return the id of the token that it came from. Raises Unavailable."""
+        wanted = select(claims_table.c.publisher).where(
+            claims_table.c.profile == profile, claims_table.c.id == id_
+        )
+        async with self.database.reading() as connection:
+            found = await connection.scalar(wanted)
+        return None if found is None else text_of(found)
 
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         return await ids_beginning(self.database, claims_table.c.id, profile, sought)

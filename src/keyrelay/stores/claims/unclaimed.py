@@ -35,6 +35,9 @@ class Unclaimed:
     async def status(self, profile: str, id_: str) -> QueueStatus | None:
         return None
 
+    async def publisher(self, profile: str, id_: str) -> str | None:
+        return None
+
     async def beginning(self, profile: str, sought: Beginnings) -> Sequence[str]:
         return ()
 

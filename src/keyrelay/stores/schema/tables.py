@@ -137,6 +137,7 @@ claims = Table(
     Column("reason", Text),
     Column("waits_for", _ID),  # a secret
     Column("action", _ID),  # where one of our own faces accepted the trigger
+    Column("publisher", _ID),  # the token that the API accepted it from
     # WHERE settled_at IS NOT NULL, as the migration has it. Not said here: SQLAlchemy
     # would load PostgreSQL's dialect to check the argument, in every command.
     Index(None, "settled_at"),
