@@ -16,7 +16,18 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from tests.bench import bulk, claims, edits, parts, plain, relay, scale, startup
+from tests.bench import (
+    bulk,
+    claims,
+    edits,
+    parts,
+    plain,
+    records,
+    relay,
+    scale,
+    startup,
+)
+from tests.bench.api import sheets as api
 from tests.bench.certificate import certify
 from tests.bench.kafka import sheets as kafka
 from tests.bench.measure import Measure
@@ -124,6 +135,8 @@ _MEASURED: Mapping[str, Callable[[argparse.Namespace], Iterable[Sheet]]] = {
     "edits": edits.sheets,
     "bulk": bulk.sheets,
     "claims": claims.sheets,
+    "records": records.sheets,
+    "api": api.sheets,
     "kafka": kafka.sheets,
 }
 

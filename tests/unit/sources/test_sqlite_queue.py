@@ -1,6 +1,7 @@
 """The embedded queue: its file, its refusals, and what it says in the log."""
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,10 +17,12 @@ from keyrelay.model.backlog import QueueQuery, TriggerState
 from keyrelay.model.dead_letter import UnreadableLetter
 from keyrelay.model.settlement import LONGEST_WAIT, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
+from keyrelay.sources.sqlite import statements
 from keyrelay.sources.sqlite.lease import HeldLeases
 from keyrelay.sources.sqlite.operations import Operations
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
+from keyrelay.sources.sqlite.rows import accepted
 from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
 from keyrelay.sources.sqlite.writes import Writes
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, UntilIdle, a_world, trigger
@@ -226,6 +229,23 @@ async def test_many_old_triggers_are_forgotten_in_steps(
     await clock.pass_time(timedelta(days=8))
 
     assert beside.execute("SELECT id FROM triggers").fetchall() == [("t7",)]
+
+
+def test_all_that_is_written_of_a_new_trigger_is_inserted() -> None:
+    row = accepted(trigger(), NOON, None, blocked=False)
+
+    assert set(re.findall(r":(\w+)", statements.ACCEPT)) == row.keys()
+
+
+async def test_a_list_that_is_longer_than_its_first_pages_is_whole(
+    path: Path, clock: Clock
+) -> None:
+    async with open_queue(path, clock.world()) as queue:
+        await accept_many(queue, 800)
+
+        listed = [each.id async for each in queue.entries(PROFILE, QueueQuery())]
+
+    assert listed == [f"t{number}" for number in range(800)]
 
 
 async def accept_many(queue: SqliteQueue, count: int) -> None:

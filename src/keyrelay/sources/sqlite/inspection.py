@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 from keyrelay.databases.database import Database, begins, text_of
+from keyrelay.databases.page_sizes import page_sizes
 from keyrelay.model.backlog import (
     Depth,
     QueueEntry,
@@ -40,7 +41,7 @@ from keyrelay.sources.sqlite.statements import STRANDED
 _t = triggers.c
 
 
-_PAGE = 500  # rows of a list in one transaction
+_PAGE = 500  # rows of a list in one transaction, at most
 _DIGITS = 19  # those of the largest sequence that SQLite can keep
 
 _STATUS = select(triggers).where(
@@ -127,15 +128,16 @@ async def entries(
     database: Database, profile: str, query: QueueQuery, after: str
 ) -> AsyncIterator[QueueEntry]:
     """Yield the unsettled triggers of a profile in the order of their acceptance."""
-    wanted, last, full = _matching(query), _sequence_at(after), True
-    while full:
-        named = {"profile": profile, "after": last, "most": _PAGE}
+    wanted, last = _matching(query), _sequence_at(after)
+    for most in page_sizes(_PAGE):
+        named = {"profile": profile, "after": last, "most": most}
         async with database.reading() as connection:
             page = (await connection.execute(wanted, named)).all()
         for row in page:
             last = row.sequence
             yield entry_of(row)
-        full = len(page) == _PAGE
+        if len(page) < most:
+            return
 
 
 async def count_unsettled(database: Database, profile: str, most: int) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
+from keyrelay.databases.page_sizes import page_sizes
 from keyrelay.model.audit_document import Document
 from keyrelay.model.backlog import (
     DUE_IN_TIME,
@@ -25,7 +26,7 @@ from keyrelay.stores.claims.stored import StoredClaim, read_claims
 from keyrelay.stores.schema.tables import audit_records
 from keyrelay.stores.unreadable import AnyRow, UnreadableRow, read_all
 
-_PAGE = 500  # claims read at once
+_PAGE = 500  # claims read at once, at most
 _PAGE_OF_CLAIMS = statements.unsettled()
 _RECORDS = audit_records.c
 _ABOUT = (
@@ -42,20 +43,21 @@ async def list_claims(
     database: Database, profile: str, query: QueueQuery, after: str
 ) -> AsyncIterator[QueueEntry]:
     """Yield the unsettled triggers that match, by their ids. Raises Unavailable."""
-    full = True
-    while full:
-        named = {"profile": profile, "after": after, "most": _PAGE}
+    for most in page_sizes(_PAGE):
+        named = {"profile": profile, "after": after, "most": most}
         async with database.reading() as connection:
             page = await read_claims(connection, _PAGE_OF_CLAIMS, named, {})
             ids = [each.arrival.id for each in page]
             records = await _last_records(connection, profile, ids)
         # The id that comes last does not lead on where it is damaged itself.
-        full = len(page) == _PAGE and page[-1].arrival.id != after
+        full = len(page) == most and page[-1].arrival.id != after
         for stored in page:
             after = stored.arrival.id
             entry = _entry(stored, records.get(after, {}))
             if _matches(entry, query):
                 yield entry
+        if not full:
+            return
 
 
 async def _last_records(

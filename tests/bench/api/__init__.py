@@ -1,0 +1,1 @@
+"""The management API, beside a bare application of the same server."""
