@@ -174,7 +174,8 @@ class Settings(BaseSettings):
     )
     probes: Annotated[str, AfterValidator(address)] = Field(
         default="127.0.0.1:9464",
-        description="Where a worker answers /metrics, /healthz and /readyz, or `off`.",
+        description="Where a worker, or `keyrelay api`, answers /metrics, /healthz and"
+        " /readyz, or `off`.",
         json_schema_extra={"pattern": ADDRESS},
     )
     api: Annotated[str, AfterValidator(api_address)] = Field(

@@ -44,10 +44,20 @@ class Release:
             yield from pod["spec"]["initContainers"]
             yield from pod["spec"]["containers"]
 
+    def running(self) -> Iterator[Document]:
+        """Yield the containers that stay up: those of workers and API."""
+        for deployment in self.all("Deployment"):
+            yield from deployment["spec"]["template"]["spec"]["containers"]
+
     def worker(self) -> Document:
-        pod = self.one("Deployment", "-worker")["spec"]["template"]
-        (container,) = pod["spec"]["containers"]
-        return dict(container)
+        return self._called("worker")
+
+    def api(self) -> Document:
+        return self._called("api")
+
+    def _called(self, name: str) -> Document:
+        (container,) = [each for each in self.running() if each["name"] == name]
+        return container
 
 
 def release(helm: Helm, values: Sequence[Path]) -> Release:

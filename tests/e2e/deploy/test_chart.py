@@ -25,7 +25,7 @@ NOT_IN_SETTINGS = {
     *("kafka_tls", "kafka_ca_file", "kafka_mechanism", "kafka_username"),
     *("kafka_password", "kafka_password_file", "kafka_member", "smtp_ca_file"),
     *("api", "api_url", "api_tls_certificate", "api_tls_key"),
-    *("api_trusted_proxies", "api_insecure", "backlog_limit"),
+    *("api_trusted_proxies", "api_insecure"),
 }
 NONSENSE: dict[str, tuple[Document, str]] = {
     "an unknown value": ({"worker": {"replica": 3}}, "replica"),
@@ -56,6 +56,9 @@ NONSENSE: dict[str, tuple[Document, str]] = {
         {"worker": {"resources": {"limits": None}}},
         "limits",
     ),
+    "an API in clear": ({"api": {"enabled": True}}, "api.tls.secret"),
+    "a URL with a path": ({"api": {"url": "https://a.example.com/b/"}}, "url"),
+    "an API open to all": ({"networkPolicy": {"api": []}}, "api"),
     "metrics open to all": ({"networkPolicy": {"monitoring": []}}, "monitoring"),
     "an image by half a digest": ({"image": {"digest": "sha256:12"}}, "digest"),
     "a budget that forbids all": (

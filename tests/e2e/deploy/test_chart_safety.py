@@ -155,6 +155,17 @@ def test_the_way_outside_does_not_lead_to_the_nodes_credentials(
         assert peer["ipBlock"]["except"]
 
 
+def test_callers_reach_the_api_and_monitoring_its_probes(everything: Release) -> None:
+    policy = everything.one("NetworkPolicy", "-api")["spec"]
+    callers, monitoring = policy["ingress"]
+
+    assert callers["ports"] == [{"port": "api", "protocol": "TCP"}]
+    assert callers["from"] == [{"podSelector": {}}]
+    assert monitoring["ports"] == [{"port": "probes", "protocol": "TCP"}]
+    (peer,) = monitoring["from"]
+    assert peer.keys() == {"namespaceSelector"}
+
+
 def test_only_monitoring_reaches_a_worker_and_only_its_probes(
     everything: Release,
 ) -> None:

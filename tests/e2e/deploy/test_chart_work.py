@@ -7,7 +7,9 @@ import pytest
 from keyrelay.app.settings import Settings
 from keyrelay.app.settings_loading import load_settings
 from keyrelay.sources.kafka.connecting.address import parse_address
-from tests.e2e.deploy.chart import Document, Release, variables
+from tests.e2e.deploy import chart
+from tests.e2e.deploy.chart import INSTALLATIONS, Document, Release, variables
+from tests.services.helm import Helm
 
 DATABASE = "postgresql://keyrelay:hunter2@postgres/keyrelay"
 
@@ -48,27 +50,81 @@ def test_files_that_settings_name_are_mounted(release: Release) -> None:
 
 
 def test_probes_ask_the_port_that_the_settings_name(release: Release) -> None:
-    worker = release.worker()
-    (port,) = worker["ports"]
+    for each in release.running():
+        ports = {port["name"]: port["containerPort"] for port in each["ports"]}
 
-    assert variables(worker)["KEYRELAY_PROBES"] == f"0.0.0.0:{port['containerPort']}"
-    asked = {
-        kind: worker[kind]["httpGet"]
-        for kind in ("startupProbe", "livenessProbe", "readinessProbe")
-    }
-    assert {get["port"] for get in asked.values()} == {port["name"]}
-    assert asked["livenessProbe"]["path"] == "/healthz"
-    assert asked["readinessProbe"]["path"] == "/readyz"
+        assert variables(each)["KEYRELAY_PROBES"] == f"0.0.0.0:{ports['probes']}"
+        asked = {
+            kind: each[kind]["httpGet"]
+            for kind in ("startupProbe", "livenessProbe", "readinessProbe")
+        }
+        assert {get["port"] for get in asked.values()} == {"probes"}
+        assert asked["livenessProbe"]["path"] == "/healthz"
+        assert asked["readinessProbe"]["path"] == "/readyz"
 
 
-def test_a_stopping_worker_has_longer_than_its_grace(
+def test_what_stops_has_longer_than_its_grace(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pod = release.one("Deployment", "-worker")["spec"]["template"]["spec"]
-    grace = settings_of(release.worker(), monkeypatch).grace_seconds
+    for deployment in release.all("Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        grace = settings_of(container, monkeypatch).grace_seconds
 
-    patience = timedelta(seconds=pod["terminationGracePeriodSeconds"])
-    assert patience >= timedelta(seconds=grace + 10)
+        patience = timedelta(seconds=pod["terminationGracePeriodSeconds"])
+        assert patience >= timedelta(seconds=grace + 10)
+
+
+def test_the_api_listens_where_its_service_leads(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in release.running():
+        if each["name"] != "api":
+            assert "KEYRELAY_API" not in variables(each)
+            continue
+        settings = settings_of(each, monkeypatch)
+        ports = {port["name"]: port["containerPort"] for port in each["ports"]}
+        service = release.one("Service", "-api")["spec"]["ports"]
+
+        assert settings.api == f"0.0.0.0:{ports['api']}"
+        assert {port["targetPort"] for port in service} == {"api", "probes"}
+        assert each["args"] == ["api"]
+
+
+def test_the_api_has_its_certificate_and_no_other_process_does(
+    everything: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(everything.api(), monkeypatch)
+    mounts = {
+        each["name"]: each["mountPath"] for each in everything.api()["volumeMounts"]
+    }
+    named = [
+        each["metadata"].get("name", "prepare")
+        for each in everything.manifests
+        if "api-certificate" in str(each)
+    ]
+
+    files = (settings.api_tls_certificate, settings.api_tls_key)
+    assert [str(each) for each in files] == [
+        f"{mounts['api-tls']}/tls.crt",
+        f"{mounts['api-tls']}/tls.key",
+    ]
+    assert settings.api_url == "https://keyrelay.example.com"
+    assert settings.api_trusted_proxies == ("10.244.0.0/16", "10.245.0.0/16")
+    assert settings.backlog_limit == 100_000
+    assert not settings.api_insecure
+    assert named == ["cold-chain-api"]
+
+
+def test_an_api_whose_url_is_not_given_is_reached_by_its_service(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = chart.release(helm, INSTALLATIONS["drain"])
+    settings = settings_of(release.api(), monkeypatch)
+
+    service = release.one("Service", "-api")["metadata"]["name"]
+    assert settings.api_url == f"http://{service}.mail.svc:8473"
+    assert settings.api_insecure
 
 
 def test_a_new_one_works_before_an_old_one_leaves(release: Release) -> None:
@@ -172,14 +228,16 @@ def test_the_scaler_logs_in_as_workers_do(everything: Release) -> None:
 
 
 def test_metrics_are_collected_from_the_probes(everything: Release) -> None:
-    (monitor,) = everything.all("ServiceMonitor")
-    service = everything.one("Service", "-worker")
-    (endpoint,) = monitor["spec"]["endpoints"]
+    assert len(everything.all("ServiceMonitor")) == 2
+    for component in ("-worker", "-api"):
+        monitor = everything.one("ServiceMonitor", component)
+        service = everything.one("Service", component)
+        (endpoint,) = monitor["spec"]["endpoints"]
 
-    assert endpoint["path"] == "/metrics"
-    assert endpoint["port"] == service["spec"]["ports"][0]["name"]
-    selector = monitor["spec"]["selector"]["matchLabels"]
-    assert selector.items() <= service["metadata"]["labels"].items()
+        assert endpoint["path"] == "/metrics"
+        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+        selector = monitor["spec"]["selector"]["matchLabels"]
+        assert selector.items() <= service["metadata"]["labels"].items()
 
 
 def settings_of(container: Document, monkeypatch: pytest.MonkeyPatch) -> Settings:

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from keyrelay.api.listening import listening
 from keyrelay.app.settings_loading import load_settings
 from keyrelay.sources.kafka.connecting.address import parse_address
 from tests.e2e.deploy.chart import Document
 from tests.services.compose import Compose
 
 FILE = Path(__file__).parents[3] / "deploy" / "compose.yaml"
-OURS = {"keyrelay", "prepare", "worker"}
+OURS = {"api", "keyrelay", "prepare", "worker"}
 ONCE = {"files", "prepare"}
 
 
@@ -38,7 +39,7 @@ def test_both_variants_are_there(stack: Stack) -> None:
     profiles = {name: each.get("profiles") for name, each in stack.services.items()}
 
     assert profiles == {
-        **dict.fromkeys(("prepare", "worker", "kafka", "database")),
+        **dict.fromkeys(("prepare", "worker", "api", "kafka", "database")),
         **dict.fromkeys(("mail", "mailhog", "localstack", "files")),
         "keyrelay": ["one-machine"],
     }
@@ -84,12 +85,12 @@ def test_what_stays_up_is_watched_or_waited_for(stack: Stack) -> None:
         assert stack.services[name]["healthcheck"]["test"], name
 
 
-def test_workers_start_when_all_is_prepared(stack: Stack) -> None:
-    worker, prepare = stack.services["worker"], stack.services["prepare"]
+def test_workers_and_api_start_when_all_is_prepared(stack: Stack) -> None:
+    prepare = stack.services["prepare"]
 
-    assert worker["depends_on"]["prepare"]["condition"] == (
-        "service_completed_successfully"
-    )
+    for name in ("worker", "api"):
+        after = stack.services[name]["depends_on"]["prepare"]
+        assert after["condition"] == "service_completed_successfully"
     assert prepare["depends_on"]["database"]["condition"] == "service_healthy"
     assert prepare["depends_on"]["kafka"]["condition"] == "service_healthy"
     assert prepare["entrypoint"][-1].split("\n") == [
@@ -111,6 +112,23 @@ def test_the_settings_make_sense(stack: Stack, monkeypatch: pytest.MonkeyPatch) 
         if "stop_grace_period" in service:
             patience = service["stop_grace_period"].removesuffix("s")
             assert timedelta(seconds=int(patience)) >= grace + timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("name", ["api", "keyrelay"])
+def test_the_api_is_reached_where_its_url_says(
+    stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = stack.services[name]
+    for setting, value in service["environment"].items():
+        monkeypatch.setenv(setting, str(value))
+    settings = load_settings(None, {})
+    found = listening(settings)
+
+    (port,) = service["ports"]
+    published, _, target = port.removesuffix("/tcp").rpartition(":")
+    assert found is not None
+    assert settings.public_url == f"http://{published}"
+    assert int(target) == found.port
 
 
 def test_workers_are_led_to_the_broker_and_watched_where_they_answer(
