@@ -4,28 +4,20 @@ Each is answered the same, after the same statements: neither the answer nor the
 tells which it was. The application runs in this process, behind its real server.
 """
 
-import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import httpx
+import pytest
 from sqlalchemy import Engine, event
 
-from keyrelay.api.application import application
-from keyrelay.api.authorization import Authorization
-from keyrelay.api.counting import request_metrics
-from keyrelay.api.listening import listening
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
-from keyrelay.api.server import serve
-from keyrelay.api.tries import FailedTries
-from keyrelay.app.api import open_api
-from keyrelay.app.settings import Settings
 from tests.e2e.api.conftest import Founded
 from tests.e2e.api.furnished import UNKNOWN, body_of, furnish, make, noun_of
+from tests.e2e.api.in_process import answering_here
 from tests.installed.api import answering, token_of
 
 WITH_IDS = [each for each in ROUTES if "{id}" in each.path]
@@ -50,12 +42,41 @@ class Case:
     ids: Mapping[str, str]
 
 
-async def test_what_is_unknown_foreign_or_forbidden_is_told_alike(
-    shared: Founded,
-) -> None:
-    cases = furnished_cases(shared)
+@pytest.fixture
+def cases(shared: Founded) -> Sequence[Case]:
+    """Furnish two profiles, and return what to ask for in the one that is ours."""
+    home = shared.home
+    home.run("init", "--profile", "north", "--no-token")
+    north = home.under({"KEYRELAY_PROFILE": "north"})
+    with answering(north) as running:
+        foreign = furnish(north, running.with_token(token_of(north, "full")))
+        ours = running.with_token(shared.token)
+        mine = furnish(home, ours)
+        other = make(ours, "action", "other", mine)
+    named = ["token", "create", "of one action", "--producer", "--action", other]
+    producer = home.run(*named).strip()
+    home.run("token", "create", "operator", "--operator")
+    listed = home.read("token", "list", "--name", "operator")
+    assert isinstance(listed, list)
+    full = [
+        Case(
+            route=route,
+            token=shared.token,
+            ids={"unknown": UNKNOWN, "foreign": foreign[noun_of(route)]},
+        )
+        for route in WITH_IDS
+    ]
+    return [
+        *full,
+        _forbidden(full, "DELETE /tokens/{id}", shared.token, listed[0]["id"]),
+        _forbidden(full, "GET /triggers/{id}", producer, mine["triggers"]),
+    ]
 
-    async with answering_here(shared) as client:
+
+async def test_what_is_unknown_foreign_or_forbidden_is_told_alike(
+    shared: Founded, cases: Sequence[Case]
+) -> None:
+    async with answering_here(shared.home) as client:
         told = {
             f"{case.route.method} {case.route.path}": {
                 what: await ask(client, case, id_) for what, id_ in case.ids.items()
@@ -67,36 +88,6 @@ async def test_what_is_unknown_foreign_or_forbidden_is_told_alike(
         assert each["unknown"].status == 404, name
         assert each["unknown"].statements, name
         assert len({repr(one) for one in each.values()}) == 1, (name, each)
-
-
-def furnished_cases(founded: Founded) -> Sequence[Case]:
-    """Furnish two profiles, and return what to ask for in the one that is ours."""
-    home = founded.home
-    home.run("init", "--profile", "north", "--no-token")
-    north = home.under({"KEYRELAY_PROFILE": "north"})
-    with answering(north) as running:
-        foreign = furnish(north, running.with_token(token_of(north, "full")))
-        ours = running.with_token(founded.token)
-        mine = furnish(home, ours)
-        other = make(ours, "action", "other", mine)
-    named = ["token", "create", "of one action", "--producer", "--action", other]
-    producer = home.run(*named).strip()
-    home.run("token", "create", "operator", "--operator")
-    listed = home.read("token", "list", "--name", "operator")
-    assert isinstance(listed, list)
-    full = [
-        Case(
-            route=route,
-            token=founded.token,
-            ids={"unknown": UNKNOWN, "foreign": foreign[noun_of(route)]},
-        )
-        for route in WITH_IDS
-    ]
-    return [
-        *full,
-        _forbidden(full, "DELETE /tokens/{id}", founded.token, listed[0]["id"]),
-        _forbidden(full, "GET /triggers/{id}", producer, mine["triggers"]),
-    ]
 
 
 def _forbidden(full: Sequence[Case], name: str, token: str, id_: str) -> Case:
@@ -144,23 +135,3 @@ def statements() -> Iterator[list[str]]:
         yield made
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-
-
-@asynccontextmanager
-async def answering_here(founded: Founded) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(home=founded.home.path, api="127.0.0.1:0", probes="off")
-    found = listening(settings)
-    assert found is not None
-    metrics = request_metrics(ROUTES)
-    async with open_api(settings, metrics) as process:
-        authorization = Authorization(
-            authenticating=process.new_authenticating(),
-            tries=FailedTries(clock=time.monotonic),
-            metrics=metrics,
-        )
-        served = application(process, authorization, ROUTES)
-        async with (
-            serve(served, found, asyncio.Event()) as url,
-            httpx.AsyncClient(base_url=url, trust_env=False) as client,
-        ):
-            yield client
