@@ -79,26 +79,25 @@ _POINT: Part = {
     },
 }
 # All that Trigger.parse takes fits it; what it cannot say, Trigger.parse refuses.
-TRIGGER: Part = object_of(
-    {
-        "id": {
-            "type": ["string", "null"],
-            "minLength": 1,
-            "maxLength": 64,
-            "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
-            "description": "The same id is the same trigger, performed once.",
-        },
-        "profile": {"anyOf": [_ID, {"type": "null"}]},
-        "action": _ID,
-        "data": {
-            "anyOf": [_POINT, {**list_of(_POINT), "maxItems": 1000}, {"type": "null"}]
-        },
-        "key": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
-        "raised_at": _DATE,
-        "deadline": _DATE,
+_TRIGGER: Mapping[str, Part] = {
+    "id": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "maxLength": 64,
+        "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+        "description": "The same id is the same trigger, performed once.",
     },
-    "action",
-)
+    "profile": {"anyOf": [_ID, {"type": "null"}]},
+    "action": _ID,
+    "data": {
+        "anyOf": [_POINT, {**list_of(_POINT), "maxItems": 1000}, {"type": "null"}]
+    },
+    "key": {"type": ["string", "null"], "minLength": 1, "maxLength": 128},
+    "raised_at": _DATE,
+    "deadline": _DATE,
+}
+TRIGGER = object_of(_TRIGGER, "action")
+UNNAMED_TRIGGER = object_of(_TRIGGER)  # where the path names its action
 _RESULT: Part = object_of(
     {
         "id": _NULLABLE,

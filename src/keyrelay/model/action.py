@@ -1,6 +1,6 @@
 """Actions: what a trigger asks for, as an administrator defined it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,27 @@ class Message(Protocol):
     @property
     def replaced(self) -> tuple[str, ...]:
         """The fields of the action in whose texts characters had to be replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePreview:
+    """A message as values of JSON, and why its peer would refuse it, or parts of it.
+
+    `replaced` is as in Message.
+    """
+
+    document: Mapping[str, object]
+    refusals: Sequence[str] = ()
+    replaced: Sequence[str] = ()
+
+
+class PreviewMessage(Protocol):
+    """Shows what a dispatcher would send, as far as that is known without the secret.
+
+    `fifo` is as in `Instruction.check`.
+    """
+
+    def __call__(self, message: Message, *, fifo: bool) -> MessagePreview: ...
 
 
 class Instruction(Protocol):
@@ -67,13 +88,14 @@ class ActionType:
     """One way to act: the value of `type`, the secret it needs, and its document.
 
     `parse` reads the document, whose members are `type` and the `fields`, or raises
-    InvalidDefinition.
+    InvalidDefinition. `preview` shows what its instructions compose.
     """
 
     name: str
     secret: SecretType
     fields: Fields
     parse: Callable[[Mapping[str, object]], Instruction]
+    preview: PreviewMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from keyrelay.api.described import as_json, described, path_id
 from keyrelay.api.documents import DocumentNames, DocumentRoutes
 from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
-from keyrelay.api.route import Asked
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.api.trigger_documents import UNNAMED_TRIGGER
 from keyrelay.model.instant import wire_date
+from keyrelay.model.trigger import Origin
+from keyrelay.services.previewing import Previewing, sample_trigger, trigger_for
 from keyrelay.services.remarks import on_stored_action
 from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
@@ -56,4 +60,43 @@ _ACTIONS = DocumentRoutes(
     beside=_last_times,
 )
 
-ROUTES = _ACTIONS.routes("/action", Right.WRITE)
+
+async def preview(asked: Asked) -> Answer:
+    process, caller, id_ = asked.process, asked.caller, asked.ids["id"]
+    definitions, world = process.store.definitions, process.store.audit_log.world
+    await definitions.actions.get(caller.profile, id_)
+    raw = await asked.body.read()
+    origin = Origin(profile=caller.profile, now=world.now, new_id=world.new_id)
+    previewing = Previewing(
+        catalog=process.newest_catalog,
+        types=definitions.secrets.actions.types,
+        now=world.now,
+    )
+    trigger = (
+        trigger_for(id_, raw, origin)
+        if raw.strip()
+        else sample_trigger(caller.profile, id_, world.now())
+    )
+    return Answer(result=await previewing.preview(trigger))
+
+
+_PREVIEW = Route(
+    method="POST",
+    path="/action/{id}/preview",
+    right=Right.WRITE,
+    answer=preview,
+    described={
+        **described(
+            "Show what the action would send for a trigger, and what would prevent it",
+            {"type": "object"},
+            parameters=[path_id("The id of the action.")],
+        ),
+        "requestBody": {
+            "description": "The trigger; without one, a sample with every fact.",
+            "required": False,
+            "content": as_json(UNNAMED_TRIGGER),
+        },
+    },
+)
+
+ROUTES = (*_ACTIONS.routes("/action", Right.WRITE), _PREVIEW)

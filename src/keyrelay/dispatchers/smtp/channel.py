@@ -10,6 +10,7 @@ from typing import Protocol
 from keyrelay.dispatchers.channel import Channel
 from keyrelay.dispatchers.smtp.action import FIELDS, NAME, parse_email_smtp
 from keyrelay.dispatchers.smtp.credentials import smtp_secret
+from keyrelay.dispatchers.smtp.preview import preview_mail
 from keyrelay.model.action import ActionType
 from keyrelay.network.egress import egress_to
 from keyrelay.ports import Dispatcher
@@ -39,6 +40,7 @@ def smtp_channel(settings: SmtpSettings) -> Channel:
             secret=smtp_secret(frozenset(settings.smtp_ports)),
             fields=FIELDS,
             parse=parse_email_smtp,
+            preview=preview_mail,
         ),
         open=partial(_open, settings),
     )

@@ -10,6 +10,7 @@ from keyrelay.dispatchers.channel import Channel
 from keyrelay.dispatchers.sqs.action import FIELDS, parse_queue_sqs
 from keyrelay.dispatchers.sqs.credentials import sqs_secret
 from keyrelay.dispatchers.sqs.instruction import NAME
+from keyrelay.dispatchers.sqs.preview import preview_messages
 from keyrelay.model.action import ActionType
 from keyrelay.network.egress import egress_to
 from keyrelay.ports import Dispatcher
@@ -33,6 +34,7 @@ def sqs_channel(settings: SqsSettings) -> Channel:
             secret=sqs_secret(frozenset(settings.sqs_endpoints)),
             fields=FIELDS,
             parse=parse_queue_sqs,
+            preview=preview_messages,
         ),
         open=partial(_open, settings),
     )

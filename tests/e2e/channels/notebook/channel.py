@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from keyrelay.dispatchers.channel import Channel
-from keyrelay.model.action import ActionType, Message
+from keyrelay.model.action import ActionType, Message, MessagePreview
 from keyrelay.model.action_document import require_secret, require_template
 from keyrelay.model.credentials import read_fields, require_printable
 from keyrelay.model.data_point import facts_of
@@ -102,7 +102,11 @@ def note_channel(_: object) -> Channel:
     notebook = SecretType(name=SECRET, fields=SECRET_FIELDS, check=_check)
     return Channel(
         action=ActionType(
-            name=NAME, secret=notebook, fields=ACTION_FIELDS, parse=_parse
+            name=NAME,
+            secret=notebook,
+            fields=ACTION_FIELDS,
+            parse=_parse,
+            preview=_preview,
         ),
         open=_open,
     )
@@ -119,6 +123,11 @@ def _parse(document: Mapping[str, object]) -> Note:
         secret=require_secret(document, "notebook_secret"),
         line=require_template(document.get("line"), "line"),
     )
+
+
+def _preview(message: Message, *, fifo: bool) -> MessagePreview:
+    assert isinstance(message, Line)
+    return MessagePreview(document={"line": message.text})
 
 
 @asynccontextmanager

@@ -1,0 +1,125 @@
+"""Previewing: what an action would send for a trigger, and what would prevent it.
+
+No secret is opened and nothing is sent: a preview is handed no vault and no dispatcher.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyrelay.model.action import Action, ActionType, MessagePreview
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.data_point import facts_of, parse_points
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.instant import wire_instant
+from keyrelay.model.outcome import Rejected
+from keyrelay.model.policy.policy import Denial, explain
+from keyrelay.model.trigger import STANDARD_LIFETIME, Lifetime, Origin, Trigger
+from keyrelay.services.explaining import NotInCatalog, explanation_document
+
+Document = Mapping[str, object]
+
+
+def sample_trigger(profile: str, action: str, now: datetime) -> Trigger:
+    """Return a trigger with one data point that has every fact."""
+    point = {
+        "variable": "temperature",
+        "value": 21.5,
+        "unit": "°C",
+        "time": wire_instant(now),
+        "device": "0123456789abcdef01234567",
+        "device_name": "Sample",
+        "location": {"lat": 52.52, "lng": 13.405},
+    }
+    return Trigger(
+        id="sample",
+        profile=profile,
+        action=action,
+        data=parse_points(point),
+        key=None,
+        lifetime=Lifetime(raised_at=now, deadline=now + STANDARD_LIFETIME),
+    )
+
+
+def trigger_for(action: str, raw: bytes, origin: Origin) -> Trigger:
+    """Read a trigger that may leave its action out.
+
+    Raises InvalidDefinition, also for one of another action, and MalformedTrigger.
+    """
+    document = parse_document(raw)
+    if document.get("action") not in (None, action):
+        raise InvalidDefinition("action must be left out, or be the one of the path")
+    named = {**document, "action": action}
+    written = json.dumps(named, ensure_ascii=False, separators=(",", ":"))
+    return Trigger.parse(written.encode(), origin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewing:
+    """`catalog` returns what a worker would see now; `types` are those of actions."""
+
+    catalog: Callable[[], Awaitable[Catalog]]
+    types: Mapping[str, ActionType]
+    now: Callable[[], datetime]
+
+    async def preview(self, trigger: Trigger) -> Document:
+        """Return what an attempt at the trigger would do, as every face shows it.
+
+        `refusals` are why it would not be performed, or not wholly; without any, the
+        message would be handed to its peer. Raises NotInCatalog and Unavailable.
+        """
+        catalog = await self.catalog()
+        profile = trigger.profile
+        if (reason := catalog.omitted.profiles.get(profile)) is not None:
+            raise NotInCatalog(reason)
+        action = catalog.actions.get((profile, trigger.action))
+        if action is None:
+            raise NotInCatalog(catalog.absence("action", profile, trigger.action))
+        refusals, released = _released(catalog, action)
+        sealed = catalog.secrets.get((profile, action.instruction.secret))
+        fifo = sealed is not None and sealed.fifo
+        # Beside the event loop: a large message takes long to compose.
+        message = await asyncio.to_thread(self._message, action, trigger, fifo=fifo)
+        unattempted = self._unattempted(action, trigger)
+        facts = facts_of(trigger.data, trigger.lifetime.raised_at)
+        return {
+            "action": trigger.action,
+            "type": action.channel,
+            "secret": action.instruction.secret,
+            "released": released,
+            "message": message.document or None,
+            "missing": sorted(action.instruction.mentions - facts.keys()),
+            "replaced": [*message.replaced],
+            "refusals": [*unattempted, *refusals, *message.refusals],
+        }
+
+    def _unattempted(self, action: Action, trigger: Trigger) -> list[str]:
+        """Return why a worker would not begin an attempt."""
+        held = {
+            "the action is inactive": not action.active,
+            "the action is locked and does not act": action.locked,
+            "the trigger's deadline has passed": trigger.lifetime.deadline < self.now(),
+        }
+        return [reason for reason, holds in held.items() if holds]
+
+    def _message(
+        self, action: Action, trigger: Trigger, *, fifo: bool
+    ) -> MessagePreview:
+        composed = action.instruction.compose(trigger, ())
+        if isinstance(composed, Rejected):
+            return MessagePreview(document={}, refusals=[composed.reason])
+        return self.types[action.channel].preview(composed, fifo=fifo)
+
+
+def _released(catalog: Catalog, action: Action) -> tuple[list[str], Document | None]:
+    """Return why the action's secret would not be released, and the whole decision."""
+    profile, id_ = action.tagged.profile, action.instruction.secret
+    sealed = catalog.secrets.get((profile, id_))
+    if sealed is None:
+        return [catalog.absence("secret", profile, id_)], None
+    policies = catalog.policies_of(profile)
+    explanation = explain(policies, action.tagged, sealed.secret.tagged)
+    denied = [explanation.reason] if isinstance(explanation, Denial) else []
+    return denied, explanation_document(explanation)
