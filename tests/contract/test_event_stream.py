@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -86,20 +86,21 @@ class Client:
 async def following(
     application: Application, stop: asyncio.Event
 ) -> AsyncIterator[Client]:
-    """Serve the stream, and follow it with a client that reads when it is told to."""
-    async with serve(application, LOCAL, stop) as url:
-        small = socket.socket()
+    """Serve the stream, and follow it with a client that reads when it is told to.
+
+    Its connection is open until the server has stopped.
+    """
+    async with AsyncExitStack() as opened, serve(application, LOCAL, stop) as url:
+        small = opened.enter_context(socket.socket())
         small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         small.setblocking(False)  # noqa: FBT003 - its name in the standard library
         port = int(url.rpartition(":")[2])
         await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", port))
         reader, writer = await asyncio.open_connection(sock=small, limit=1024)
+        opened.callback(writer.close)
         writer.write(REQUEST)
         await application.begun.wait()
-        try:
-            yield Client(reader, writer)
-        finally:
-            writer.close()
+        yield Client(reader, writer)
 
 
 async def soon(event: asyncio.Event) -> None:
@@ -184,13 +185,16 @@ async def test_a_client_that_reads_nothing_is_cut_off_when_its_listener_ends(
     stop: asyncio.Event,
 ) -> None:
     application = Application()
-    async with following(application, stop):
+    async with following(application, stop) as client:
         await application.fill()
         assert not application.left.is_set()
 
         application.listener.end()
 
         await soon(application.left)
+        async with asyncio.timeout(PATIENCE):
+            rest = await client.reader.read()
+    assert not rest.endswith(b"\r\n0\r\n\r\n")  # cut short
 
 
 async def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(

@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
+from sseclient import Event
 from tagoio_sdk import Device, Resources
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.infrastructure.api_request import TagoIORequestError
+from tagoio_sdk.infrastructure.api_sse import openSSEListening
 
 
 def tag_keys(token: str, kind: str) -> object:
@@ -29,9 +31,25 @@ def access_settings(token: str) -> object:
     )
 
 
+followed = dict[str, Iterator[Event]]()  # by token
+
+
+def follow(token: str, channel: str) -> object:
+    """Open a stream as the client does for the triggers of an analysis."""
+    opened = openSSEListening({"token": token, "channel": channel})
+    followed[token] = opened.events()
+    return "opened"
+
+
+def next_event(token: str) -> object:
+    return json.loads(next(followed[token]).data)
+
+
 OTHERS: Mapping[str, Callable[..., object]] = {
     "tags.getTagKeys": tag_keys,
     "access.settings": access_settings,
+    "events.follow": follow,
+    "events.next": next_event,
     "device.info": lambda token: Device({"token": token}).info(),
 }
 

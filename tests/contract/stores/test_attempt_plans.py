@@ -14,9 +14,10 @@ from keyrelay.databases.sqlite import SqliteDatabase
 from keyrelay.model.cursor import Cursor
 from keyrelay.model.outcome import ReasonClass
 from keyrelay.stores.attempts import AttemptFilter, AttemptQuery
+from keyrelay.stores.audit.tail import AuditTail, Span
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
-from tests.samples import NOON, PROFILE
+from tests.samples import NOON, OTHER_PROFILE, PROFILE
 
 ROWS = 20_000
 SERIES = {
@@ -114,6 +115,11 @@ async def test_lists_and_counts_of_attempts_go_along_an_index(full: House) -> No
             assert page.attempts
             require_index(await plan(full, asked), named)
 
+    with said(full) as asked:
+        place = Cursor(NOON + timedelta(hours=2), "f" * 24)
+        assert await full.attempts.behind(PROFILE, place, 20)
+    require_index(await plan(full, asked), PRIMARY)
+
     until = NOON + timedelta(hours=1)
     for action in (None, SECRET):
         with said(full) as asked:
@@ -121,3 +127,22 @@ async def test_lists_and_counts_of_attempts_go_along_an_index(full: House) -> No
         found = await plan(full, asked)
         assert re.search("Index|USING", found), found
         assert not re.search("Seq Scan|SCAN attempt_counts", found), found
+
+
+async def test_what_is_new_is_read_along_its_chain(ground: Ground) -> None:
+    async with open_house(ground) as house:
+        shared = house.database.is_shared
+        seal = "'\\x00'::bytea" if shared else "x'00'"
+        await house.break_in(
+            "INSERT INTO audit_records"  # noqa: S608 - of constants
+            f" SELECT '{'c' * 24}', n + 1, {ID[shared]}, 'attempt', '{PROFILE}', 't',"
+            f" '{SECRET}', {AT[shared]}, '{{}}', {seal} FROM {SERIES[shared]}",
+            "ANALYZE",
+        )
+        tail = AuditTail(database=house.database)
+        span = Span(chain="c" * 24, after=ROWS - 10, last=ROWS)
+        with said(house) as asked:
+            found, reached = await tail.page(span, [PROFILE, OTHER_PROFILE])
+
+        assert (len(found), reached) == (10, ROWS)
+        require_index(await plan(house, asked), "pk_audit_records|autoindex|PRIMARY")

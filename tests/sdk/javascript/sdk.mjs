@@ -3,19 +3,39 @@
 // node_modules the client is.
 
 import { createRequire } from "node:module";
+import { on, once } from "node:events";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const found = createRequire(`${process.argv[2]}/`).resolve("@tago-io/sdk");
 const { Authorization, Device, Resources } = await import(pathToFileURL(found));
+// What the client opens a stream with, for the triggers of an analysis.
+const { EventSource } = createRequire(found)("eventsource");
 
 // What the one of the clients calls otherwise than the other, or has alone.
 const NAMES = { access: "accessManagement", profile: "profiles" };
 const OTHERS = {
+  "events.follow": follow,
+  "events.next": (token) => followed.get(token).next(),
   "device.info": (token) => new Device({ token }).info(),
   "authorization.info": (token, details) =>
     new Authorization({ token, details }).info(),
 };
+
+const followed = new Map(); // by token
+
+async function follow(token, channels) {
+  const url = new URL(process.env.TAGOIO_SSE);
+  url.searchParams.set("channels", channels);
+  url.searchParams.set("token", token);
+  const source = new EventSource(url.toString());
+  const events = on(source, "message");
+  followed.set(token, {
+    next: async () => JSON.parse((await events.next()).value[0].data),
+  });
+  await once(source, "open");
+  return "opened";
+}
 
 async function called({ token, call, arguments: given }) {
   if (OTHERS[call]) return OTHERS[call](token, ...given);

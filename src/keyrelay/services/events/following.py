@@ -126,9 +126,6 @@ class Events:
             while known.get(chain, 0) < last:
                 span = Span(chain=chain, after=known.get(chain, 0), last=last)
                 known[chain] = await self._tell(span)
-        if self._state.heads is known:
-            # Of a database that was restored, a chain may have less than before.
-            self._state.heads = dict(heads)
 
     async def _tell(self, span: Span) -> int:
         found, reached = await self.tail.page(span, self.listeners.profiles)
