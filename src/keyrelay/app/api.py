@@ -139,9 +139,10 @@ async def open_api(
     async with open_store(settings) as store, open_inbox(settings, store) as queue:
         catalog = _catalog(settings, store)
         readiness = readiness_of(store, catalog, queue, _lags(settings, queue))
-        began = store.audit_log.world.now()
         await catalog.refresh()
         events = _events(store, catalog)
+        began, streams = store.audit_log.world.now(), events.listeners.count
+        observed = new_api_observability(metrics, readiness, began, streams)
         async with (
             background(catalog.watch(asyncio.Event())),
             background(events.keep_telling()),
@@ -154,7 +155,7 @@ async def open_api(
                 intake=_intake(settings, store, queue),
                 live=Live(catalog=catalog, events=events),
                 uses=TokenUses(times=times),
-                observed=new_api_observability(metrics, readiness, began),
+                observed=observed,
             )
         await readiness.close()
 

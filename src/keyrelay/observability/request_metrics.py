@@ -5,7 +5,7 @@ under its path, so that no id and nothing that a client has chosen becomes a lab
 """
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -97,9 +97,13 @@ class RequestMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ApiGauges:
-    """prometheus_client's Collector: an API process at the moment of a scrape."""
+    """prometheus_client's Collector: an API process at the moment of a scrape.
+
+    `streams` returns how many event streams are open.
+    """
 
     readiness: Readiness
+    streams: Callable[[], int]
 
     def collect(self) -> Iterator[Metric]:
         ready = GaugeMetricFamily(
@@ -111,6 +115,11 @@ class ApiGauges:
         for name in self.readiness.components:
             ready.add_metric([name], name not in faults)
         yield ready
+        yield GaugeMetricFamily(
+            "keyrelay_api_event_streams",
+            "Event streams that are open.",
+            self.streams(),
+        )
         yield InfoMetricFamily(
             "keyrelay_api_build",
             "The version of Keyrelay and of Python.",
@@ -141,11 +150,15 @@ def new_request_metrics(
 
 
 def new_api_observability(
-    metrics: RequestMetrics, readiness: Readiness, started_at: datetime
+    metrics: RequestMetrics,
+    readiness: Readiness,
+    started_at: datetime,
+    streams: Callable[[], int],
 ) -> ApiObservability:
+    """Observe an API process; `streams` returns how many event streams are open."""
     registry = CollectorRegistry(auto_describe=True)
     registry.register(metrics)
-    registry.register(ApiGauges(readiness=readiness))
+    registry.register(ApiGauges(readiness=readiness, streams=streams))
     ProcessCollector(registry=registry)
     return ApiObservability(
         started_at=started_at, readiness=readiness, metrics=metrics, registry=registry

@@ -217,6 +217,22 @@ def test_requests_stand_under_their_route_and_never_under_their_path(
     assert not re.search("000000000", "".join(str(key) for key in after))
 
 
+def test_an_event_stream_is_counted_while_it_is_open(
+    running: Api, founded: Founded
+) -> None:
+    def open_now() -> float:
+        return scraped(running)["keyrelay_api_event_streams", ()]
+
+    token = {"token": founded.token}
+    with (
+        httpx.Client(base_url=running.url, trust_env=False) as client,
+        client.stream("GET", "/events?channel=attempts", headers=token) as stream,
+    ):
+        assert stream.status_code == 200
+        assert deadline.met(lambda: open_now() == 1, SOON)
+    assert deadline.met(lambda: open_now() == 0, SOON)
+
+
 def test_wrong_tokens_are_counted_by_how_they_were_answered(
     home: Home, operator: str
 ) -> None:

@@ -56,7 +56,7 @@ async def families() -> Sequence[Metric]:
     seen = observability(Queue())
     await seen.readiness.refresh()
     metrics = new_request_metrics([("GET", "/info")], ["malformed"])
-    api = new_api_observability(metrics, seen.readiness, NOON)
+    api = new_api_observability(metrics, seen.readiness, NOON, lambda: 0)
     gauges = InstallationGauges(status=STATUS, now=NOON)
     return [
         family

@@ -83,6 +83,10 @@ class Listeners:
         """The profiles that any of them listens to, sorted."""
         return sorted(self._all)
 
+    def count(self) -> int:
+        """Return how many there are."""
+        return self._of_tokens.total()
+
     def require_room(self, token: Token) -> None:
         """Raise TooManyStreams, if there is none for another one of the token."""
         most = self.limits.of_a_token
@@ -91,7 +95,7 @@ class Listeners:
                 f"this token has {most} event streams already: close one, or name"
                 " several channels in one stream"
             )
-        if self._of_tokens.total() >= self.limits.in_all:
+        if self.count() >= self.limits.in_all:
             raise TooManyStreams(
                 "this process has as many event streams as it may: try again later"
             )
