@@ -7,7 +7,7 @@ import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,8 @@ from keyrelay.services.key_status import KeyInspection, KeyStatus, keys_document
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.audit.verification import Tally
 from keyrelay.stores.claims.heartbeat import LiveWorker, live_workers
+
+_PATIENCE = timedelta(seconds=5)  # with the queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +134,12 @@ class InstallationInspection:
 
     async def _depth(self) -> QueueDepth | None:
         try:
-            depth = await self.queue.depth()
-            topics = await self._topics()
-            held = await self.queue.count_held()
-        except Unavailable:
+            # Brokers that are away are looked for longer than a scrape lasts.
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                depth = await self.queue.depth()
+                topics = await self._topics()
+                held = await self.queue.count_held()
+        except (Unavailable, TimeoutError):
             return None
         now = self.keys.pauses.world.now()
         known = [each.oldest for each in topics if each.oldest is not None]

@@ -1,7 +1,8 @@
 """Installation status: facts of all profiles; what is not known is None, never zero."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,9 +24,11 @@ from keyrelay.services.key_status import KeyInspection
 from keyrelay.stores.claims.heartbeat import signed_on
 from keyrelay.stores.pauses import PauseRecords
 from tests.contract.stores.house import ADA, House
+from tests.fakes import Pass
 from tests.samples import NOON
 
 NOWHERE = DataFiles(home=Path("/nowhere"), database=None, queue=None)
+LONG = 6.0  # seconds
 MINUTE = timedelta(minutes=1)
 NOTHING = Depth(waiting=0, due=0, leased=0, age=timedelta())
 
@@ -49,6 +52,18 @@ class Waiting:
 
     async def count_held(self) -> int | None:
         return self.held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silent(Waiting):
+    """A queue that never answers."""
+
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def depth(self) -> Depth:
+        self.is_asked.set()
+        await asyncio.Event().wait()
+        return NOTHING
 
 
 def inspection(
@@ -151,6 +166,19 @@ async def test_what_is_not_known_is_none_and_no_gauge(house: House) -> None:
         for each in InstallationGauges(status=seen, now=NOON).collect()
     }
     assert gauges == {"workers", "secrets_paused", "waiting", "audit_chains"}
+
+
+async def test_a_queue_that_gives_no_answer_holds_nothing_else_up(
+    house: House, passes: Pass
+) -> None:
+    silent = Silent()
+    asked = asyncio.ensure_future(inspection(house, silent).status())
+    await silent.is_asked.wait()
+
+    passes(LONG)
+    status = await asked
+
+    assert (status.queue, len(status.keys.keys)) == (None, 2)
 
 
 async def test_a_file_counts_with_what_is_written_ahead_of_it(
