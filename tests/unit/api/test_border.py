@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.api.border.body import BodyCount, BodyRate, SharedBytes
-from keyrelay.api.border.connections import Admission, Connections
+from keyrelay.api.border.connections import Admission, Connections, Refusals
 from keyrelay.api.border.head import HeadCount, check_head
 from keyrelay.api.border.limits import (
     BodyLimits,
@@ -201,6 +201,18 @@ def test_the_one_that_has_waited_longest_makes_room() -> None:
     refused = admitted(connections, "192.0.2.1").refusal
     assert refused is not None
     assert refused.status is HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def test_each_refusal_of_a_connection_is_counted_by_its_reason() -> None:
+    counted: list[BorderReason] = []
+    limits = ConnectionLimits(per_address=1, in_all=1)
+    connections = Connections(limits, (), Refusals(counted.append))
+    admitted(connections, "192.0.2.1").work()
+
+    refused = [connections.admit(f"192.0.2.{host}") for host in (1, *[2] * 70)]
+
+    assert refused[-1] is None  # no room to say why
+    assert counted == [BorderReason.ONE_ADDRESS, *[BorderReason.CONNECTIONS] * 70]
 
 
 def test_half_of_the_files_that_may_be_open_are_left_to_the_rest() -> None:
