@@ -1,7 +1,6 @@
 """Application: the routes behind authorization, with one envelope for all answers."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from starlette import routing
@@ -9,11 +8,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from keyrelay.api.authorization import Authorization
 from keyrelay.api.counting import CountedRequests
-from keyrelay.api.failures import FORESEEN, answer_to, failed, internal
+from keyrelay.api.failures import FORESEEN, answer_to, failed
 from keyrelay.api.open_routes import open_routes
 from keyrelay.api.openapi import TOKEN, openapi_document
 from keyrelay.api.query_string import parse_pairs
@@ -23,24 +22,8 @@ from keyrelay.observability.request_metrics import RouteLabels
 
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
-_UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _CUT = "the request was cut short"
 _NO_ROUTE = "there is no such route; /openapi.json lists all there are"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unseen:
-    """Adds to each answer what keeps it out of caches, and out of other types."""
-
-    behind: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_unseen(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_UNSEEN]
-            await send(message)
-
-        await self.behind(scope, receive, send_unseen)
 
 
 def application(
@@ -65,7 +48,7 @@ def application(
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _unforeseen)
     metrics = process.observed.metrics
-    return Unseen(behind=CountedRequests(behind=app, metrics=metrics, routes=counted))
+    return CountedRequests(behind=app, metrics=metrics, routes=counted)
 
 
 def _endpoint(
@@ -131,5 +114,6 @@ def _methods(request: Request) -> set[str]:
     }
 
 
-async def _unforeseen(_: Request, __: Exception) -> Response:
-    return internal()
+async def _unforeseen(_: Request, fault: Exception) -> Response:
+    """Leave it to the front, which has an answer for whatever fails behind it."""
+    raise fault

@@ -22,7 +22,6 @@ from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
 
 DENIED = "Authorization Denied"
 _AGAIN = {"Retry-After": "1"}  # seconds
-_INTERNAL = "a mistake of Keyrelay's own; its log says where it happened"
 
 
 class Denied(Exception):
@@ -80,11 +79,6 @@ def failed(
 ) -> JSONResponse:
     body = {"status": False, "message": message}
     return JSONResponse(body, status, dict(headers or {}))
-
-
-def internal() -> JSONResponse:
-    """Return the answer where an exception was not foreseen."""
-    return failed(500, _INTERNAL)
 
 
 def _headers(failure: Exception) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from keyrelay.api.border.refusal import FAILURE_HEADERS, envelope
+from keyrelay.api.border.refusal import JSON_CONTENT, envelope
 from keyrelay.api.peers import forwarded_for, is_within
 from keyrelay.network.egress import Network
 
@@ -21,7 +21,7 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 Application = Callable[[Event, Receive, Send], Awaitable[None]]
 
-_FAILED = envelope("internal error; the server's log says more")
+_FAILED = envelope("a mistake of Keyrelay's own; its log says where it happened")
 _END: Event = {"type": "http.response.body", "body": b"", "more_body": False}
 _GONE: Event = {"type": "http.disconnect"}
 
@@ -106,7 +106,7 @@ class Exchange:
         """
         if self.answer is Progress.NOT_BEGUN:
             length = (b"content-length", str(len(_FAILED)).encode())
-            headers = [*FAILURE_HEADERS, length, (b"connection", b"close")]
+            headers = [JSON_CONTENT, length, (b"connection", b"close")]
             start = {"type": "http.response.start", "status": 500, "headers": headers}
             await self.send(start)
             await self.send({"type": "http.response.body", "body": _FAILED})

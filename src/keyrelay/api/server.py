@@ -33,6 +33,8 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _BACKLOG = 1024  # connections that the kernel holds before they are accepted
 _CUT_OFF_WITHIN = 1.0  # seconds
+# No cache keeps an answer (RFC 9111 section 5.2.2.5), no browser guesses its type.
+_UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
 @asynccontextmanager
@@ -78,7 +80,7 @@ class Site:
     async def keep_date(self) -> None:
         """RFC 9110 section 6.6.1: every answer has its time, in seconds."""
         while True:
-            self.crossing.state.default_headers = _date()
+            self.crossing.state.default_headers = _headers()
             await asyncio.sleep(1)
 
     async def close_after(self, stop: asyncio.Event) -> None:
@@ -146,7 +148,7 @@ def _crossing(front: Front, listening: Listening, refusals: Refusals) -> Crossin
     if files != resource.RLIM_INFINITY:
         limits = replace(limits, connections=limits.connections.within_files(files))
     state = ServerState()
-    state.default_headers = _date()
+    state.default_headers = _headers()
     connections = Connections(limits.connections, listening.trusted, refusals)
     return Crossing(
         limits=limits,
@@ -157,8 +159,9 @@ def _crossing(front: Front, listening: Listening, refusals: Refusals) -> Crossin
     )
 
 
-def _date() -> list[tuple[bytes, bytes]]:
-    return [(b"date", formatdate(usegmt=True).encode())]
+def _headers() -> list[tuple[bytes, bytes]]:
+    """Return what every answer has, the border's own too."""
+    return [(b"date", formatdate(usegmt=True).encode()), *_UNSEEN]
 
 
 def _sentence(listening: Listening, error: OSError) -> str:

@@ -19,6 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from keyrelay.model.audit_document import printable
 
 _LONGEST = 2000  # characters of one value
+_FRAMES = 8  # the innermost, which one value has room for
 _STYLES = ("\x1b[2m", "\x1b[1m", "\x1b[36m", "\x1b[0m")  # dim, bold, cyan, none
 
 
@@ -145,5 +146,5 @@ def _keep_frames_only(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     error = found[1] if isinstance(found, tuple) else found
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__
-        event["frames"] = traceback.format_tb(error.__traceback__)
+        event["frames"] = traceback.format_tb(error.__traceback__, limit=-_FRAMES)
     return event

@@ -27,8 +27,8 @@ POLICY: Final = {
     "permissions": [{"effect": "allow", "action": ["access"], "resource": ["secrets"]}],
 }
 
-# Of these more can be made, by routes.
-MADE: Final = ("secrets", "action", "am", "tokens", "jobs", "triggers")
+# Of these as many as one likes can be made, by routes.
+MADE: Final = ("secrets", "action", "am", "tokens", "triggers")
 
 
 def noun_of(route: Route) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from keyrelay.api.rights import has
-from keyrelay.api.route import Route
+from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.api.routes import ROUTES
 from keyrelay.observability.logs import configure_logs
 from tests.e2e.api.canary import CANARY, MAIL, MALFORMED, QUEUE, Way, shown, ways
@@ -99,6 +99,25 @@ async def test_nothing_that_the_api_says_shows_a_value(
     assert not [
         name for name, raw in contents(furnished.home.path).items() if shown(raw)
     ]
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+async def test_a_mistake_of_ours_says_where_it_happened_and_nothing_else(
+    founded: Founded, lines: io.StringIO
+) -> None:
+    async def mistaken(asked: Asked) -> Answer:
+        raise RuntimeError(await asked.body.read())
+
+    route = replace(ROUTES[0], method="POST", answer=mistaken)
+    way = Way(method="POST", path=route.path, content=CANARY.encode())
+    async with answering_here(founded.home, [route]) as client:
+        status, said = await _answer(client, way, founded.token)
+
+    assert status == 500
+    assert b"its log says where it happened" in said
+    assert b"nosniff" in said
+    assert "mistaken" in lines.getvalue()
+    assert shown(said + lines.getvalue().encode()) is None
 
 
 @pytest.mark.parametrize("form", [CANARY, CANARY[3:11], CANARY.encode().hex()])

@@ -239,8 +239,6 @@ def test_a_refusal_is_a_whole_answer() -> None:
         "HTTP/1.1 429 Too Many Requests",
         "date: now",
         "content-type: application/json",
-        "cache-control: no-store",
-        "x-content-type-options: nosniff",
         f"content-length: {len(body)}",
         "connection: close",
         "retry-after: 7",

@@ -223,17 +223,16 @@ def test_addresses_beyond_ascii_are_read(text: str, address: str) -> None:
 @pytest.mark.parametrize(
     ("listed", "words"),
     [
-        ("a@b.example; c@@b.example", "'c@@b.example' has more than one @"),
-        ("Lovelace, Ada <a@b.example>", "'Lovelace' has no @; a name with a comma"),
-        ("a@b.example, ada at b.example", "'ada at b.example' has no @"),
-        ("a..b@b.example", "'a..b@b.example' is no address that is taken"),
-        ("a@-b.example", "'a@-b.example' has no domain like example.com"),
-        ("a@\u2488.example", "has a domain that IDNA 2008 does not allow"),
-        ("a\tb@b.example", "'a b@b.example' holds a control character"),
-        ("x" * 100, f"'{'x' * 60}…' has no @"),
+        ("a@b.example; c@@b.example", "address 2 has more than one @"),
+        ("Lovelace, Ada <a@b.example>", "address 1 has no @; a name with a comma"),
+        ("a@b.example, ada at b.example", "address 2 has no @"),
+        ("a..b@b.example", "address 1 is no address that is taken"),
+        ("a@-b.example", "address 1 has no domain like example.com"),
+        ("a@\u2488.example", "address 1 has a domain that IDNA 2008 does not allow"),
+        ("a\tb@b.example", "address 1 holds a control character"),
     ],
 )
-def test_a_refused_list_names_the_entry_and_why(listed: str, words: str) -> None:
+def test_a_refused_list_tells_which_entry_and_why(listed: str, words: str) -> None:
     with pytest.raises(InvalidDefinition) as refused:
         parse_mailboxes(listed, "to")
 

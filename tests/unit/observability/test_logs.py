@@ -187,6 +187,24 @@ def test_what_a_library_repeats_is_said_once_a_minute_with_how_much_was_left_out
     assert [line.get("left_out") for line in lines[:3]] == [None, 599, None]
 
 
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_the_place_of_an_exception_is_told_however_deep_it_is(log_format: str) -> None:
+    stream = io.StringIO()
+    configure_logs(log_format, stream)
+
+    def down(levels: int) -> None:
+        if levels:
+            down(levels - 1)
+        raise ValueError
+
+    try:
+        down(50)
+    except ValueError:
+        logging.getLogger("keyrelay").exception("it failed")
+
+    assert "raise ValueError" in stream.getvalue()
+
+
 def test_an_exception_is_logged_by_its_type_and_frames_without_its_message() -> None:
     stream = io.StringIO()
     configure_logs("text", stream)

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
-# What stands on every answer with a `message`; RFC 9111 section 5.2.2.5.
-FAILURE_HEADERS = (
-    (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
+JSON_CONTENT = (b"content-type", b"application/json")
 
 
 class BorderReason(StrEnum):
@@ -46,7 +41,7 @@ class BorderRefusal:
     def encoded(self, beside: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
         """Return the whole HTTP/1.1 response, with the headers `beside` its own."""
         body = envelope(self.message)
-        headers = [*beside, *FAILURE_HEADERS]
+        headers = [*beside, JSON_CONTENT]
         headers.append((b"content-length", str(len(body)).encode()))
         headers.append((b"connection", b"close"))
         if self.retry_after is not None:

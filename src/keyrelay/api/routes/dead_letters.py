@@ -121,10 +121,10 @@ def _work(document: Mapping[str, object]) -> LetterWork:
 
 _CHOICE = object_of(
     {
-        "action": TEXT,
-        "fault": {"enum": [*Fault]},
-        "since": TEXT,
-        "rate": {"type": "number", "exclusiveMinimum": 0},
+        "action": {"type": ["string", "null"]},
+        "fault": {"enum": [*Fault, None]},
+        "since": {"type": ["string", "null"]},
+        "rate": {"type": ["number", "null"], "exclusiveMinimum": 0},
     }
 )
 _DONE = {JobKind.REDRIVE: "Put into the queue again", JobKind.DROP: "Forget for good"}

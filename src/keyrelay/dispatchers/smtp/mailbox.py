@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from keyrelay.dispatchers.smtp.domains import NoDomain, a_labels
-from keyrelay.dispatchers.smtp.texts import header_text, is_header_text
+from keyrelay.dispatchers.smtp.texts import is_header_text
 from keyrelay.model.documents import InvalidDefinition, require_text
 
 MOST_RECIPIENTS = 100
@@ -23,7 +23,6 @@ _NAMED = re.compile(rf'(?:({_QUOTED})|([^"<>@,;]*?)) *<([^<>]*)>')
 # One entry of a list: separators inside quotation marks do not separate.
 _ENTRY = re.compile(rf'(?:{_QUOTED}|[^",;\r\n])+')
 _LIST = re.compile(rf"(?:{_ENTRY.pattern}|[,;\r\n])*")
-_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,11 @@ def key_of(address: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
-def parse_mailbox(text: str, what: str) -> Mailbox:
+def parse_mailbox(text: str, what: str, number: int = 1) -> Mailbox:
     """Read `ada@example.com` or `Ada <ada@example.com>`.
 
-    A domain beyond ASCII becomes A-labels (IDNA 2008). `what` names the field in the
-    InvalidDefinition raised for any other text.
+    A domain beyond ASCII becomes A-labels (IDNA 2008). `what` names the field, and
+    `number` its place there, in the InvalidDefinition raised for any other text.
     """
     text = text.strip(" ")
     named = _NAMED.fullmatch(text)
@@ -57,7 +56,7 @@ def parse_mailbox(text: str, what: str) -> Mailbox:
     except _NoAddress as fault:
         raise InvalidDefinition(
             f"{what} must hold addresses like ada@example.com or Ada <ada@example.com>;"
-            f" '{_shown(text)}' {fault}"
+            f" address {number} {fault}"
         ) from None
 
 
@@ -74,7 +73,7 @@ def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
         raise InvalidDefinition(f"{what} must hold at least one address")
     if len(entries) > MOST_RECIPIENTS:
         raise InvalidDefinition(f"{what} must hold at most {MOST_RECIPIENTS} addresses")
-    mailboxes = tuple(parse_mailbox(entry, what) for entry in entries)
+    mailboxes = [parse_mailbox(each, what, n) for n, each in enumerate(entries, 1)]
     return tuple({mailbox.key: mailbox for mailbox in mailboxes}.values())
 
 
@@ -102,8 +101,3 @@ def _mailbox(text: str, named: re.Match[str] | None) -> Mailbox:
         return Mailbox(f"{local}@{a_labels(domain)}", name or "")
     except NoDomain as fault:
         raise _NoAddress(str(fault)) from None
-
-
-def _shown(text: str) -> str:
-    text = header_text(text)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
