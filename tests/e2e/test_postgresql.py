@@ -30,6 +30,7 @@ DROP INDEX ix_actions_profile_folded_id, ix_actions_profile_active_folded_id,
   ix_actions_secret_folded_id;
 DROP INDEX ix_policies_profile_folded_id, ix_policies_profile_active_folded_id,
   ix_policies_profile_created_at_id, ix_policies_profile_updated_at_id;
+DROP INDEX ix_audit_records_profile_action_at, ix_audit_records_changes;
 UPDATE alembic_version SET version_num = '0001'
 """
 
@@ -162,6 +163,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0012",
         "0013",
         "0014",
+        "0015",
     ]
 
     done = older.run("migrate", "--yes")

@@ -8,7 +8,8 @@ from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
 from keyrelay.services.audit import AuditReading
 from keyrelay.services.naming import find_trigger
-from keyrelay.stores.audit.trail import AuditQuery, TrailEntry
+from keyrelay.stores.audit.record_query import AuditQuery
+from keyrelay.stores.audit.trail import TrailEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

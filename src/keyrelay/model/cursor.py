@@ -30,10 +30,15 @@ def parse_cursor(text: str) -> Cursor:
     cursor = _read(text) if len(text) <= _LONGEST else None
     # Only the one text that stands for it: an edited cursor would lead anywhere.
     if cursor is None or str(cursor) != text:
-        raise InvalidDefinition(
-            "after is no cursor of this list: send the one that came with its last page"
-        )
+        raise no_cursor()
     return cursor
+
+
+def no_cursor() -> InvalidDefinition:
+    """Return the refusal of a text that no list has given out."""
+    return InvalidDefinition(
+        "after is no cursor of this list: send the one that came with its last page"
+    )
 
 
 def _read(text: str) -> Cursor | None:

@@ -9,7 +9,8 @@ from keyrelay.model.audit_document import read_instant
 from keyrelay.model.backlog import QueueEntry, QueueQuery, QueueStatus, TriggerState
 from keyrelay.model.intervention import Act, ActEffect, Intervened, Interventions, judge
 from keyrelay.services.paging import in_parts
-from keyrelay.stores.audit.trail import AuditQuery, AuditTrail
+from keyrelay.stores.audit.record_query import AuditQuery
+from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import NotFound
 

@@ -10,7 +10,8 @@ from keyrelay.ports import Backlog
 from keyrelay.services.audit import AuditReading
 from keyrelay.services.naming import find_trigger
 from keyrelay.stores.audit.projection import ATTEMPT
-from keyrelay.stores.audit.trail import AuditQuery, AuditTrail, TrailEntry
+from keyrelay.stores.audit.record_query import AuditQuery
+from keyrelay.stores.audit.trail import AuditTrail, TrailEntry
 from keyrelay.stores.dead_letters import DeadLetterStore, StoredLetter
 from keyrelay.stores.refusals import NotFound
 

@@ -11,7 +11,14 @@ from keyrelay.databases.database import Database
 # A recursive query scans what it has found so far, which is no table.
 _SCANS = tuple(
     f"SCAN {table}"
-    for table in ("secrets", "actions", "policies", "tags", "last_times")
+    for table in (
+        "secrets",
+        "actions",
+        "policies",
+        "tags",
+        "last_times",
+        "audit_records",
+    )
 )
 
 

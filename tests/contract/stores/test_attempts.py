@@ -295,9 +295,12 @@ async def test_attempts_on_record_before_there_was_a_list_are_listed_by_the_migr
         )
     await house.break_in(
         *[f"DROP TABLE {table.name}" for table in ATTEMPT_TABLES],
-        # What a later migration has made.
+        # What later migrations have made.
         "DROP INDEX ix_claims_unsettled",
         "ALTER TABLE claims DROP COLUMN action",
+        "ALTER TABLE claims DROP COLUMN publisher",
+        "DROP INDEX ix_audit_records_changes",
+        "DROP INDEX ix_audit_records_profile_action_at",
         "UPDATE alembic_version SET version_num = '0011'",
     )
 

@@ -1,14 +1,19 @@
 """The audit trail: read by profile, and wherever it was touched, it says so."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from keyrelay.model.cursor import Cursor
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.services.audit import AuditReading
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.log import group_commits
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
+from keyrelay.stores.audit.trail import TrailEntry
 from keyrelay.stores.audit.verification import Verification
 from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.ground import Ground
@@ -260,7 +265,6 @@ async def test_a_trail_longer_than_one_reading_is_verified(house: House) -> None
     [
         (AuditQuery(kind="attempt"), ["t3", "t2", "t1"]),
         (AuditQuery(kind="attempt", amount=2), ["t3", "t2"]),
-        (AuditQuery(kind="attempt", amount=2, page=2), ["t1"]),
         (AuditQuery(trigger="t2"), ["t2"]),
         (AuditQuery(action=MAIL_ACTION), ["t3", "t2", "t1"]),
         (AuditQuery(action="0" * 24), []),
@@ -276,6 +280,44 @@ async def test_records_are_listed_newest_first(
     entries = await house.trail.list(PROFILE, query)
 
     assert [entry.document["trigger"] for entry in entries] == found
+
+
+@pytest.mark.parametrize("kind", ["attempt", None])
+async def test_a_list_goes_on_after_a_record_whatever_is_recorded_meanwhile(
+    ground: Ground, kind: str | None
+) -> None:
+    await three_chains(ground)  # all in one moment
+    async with open_house(ground) as house:
+        query = AuditQuery(kind=kind, amount=2)
+        whole = await house.trail.list(PROFILE, replace(query, amount=100))
+        found = list[TrailEntry]()
+        while page := await house.trail.list(PROFILE, query):
+            found += page
+            query = replace(query, after=page[-1].place)
+            house.clock.time += timedelta(seconds=1)
+            await record(house, f"later-{len(found)}")
+
+    assert found == [*whole]
+
+
+async def test_what_is_no_place_of_a_record_is_refused(house: House) -> None:
+    for id_ in ("", "t1", f"{'a' * 24}.", f"{'a' * 24}.-1", f"{'a' * 24}.{'9' * 19}"):
+        query = AuditQuery(after=Cursor(NOON, id_))
+        with pytest.raises(InvalidDefinition, match="no cursor of this list"):
+            await house.trail.list(PROFILE, query)
+
+
+async def test_a_list_goes_on_after_records_that_cannot_be_read(house: House) -> None:
+    await record(house, "t1", "t2", "t3")
+    await house.break_in(edit("document", "'{'", FIRST, 5))
+    reading = AuditReading(trail=house.trail)
+
+    every = [entry.id async for entry in reading.records(PROFILE, AuditQuery())]
+    (first, second) = await house.trail.list(PROFILE, AuditQuery(amount=2))
+    rest = await house.trail.list(PROFILE, AuditQuery(after=second.place))
+
+    assert second.document["unreadable"]
+    assert [first.id, second.id, *(entry.id for entry in rest)] == every
 
 
 async def test_a_record_is_shown_by_its_id(house: House) -> None:

@@ -10,7 +10,7 @@ from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.burials import group_burials
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.dead_letters import reason_of, trigger_of

@@ -9,7 +9,7 @@ from keyrelay.model.catalog import Catalog, Omitted
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.stores.audit.checkpoint import CheckpointFile
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.live_catalog import LiveCatalog

@@ -12,7 +12,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.document_store import etag_of, id_of
 from keyrelay.stores.definitions.listing import Listing, Noun, Order, Page, PartOfTag

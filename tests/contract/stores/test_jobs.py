@@ -12,7 +12,7 @@ from keyrelay.model.ids import Beginnings
 from keyrelay.model.job import Job, JobKind, JobOrder, JobRow, JobState, RowState
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.jobs.leases import MOST_TAKEN, JobLease, JobLeases, JobLost
 from keyrelay.stores.jobs.records import MOST_UNFINISHED, JobPage, ResultPage

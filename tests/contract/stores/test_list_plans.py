@@ -4,11 +4,14 @@
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol
 
 from keyrelay.model.tags import Tag
+from keyrelay.stores.audit.record_query import AuditQuery, place_of
 from keyrelay.stores.definitions.listing import (
     FIRST_PAGE,
     Listing,
@@ -20,7 +23,7 @@ from keyrelay.stores.definitions.listing import (
 from keyrelay.stores.definitions.tag_keys import tag_keys
 from tests.contract.stores.house import House
 from tests.contract.stores.plans import Plan, planned
-from tests.samples import OTHER_PROFILE, PROFILE
+from tests.samples import NOON, OTHER_PROFILE, PROFILE
 
 ROWS = int(os.environ.get("KEYRELAY_TEST_ROWS", "20000"))
 
@@ -97,6 +100,7 @@ async def crowd(house: House) -> None:
     await house.break_in(*statements, "ANALYZE")
 
 
+_SORTS_ALL = re.compile(r"(?<!Incremental )Sort  \(cost|TEMP B-TREE FOR ORDER BY")
 BY_NAME = ["name", "active", "created_at", "updated_at"]
 # Of these an index finds the few, and to sort the few is not to sort all.
 NARROW = [
@@ -165,3 +169,54 @@ async def test_whatever_is_listed_is_read_by_an_index(house: House) -> None:
         assert await tag_keys(house.database, PROFILE, Noun.SECRET) == ["site", "team"]
         assert await house.secrets.users(PROFILE, f"{8:024x}") == {f"{8:024x}"}
     assert plan.whole_tables == [], plan.text
+
+
+async def fill_trail(house: House) -> None:
+    """Fill it with attempts of a few actions, and a change in fifty."""
+    said = _POSTGRESQL if house.database.is_shared else _SQLITE
+    change, few = "n % 50 = 0", said["id"].replace("n)", "n % 20)", 1)
+    if house.database.is_shared:
+        few = "lpad(to_hex(n % 20), 24, '0')"
+    values = {
+        "chain": f"'{'c' * 24}'",
+        "seq": "n + 1000",
+        "id": said["id"],
+        "kind": f"CASE WHEN {change} THEN 'change' ELSE 'attempt' END",
+        "profile": f"'{PROFILE}'",
+        "trigger": "'t' || (n / 4)",
+        "action": few,
+        "at": said["at"],
+        "document": """'{{"kind": "attempt"}}'""",
+        "mac": said["blob"],
+    }
+    await house.break_in(
+        f"INSERT INTO audit_records ({', '.join(values)})"  # noqa: S608
+        f" {said['numbers'].format(rows=ROWS)}"
+        f" SELECT {', '.join(values.values())} FROM numbers",
+        "ANALYZE",
+    )
+
+
+async def test_whatever_records_are_listed_are_read_by_an_index(house: House) -> None:
+    await fill_trail(house)
+    middle = NOON + timedelta(days=40)
+    place = place_of(middle, "c" * 24, 7)
+
+    for having, index in (
+        (AuditQuery(), "profile_at"),
+        (AuditQuery(kind="attempt"), "profile_at"),
+        (AuditQuery(kind="change"), "changes"),
+        (AuditQuery(action=f"{3:024x}"), "profile_action_at"),
+        (AuditQuery(action=f"{3:024x}", kind="attempt"), "profile_action_at"),
+        (AuditQuery(trigger="t17"), "profile_trigger"),
+    ):
+        since, after = replace(having, since=NOON), replace(having, after=place)
+        for query in (having, since, after):
+            async with planned(house.database) as plan:
+                found = await house.trail.list(PROFILE, query)
+            assert found or query.trigger, query
+            assert plan.whole_tables == [], (query, plan.text)
+            assert f"ix_audit_records_{index} " in plan.text, (query, plan.text)
+            # Records of one moment are sorted, and those of one trigger.
+            if query.trigger is None:
+                assert not _SORTS_ALL.search(plan.text), (query, plan.text)

@@ -13,7 +13,7 @@ from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.ports import AuditLog, DeadLetters, Unavailable
 from keyrelay.stores.audit.log import group_commits
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.burials import group_burials
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.dead_letters import trigger_of

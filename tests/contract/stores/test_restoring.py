@@ -3,7 +3,7 @@
 import pytest
 
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.restoring import (
     BehindCheckpoint,
     accept,

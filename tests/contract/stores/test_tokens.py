@@ -10,7 +10,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.token import AccessLevel, TokenKind, TokenRights
 from keyrelay.ports import Unavailable
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.listing import Listing, Order, Page
 from keyrelay.stores.definitions.token_rows import StoredToken, digest_of
 from keyrelay.stores.definitions.tokens import AnyToken, TokenStore, id_of, name_of

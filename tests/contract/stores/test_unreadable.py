@@ -13,7 +13,7 @@ from keyrelay.model.dead_letter import (
     UnreadableTrigger,
 )
 from keyrelay.model.outcome import Fault
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.burials import group_burials
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.dead_letters import trigger_of

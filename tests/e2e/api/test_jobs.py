@@ -73,11 +73,16 @@ def test_attempts_and_records_are_listed_newest_first(home: Home) -> None:
         page = api.get("/attempts?amount=2").result
         assert isinstance(page, dict)
         last = api.get(f"/attempts?amount=2&after={page['next']}").result
-        records = api.get("/audit?kind=attempt").result
+        records = api.get("/audit?kind=attempt&amount=2").result
+        assert isinstance(records, dict)
+        rest = api.get(f"/audit?kind=attempt&after={records['next']}").result
+        wrong = api.get("/audit?after=MQ")
 
     assert isinstance(last, dict)
-    assert isinstance(records, dict)
+    assert isinstance(rest, dict)
+    assert (rest["next"], wrong.status) == (None, 400)
+    recorded = [*records["records"], *rest["records"]]
     attempts = [*page["attempts"], *last["attempts"]]
     assert len({each["id"] for each in attempts}) == 3
     assert {each["outcome"] for each in attempts} == {"rejected"}
-    assert {each["id"] for each in attempts} == {e["id"] for e in records["records"]}
+    assert {each["id"] for each in attempts} == {e["id"] for e in recorded}

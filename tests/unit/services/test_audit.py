@@ -6,7 +6,7 @@ from keyrelay.services.attempts import AttemptReading
 from keyrelay.services.audit import AuditReading
 from keyrelay.stores.attempts import AttemptQuery
 from keyrelay.stores.audit.projection import ATTEMPT
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.house import House
 from tests.contract.stores.records import attempt

@@ -1,6 +1,5 @@
 """Intervening: what a person changes is on record, and no crash tells a lie."""
 
-import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from keyrelay.model.backlog import (
 )
 from keyrelay.model.intervention import Act, Intervened
 from keyrelay.ports import Unavailable
+from keyrelay.services.audit import AuditReading
 from keyrelay.services.intervening import Intervening, TriggerResult
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.journal import Journal
 from tests.contract.queues import UntilIdle, a_world, trigger
 from tests.contract.stores.house import ADA, House
@@ -225,10 +225,6 @@ async def test_many_are_changed_some_at_a_time(
     done = await ask(house, queue, Act.CANCEL, *ids, "t0")
 
     assert [result.trigger for result in done] == ids
-    pages = itertools.count(1)
-    found = set[str]()
-    while entries := await house.trail.list(
-        PROFILE, AuditQuery(kind="change", page=next(pages), amount=1000)
-    ):
-        found |= {str(entry.document["subject"]) for entry in entries}
-    assert set(ids) <= found
+    reading = AuditReading(trail=house.trail)
+    changes = reading.records(PROFILE, AuditQuery(kind="change"))
+    assert set(ids) <= {str(entry.document["subject"]) async for entry in changes}

@@ -25,7 +25,7 @@ from keyrelay.services.jobs import Jobs, LetterWork, parse_query, query_document
 from keyrelay.services.redriving import DeadLetterAdministration, Redriving
 from keyrelay.stores.audit.chain import breach_at
 from keyrelay.stores.audit.log import ChainedLog
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.journal import Journal

@@ -4,7 +4,7 @@ from keyrelay.api.described import (
     AMOUNT,
     COUNT,
     described,
-    filters,
+    going_on,
     in_query,
     path_id,
 )
@@ -12,13 +12,14 @@ from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Bearer, Route
 from keyrelay.app.jobs import jobs_of
+from keyrelay.model.cursor import parse_cursor
 from keyrelay.model.job import JobKind
 from keyrelay.model.token import TokenKind
+from keyrelay.services.audit import going_on_after
 from keyrelay.services.jobs import job_document, result_document
-from keyrelay.stores.audit.trail import AuditQuery
+from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.jobs.records import ResultPage
 
-_MOST_PAGES = 10**6
 _FILTERS = {
     "kind": "attempt or change.",
     "trigger": "Only those of this trigger.",
@@ -29,17 +30,21 @@ _OBJECT = {"type": "object"}
 
 
 async def list_records(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, (*_FILTERS, "page", "amount"))
+    given = parse_parameters(asked.query, (*_FILTERS, *PAGING))
+    after = given.text("after")
     query = AuditQuery(
         kind=given.choice("kind", ("attempt", "change")),
         trigger=given.text("trigger"),
         action=given.text("action"),
         since=given.instant("since"),
-        page=given.number("page", most=_MOST_PAGES) or 1,
+        after=None if after is None else parse_cursor(after),
         amount=given.amount,
     )
     found = await asked.process.store.trail.list(asked.caller.profile, query)
-    return Answer(result={"records": [{"id": e.id, **e.document} for e in found]})
+    place = going_on_after(found, query.amount)
+    records = [{"id": entry.id, **entry.document} for entry in found]
+    goes_on = None if place is None else str(place)
+    return Answer(result={"records": records, "next": goes_on})
 
 
 async def show_record(asked: Asked) -> Answer:
@@ -90,11 +95,7 @@ ROUTES = (
         described=described(
             "List audit records, newest first",
             _OBJECT,
-            parameters=[
-                *filters(_FILTERS),
-                in_query("page", COUNT, "Which page, from 1."),
-                AMOUNT,
-            ],
+            parameters=going_on(_FILTERS),
         ),
     ),
     # Before the one of a record, whose id its last part would be.

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.databases.database import Database
+from keyrelay.databases.database import Database, text_of
 from keyrelay.model.audit_document import Document
+from keyrelay.model.cursor import Cursor
 from keyrelay.model.documents import parse_document
 from keyrelay.model.ids import Beginnings
 from keyrelay.stores.audit.chain import LABEL, Breach, Mac, breach_at
@@ -21,6 +22,7 @@ from keyrelay.stores.audit.checkpoint import (
     CheckpointForged,
     Generations,
 )
+from keyrelay.stores.audit.record_query import AuditQuery, listed, place_of
 from keyrelay.stores.audit.verification import (
     Tally,
     Verification,
@@ -46,25 +48,22 @@ _RECORDS = audit_records.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditQuery:
-    """Which of a profile's records, newest first; what is None does not matter."""
-
-    kind: str | None = None
-    trigger: str | None = None
-    action: str | None = None
-    since: datetime | None = None
-    page: int = 1
-    amount: int = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEntry:
-    """A record and its place in the chain; of an unreadable one, its row."""
+    """A record and its place in the chain; of an unreadable one, its row.
+
+    `at` is None where it cannot be read.
+    """
 
     chain: str
     seq: int
     id: str
+    at: datetime | None
     document: Document
+
+    @property
+    def place(self) -> Cursor | None:
+        """Its place in lists, after which they go on."""
+        return None if self.at is None else place_of(self.at, self.chain, self.seq)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +75,12 @@ class AuditTrail:
     checkpoint: CheckpointFile
 
     async def list(self, profile: str, query: AuditQuery) -> tuple[TrailEntry, ...]:
-        """Return the records; one that cannot be read hides no others."""
-        wanted = _listed(profile, query)
-        page = Slice((query.page - 1) * query.amount, query.amount)
+        """Return the records; one that cannot be read hides no others.
+
+        What is recorded meanwhile moves none of them. Raises InvalidDefinition for an
+        `after` that is no place in such a list.
+        """
+        wanted, page = listed(profile, query), Slice(0, query.amount)
         async with self.database.reading() as connection:
             found = await read_rows(connection, wanted, page, _entry)
         return tuple(map(_told, found))
@@ -170,25 +172,13 @@ class AuditTrail:
                 yield breach
 
 
-def _listed(profile: str, query: AuditQuery) -> Select[tuple[object, ...]]:
-    wanted = {
-        _RECORDS.kind: query.kind,
-        _RECORDS.trigger: query.trigger,
-        _RECORDS.action: query.action,
-    }
-    statement = select(audit_records).where(_RECORDS.profile == profile)
-    for column, value in wanted.items():
-        if value is not None:
-            statement = statement.where(column == value)
-    if query.since is not None:
-        statement = statement.where(_RECORDS.at >= query.since)
-    newest = (_RECORDS.at.desc(), _RECORDS.chain.desc(), _RECORDS.seq.desc())
-    return statement.order_by(*newest)
-
-
 def _entry(row: AnyRow) -> TrailEntry:
     document = parse_document(str(row.document))
-    return TrailEntry(chain=row.chain, seq=row.seq, id=row.id, document=document)
+    if not isinstance(row.at, datetime):
+        raise TypeError
+    return TrailEntry(
+        chain=row.chain, seq=row.seq, id=row.id, at=row.at, document=document
+    )
 
 
 def _told(entry: TrailEntry | UnreadableRow) -> TrailEntry:
@@ -200,12 +190,23 @@ def _told(entry: TrailEntry | UnreadableRow) -> TrailEntry:
         chain=entry.text("chain"),
         seq=int(seq) if seq.isdecimal() else 0,
         id=entry.text("id"),
+        at=_instant(entry.columns.get("at")),
         document={
             "kind": entry.text("kind"),
             "unreadable": entry.reason,
             "stored": entry.document,
         },
     )
+
+
+def _instant(value: object) -> datetime | None:
+    """Read the time of a row that cannot be read as a whole."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(text_of(value)).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 async def _unrecorded(connection: AsyncConnection) -> AsyncGenerator[Breach, None]:

@@ -100,6 +100,9 @@ audit_records = Table(
     Column("mac", LargeBinary, nullable=False),
     Index(None, "profile", "at"),
     Index(None, "profile", "trigger"),
+    Index(None, "profile", "action", "at"),
+    # WHERE kind = 'change': see the claims' indexes below.
+    Index("ix_audit_records_changes", "profile", "at"),
 )
 
 dead_letters = Table(
