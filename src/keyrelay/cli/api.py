@@ -26,7 +26,7 @@ from keyrelay.cli.session import run, settings_of
 from keyrelay.cli.stopping import stop_on_signals
 from keyrelay.concurrency.background import background
 from keyrelay.observability.logs import configure_logs
-from keyrelay.observability.probes import Probes, open_probes
+from keyrelay.observability.probes import OFF, Probes, open_probes
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -66,7 +66,8 @@ async def _serve_until_signal(settings: Settings, found: Listening) -> None:
             chosen="probes" in settings.model_fields_set,
         ) as place,
     ):
-        log.info("probes are answered", probes=place)
+        if place != OFF:
+            log.info("probes are answered", probes=place)
         await stop.wait()
 
 
