@@ -24,6 +24,7 @@ from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import RevisionNow
+from tests.samples import published_by
 
 LEASE = timedelta(seconds=30)
 REMEMBERED = timedelta(days=7)
@@ -139,7 +140,7 @@ class MemoryQueue:
         known = self.storage.rows.get((trigger.profile, trigger.id))
         if known is not None and isinstance(known.settlement, Bury):
             if (publisher := known.trigger.lifetime.publisher) is not None:
-                trigger = trigger.published_by(publisher)
+                trigger = published_by(publisher, trigger)
             del self.storage.rows[trigger.profile, trigger.id]
         now, done = self.world.now(), letter.settlement.done
         return self._put(Row(trigger=trigger, due=now, accepted_at=now, done=done))

@@ -85,6 +85,11 @@ def a_trigger(
     )
 
 
+def published_by(token: str, trigger: Trigger) -> Trigger:
+    """Return the trigger as the API accepts it from the token with that id."""
+    return replace(trigger, lifetime=replace(trigger.lifetime, publisher=token))
+
+
 def an_action(does: Mapping[str, object] = MAIL_DOES, **fields: object) -> Action:
     id_ = MAIL_ACTION if does.get("type") == "email-smtp" else QUEUE_ACTION
     return ACTIONS.parse({"name": "Tell", "action": does, **fields}, id_, PROFILE)

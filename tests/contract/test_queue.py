@@ -32,7 +32,14 @@ from tests.contract.queues import (
     settle_next,
     trigger,
 )
-from tests.samples import DAY, MAIL_ACTION, ORIGIN, OTHER_PROFILE, PROFILE
+from tests.samples import (
+    DAY,
+    MAIL_ACTION,
+    ORIGIN,
+    OTHER_PROFILE,
+    PROFILE,
+    published_by,
+)
 from tests.triggers import GOOD
 
 pytest_plugins = ["tests.contract.queue_fixtures"]
@@ -322,8 +329,8 @@ async def test_whose_token_published_a_trigger_is_known_until_it_is_forgotten(
     place: Place, queue: OpenQueue
 ) -> None:
     one, other = "a" * 24, "b" * 24
-    await queue.accept(trigger().published_by(one))
-    await queue.accept(trigger().published_by(other))  # it is known already
+    await queue.accept(published_by(one, trigger()))
+    await queue.accept(published_by(other, trigger()))  # it is known already
 
     assert await queue.publisher(PROFILE, "t1") == one
     assert await queue.publisher(PROFILE, "t2") is None

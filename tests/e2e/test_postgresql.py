@@ -1,8 +1,5 @@
 """PostgreSQL instead of a file: the same commands, and `keyrelay migrate`."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -178,7 +175,7 @@ def test_a_migration_waits_for_a_table_in_use_without_holding_anybody_up(
     older: Home, postgresql: PostgreSql, name: str
 ) -> None:
     with (
-        in_use(postgresql, name) as table,
+        postgresql.held(name, "alembic_version") as table,
         older.running("migrate", "--yes") as migrating,
     ):
         migrating.await_said("a table is in use; trying again", times=2)
@@ -186,22 +183,3 @@ def test_a_migration_waits_for_a_table_in_use_without_holding_anybody_up(
         migrating.await_said("the tables are up to date now")
 
         assert migrating.end() == 0
-
-
-@contextmanager
-def in_use(postgresql: PostgreSql, name: str) -> Iterator[subprocess.Popen[str]]:
-    """Have somebody hold a table that every migration writes to, until he ends."""
-    script = "BEGIN; LOCK TABLE alembic_version IN EXCLUSIVE MODE; \\echo held\n"
-    with subprocess.Popen(
-        [postgresql.programs / "psql", "-q", postgresql.url(name)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as psql:
-        assert psql.stdin is not None
-        assert psql.stdout is not None
-        psql.stdin.write(script)
-        psql.stdin.flush()
-        assert psql.stdout.readline() == "held\n"
-        yield psql
-        psql.kill()

@@ -2,20 +2,24 @@
 
 import json
 import random
-import socket
 import time
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.faults.lengths import KILLS_OF_API
+from tests.faults.raw_requests import (
+    answered,
+    body_of,
+    connected,
+    request_of,
+    rest_of,
+)
 from tests.faults.relay import Relay
 from tests.installed.api import Api, answering, token_of
 from tests.installed.home import Home
 
 SEED = 20_260_101
-ACTION = "c" * 24
 _MANY = 40  # triggers of one request
 _PATIENCE = 30.0  # seconds
 
@@ -25,30 +29,9 @@ _PATIENCE = 30.0  # seconds
 STEPS = ((0, 0), (0.01, 0), (0.5, 0), (0.99, 0), (1, 0), (1, _PATIENCE))
 
 
-def body_of(ids: Sequence[str]) -> bytes:
-    return json.dumps([{"id": id_, "action": ACTION} for id_ in ids]).encode()
-
-
-def request_of(api: Api, ids: Sequence[str]) -> bytes:
-    body = body_of(ids)
-    head = f"POST /triggers HTTP/1.1\r\nHost: api\r\ntoken: {api.token}\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def answered(raw: bytes) -> Sequence[str]:
-    """Return the ids that an answer calls durable; none, if it is cut."""
-    _, _, body = raw.partition(b"\r\n\r\n")
-    try:
-        result = json.loads(body)["result"]
-    except ValueError:
-        return ()
-    return [each["id"] for each in result if each["state"] != "refused"]
-
-
 def killed_after(api: Api, part: bytes, wait: float) -> Sequence[str]:
     """Send a part, wait so long for an answer, and kill; return what it had said."""
-    url = urlsplit(api.url)
-    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+    with connected(api) as connection:
         connection.sendall(part)
         connection.settimeout(wait)
         try:
@@ -56,19 +39,7 @@ def killed_after(api: Api, part: bytes, wait: float) -> Sequence[str]:
         except (TimeoutError, BlockingIOError):  # it has not answered
             raw = b""
         api.command.kill()
-        connection.settimeout(10)
-        return answered(raw + _rest(connection))
-
-
-def _rest(connection: socket.socket) -> bytes:
-    """Return what had been sent before the kill."""
-    rest = b""
-    try:
-        while more := connection.recv(65536):
-            rest += more
-    except OSError:  # it was reset
-        return rest
-    return rest
+        return answered(raw + rest_of(connection))
 
 
 def time_of_an_answer(home: Home, token: str) -> float:

@@ -52,6 +52,24 @@ class PostgreSql:
         )
         return answer.stdout.strip()
 
+    @contextmanager
+    def held(self, database: str, table: str) -> Iterator[subprocess.Popen[str]]:
+        """Let nothing write to a table until the process that holds it has ended."""
+        script = f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE; \\echo held\n"
+        with subprocess.Popen(
+            [self.programs / "psql", "-q", self.url(database)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as psql:
+            assert psql.stdin is not None
+            assert psql.stdout is not None
+            psql.stdin.write(script)
+            psql.stdin.flush()
+            assert psql.stdout.readline() == "held\n"
+            yield psql
+            psql.kill()
+
     def start(self) -> None:
         """Return once it answers."""
         self.daemon.start()

@@ -75,7 +75,7 @@ class Origin:
     one, each trigger must name its own. `now` is when a trigger is accepted, and when
     it was raised unless it or `raised_at` says so. `largest` are the bytes that a
     document may have; whatever they are, its data has at most LARGEST_TRIGGER once it
-    is encoded.
+    is encoded. `publisher` is as in Lifetime.
     """
 
     profile: str | None
@@ -83,6 +83,7 @@ class Origin:
     new_id: Callable[[datetime], str]
     raised_at: datetime | None = None
     largest: int = LARGEST_TRIGGER
+    publisher: str | None = None
 
 
 # `encode` writes every field, so `decode` has nothing to fill in.
@@ -144,7 +145,7 @@ class Trigger:
             action=_action(document.get("action")),
             data=parse_points(document.get("data")),
             key=_key(document.get("key")),
-            lifetime=_lifetime(document, origin.raised_at or now, accepted_at=now),
+            lifetime=_lifetime(document, origin, accepted_at=now),
         )
 
     def dated(self, first_seen: datetime) -> Self:
@@ -154,10 +155,6 @@ class Trigger:
     def under(self, revision: Revision | None) -> Self:
         """Return the trigger as accepted under that revision of the definitions."""
         return replace(self, lifetime=replace(self.lifetime, revision=revision))
-
-    def published_by(self, token: str) -> Self:
-        """Return the trigger as accepted from the token with that id."""
-        return replace(self, lifetime=replace(self.lifetime, publisher=token))
 
     def encode(self) -> bytes:
         """Return JSON that `decode` reads back to an equal trigger."""
@@ -218,18 +215,23 @@ def _key(value: object) -> str | None:
 
 
 def _lifetime(
-    document: Mapping[str, object], raised: datetime, *, accepted_at: datetime
+    document: Mapping[str, object], origin: Origin, *, accepted_at: datetime
 ) -> Lifetime:
     raised_at = parse_instant(document.get("raised_at"), "raised_at")
     deadline = parse_instant(document.get("deadline"), "deadline")
     if raised_at is None:
         # A trigger with a deadline that has passed was raised before that deadline.
+        raised = origin.raised_at or accepted_at
         raised_at = min(raised, deadline or raised)
     if deadline is None:
         # By the clock that accepted it: the producer's may be wrong by any time.
         deadline = max(raised_at, _later(accepted_at, STANDARD_LIFETIME))
     # Of the two the deadline is what was meant.
-    return Lifetime(raised_at=min(raised_at, deadline), deadline=deadline)
+    return Lifetime(
+        raised_at=min(raised_at, deadline),
+        deadline=deadline,
+        publisher=origin.publisher,
+    )
 
 
 def _later(instant: datetime, by: timedelta) -> datetime:

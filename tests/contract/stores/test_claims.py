@@ -25,7 +25,7 @@ from tests.contract.stores.claims import (
     settle,
 )
 from tests.contract.stores.ground import in_a_file, on_a_server
-from tests.samples import NOON, OTHER_PROFILE, PROFILE
+from tests.samples import NOON, OTHER_PROFILE, PROFILE, published_by
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -490,8 +490,8 @@ async def test_a_publisher_is_noted_once_though_a_worker_was_faster_to_read(
     await claims.claim([FIRST])
     await settle(claims, FIRST)
 
-    await others.accept([trigger().published_by(one), trigger("t2")])
-    await others.accept([trigger().published_by(other), trigger("t2")])
+    await others.accept([published_by(one, trigger()), trigger("t2")])
+    await others.accept([published_by(other, trigger()), trigger("t2")])
     await others.accept([trigger()])
 
     publishers = [await claims.publisher(PROFILE, id_) for id_ in ("t1", "t2", "t3")]

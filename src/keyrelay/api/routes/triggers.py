@@ -67,7 +67,12 @@ async def publish(asked: Asked) -> Response:
 def _publishing(asked: Asked, format_: TriggerFormat) -> Publishing:
     process, caller = asked.process, asked.caller
     world = process.store.audit_log.world
-    origin = Origin(profile=caller.profile, now=world.now, new_id=world.new_id)
+    origin = Origin(
+        profile=caller.profile,
+        now=world.now,
+        new_id=world.new_id,
+        publisher=caller.token.id,
+    )
     key = asked.headers.get("idempotency-key")
     if key is not None:
         require_text(key, "Idempotency-Key", longest=_LONGEST_KEY)
@@ -80,9 +85,7 @@ def _publishing(asked: Asked, format_: TriggerFormat) -> Publishing:
 
     return Publishing(
         inbox=process.queue,
-        read=lambda number, raw: format_.read(raw, origin_of(number)).published_by(
-            caller.token.id
-        ),
+        read=lambda number, raw: format_.read(raw, origin_of(number)),
         now=world.now,
         actions=caller.token.rights.actions,
         room=lambda many: process.intake.backlog_limit.take(caller.profile, many),
