@@ -10,15 +10,24 @@ from keyrelay.app.channels import action_rules
 from keyrelay.app.store import read_catalog
 from keyrelay.cli.columns import actions, instant, own_id, text, word
 from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
+from keyrelay.cli.exits import ExitCode
+from keyrelay.cli.input import read_document
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
+from keyrelay.cli.output import Document
+from keyrelay.cli.output import show as show_one
 from keyrelay.cli.pagination import list_all
-from keyrelay.cli.session import Session, settings_of
+from keyrelay.cli.refusals import Refused
+from keyrelay.cli.session import Session, perform, settings_of
 from keyrelay.cli.type_view import show_types
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.instant import wire_date
+from keyrelay.model.trigger import Origin
 from keyrelay.services.definition_entries import ABSENT
+from keyrelay.services.explaining import NotInCatalog
+from keyrelay.services.naming import find_definition
+from keyrelay.services.previewing import Previewing, sample_trigger, trigger_for
 from keyrelay.services.remarks import on_stored_action
-from keyrelay.stores.definitions.document_store import StoredDocument
+from keyrelay.stores.definitions.document_store import StoredDocument, id_of
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.last_times import LastTimes
 
@@ -129,6 +138,35 @@ def edit(
         _actions.edit(ctx, action, changes, as_json=as_json)
 
 
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay action preview 'too warm'
+  keyrelay action preview 'too warm' --data trigger.json --json
+
+The exit code is 0 if the message would be handed to its server, and 1 if not."""
+)
+def preview(
+    ctx: typer.Context,
+    *,
+    action: Name,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A trigger as JSON, or - for standard input; else a sample.",
+            metavar="F",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an action would send for a trigger; nothing is opened or sent."""
+    given = None if data is None else read_document(data)
+    shown = perform(ctx, lambda session: _preview(session, action, given))
+    show_one(shown, as_json=as_json)
+    if shown["refusals"]:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
 @app.command(epilog="Example: keyrelay action delete 'too warm'")
 def delete(ctx: typer.Context, *, action: Name, as_json: AsJson = False) -> None:
     """Delete an action; triggers that name it become dead letters."""
@@ -146,6 +184,27 @@ def types(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     known = action_rules(settings_of(ctx)).types.values()
     fields = {type_.name: type_.fields for type_ in known}
     show_types(fields, as_json=as_json)
+
+
+async def _preview(session: Session, action: str, given: Document | None) -> Document:
+    store, profile, world = session.store, session.profile.id, session.world
+    stored = store.definitions.actions
+    id_ = id_of(await find_definition(stored, profile, action))
+    origin = Origin(profile=profile, now=world.now, new_id=world.new_id)
+    previewing = Previewing(
+        catalog=lambda: read_catalog(store),
+        types=store.definitions.secrets.actions.types,
+        now=world.now,
+    )
+    if given is None:
+        trigger = sample_trigger(profile, id_, world.now())
+    else:
+        trigger = trigger_for(id_, given, origin)
+    try:
+        return await previewing.preview(trigger)
+    except NotInCatalog as fault:
+        where = "`keyrelay key status --check` says why"
+        raise Refused(f"{fault}; {where}") from None
 
 
 @contextmanager

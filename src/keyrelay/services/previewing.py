@@ -12,7 +12,7 @@ from datetime import datetime
 from keyrelay.model.action import Action, ActionType, MessagePreview
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import facts_of, parse_points
-from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.instant import wire_instant
 from keyrelay.model.outcome import Rejected
 from keyrelay.model.policy.policy import Denial, explain
@@ -43,12 +43,11 @@ def sample_trigger(profile: str, action: str, now: datetime) -> Trigger:
     )
 
 
-def trigger_for(action: str, raw: bytes, origin: Origin) -> Trigger:
+def trigger_for(action: str, document: Document, origin: Origin) -> Trigger:
     """Read a trigger that may leave its action out.
 
-    Raises InvalidDefinition, also for one of another action, and MalformedTrigger.
+    Raises InvalidDefinition for one of another action, and MalformedTrigger.
     """
-    document = parse_document(raw)
     if document.get("action") not in (None, action):
         raise InvalidDefinition("action must be left out, or be the one of the path")
     named = {**document, "action": action}

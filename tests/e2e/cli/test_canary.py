@@ -47,6 +47,7 @@ CASES: Sequence[Sequence[str]] = (
     ("action", "list"),
     ("action", "types", "--json"),
     ("action", "show", "tell", "--json"),
+    ("action", "preview", "tell", "--json"),
     ("action", "edit", "tell", "--file", "-"),
     ("action", "edit", "tell", "--lock"),
     ("policy", "create", "--file", "-"),

@@ -36,6 +36,7 @@ COMMANDS = (
     "action create --file {action}",
     "action list",
     "action show tell",
+    "action preview tell --json",
     "action edit tell --lock",
     "action delete other",
     "action types",

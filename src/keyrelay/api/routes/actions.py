@@ -8,6 +8,7 @@ from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.api.trigger_documents import UNNAMED_TRIGGER
+from keyrelay.model.documents import parse_document
 from keyrelay.model.instant import wire_date
 from keyrelay.model.trigger import Origin
 from keyrelay.services.previewing import Previewing, sample_trigger, trigger_for
@@ -73,7 +74,7 @@ async def preview(asked: Asked) -> Answer:
         now=world.now,
     )
     trigger = (
-        trigger_for(id_, raw, origin)
+        trigger_for(id_, parse_document(raw), origin)
         if raw.strip()
         else sample_trigger(caller.profile, id_, world.now())
     )
