@@ -43,7 +43,7 @@ class Application:
 
     missed: AsyncIterator[Sequence[Event]] | None = None
     listeners: Listeners = field(
-        default_factory=lambda: Listeners(limits=StreamLimits(in_all=1))
+        default_factory=lambda: Listeners(limits=StreamLimits(in_all=1, of_a_profile=1))
     )
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)

@@ -52,36 +52,20 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
-    """What is followed of the database, while the process runs."""
-
-    catalog: LiveCatalog
-    events: Events
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiProcess:
     """What an API process has open, and the services over it."""
 
     settings: Settings
     store: Store
     intake: Intake
-    live: Live
-    uses: TokenUses
+    catalog: LiveCatalog
+    events: Events
     observed: ApiObservability
 
     @property
     def url(self) -> str:
         """Where clients reach it."""
         return self.settings.public_url
-
-    @property
-    def catalog(self) -> LiveCatalog:
-        return self.live.catalog
-
-    @property
-    def events(self) -> Events:
-        return self.live.events
 
     @property
     def queue(self) -> TriggerQueue:
@@ -109,7 +93,7 @@ class ApiProcess:
             refresh=refresh.run,
             digest=partial(digest_of, store.vault),
             now=world.now,
-            note_use=self.uses.note,
+            note_use=self.events.note_use,
         )
 
     @property
@@ -140,21 +124,19 @@ async def open_api(
         catalog = _catalog(settings, store)
         readiness = readiness_of(store, catalog, queue, _lags(settings, queue))
         await catalog.refresh()
-        events = _events(store, catalog)
-        began, streams = store.audit_log.world.now(), events.listeners.count
-        observed = new_api_observability(metrics, readiness, began, streams)
+        began = store.audit_log.world.now()
         async with (
             background(catalog.watch(asyncio.Event())),
-            background(events.keep_telling()),
-            background(events.keep_checking()),
-            open_noted_times(store.database, store.audit_log.world) as times,
+            _following(store, catalog) as events,
         ):
+            streams = events.listeners.count
+            observed = new_api_observability(metrics, readiness, began, streams)
             yield ApiProcess(
                 settings=settings,
                 store=store,
                 intake=_intake(settings, store, queue),
-                live=Live(catalog=catalog, events=events),
-                uses=TokenUses(times=times),
+                catalog=catalog,
+                events=events,
                 observed=observed,
             )
         await readiness.close()
@@ -197,13 +179,23 @@ def _catalog(settings: Settings, store: Store) -> LiveCatalog:
     )
 
 
-def _events(store: Store, catalog: LiveCatalog) -> Events:
-    return Events(
-        tail=AuditTail(database=store.database),
-        catalog=catalog,
-        world=store.audit_log.world,
-        listeners=Listeners(limits=_stream_limits()),
-    )
+@asynccontextmanager
+async def _following(store: Store, catalog: LiveCatalog) -> AsyncIterator[Events]:
+    """Give the events, which are told while the block runs."""
+    world = store.audit_log.world
+    async with open_noted_times(store.database, world) as times:
+        events = Events(
+            tail=AuditTail(database=store.database),
+            catalog=catalog,
+            world=world,
+            listeners=Listeners(limits=_stream_limits()),
+            note_use=TokenUses(times=times).note,
+        )
+        async with (
+            background(events.keep_telling()),
+            background(events.keep_checking()),
+        ):
+            yield events
 
 
 def _stream_limits() -> StreamLimits:
@@ -215,7 +207,7 @@ def _stream_limits() -> StreamLimits:
     most = _MOST_STREAMS
     if files != resource.RLIM_INFINITY:
         most = min(most, max(1, files // 8))
-    return StreamLimits(in_all=most)
+    return StreamLimits(in_all=most, of_a_profile=max(1, most // 2))
 
 
 def _nothing_waits(_: Secret) -> None:

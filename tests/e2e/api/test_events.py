@@ -274,3 +274,20 @@ def test_a_stop_ends_streams_at_once_and_no_log_line_holds_the_token(
     assert took < 2 * SECOND
     assert api.command.said
     assert not [line for line in api.command.said if token[10:] in line]
+
+
+def test_a_burst_is_told_whole_to_a_client_that_reads(
+    shared: Founded, shared_api: Api
+) -> None:
+    many = {f"burst-{number}" for number in range(3000)}
+    lines = [json.dumps({"id": each, "action": UNKNOWN}) for each in sorted(many)]
+    shared.home.run("trigger", "publish", "--file", "-", given="\n".join(lines))
+    with (
+        following(shared_api, "attempts,dead-letters") as stream,
+        shared.home.running("worker", "--drain"),
+    ):
+        told = [stream.next() for _ in range(2 * len(many))]
+
+    for channel in ("attempts", "dead-letters"):
+        of_one = [each for each in told if each.channel == channel]
+        assert {each.payload["trigger"] for each in of_one} == many

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from keyrelay.model.cursor import Cursor
 from keyrelay.model.token import Token
 from keyrelay.ports import Unavailable
 from keyrelay.services.events.documents import Event, EventChannel
-from keyrelay.services.events.following import LOOK_EACH, Events
+from keyrelay.services.events.following import LOOK_EACH, Events, rest_after
 from keyrelay.services.events.listeners import (
     MOST_WAITING,
     Listener,
@@ -34,6 +34,17 @@ from tests.samples import NOON, OTHER_PROFILE, PROFILE
 ALL = frozenset(EventChannel)
 SOON = timedelta(seconds=5)
 MINUTE = timedelta(minutes=1)
+Use = tuple[str, datetime]  # a token's name, and when it was used
+
+
+def new_listeners(**limits: int) -> Listeners:
+    most = {"in_all": 20, "of_a_profile": 20}
+    return Listeners(limits=StreamLimits(**{**most, **limits}))
+
+
+@pytest.fixture
+def uses() -> list[Use]:
+    return []
 
 
 @pytest.fixture
@@ -43,12 +54,13 @@ def ticks() -> Clock:
 
 
 @pytest.fixture
-def idle(house: House, ticks: Clock) -> Events:
+def idle(house: House, ticks: Clock, uses: list[Use]) -> Events:
     return Events(
         tail=AuditTail(database=house.wire),
         catalog=house.catalog,
         world=ticks.world(),
-        listeners=Listeners(limits=StreamLimits(in_all=20)),
+        listeners=new_listeners(),
+        note_use=lambda token, at: uses.append((token.name, at)),
     )
 
 
@@ -212,12 +224,14 @@ async def test_a_database_that_was_restored_tells_nothing_again(
     assert await taken(listener) == []
 
 
-async def test_it_looks_again_after_a_second(
+async def test_it_looks_again_after_a_second_or_later_where_that_takes_long(
     house: House, events: Events, ticks: Clock
 ) -> None:
     await events.listen(await new_token(house), ALL)
 
     await ticks.until_asleep(LOOK_EACH)
+    assert rest_after(timedelta(milliseconds=50)) == LOOK_EACH
+    assert rest_after(timedelta(seconds=1)) == timedelta(seconds=20)
 
 
 @pytest.mark.parametrize("how", ["revoked", "edited", "expired", "stale"])
@@ -248,6 +262,16 @@ async def test_a_listener_ends_with_its_token(
 
     assert listener.ended.is_set()
     assert await listener.take(SOON) is None
+
+
+async def test_a_stream_that_is_open_is_a_use_of_its_token(
+    house: House, checked: Events, ticks: Clock, uses: list[Use]
+) -> None:
+    await checked.listen(await new_token(house), ALL)
+    await ticks.until_asleep()
+    await ticks.pass_time(timedelta(seconds=1))
+
+    assert uses == [("ci", NOON), ("ci", NOON + timedelta(seconds=1))]
 
 
 async def test_what_was_missed_is_told_from_a_place_on_oldest_first(
@@ -283,7 +307,7 @@ DAY = timedelta(days=1)
 async def test_a_listener_that_takes_nothing_ends_and_holds_nothing(
     house: House,
 ) -> None:
-    listeners = Listeners(limits=StreamLimits(in_all=2))
+    listeners = new_listeners()
     token = await new_token(house)
     slow, quick = listeners.add(token, ALL), listeners.add(token, ALL)
     for _ in range(MOST_WAITING // 1000):
@@ -302,7 +326,7 @@ async def test_a_listener_that_takes_nothing_ends_and_holds_nothing(
 
 
 async def test_only_the_channels_that_were_asked_for_are_kept(house: House) -> None:
-    listeners = Listeners(limits=StreamLimits(in_all=1))
+    listeners = new_listeners()
     listener = listeners.add(await new_token(house), {EventChannel.ATTEMPTS})
 
     listeners.tell(PROFILE, TOKEN_EVENT)
@@ -311,7 +335,7 @@ async def test_only_the_channels_that_were_asked_for_are_kept(house: House) -> N
 
 
 async def test_a_listener_waits_for_what_comes(house: House) -> None:
-    listeners = Listeners(limits=StreamLimits(in_all=1))
+    listeners = new_listeners()
     listener = listeners.add(await new_token(house), ALL)
     waiting = asyncio.ensure_future(listener.take(SOON))
     await asyncio.wait({waiting}, timeout=0)
@@ -321,20 +345,26 @@ async def test_a_listener_waits_for_what_comes(house: House) -> None:
     assert await waiting == [TOKEN_EVENT]
 
 
-async def test_a_token_and_a_process_have_so_many_and_no_more(house: House) -> None:
-    one, other = await new_token(house), await new_token(house, OTHER_PROFILE)
-    listeners = Listeners(limits=StreamLimits(in_all=3, of_a_token=2))
+async def test_tokens_profiles_and_a_process_have_so_many_and_no_more(
+    house: House,
+) -> None:
+    one, two = await new_token(house), await new_token(house)
+    theirs = await new_token(house, OTHER_PROFILE)
+    listeners = new_listeners(in_all=4, of_a_profile=3, of_a_token=2)
     first, _ = listeners.add(one, ALL), listeners.add(one, ALL)
     with pytest.raises(TooManyStreams, match="this token has 2 event streams"):
         listeners.add(one, ALL)
-    last = listeners.add(other, ALL)
+    listeners.add(two, ALL)
+    with pytest.raises(TooManyStreams, match="this profile has as many"):
+        listeners.add(two, ALL)
+    last = listeners.add(theirs, ALL)
     with pytest.raises(TooManyStreams, match="this process has as many"):
-        listeners.add(other, ALL)
+        listeners.add(theirs, ALL)
 
     listeners.remove(first)
     listeners.remove(last)
 
     assert listeners.profiles == [PROFILE]
     for _ in range(2):
-        listeners.add(other, ALL)
-    assert len(list(listeners)) == 3
+        listeners.add(theirs, ALL)
+    assert len(list(listeners)) == 4

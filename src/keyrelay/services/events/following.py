@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keyrelay.concurrency.outage import Outage
 from keyrelay.model.cursor import Cursor
@@ -24,8 +24,7 @@ from keyrelay.stores.audit.tail import AuditTail, Span
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 
 LOOK_EACH = timedelta(seconds=1)
-# With so many chains that a look takes long, it is made less often.
-_LOOKING_AT_MOST = 1 / 20  # of the time
+_RESTS = 20  # times as long as a look took
 _TOKENS_CHECKED_EACH = timedelta(milliseconds=200)
 _MISSED_TOGETHER = 200  # attempts
 
@@ -44,12 +43,16 @@ class _Followed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """Events of all processes; nothing is read while none is listened to."""
+    """Events of all processes; nothing is read while none is listened to.
+
+    `note_use` is told the tokens of those that listen, again and again.
+    """
 
     tail: AuditTail
     catalog: LiveCatalog
     world: World
     listeners: Listeners
+    note_use: Callable[[Token, datetime], None]
     _state: _Followed = field(default_factory=_Followed, init=False)
 
     async def listen(
@@ -103,8 +106,7 @@ class Events:
                     outage.ended()
                 except Unavailable as fault:
                     outage.failed(str(fault))
-            took = timedelta(seconds=loop.time() - began)
-            wait = max(LOOK_EACH, took / _LOOKING_AT_MOST)
+            wait = rest_after(timedelta(seconds=loop.time() - began))
 
     async def keep_checking(self) -> None:
         """End the listeners whose tokens were revoked, edited, or have expired."""
@@ -115,6 +117,8 @@ class Events:
                 token = listener.token
                 if counting.get(token.id) != token or token.is_expired(now):
                     listener.end()
+                else:
+                    self.note_use(token, now)
             await self.world.sleep(_TOKENS_CHECKED_EACH)
 
     async def _look(self) -> None:
@@ -147,3 +151,11 @@ class Events:
             state.tokens = {token.id: token for token in known}
             state.tokens_of = catalog.revision
         return state.tokens
+
+
+def rest_after(look: timedelta) -> timedelta:
+    """Return how long to wait for the next look: longer, where one takes long.
+
+    It does with very many chains, and with very much to tell.
+    """
+    return max(LOOK_EACH, _RESTS * look)

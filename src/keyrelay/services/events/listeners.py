@@ -18,9 +18,10 @@ class TooManyStreams(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLimits:
-    """How many streams a process has: all together, and of one token."""
+    """How many streams a process has: all together, of a profile, and of a token."""
 
     in_all: int
+    of_a_profile: int
     of_a_token: int = 10
 
 
@@ -94,6 +95,10 @@ class Listeners:
             raise TooManyStreams(
                 f"this token has {most} event streams already: close one, or name"
                 " several channels in one stream"
+            )
+        if len(self._all.get(token.profile, ())) >= self.limits.of_a_profile:
+            raise TooManyStreams(
+                "this profile has as many event streams as it may: close some"
             )
         if self.count() >= self.limits.in_all:
             raise TooManyStreams(
