@@ -58,10 +58,12 @@ class FakeClient:
         self.sent.append(topic)
 
 
-def a_producer(*clients: FakeClient) -> Producer:
+def a_producer(
+    *clients: FakeClient, patience: timedelta = timedelta(seconds=5)
+) -> Producer:
     """Return a producer that makes these clients, one after the other."""
     following = iter(clients)
-    return Producer(make=lambda: next(following), patience=timedelta(seconds=0.01))
+    return Producer(make=lambda: next(following), patience=patience)
 
 
 async def test_one_client_sends_all() -> None:
@@ -110,12 +112,12 @@ async def test_brokers_that_cannot_be_reached_are_asked_again() -> None:
 
 async def test_a_silent_client_is_not_waited_for_without_end_and_is_kept() -> None:
     only = FakeClient(silent=True)
-    producer = a_producer(only)
+    producer = a_producer(only, patience=timedelta(seconds=0.01))
 
     with pytest.raises(Unavailable, match="in time"):
         await producer.send(RECORD)
     assert not only.stopped
-    only.silent = False
+    only.silent, producer.patience = False, timedelta(seconds=5)
 
     await producer.send(RECORD)
 
