@@ -166,6 +166,14 @@ def test_a_byte_now_and_then_is_no_progress(drop: bytes) -> None:
         assert answer(slow).status == 408
 
 
+def test_a_body_that_was_fast_at_first_must_go_on() -> None:
+    limits = BodyLimits(window=SOON, least=100)
+    with serving(listening(body=limits)) as api, api.connect() as slow:
+        slow.sendall(post("/", bytes(200), length=1000))
+
+        assert answer(slow).status == 408
+
+
 def test_a_body_that_makes_progress_may_take_its_time() -> None:
     limits = BodyLimits(window=SOON, least=10)
     with serving(listening(body=limits)) as api, api.connect() as slow:
@@ -226,6 +234,19 @@ def test_a_body_that_stops_behind_its_answer_ends_without_another() -> None:
         assert ask(client, post("/early", b"abc", length=1000)).status == 401
 
         assert rest(client) == b""
+
+
+def test_the_application_learns_at_once_that_its_request_was_refused() -> None:
+    limits = ConnectionLimits(lingering=timedelta(seconds=60))
+    with serving(listening(connections=limits)) as api, api.connect() as client:
+        client.sendall(chunked("/hold", b"abc"))
+        assert api.application.entered.acquire(timeout=5)
+        client.sendall(b"junk\r\n")
+        assert answer(client).status == 400
+        api.release()
+
+        assert api.application.left.acquire(timeout=5)
+    assert api.application.endings == ["http.disconnect"]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,9 @@ def ways(route: Route, ids: Mapping[str, str]) -> Iterator[Way]:
         for piece in (quote(CANARY, safe=""), quote(CANARY * 99, safe=""), "%FF%00"):
             yield Way(method=route.method, path=re.sub("{.*?}", piece, route.path))
     wrong = (json.dumps(each).encode() for each in _wrong(good))
-    for body in (*_raw_bodies(good), *wrong):
+    # Where no body is taken, none is read.
+    bodies = (*_raw_bodies(good), *wrong) if good is not None else (BYTES,)
+    for body in bodies:
         yield Way(method=route.method, path=path, headers=[JSON], content=body)
     if noun_of(route) == "secrets" and good is not None:
         yield from _values(route.method, path)
@@ -174,7 +176,7 @@ def _values(method: str, path: str) -> Iterator[Way]:
         forms += [{**fields, CANARY: 1}, dict(list(fields.items())[1:])]
     for n, value in enumerate(forms):
         named = secret_of(value, f"canary-{n}")
-        for more in ({}, {"type": "smtp"}, {"type": "aws-sqs"}, {"type": "text"}):
+        for more in ({}, {"type": ("smtp", "aws-sqs", "text")[n % 3]}):
             if method == "PUT":
                 named = {"value": value}
             yield Way(

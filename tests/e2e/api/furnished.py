@@ -65,6 +65,7 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
         ("PUT", "/secrets/{id}"): {"value": SMTP, "tags": TAGS},
         ("POST", "/action"): action_for(ids["secrets"]),
         ("PUT", "/action/{id}"): action_for(ids["secrets"]),
+        ("POST", "/action/{id}/preview"): {"data": {"value": 7}},
         ("POST", "/am"): POLICY,
         ("PUT", "/am/{id}"): POLICY,
         ("POST", "/tokens"): {"name": name, "permission": "read"},
