@@ -16,7 +16,6 @@ from keyrelay.cli.secret_uses import uses
 from keyrelay.cli.secret_view import (
     StandingPauses,
     paused_fields,
-    secret_document,
     show_with_pauses,
     standing_pauses,
 )
@@ -28,6 +27,7 @@ from keyrelay.model.secret import SealedSecret, SecretType
 from keyrelay.model.tags import tags_document
 from keyrelay.services.naming import find_secret
 from keyrelay.services.paging import read_pages
+from keyrelay.services.secret_documents import secret_document
 from keyrelay.stores.definitions.listing import Listing, Page
 from keyrelay.stores.definitions.secrets import StoredSecret, id_of, readable
 from keyrelay.stores.unreadable import UnreadableRow

@@ -6,8 +6,6 @@ from keyrelay.cli.output import Document, put_document, show, show_table
 from keyrelay.cli.session import Session
 from keyrelay.model.instant import wire_date
 from keyrelay.model.pause import PauseKind, PauseRecord
-from keyrelay.model.secret import SealedSecret
-from keyrelay.model.tags import tags_document
 
 StandingPauses = Mapping[str, Sequence[PauseRecord]]  # by the id of the secret
 
@@ -20,21 +18,6 @@ async def standing_pauses(session: Session) -> StandingPauses:
     for pause in await session.store.pauses.standing(session.profile.id):
         standing.setdefault(pause.secret, []).append(pause)
     return standing
-
-
-def secret_document(sealed: SealedSecret) -> dict[str, object]:
-    """Return what is known of a secret, without its value."""
-    secret = sealed.secret
-    return {
-        "id": secret.id,
-        "key": secret.key,
-        "type": secret.type,
-        "version": secret.version,
-        "tags": tags_document(secret.tags),
-        "value_length": sealed.value_length,
-        "created_at": wire_date(sealed.created_at),
-        "updated_at": wire_date(sealed.updated_at),
-    }
 
 
 def paused_fields(standing: StandingPauses, secret: str) -> dict[str, object]:

@@ -16,9 +16,8 @@ from keyrelay.api.described import (
 from keyrelay.api.query import Filter, QueryRules, parse_query
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
-from keyrelay.model.instant import wire_instant
 from keyrelay.model.secret import SealedSecret
-from keyrelay.model.tags import tags_document
+from keyrelay.services.secret_documents import secret_document
 from keyrelay.services.secret_uses import secret_uses, use_document
 from keyrelay.stores.definitions.secrets import (
     SecretStore,
@@ -94,16 +93,7 @@ def _row(stored: StoredSecret) -> Mapping[str, object]:
 
 
 def _info(sealed: SealedSecret) -> Mapping[str, object]:
-    secret = sealed.secret
-    return {
-        "id": secret.id,
-        "key": secret.key,
-        "type": secret.type,
-        "tags": tags_document(secret.tags),
-        "value_length": sealed.value_length,
-        "created_at": wire_instant(sealed.created_at),
-        "updated_at": wire_instant(sealed.updated_at),
-    }
+    return only(_LIST.fields, secret_document(sealed))
 
 
 ROUTES = (
