@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,8 @@ from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.journal import Journal
-from keyrelay.stores.definitions.loading import load, revision_now
+from keyrelay.stores.definitions.loading import load
+from keyrelay.stores.definitions.revision_reading import reading_revision
 from keyrelay.stores.definitions.vouching import find_unvouched
 from keyrelay.stores.definitions.vouching import vouch as vouch_for
 from keyrelay.stores.installation import Installation, read_installation
@@ -133,9 +134,10 @@ def require_own_profile(settings: Settings, name: str) -> None:
         )
 
 
-def _open_file(
+@asynccontextmanager
+async def _open_file(
     settings: Settings, store: Store, work: Work | None
-) -> AbstractAsyncContextManager[TriggerQueue]:
+) -> AsyncIterator[TriggerQueue]:
     options = SqliteOptions(
         ordered=settings.ordering == "key",
         drain=work is not None and work.drain,
@@ -143,8 +145,11 @@ def _open_file(
     )
     path, bury = file_of(settings.queue_url), store.dead_letters.keep_unreadable
     is_paused = None if work is None else work.is_paused
-    revision = partial(revision_now, store.database)
-    return open_queue(path, real_world(), options, bury, is_paused, revision)
+    with reading_revision(store.database) as revision:
+        world = real_world()
+        opened = open_queue(path, world, options, bury, is_paused, revision)
+        async with opened as queue:
+            yield queue
 
 
 @asynccontextmanager
