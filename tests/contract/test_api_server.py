@@ -2,11 +2,13 @@
 
 import logging
 import signal
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from struct import pack
 
 import pytest
 import trustme
@@ -369,7 +371,10 @@ def test_work_whose_client_is_gone_is_finished_when_it_stops() -> None:
         with api.connect() as client:
             client.sendall(get("/hold"))
             assert api.application.entered.acquire(timeout=5)
+            # It is reset: a client that only sends no more may wait for its answer.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
         api.stop()
+        assert not api.application.left.acquire(timeout=SOON.total_seconds())
         api.release()
 
         assert api.application.left.acquire(timeout=5)
