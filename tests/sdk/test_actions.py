@@ -363,8 +363,14 @@ def test_an_empty_edit_is_refused(
         ({"page": -1}, "page must be a whole number from 1"),
         ({"orderBy": ["type", "asc"]}, "orderBy must be one of name, active,"),
         ({"orderBy": ["name", "up"]}, "orderBy must be one of name, active,"),
-        ({"filter": {"type": "condition"}}, "filter must be one of name, active, tags"),
-        ({"filter": {"action": {"type": "email-smtp"}}}, "filter must be one of name"),
+        (
+            {"filter": {"type": "condition"}},
+            "filter must be one of id, name, active, tags",
+        ),
+        (
+            {"filter": {"action": {"type": "email-smtp"}}},
+            "filter must be one of id, name",
+        ),
         ({"filter": {"active": "yes"}}, "filter[active] must be true or false"),
     ],
     ids=str,
