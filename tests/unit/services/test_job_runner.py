@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -484,14 +485,21 @@ async def test_of_an_altered_trail_each_is_told_what_is_its_own(
     assert our_rows[0][0] == all_rows[0][0]
 
 
+def put_folder(path: Path) -> None:
+    """Put a folder where a file is, which a thread of the log may write meanwhile."""
+    while not path.is_dir():
+        path.unlink(missing_ok=True)
+        with suppress(FileExistsError):
+            path.mkdir()
+
+
 async def test_a_checkpoint_that_cannot_be_read_is_waited_for_until_a_cancel(
     house: House, queue: MemoryQueue
 ) -> None:
     path = house.audit_log.checkpoint.path
     job = await start(house, JobKind.VERIFY)
     await house.audit_log.keep_checkpoint()
-    path.unlink()
-    path.mkdir()
+    put_folder(path)
 
     async with running(runner_of(house, queue)):
         for _ in range(60):
