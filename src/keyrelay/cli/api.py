@@ -25,7 +25,6 @@ from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import run, settings_of
 from keyrelay.cli.stopping import stop_on_signals
 from keyrelay.concurrency.background import background
-from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
 
@@ -69,8 +68,6 @@ async def _serve_until_signal(settings: Settings, found: Listening) -> None:
     ):
         if place != OFF:
             log.info("probes are answered", probes=place)
-        with frozen_for_good():  # what is loaded by now is never garbage
-            pass
         await stop.wait()
 
 
