@@ -233,6 +233,15 @@ def test_a_file_never_takes_the_place_of_a_closed_stream(home: Home) -> None:
     assert '"id": "kept"' in home.run("trigger", "show", "kept", "--json")
 
 
+@pytest.fixture
+def _not_under_nohup() -> Iterator[None]:
+    """Have what is started be hung up, although the tests may be run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("_not_under_nohup")
 def test_hanging_up_stops_a_worker_as_sigterm_does(home: Home) -> None:
     with home.running("worker") as worker:
         worker.await_said("worker started")
