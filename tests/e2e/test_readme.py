@@ -29,9 +29,9 @@ PROGRAMS = "Use it from your program"
 PASSWORD = "correct horse/battery+staple"
 
 
-# There is nothing to replace, and nothing was altered.
-WITHOUT_OBJECT = (
-    *("keyrelay secret edit", "keyrelay definitions accept --all"),
+# There is nothing to replace, nothing was altered, and an API has no end of its own.
+NOT_TYPED = (
+    *("keyrelay secret edit", "keyrelay definitions accept --all", "keyrelay api"),
     *(f"keyrelay trigger {act}" for act in ("hold", "release", "cancel", "retry")),
 )
 
@@ -209,7 +209,7 @@ def _see_that_what_watches_works(newcomer: Newcomer, trigger: str) -> None:
     asked = [
         re.sub(r"\b(ID|SECRET)\b", ids.get(typed.split()[1], ""), typed)
         for typed in readme.in_line("Watch it", "keyrelay ")
-        if typed not in WITHOUT_OBJECT
+        if typed not in NOT_TYPED
     ]
     together(partial(newcomer.types, typed) for typed in asked)
 
