@@ -105,7 +105,7 @@ class Lending:
                 self.buffer.finish(record, self.world.now())
                 return None
             case Busy() | Withheld():
-                return None  # put back below
+                return None  # it is looked at later
             case _:
                 assert_never(judgement)
 
@@ -125,8 +125,10 @@ class Lending:
                 written = await self._put_back(record, ASIDE, UNDER_WAY)
             case Busy():
                 written = False
-            case _:
+            case Go() | Known():
                 return
+            case _:
+                assert_never(judgement)
         if written:
             self.buffer.finish(record, self.world.now())
         else:
