@@ -14,6 +14,7 @@ from keyrelay.stores.attempts import AttemptEnding, ListedAttempt
 
 LONGEST_REASON = 200  # code points
 
+_REASON_CLASSES = {each.value: each for each in ReasonClass}
 _LETTER_CHANGES = (Change.BURIED, Change.REDRIVEN, Change.DROPPED)
 
 
@@ -74,10 +75,9 @@ def attempt_document(attempt: ListedAttempt) -> Mapping[str, object]:
 
 
 def _attempt(document: Document, columns: Columns) -> ListedAttempt | None:
-    reason_classes = {str(each): each for each in ReasonClass}
     match document:
         case {"kind": "attempt", "outcome": str(outcome), "reason_class": str(why)} if (
-            why in reason_classes
+            why in _REASON_CLASSES
             and columns.trigger is not None
             and columns.action is not None
         ):
@@ -88,7 +88,9 @@ def _attempt(document: Document, columns: Columns) -> ListedAttempt | None:
                 trigger=columns.trigger,
                 action=columns.action,
                 secret=secret if isinstance(secret, str) else None,
-                ending=AttemptEnding(outcome=outcome, reason_class=reason_classes[why]),
+                ending=AttemptEnding(
+                    outcome=outcome, reason_class=_REASON_CLASSES[why]
+                ),
             )
         case _:
             return None
