@@ -96,7 +96,8 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     told = [
         str(value)
-        for report in terminalreporter.getreports("passed")
+        for ended in ("passed", "failed")
+        for report in terminalreporter.getreports(ended)
         for name, value in report.user_properties
         if name == "told"
     ]

@@ -57,6 +57,11 @@ class Place:
             "SELECT id FROM claims WHERE status = 'parked'", self.database
         ).splitlines()
 
+    def claims(self) -> str:
+        """Return how many claims there are by their status, for people."""
+        counted = "SELECT status, count(*) FROM claims GROUP BY status"
+        return self.postgresql.tell(counted, self.database).replace("\n", ", ")
+
     def dead_letters(self) -> Sequence[str]:
         return self.postgresql.tell(
             "SELECT trigger FROM dead_letters", self.database

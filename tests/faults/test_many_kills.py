@@ -3,22 +3,40 @@
 import itertools
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
-from tests.faults.lengths import IN_FULL, KILLS_OF_MANY
+from tests.faults.lengths import KILLS_OF_MANY
 from tests.faults.many_machines import Crew, Place, crew_of, reckon_at
 from tests.faults.relay import Relay, queue_secret, replace_queue_secret
 from tests.services import deadline
+from tests.sinks.ledger import TooFew
 from tests.sinks.sqs import SqsSink
 
-BETWEEN = 1_000 if IN_FULL else 4_000  # messages from one kill to the next
-TRIGGERS = BETWEEN * (KILLS_OF_MANY + 1)
+PORTION = 400  # triggers
 SEED = 20_260_102
 WITHIN = timedelta(seconds=120)
 STALLED = timedelta(seconds=5)  # longer than a lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Triggers, published as they are needed: a worker that dies is at work."""
+
+    relay: Relay
+    place: Place
+    queue: SqsSink
+    accepted: list[str] = field(default_factory=list)
+
+    def go_on(self) -> None:
+        """Publish more, and return once a quarter as many messages have arrived."""
+        arrived, begun = self.queue.ledger.count(), len(self.accepted)
+        more = [f"t{number}" for number in range(begun, begun + PORTION)]
+        self.place.publish(map(self.relay.trigger, more))
+        self.accepted.extend(more)
+        self.queue.ledger.await_count(arrived + PORTION // 4, WITHIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +73,22 @@ def test_many_triggers_outlive_kills_crashes_stalls_and_replaced_secrets(
     queue: SqsSink,
     tell: Callable[[str], None],
 ) -> None:
-    accepted = [f"t{number}" for number in range(TRIGGERS)]
-    place.publish(map(shared_relay.trigger, accepted))
+    work = Work(relay=shared_relay, place=place, queue=queue)
 
     with crew_of(shared_relay, 3, SEED) as crew:
         troubles = Troubles(relay=shared_relay, place=place, queue=queue, crew=crew)
-        kills = _disturb(troubles)
+        try:
+            _disturb(work, troubles)
+        except TooFew:
+            tell(_last_words(place, crew))
+            raise
         # Nothing waits longer than its schedule once all is well.
-        assert deadline.met(lambda: len(queue.ledger.names()) >= TRIGGERS, WITHIN)
+        published = len(work.accepted)
+        assert deadline.met(lambda: len(queue.ledger.names()) >= published, WITHIN)
     shared_relay.home.run("worker", "--drain")
 
-    reckoning = reckon_at(place, queue.ledger, accepted)
-    tell(f"three workers, {kills} kills, {kills} leaves: {reckoning}")
-    assert kills >= KILLS_OF_MANY // 2
+    reckoning = reckon_at(place, queue.ledger, work.accepted)
+    tell(f"three workers, {KILLS_OF_MANY} kills, as many leaves: {reckoning}")
     assert reckoning.lost == set()
     assert reckoning.buried == set()
     assert reckoning.unrecorded == set()
@@ -76,9 +97,8 @@ def test_many_triggers_outlive_kills_crashes_stalls_and_replaced_secrets(
     shared_relay.home.run("audit", "verify")
 
 
-def _disturb(troubles: Troubles) -> int:
-    """Kill one worker after another, and send one away in between; say how often."""
-    crew, ledger, kills = troubles.crew, troubles.queue.ledger, 0
+def _disturb(work: Work, troubles: Troubles) -> None:
+    """Kill one worker after another, and send one away in between."""
     befalls = itertools.cycle(
         (
             troubles.stall_a_worker,
@@ -87,13 +107,18 @@ def _disturb(troubles: Troubles) -> int:
             troubles.crash_the_database,
         )
     )
-    while (count := ledger.count()) + BETWEEN < TRIGGERS:
-        ledger.await_count(count + BETWEEN // 2, WITHIN)
-        crew.kill_one()
-        crew.join()
-        next(befalls)()
-        ledger.await_count(count + BETWEEN, WITHIN)
-        crew.send_one_away()
-        crew.join()
-        kills += 1
-    return kills
+    for befall in itertools.islice(befalls, KILLS_OF_MANY):
+        work.go_on()
+        troubles.crew.kill_one()
+        troubles.crew.join()
+        work.go_on()
+        befall()
+        work.go_on()
+        troubles.crew.send_one_away()
+        troubles.crew.join()
+
+
+def _last_words(place: Place, crew: Crew) -> str:
+    """Return what tells why nothing goes on: the claims, and what workers said last."""
+    said = [line for worker in crew.workers for line in ("", *worker.said[-30:])]
+    return "\n".join([f"claims: {place.claims()}", *said])

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -12,25 +10,11 @@ from pathlib import Path
 
 from tests.installed import command
 from tests.installed.command import Command
-
-KEYRELAY = Path(sys.executable).parent / "keyrelay"
+from tests.installed.forking import KEYRELAY, Ended, run_forked, run_started
 
 
 class CommandFailed(Exception):
     """A command that must succeed did not; the message is what it said."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a command ended. `said` is both its outputs, for what stands in either."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def said(self) -> str:
-        return self.out + self.err
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +26,10 @@ class Home:
 
     def attempt(self, *arguments: str | Path, given: str | None = None) -> Ended:
         """Run a command that may fail; `given` is what it can read."""
-        ended = subprocess.run(
-            [KEYRELAY, *arguments],
-            env=self.environment(),
-            input=given,
-            stdin=subprocess.DEVNULL if given is None else None,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            check=False,
-        )
-        return Ended(code=ended.returncode, out=ended.stdout, err=ended.stderr)
+        # What the interpreter itself reads, it reads when it is started.
+        is_started = any(name.startswith("PYTHON") for name in self.settings)
+        run = run_started if is_started else run_forked
+        return run([*map(str, arguments)], self.environment(), given)
 
     def run(self, *arguments: str | Path, given: str | None = None) -> str:
         """Return what the command printed, or raise CommandFailed."""

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -131,6 +132,7 @@ def _deferred(given: dict[str | None, str], args: list[str]) -> Iterator[ReasonC
                 yield reason_class(Deferred("", spends_attempt=spends, blame=told))
 
 
+@cache
 def made() -> dict[str, list[ast.Call]]:
     places: dict[str, list[ast.Call]] = {}
     for module in MODULES:
