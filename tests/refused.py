@@ -64,7 +64,7 @@ SECTIONS = (
             ),
             *("EditedMeanwhile", "BeingAttempted", "NotRedriven", "NotInCatalog"),
             *("KeysExist", "NotInitialised", "NotCopied", "RefusedByKafka"),
-            *("TooFewBrokers", "TopicsMissing"),
+            *("TooFewBrokers", "TopicsMissing", "_not_acted_on"),
         ),
     ),
     Section(
@@ -90,6 +90,16 @@ SECTIONS = (
             *("DatabaseTooOld", "UnfitSession", "NotPrivate", "Stalled"),
             "UnreadableCertificates",
         ),
+    ),
+    Section(
+        title="Refused by the API: 400, 401, 404, 405, 429",
+        remedy="Nothing was done. The sentence is the `message` of the answer; the API"
+        " also answers those of the sections above, with the statuses that docs/api.md"
+        " lists. `Authorization Denied`: there was not exactly one `token` header, the"
+        " token is unknown, revoked or expired, or its kind may not do this"
+        " (docs/rights.md). `… Not Found`: the profile of the token has none with this"
+        " id. `Too many requests`: this address has sent too many wrong tokens.",
+        kinds=("BadRequest", "TooManyStreams", "failed"),
     ),
     Section(
         title="Refused at the API's border: 400, 408, 413, 414, 415, 429, 431, 503",

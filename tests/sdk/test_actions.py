@@ -338,7 +338,7 @@ def test_a_secret_of_another_type_is_refused(
 
     text = sdk.refusal("actions.create", document)
 
-    assert text.startswith("an email-smtp action needs a secret of type smtp")
+    assert text.startswith("an action of type email-smtp needs a secret of type smtp")
 
 
 @pytest.mark.parametrize("id_", [UNKNOWN, "x"])

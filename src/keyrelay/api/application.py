@@ -22,9 +22,6 @@ from keyrelay.observability.request_metrics import RouteLabels
 
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
-_CUT = "the request was cut short"
-_NO_ROUTE = "there is no such route; /openapi.json lists all there are"
-
 
 def application(
     process: ApiProcess, authorization: Authorization, routes: Sequence[Route]
@@ -71,7 +68,7 @@ def _endpoint(
         except FORESEEN as failure:
             return answer_to(failure)
         except ClientDisconnect:
-            return failed(400, _CUT)  # though its client is gone
+            return failed(400, "the request was cut short")  # though its client is gone
         return _enveloped(answer) if isinstance(answer, Answer) else answer
 
     return endpoint
@@ -100,7 +97,7 @@ async def _refused(request: Request, refusal: Exception) -> Response:
     """Answer what the router refuses: an unknown path, or a method it has not."""
     assert isinstance(refusal, HTTPException)
     if refusal.status_code != 405:
-        return failed(404, _NO_ROUTE)
+        return failed(404, "there is no such route; /openapi.json lists all there are")
     allowed = ", ".join(sorted(_methods(request)))
     return failed(405, f"this path answers {allowed}", {"Allow": allowed})
 

@@ -36,6 +36,10 @@ class TooManyTries(Exception):
         self.seconds = seconds
 
 
+class NotNow(Exception):
+    """The thing stands so that this cannot be done; the message says how it stands."""
+
+
 class BadRequest(Exception):
     """The request is not carried out; the message says what to change."""
 
@@ -50,6 +54,7 @@ _STATUSES: Mapping[type[Exception], int] = {
     InUse: 409,
     BeingAttempted: 409,
     NotRedriven: 409,
+    NotNow: 409,
     IndexBroken: 409,
     Unsealable: 409,
     Outdated: 412,

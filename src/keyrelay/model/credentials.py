@@ -107,7 +107,10 @@ def parse_secret_edit(
 
 def read_fields(value: SecretValue, fields: Fields, type_: str) -> Mapping[str, object]:
     """Return the members of a value with these fields, or raise InvalidDefinition."""
-    members = parse_document(value.reveal())
+    try:
+        members = parse_document(value.reveal())
+    except InvalidDefinition as fault:  # or it would seem to be the request's flaw
+        raise InvalidDefinition(f"value: {fault}") from None
     require_fields(members, fields, f"a secret of type {type_}")
     return members
 
@@ -149,7 +152,9 @@ def _value(value: object, type_: SecretType) -> SecretValue:
     if isinstance(value, dict) and type_.fields:
         value = json.dumps(value)
     if not isinstance(value, str):
-        raise InvalidDefinition("value must be a string")
+        raise InvalidDefinition(
+            "value must be a string, or an object of exactly the fields of its type"
+        )
     # Neither can be seen in a value, nor found once it is sealed.
     if value.startswith("\ufeff"):
         raise InvalidDefinition(

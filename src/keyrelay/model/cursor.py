@@ -37,7 +37,7 @@ def parse_cursor(text: str) -> Cursor:
 def no_cursor() -> InvalidDefinition:
     """Return the refusal of a text that no list has given out."""
     return InvalidDefinition(
-        "after is no cursor of this list: send the one that came with its last page"
+        "after must be left out, or be the `next` of a page of this list"
     )
 
 

@@ -131,30 +131,42 @@ def _is_meant(act: Act, status: QueueStatus) -> bool:
 
 def _result(act: Act, said: Intervened) -> TriggerResult:
     state = None if said.status is None else said.status.state
-    subject = f"trigger {said.id}"
     match said.effect:
         case ActEffect.APPLIED:
             return TriggerResult(trigger=said.id)
         case ActEffect.ALREADY:
-            remark = f"{subject} {_ALREADY[act]}"
+            remark = f"trigger {said.id} {_ALREADY[act]}"
             return TriggerResult(trigger=said.id, remark=remark)
         case ActEffect.UNKNOWN:
-            refusal = str(NotFound(_NOUN, said.id))
-        case ActEffect.UNSUPPORTED if act is Act.RETRY:
-            refusal = f"{subject}: what waits in Kafka comes when it is due, not before"
+            why = str(NotFound(_NOUN, said.id))
+            return TriggerResult(trigger=said.id, refusal=why, is_known=False)
         case ActEffect.UNSUPPORTED:
-            refusal = (
-                f"{subject}: without KEYRELAY_DEDUPLICATION_HOURS nothing in Kafka can"
-                " be held or cancelled"
-            )
+            return _unsupported(act, said)
         case ActEffect.TOO_LATE:
-            refusal = f"too late: {subject} {_sentence(_TOO_LATE, state)}"
+            why = _sentence(_TOO_LATE, state)
+            return _not_acted_on(said, f"too late: trigger {said.id} {why}")
         case ActEffect.IMPOSSIBLE:
-            refusal = f"{subject} {_sentence(_IMPOSSIBLE, state)}"
+            why = _sentence(_IMPOSSIBLE, state)
+            return _not_acted_on(said, f"trigger {said.id} {why}")
         case _:
             assert_never(said.effect)
-    is_known = said.effect is not ActEffect.UNKNOWN
-    return TriggerResult(trigger=said.id, refusal=refusal, is_known=is_known)
+
+
+def _unsupported(act: Act, said: Intervened) -> TriggerResult:
+    if act is Act.RETRY:
+        return _not_acted_on(
+            said,
+            f"trigger {said.id}: what waits in Kafka comes when it is due, not before",
+        )
+    return _not_acted_on(
+        said,
+        f"trigger {said.id}: without KEYRELAY_DEDUPLICATION_HOURS nothing in Kafka can"
+        " be held or cancelled",
+    )
+
+
+def _not_acted_on(said: Intervened, why: str) -> TriggerResult:
+    return TriggerResult(trigger=said.id, refusal=why)
 
 
 def _sentence(sentences: Mapping[TriggerState, str], state: TriggerState | None) -> str:

@@ -254,8 +254,9 @@ def test_a_trigger_is_held_released_hurried_and_cancelled(api: Api) -> None:
         "held",
         "trigger t1 is held already",
     )
-    assert (early.status, released.field("state")) == (400, "waiting")
+    assert (early.status, released.field("state")) == (409, "waiting")
     assert cancelled.field("state") == "cancelled"
+    assert api.ask("POST", "/triggers/t1/hold").status == 409
     assert api.ask("POST", "/triggers/t9/cancel").status == 404
 
 

@@ -18,6 +18,7 @@ from tests.unit.vault.exposure import everything_said
 CANARY = "canary-7f3a"
 RULES = secret_rules(Operator())
 TAGS = [{"key": "site", "value": "north"}]
+NO_VALUE = "value must be a string, or an object of exactly the fields of its type"
 SMTP: dict[str, object] = {
     "smtp_server": "mail.example.com",
     "smtp_port": 587,
@@ -116,14 +117,24 @@ def test_a_text_has_up_to_2048_characters_however_many_bytes() -> None:
 # What is refused, each with one sentence
 
 
+@pytest.mark.parametrize("type_", ["smtp", "aws-sqs"])
+def test_a_value_that_is_no_json_is_not_taken_for_a_flaw_of_the_request(
+    type_: str,
+) -> None:
+    refusal = refusal_of("hunter2", type=type_)
+
+    assert refusal.startswith("value: expected one JSON object: ")
+    assert "hunter2" not in refusal
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
         ({"value": "x" * 2049}, "value must have 1 to 2048 characters"),
         ({"value": ""}, "value must have 1 to 2048 characters"),
-        ({"value": None}, "value must be a string"),
-        ({"value": 1}, "value must be a string"),
-        ({"value": {"a": "b"}}, "value must be a string"),
+        ({"value": None}, NO_VALUE),
+        ({"value": 1}, NO_VALUE),
+        ({"value": {"a": "b"}}, NO_VALUE),
         ({"value": "\ud800"}, "value must be text of at most 8192 bytes"),
         ({"value": "é" * 4097}, "value must be text of at most 8192 bytes"),
         ({"key": "a key"}, "key has 1 to 100 letters, digits, '_', '-' and '.'"),
@@ -484,7 +495,7 @@ def test_an_edit_may_replace_the_tags_alone() -> None:
         ({"type": "text"}, "a secret's edit has no field 'type'; it has tags, value"),
         ({"tags": []}, "a secret needs at least one tag"),
         ({"value": "x" * 2049}, "value must have 1 to 2048 characters"),
-        ({"value": SMTP}, "value must be a string"),
+        ({"value": SMTP}, NO_VALUE),
     ],
 )
 def test_an_edit_is_refused_with_one_sentence(

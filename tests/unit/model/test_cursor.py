@@ -34,7 +34,7 @@ def test_any_text_is_a_cursor_that_was_given_out_or_is_refused(text: str) -> Non
     "text", ["", "x", "ä", "====", "a" * 300, "OTk5OTk5OTk5OTk5OTk5OTk5OTkgYQ"]
 )
 def test_a_malformed_cursor_is_refused_without_being_quoted(text: str) -> None:
-    with pytest.raises(InvalidDefinition, match="no cursor of this list") as refused:
+    with pytest.raises(InvalidDefinition, match="be the `next` of a page") as refused:
         parse_cursor(text)
 
     assert not text or f"{text}:" not in str(refused.value)

@@ -6,7 +6,7 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from keyrelay.api.failures import BadRequest
+from keyrelay.api.failures import NotNow
 from keyrelay.api.parameters import PAGING, Parameters, parse_parameters
 from keyrelay.api.publish_answers import PublishAnswers
 from keyrelay.api.rights import Right
@@ -194,7 +194,7 @@ def _acting(act: Act) -> Callable[[Asked], Awaitable[Answer]]:
             if not said.is_known:
                 raise NotFound(_NOUN, said.trigger)
             if said.refusal is not None:
-                raise BadRequest(said.refusal)
+                raise NotNow(said.refusal)
             remark = said.remark
         status = await _status(asked)
         return Answer(result=status_document(status, in_full=True), message=remark)

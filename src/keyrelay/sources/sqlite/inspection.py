@@ -25,7 +25,7 @@ from keyrelay.model.backlog import (
     QueueStatus,
     TriggerState,
 )
-from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.cursor import no_cursor
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.sources.sqlite.rows import (
@@ -155,7 +155,7 @@ def _sequence_at(place: str) -> int:
     if place == "":
         return 0
     if not (place.isascii() and place.isdigit() and len(place) < _DIGITS):
-        raise InvalidDefinition("`after` must be the place where a list ended")
+        raise no_cursor()
     return int(place)
 
 

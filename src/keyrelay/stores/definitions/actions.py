@@ -54,7 +54,7 @@ async def _check(
     needed = rules.types[action.channel].secret.name
     if secret.type != needed:
         raise InvalidDefinition(
-            f"an {action.channel} action needs a secret of type {needed},"
+            f"an action of type {action.channel} needs a secret of type {needed},"
             f" {action.instruction.secret} is of type {secret.type}"
         )
     action.instruction.check(fifo=secret.fifo)
