@@ -51,9 +51,10 @@ def exports(title: str) -> dict[str, str]:
 
 
 def json_lines(title: str) -> str:
-    """Return a section's trigger as it stands in a file: in one line."""
+    """Return a section's trigger, which stands there as in a file: in one line."""
     (block,) = _blocks(section(title), "json")
-    return " ".join(block.split("\n"))
+    (line,) = block.splitlines()
+    return line
 
 
 def in_line(title: str, beginning: str) -> list[str]:

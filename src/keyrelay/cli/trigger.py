@@ -37,9 +37,8 @@ Examples:
   tail -f triggers.jsonl | keyrelay trigger publish --file -
 
 \b
-A line of such a file, of which only the action is needed:
-  {"id": "door-17-0001", "action": "6745d2…", "key": "door-17",
-   "data": [{"variable": "temperature", "value": 9.5}]}
+A line of such a file, of which only the action is needed, by its id:
+  {"id": "door-17-0001", "action": "6745d3…", "data": [{"value": 9.5}]}
 
 An id is printed once its trigger would survive a power cut. Lines that are no
 triggers are named on standard error, the others are accepted, and the exit code

@@ -303,7 +303,7 @@ async def test_a_list_goes_on_after_a_record_whatever_is_recorded_meanwhile(
 async def test_what_is_no_place_of_a_record_is_refused(house: House) -> None:
     for id_ in ("", "t1", f"{'a' * 24}.", f"{'a' * 24}.-1", f"{'a' * 24}.{'9' * 19}"):
         query = AuditQuery(after=Cursor(NOON, id_))
-        with pytest.raises(InvalidDefinition, match="the `next` of a page of this list"):
+        with pytest.raises(InvalidDefinition, match="`next` of a page of this list"):
             await house.trail.list(PROFILE, query)
 
 
