@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import assert_never
 
 from sqlalchemy import delete, insert, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit import Change, ChangeRecord
 from keyrelay.model.audit_document import printable
+from keyrelay.model.cursor import Cursor
 from keyrelay.model.data_point import MOST_POINTS
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.documents import InvalidDefinition, parse_document, require_list
@@ -15,7 +18,7 @@ from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.schema.tables import dead_letters
-from keyrelay.stores.unreadable import AnyRow
+from keyrelay.stores.unreadable import AnyRow, UnreadableRow
 
 
 def row_of(letter: DeadLetter) -> dict[str, object]:
@@ -123,3 +126,25 @@ def id_of(row: AnyRow) -> str:
     if not isinstance(row.trigger, str):
         raise TypeError
     return row.trigger
+
+
+def place_of(letter: DeadLetter | UnreadableRow) -> Cursor | None:
+    """Return where a letter stands in a list; None, its row does not tell."""
+    match letter:
+        case DeadLetter(trigger=trigger, buried_at=buried_at):
+            return Cursor(buried_at, trigger.id)
+        case UnreadableRow():
+            at = _instant(letter.columns.get("buried_at"), letter.text("buried_at"))
+            return None if at is None else Cursor(at, letter.text("trigger"))
+        case _:
+            assert_never(letter)
+
+
+def _instant(value: object, text: str) -> datetime | None:
+    """Read a date as it is kept; SQLite keeps it as text, and hands out its bytes."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return None

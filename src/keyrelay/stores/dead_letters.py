@@ -1,7 +1,7 @@
 """Dead letters: stored until they are redriven or dropped."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
+from keyrelay.model.cursor import Cursor
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.stores import dead_letter_rows
 from keyrelay.stores.dead_letter_query import DeadLetterQuery, matching
-from keyrelay.stores.dead_letter_rows import id_of, letter_of, replace_rows
+from keyrelay.stores.dead_letter_rows import id_of, letter_of, place_of, replace_rows
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound, buried_anew
 from keyrelay.stores.rows import ids_beginning
@@ -79,6 +80,23 @@ class DeadLetterStore:
         async with self.database.reading() as connection:
             page = Slice(skipped, query.amount)
             return tuple(await read_rows(connection, wanted, page, letter_of))
+
+    async def page(
+        self, profile: str, query: DeadLetterQuery
+    ) -> tuple[Sequence[StoredLetter], Cursor | None]:
+        """Return a page, and the place behind it; None, the list ends there.
+
+        Where no letter of a page has a place that can be read, the page is longer.
+        """
+        found = more = await self.list(profile, query)
+        while len(more) == query.amount:
+            places = [each for each in map(place_of, found) if each is not None]
+            if places:
+                return found, places[-1]
+            query = replace(query, page=query.page + 1)
+            more = await self.list(profile, query)
+            found += more
+        return found, None
 
     async def ids(self, profile: str, query: DeadLetterQuery) -> Sequence[str]:
         """Return the ids of the triggers of all matching letters, on any page."""

@@ -4,6 +4,8 @@ import sqlite3
 from contextlib import ExitStack, closing
 from functools import partial
 
+import pytest
+
 from tests.e2e.api.test_jobs import bury
 from tests.installed.api import Answer, Api, answering, token_of
 from tests.installed.home import Home
@@ -77,6 +79,32 @@ def test_a_letter_that_cannot_be_read_is_shown_not_redriven_and_dropped(
     assert "it cannot be read" in str(refused.message)
     assert dropped.status == 200
     assert home.read("dead-letter", "list") == []
+
+
+@pytest.mark.parametrize("damage", ["document = x'7bff'", "buried_at = 'then'"])
+def test_a_page_of_letters_that_cannot_be_read_does_not_end_the_list(
+    home: Home, damage: str
+) -> None:
+    bury(home, 5)
+    everywhere = {f"t{number}" for number in range(5)}
+    found, after = list[str](), ""
+    database = sqlite3.connect(home.path / "keyrelay.db")
+    with closing(database), database:
+        database.execute(
+            f"UPDATE dead_letters SET {damage} WHERE trigger IN"  # noqa: S608 - ours
+            " (SELECT trigger FROM dead_letters ORDER BY buried_at DESC LIMIT 4)"
+        )
+    with answering(home) as running:
+        api = running.with_token(token_of(home, "read"))
+        while True:
+            page = api.get(f"/dead-letters?amount=2{after}").result
+            assert isinstance(page, dict)
+            found += [each["trigger"] for each in page["dead_letters"]]
+            if page["next"] is None:
+                break
+            after = f"&after={page['next']}"
+
+    assert set(found) == everywhere
 
 
 def test_two_processes_that_redrive_a_letter_at_once_redrive_it_once(

@@ -14,8 +14,7 @@ from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.app.jobs import jobs_of
-from keyrelay.model.cursor import Cursor, parse_cursor
-from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.cursor import parse_cursor
 from keyrelay.model.documents import InvalidDefinition, refuse_unknown
 from keyrelay.model.instant import parse_instant
 from keyrelay.model.job import JobKind
@@ -52,13 +51,9 @@ async def list_letters(asked: Asked) -> Answer:
         amount=given.amount,
     )
     letters = asked.process.store.dead_letters
-    found = await letters.list(asked.caller.profile, query)
-    readable = [each for each in found if isinstance(each, DeadLetter)]
-    goes_on = None
-    if len(found) == query.amount and readable:
-        last = readable[-1]
-        goes_on = str(Cursor(last.buried_at, last.trigger.id))
+    found, place = await letters.page(asked.caller.profile, query)
     shown = [*map(letter_document, found)]
+    goes_on = None if place is None else str(place)
     return Answer(result={"dead_letters": shown, "next": goes_on})
 
 
