@@ -17,13 +17,14 @@ from keyrelay.api.routes import (
     triggers,
 )
 
+# They are tried in this order: those that are asked most stand first.
 ROUTES: tuple[Route, ...] = (
+    *triggers.ROUTES,
     *account.ROUTES,
     *secrets.ROUTES,
     *tags.ROUTES,
     *access.ROUTES,
     *actions.ROUTES,
-    *triggers.ROUTES,
     *attempts.ROUTES,
     *dead_letters.ROUTES,
     *events.ROUTES,
