@@ -19,6 +19,7 @@ from keyrelay.app.settings import InvalidSettings, Settings
 from keyrelay.network.egress import parse_networks
 from tests.contract.border_peer import (
     Serving,
+    answer,
     answers,
     ask,
     get,
@@ -265,6 +266,20 @@ def test_handshakes_are_counted_and_make_room(
             assert ask(client, get()).status == 200
             assert rest(silent[0]) == b""
             assert all(is_quiet(each, 0.05) for each in silent[1:])
+
+
+def test_what_says_nothing_after_its_handshake_makes_room(
+    secure: Settings, trusting: ssl.SSLContext
+) -> None:
+    limits = BorderLimits(connections=ConnectionLimits(in_all=3))
+    place = Listening(host="127.0.0.1", port=0, tls=found(secure).tls, limits=limits)
+    with serving(place) as api, ExitStack() as stack:
+        silent = [stack.enter_context(secured(api, trusting)) for _ in range(3)]
+
+        with secured(api, trusting) as client:
+            assert ask(client, get()).status == 200
+            assert answer(silent[0]).status == 503
+            assert [ask(each, get()).status for each in silent[1:]] == [200, 200]
 
 
 def test_one_addresses_handshakes_are_counted(

@@ -203,6 +203,32 @@ def test_the_one_that_has_waited_longest_makes_room() -> None:
     assert refused.status is HTTPStatus.SERVICE_UNAVAILABLE
 
 
+def test_one_that_waits_on_keeps_its_turn_and_is_closed_as_it_said_last() -> None:
+    connections, closed = Connections(ConnectionLimits(in_all=2)), list[str]()
+    first, second = (admitted(connections, "192.0.2.1") for _ in range(2))
+    first.wait(lambda: closed.append("handshake"))
+    second.wait(lambda: closed.append("second"))
+    first.wait(lambda: closed.append("first"))
+
+    for _ in range(2):
+        assert admitted(connections, "192.0.2.1").refusal is None
+    assert closed == ["first", "second"]
+
+
+def test_what_has_no_place_makes_no_room() -> None:
+    connections = Connections(ConnectionLimits(in_all=1, per_address=2))
+    gone, working = admitted(connections, "192.0.2.1"), list[str]()
+    gone.leave()
+    admitted(connections, "192.0.2.1").work()
+
+    for each in (gone, admitted(connections, "192.0.2.1")):
+        each.wait(lambda: working.append("made room"))
+        refused = admitted(connections, "192.0.2.1").refusal
+        assert refused is not None
+        assert refused.status is HTTPStatus.SERVICE_UNAVAILABLE
+    assert working == []
+
+
 def test_each_refusal_of_a_connection_is_counted_by_its_reason() -> None:
     counted: list[BorderReason] = []
     limits = ConnectionLimits(per_address=1, in_all=1)

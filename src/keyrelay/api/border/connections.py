@@ -32,9 +32,12 @@ class Admission:
     refusal: BorderRefusal | None = None
 
     def wait(self, evict: Callable[[], object]) -> None:
-        """From now on it waits for a request; `evict` closes it for another."""
-        if self.refusal is None:  # it has no place that another could have
-            self.connections.waiting.setdefault(self, evict)
+        """From now on it waits for a request; `evict` closes it for another.
+
+        If it waits already it keeps its turn, and the new `evict` counts.
+        """
+        if self in self.connections.admitted:  # or it has no place to give to another
+            self.connections.waiting[self] = evict
 
     def work(self) -> None:
         """A request is under way: it is not closed for another one."""
