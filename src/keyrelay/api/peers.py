@@ -14,7 +14,7 @@ _ONE_CLIENT = 64
 def address_of(text: str) -> Address | None:
     """Return the address, an IPv4 one that is mapped into IPv6 as IPv4; or None."""
     try:
-        address = ip_address(text.strip())
+        address = ip_address(text)
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
