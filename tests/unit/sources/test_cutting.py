@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.documents import DEEPEST, InvalidDefinition, parse_document
 from keyrelay.model.trigger import LARGEST_TRIGGER
 from keyrelay.sources.cutting import (
     MOST_TOGETHER,
@@ -61,6 +61,8 @@ def pieces(body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
 @given(body=BODIES, sizes=st.lists(st.integers(0, 9), max_size=30))
 @example(body=b'[{"a":"\\"]"}]', sizes=[1] * 14)
 @example(body=b'[{"a":"\\\\"},{}]', sizes=[7, 1, 0, 1, 1])
+@example(body=b'["a\\\n",7]', sizes=[3])
+@example(body=b"[{}]7", sizes=[4])
 def test_however_a_stream_is_cut_the_documents_are_the_same(
     kind: Callable[[], Cutter], body: bytes, sizes: Sequence[int]
 ) -> None:
@@ -166,6 +168,23 @@ def test_where_a_list_is_none_it_ends_and_nothing_after_is_read(
     assert "nothing is read from here on" in last.reason
 
 
+def test_a_list_ends_where_its_brackets_are_too_deep_though_they_match() -> None:
+    deep = b"[" * (2 * DEEPEST - 1) + b"]" * (2 * DEEPEST - 1)
+
+    found = documents(JsonList(), b"[" + deep + b",[" + deep + b"],{}]")
+
+    assert found[0] == (1, deep)
+    (number, last), *after = found[1:]
+    assert number == 2
+    assert isinstance(last, CutOff)
+    assert "too deep" in last.reason
+    assert after == []
+
+
+def test_blanks_before_a_list_are_not_those_of_its_first_element() -> None:
+    assert documents(JsonList(), b" " * LARGEST_TRIGGER, b"[{}]") == [(1, b"{}")]
+
+
 @pytest.mark.parametrize(
     ("body", "elements"),
     [
@@ -173,6 +192,7 @@ def test_where_a_list_is_none_it_ends_and_nothing_after_is_read(
         (b"[{},]", [b"{}", b""]),
         (b"[,]", [b"", b""]),
         (b"[{} {}]", [b"{} {}"]),
+        (b"[\x0b{},\xc2\xa0{}]", [b"\x0b{}", b"\xc2\xa0{}"]),
     ],
 )
 def test_an_element_is_all_that_stands_between_two_commas(
