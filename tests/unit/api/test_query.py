@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 
-from keyrelay.api.query import Filter, Query, QueryRules, parse_query
+from keyrelay.api.query import LONGEST_TEXT, Filter, Query, QueryRules, parse_query
 from keyrelay.api.query_string import LONGEST_QUERY, MOST_PAIRS
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.tags import Tag
+from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS, Tag
 from keyrelay.stores.definitions.listing import Listing, Order, Page
 
 SECRETS = QueryRules(
@@ -257,6 +257,7 @@ TAG = "filter[tags][{0}][key]=k{0}&filter[tags][{0}][value]=v"
         (f"filter[tags][0][key]=k&filter[tags][0][value]={'v' * 101}", "100"),
         ("&".join(TAG.format(at) for at in range(31)), "at most 30"),
         ("x" * (LONGEST_QUERY + 1), "bytes"),
+        ("é" * (LONGEST_QUERY // 2 + 1), "bytes"),
         ("a&" * (MOST_PAIRS + 1), "parameters"),
         *((f"filter[name]=10{it}", "write %25") for it in ("%", "%4", "%zz", "%%20")),
         *((f"filter[name]={it}", "UTF-8") for it in (HALF_SURROGATE, OVERLONG_SLASH)),
@@ -287,14 +288,34 @@ def test_fields_that_a_list_does_not_have_are_ignored(
     assert parse_query(sent, ACTIONS).fields == fields
 
 
+def test_what_is_as_large_as_may_be_is_read() -> None:
+    label = "k" * LONGEST_TAG
+    tag = f"filter[tags][{{0}}][key]={label}&filter[tags][{{0}}][value]={label}"
+    tags = "&".join(tag.format(at) for at in range(MOST_TAGS))
+    name = f"filter[name]={'x' * LONGEST_TEXT}"
+    fields = "&".join(["fields=id"] * MOST_PAIRS)
+
+    assert parse_query(tags, ACTIONS).listing.tags == (Tag(label, label),) * MOST_TAGS
+    assert parse_query(name, ACTIONS).listing.name == "x" * LONGEST_TEXT
+    assert parse_query(fields, ACTIONS).fields == ("id",)
+    assert parse_query("fields=id&".ljust(LONGEST_QUERY, "&"), ACTIONS).fields == (
+        "id",
+    )
+
+
+def test_a_value_may_hold_an_equals_sign() -> None:
+    assert parse_query("filter[name]=a=b", ACTIONS).listing.name == "a=b"
+
+
 def test_a_plus_is_a_space_unless_it_is_encoded() -> None:
     assert parse_query("filter[name]=a+b%2Bc", ACTIONS).listing.name == "a b+c"
 
 
-def test_many_stars_cost_no_more_than_one() -> None:
-    stars = parse_query(f"filter[name]={'*' * 400}x{'%2a' * 400}", ACTIONS)
+@pytest.mark.parametrize("stars", ["*", "**", "***", "*" * 400, "%2a" * 300])
+def test_many_stars_cost_no_more_than_one(stars: str) -> None:
+    asked = parse_query(f"filter[name]={stars}x{stars}", ACTIONS)
 
-    assert stars.listing.name == "*x*"
+    assert asked.listing.name == "*x*"
 
 
 def test_an_id_is_filtered_by_as_it_is() -> None:

@@ -87,12 +87,14 @@ def test_as_many_clients_are_remembered_as_there_is_room_for(
 def test_the_client_that_failed_first_is_forgotten_first(
     tries: FailedTries, clock: Clock
 ) -> None:
-    fail(tries, "192.0.2.1", 9)
-    clock.time += WINDOW
-    fail(tries, "192.0.2.1", 9)  # once more, and so not the first one any longer
+    tries.failed("192.0.2.1")
+    clock.time += WINDOW - 1
+    fail(tries, "192.0.2.2", 9)
+    clock.time += 1
+    fail(tries, "192.0.2.1", 9)  # anew, and so not the first one any longer
     for number in range(99):
         tries.failed(f"10.0.0.{number}")
 
     assert tries.failed("192.0.2.1") is not None
-    assert tries.failed("10.1.0.0") is None
+    assert tries.failed("192.0.2.2") is None
     assert tries.failed("192.0.2.1") is None
