@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.api.border.limits import BorderLimits
+from keyrelay.api.tries import WINDOW, FailedTries
 from keyrelay.cli.exit_codes import CODES
 from tests import refused
 from tests.unit.test_architecture import ROWS
@@ -13,6 +15,7 @@ from tests.unit.test_architecture import ROWS
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "keyrelay"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+API = ROOT / "docs" / "api.md"
 DOCUMENTS = [ARCHITECTURE, ROOT / "CONTRIBUTING.md", ROOT / "README.md"]
 
 
@@ -85,3 +88,33 @@ def _tree() -> str:
     """Return where the files of the repository stand, as the package's metadata say."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return f"{project['urls']['Repository']}/blob/main/"
+
+
+def test_the_limits_of_the_api_are_those_that_its_document_tells() -> None:
+    limits = BorderLimits()
+    head, body, connections = limits.head, limits.body, limits.connections
+    within = f"{head.within.seconds} s"
+    rate = f"{body.least >> 10} KiB in each"
+    told = {
+        "connections in all": f"{connections.in_all},",
+        "connections from one address (IPv6: one /64)": f"{connections.per_address};",
+        "TLS handshake": within,
+        "time to a complete head": f"{within} ",
+        "target": f"{head.target >> 10} KiB",
+        "head": f"{head.size >> 10} KiB, {head.fields} fields",
+        "time without a request": f"{connections.idle.seconds} s",
+        "requests sent ahead on one connection": f"{connections.pipelined}",
+        "body's rate": f"{rate} {body.window.seconds} s,",
+        "all bodies together": f"{body.shared >> 20} MiB, beside the first"
+        f" {body.own >> 10} KiB",
+        "an answer's rate": f"the client reads {body.least >> 10} KiB of what waits for"
+        f" it in each {connections.stalled.seconds} s",
+        "wrong tokens from one address (IPv6: one /64)": (
+            f"{FailedTries(clock=float).most} in a minute"
+        ),
+    }
+
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", API.read_text(), re.M))
+
+    assert {what: rows[what][: len(most)] for what, most in told.items()} == told
+    assert WINDOW == 60
