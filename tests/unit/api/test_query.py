@@ -13,7 +13,13 @@ from keyrelay.api.query import LONGEST_TEXT, Filter, Query, QueryRules, parse_qu
 from keyrelay.api.query_string import LONGEST_QUERY, MOST_PAIRS
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS, Tag
-from keyrelay.stores.definitions.listing import Listing, Order, Page
+from keyrelay.stores.definitions.listing import (
+    LAST_PAGE,
+    MOST_LISTED,
+    Listing,
+    Order,
+    Page,
+)
 
 SECRETS = QueryRules(
     fields=("id", "key", "tags"),
@@ -295,6 +301,8 @@ def test_what_is_as_large_as_may_be_is_read() -> None:
     name = f"filter[name]={'x' * LONGEST_TEXT}"
     fields = "&".join(["fields=id"] * MOST_PAIRS)
 
+    last = parse_query(f"page={LAST_PAGE}&amount={MOST_LISTED}", ACTIONS)
+    assert last.listing.page == Page(LAST_PAGE, MOST_LISTED)
     assert parse_query(tags, ACTIONS).listing.tags == (Tag(label, label),) * MOST_TAGS
     assert parse_query(name, ACTIONS).listing.name == "x" * LONGEST_TEXT
     assert parse_query(fields, ACTIONS).fields == ("id",)
