@@ -123,7 +123,7 @@ class Exchange:
         stopped = asyncio.ensure_future(self.stop.wait())
         try:
             await asyncio.wait({gone, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not gone.done() and self.answer is Progress.STREAMS:
+            if self.answer is Progress.STREAMS:
                 return _GONE
             return await gone
         finally:
