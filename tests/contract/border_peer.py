@@ -16,6 +16,9 @@ from io import BytesIO
 
 import uvloop
 
+from keyrelay.api.border.connections import Refusals
+from keyrelay.api.border.refusal import BorderReason
+from keyrelay.api.border.requests import STREAM
 from keyrelay.api.front import Event, Receive, Send
 from keyrelay.api.listening import Listening
 from keyrelay.api.server import serve
@@ -76,6 +79,7 @@ class Application:
                 await send(_part(bytes(WHOLE), more=False))
                 return
             case "/events":
+                scope["extensions"][STREAM]["begin"]()
                 await self._stream(receive, send)
                 return
             case "/fail":
@@ -135,10 +139,14 @@ def _part(body: bytes, *, more: bool) -> Event:
 
 @dataclass(slots=True)
 class Serving:
-    """A server that runs in a thread; `fault` is why it could not."""
+    """A server that runs in a thread; `fault` is why it could not.
+
+    `counted` are the reasons of what the border has refused.
+    """
 
     listening: Listening
     application: Application = field(default_factory=Application)
+    counted: list[BorderReason] = field(default_factory=list)
     url: str = ""
     fault: Unavailable | None = None
     loop: asyncio.AbstractEventLoop = field(init=False)
@@ -165,7 +173,9 @@ class Serving:
 
     async def _serve(self, ready: threading.Event) -> None:
         self.loop, self.stopping = asyncio.get_running_loop(), asyncio.Event()
-        async with serve(self.application, self.listening, self.stopping) as self.url:
+        application, place = self.application, self.listening
+        refusals = Refusals(self.counted.append)
+        async with serve(application, place, self.stopping, refusals) as self.url:
             ready.set()
             await self.stopping.wait()
 

@@ -1,6 +1,8 @@
 """The API's server: where it listens, TLS, proxies, and how it stops."""
 
+import asyncio
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -12,12 +14,16 @@ from struct import pack
 
 import pytest
 import trustme
+import uvloop
 
 from keyrelay.api.border.limits import BorderLimits, ConnectionLimits, HeadLimits
 from keyrelay.api.listening import Listening, listening
+from keyrelay.api.server import serve
 from keyrelay.app.settings import InvalidSettings, Settings
 from keyrelay.network.egress import parse_networks
 from tests.contract.border_peer import (
+    WHOLE,
+    Application,
     Serving,
     answer,
     answers,
@@ -227,6 +233,39 @@ def test_it_speaks_tls(
                 assert ask(client, b"junk\r\n\r\n").message
 
 
+def test_a_client_that_ends_its_tls_is_gone(
+    secure: Settings, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(found(secure)) as api, secured(api, trusting) as client:
+        client.sendall(get("/hold"))
+        assert api.application.entered.acquire(timeout=5)
+        client.unwrap().close()
+        api.release()
+
+        assert api.application.left.acquire(timeout=5)
+        assert api.application.endings == ["http.disconnect"]
+    assert caplog.text == ""
+
+
+def test_a_client_that_does_not_end_its_tls_is_cut_off(
+    secure: Settings, trusting: ssl.SSLContext
+) -> None:
+    limits = BorderLimits(connections=ConnectionLimits(lingering=SOON))
+    place = Listening(host="127.0.0.1", port=0, tls=found(secure).tls, limits=limits)
+    with serving(place) as api, secured(api, trusting) as client:
+        assert ask(client, get("/", "Connection: close")).status == 200
+
+        assert is_cut_off(client)
+
+
+def is_cut_off(client: ssl.SSLSocket) -> bool:
+    """Return whether the connection ends though its client's TLS does not."""
+    assert rest(client) == b""
+    with socket.socket(fileno=os.dup(client.fileno())) as plain:
+        plain.settimeout(5)  # without the border it would stay for thirty
+        return rest(plain) == b""
+
+
 def test_it_refuses_older_versions(secure: Settings, trusting: ssl.SSLContext) -> None:
     trusting.set_ciphers("ALL:@SECLEVEL=0")
     for offered in ("minimum_version", "maximum_version"):
@@ -271,7 +310,7 @@ def test_handshakes_are_counted_and_make_room(
 def test_what_says_nothing_after_its_handshake_makes_room(
     secure: Settings, trusting: ssl.SSLContext
 ) -> None:
-    limits = BorderLimits(connections=ConnectionLimits(in_all=3))
+    limits = BorderLimits(connections=ConnectionLimits(in_all=3, lingering=SOON))
     place = Listening(host="127.0.0.1", port=0, tls=found(secure).tls, limits=limits)
     with serving(place) as api, ExitStack() as stack:
         silent = [stack.enter_context(secured(api, trusting)) for _ in range(3)]
@@ -279,6 +318,7 @@ def test_what_says_nothing_after_its_handshake_makes_room(
         with secured(api, trusting) as client:
             assert ask(client, get()).status == 200
             assert answer(silent[0]).status == 503
+            assert is_cut_off(silent[0])
             assert [ask(each, get()).status for each in silent[1:]] == [200, 200]
 
 
@@ -357,6 +397,68 @@ def test_what_was_accepted_is_answered_when_it_stops() -> None:
 
         assert [each.headers["connection"] for each in answers(held)] == ["close"]
         assert [each.document["length"] for each in answers(sending)] == [2]
+
+
+def test_a_connection_that_comes_as_it_stops_is_answered_and_closed() -> None:
+    held, faults = Application(), list[object]()
+
+    async def come() -> bytes:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, it: faults.append(it)
+        )
+        async with serve(held, LOCAL, stop := asyncio.Event()) as url:
+            port = int(url.rpartition(":")[2])
+            _, first = await asyncio.open_connection("127.0.0.1", port)
+            first.write(get("/hold"))
+            assert await asyncio.to_thread(held.entered.acquire, timeout=5)
+            try:
+                return await come_late(port, stop)
+            finally:
+                held.release.set()
+                first.close()
+
+    assert uvloop.run(come()).startswith(b"HTTP/1.1 200 OK")
+    assert faults == []
+
+
+def test_a_connection_that_comes_when_all_others_are_closed_is_no_fault() -> None:
+    faults: list[object] = []
+
+    async def come() -> bytes:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, it: faults.append(it)
+        )
+        async with serve(Application(), LOCAL, stop := asyncio.Event()) as url:
+            return await come_late(int(url.rpartition(":")[2]), stop)
+
+    assert uvloop.run(come()).count(b"HTTP/1.1 ") <= 1
+    assert faults == []
+
+
+async def come_late(port: int, stop: asyncio.Event) -> bytes:
+    """Return what is read on a connection that the server learns of as it stops."""
+    late = socket.create_connection(("127.0.0.1", port))
+    stop.set()
+    reader, writer = await asyncio.open_connection(sock=late)
+    writer.write(get())
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+def test_an_answer_is_sent_to_its_end_when_others_are_gone_as_it_stops() -> None:
+    with serving(LOCAL) as api, ExitStack() as stack:
+        idle, reading = (stack.enter_context(api.connect()) for _ in range(2))
+        assert ask(idle, get()).status == 200
+        reading.sendall(get("/whole", "Connection: close"))
+        assert not is_quiet(reading, 5)
+
+        api.stop()
+        assert rest(idle) == b""
+        assert len(rest(reading)) > WHOLE
 
 
 def test_an_event_stream_ends_when_it_stops() -> None:

@@ -1,5 +1,6 @@
 """Border: what is refused before the API's application sees it, over real sockets."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -12,6 +13,8 @@ from keyrelay.api.border.limits import (
     ConnectionLimits,
     HeadLimits,
 )
+from keyrelay.api.border.protocol import Border
+from keyrelay.api.border.refusal import BorderReason
 from keyrelay.api.listening import Listening
 from keyrelay.network.egress import parse_networks
 from tests.contract.border_peer import (
@@ -113,6 +116,26 @@ def test_a_head_that_is_too_large_is_refused(
 
         assert (reply.status, rest(client)) == (status, b"")
     assert words in reply.message
+
+
+def test_a_head_that_is_too_large_is_refused_behind_what_came_with_it(
+    api: Serving,
+) -> None:
+    with api.connect() as client:
+        client.sendall(get("/first") + get()[:-2] + b"X: " + b"a" * 100_000)
+
+        first, refused = answers(client)
+    assert (first.status, refused.status) == (200, 431)
+
+
+def test_a_client_that_is_gone_is_not_counted_as_late() -> None:
+    with serving(listening(head=HeadLimits(within=SOON))) as api:
+        with api.connect() as gone:
+            gone.sendall(b"GET")
+        with api.connect() as late:
+            assert answer(late).status == 408
+
+        assert api.counted == [BorderReason.HEAD_TOO_LATE]
 
 
 def test_a_head_as_large_as_may_be_is_taken(api: Serving) -> None:
@@ -330,6 +353,23 @@ def test_what_a_client_held_is_free_again_when_it_is_gone() -> None:
         assert api.ask(post("/", bytes(100_000))).status == 200
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (post("/", bytes(MIB - 1), length=MIB), 408),
+        (chunked("/", bytes(MIB), b"a"), 413),
+        (chunked("/", bytes(MIB - 1)) + b"junk\r\n", 400),
+    ],
+    ids=["slow", "large", "malformed"],
+)
+def test_what_a_refused_body_held_is_free_again(sent: bytes, status: int) -> None:
+    limits = BodyLimits(window=SOON, shared=MIB)
+    with serving(listening(body=limits)) as api, api.connect() as client:
+        assert ask(client, sent).status == status
+
+        assert api.ask(post("/", bytes(MIB))).status == 200
+
+
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "identity, gzip", "zstd"])
 def test_a_compressed_body_is_refused(api: Serving, coding: str) -> None:
     head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: {coding}\r\n"
@@ -376,6 +416,7 @@ def test_a_body_in_its_identity_is_taken(api: Serving) -> None:
         "Transfer-Encoding: xchunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding : chunked",
         "Transfer-Encoding:\x0bchunked",
         "Transfer_Encoding chunked",
@@ -545,11 +586,50 @@ def test_a_refusal_waits_until_the_requests_before_it_are_answered(
     assert refused.message
 
 
-def test_what_is_sent_behind_the_last_request_is_not_read(api: Serving) -> None:
+def test_only_what_is_refused_is_given_up_of_what_was_sent_ahead(api: Serving) -> None:
     with api.connect() as client:
-        client.sendall(get("/last", "Connection: close") + get("/more"))
+        ahead = get("/1") + get("/2") + get("/3")
+        client.sendall(ahead + chunked("/", b"abc") + b"junk\r\n")
 
-        assert [reply.document["path"] for reply in answers(client)] == ["/last"]
+        *answered, refused = answers(client)
+    assert [reply.document["path"] for reply in answered] == ["/1", "/2", "/3"]
+    assert refused.status == 400
+
+
+@pytest.mark.parametrize(
+    ("second", "status", "reason"),
+    [
+        (get("/", "X: " + "a" * 100_000), 431, BorderReason.HEAD_TOO_LARGE),
+        (chunked("/", *[bytes(MIB)] * 2), 413, BorderReason.BODY_TOO_LARGE),
+    ],
+    ids=["head", "body"],
+)
+def test_what_is_refused_once_is_not_refused_again_while_it_waits(
+    second: bytes, status: int, reason: BorderReason
+) -> None:
+    limits = BodyLimits(window=SOON)
+    with (
+        serving(listening(head=HeadLimits(within=SOON), body=limits)) as api,
+        api.connect() as client,
+    ):
+        client.sendall(get("/hold"))
+        assert api.application.entered.acquire(timeout=5)
+        client.sendall(second)
+        assert is_quiet(client, 3 * SOON.total_seconds())
+        api.release()
+
+        assert [reply.status for reply in answers(client)] == [200, status]
+        assert api.counted == [reason]
+
+
+@pytest.mark.parametrize("last", ["/last", "/whole"])
+def test_what_is_sent_behind_the_last_request_is_not_answered(
+    api: Serving, last: str
+) -> None:
+    with api.connect() as client:
+        client.sendall(get(last, "Connection: close") + get("/more"))
+
+        assert rest(client).count(b"HTTP/1.1 ") == 1
 
 
 def test_a_client_that_sends_no_more_still_gets_its_answer(api: Serving) -> None:
@@ -560,6 +640,18 @@ def test_a_client_that_sends_no_more_still_gets_its_answer(api: Serving) -> None
         api.release()
 
         assert [reply.status for reply in answers(client)] == [200]
+    api.loop.call_soon_threadsafe(api.application.release.clear)
+
+
+def test_answers_and_a_refusal_reach_a_client_that_sends_no_more(api: Serving) -> None:
+    with api.connect() as client:
+        client.sendall(get("/hold") + get("/next") * 17)
+        client.shutdown(1)
+        assert api.application.entered.acquire(timeout=5)
+        assert is_quiet(client, 0.1)
+        api.release()
+
+        assert [reply.status for reply in answers(client)] == [200] * 17 + [429]
     api.loop.call_soon_threadsafe(api.application.release.clear)
 
 
@@ -588,12 +680,54 @@ def test_the_application_learns_that_its_client_is_gone(ahead: bytes) -> None:
 # --- connections
 
 
+def borders() -> int:
+    """Return how many connections there are objects of."""
+    gc.collect()
+    return sum(type(each) is Border for each in gc.get_objects())
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"GET /", post("/", b"abc", length=1000), get(), get("/large")],
+    ids=["head", "body", "idle", "unread"],
+)
+def test_nothing_is_kept_of_a_connection_that_is_gone(begun: bytes) -> None:
+    before = borders()
+    with serving(listening()) as api:
+        with api.connect() as client:
+            client.sendall(begun)
+            is_quiet(client, 0.2)
+
+        assert any(borders() <= before for _ in range(20))
+
+
 def test_an_idle_connection_is_closed_without_a_word() -> None:
     with (
         serving(listening(connections=ConnectionLimits(idle=SOON))) as api,
         api.connect() as client,
     ):
         assert ask(client, get()).status == 200
+
+        assert rest(client) == b""
+
+
+def test_a_connection_is_idle_once_a_stream_on_it_has_ended() -> None:
+    with (
+        serving(listening(connections=ConnectionLimits(idle=SOON))) as api,
+        api.connect() as client,
+    ):
+        assert ask(client, get("/events").replace(b"GET", b"HEAD")).status == 200
+
+        assert rest(client) == b""
+
+
+def test_a_connection_is_idle_once_a_body_that_was_answered_early_has_come() -> None:
+    with (
+        serving(listening(connections=ConnectionLimits(idle=SOON))) as api,
+        api.connect() as client,
+    ):
+        assert ask(client, post("/early", b"", length=1000)).status == 401
+        client.sendall(bytes(1000))
 
         assert rest(client) == b""
 
@@ -634,6 +768,15 @@ def test_a_client_may_read_its_answer_slowly(end: str) -> None:
     assert read > WHOLE
 
 
+def test_a_client_that_has_read_all_is_not_cut_off_for_what_it_read_once() -> None:
+    limits = ConnectionLimits(stalled=SOON)
+    with serving(listening(connections=limits)) as api, api.connect() as client:
+        assert len(ask(client, get("/whole")).body) == WHOLE
+        assert is_quiet(client, 3 * SOON.total_seconds())
+
+        assert ask(client, get()).status == 200
+
+
 def test_one_address_may_have_so_many_connections() -> None:
     limits = ConnectionLimits(per_address=3)
     with serving(listening(connections=limits)) as api, ExitStack() as stack:
@@ -643,6 +786,7 @@ def test_one_address_may_have_so_many_connections() -> None:
         reply = api.get()
         assert (reply.status, reply.headers["retry-after"]) == (429, "1")
         assert "too many connections from one address" in reply.message
+        assert api.counted == [BorderReason.ONE_ADDRESS]
         stack.close()
         assert is_served_again(api)
 
@@ -662,7 +806,7 @@ def test_a_trusted_proxy_may_have_any_number_of_connections() -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", get()], ids=str)
 def test_what_says_nothing_makes_room_for_a_new_connection(begun: bytes) -> None:
-    limits = ConnectionLimits(in_all=5)
+    limits = ConnectionLimits(in_all=5, lingering=timedelta(seconds=60))
     with serving(listening(connections=limits)) as api, ExitStack() as stack:
         silent = [stack.enter_context(api.connect()) for _ in range(5)]
         for each in silent:
@@ -674,9 +818,29 @@ def test_what_says_nothing_makes_room_for_a_new_connection(begun: bytes) -> None
             assert ask(stack.enter_context(api.connect()), get()).status == 200
         closed = [rest(each) for each in silent[:3]]
         assert all(is_quiet(each, 0.05) for each in silent[3:])
-    assert all(b"503 Service Unavailable" in each for each in closed) == (
-        begun != get()
-    )
+    told = 0 if begun == get() else 3  # one that is idle waits for no answer
+    assert sum(b"503 Service Unavailable" in each for each in closed) == told
+    assert api.counted == [BorderReason.CONNECTIONS] * told
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(b"junk\r\n\r\n", 400), (chunked("/", *[bytes(MIB)] * 2), 413)],
+    ids=["head", "body"],
+)
+def test_a_refused_connection_makes_room_once_its_refusal_could_be_read(
+    sent: bytes, status: int
+) -> None:
+    limits = ConnectionLimits(in_all=2, lingering=timedelta(seconds=60))
+    with serving(listening(connections=limits)) as api, ExitStack() as stack:
+        refused, idle = (stack.enter_context(api.connect()) for _ in range(2))
+        assert ask(idle, get()).status == 200
+        assert ask(refused, sent).status == status
+
+        for _ in (idle, refused):  # in this order they make room
+            stack.enter_context(api.connect()).sendall(get("/hold"))
+            assert api.application.entered.acquire(timeout=5)
+            assert rest(idle) == b""
 
 
 def test_a_new_connection_is_refused_while_all_others_work() -> None:

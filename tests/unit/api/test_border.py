@@ -68,6 +68,25 @@ def test_no_other_version_is_spoken(version: str) -> None:
         check_head(version, b"/", [(b"host", b"a")])
 
 
+@pytest.mark.parametrize("hosts", [[], [(b"host", b"a")]])
+def test_in_http_1_0_a_host_may_be_left_out(hosts: list[tuple[bytes, bytes]]) -> None:
+    check_head("1.0", b"/", hosts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"transfer-encoding", b"Chunked"),
+        (b"transfer-encoding", b"chunked \t"),  # the parser leaves blanks at the end
+        (b"content-encoding", b"Identity "),
+    ],
+)
+def test_a_coding_is_read_in_any_case_and_without_blanks(
+    name: bytes, value: bytes
+) -> None:
+    check_head("1.1", b"/", [(b"host", b"a"), (name, value)])
+
+
 # --- a body
 
 
@@ -110,6 +129,19 @@ def test_all_that_was_taken_is_given_back(sizes: list[int], own: int) -> None:
     body.end()
     body.end()
     assert shared.held == 0
+
+
+def test_bodies_may_share_so_many_bytes_and_no_more() -> None:
+    limits, shared = BodyLimits(own=10), SharedBytes(100)
+    first, second = (BodyCount(limits, shared, MIB, BodyRate(limits)) for _ in range(2))
+
+    first.add(10 + 60)
+    second.add(10 + 40)
+    with pytest.raises(RefusedAtBorder) as refused:
+        second.add(1)
+    assert status_of(refused) == 503
+    second.end()
+    first.add(40)
 
 
 def test_what_comes_after_the_answer_is_not_held() -> None:
@@ -239,6 +271,16 @@ def test_each_refusal_of_a_connection_is_counted_by_its_reason() -> None:
 
     assert refused[-1] is None  # no room to say why
     assert counted == [BorderReason.ONE_ADDRESS, *[BorderReason.CONNECTIONS] * 70]
+
+
+def test_a_refusal_that_was_read_makes_room_for_the_next_one() -> None:
+    connections = Connections(ConnectionLimits(in_all=1))
+    admitted(connections, "192.0.2.1").work()
+
+    for _ in range(100):
+        refused = admitted(connections, "192.0.2.2")
+        assert refused.refusal is not None
+        refused.leave()
 
 
 def test_half_of_the_files_that_may_be_open_are_left_to_the_rest() -> None:

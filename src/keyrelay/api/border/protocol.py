@@ -101,8 +101,9 @@ class Border(asyncio.Protocol):
         A client that goes looks alike: one that follows a stream is taken to go, as it
         would have its place for some time else.
         """
-        if self.refusal is None and self.requests.stage is Stage.ANSWER:
-            self.requests.inner.cycle.keep_alive = False
+        if self.requests.stage is Stage.ANSWER:
+            if self.refusal is None:  # which stands behind the last answer
+                self.requests.inner.cycle.keep_alive = False
             return self.transport.can_write_eof()  # TLS has no half of a connection
         return False
 

@@ -123,7 +123,6 @@ class Requests:
         for cycle, body in self.under_way.items():
             body.end()
             _disconnect(cycle)
-        self.under_way.clear()
 
     def on_message_begin(self) -> None:
         if len(self.inner.pipeline) >= self.crossing.limits.connections.pipelined:
@@ -177,7 +176,6 @@ class Requests:
         self.inner.on_response_complete()
         if (timer := self.inner.timeout_keep_alive_task) is not None:
             timer.cancel()  # the border has its own
-            self.inner.timeout_keep_alive_task = None
         if self.stage in (Stage.ANSWER, Stage.STREAM) and not self.under_way:
             self._enter(Stage.IDLE)
         self.watcher.answered()
