@@ -836,6 +836,7 @@ def test_a_refused_connection_makes_room_once_its_refusal_could_be_read(
         refused, idle = (stack.enter_context(api.connect()) for _ in range(2))
         assert ask(idle, get()).status == 200
         assert ask(refused, sent).status == status
+        assert rest(refused) == b""  # it reads the end at once
 
         for _ in (idle, refused):  # in this order they make room
             stack.enter_context(api.connect()).sendall(get("/hold"))

@@ -62,7 +62,23 @@ async def test_only_a_stream_is_told_that_the_server_stops(
     client.is_gone.set()
     await answering
     assert endings == ["http.disconnect"]
-    assert len(asyncio.all_tasks()) == 1  # nothing goes on waiting
+    await asyncio.sleep(0)  # what is cancelled ends
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_nothing_waits_for_a_stop_once_a_client_is_gone() -> None:
+    async def application(_: Event, receive: Receive, send: Send) -> None:
+        await receive()
+        await send(START)
+        assert (await receive())["type"] == "http.disconnect"
+
+    client = Client()
+    client.is_gone.set()
+    front = Front(application, (), asyncio.Event())
+    await front(scope(), client.receive, client.send)
+    await asyncio.sleep(0)  # what is cancelled ends
+
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_what_is_said_behind_the_end_of_an_answer_is_not_sent() -> None:
