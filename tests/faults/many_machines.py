@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiokafka import AIOKafkaProducer
 
@@ -20,6 +21,7 @@ from tests.sinks.ledger import Ledger
 
 PARTITIONS = 6
 
+_LEAVING = timedelta(minutes=2)  # what it has begun may wait for a server
 _NUMBERS = itertools.count(1)
 
 
@@ -45,11 +47,14 @@ class Place:
         }
 
     def attempts(self) -> Sequence[Mapping[str, object]]:
-        """Return what is recorded of all attempts."""
+        """Return what is recorded of all attempts, each with when it was committed."""
         rows = self.postgresql.tell(
-            "SELECT document FROM audit_records WHERE kind = 'attempt'", self.database
+            "SELECT json_build_array(pg_xact_commit_timestamp(xmin), document)"
+            " FROM audit_records WHERE kind = 'attempt'",
+            self.database,
         )
-        return [json.loads(row) for row in rows.splitlines()]
+        read = map(json.loads, rows.splitlines())
+        return [{**json.loads(document), "durable_at": at} for at, document in read]
 
     def parked(self) -> Sequence[str]:
         """Return the triggers that wait in the log, after an attempt."""
@@ -122,7 +127,7 @@ class Crew:
         """Return once it has finished what it had begun."""
         leaving = self._one()
         leaving.send(signal.SIGTERM)
-        leaving.end()
+        leaving.end(_LEAVING)
 
     def _one(self) -> Command:
         return self.workers.pop(self.dice.randrange(len(self.workers)))

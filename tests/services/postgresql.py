@@ -132,6 +132,7 @@ def _serving(
         "listen_addresses": loopback.HOST,
         "unix_socket_directories": directory,
         "max_connections": 200,
+        "track_commit_timestamp": True,  # when an audit record became durable
         **others,
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
