@@ -6,6 +6,7 @@ from keyrelay.app.channels import action_rules, secret_rules
 from keyrelay.app.settings import Settings
 from keyrelay.databases.database import Database
 from keyrelay.stores.definitions.actions import ActionStore, action_store
+from keyrelay.stores.definitions.analyses import AnalysisStore, analysis_store
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.policies import PolicyStore, policy_store
 from keyrelay.stores.definitions.secrets import SecretStore
@@ -17,6 +18,7 @@ class DefinitionStores:
     secrets: SecretStore
     actions: ActionStore
     policies: PolicyStore
+    analyses: AnalysisStore
     tokens: TokenStore
 
 
@@ -33,5 +35,6 @@ def definition_stores(
         ),
         actions=action_store(database, journal, rules),
         policies=policy_store(database, journal),
+        analyses=analysis_store(database, journal),
         tokens=TokenStore(database=database, journal=journal),
     )

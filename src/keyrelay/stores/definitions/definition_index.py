@@ -17,6 +17,7 @@ from keyrelay.stores.definitions.seals import (
 )
 from keyrelay.stores.schema.tables import (
     actions,
+    analyses,
     definition_entries,
     definition_heads,
     policies,
@@ -30,6 +31,7 @@ TABLES: Mapping[Noun, Table] = {
     Noun.SECRET: secrets,
     Noun.ACTION: actions,
     Noun.POLICY: policies,
+    Noun.ANALYSIS: analyses,
     Noun.TOKEN: tokens,
 }
 NOUNS = {noun.value: noun for noun in Noun}

@@ -1,14 +1,14 @@
 """Document kinds: how definitions that are stored as they were sent are told apart."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.tags import Tagged
-from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.listing import Noun, Sorts
 
 
 class Definition(Protocol):
@@ -31,6 +31,7 @@ class DocumentKind(Generic[D]):
 
     `columns` returns the columns that only its table has. `check` raises
     InvalidDefinition for what refers to something that is missing or does not fit.
+    `sorts` are the orders that only its lists have.
     `last_time` is the order by what is kept beside them in stores/last_times.py.
     """
 
@@ -40,3 +41,4 @@ class DocumentKind(Generic[D]):
     columns: Callable[[D], Mapping[str, object]]
     check: Callable[[AsyncConnection, D], Awaitable[None]]
     last_time: str | None = None
+    sorts: Sorts = field(default_factory=dict)

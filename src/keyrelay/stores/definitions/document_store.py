@@ -22,6 +22,7 @@ from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.last_time_order import by_last_time
 from keyrelay.stores.definitions.listing import (
     Listing,
+    Sorts,
     forget_tags,
     keep_tags,
     listed,
@@ -39,7 +40,7 @@ from keyrelay.stores.unreadable import (
     require_readable,
 )
 
-_SORTS = {
+_SORTS: Sorts = {
     "name": ["folded"],
     "active": ["active", "folded"],
     "created_at": ["created_at"],
@@ -163,7 +164,8 @@ class DocumentStore(Generic[D]):
             parts = by_last_time(profile, table, noun, listing)
         else:
             things = select(table).where(table.c.profile == profile)
-            parts = [listed(things, table, noun, listing, _SORTS)]
+            sorts = {**_SORTS, **self.kind.sorts}
+            parts = [listed(things, table, noun, listing, sorts)]
         async with self.database.reading() as connection:
             return tuple(
                 await read_parts(connection, parts, listing.page.slice, _stored)

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.model.analysis import RunOn
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import Tag, Tagged
 from keyrelay.stores.definitions.wildcard import is_like
@@ -34,6 +35,7 @@ class Noun(StrEnum):
     SECRET = "secret"  # noqa: S105 - the word, not one
     ACTION = "action"
     POLICY = "policy"
+    ANALYSIS = "analysis"
     TOKEN = "token"  # noqa: S105 - as above
 
 
@@ -79,7 +81,7 @@ class PartOfTag:
 class Listing:
     """Which definitions, in which order. In `name`, `*` stands for any text.
 
-    `active` is about actions and policies, which alone can be inactive. All of the
+    `active` is about what can be inactive, `run_on` about analyses alone. All of the
     `tags` must be carried.
     """
 
@@ -88,6 +90,7 @@ class Listing:
     id: str | None = None
     name: str | None = None
     active: bool | None = None
+    run_on: RunOn | None = None
     tags: Sequence[Tag | PartOfTag] = ()
 
 
@@ -124,6 +127,10 @@ def narrowed(found: Statement, table: Table, noun: Noun, listing: Listing) -> St
         if "active" not in table.c:
             raise InvalidDefinition(f"a {noun} is neither active nor inactive")
         found = found.where(table.c.active == listing.active)
+    if listing.run_on is not None:
+        if "run_on" not in table.c:
+            raise InvalidDefinition(f"a {noun} runs nowhere")
+        found = found.where(table.c.run_on == listing.run_on)
     for tag in listing.tags:
         found = found.where(_carries(table, noun, tag))
     return found

@@ -29,6 +29,7 @@ from keyrelay.stores.definitions.definition_index import (
 )
 from keyrelay.stores.definitions.guard import not_before, read_indexes
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.script_rows import scripted_of
 from keyrelay.stores.definitions.seals import IndexEntry, SealKeys, flaw_of
 from keyrelay.stores.definitions.secret_rows import sealed_of
 from keyrelay.stores.definitions.token_rows import digested_of
@@ -121,6 +122,7 @@ async def _loaded(
         actions=await reading.reload(Noun.ACTION, old.actions, _actions_by(rules)),
         secrets=await reading.reload(Noun.SECRET, old.secrets, _sealed_by(rules)),
         policies=await reading.reload(Noun.POLICY, old.policies, _policy),
+        analyses=await reading.reload(Noun.ANALYSIS, old.analyses, scripted_of),
         tokens=await reading.reload(Noun.TOKEN, old.tokens, digested_of),
     )
     denying = reading.with_denials(kept.policies)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keyrelay.model.action import Action
+from keyrelay.model.analysis import ScriptedAnalysis
 from keyrelay.model.catalog import Catalog, Omitted, tokens_by_digest
 from keyrelay.model.policy.policy import Policy, PolicyIndex
 from keyrelay.model.revision import Revision
@@ -22,6 +23,7 @@ class Kept:
     actions: Mapping[ScopedId, Action] = field(default_factory=dict)
     secrets: Mapping[ScopedId, SealedSecret] = field(default_factory=dict)
     policies: Mapping[ScopedId, Policy] = field(default_factory=dict)
+    analyses: Mapping[ScopedId, ScriptedAnalysis] = field(default_factory=dict)
     tokens: Mapping[ScopedId, DigestedToken] = field(default_factory=dict)
 
 
@@ -56,6 +58,7 @@ class View:
             actions=self.kept.actions,
             secrets=self.kept.secrets,
             policies=self.compiled,
+            analyses=self.kept.analyses,
             tokens=tokens_by_digest(self.kept.tokens.values()),
             omitted=Omitted(definitions=self.left_out, profiles=self.closed),
         )

@@ -118,6 +118,39 @@ policies = Table(
     Index(None, "profile", "updated_at", "id"),
 )
 
+# `versions` lists the scripts that were uploaded and what each is known again by, as
+# JSON; `version` is the one that runs (definitions/analyses.py).
+analyses = Table(
+    "analyses",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    _profile(),
+    Column("name", Label(100), nullable=False),
+    Column("folded", Label(300), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("run_on", Label(20), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("versions", Text, nullable=False, default="[]"),
+    Column("version", Integer),
+    *_made_and_edited(),
+    *_sealed(),
+    Index(None, "profile", "folded", "id"),
+    Index(None, "profile", "active", "folded", "id"),
+    Index(None, "profile", "run_on", "folded", "id"),
+    Index(None, "profile", "created_at", "id"),
+    Index(None, "profile", "updated_at", "id"),
+)
+
+scripts = Table(
+    "scripts",
+    metadata,
+    Column(
+        "analysis", _ID, ForeignKey("analyses.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
 # `document` holds what a token may do, `digest` stands for its plaintext
 # (definitions/token_rows.py). Without `expires_at` it never expires.
 tokens = Table(

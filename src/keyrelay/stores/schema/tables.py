@@ -15,12 +15,14 @@ from sqlalchemy import (
 from keyrelay.stores.schema.column_types import Instant, Label
 from keyrelay.stores.schema.definition_tables import (
     actions,
+    analyses,
     changes,
     definition_entries,
     definition_heads,
     metadata,
     policies,
     profiles,
+    scripts,
     secret_versions,
     secrets,
     tags,
@@ -30,12 +32,14 @@ from keyrelay.stores.schema.definition_tables import (
 # Those of definitions have a module of their own; all are imported from here.
 __all__ = [
     "actions",
+    "analyses",
     "changes",
     "definition_entries",
     "definition_heads",
     "metadata",
     "policies",
     "profiles",
+    "scripts",
     "secret_versions",
     "secrets",
     "tags",
