@@ -55,12 +55,16 @@ async def _nothing(_: Asked, __: Sequence[str]) -> Mapping[str, Info]:
     return {}
 
 
+def _as_sent(_: Asked, document: Info) -> Info:
+    return document
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRoutes(Generic[D]):
     """The five routes of one noun.
 
-    `shown` makes of a document, as it was sent, what is answered of it; `beside`
-    returns, by id, what is kept beside the documents; `remarks` are sentences on one
+    `shown` makes of a document, as it was sent, what the caller is answered of it;
+    `beside` returns, by id, what is kept beside the documents; `remarks` are sentences on one
     that will do less than it says.
     """
 
@@ -68,7 +72,7 @@ class DocumentRoutes(Generic[D]):
     rules: QueryRules
     names: DocumentNames
     remarks: Callable[[Asked, StoredDocument], Awaitable[Sequence[str]]]
-    shown: Callable[[Info], Info] = dict
+    shown: Callable[[Asked, Info], Info] = _as_sent
     beside: Callable[[Asked, Sequence[str]], Awaitable[Mapping[str, Info]]] = _nothing
 
     def routes(self, path: str, change: Right) -> Sequence[Route]:
@@ -126,15 +130,13 @@ class DocumentRoutes(Generic[D]):
 
     async def list(self, asked: Asked) -> Answer:
         query = parse_query(asked.query, self.rules)
-        store, profile = self.store(asked.process), asked.caller.profile
-        found = await store.list(profile, query.listing)
+        store = self.store(asked.process)
+        found = await store.list(asked.caller.profile, query.listing)
         fields = (*self.names.always, *query.fields)
         beside = await self.beside(asked, [*map(id_of, found)])
         return Answer(
             result=[
-                only(
-                    fields, {**self._row(each, profile), **beside.get(id_of(each), {})}
-                )
+                only(fields, {**self._row(asked, each), **beside.get(id_of(each), {})})
                 for each in found
             ]
         )
@@ -150,7 +152,7 @@ class DocumentRoutes(Generic[D]):
         store = self.store(asked.process)
         stored = require_readable(await store.get(profile, id_), store.kind.noun)
         beside = await self.beside(asked, [id_])
-        shown = {**self._info(stored, profile), **beside.get(id_, {})}
+        shown = {**self._info(asked, stored), **beside.get(id_, {})}
         return await self._done(asked, stored, shown)
 
     async def edit(self, asked: Asked) -> Answer:
@@ -181,25 +183,25 @@ class DocumentRoutes(Generic[D]):
             headers=tagged(stored.etag),
         )
 
-    def _row(self, stored: AnyStored, profile: str) -> Info:
+    def _row(self, asked: Asked, stored: AnyStored) -> Info:
         match stored:
             case UnreadableRow():
                 return {
                     "id": stored.text("id"),
                     "name": stored.text("name"),
-                    "profile": profile,
+                    "profile": asked.caller.profile,
                     "tags": [],
                     "unreadable": stored.reason,
                 }
             case _:
-                return self._info(stored, profile)
+                return self._info(asked, stored)
 
-    def _info(self, stored: StoredDocument, profile: str) -> Info:
+    def _info(self, asked: Asked, stored: StoredDocument) -> Info:
         return {
             "id": stored.id,
-            "profile": profile,
+            "profile": asked.caller.profile,
             **_UNLESS_SENT,
-            **self.shown(stored.document),
+            **self.shown(asked, stored.document),
             "created_at": wire_instant(stored.created_at),
             "updated_at": wire_instant(stored.updated_at),
         }

@@ -17,6 +17,7 @@ from keyrelay.services.events.listeners import TooManyStreams
 from keyrelay.services.explaining import NotInCatalog
 from keyrelay.services.naming import AmbiguousName, UnknownName
 from keyrelay.services.redriving import BeingAttempted, NotRedriven
+from keyrelay.stores.definitions.analyses import ScriptAltered
 from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
 
@@ -56,6 +57,7 @@ _STATUSES: Mapping[type[Exception], int] = {
     NotRedriven: 409,
     NotNow: 409,
     IndexBroken: 409,
+    ScriptAltered: 409,
     Unsealable: 409,
     Outdated: 412,
     BodyTooLarge: 413,
@@ -68,15 +70,16 @@ _STATUSES: Mapping[type[Exception], int] = {
 }
 FORESEEN = tuple(_STATUSES)
 # What TagoIO's clients are told of an id that is not there.
-_NAMES = {"policy": "Access Management"}
+_NOT_FOUND = {
+    "policy": "Access Management Not Found",
+    "analysis": "Analysis can't be found",
+}
+_BAD_NAMES = {"analysis"}  # of which TagoIO takes an unknown id for a bad request
 
 
 def answer_to(failure: Exception) -> JSONResponse:
     """Return the answer to a request that failed in a way that was foreseen."""
-    status = next(
-        status for kind, status in _STATUSES.items() if isinstance(failure, kind)
-    )
-    return failed(status, _sentence(failure), _headers(failure))
+    return failed(_status(failure), _sentence(failure), _headers(failure))
 
 
 def failed(
@@ -84,6 +87,14 @@ def failed(
 ) -> JSONResponse:
     body = {"status": False, "message": message}
     return JSONResponse(body, status, dict(headers or {}))
+
+
+def _status(failure: Exception) -> int:
+    if isinstance(failure, NotFound | UnknownName) and failure.noun in _BAD_NAMES:
+        return 400
+    return next(
+        status for kind, status in _STATUSES.items() if isinstance(failure, kind)
+    )
 
 
 def _headers(failure: Exception) -> Mapping[str, str]:
@@ -102,7 +113,7 @@ def _sentence(failure: Exception) -> str:
             return DENIED
         # Their own texts repeat what was asked for.
         case NotFound(noun=noun) | UnknownName(noun=noun):
-            return f"{_NAMES.get(noun, noun.title())} Not Found"
+            return _NOT_FOUND.get(noun, f"{noun.title()} Not Found")
         case AmbiguousName():
             return "several have this name: give an id"
         case IndexBroken():

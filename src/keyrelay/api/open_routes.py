@@ -1,17 +1,18 @@
 """Open routes: what is answered without a token, which tells nothing of a profile."""
 
+import gzip
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from keyrelay.api.failures import failed
+from keyrelay.api.failures import FORESEEN, answer_to, failed
 from keyrelay.api.reference import reference_page
 from keyrelay.app.api import ApiProcess
 
 OpenEndpoint = Callable[[Request], Awaitable[Response]]
 
-OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json", "/reference")
+OPEN_PATHS = ("/healthz", "/readyz", "/openapi.json", "/reference", "/scripts/{link}")
 _YES = {"status": True, "result": "yes"}
 
 
@@ -36,4 +37,22 @@ def open_routes(
     async def reference(_: Request) -> Response:
         return reference_page(document)
 
-    return dict(zip(OPEN_PATHS, (alive, ready, openapi, reference), strict=True))
+    async def script(request: Request) -> Response:
+        """Answer the script that a signed address leads to, compressed."""
+        try:
+            return await _script(process, request.path_params["link"])
+        except FORESEEN as failure:
+            return answer_to(failure)
+
+    endpoints = (alive, ready, openapi, reference, script)
+    return dict(zip(OPEN_PATHS, endpoints, strict=True))
+
+
+async def _script(process: ApiProcess, text: str) -> Response:
+    link = await process.script_links.read(text)
+    if link is None:
+        return failed(404, "this address leads to no script, or no longer does")
+    store = process.store.definitions.analyses
+    _, content = await store.script(link.profile, link.analysis, link.version)
+    # TagoIO's clients decompress it without looking at the headers.
+    return Response(gzip.compress(content, mtime=0), media_type="application/gzip")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from keyrelay.api.query_string import Pairs, parse_pairs
+from keyrelay.model.analysis import parse_run_on
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS, Tag, Tags
 from keyrelay.stores.definitions.listing import (
@@ -39,6 +40,7 @@ class Filter(Enum):
     ID = auto()
     NAME = auto()  # `*` stands for any text
     ACTIVE = auto()
+    RUN_ON = auto()  # where an analysis runs
     TAGS = auto()  # all must be carried
 
 
@@ -148,6 +150,8 @@ def _narrowed(listing: Listing, left: Values, rules: QueryRules) -> Listing:
         elif filter_ is Filter.ACTIVE:
             active = _true_or_false(value, f"filter[{what}]")
             listing = replace(listing, active=active)
+        elif filter_ is Filter.RUN_ON:
+            listing = replace(listing, run_on=parse_run_on(value))
         elif filter_ is Filter.ID:
             listing = replace(listing, id=_text(value, f"filter[{what}]"))
         else:

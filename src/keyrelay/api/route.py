@@ -53,9 +53,9 @@ class RequestBody:
                 raise BodyTooLarge(f"the body may have {largest} bytes at most")
         return bytes(read)
 
-    async def document(self) -> Mapping[str, object]:
+    async def document(self, largest: int = LARGEST_BODY) -> Mapping[str, object]:
         """Return its one JSON object. Raises BodyTooLarge and InvalidDefinition."""
-        return parse_document(await self.read())
+        return parse_document(await self.read(largest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ by the parser of its noun, which refuses more.
 from collections.abc import Mapping
 
 from keyrelay.api.described import TEXT, Part, list_of, named, object_of
+from keyrelay.model.analysis import MOST_VARIABLES, RunOn, Runtime
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS
 
 _DATE: Part = {"type": "string", "format": "date-time"}
@@ -58,6 +59,31 @@ _POLICY: Mapping[str, Part] = {
     "targets": list_of(_TUPLE),
     "permissions": list_of(named("Permission")),
 }
+_VARIABLE: Part = object_of(
+    {
+        "key": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$"},
+        "value": {"type": ["string", "number", "boolean"]},
+    },
+    "key",
+    "value",
+)
+_ANALYSIS: Mapping[str, Part] = {
+    "name": _LABEL,
+    "active": _FLAG,
+    "tags": _TAGS,
+    "description": {"type": "string", "maxLength": 2000},
+    "interval": TEXT,
+    "run_on": {"enum": [*RunOn]},
+    "file_name": TEXT,
+    "runtime": {"enum": [*Runtime]},
+    "variables": {**list_of(_VARIABLE), "maxItems": MOST_VARIABLES},
+}
+_ANALYSIS_BESIDE: Mapping[str, Part] = {
+    "version": {"type": ["integer", "null"]},
+    "versions": list_of(_OPEN),
+    "console": list_of(TEXT),
+    "last_run": _MOMENT,
+}
 _TOKEN: Mapping[str, Part] = {
     "name": _LABEL,
     "kind": {"enum": ["profile", "producer"]},
@@ -87,6 +113,21 @@ SCHEMAS: Mapping[str, Part] = {
     "Action": object_of({**_STORED, **_ACTION, "last_triggered": _MOMENT}),
     "ActionCreate": object_of({**_READ_ONLY, **_ACTION}, "name", "action"),
     "ActionEdit": object_of({**_READ_ONLY, **_ACTION}),
+    "Analysis": object_of({**_STORED, **_ANALYSIS, **_ANALYSIS_BESIDE}),
+    "AnalysisCreate": object_of({**_READ_ONLY, **_ANALYSIS}, "name"),
+    "AnalysisEdit": object_of({**_READ_ONLY, **_ANALYSIS}),
+    "Script": object_of(
+        {
+            "file": {"type": "string", "contentEncoding": "base64"},
+            "file_name": TEXT,
+            "language": {"enum": [*Runtime]},
+        },
+        "file",
+        "file_name",
+    ),
+    "Download": object_of(
+        {"url": TEXT, "size_unit": TEXT, "size": _COUNT, "expire_at": _DATE}
+    ),
     "Permission": object_of(
         {
             "effect": {"enum": ["allow", "deny"]},

@@ -33,6 +33,7 @@ from keyrelay.services.events.listeners import Listeners, StreamLimits
 from keyrelay.services.explaining import Explaining
 from keyrelay.services.installation_status import DataFiles, InstallationInspection
 from keyrelay.services.key_status import KeyInspection
+from keyrelay.services.script_links import ScriptLinks
 from keyrelay.stores.audit.tail import AuditTail
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
@@ -95,6 +96,11 @@ class ApiProcess:
             now=world.now,
             note_use=self.events.note_use,
         )
+
+    @property
+    def script_links(self) -> ScriptLinks:
+        store = self.store
+        return ScriptLinks(vault=store.vault, now=store.audit_log.world.now)
 
     @property
     def explaining(self) -> Explaining:

@@ -3,6 +3,7 @@
 Who may have which secret in it is decided by policies, whose target an analysis is.
 """
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from keyrelay.model.tags import Tagged, parse_tags
 LONGEST_NAME = 100
 LONGEST_FILE_NAME = 255
 LARGEST_SCRIPT = 5 * 1024 * 1024  # bytes
+_LONGEST_BASE64 = 4 * (LARGEST_SCRIPT // 3 + 2)  # characters
 MOST_VARIABLES = 20
 LONGEST_KEY = 100
 LONGEST_VALUE = 8 * 1024
@@ -38,6 +40,16 @@ _FIELDS = frozenset({
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
 # A base name: no separator of any system, no drive, nothing that climbs.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_ -][A-Za-z0-9_. -]*")
+
+
+# Words for what is secret, and how well-known credentials begin.
+_CREDENTIAL_KEY = re.compile(
+    r"passw|passphrase|secret|credential|token|api[_.-]?key|private[_.-]?key",
+    re.IGNORECASE,
+)
+_CREDENTIAL = re.compile(
+    r"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox[abps]-|sk-|sk_live_|eyJ|-----BEGIN "
+)
 
 
 class RunOn(StrEnum):
@@ -131,11 +143,20 @@ def parse_analysis(document: Mapping[str, object], id_: str, profile: str) -> An
         tagged=Tagged(kind=ANALYSIS, profile=profile, id=id_, tags=tags),
         name=require_label(document.get("name"), "name", longest=LONGEST_NAME),
         active=require_bool(document.get("active", True), "active"),
-        run_on=_run_on(document.get("run_on")),
+        run_on=parse_run_on(document.get("run_on")),
         runtime=parse_runtime(document.get("runtime"), "runtime"),
         interval=parse_interval(document.get("interval")),
         variables=_variables(document.get("variables")),
     )
+
+
+def parse_run_on(value: object) -> RunOn:
+    """Read where an analysis runs; None is hosted. Raises InvalidDefinition."""
+    if value is None:
+        return RunOn.HOSTED
+    if not isinstance(value, str) or value not in {*RunOn}:
+        raise InvalidDefinition(f"run_on must be one of {', '.join(RunOn)}")
+    return RunOn(value)
 
 
 def parse_runtime(value: object, what: str) -> Runtime:
@@ -161,10 +182,42 @@ def require_file_name(value: object) -> str:
     return name
 
 
+def parse_script(document: Mapping[str, object]) -> ScriptDraft:
+    """Read an upload, `{file: base64, file_name, language?}`.
+
+    Raises InvalidDefinition.
+    """
+    known = {"file", "file_name", "language"}
+    refuse_unknown(document, known, "the upload of a script")
+    text = require_text(document.get("file"), "file", longest=_LONGEST_BASE64)
+    try:
+        content = base64.b64decode(text, validate=True)
+    except ValueError:
+        content = None
+    # Raised here, outside `except`: the decoder's error may hold the input.
+    if content is None:
+        raise InvalidDefinition("file must be the script's bytes in base64 (RFC 4648)")
+    require_script_size(len(content))
+    return ScriptDraft(
+        file_name=require_file_name(document.get("file_name")),
+        language=parse_runtime(document.get("language"), "language"),
+        content=content,
+    )
+
+
 def require_script_size(size: int) -> None:
     """Raise InvalidDefinition for a script of a size, in bytes, that is refused."""
     if not 1 <= size <= LARGEST_SCRIPT:
         raise InvalidDefinition(f"a script must have 1 to {LARGEST_SCRIPT} bytes")
+
+
+def looks_like_credential(variable: Variable) -> bool:
+    """Tell whether a variable is named, or begins, as credentials are: a guess."""
+    value = variable.value
+    named = _CREDENTIAL_KEY.search(variable.key) is not None
+    return isinstance(value, str) and (
+        (named and value != "") or _CREDENTIAL.match(value) is not None
+    )
 
 
 def version_of(versions: Sequence[ScriptVersion], number: int) -> ScriptVersion:
@@ -174,14 +227,6 @@ def version_of(versions: Sequence[ScriptVersion], number: int) -> ScriptVersion:
             return version
     there = f"1 to {len(versions)}" if versions else "none: upload a script first"
     raise InvalidDefinition(f"there is no such version; there are {there}")
-
-
-def _run_on(value: object) -> RunOn:
-    if value is None:
-        return RunOn.HOSTED
-    if not isinstance(value, str) or value not in {*RunOn}:
-        raise InvalidDefinition(f"run_on must be one of {', '.join(RunOn)}")
-    return RunOn(value)
 
 
 def _variables(value: object) -> tuple[Variable, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from keyrelay.model.action import Action
 from keyrelay.model.action_document import ActionRules
+from keyrelay.model.analysis import RunOn, ScriptedAnalysis, looks_like_credential
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import Denial, Policy, explain
@@ -40,6 +41,11 @@ def on_stored_policy(profile: str, stored: StoredDocument) -> Sequence[str]:
     except InvalidDefinition as fault:
         return (_unread(fault),)
     return on_policy(policy)
+
+
+def on_stored_analysis(scripted: ScriptedAnalysis | None) -> Sequence[str]:
+    """Return the remarks on an analysis that is stored; None, it cannot be read."""
+    return () if scripted is None else tuple(_on_analysis(scripted))
 
 
 def on_action(
@@ -86,6 +92,21 @@ def _unreleased(action: Action, catalog: Catalog) -> str | None:
     policies = catalog.policies_of(profile)
     explanation = explain(policies, action.tagged, sealed.secret.tagged)
     return explanation.reason if isinstance(explanation, Denial) else None
+
+
+def _on_analysis(scripted: ScriptedAnalysis) -> Iterator[str]:
+    analysis = scripted.analysis
+    if not analysis.active:
+        yield "it is inactive, and is not run"
+    if analysis.run_on is RunOn.HOSTED and scripted.version is None:
+        yield "it has no script yet: upload one"
+    for variable in analysis.variables:
+        if looks_like_credential(variable):
+            yield (
+                f"its variable {variable.key} looks like a credential: variables are"
+                " not secrets, and tokens that may write read them; make it a secret,"
+                " and let a policy release it"
+            )
 
 
 def _on_policy(policy: Policy) -> Iterator[str]:

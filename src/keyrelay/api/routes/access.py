@@ -42,7 +42,7 @@ _POLICIES = DocumentRoutes(
         always=("id", "tags", "profile"),
     ),
     remarks=_remarks,
-    shown=allows_first,
+    shown=lambda _, document: allows_first(document),
 )
 
 

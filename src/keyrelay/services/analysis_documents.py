@@ -1,0 +1,52 @@
+"""Analysis documents: what is shown of an analysis, on every face."""
+
+from collections.abc import Mapping
+
+from keyrelay.model.analysis import RunOn, Runtime, ScriptedAnalysis
+from keyrelay.model.instant import wire_instant
+from keyrelay.model.interval import NEVER
+
+_MASK = "********"
+
+# As TagoIO shows what was created without them.
+ABSENT: Mapping[str, object] = {
+    "active": True,
+    "run_on": RunOn.HOSTED,
+    "runtime": Runtime.NODE,
+    "interval": NEVER,
+    "tags": [],
+    "variables": [],
+}
+
+
+def shown_document(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a document as it was sent, and what it leaves out."""
+    given = {name: each for name, each in document.items() if each is not None}
+    return {**ABSENT, **given}
+
+
+def masked(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the document with the keys of its variables, and no value of one."""
+    variables = document.get("variables")
+    keys = [
+        {"key": each.get("key"), "value": _MASK}
+        for each in (variables if isinstance(variables, list) else ())
+        if isinstance(each, dict)
+    ]
+    return {**document, "variables": keys}
+
+
+def version_rows(scripted: ScriptedAnalysis) -> Mapping[str, object]:
+    """Return `version`, which runs, and `versions`, the oldest first."""
+    versions = [
+        {
+            "version": each.number,
+            "file_name": each.file_name,
+            "language": each.language,
+            "size": each.size,
+            "sha256": each.digest,
+            "created_at": wire_instant(each.uploaded_at),
+        }
+        for each in scripted.versions
+    ]
+    return {"version": scripted.version, "versions": versions}
