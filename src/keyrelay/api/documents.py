@@ -64,8 +64,8 @@ class DocumentRoutes(Generic[D]):
     """The five routes of one noun.
 
     `shown` makes of a document, as it was sent, what the caller is answered of it;
-    `beside` returns, by id, what is kept beside the documents; `remarks` are sentences on one
-    that will do less than it says.
+    `beside` returns, by id, what is kept beside the documents; `remarks` are sentences
+    on one that will do less than it says.
     """
 
     store: Callable[[ApiProcess], DocumentStore[D]]

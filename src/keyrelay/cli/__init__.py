@@ -24,6 +24,7 @@ _COMMANDS = {
     "restore": "A database older than its checkpoint: looked at, accepted.",
     "definitions": "Definitions altered in the database: taken as they are.",
     "action": "Actions: what a trigger can ask for.",
+    "analysis": "Analyses: scripts that are given an environment of secrets.",
     "policy": "Policies: which action may use which secret.",
     "export": "Export: all definitions in one document, without values.",
     "apply": "Apply: definitions, made as such a document says.",

@@ -80,6 +80,10 @@ def actions(session: Session) -> FindIds:
     return session.store.definitions.actions.beginning
 
 
+def analyses(session: Session) -> FindIds:
+    return session.store.definitions.analyses.documents.beginning
+
+
 def records(session: Session) -> FindIds:
     return session.store.trail.beginning
 
@@ -103,7 +107,8 @@ def waiting(session: Session) -> FindIds:
 def subjects(session: Session) -> FindIds:
     """Return what finds whatever an audit record may be about."""
     kept = session.store.definitions
-    stores = (kept.secrets, kept.actions, kept.policies, kept.tokens)
+    documents = (kept.actions, kept.policies, kept.analyses.documents)
+    stores = (kept.secrets, *documents, kept.tokens)
     finds = (*(s.beginning for s in stores), attempted(session), buried(session))
 
     async def find(profile: str, sought: Beginnings) -> Sequence[str]:

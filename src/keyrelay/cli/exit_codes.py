@@ -16,6 +16,7 @@ from keyrelay.sources.kafka.connecting.access import InvalidAccess
 from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
 from keyrelay.stores.copying import NotCopied
+from keyrelay.stores.definitions.analyses import ScriptAltered
 from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.installation import KeysExist
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound
@@ -47,6 +48,7 @@ CODES: dict[type[Exception], ExitCode] = {
     FoundBroken: ExitCode.BROKEN,
     IndexBroken: ExitCode.BROKEN,
     BehindCheckpoint: ExitCode.BROKEN,
+    ScriptAltered: ExitCode.BROKEN,
 }
 _MOST_IDS = 5  # in one sentence
 

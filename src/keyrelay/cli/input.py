@@ -32,6 +32,11 @@ def read_document(
         raise InvalidDefinition(f"{_named(file)}: {fault}") from None
 
 
+def read_bytes(file: str, *, largest: int) -> bytes:
+    """Read a file as it is. Raises Refused."""
+    return _read(file, largest)
+
+
 def read_value(file: str, *, exact: bool) -> str:
     """Read a secret's value.
 

@@ -22,6 +22,12 @@ def put(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - three times as fast as typer.echo
 
 
+def put_bytes(content: bytes) -> None:
+    """Print output that is no text of ours, as it is."""
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
 def put_id(id_: str, *, as_json: bool) -> None:
     put(json.dumps({"id": id_}) if as_json else id_)
 

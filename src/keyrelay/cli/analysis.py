@@ -1,0 +1,224 @@
+"""`keyrelay analysis`: scripts that are given an environment of secrets."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keyrelay.cli.columns import analyses, instant, own_id, text, word
+from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
+from keyrelay.cli.input import read_bytes
+from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
+from keyrelay.cli.output import Document, put, put_bytes, put_document
+from keyrelay.cli.pagination import list_all
+from keyrelay.cli.refusals import Refused
+from keyrelay.cli.session import Session, perform
+from keyrelay.model.analysis import (
+    LARGEST_SCRIPT,
+    Runtime,
+    ScriptDraft,
+    require_file_name,
+    require_script_size,
+)
+from keyrelay.model.instant import wire_date
+from keyrelay.services.analysis_documents import ABSENT, version_rows
+from keyrelay.services.naming import find_definition
+from keyrelay.services.remarks import on_stored_analysis
+from keyrelay.stores.definitions.document_store import StoredDocument, id_of
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.last_times import LastTimes
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Scripts that are given an environment of secrets.",
+)
+
+Name = Annotated[str, typer.Argument(metavar="ANALYSIS", help="Its id or its name.")]
+
+
+async def _remarks(session: Session, stored: StoredDocument) -> Sequence[str]:
+    store = session.store.definitions.analyses
+    scripted = await store.scripted(session.profile.id, [stored.id])
+    return on_stored_analysis(scripted.get(stored.id))
+
+
+async def _beside(session: Session, ids: Sequence[str]) -> Mapping[str, Document]:
+    profile = session.profile.id
+    times = LastTimes(database=session.store.database)
+    last = await times.read(profile, Noun.ANALYSIS, ids)
+    scripted = await session.store.definitions.analyses.scripted(profile, ids)
+    return {
+        id_: {
+            "last_run": wire_date(last.get(id_)),
+            **(version_rows(scripted[id_]) if id_ in scripted else {}),
+        }
+        for id_ in ids
+    }
+
+
+_analyses = Documents(
+    store=lambda session: session.store.definitions.analyses.documents,
+    absent=ABSENT,
+    unique=True,
+    remarks=_remarks,
+    beside=_beside,
+)
+
+
+@app.command(
+    epilog="""\b
+Example, with the document on standard input:
+  keyrelay analysis create --file - <<'JSON'
+  {"name": "cold rooms", "runtime": "python-rt2025",
+   "tags": [{"key": "team", "value": "north"}],
+   "variables": [{"key": "limit", "value": 8}]}
+  JSON
+
+Variables are not secrets: tokens that may write read them. A secret is released to an
+analysis by a policy, under the secret's own key."""
+)
+def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
+    """Store a new analysis, and print its id."""
+    _analyses.create(ctx, file, as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay analysis upload 'cold rooms' main.py
+  keyrelay analysis upload 'cold rooms' bundle.tar.gz --language python-rt2025"""
+)
+def upload(
+    ctx: typer.Context,
+    *,
+    analysis: Name,
+    script: Annotated[
+        Path, typer.Argument(metavar="SCRIPT", help="One file, a .tar.gz or a .zip.")
+    ],
+    language: Annotated[
+        Runtime | None,
+        typer.Option(help="What it is written for, if not what the analysis is."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a script as the next version, which runs from now on; print its number."""
+    name = require_file_name(script.name)
+    content = read_bytes(str(script), largest=LARGEST_SCRIPT)
+    require_script_size(len(content))
+
+    async def work(session: Session) -> int:
+        store, profile = session.store.definitions.analyses, session.profile.id
+        found = await find_definition(store.documents, profile, analysis)
+        written_for = language or _runtime_of(found)
+        draft = ScriptDraft(file_name=name, language=written_for, content=content)
+        version = await store.upload(profile, id_of(found), draft, session.actor)
+        return version.number
+
+    number = perform(ctx, work)
+    if as_json:
+        put_document({"version": number})
+    else:
+        put(str(number))
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay analysis download 'cold rooms' > main.py
+  keyrelay analysis download 'cold rooms' --version 2 --file main.py"""
+)
+def download(
+    ctx: typer.Context,
+    *,
+    analysis: Name,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Which; else the one that runs.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Where to; standard output.", metavar="F")
+    ] = None,
+) -> None:
+    """Write a script as it was uploaded."""
+
+    async def work(session: Session) -> bytes:
+        store, profile = session.store.definitions.analyses, session.profile.id
+        found = await find_definition(store.documents, profile, analysis)
+        _, content = await store.script(profile, id_of(found), version)
+        return content
+
+    content = perform(ctx, work)
+    if file is None:
+        put_bytes(content)
+        return
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Refused(f"{file} cannot be written: {error.strerror}") from None
+
+
+@app.command(
+    "list",
+    epilog="""\b
+Examples:
+  keyrelay analysis list --name 'cold*'
+  keyrelay analysis list --tag team=north --json""",
+)
+def list_(
+    ctx: typer.Context,
+    *,
+    name: NameFilter = None,
+    tag: TagFilter = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the analyses of the profile by name."""
+    columns = (
+        own_id(analyses),
+        text("name"),
+        word("active"),
+        word("run_on"),
+        word("version"),
+        text("tags"),
+        instant("last_run"),
+    )
+    list_all(ctx, _analyses.rows(name, tag), columns, limit, as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay analysis show 'cold rooms' --json")
+def show(ctx: typer.Context, *, analysis: Name, as_json: AsJson = False) -> None:
+    """Show an analysis, its variables and the versions of its script."""
+    _analyses.show(ctx, analysis, as_json=as_json)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  keyrelay analysis edit 'cold rooms' --inactive
+  keyrelay analysis edit 'cold rooms' --file changes.json
+
+Fields that are given replace those that are there, each as a whole."""
+)
+def edit(
+    ctx: typer.Context,
+    *,
+    analysis: Name,
+    file: File = None,
+    active: Active = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace some fields of an analysis."""
+    changes = changes_of(file, {"active": active})
+    _analyses.edit(ctx, analysis, changes, as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay analysis delete 'cold rooms'")
+def delete(ctx: typer.Context, *, analysis: Name, as_json: AsJson = False) -> None:
+    """Delete an analysis and all versions of its script."""
+    _analyses.delete(ctx, analysis, as_json=as_json)
+
+
+def _runtime_of(found: object) -> Runtime:
+    document = found.document if isinstance(found, StoredDocument) else {}
+    return Runtime(str(document.get("runtime") or Runtime.NODE))
