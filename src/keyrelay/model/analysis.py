@@ -26,7 +26,6 @@ from keyrelay.model.tags import Tagged, parse_tags
 LONGEST_NAME = 100
 LONGEST_FILE_NAME = 255
 LARGEST_SCRIPT = 5 * 1024 * 1024  # bytes
-_LONGEST_BASE64 = 4 * (LARGEST_SCRIPT // 3 + 2)  # characters
 MOST_VARIABLES = 20
 LONGEST_KEY = 100
 LONGEST_VALUE = 8 * 1024
@@ -189,7 +188,11 @@ def parse_script(document: Mapping[str, object]) -> ScriptDraft:
     """
     known = {"file", "file_name", "language"}
     refuse_unknown(document, known, "the upload of a script")
-    text = require_text(document.get("file"), "file", longest=_LONGEST_BASE64)
+    text = document.get("file")
+    if not isinstance(text, str):
+        raise InvalidDefinition("file must be a string")
+    # What it is decoded to has three bytes for each four characters.
+    require_script_size(max(1, len(text) * 3 // 4 - 2))
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError:

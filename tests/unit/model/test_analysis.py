@@ -58,7 +58,7 @@ def test_all_fields_are_read() -> None:
     assert analysis.run_on is RunOn.EXTERNAL
     assert analysis.runtime is Runtime.PYTHON
     assert analysis.interval == timedelta(minutes=5)
-    assert analysis.variables == (Variable("limit", 8), Variable("on", True))
+    assert analysis.variables == (Variable("limit", 8), Variable("on", value=True))
     assert [tag.key for tag in analysis.tagged.tags] == ["team"]
 
 

@@ -32,7 +32,8 @@ def test_a_number_of_units_is_an_interval(text: str, interval: timedelta) -> Non
 @pytest.mark.parametrize(
     "value",
     ["", "0 minutes", "5", "minutes", "5  minutes", "-5 minutes", "5 seconds",
-     "1.5 hours", "9999 weeks", "5 minutes\n", "٥ minutes", 5, True, [], "5 Minutes"],
+     "1.5 hours", "9999 weeks", "5 minutes\n", "\u0665 minutes", "5 Minutes",
+     5, True, []],
 )  # fmt: skip
 def test_anything_else_is_refused(value: object) -> None:
     with pytest.raises(InvalidDefinition):
