@@ -116,7 +116,7 @@ SECTIONS = (
         " `keyrelay key status --check` say how much is affected.",
         kinds=(
             *("FoundBroken", "Unsealable", "CheckpointForged", "IndexBroken"),
-            "BehindCheckpoint",
+            *("BehindCheckpoint", "ScriptAltered"),
         ),
     ),
     Section(

@@ -13,7 +13,10 @@ from tests.sdk.conftest import Served
 from tests.sdk.test_secrets import INSTANT, TAGS, UNKNOWN
 
 SCRIPT = b"print('hello')\n"
-VARIABLES = [{"key": "limit", "value": 8}, {"key": "unit", "value": "C"}]
+VARIABLES: list[dict[str, object]] = [
+    {"key": "limit", "value": 8},
+    {"key": "unit", "value": "C"},
+]
 
 
 def created(sdk: Sdk, document: Mapping[str, object]) -> str:

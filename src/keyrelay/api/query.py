@@ -149,9 +149,9 @@ def _narrowed(listing: Listing, left: Values, rules: QueryRules) -> Listing:
             continue
         elif filter_ is Filter.ACTIVE:
             active = _true_or_false(value, f"filter[{what}]")
-            listing = replace(listing, active=active)
+            listing = _exactly(listing, active=active)
         elif filter_ is Filter.RUN_ON:
-            listing = replace(listing, run_on=parse_run_on(value))
+            listing = _exactly(listing, run_on=parse_run_on(value))
         elif filter_ is Filter.ID:
             listing = replace(listing, id=_text(value, f"filter[{what}]"))
         else:
@@ -159,6 +159,10 @@ def _narrowed(listing: Listing, left: Values, rules: QueryRules) -> Listing:
             pattern = _STARS.sub("*", _text(value, f"filter[{what}]"))
             listing = replace(listing, name=pattern)
     return listing
+
+
+def _exactly(listing: Listing, **columns: bool | str) -> Listing:
+    return replace(listing, exactly={**listing.exactly, **columns})
 
 
 def _text(value: str, what: str) -> str:

@@ -7,8 +7,9 @@ by the parser of its noun, which refuses more.
 from collections.abc import Mapping
 
 from keyrelay.api.described import TEXT, Part, list_of, named, object_of
-from keyrelay.model.analysis import MOST_VARIABLES, RunOn, Runtime
+from keyrelay.model.analysis import MOST_VARIABLES, RunOn
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS
+from keyrelay.model.uploaded_script import Runtime
 
 _DATE: Part = {"type": "string", "format": "date-time"}
 _MOMENT: Part = {"anyOf": [_DATE, {"const": "never"}]}

@@ -14,14 +14,14 @@ from keyrelay.cli.output import Document, put, put_bytes, put_document
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
-from keyrelay.model.analysis import (
+from keyrelay.model.instant import wire_date
+from keyrelay.model.uploaded_script import (
     LARGEST_SCRIPT,
     Runtime,
     ScriptDraft,
     require_file_name,
     require_script_size,
 )
-from keyrelay.model.instant import wire_date
 from keyrelay.services.analysis_documents import ABSENT, version_rows
 from keyrelay.services.naming import find_definition
 from keyrelay.services.remarks import on_stored_analysis
@@ -35,6 +35,13 @@ app = typer.Typer(
     help="Scripts that are given an environment of secrets.",
 )
 
+Script = Annotated[
+    Path, typer.Argument(metavar="SCRIPT", help="One file, a .tar.gz or a .zip.")
+]
+Language = Annotated[
+    Runtime | None,
+    typer.Option(help="What it is written for, if not what the analysis is."),
+]
 Name = Annotated[str, typer.Argument(metavar="ANALYSIS", help="Its id or its name.")]
 
 
@@ -94,25 +101,21 @@ def upload(
     ctx: typer.Context,
     *,
     analysis: Name,
-    script: Annotated[
-        Path, typer.Argument(metavar="SCRIPT", help="One file, a .tar.gz or a .zip.")
-    ],
-    language: Annotated[
-        Runtime | None,
-        typer.Option(help="What it is written for, if not what the analysis is."),
-    ] = None,
+    script: Script,
+    language: Language = None,
     as_json: AsJson = False,
 ) -> None:
     """Upload a script as the next version, which runs from now on; print its number."""
-    name = require_file_name(script.name)
-    content = read_bytes(str(script), largest=LARGEST_SCRIPT)
-    require_script_size(len(content))
+    content = _read_script(script)
 
     async def work(session: Session) -> int:
         store, profile = session.store.definitions.analyses, session.profile.id
         found = await find_definition(store.documents, profile, analysis)
-        written_for = language or _runtime_of(found)
-        draft = ScriptDraft(file_name=name, language=written_for, content=content)
+        draft = ScriptDraft(
+            file_name=script.name,
+            language=language or _runtime_of(found),
+            content=content,
+        )
         version = await store.upload(profile, id_of(found), draft, session.actor)
         return version.number
 
@@ -217,6 +220,13 @@ def edit(
 def delete(ctx: typer.Context, *, analysis: Name, as_json: AsJson = False) -> None:
     """Delete an analysis and all versions of its script."""
     _analyses.delete(ctx, analysis, as_json=as_json)
+
+
+def _read_script(script: Path) -> bytes:
+    require_file_name(script.name)
+    content = read_bytes(str(script), largest=LARGEST_SCRIPT)
+    require_script_size(len(content))
+    return content
 
 
 def _runtime_of(found: object) -> Runtime:

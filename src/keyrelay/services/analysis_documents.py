@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from keyrelay.model.analysis import RunOn, Runtime, ScriptedAnalysis
+from keyrelay.model.analysis import RunOn, ScriptedAnalysis
 from keyrelay.model.instant import wire_instant
 from keyrelay.model.interval import NEVER
+from keyrelay.model.uploaded_script import Runtime
 
 _MASK = "********"
 

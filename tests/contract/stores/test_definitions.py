@@ -237,9 +237,9 @@ async def test_lists_hold_what_is_active_or_what_is_not(
         found = await documents(house, noun).list(PROFILE, listing)
         return [id_of(each) for each in found]
 
-    assert await ids(Listing(active=True)) == [on]
-    assert await ids(Listing(active=False)) == [off]
-    assert await ids(Listing(active=False, name="on")) == []
+    assert await ids(Listing(exactly={"active": True})) == [on]
+    assert await ids(Listing(exactly={"active": False})) == [off]
+    assert await ids(Listing(exactly={"active": False}, name="on")) == []
     assert await ids(Listing(order=Order(by="active"))) == [off, on]
     assert await ids(Listing(order=Order(by="active", descending=True))) == [on, off]
 
@@ -339,7 +339,8 @@ async def test_actions_are_ordered_by_when_they_were_last_triggered(
         found, page = list[str](), 0
         while len(found) == page * amount:
             page += 1
-            listing = Listing(page=Page(page, amount), order=way, active=active)
+            exactly = {} if active is None else {"active": active}
+            listing = Listing(page=Page(page, amount), order=way, exactly=exactly)
             listed = await house.actions.list(PROFILE, listing)
             found += [name for a in listed for name in ids if ids[name] == id_of(a)]
         return found
@@ -361,7 +362,7 @@ async def test_actions_are_found_by_whether_they_are_active(house: House) -> Non
     await house.actions.edit(PROFILE, first, {"active": False}, ADA)
 
     async def found(*, active: bool) -> list[str]:
-        listing = Listing(active=active)
+        listing = Listing(exactly={"active": active})
         return [id_of(a) for a in await house.actions.list(PROFILE, listing)]
 
     assert await found(active=False) == [first]

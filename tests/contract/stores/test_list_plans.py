@@ -118,7 +118,11 @@ WIDE = [
     Listing(tags=(PartOfTag(key="site"),)),
     Listing(tags=(PartOfTag(value="north"),)),
 ]
-ACTIVE = [Listing(active=True), Listing(active=False), Listing(active=True, name="*8")]
+ACTIVE = [
+    Listing(exactly={"active": True}),
+    Listing(exactly={"active": False}),
+    Listing(exactly={"active": True}, name="*8"),
+]
 
 
 class Listed(Protocol):

@@ -71,7 +71,10 @@ JAVASCRIPT = [
     (
         ACTIONS,
         "page=1&filter%5Bactive%5D=false&amount=20&orderBy=name%2Casc",
-        Query(fields=("id", "name"), listing=Listing(order=BY_NAME, active=False)),
+        Query(
+            fields=("id", "name"),
+            listing=Listing(order=BY_NAME, exactly={"active": False}),
+        ),
     ),
     (  # half a surrogate, of which its encoder makes a whole one
         ACTIONS,
@@ -112,7 +115,7 @@ def test_what_the_python_sdk_sends_is_read() -> None:
     assert parse_query(sent, SECRETS) == parse_query("", SECRETS)
     inactive = as_python_sends({"filter": {"active": False, "name": None}})
     assert inactive == "filter%5Bactive%5D=False"
-    assert parse_query(inactive, ACTIONS).listing.active is False
+    assert parse_query(inactive, ACTIONS).listing.exactly == {"active": False}
 
 
 def as_javascript_sends(value: object, name: str = "") -> str:
@@ -142,7 +145,7 @@ listings = st.builds(
         Order, by=st.sampled_from(ACTIONS.orders), descending=st.booleans()
     ),
     name=st.none() | texts.map(lambda text: f"*{text}*"),
-    active=st.none() | st.booleans(),
+    exactly=st.dictionaries(st.just("active"), st.booleans()),
     tags=st.lists(st.builds(Tag, texts, texts), max_size=30).map(tuple),
 )
 some_fields = st.lists(st.sampled_from(ACTIONS.fields), min_size=1, unique=True)
@@ -153,8 +156,7 @@ def list_parameters(fields: list[str], listing: Listing) -> dict[str, object]:
     narrowed: dict[str, object] = {}
     if listing.name is not None:
         narrowed["name"] = listing.name
-    if listing.active is not None:
-        narrowed["active"] = listing.active
+    narrowed |= listing.exactly
     if listing.tags:
         narrowed["tags"] = [{"key": t.key, "value": t.value} for t in listing.tags]
     direction = "desc" if listing.order.descending else "asc"

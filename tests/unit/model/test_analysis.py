@@ -9,19 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyrelay.model.analysis import (
-    LARGEST_SCRIPT,
     MOST_VARIABLES,
     Analysis,
     RunOn,
-    Runtime,
-    ScriptVersion,
     Variable,
     looks_like_credential,
     parse_analysis,
+)
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.uploaded_script import (
+    LARGEST_SCRIPT,
+    Runtime,
+    ScriptVersion,
     parse_script,
     version_of,
 )
-from keyrelay.model.documents import InvalidDefinition
 
 ID, PROFILE = "a" * 24, "b" * 24
 UPLOADED = datetime(2030, 1, 1, tzinfo=UTC)
@@ -36,7 +38,6 @@ def test_what_is_left_out_is_as_tagoio_has_it() -> None:
 
     assert analysis.active
     assert analysis.run_on is RunOn.HOSTED
-    assert analysis.runtime is Runtime.NODE
     assert analysis.interval is None
     assert analysis.variables == ()
     assert analysis.tagged.kind == "analysis"
@@ -56,7 +57,6 @@ def test_all_fields_are_read() -> None:
 
     assert not analysis.active
     assert analysis.run_on is RunOn.EXTERNAL
-    assert analysis.runtime is Runtime.PYTHON
     assert analysis.interval == timedelta(minutes=5)
     assert analysis.variables == (Variable("limit", 8), Variable("on", value=True))
     assert [tag.key for tag in analysis.tagged.tags] == ["team"]

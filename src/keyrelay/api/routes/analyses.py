@@ -9,8 +9,8 @@ from keyrelay.api.parameters import parse_parameters
 from keyrelay.api.query import Filter, QueryRules, whole_number
 from keyrelay.api.rights import Right, has
 from keyrelay.api.route import Answer, Asked, Route
-from keyrelay.model.analysis import parse_script
 from keyrelay.model.instant import wire_date, wire_instant
+from keyrelay.model.uploaded_script import parse_script
 from keyrelay.services.analysis_documents import masked, shown_document, version_rows
 from keyrelay.services.remarks import on_stored_analysis
 from keyrelay.stores.definitions.analyses import AnalysisStore

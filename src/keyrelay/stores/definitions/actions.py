@@ -10,7 +10,7 @@ from keyrelay.databases.database import Database
 from keyrelay.model.action import Action
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.stores.definitions.document_kind import DocumentKind
+from keyrelay.stores.definitions.document_kind import DocumentKind, Orders
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
@@ -31,7 +31,7 @@ def action_store(
             parse=rules.parse,
             columns=_columns,
             check=partial(_check, rules),
-            last_time="last_triggered",
+            orders=Orders(last_time="last_triggered"),
         ),
     )
 

@@ -3,22 +3,17 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.model.analysis import (
-    Analysis,
-    ScriptDraft,
-    ScriptedAnalysis,
-    ScriptVersion,
-    parse_analysis,
-    version_of,
-)
+from keyrelay.model.analysis import Analysis, ScriptedAnalysis, parse_analysis
 from keyrelay.model.audit import Change
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.stores.definitions.document_kind import DocumentKind
+from keyrelay.model.uploaded_script import ScriptDraft, ScriptVersion, version_of
+from keyrelay.stores.definitions.document_kind import DocumentKind, Orders
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
@@ -47,33 +42,22 @@ class AnalysisStore:
         Raises NotFound and InvalidDefinition.
         """
         async with self.documents.journal.writing(profile, actor) as writing:
-            before = await _find(writing.connection, profile, id_)
+            connection = writing.connection
+            before = await _find(connection, profile, id_)
             await writing.require_sound(Noun.ANALYSIS, id_)
-            version = ScriptVersion(
-                number=len(before.versions) + 1,
-                file_name=draft.file_name,
-                language=draft.language,
-                size=len(draft.content),
-                digest=_digest(draft.content),
-                uploaded_at=writing.at,
+            version = _version(draft, len(before.versions) + 1, writing.at)
+            content = {"analysis": id_, "version": version.number}
+            await connection.execute(
+                insert(scripts).values(**content, content=draft.content)
             )
-            kept = {"analysis": id_, "version": version.number}
-            await writing.connection.execute(
-                insert(scripts).values(**kept, content=draft.content)
-            )
-            await writing.connection.execute(
-                update(analyses)
-                .where(analyses.c.id == id_)
-                .values(
-                    versions=versions_text([*before.versions, version]),
-                    version=version.number,
-                    updated_at=writing.at,
+            listed = versions_text([*before.versions, version])
+            edited = update(analyses).where(analyses.c.id == id_)
+            await connection.execute(
+                edited.values(
+                    versions=listed, version=version.number, updated_at=writing.at
                 )
             )
-            detail = (
-                f"{before.analysis.name}: version {version.number},"
-                f" {version.file_name}, sha256 {version.digest}"
-            )
+            detail = f"{before.analysis.name}: {version}"
             await writing.note(Noun.ANALYSIS, id_, Change.EDITED, detail)
         return version
 
@@ -126,8 +110,9 @@ def analysis_store(database: Database, journal: Journal) -> AnalysisStore:
                 parse=parse_analysis,
                 columns=_columns,
                 check=_check,
-                sorts={"run_on": ["run_on", "folded"]},
-                last_time="last_run",
+                orders=Orders(
+                    own={"run_on": ["run_on", "folded"]}, last_time="last_run"
+                ),
             ),
         )
     )
@@ -148,6 +133,17 @@ def _columns(analysis: Analysis) -> Mapping[str, object]:
 
 async def _check(_: AsyncConnection, __: Analysis) -> None:
     """An analysis refers to nothing."""
+
+
+def _version(draft: ScriptDraft, number: int, at: datetime) -> ScriptVersion:
+    return ScriptVersion(
+        number=number,
+        file_name=draft.file_name,
+        language=draft.language,
+        size=len(draft.content),
+        digest=_digest(draft.content),
+        uploaded_at=at,
+    )
 
 
 def _digest(content: bytes) -> str:

@@ -25,14 +25,36 @@ D = TypeVar("D", bound=Definition)
 Document = Mapping[str, object]
 
 
+_SORTS: Sorts = {
+    "name": ["folded"],
+    "active": ["active", "folded"],
+    "created_at": ["created_at"],
+    "updated_at": ["updated_at"],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """The orders of all documents, and those that only one noun has.
+
+    `last_time` is the order by what is kept beside them in stores/last_times.py.
+    """
+
+    own: Sorts = field(default_factory=dict)
+    last_time: str | None = None
+
+    @property
+    def sorts(self) -> Sorts:
+        return {**_SORTS, **self.own}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentKind(Generic[D]):
     """How the definitions of one noun are parsed, checked and stored.
 
     `columns` returns the columns that only its table has. `check` raises
     InvalidDefinition for what refers to something that is missing or does not fit.
-    `sorts` are the orders that only its lists have.
-    `last_time` is the order by what is kept beside them in stores/last_times.py.
+    `orders` are those of its lists.
     """
 
     noun: Noun
@@ -40,5 +62,4 @@ class DocumentKind(Generic[D]):
     parse: Callable[[Document, str, str], D]
     columns: Callable[[D], Mapping[str, object]]
     check: Callable[[AsyncConnection, D], Awaitable[None]]
-    last_time: str | None = None
-    sorts: Sorts = field(default_factory=dict)
+    orders: Orders = field(default_factory=Orders)

@@ -22,7 +22,6 @@ from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.last_time_order import by_last_time
 from keyrelay.stores.definitions.listing import (
     Listing,
-    Sorts,
     forget_tags,
     keep_tags,
     listed,
@@ -39,13 +38,6 @@ from keyrelay.stores.unreadable import (
     read_rows,
     require_readable,
 )
-
-_SORTS: Sorts = {
-    "name": ["folded"],
-    "active": ["active", "folded"],
-    "created_at": ["created_at"],
-    "updated_at": ["updated_at"],
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +151,12 @@ class DocumentStore(Generic[D]):
 
     async def list(self, profile: str, listing: Listing) -> tuple[AnyStored, ...]:
         """Return the definitions; one that cannot be read hides no others."""
-        table, noun, by = self.kind.table, self.kind.noun, listing.order.by
-        if by is not None and by == self.kind.last_time:
+        table, noun, orders = self.kind.table, self.kind.noun, self.kind.orders
+        if listing.order.by is not None and listing.order.by == orders.last_time:
             parts = by_last_time(profile, table, noun, listing)
         else:
             things = select(table).where(table.c.profile == profile)
-            sorts = {**_SORTS, **self.kind.sorts}
-            parts = [listed(things, table, noun, listing, sorts)]
+            parts = [listed(things, table, noun, listing, orders.sorts)]
         async with self.database.reading() as connection:
             return tuple(
                 await read_parts(connection, parts, listing.page.slice, _stored)

@@ -1,7 +1,7 @@
 """Listing: how definitions are searched, sorted and paged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -16,7 +16,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.model.analysis import RunOn
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import Tag, Tagged
 from keyrelay.stores.definitions.wildcard import is_like
@@ -81,16 +80,15 @@ class PartOfTag:
 class Listing:
     """Which definitions, in which order. In `name`, `*` stands for any text.
 
-    `active` is about what can be inactive, `run_on` about analyses alone. All of the
-    `tags` must be carried.
+    `exactly` are columns and what they must hold: `active`, or where it runs. All of
+    the `tags` must be carried.
     """
 
     page: Page = FIRST_PAGE
     order: Order = Order()
     id: str | None = None
     name: str | None = None
-    active: bool | None = None
-    run_on: RunOn | None = None
+    exactly: Mapping[str, bool | str] = field(default_factory=dict)
     tags: Sequence[Tag | PartOfTag] = ()
 
 
@@ -123,14 +121,10 @@ def narrowed(found: Statement, table: Table, noun: Noun, listing: Listing) -> St
         found = found.where(table.c.id == listing.id)
     if listing.name is not None:
         found = found.where(is_like(table.c.folded, listing.name))
-    if listing.active is not None:
-        if "active" not in table.c:
-            raise InvalidDefinition(f"a {noun} is neither active nor inactive")
-        found = found.where(table.c.active == listing.active)
-    if listing.run_on is not None:
-        if "run_on" not in table.c:
-            raise InvalidDefinition(f"a {noun} runs nowhere")
-        found = found.where(table.c.run_on == listing.run_on)
+    for name, value in listing.exactly.items():
+        if name not in table.c:
+            raise InvalidDefinition(f"a {noun} is not listed by {name}")
+        found = found.where(table.c[name] == value)
     for tag in listing.tags:
         found = found.where(_carries(table, noun, tag))
     return found

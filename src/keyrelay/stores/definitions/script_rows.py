@@ -8,13 +8,9 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from keyrelay.model.analysis import (
-    Runtime,
-    ScriptedAnalysis,
-    ScriptVersion,
-    parse_analysis,
-)
+from keyrelay.model.analysis import ScriptedAnalysis, parse_analysis
 from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.uploaded_script import Runtime, ScriptVersion
 from keyrelay.stores.unreadable import AnyRow
 
 

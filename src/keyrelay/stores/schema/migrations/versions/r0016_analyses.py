@@ -21,6 +21,11 @@ def _label(longest: int) -> sa.types.TypeEngine[str]:
 
 
 def upgrade() -> None:
+    _create_analyses()
+    _create_scripts()
+
+
+def _create_analyses() -> None:
     op.create_table(
         "analyses",
         sa.Column("id", _label(24), primary_key=True),
@@ -40,6 +45,9 @@ def upgrade() -> None:
     for columns in _LISTED:
         of = ["profile", *columns, "id"]
         op.create_index(f"ix_analyses_{'_'.join(of)}", "analyses", of)
+
+
+def _create_scripts() -> None:
     op.create_table(
         "scripts",
         sa.Column(
