@@ -21,12 +21,8 @@ from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.app.api import ApiProcess
 from keyrelay.model.instant import wire_instant
 from keyrelay.stores.definitions.document_kind import D
-from keyrelay.stores.definitions.document_store import (
-    AnyStored,
-    DocumentStore,
-    StoredDocument,
-    id_of,
-)
+from keyrelay.stores.definitions.document_store import DocumentStore
+from keyrelay.stores.definitions.stored_document import AnyStored, StoredDocument, id_of
 from keyrelay.stores.unreadable import UnreadableRow, require_readable
 
 Info = Mapping[str, object]

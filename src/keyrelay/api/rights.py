@@ -33,6 +33,7 @@ _KINDS: Mapping[TokenKind, frozenset[Right]] = {
     TokenKind.PROFILE: frozenset(_LEVELS),
     TokenKind.PRODUCER: frozenset({Right.PUBLISH, Right.FOLLOW}),
     TokenKind.OPERATOR: frozenset({Right.OPERATE, Right.VERIFY, Right.FINDINGS}),
+    TokenKind.ANALYSIS: frozenset(),
 }
 
 

@@ -27,8 +27,8 @@ from keyrelay.services.explaining import NotInCatalog
 from keyrelay.services.naming import find_definition
 from keyrelay.services.previewing import Previewing, sample_trigger, trigger_for
 from keyrelay.services.remarks import on_stored_action
-from keyrelay.stores.definitions.document_store import StoredDocument, id_of
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.stored_document import StoredDocument, id_of
 from keyrelay.stores.last_times import LastTimes
 
 app = typer.Typer(

@@ -16,13 +16,9 @@ from keyrelay.model.instant import wire_date
 from keyrelay.services.naming import find_definition
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.document_kind import D
-from keyrelay.stores.definitions.document_store import (
-    AnyStored,
-    DocumentStore,
-    StoredDocument,
-    id_of,
-)
+from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.listing import Listing, Page
+from keyrelay.stores.definitions.stored_document import AnyStored, StoredDocument, id_of
 from keyrelay.stores.unreadable import UnreadableRow
 
 Active = Annotated[

@@ -22,8 +22,8 @@ from keyrelay.services.explaining import (
     explanation_document,
 )
 from keyrelay.services.remarks import on_stored_policy
-from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.stored_document import StoredDocument
 
 app = typer.Typer(
     rich_markup_mode=None,

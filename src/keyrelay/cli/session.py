@@ -22,7 +22,7 @@ from keyrelay.model.world import World
 from keyrelay.observability.logs import configure_command_logs, report_loop_fault
 from keyrelay.ports import Inbox, TriggerQueue
 from keyrelay.services.naming import find_definition, find_profile
-from keyrelay.stores.definitions.document_store import id_of
+from keyrelay.stores.definitions.stored_document import id_of
 from keyrelay.stores.installation import Profile
 from keyrelay.stores.refusals import NotFound
 

@@ -114,6 +114,7 @@ class Change(StrEnum):
     CANCELLED = "cancelled"
     RETRIED = "retried"
     STARTED = "started"
+    REVEALED = "revealed"  # nothing is changed; a plaintext was shown
     BURIED = "buried"  # by a worker, unread; an attempt's record tells of all others
 
 

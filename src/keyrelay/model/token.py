@@ -1,7 +1,8 @@
 """Tokens: what a program shows to the API, and what each kind of them may do.
 
 The plaintext of a token is shown once, when it is made. What is kept of it is a digest
-(stores/definitions/tokens.py) and a prefix, by which people tell tokens apart.
+(stores/definitions/token_rows.py) and a prefix, by which people tell tokens apart; that
+of an analysis' token is kept sealed, too, as a script is given it at each run.
 """
 
 import base64
@@ -15,6 +16,7 @@ from keyrelay.model.documents import (
     refuse_unknown,
     require_label,
     require_list,
+    require_text,
 )
 from keyrelay.model.ids import is_id
 from keyrelay.model.instant import NEVER, parse_instant
@@ -25,8 +27,10 @@ LONGEST_NAME = 100
 
 _MOST_ACTIONS = 100
 _SHOWN = 8  # characters of a prefix: 168 bits stay unknown
-_RIGHTS = ("kind", "permission", "actions")
-_FIELDS = ("name", "expire_time", *_RIGHTS)
+_LONGEST_RUN = 64
+_GIVEN = ("kind", "permission", "actions")
+_RIGHTS = (*_GIVEN, "analysis", "run")
+_FIELDS = ("name", "expire_time", *_GIVEN)
 
 
 class TokenKind(Enum):
@@ -35,6 +39,7 @@ class TokenKind(Enum):
     PROFILE = ("profile", "p-")
     PRODUCER = ("producer", "t-")
     OPERATOR = ("operator", "o-")
+    ANALYSIS = ("analysis", "a-")
 
     def __init__(self, word: str, beginning: str) -> None:
         self.word = word
@@ -58,18 +63,25 @@ class TokenRights:
     """What a token may do; only a profile token has a level.
 
     `actions` are the ids of those that a producer token may publish to; None, to all of
-    its profile.
+    its profile. `analysis` is the id of the one that a token belongs to, and `run` that
+    of the run whose own it is; None, it is the analysis' main token.
     """
 
     kind: TokenKind
     level: AccessLevel | None = None
     actions: frozenset[str] | None = None
+    analysis: str | None = None
+    run: str | None = None
 
     def __post_init__(self) -> None:
         if (self.level is None) is (self.kind is TokenKind.PROFILE):
             raise ValueError("a profile token has a level, and no other token has one")
         if self.actions is not None and self.kind is not TokenKind.PRODUCER:
             raise ValueError("only a producer token is bound to actions")
+        if (self.analysis is None) is (self.kind is TokenKind.ANALYSIS):
+            raise ValueError("an analysis token has an analysis, and no other token")
+        if self.run is not None and self.kind is not TokenKind.ANALYSIS:
+            raise ValueError("only an analysis token is that of a run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +128,9 @@ def parse_token(document: Mapping[str, object]) -> TokenDraft:
     refuse_unknown(document, _FIELDS, "a token")
     name = require_label(document.get("name"), "a token's name", longest=LONGEST_NAME)
     expiry = document.get("expire_time", NEVER)
-    rights = {field: document[field] for field in _RIGHTS if field in document}
+    rights = {field: document[field] for field in _GIVEN if field in document}
+    if rights.get("kind") == TokenKind.ANALYSIS.word:
+        raise InvalidDefinition("the token of an analysis is made with the analysis")
     return TokenDraft(
         name=name,
         rights=parse_rights(rights),
@@ -125,7 +139,7 @@ def parse_token(document: Mapping[str, object]) -> TokenDraft:
 
 
 def parse_rights(document: Mapping[str, object]) -> TokenRights:
-    """Read `{kind?, permission?, actions?}`, as `rights_document` writes it.
+    """Read `{kind?, permission?, actions?, …}`, as `rights_document` writes it.
 
     Raises InvalidDefinition.
     """
@@ -136,10 +150,13 @@ def parse_rights(document: Mapping[str, object]) -> TokenRights:
         raise InvalidDefinition(f"a {kind.word} token has no permission")
     if actions is not None and kind is not TokenKind.PRODUCER:
         raise InvalidDefinition("only a producer token names actions")
+    analysis, run = _analysis(kind, document)
     return TokenRights(
         kind=kind,
         level=_level(permission) if kind is TokenKind.PROFILE else None,
         actions=None if actions is None else _actions(actions),
+        analysis=analysis,
+        run=run,
     )
 
 
@@ -149,6 +166,10 @@ def rights_document(rights: TokenRights) -> dict[str, object]:
         document["permission"] = rights.level.word
     if rights.actions is not None:
         document["actions"] = sorted(rights.actions)
+    if rights.analysis is not None:
+        document["analysis"] = rights.analysis
+    if rights.run is not None:
+        document["run"] = rights.run
     return document
 
 
@@ -181,8 +202,8 @@ def _kind(value: object) -> TokenKind:
     for kind in TokenKind:
         if kind.word == value:
             return kind
-    kinds = ", ".join(kind.word for kind in TokenKind)
-    raise InvalidDefinition(f"a token's kind is one of {kinds}")
+    made = [kind.word for kind in TokenKind if kind is not TokenKind.ANALYSIS]
+    raise InvalidDefinition(f"a token's kind is one of {', '.join(made)}")
 
 
 def _level(value: object) -> AccessLevel:
@@ -193,6 +214,22 @@ def _level(value: object) -> AccessLevel:
             return level
     levels = ", ".join(level.word for level in AccessLevel)
     raise InvalidDefinition(f"a token's permission is one of {levels}")
+
+
+def _analysis(
+    kind: TokenKind, document: Mapping[str, object]
+) -> tuple[str | None, str | None]:
+    """Return the analysis and the run that a token belongs to."""
+    analysis, run = document.get("analysis"), document.get("run")
+    if kind is not TokenKind.ANALYSIS:
+        if (analysis, run) != (None, None):
+            raise InvalidDefinition("only an analysis token names an analysis or a run")
+        return None, None
+    if not is_id(analysis):
+        raise InvalidDefinition("a token's analysis is an id of 24 hexadecimal digits")
+    if run is not None:
+        run = require_text(run, "a token's run", longest=_LONGEST_RUN)
+    return str(analysis), run
 
 
 def _actions(value: object) -> frozenset[str]:

@@ -8,9 +8,9 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.policy.policy import Allowance, Denial, Explanation, explain
 from keyrelay.services.naming import find_definition, find_secret
 from keyrelay.stores.definitions.actions import ActionStore
-from keyrelay.stores.definitions.document_store import id_of
 from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.definitions.stored_document import id_of
 
 
 class NotInCatalog(Exception):

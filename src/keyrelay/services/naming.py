@@ -10,15 +10,11 @@ from keyrelay.databases.database import Database
 from keyrelay.model.ids import SHORTEST_BEGINNING, Beginnings, is_beginning, is_id
 from keyrelay.model.token import prefix_of
 from keyrelay.stores.definitions.document_kind import D
-from keyrelay.stores.definitions.document_store import (
-    AnyStored,
-    DocumentStore,
-    id_of,
-    name_of,
-)
+from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.listing import MOST_LISTED, Listing, Noun, Page
 from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.definitions.stored_document import AnyStored, id_of, name_of
 from keyrelay.stores.definitions.tokens import TokenStore
 from keyrelay.stores.installation import Profile, list_profiles
 from keyrelay.stores.refusals import NotFound

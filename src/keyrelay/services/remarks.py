@@ -10,7 +10,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import Denial, Policy, explain
 from keyrelay.model.policy.policy_document import kinds_elsewhere, parse_policy
 from keyrelay.ports import Unavailable
-from keyrelay.stores.definitions.document_store import StoredDocument
+from keyrelay.stores.definitions.stored_document import StoredDocument
 
 
 async def on_stored_action(

@@ -8,16 +8,12 @@ from keyrelay.services.definition_entries import ABSENT, DefinitionEntry, EntryN
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.document_kind import D
-from keyrelay.stores.definitions.document_store import (
-    AnyStored,
-    DocumentStore,
-    id_of,
-    name_of,
-)
+from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.listing import Listing, Noun, Page
 from keyrelay.stores.definitions.policies import PolicyStore
 from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.definitions.stored_document import AnyStored, id_of, name_of
 from keyrelay.stores.unreadable import UnreadableRow
 
 

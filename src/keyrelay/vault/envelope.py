@@ -37,6 +37,10 @@ To open, with the data key of that id, 32 bytes:
     altered: it was moved to another row, or its tags, type or version were changed.
  5. The plaintext is the value, in valid UTF-8.
 
+The plaintext of an analysis' token is sealed as a secret of the type `analysis-token`,
+which no secret has: its id is the token's, its key the id of the analysis, its version
+1, and it has no tags.
+
 A data key is kept wrapped by the key-encryption key of a provider. What the local
 key wraps (`local_key.py`; key file and environment) has 61 bytes: version 1 in one
 byte, a random nonce of 12, and 48 of AES-256-GCM ciphertext and tag of the data key.

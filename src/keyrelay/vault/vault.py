@@ -11,10 +11,14 @@ from dataclasses import dataclass, replace
 
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.secret import OpenedSecret, SealedSecret, Secret, SecretValue
+from keyrelay.model.token import Token
 from keyrelay.vault.envelope import parse, seal, unseal
 from keyrelay.vault.flaw import Flaw, unsealable
 from keyrelay.vault.key import DataKey
 from keyrelay.vault.keyring import Keyring, Purpose
+
+# No type of secrets has this name: an envelope of the one never opens as the other.
+TOKEN_TYPE = "analysis-token"  # noqa: S105 - a name, not a token
 
 _AUTHENTICATION = "keyrelay/authentication/1/"
 
@@ -57,17 +61,33 @@ class Vault:
         The caller never sees the value. Raises Unavailable or Unsealable, and
         ValueError if anything but version and tags differs.
         """
-        value = await self._value(sealed)
+        value = await self._value(sealed.secret, sealed.envelope)
         return await self.seal(_same(sealed.secret, changed), value)
 
     async def open(self, permit: Permit) -> OpenedSecret:
         """Return the permitted secret. Raises Unavailable or Unsealable."""
-        value = await self._value(permit.sealed)
-        return OpenedSecret(secret=permit.sealed.secret, value=value)
+        sealed = permit.sealed
+        value = await self._value(sealed.secret, sealed.envelope)
+        return OpenedSecret(secret=sealed.secret, value=value)
 
     async def verify(self, sealed: SealedSecret) -> None:
         """Raise what `open` would raise, without handing out the value."""
-        await self._value(sealed)
+        await self._value(sealed.secret, sealed.envelope)
+
+    async def seal_token(self, token: Token, plaintext: SecretValue) -> bytes:
+        """Return the envelope of the plaintext of an analysis' token.
+
+        Raises Unavailable, and ValueError for the token of another kind.
+        """
+        return await self.seal(_as_secret(token), plaintext)
+
+    async def open_token(self, token: Token, envelope: bytes) -> SecretValue:
+        """Return the plaintext that was sealed for this token; a secret never opens.
+
+        No policy is asked: the caller records to what it is shown. Raises Unavailable
+        or Unsealable, and ValueError as `seal_token` does.
+        """
+        return await self._value(_as_secret(token), envelope)
 
     async def authenticator(self, label: str) -> Callable[[bytes], bytes]:
         """Return HMAC-SHA256 under a key that is derived for this label alone.
@@ -76,14 +96,14 @@ class Vault:
         """
         return authenticator(await self.keyring.newest(Purpose.INTEGRITY), label)
 
-    async def _value(self, sealed: SealedSecret) -> SecretValue:
-        envelope = parse(sealed.envelope)
+    async def _value(self, secret: Secret, sealed: bytes) -> SecretValue:
+        envelope = parse(sealed)
         if isinstance(envelope, Flaw):
             raise unsealable(envelope)
         key = await self.keyring.find(envelope.data_key, Purpose.SECRETS)
         if key is None:
             raise unsealable(Flaw.DATA_KEY_MISSING)
-        value = unseal(key, self.keyring.store_id, sealed.secret, envelope)
+        value = unseal(key, self.keyring.store_id, secret, envelope)
         if isinstance(value, Flaw):
             raise unsealable(value)
         return value
@@ -98,6 +118,21 @@ def authenticator(integrity: DataKey, label: str) -> Callable[[bytes], bytes]:
         return hmac.digest(key, message, "sha256")
 
     return authenticate
+
+
+def _as_secret(token: Token) -> Secret:
+    """Return what the envelope of a token's plaintext is bound to."""
+    analysis = token.rights.analysis
+    if analysis is None:
+        raise ValueError("only the plaintexts of analysis tokens are sealed")
+    return Secret(
+        id=token.id,
+        profile=token.profile,
+        key=analysis,
+        type=TOKEN_TYPE,
+        version=1,
+        tags=(),
+    )
 
 
 def _same(secret: Secret, changed: Secret) -> Secret:

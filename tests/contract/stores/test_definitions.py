@@ -14,11 +14,11 @@ from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.actions import ActionStore
-from keyrelay.stores.definitions.document_store import etag_of, id_of
 from keyrelay.stores.definitions.listing import Listing, Noun, Order, Page, PartOfTag
 from keyrelay.stores.definitions.policies import PolicyStore
 from keyrelay.stores.definitions.secrets import etag_of as secret_etag_of
 from keyrelay.stores.definitions.secrets import readable
+from keyrelay.stores.definitions.stored_document import etag_of, id_of
 from keyrelay.stores.definitions.tag_keys import tag_keys
 from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated

@@ -17,9 +17,9 @@ from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.burials import group_burials
 from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.dead_letters import trigger_of
-from keyrelay.stores.definitions.document_store import id_of
 from keyrelay.stores.definitions.listing import Listing
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.definitions.stored_document import id_of
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.tables import (
     actions,

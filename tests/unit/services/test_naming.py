@@ -18,8 +18,8 @@ from keyrelay.services.naming import (
     find_trigger,
     whole_id,
 )
-from keyrelay.stores.definitions.document_store import id_of
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
+from keyrelay.stores.definitions.stored_document import id_of
 from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.house import ADA, House, allow, mail_action
 from tests.samples import OTHER_PROFILE, PROFILE

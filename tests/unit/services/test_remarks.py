@@ -13,7 +13,7 @@ from keyrelay.services.remarks import (
     on_stored_action,
     on_stored_policy,
 )
-from keyrelay.stores.definitions.document_store import StoredDocument
+from keyrelay.stores.definitions.stored_document import StoredDocument
 from tests.samples import (
     ACTIONS,
     ALLOW,

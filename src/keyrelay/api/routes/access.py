@@ -13,7 +13,7 @@ from keyrelay.model.policy.catalogue import catalogue
 from keyrelay.model.policy.policy_document import allows_first
 from keyrelay.services.explaining import explanation_document
 from keyrelay.services.remarks import on_stored_policy
-from keyrelay.stores.definitions.document_store import StoredDocument
+from keyrelay.stores.definitions.stored_document import StoredDocument
 
 
 async def _remarks(asked: Asked, stored: StoredDocument) -> Sequence[str]:

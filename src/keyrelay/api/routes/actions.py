@@ -13,8 +13,8 @@ from keyrelay.model.instant import wire_date
 from keyrelay.model.trigger import Origin
 from keyrelay.services.previewing import Previewing, sample_trigger, trigger_for
 from keyrelay.services.remarks import on_stored_action
-from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.stored_document import StoredDocument
 from keyrelay.stores.last_times import LastTimes
 
 # fmt: off

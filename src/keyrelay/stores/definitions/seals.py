@@ -7,7 +7,8 @@
                             generation, count, nonce, masked total of the entries))
 
 The columns of a row are all but its seal, in the order of their names, its generation
-among them. The generation of a profile goes up by one with each change to one of its
+among them. Columns that came later count where they are not NULL: rows from before keep
+their seals. The generation of a profile goes up by one with each change to one of its
 definitions, and a row has that of its own last change. The head's total is that of
 `vault/set_hash.py`, under a key of its own. `vault/framing.py` defines Frame.
 """
@@ -29,6 +30,8 @@ _ROWS, _SET = "definitions", "definitions/set"
 _ROW, _ENTRY, _HEAD = (
     f"keyrelay/definition{what}/1" for what in ("", "-entry", "-head")
 )
+
+_LATER = {Noun.TOKEN: frozenset({"analysis", "run", "envelope"})}
 
 Values = Mapping[str, object]  # a row's, by the names of its columns
 
@@ -77,7 +80,10 @@ def seal_of(keys: SealKeys, noun: Noun, row: Values) -> bytes:
 
     Raises ValueError or TypeError for a value that no definition holds.
     """
-    texts = [f"{name}={_text(row[name])}" for name in sorted(row) if name != "mac"]
+    later = _LATER.get(noun, frozenset())
+    absent = {name for name in later if row[name] is None}
+    counted = sorted(row.keys() - absent - {"mac"})
+    texts = [f"{name}={_text(row[name])}" for name in counted]
     return keys.rows(frame(_ROW, keys.store, noun, *texts))
 
 

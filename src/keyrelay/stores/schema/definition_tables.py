@@ -152,7 +152,8 @@ scripts = Table(
 )
 
 # `document` holds what a token may do, `digest` stands for its plaintext
-# (definitions/token_rows.py). Without `expires_at` it never expires.
+# (definitions/token_rows.py). Without `expires_at` it never expires. A token of an
+# `analysis`, or of a `run` of it, has its plaintext sealed in `envelope`.
 tokens = Table(
     "tokens",
     metadata,
@@ -168,8 +169,12 @@ tokens = Table(
     Column("expires_at", Instant),
     *_made_and_edited(),
     *_sealed(),
+    Column("analysis", _ID),
+    Column("run", Label(64)),
+    Column("envelope", LargeBinary),
     Index(None, "profile", "folded", "id"),
     Index(None, "profile", "created_at", "id"),
+    Index(None, "analysis", "run"),
 )
 
 # definitions/seals.py says what the columns of both authenticate.

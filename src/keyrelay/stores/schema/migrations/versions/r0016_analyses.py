@@ -1,4 +1,4 @@
-"""Analyses: scripts that are given an environment, and the versions of each."""
+"""Analyses: scripts that are given an environment, their versions and their tokens."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -59,3 +59,7 @@ def _create_scripts() -> None:
         sa.Column("version", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
     )
+    op.add_column("tokens", sa.Column("analysis", _label(24)))
+    op.add_column("tokens", sa.Column("run", _label(64)))
+    op.add_column("tokens", sa.Column("envelope", sa.LargeBinary()))
+    op.create_index("ix_tokens_analysis_run", "tokens", ["analysis", "run"])
