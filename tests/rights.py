@@ -12,10 +12,11 @@ from keyrelay.model.token import AccessLevel, TokenKind, TokenRights
 PAGE = Path(__file__).parents[1] / "docs" / "rights.md"
 HEAD = """# Which token may call which route
 
-`keyrelay token create` makes tokens; `docs/api.md` says what each kind is for. A dot
-means that the route answers a token of that kind; every other token is answered
-`401 Authorization Denied`, as one that does not exist is. What a token of a profile
-sees, counts or changes is of its profile alone.
+`keyrelay token create` makes tokens, but for those of analyses, which are made with
+them; `docs/api.md` says what each kind is for. A dot means that the route answers a
+token of that kind; every other token is answered `401 Authorization Denied`, as one
+that does not exist is. What a token of a profile sees, counts or changes is of its
+profile alone.
 
 This page is written by `python -m tests.rights`, from the table that the API obeys.
 
@@ -26,6 +27,7 @@ KINDS = {
     "full": TokenRights(kind=TokenKind.PROFILE, level=AccessLevel.FULL),
     "producer": TokenRights(kind=TokenKind.PRODUCER),
     "operator": TokenRights(kind=TokenKind.OPERATOR),
+    "analysis": TokenRights(kind=TokenKind.ANALYSIS, analysis="0" * 24),
 }
 
 

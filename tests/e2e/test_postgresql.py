@@ -13,6 +13,7 @@ from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
 OLDER = """
+DROP TABLE scripts, analyses;
 DROP TABLE tokens, job_results, jobs;
 DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 DROP TABLE attempts, attempt_counts, last_times;
@@ -161,6 +162,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0013",
         "0014",
         "0015",
+        "0016",
     ]
 
     done = older.run("migrate", "--yes")

@@ -42,7 +42,7 @@ REVEALERS = {
     "dispatchers/sqs/client.py",
     "sources/kafka/connecting/connection.py",
     "stores/definitions/secrets.py",
-    "stores/definitions/tokens.py",
+    "stores/definitions/token_making.py",
     "vault/envelope.py",
     "vault/local_key.py",
 }

@@ -147,6 +147,8 @@ SCHEMAS: Mapping[str, Part] = {
     "Token": object_of(
         {
             **_TOKEN,
+            "kind": {"enum": ["profile", "producer", "analysis"]},
+            "analysis": TEXT,
             "id": TEXT,
             "prefix": TEXT,
             "created_by": TEXT,

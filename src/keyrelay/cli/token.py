@@ -20,7 +20,8 @@ from keyrelay.model.token import TokenKind
 from keyrelay.services.naming import find_token
 from keyrelay.services.paging import read_pages
 from keyrelay.stores.definitions.listing import Listing, Noun, Page
-from keyrelay.stores.definitions.tokens import AnyToken, NewToken, id_of
+from keyrelay.stores.definitions.token_making import NewToken
+from keyrelay.stores.definitions.token_rows import AnyToken, id_of
 from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.unreadable import UnreadableRow
 

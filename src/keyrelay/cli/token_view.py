@@ -28,6 +28,7 @@ def token_document(stored: StoredToken, last_use: datetime | None = None) -> Doc
         "name": token.name,
         "permission": None,
         "actions": None,
+        "analysis": None,
         **rights_document(token.rights),
         "prefix": token.prefix,
         "created_by": stored.created_by,

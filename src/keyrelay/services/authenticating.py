@@ -30,8 +30,9 @@ class Authenticating:
     async def authenticate(self, given: str) -> Token | None:
         """Return the token of this plaintext; None, it is none that counts.
 
-        Malformed, unknown, revoked, altered and expired ones take the same way, so
-        that neither the answer nor its time tells which it was. Raises Unavailable
+        Malformed, unknown, revoked, altered and expired ones, and those of an analysis
+        that is gone or was altered, take the same way, so that neither the answer nor
+        its time tells which it was. Raises Unavailable
         while the vault is sealed or the catalog is out of date.
         """
         digest, now = await self.digest(given), self.now()
@@ -45,5 +46,10 @@ class Authenticating:
         return token
 
     def _counting(self, digest: bytes, now: datetime) -> Token | None:
-        token = self.catalog().token(digest)
-        return None if token is None or token.is_expired(now) else token
+        catalog = self.catalog()
+        token = catalog.token(digest)
+        if token is None or token.is_expired(now):
+            return None
+        analysis = token.rights.analysis
+        known = analysis is None or (token.profile, analysis) in catalog.analyses
+        return token if known else None

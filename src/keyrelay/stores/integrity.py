@@ -1,12 +1,19 @@
 """Integrity: which definitions are not what was written, and which do not open."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+)
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
+from keyrelay.model.token import TokenKind
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.checkpoint import Generations
 from keyrelay.stores.definitions.definition_index import TABLES, DefinitionIndex
@@ -14,6 +21,7 @@ from keyrelay.stores.definitions.guard import DefinitionGuard, read_indexes
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.seals import SealKeys, flaw_of
 from keyrelay.stores.definitions.secret_rows import sealed_of
+from keyrelay.stores.definitions.token_rows import sealed_of as sealed_token_of
 from keyrelay.stores.rows import ScopedId, ids_in, rows_of
 from keyrelay.stores.schema.tables import profiles
 from keyrelay.stores.unreadable import AnyRow
@@ -40,7 +48,7 @@ class Soundness:
 async def check_definitions(
     database: Database, guard: DefinitionGuard
 ) -> AsyncIterator[Soundness]:
-    """Check every definition of every profile, and open every secret.
+    """Check every definition of every profile, and open all that is sealed.
 
     Raises Unavailable.
     """
@@ -85,8 +93,20 @@ async def _check(
 
 
 async def opening_flaw(row: AnyRow, vault: Vault) -> str | None:
+    return await _opening_flaw(lambda: vault.verify(sealed_of(row)))
+
+
+async def _token_flaw(row: AnyRow, vault: Vault) -> str | None:
+    def opening() -> Awaitable[object]:
+        sealed = sealed_token_of(row)
+        return vault.open_token(sealed.token, sealed.envelope)
+
+    return await _opening_flaw(opening)
+
+
+async def _opening_flaw(opening: Callable[[], Awaitable[object]]) -> str | None:
     try:
-        await vault.verify(sealed_of(row))
+        await opening()
     except Unsealable as flaw:
         return str(flaw)
     except (ValueError, TypeError):
@@ -124,6 +144,9 @@ class _Checking:
             flaws.append(flaw_of(self.keys, noun, row._asdict(), entry))
         if noun is Noun.SECRET and vault is not None:
             flaws.append(await opening_flaw(row, vault))
+        is_sealed = noun is Noun.TOKEN and row.kind == TokenKind.ANALYSIS.word
+        if is_sealed and vault is not None:
+            flaws.append(await _token_flaw(row, vault))
         return "; ".join(flaw for flaw in flaws if flaw is not None) or None
 
     def _listed(self, noun: Noun) -> list[ScopedId]:

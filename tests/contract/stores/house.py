@@ -19,6 +19,7 @@ from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.accepting import Accepting
 from keyrelay.stores.definitions.actions import ActionStore, action_store
+from keyrelay.stores.definitions.analyses import AnalysisStore, analysis_store
 from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.indexing import create_index
 from keyrelay.stores.definitions.journal import Journal
@@ -71,8 +72,19 @@ SQS_VALUE = {
 }
 FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
+# Undoes the migration that brought analyses.
+BEFORE_ANALYSES = (
+    "DROP TABLE scripts",
+    "DROP TABLE analyses",
+    "DROP INDEX ix_tokens_analysis_run",
+    *[
+        f"ALTER TABLE tokens DROP COLUMN {column}"
+        for column in ("analysis", "run", "envelope")
+    ],
+)
 # Undoes the migrations from that on which gave each profile an index.
 BEFORE_THE_INDEX = (
+    *BEFORE_ANALYSES,
     "DROP TABLE attempts",
     "DROP TABLE attempt_counts",
     "DROP TABLE last_times",
@@ -162,6 +174,10 @@ class House:
     @property
     def policies(self) -> PolicyStore:
         return policy_store(self.database, self.journal)
+
+    @property
+    def analyses(self) -> AnalysisStore:
+        return analysis_store(self.database, self.journal)
 
     @property
     def tokens(self) -> TokenStore:

@@ -26,7 +26,7 @@ from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.schema.attempt_tables import ATTEMPT_TABLES
 from keyrelay.stores.schema.migrations import migrate
 from tests.contract.stores.ground import Ground, on_sqlite
-from tests.contract.stores.house import ADA, House, mail_action
+from tests.contract.stores.house import ADA, BEFORE_ANALYSES, House, mail_action
 from tests.contract.stores.records import attempt, record
 from tests.samples import MAIL_ACTION, MAIL_SECRET, NOON, OTHER_PROFILE, PROFILE
 
@@ -296,6 +296,7 @@ async def test_attempts_on_record_before_there_was_a_list_are_listed_by_the_migr
     await house.break_in(
         *[f"DROP TABLE {table.name}" for table in ATTEMPT_TABLES],
         # What later migrations have made.
+        *BEFORE_ANALYSES,
         "DROP INDEX ix_claims_unsettled",
         "ALTER TABLE claims DROP COLUMN action",
         "ALTER TABLE claims DROP COLUMN publisher",

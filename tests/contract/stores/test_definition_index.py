@@ -29,7 +29,7 @@ from tests.contract.stores.house import (
 )
 from tests.samples import ACTIONS, OTHER_PROFILE, PROFILE
 
-TABLES = ("secrets", "actions", "policies", "tokens")
+TABLES = ("secrets", "actions", "policies", "analyses", "tokens")
 # Each column in the hands of a person who may write to the database.
 EDITS = [
     ("secrets", "key = 'other'"),
@@ -56,6 +56,15 @@ EDITS = [
     ("tokens", "created_by = 'eve'"),
     ("tokens", "expires_at = '2040-01-01 00:00:00.000000'"),
     ("tokens", "expires_at = NULL"),
+    ("tokens", "analysis = 'other'"),
+    ("tokens", "run = 'other'"),
+    ("tokens", "envelope = x'00'"),
+    ("analyses", "name = 'other'"),
+    ("analyses", "active = false"),
+    ("analyses", "run_on = 'tago'"),
+    ("analyses", "document = replace(document, 'one', 'two')"),
+    ("analyses", "versions = '[ ]'"),
+    ("analyses", "version = 1"),
 ]
 
 
@@ -69,12 +78,19 @@ async def furnish(house: House) -> dict[str, str]:
     await house.policies.create(PROFILE, allow("two"), ADA)
     made = await house.tokens.create(PROFILE, a_token("one"), ADA)
     await house.tokens.create(PROFILE, a_token("two"), ADA)
+    analysis, _ = await house.analyses.create(PROFILE, an_analysis("one"), ADA)
+    await house.analyses.create(PROFILE, an_analysis("two"), ADA)
     return {
         "secrets": secret,
         "actions": action.id,
         "policies": policy.id,
+        "analyses": analysis.id,
         "tokens": made.stored.token.id,
     }
+
+
+def an_analysis(name: str) -> dict[str, object]:
+    return {"name": name, "run_on": "external"}
 
 
 def a_token(name: str) -> dict[str, object]:
@@ -101,7 +117,11 @@ async def read_anew(house: House) -> Catalog:
 
 def ids_in(catalog: Catalog, table: str) -> set[str]:
     tokens = {("", each.token.id) for each in catalog.tokens.values()}
-    kept = {"secrets": set(catalog.secrets), "actions": set(catalog.actions)}
+    kept = {
+        "secrets": set(catalog.secrets),
+        "actions": set(catalog.actions),
+        "analyses": set(catalog.analyses),
+    }
     return {id_ for _, id_ in {**kept, "tokens": tokens}.get(table, set())}
 
 
@@ -317,7 +337,7 @@ async def test_all_that_was_put_back_together_is_told_by_the_records(
     catalog = await read_anew(house)
 
     assert (
-        "of generation 8, and were of generation 9 before"
+        "of generation 12, and were of generation 13 before"
         in catalog.omitted.profiles[PROFILE]
     )
     assert catalog.secrets == {}
@@ -339,7 +359,7 @@ async def test_all_that_was_put_back_with_its_records_is_told_by_the_checkpoint(
 
     catalog = await read_anew(house)
 
-    assert "were of generation 9 before" in catalog.omitted.profiles[PROFILE]
+    assert "were of generation 13 before" in catalog.omitted.profiles[PROFILE]
 
 
 async def test_a_forged_checkpoint_is_not_believed(house: House) -> None:
@@ -404,7 +424,7 @@ async def test_a_running_process_uses_what_was_accepted(house: House) -> None:
     with pytest.raises(IndexBroken):
         await house.new_secret("three")
 
-    assert await house.accepting.accept_all(PROFILE, ADA) == 8
+    assert await house.accepting.accept_all(PROFILE, ADA) == 12
     await house.catalog.refresh()
 
     catalog = house.catalog.current()
@@ -437,7 +457,13 @@ async def test_definitions_of_before_there_was_an_index_are_vouched_for_once(
     ours, theirs = await find_unvouched(house.audit_log, guard)
     await vouch(house.audit_log, ours, ADA)
 
-    assert dict(ours.counts) == {"secret": 2, "action": 2, "policy": 2, "token": 0}
+    assert dict(ours.counts) == {
+        "secret": 2,
+        "action": 2,
+        "policy": 2,
+        "analysis": 0,
+        "token": 0,
+    }
     assert await find_unvouched(house.audit_log, guard) == [theirs]
     assert [each.flaw for each in await flaws(house) if each.profile == "main"] == []
     # An index that is gone is not made again: the records say that there was one.

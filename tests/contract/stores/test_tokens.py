@@ -12,8 +12,14 @@ from keyrelay.model.token import AccessLevel, TokenKind, TokenRights
 from keyrelay.ports import Unavailable
 from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.listing import Listing, Order, Page
-from keyrelay.stores.definitions.token_rows import StoredToken, digest_of
-from keyrelay.stores.definitions.tokens import AnyToken, TokenStore, id_of, name_of
+from keyrelay.stores.definitions.token_rows import (
+    AnyToken,
+    StoredToken,
+    digest_of,
+    id_of,
+    name_of,
+)
+from keyrelay.stores.definitions.tokens import TokenStore
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.unreadable import UnreadableRow
 from tests.contract.stores.ground import on_sqlite

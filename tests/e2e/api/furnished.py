@@ -3,10 +3,14 @@
 A route that nothing is said of here is asked with an empty object.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
 from keyrelay.api.route import Route
+from keyrelay.app.settings_loading import load_settings
+from keyrelay.app.store import open_store
+from keyrelay.services.naming import find_profile
 from tests.installed.api import Api
 from tests.installed.home import Home
 
@@ -76,6 +80,21 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
     if route.method in {"GET", "DELETE"}:
         return None
     return good.get((route.method, route.path), {})
+
+
+def analysis_token(home: Home) -> str:
+    """Make an analysis, and return the value of its token."""
+    return asyncio.run(_analysis_token(home))
+
+
+async def _analysis_token(home: Home) -> str:
+    settings = load_settings(None, {"home": home.path})
+    async with open_store(settings) as store:
+        profile = await find_profile(store.database, settings.profile)
+        made = await store.definitions.analyses.create(
+            profile.id, {"name": "boiler", "run_on": "external"}, "test"
+        )
+    return made[1].plaintext.reveal()
 
 
 def furnish(home: Home, api: Api, value: object = SMTP) -> Mapping[str, str]:

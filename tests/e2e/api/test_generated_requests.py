@@ -33,7 +33,14 @@ from keyrelay.api.rights import has
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
 from tests.e2e.api.conftest import Founded
-from tests.e2e.api.furnished import MADE, body_of, furnish, make, noun_of
+from tests.e2e.api.furnished import (
+    MADE,
+    analysis_token,
+    body_of,
+    furnish,
+    make,
+    noun_of,
+)
 from tests.faults.lengths import IN_FULL, REQUESTS
 from tests.installed.api import Api, answering, token_of
 from tests.rights import KINDS
@@ -98,6 +105,7 @@ def world(shared: Founded) -> Iterator[World]:
     tokens = {
         **{level: token_of(home, level) for level in ("read", "write")},
         "full": shared.token,
+        "analysis": analysis_token(home),
         **{
             kind: home.run("token", "create", kind, f"--{kind}").strip()
             for kind in ("producer", "operator")

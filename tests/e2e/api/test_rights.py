@@ -10,7 +10,7 @@ from keyrelay.api.rights import has
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
 from tests.e2e.api.conftest import Founded
-from tests.e2e.api.furnished import UNKNOWN
+from tests.e2e.api.furnished import UNKNOWN, analysis_token
 from tests.installed.api import Answer, Api, answering, token_of
 from tests.rights import KINDS
 from tests.services import deadline
@@ -48,6 +48,7 @@ def tokens(shared: Founded, running: Api) -> Mapping[str, str]:
         kind: home.run("token", "create", kind, f"--{kind}").strip()
         for kind in ("producer", "operator")
     }
+    others["analysis"] = analysis_token(home)
     revoked = token_of(home, "full")
     home.run("token", "revoke", revoked)
     expired = token_of(home, "full", "--expires", "1s")

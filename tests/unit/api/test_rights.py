@@ -6,7 +6,7 @@ from keyrelay.api.rights import Right, has
 from tests.rights import KINDS, PAGE, page
 
 MAY = {
-    Right.KNOWN: {"read", "write", "full", "producer", "operator"},
+    Right.KNOWN: {"read", "write", "full", "producer", "operator", "analysis"},
     Right.READ: {"read", "write", "full"},
     Right.WRITE: {"write", "full"},
     Right.FULL: {"full"},

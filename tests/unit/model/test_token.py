@@ -24,11 +24,14 @@ from tests.samples import MAIL_ACTION, NOON, PROFILE, QUEUE_ACTION
 from tests.unit.vault.exposure import everything_said
 
 CANARY = "canary-7f3a"
+ANALYSIS = "5" * 24
 RIGHTS = [
     *[TokenRights(kind=TokenKind.PROFILE, level=level) for level in AccessLevel],
     TokenRights(kind=TokenKind.PRODUCER),
     TokenRights(kind=TokenKind.PRODUCER, actions=frozenset({MAIL_ACTION})),
     TokenRights(kind=TokenKind.OPERATOR),
+    TokenRights(kind=TokenKind.ANALYSIS, analysis=ANALYSIS),
+    TokenRights(kind=TokenKind.ANALYSIS, analysis=ANALYSIS, run="run-7"),
 ]
 
 
@@ -97,6 +100,9 @@ def test_a_token_may_expire_at_an_instant_or_never(never: object) -> None:
         {"name": "ci", "permission": "FULL"},
         {"name": "ci", "kind": CANARY},
         {"name": "ci", "kind": "analysis"},
+        {"name": "ci", "kind": "analysis", "analysis": ANALYSIS},
+        {"name": "ci", "analysis": ANALYSIS},
+        {"name": "ci", "run": "run-7"},
         {"name": "ci", "kind": None},
         {"name": "ci", "kind": "producer", "permission": "read"},
         {"name": "ci", "kind": "operator", "permission": "full"},
@@ -127,9 +133,32 @@ def test_rights_are_read_as_they_are_written(rights: TokenRights) -> None:
     assert parse_rights(rights_document(rights)) == rights
 
 
-def test_rights_that_a_row_cannot_hold_are_refused() -> None:
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"kind": "profile", "superuser": True},
+        {"kind": "profile", "analysis": ANALYSIS},
+        {"kind": "operator", "run": "run-7"},
+        {"kind": "analysis"},
+        {"kind": "analysis", "analysis": "boiler"},
+        {"kind": "analysis", "analysis": ANALYSIS, "run": 7},
+        {"kind": "analysis", "analysis": ANALYSIS, "run": "r" * 65},
+        {"kind": "analysis", "analysis": ANALYSIS, "permission": "read"},
+    ],
+    ids=str,
+)
+def test_rights_that_a_row_cannot_hold_are_refused(
+    document: Mapping[str, object],
+) -> None:
     with pytest.raises(InvalidDefinition):
-        parse_rights({"kind": "profile", "superuser": True})
+        parse_rights(document)
+
+
+def test_the_token_of_an_analysis_is_not_made_by_itself() -> None:
+    with pytest.raises(InvalidDefinition, match="is made with the analysis"):
+        parse_token({"name": "ci", "kind": "analysis"})
+    with pytest.raises(InvalidDefinition, match="profile, producer, operator$"):
+        parse_token({"name": "ci", "kind": "other"})
 
 
 @pytest.mark.parametrize(
@@ -139,6 +168,7 @@ def test_rights_that_a_row_cannot_hold_are_refused() -> None:
         (TokenKind.OPERATOR, AccessLevel.READ, None),
         (TokenKind.PROFILE, AccessLevel.READ, frozenset({MAIL_ACTION})),
         (TokenKind.OPERATOR, None, frozenset({MAIL_ACTION})),
+        (TokenKind.ANALYSIS, None, None),
     ],
 )
 def test_rights_that_no_kind_has_are_never_made(
@@ -146,6 +176,16 @@ def test_rights_that_no_kind_has_are_never_made(
 ) -> None:
     with pytest.raises(ValueError, match="token"):
         TokenRights(kind=kind, level=level, actions=actions)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "run"), [(ANALYSIS, None), (None, "run-7"), (ANALYSIS, "run-7")]
+)
+def test_only_an_analysis_token_belongs_to_an_analysis_or_a_run(
+    analysis: str | None, run: str | None
+) -> None:
+    with pytest.raises(ValueError, match="token"):
+        TokenRights(kind=TokenKind.OPERATOR, analysis=analysis, run=run)
 
 
 def test_a_token_is_expired_from_the_instant_on_that_it_names() -> None:

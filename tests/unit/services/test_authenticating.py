@@ -261,3 +261,25 @@ async def test_uses_need_not_be_noted(
     )
 
     assert await plain.authenticate(plaintext) == token
+
+
+async def test_the_token_of_an_analysis_counts_as_long_as_its_analysis_does(
+    house: House, authenticating: Authenticating
+) -> None:
+    stored, made = await house.analyses.create(PROFILE, {"name": "boiler"}, ADA)
+    plaintext = made.plaintext.reveal()
+    taken = await authenticating.authenticate(plaintext)
+
+    await house.break_in("UPDATE analyses SET run_on = 'external'")
+    await house.accepting.accept(PROFILE, made.stored.token.id, ADA)
+    await house.catalog.refresh()
+    altered = await authenticating.authenticate(plaintext)
+    await house.accepting.accept(PROFILE, stored.id, ADA)
+    await house.catalog.refresh()
+    accepted = await authenticating.authenticate(plaintext)
+    await house.analyses.delete(PROFILE, stored.id, ADA)
+    await house.catalog.refresh()
+
+    assert taken == accepted == made.stored.token
+    assert altered is None
+    assert await authenticating.authenticate(plaintext) is None

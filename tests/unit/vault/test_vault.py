@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from keyrelay.model.credentials import parse_secret
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import Secret
 from keyrelay.model.tags import Tag
+from keyrelay.model.token import Token, TokenKind, TokenRights
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.vault.envelope import seal
 from keyrelay.vault.flaw import Flaw
 from keyrelay.vault.key import DataKey
 from keyrelay.vault.keyring import Purpose, WrappedKey
-from keyrelay.vault.vault import Vault, authenticator
+from keyrelay.vault.vault import TOKEN_TYPE, Vault, authenticator
+from tests.samples import Operator, secret_rules
 from tests.unit.vault import vectors
 from tests.unit.vault.exposure import everything_said
 from tests.unit.vault.samples import (
@@ -317,3 +321,81 @@ def test_authenticators_are_computed_as_by_an_older_version(
     code = authenticator(key, vector["label"])(bytes.fromhex(vector["message"]))
 
     assert code.hex() == vector["mac"]
+
+
+def a_token(
+    *,
+    id_: str = SECRET.id,
+    profile: str = SECRET.profile,
+    analysis: str = SECRET.key,
+    name: str = "boiler",
+) -> Token:
+    return Token(
+        id=id_,
+        profile=profile,
+        name=name,
+        rights=TokenRights(kind=TokenKind.ANALYSIS, analysis=analysis),
+        prefix="a-AAAAAAAA",
+        expires_at=None,
+    )
+
+
+async def test_a_token_of_an_analysis_opens_as_itself() -> None:
+    one = await vault()
+
+    envelope = await one.seal_token(a_token(), value())
+
+    assert (await one.open_token(a_token(), envelope)).reveal() == CANARY
+    # What it is called changes with the analysis.
+    assert await one.open_token(a_token(name="attic"), envelope)
+    assert CANARY.encode() not in envelope
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        a_token(id_="7" * 24),
+        a_token(profile="7" * 24),
+        a_token(analysis="7" * 24),
+    ],
+    ids=["id", "profile", "analysis"],
+)
+async def test_a_token_s_envelope_opens_for_no_other_token(other: Token) -> None:
+    one = await vault()
+    envelope = await one.seal_token(a_token(), value())
+
+    with pytest.raises(Unsealable):
+        await one.open_token(other, envelope)
+
+
+@pytest.mark.parametrize("type_", ["text", "smtp", "aws-sqs"])
+async def test_what_opens_tokens_opens_no_secret_and_the_other_way_round(
+    type_: str,
+) -> None:
+    one = await vault()
+    alike = replace(SECRET, type=type_, version=1, tags=())
+    secret = await one.seal(alike, value())
+    token = await one.seal_token(a_token(), value())
+
+    with pytest.raises(Unsealable):
+        await one.open_token(a_token(), secret)
+    with pytest.raises(Unsealable):
+        await one.open(permit(token, alike))
+
+
+async def test_tokens_of_other_kinds_are_never_sealed() -> None:
+    one = await vault()
+    plain = replace(a_token(), rights=TokenRights(kind=TokenKind.OPERATOR))
+
+    with pytest.raises(ValueError, match="only the plaintexts of analysis tokens"):
+        await one.seal_token(plain, value())
+    with pytest.raises(ValueError, match="only the plaintexts of analysis tokens"):
+        await one.open_token(plain, b"")
+
+
+def test_no_secret_is_of_the_type_that_tokens_are_sealed_as() -> None:
+    rules = secret_rules(Operator())
+
+    assert TOKEN_TYPE not in rules.types
+    with pytest.raises(InvalidDefinition, match="type must be one of"):
+        parse_secret({"key": "k", "value": "v", "type": TOKEN_TYPE}, rules)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from keyrelay.api.described import described
+from keyrelay.api.failures import Denied
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.token import rights_document
@@ -12,14 +13,16 @@ _ANY = {"type": "object"}
 
 
 async def show_info(asked: Asked) -> Answer:
-    """Answer what is known of the token and its profile."""
+    """Answer what is known of the token, and of its profile or its analysis."""
     token = asked.caller.token
     shown = {
         "name": token.name,
         "prefix": token.prefix,
         **rights_document(token.rights),
     }
-    return Answer(result={**await _profile(asked), "token": shown})
+    analysis = token.rights.analysis
+    of = await (_profile(asked) if analysis is None else _analysis(asked, analysis))
+    return Answer(result={**of, "token": shown})
 
 
 async def show_profile(asked: Asked) -> Answer:
@@ -40,13 +43,30 @@ async def _profile(asked: Asked) -> Mapping[str, object]:
     return {"id": id_, "name": name}
 
 
+async def _analysis(asked: Asked, id_: str) -> Mapping[str, object]:
+    """Return what a script asks of its analysis before it opens its stream."""
+    profile = asked.caller.profile
+    found = (await asked.process.newest_catalog()).analyses.get((profile, id_))
+    if found is None:  # it was deleted a moment ago
+        raise Denied
+    analysis = found.analysis
+    return {
+        "id": id_,
+        "name": analysis.name,
+        "profile": profile,
+        "active": analysis.active,
+        "run_on": analysis.run_on,
+        "runtime": analysis.runtime,
+    }
+
+
 ROUTES = (
     Route(
         method="GET",
         path="/info",
         right=Right.KNOWN,
         answer=show_info,
-        described=described("Show the token and its profile", _ANY),
+        described=described("Show the token, and its profile or its analysis", _ANY),
     ),
     Route(
         method="GET",

@@ -20,17 +20,17 @@ from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.instant import wire_date, wire_instant
 from keyrelay.model.token import TokenKind, rights_document
 from keyrelay.stores.definitions.listing import Noun
-from keyrelay.stores.definitions.token_rows import StoredToken
-from keyrelay.stores.definitions.tokens import AnyToken, TokenStore, id_of
+from keyrelay.stores.definitions.token_rows import AnyToken, StoredToken, id_of
+from keyrelay.stores.definitions.tokens import TokenStore
 from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.unreadable import UnreadableRow
 
 # Of an operator's no route can tell, nor make one.
-_KINDS = (TokenKind.PROFILE, TokenKind.PRODUCER)
+_KINDS = (TokenKind.PROFILE, TokenKind.PRODUCER, TokenKind.ANALYSIS)
 # fmt: off
 _FIELDS = (
-    "id", "name", "kind", "permission", "actions", "prefix", "created_by", "created_at",
-    "expire_time", "last_authorization",
+    "id", "name", "kind", "permission", "actions", "analysis", "prefix", "created_by",
+    "created_at", "expire_time", "last_authorization",
 )
 # fmt: on
 _LIST = QueryRules(

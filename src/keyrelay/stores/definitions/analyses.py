@@ -1,7 +1,8 @@
-"""Analyses: stored as they were sent, beside the scripts that were uploaded."""
+"""Analyses: stored as they were sent, beside their tokens and uploaded scripts."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,15 +10,30 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
-from keyrelay.model.analysis import Analysis, ScriptedAnalysis, parse_analysis
+from keyrelay.model.analysis import (
+    Analysis,
+    RunOn,
+    ScriptedAnalysis,
+    parse_analysis,
+)
 from keyrelay.model.audit import Change
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.secret import SecretValue
 from keyrelay.model.uploaded_script import ScriptDraft, ScriptVersion, version_of
-from keyrelay.stores.definitions.document_kind import DocumentKind, Orders
+from keyrelay.stores.definitions.analysis_tokens import (
+    make_main_token,
+    remove_tokens,
+    rename_main_token,
+    renew_main_token,
+    reveal_main_token,
+)
+from keyrelay.stores.definitions.document_kind import Document, DocumentKind, Orders
 from keyrelay.stores.definitions.document_store import DocumentStore
-from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.script_rows import scripted_of, versions_text
+from keyrelay.stores.definitions.stored_document import StoredDocument
+from keyrelay.stores.definitions.token_making import NewToken
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import rows_of
 from keyrelay.stores.schema.tables import analyses, scripts
@@ -30,9 +46,68 @@ class ScriptAltered(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisStore:
-    """The analyses, and their scripts. Each method raises Unavailable."""
+    """The analyses, their tokens and scripts. Each method raises Unavailable.
+
+    `documents` is for reading: what it writes has no token. `create`, `edit` and
+    `delete` do and raise what its methods of these names do.
+    """
 
     documents: DocumentStore[Analysis]
+
+    async def create(
+        self, profile: str, document: Document, actor: str, *, unique: bool = False
+    ) -> tuple[StoredDocument, NewToken]:
+        """Store an analysis, and make its main token."""
+        draft = self.documents.draft(profile, document)
+        async with self._writing(profile, actor) as writing:
+            within = self.documents.within(writing)
+            stored = await within.create(draft, unique=unique)
+            name = draft.definition.name
+            return stored, await make_main_token(writing, stored.id, name)
+
+    async def edit(
+        self,
+        profile: str,
+        id_: str,
+        changes: Document,
+        actor: str,
+        *,
+        unique: bool = False,
+        expected: str | None = None,
+    ) -> StoredDocument:
+        """Replace the fields given; where it leaves `external`, renew its token.
+
+        The machine that it ran on until then knows the one before.
+        """
+        async with self._writing(profile, actor) as writing:
+            before = (await _find(writing.connection, profile, id_)).analysis
+            stored = await self.documents.within(writing).edit(
+                id_, changes, unique=unique, expected=expected
+            )
+            after = parse_analysis(stored.document, id_, profile)
+            was_external = before.run_on is RunOn.EXTERNAL
+            if was_external and after.run_on is not RunOn.EXTERNAL:
+                await renew_main_token(writing, id_, after.name)
+            elif after.name != before.name:
+                await rename_main_token(writing, id_, after.name)
+        return stored
+
+    async def delete(
+        self, profile: str, id_: str, actor: str, *, expected: str | None = None
+    ) -> None:
+        """Delete an analysis with its scripts and all of its tokens."""
+        async with self.documents.journal.writing(profile, actor) as writing:
+            await self.documents.within(writing).delete(id_, expected=expected)
+            await remove_tokens(writing, id_)
+
+    async def token(self, profile: str, id_: str, actor: str) -> SecretValue:
+        """Return the plaintext of its main token, with a record that it was shown.
+
+        Raises NotFound, Unsealable, and InvalidDefinition for a token that is not what
+        was written.
+        """
+        await self.documents.get(profile, id_)
+        return await reveal_main_token(self.documents.journal, profile, id_, actor)
 
     async def upload(
         self, profile: str, id_: str, draft: ScriptDraft, actor: str
@@ -46,10 +121,7 @@ class AnalysisStore:
             before = await _find(connection, profile, id_)
             await writing.require_sound(Noun.ANALYSIS, id_)
             version = _version(draft, len(before.versions) + 1, writing.at)
-            content = {"analysis": id_, "version": version.number}
-            await connection.execute(
-                insert(scripts).values(**content, content=draft.content)
-            )
+            await _keep_script(connection, id_, version.number, draft.content)
             listed = versions_text([*before.versions, version])
             edited = update(analyses).where(analyses.c.id == id_)
             await connection.execute(
@@ -98,6 +170,15 @@ class AnalysisStore:
             )
         return version, content
 
+    @asynccontextmanager
+    async def _writing(self, profile: str, actor: str) -> AsyncIterator[Writing]:
+        """Give a transaction in which a token can be sealed."""
+        journal = self.documents.journal
+        # Its keys are at hand then, so that no other writer waits for one.
+        await journal.audit_log.vault.unsealed()
+        async with journal.writing(profile, actor) as writing:
+            yield writing
+
 
 def analysis_store(database: Database, journal: Journal) -> AnalysisStore:
     return AnalysisStore(
@@ -125,6 +206,13 @@ async def _find(
     for found in await read_rows(connection, wanted, ONE, scripted_of):
         return require_readable(found, f"analysis {id_}")
     raise NotFound(Noun.ANALYSIS, id_)
+
+
+async def _keep_script(
+    connection: AsyncConnection, analysis: str, version: int, content: bytes
+) -> None:
+    row = {"analysis": analysis, "version": version, "content": content}
+    await connection.execute(insert(scripts).values(row))
 
 
 def _columns(analysis: Analysis) -> Mapping[str, object]:

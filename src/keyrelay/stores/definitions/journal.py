@@ -73,16 +73,20 @@ class Writing:
 
         An edit of a part of it would vouch for all of it.
         """
-        table = TABLES[noun]
-        wanted = select(table).where(table.c.profile == self.profile, table.c.id == id_)
-        row = (await self.connection.execute(wanted)).mappings().one()
-        entry = await find_entry(self.connection, self.profile, (noun, id_))
-        flaw = flaw_of(self.keys, noun, dict(row), entry)
+        flaw = await self.flaw(noun, id_)
         if flaw is not None:
             raise InvalidDefinition(
                 f"{noun} {id_}: {flaw}; look at it, then `keyrelay definitions accept"
                 f" {id_}`, or delete it"
             )
+
+    async def flaw(self, noun: Noun, id_: str) -> str | None:
+        """Say in which way the row, which is there, is not what was written."""
+        table = TABLES[noun]
+        wanted = select(table).where(table.c.profile == self.profile, table.c.id == id_)
+        row = (await self.connection.execute(wanted)).mappings().one()
+        entry = await find_entry(self.connection, self.profile, (noun, id_))
+        return flaw_of(self.keys, noun, dict(row), entry)
 
     def record(
         self,

@@ -1,50 +1,37 @@
-"""Tokens: made and revoked; of their plaintexts, digests are kept."""
+"""Tokens: made, listed and revoked."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, delete, insert, or_, select
+from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.audit import Change
 from keyrelay.model.documents import InvalidDefinition, without_read_only
 from keyrelay.model.ids import Beginnings
-from keyrelay.model.secret import SecretValue
 from keyrelay.model.token import (
-    ENTROPY,
-    Token,
     TokenDraft,
     TokenKind,
+    TokenRights,
     parse_token,
-    plaintext_of,
     prefix_of,
 )
-from keyrelay.stores.definitions.journal import Journal
+from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import Listing, Noun, listed
+from keyrelay.stores.definitions.token_making import NewToken, make_token
 from keyrelay.stores.definitions.token_rows import (
+    AnyToken,
     StoredToken,
-    digest_of,
-    row_of,
+    detail_of,
     stored_of,
 )
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import ids_beginning
-from keyrelay.stores.schema.tables import actions, tokens
-from keyrelay.stores.unreadable import ONE, UnreadableRow, read_rows
-
-AnyToken = StoredToken | UnreadableRow
+from keyrelay.stores.schema.tables import actions, analyses, tokens
+from keyrelay.stores.unreadable import ONE, read_rows
 
 _SORTS = {"name": ["folded"], "created_at": ["created_at"]}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewToken:
-    """A token that was just made: `plaintext` is nowhere else, and is shown once."""
-
-    stored: StoredToken
-    plaintext: SecretValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +40,8 @@ class TokenStore:
 
     An operator token has the profile that it was made in, and rights of the whole
     installation: a face that may not make one is given a store without that kind.
+    Those of analyses are made with them (definitions/analysis_tokens.py). The own token
+    of a run, which ends with it, is not listed.
 
     Each method raises Unavailable; `create` raises InvalidDefinition, too.
     """
@@ -66,35 +55,21 @@ class TokenStore:
     ) -> NewToken:
         """Make a token as the document says (`parse_token`)."""
         draft = self._draft(document)
-        world, vault = self.journal.audit_log.world, self.journal.audit_log.vault
-        plaintext = plaintext_of(draft.rights.kind, secrets.token_bytes(ENTROPY))
-        digest = await digest_of(vault, plaintext.reveal())
-        now = world.now()
-        token = Token(
-            id=world.new_id(now),
-            profile=profile,
-            name=draft.name,
-            rights=draft.rights,
-            prefix=prefix_of(plaintext.reveal()),
-            expires_at=draft.expires_at,
-        )
-        stored = StoredToken(token=token, created_by=actor, created_at=now)
         async with self.journal.writing(profile, actor) as writing:
-            await _require_actions(writing.connection, token)
-            row = row_of(stored, digest)
-            await writing.connection.execute(insert(tokens).values(row))
-            await writing.note(Noun.TOKEN, token.id, Change.CREATED, _detail(token))
-        return NewToken(stored=stored, plaintext=plaintext)
+            await _require_actions(writing, draft.rights)
+            return await make_token(writing, draft)
 
     async def revoke(self, profile: str, id_: str, actor: str) -> None:
-        """Delete the token; no process takes it a second later. Raises NotFound."""
+        """Delete the token; no process takes it a second later.
+
+        Raises NotFound, and InvalidDefinition for that of an analysis, which needs it.
+        """
         async with self.journal.writing(profile, actor) as writing:
             before = await self._find(writing.connection, profile, id_)
-            await writing.connection.execute(delete(tokens).where(tokens.c.id == id_))
-            detail = name_of(before)
             if isinstance(before, StoredToken):
-                detail = _detail(before.token)
-            await writing.note(Noun.TOKEN, id_, Change.DELETED, detail)
+                await _require_unneeded(writing, before)
+            await writing.connection.execute(delete(tokens).where(tokens.c.id == id_))
+            await writing.note(Noun.TOKEN, id_, Change.DELETED, detail_of(before))
 
     async def get(self, profile: str, id_: str) -> AnyToken:
         """Raises NotFound."""
@@ -110,7 +85,7 @@ class TokenStore:
 
         Of a whole plaintext, its prefix is looked for.
         """
-        wanted = self._of(profile).where(
+        wanted = self._listed(profile).where(
             or_(tokens.c.name == text, tokens.c.prefix == prefix_of(text))
         )
         ids = wanted.with_only_columns(tokens.c.id).order_by(tokens.c.id)
@@ -119,7 +94,7 @@ class TokenStore:
 
     async def list(self, profile: str, listing: Listing) -> tuple[AnyToken, ...]:
         """Return the tokens; one that cannot be read hides no others."""
-        wanted = listed(self._of(profile), tokens, Noun.TOKEN, listing, _SORTS)
+        wanted = listed(self._listed(profile), tokens, Noun.TOKEN, listing, _SORTS)
         async with self.database.reading() as connection:
             return tuple(
                 await read_rows(connection, wanted, listing.page.slice, stored_of)
@@ -144,6 +119,9 @@ class TokenStore:
             return stored
         raise NotFound(Noun.TOKEN, id_)
 
+    def _listed(self, profile: str) -> Select[tuple[object, ...]]:
+        return self._of(profile).where(tokens.c.run.is_(None))
+
     def _of(self, profile: str) -> Select[tuple[object, ...]]:
         kinds = [kind.word for kind in self.kinds]
         return select(tokens).where(
@@ -151,33 +129,25 @@ class TokenStore:
         )
 
 
-def id_of(stored: AnyToken) -> str:
-    match stored:
-        case StoredToken():
-            return stored.token.id
-        case UnreadableRow():
-            return stored.text("id")
-
-
-def name_of(stored: AnyToken) -> str:
-    match stored:
-        case StoredToken():
-            return stored.token.name
-        case UnreadableRow():
-            return stored.text("name")
-
-
-def _detail(token: Token) -> str:
-    """Return what the audit record says: nothing that helps to guess the token."""
-    rights = token.rights
-    may = "" if rights.level is None else f", {rights.level.word}"
-    return f"{token.name}: {rights.kind.word}{may}, {token.prefix}"
-
-
-async def _require_actions(connection: AsyncConnection, token: Token) -> None:
-    for id_ in sorted(token.rights.actions or ()):
+async def _require_actions(writing: Writing, rights: TokenRights) -> None:
+    for id_ in sorted(rights.actions or ()):
         there = select(actions.c.id).where(
-            actions.c.profile == token.profile, actions.c.id == id_
+            actions.c.profile == writing.profile, actions.c.id == id_
         )
-        if await connection.scalar(there) is None:
+        if await writing.connection.scalar(there) is None:
             raise InvalidDefinition(f"there is no action {id_}")
+
+
+async def _require_unneeded(writing: Writing, stored: StoredToken) -> None:
+    """Refuse the token of an analysis; one that was put in by hand is not its own."""
+    id_, analysis = stored.token.id, stored.token.rights.analysis
+    there = select(analyses.c.id).where(
+        analyses.c.profile == writing.profile, analyses.c.id == analysis
+    )
+    if analysis is None or await writing.connection.scalar(there) is None:
+        return
+    if await writing.flaw(Noun.TOKEN, id_) is None:
+        raise InvalidDefinition(
+            f"token {id_} is that of analysis {analysis}, and ends with it: to have"
+            " another one, let the analysis run on `external`, and then on `tago`"
+        )

@@ -23,6 +23,7 @@ def _label(longest: int) -> sa.types.TypeEngine[str]:
 def upgrade() -> None:
     _create_analyses()
     _create_scripts()
+    _extend_tokens()
 
 
 def _create_analyses() -> None:
@@ -59,6 +60,9 @@ def _create_scripts() -> None:
         sa.Column("version", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
     )
+
+
+def _extend_tokens() -> None:
     op.add_column("tokens", sa.Column("analysis", _label(24)))
     op.add_column("tokens", sa.Column("run", _label(64)))
     op.add_column("tokens", sa.Column("envelope", sa.LargeBinary()))
