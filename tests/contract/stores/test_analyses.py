@@ -184,6 +184,19 @@ async def test_an_analysis_that_was_altered_by_hand_is_not_believed(
     assert dict(house.catalog.current().analyses) == {}
 
 
+async def test_where_an_older_row_was_accepted_its_next_version_is_uploaded(
+    house: House,
+) -> None:
+    id_ = await new_analysis(house)
+    await house.analyses.upload(PROFILE, id_, script(b"print(1)"), ADA)
+    await house.break_in("UPDATE analyses SET versions = '[]', version = NULL")
+    await house.accepting.accept(PROFILE, id_, ADA)
+
+    version = await house.analyses.upload(PROFILE, id_, script(b"print(2)"), ADA)
+
+    assert await house.analyses.script(PROFILE, id_) == (version, b"print(2)")
+
+
 async def test_a_deleted_analysis_takes_its_scripts_with_it(house: House) -> None:
     id_ = await new_analysis(house)
     await house.analyses.upload(PROFILE, id_, script(), ADA)

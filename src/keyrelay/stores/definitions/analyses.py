@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
@@ -120,7 +120,7 @@ class AnalysisStore:
             connection = writing.connection
             before = await _find(connection, profile, id_)
             await writing.require_sound(Noun.ANALYSIS, id_)
-            version = _version(draft, len(before.versions) + 1, writing.at)
+            version = _next_version(before, draft, writing.at)
             await _keep_script(connection, id_, version.number, draft.content)
             listed = versions_text([*before.versions, version])
             edited = update(analyses).where(analyses.c.id == id_)
@@ -208,9 +208,25 @@ async def _find(
     raise NotFound(Noun.ANALYSIS, id_)
 
 
+def _next_version(
+    before: ScriptedAnalysis, draft: ScriptDraft, at: datetime
+) -> ScriptVersion:
+    return ScriptVersion(
+        number=len(before.versions) + 1,
+        file_name=draft.file_name,
+        language=draft.language,
+        size=len(draft.content),
+        digest=_digest(draft.content),
+        uploaded_at=at,
+    )
+
+
 async def _keep_script(
     connection: AsyncConnection, analysis: str, version: int, content: bytes
 ) -> None:
+    # An older row of the analysis may have been put back, and been accepted.
+    left = (scripts.c.analysis == analysis, scripts.c.version == version)
+    await connection.execute(delete(scripts).where(*left))
     row = {"analysis": analysis, "version": version, "content": content}
     await connection.execute(insert(scripts).values(row))
 
@@ -221,17 +237,6 @@ def _columns(analysis: Analysis) -> Mapping[str, object]:
 
 async def _check(_: AsyncConnection, __: Analysis) -> None:
     """An analysis refers to nothing."""
-
-
-def _version(draft: ScriptDraft, number: int, at: datetime) -> ScriptVersion:
-    return ScriptVersion(
-        number=number,
-        file_name=draft.file_name,
-        language=draft.language,
-        size=len(draft.content),
-        digest=_digest(draft.content),
-        uploaded_at=at,
-    )
 
 
 def _digest(content: bytes) -> str:
