@@ -251,9 +251,13 @@ async def test_a_token_that_stands_in_the_place_of_another_is_not_shown(
     with pytest.raises(InvalidDefinition, match="put in outside Keyrelay"):
         await house.analyses.token(PROFILE, id_, ADA)
     await house.break_in("DELETE FROM tokens")
-    with pytest.raises(NotFound, match=f"there is no token of analysis {id_}"):
+    with pytest.raises(InvalidDefinition, match="taken out outside Keyrelay"):
         await house.analyses.token(PROFILE, id_, ADA)
-    assert len(await records_of(house, "revealed")) == 1  # `renewed` itself
+    for run_on in ("external", "tago"):
+        await house.analyses.edit(PROFILE, id_, {"run_on": run_on}, ADA)
+    assert await counts(house, await shown(house, id_))
+    # Once by `renewed`, and once that there is another one.
+    assert len(await records_of(house, "revealed")) == 2
 
 
 async def test_what_was_put_back_by_hand_is_not_vouched_for_by_a_rename(

@@ -7,6 +7,7 @@ hand when it begins (`Vault.unsealed`), so that no other writer waits for one.
 from sqlalchemy import Select, delete, select, update
 
 from keyrelay.model.audit import Change
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import SecretValue
 from keyrelay.model.token import TokenDraft, TokenKind, TokenRights
 from keyrelay.stores.definitions.journal import Journal, Writing
@@ -22,7 +23,6 @@ from keyrelay.stores.definitions.token_rows import (
     token_detail,
 )
 from keyrelay.stores.definitions.wildcard import fold
-from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.schema.tables import tokens
 from keyrelay.stores.unreadable import read_all, require_readable
 
@@ -65,8 +65,8 @@ async def reveal_main_token(
 ) -> SecretValue:
     """Return the plaintext of the main token, with a record that it was shown.
 
-    Raises NotFound, Unavailable, Unsealable, and InvalidDefinition for a row that is
-    not what was written.
+    Raises Unavailable, Unsealable, and InvalidDefinition for a row that is not what
+    was written, or is gone.
     """
     async with journal.writing(profile, actor) as writing:
         sealed = await _believed(writing, analysis)
@@ -88,7 +88,10 @@ async def _believed(writing: Writing, analysis: str) -> SealedToken:
     for each in found:
         sealed = require_readable(each, f"the token of analysis {analysis}")
         await writing.require_sound(Noun.TOKEN, sealed.token.id)
-    raise NotFound("token of analysis", analysis)
+    raise InvalidDefinition(
+        f"the token of analysis {analysis} was taken out outside Keyrelay: to have"
+        " another one, let the analysis run on `external`, and then on `tago`"
+    )
 
 
 async def _remove(writing: Writing, wanted: Select[tuple[object, ...]]) -> None:
