@@ -26,10 +26,7 @@ MOST_FIELDS = MOST_PARAMETERS = 6
 MANY_PARAMETERS: Mapping[str, str] = {}
 MANY_FIELDS = {
     "app/settings.py Settings": "one field for each setting",
-    "model/analysis.py Analysis": "one field for each thing that can be said of it",
     "model/catalog.py Catalog": "one field for each kind of definition",
-    "stores/definitions/document_kind.py DocumentKind": "all in which kinds differ",
-    "stores/definitions/listing.py Listing": "one field for each filter",
     "model/audit.py ChangeRecord": "one field for each column of a change",
     "model/claim.py Arrival": "what the headers of a record say, all compared",
     "sources/kafka/connecting/connection.py ClientArguments": "aiokafka's own names",

@@ -25,8 +25,8 @@ from keyrelay.model.uploaded_script import (
 from keyrelay.services.analysis_documents import ABSENT, version_rows
 from keyrelay.services.naming import find_definition
 from keyrelay.services.remarks import on_stored_analysis
-from keyrelay.stores.definitions.document_store import StoredDocument, id_of
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.stored_document import StoredDocument, id_of
 from keyrelay.stores.last_times import LastTimes
 
 app = typer.Typer(

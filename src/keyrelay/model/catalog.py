@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keyrelay.model.action import Action
+from keyrelay.model.analysis import ScriptedAnalysis
 from keyrelay.model.policy.policy import PolicyIndex, index
 from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret
@@ -26,7 +27,7 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Actions and sealed secrets by (profile, id), policies by profile.
+    """Actions, analyses and sealed secrets by (profile, id), policies by profile.
 
     As the profile is in the key, no id reaches a definition of another profile.
     `tokens` are as `tokens_by_digest` returns them.
@@ -36,6 +37,7 @@ class Catalog:
     actions: Mapping[tuple[str, str], Action]
     secrets: Mapping[tuple[str, str], SealedSecret]
     policies: Mapping[str, PolicyIndex]
+    analyses: Mapping[tuple[str, str], ScriptedAnalysis] = field(default_factory=dict)
     tokens: Mapping[bytes, DigestedToken] = field(default_factory=dict)
     omitted: Omitted = field(default_factory=Omitted)
 

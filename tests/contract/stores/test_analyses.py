@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from keyrelay.model.analysis import RunOn, Runtime, ScriptDraft
+from keyrelay.model.analysis import RunOn
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.uploaded_script import Runtime, ScriptDraft
 from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.analyses import ScriptAltered
 from keyrelay.stores.definitions.listing import Listing, Order
@@ -88,7 +89,7 @@ async def test_analyses_are_listed_by_where_they_run(house: House) -> None:
         found = await house.analyses.documents.list(PROFILE, listing)
         return [name_of(each) for each in found]
 
-    assert await names(Listing(run_on=RunOn.HOSTED)) == ["a", "c"]
+    assert await names(Listing(exactly={"run_on": RunOn.HOSTED})) == ["a", "c"]
     assert await names(Listing(order=Order(by="run_on"))) == ["b", "a", "c"]
 
 

@@ -56,7 +56,6 @@ async def _analysis(asked: Asked, id_: str) -> Mapping[str, object]:
         "profile": profile,
         "active": analysis.active,
         "run_on": analysis.run_on,
-        "runtime": analysis.runtime,
     }
 
 

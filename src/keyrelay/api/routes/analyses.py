@@ -14,8 +14,8 @@ from keyrelay.model.uploaded_script import parse_script
 from keyrelay.services.analysis_documents import masked, shown_document, version_rows
 from keyrelay.services.remarks import on_stored_analysis
 from keyrelay.stores.definitions.analyses import AnalysisStore
-from keyrelay.stores.definitions.document_store import StoredDocument
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.stored_document import StoredDocument
 from keyrelay.stores.last_times import LastTimes
 
 LARGEST_UPLOAD = 8 * 1024 * 1024  # bytes, of which a script in base64 is most

@@ -58,6 +58,7 @@ class View:
             actions=self.kept.actions,
             secrets=self.kept.secrets,
             policies=self.compiled,
+            analyses=self.kept.analyses,
             tokens=tokens_by_digest(self.kept.tokens.values()),
             omitted=Omitted(definitions=self.left_out, profiles=self.closed),
         )
