@@ -20,7 +20,9 @@ VARIABLES: list[dict[str, object]] = [
 
 
 def created(sdk: Sdk, document: Mapping[str, object]) -> str:
-    return str(sdk.document("analysis.create", document)["id"])
+    made = sdk.document("analysis.create", document)
+    assert made.keys() == {"id", "token"}
+    return str(made["id"])
 
 
 def uploaded(sdk: Sdk, id_: str, content: bytes = SCRIPT) -> object:
@@ -193,6 +195,64 @@ def test_a_token_that_may_only_read_sees_no_variable(
     assert shown["variables"] == row["variables"] == masked
     assert writer.document("analysis.info", id_)["variables"] == VARIABLES
     assert "Denied" in reader.refusal("analysis.downloadScript", id_)
+
+
+def test_a_full_token_is_told_the_analysis_token_and_others_how_it_begins(
+    client: Sdk, served: Served, mark: str
+) -> None:
+    profile = f"told-{client.name}"
+    served.home.run("profile", "create", profile)
+    full = client.bearing(served.new_token("full", profile))
+    writer = client.bearing(served.new_token("write", profile))
+
+    made = full.document("analysis.create", {"name": mark})
+    by_writer = writer.document("analysis.create", {"name": f"{mark} w"})
+    shown, to_writer = (
+        each.document("analysis.info", made["id"])["token"] for each in (full, writer)
+    )
+
+    whole = str(made["token"])
+    assert whole.startswith("a-")
+    assert len(whole) >= 36
+    assert shown == whole
+    assert to_writer == whole[:10]
+    assert len(str(by_writer["token"])) == 10
+    records = served.home.run("--profile", profile, "audit", "list", "--kind", "change")
+    assert records.count("revealed") == 2
+
+
+def test_only_an_external_analysis_is_given_its_token(sdk: Sdk, mark: str) -> None:
+    hosted = created(sdk, {"name": mark})
+    external = sdk.document("analysis.create", {"name": mark, "run_on": "external"})
+
+    told = sdk.document("analysis.tokenGenerate", external["id"])
+    refused = sdk.refusal("analysis.tokenGenerate", hosted)
+
+    assert told == {"analysis_token": external["token"]}
+    assert refused.startswith("a hosted analysis is given a token with each run")
+
+
+def test_a_token_lasts_until_its_analysis_leaves_external(
+    client: Sdk, sdk: Sdk, mark: str
+) -> None:
+    made = sdk.document("analysis.create", {"name": mark})
+    id_, before = str(made["id"]), str(made["token"])
+
+    sdk.call("analysis.edit", id_, {"run_on": "external"})
+    kept = sdk.document("analysis.tokenGenerate", id_)["analysis_token"]
+    told = client.bearing(before).document("device.info")
+    sdk.call("analysis.edit", id_, {"run_on": "tago"})
+    after = sdk.document("analysis.info", id_)["token"]
+
+    assert kept == before
+    assert {name: told[name] for name in ("name", "active", "run_on")} == {
+        "name": mark,
+        "active": True,
+        "run_on": "external",
+    }
+    assert after != before
+    assert "Denied" in client.bearing(before).refusal("device.info")
+    assert client.bearing(str(after)).document("device.info")["run_on"] == "tago"
 
 
 @pytest.fixture

@@ -26,24 +26,39 @@ from keyrelay.stores.definitions.stored_document import AnyStored, StoredDocumen
 from keyrelay.stores.unreadable import UnreadableRow, require_readable
 
 Info = Mapping[str, object]
+Answering = Callable[[Asked], Awaitable[Answer]]
 
 # As TagoIO answers what was created without them.
 _UNLESS_SENT: Info = {"active": True, "tags": []}
+
+DELETED = Answer(result="Successfully Removed")
 
 _ID = path_id("The id of the definition.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentNames:
-    """What the wire calls them: all of them, the schema, a text, a new one's id.
+class DocumentAnswers:
+    """What answers each of the five routes."""
 
-    Each row of a list has the fields in `always`.
+    list: Answering
+    info: Answering
+    create: Answering
+    edit: Answering
+    delete: Answering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentNames:
+    """What the wire calls them: all of them, the schema, a text.
+
+    `told` is what is told of a new one, its id first. Each row of a list has the fields
+    in `always`.
     """
 
     many: str
     schema: str
     title: str
-    created: str
+    told: Sequence[str]
     always: Sequence[str] = ()
 
 
@@ -71,18 +86,34 @@ class DocumentRoutes(Generic[D]):
     shown: Callable[[Asked, Info], Info] = _as_sent
     beside: Callable[[Asked, Sequence[str]], Awaitable[Mapping[str, Info]]] = _nothing
 
-    def routes(self, path: str, change: Right) -> Sequence[Route]:
-        """Return the routes below `path`; what changes anything asks for `change`."""
-        return (*self._reading(path), *self._changing(path, change))
+    @property
+    def answers(self) -> DocumentAnswers:
+        return DocumentAnswers(
+            list=self.list,
+            info=self.info,
+            create=self.create,
+            edit=self.edit,
+            delete=self.delete,
+        )
 
-    def _reading(self, path: str) -> Sequence[Route]:
+    def routes(
+        self, path: str, change: Right, answers: DocumentAnswers | None = None
+    ) -> Sequence[Route]:
+        """Return the routes below `path`; what changes anything asks for `change`.
+
+        `answers` are those of a noun that does some of it in its own way.
+        """
+        answers = answers or self.answers
+        return (*self._reading(path, answers), *self._changing(path, change, answers))
+
+    def _reading(self, path: str, answers: DocumentAnswers) -> Sequence[Route]:
         schema = named(self.names.schema)
         return (
             Route(
                 method="GET",
                 path=path,
                 right=Right.READ,
-                answer=self.list,
+                answer=answers.list,
                 described=described(
                     f"List {self.names.many}",
                     list_of(schema),
@@ -93,15 +124,17 @@ class DocumentRoutes(Generic[D]):
                 method="GET",
                 path=f"{path}/{{id}}",
                 right=Right.READ,
-                answer=self.info,
+                answer=answers.info,
                 described=described(
                     f"Show one of the {self.names.many}", schema, parameters=[_ID]
                 ),
             ),
         )
 
-    def _changing(self, path: str, change: Right) -> Sequence[Route]:
-        told = object_of({self.names.created: TEXT}, self.names.created)
+    def _changing(
+        self, path: str, change: Right, answers: DocumentAnswers
+    ) -> Sequence[Route]:
+        told = object_of(dict.fromkeys(self.names.told, TEXT), *self.names.told)
         given, one = self.names.schema, f"{path}/{{id}}"
         created = described(
             f"Create one of the {self.names.many}", told, body=named(f"{given}Create")
@@ -118,9 +151,9 @@ class DocumentRoutes(Generic[D]):
                 method=method, path=at, right=change, answer=answer, described=operation
             )
             for method, at, answer, operation in (
-                ("POST", path, self.create, created),
-                ("PUT", one, self.edit, edited),
-                ("DELETE", one, self.delete, deleted),
+                ("POST", path, answers.create, created),
+                ("PUT", one, answers.edit, edited),
+                ("DELETE", one, answers.delete, deleted),
             )
         )
 
@@ -141,7 +174,7 @@ class DocumentRoutes(Generic[D]):
         document = await asked.body.document()
         store, caller = self.store(asked.process), asked.caller
         stored = await store.create(caller.profile, document, caller.actor)
-        return await self._done(asked, stored, {self.names.created: stored.id})
+        return await self.done(asked, stored, {self.names.told[0]: stored.id})
 
     async def info(self, asked: Asked) -> Answer:
         id_, profile = asked.ids["id"], asked.caller.profile
@@ -149,7 +182,7 @@ class DocumentRoutes(Generic[D]):
         stored = require_readable(await store.get(profile, id_), store.kind.noun)
         beside = await self.beside(asked, [id_])
         shown = {**self._info(asked, stored), **beside.get(id_, {})}
-        return await self._done(asked, stored, shown)
+        return await self.done(asked, stored, shown)
 
     async def edit(self, asked: Asked) -> Answer:
         changes = await asked.body.document()
@@ -158,8 +191,7 @@ class DocumentRoutes(Generic[D]):
         stored = await store.edit(
             caller.profile, asked.ids["id"], changes, caller.actor, expected=expected
         )
-        done = f"{self.names.title} Successfully Updated"
-        return await self._done(asked, stored, done)
+        return await self.edited(asked, stored)
 
     async def delete(self, asked: Asked) -> Answer:
         store, caller = self.store(asked.process), asked.caller
@@ -167,11 +199,17 @@ class DocumentRoutes(Generic[D]):
         await store.delete(
             caller.profile, asked.ids["id"], caller.actor, expected=expected
         )
-        return Answer(result="Successfully Removed")
+        return DELETED
 
-    async def _done(
+    async def edited(self, asked: Asked, stored: StoredDocument) -> Answer:
+        return await self.done(
+            asked, stored, f"{self.names.title} Successfully Updated"
+        )
+
+    async def done(
         self, asked: Asked, stored: StoredDocument, result: object
     ) -> Answer:
+        """Answer what was done, with the remarks on what is stored now."""
         remarks = await self.remarks(asked, stored)
         return Answer(
             result=result,

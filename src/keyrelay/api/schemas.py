@@ -80,6 +80,7 @@ _ANALYSIS: Mapping[str, Part] = {
     "variables": {**list_of(_VARIABLE), "maxItems": MOST_VARIABLES},
 }
 _ANALYSIS_BESIDE: Mapping[str, Part] = {
+    "token": {"type": ["string", "null"]},
     "version": {"type": ["integer", "null"]},
     "versions": list_of(_OPEN),
     "console": list_of(TEXT),

@@ -1,20 +1,19 @@
 """`keyrelay analysis`: scripts that are given an environment of secrets."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from keyrelay.cli.analysis_view import ANALYSES
 from keyrelay.cli.columns import analyses, instant, own_id, text, word
-from keyrelay.cli.documents import Active, Documents, WholeFile, changes_of
+from keyrelay.cli.documents import Active, WholeFile, changes_of
 from keyrelay.cli.input import read_bytes
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.output import Document, put, put_bytes, put_document
+from keyrelay.cli.output import put, put_bytes, put_document
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
-from keyrelay.model.instant import wire_date
 from keyrelay.model.uploaded_script import (
     LARGEST_SCRIPT,
     Runtime,
@@ -22,12 +21,8 @@ from keyrelay.model.uploaded_script import (
     require_file_name,
     require_script_size,
 )
-from keyrelay.services.analysis_documents import ABSENT, version_rows
 from keyrelay.services.naming import find_definition
-from keyrelay.services.remarks import on_stored_analysis
-from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.stored_document import StoredDocument, id_of
-from keyrelay.stores.last_times import LastTimes
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -45,35 +40,6 @@ Language = Annotated[
 Name = Annotated[str, typer.Argument(metavar="ANALYSIS", help="Its id or its name.")]
 
 
-async def _remarks(session: Session, stored: StoredDocument) -> Sequence[str]:
-    store = session.store.definitions.analyses
-    scripted = await store.scripted(session.profile.id, [stored.id])
-    return on_stored_analysis(scripted.get(stored.id))
-
-
-async def _beside(session: Session, ids: Sequence[str]) -> Mapping[str, Document]:
-    profile = session.profile.id
-    times = LastTimes(database=session.store.database)
-    last = await times.read(profile, Noun.ANALYSIS, ids)
-    scripted = await session.store.definitions.analyses.scripted(profile, ids)
-    return {
-        id_: {
-            "last_run": wire_date(last.get(id_)),
-            **(version_rows(scripted[id_]) if id_ in scripted else {}),
-        }
-        for id_ in ids
-    }
-
-
-_analyses = Documents(
-    store=lambda session: session.store.definitions.analyses.documents,
-    absent=ABSENT,
-    unique=True,
-    remarks=_remarks,
-    beside=_beside,
-)
-
-
 @app.command(
     epilog="""\b
 Example, with the document on standard input:
@@ -88,7 +54,7 @@ analysis by a policy, under the secret's own key."""
 )
 def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
     """Store a new analysis, and print its id."""
-    _analyses.create(ctx, file, as_json=as_json)
+    ANALYSES.create(ctx, file, as_json=as_json)
 
 
 @app.command(
@@ -186,13 +152,13 @@ def list_(
         text("tags"),
         instant("last_run"),
     )
-    list_all(ctx, _analyses.rows(name, tag), columns, limit, as_json=as_json)
+    list_all(ctx, ANALYSES.rows(name, tag), columns, limit, as_json=as_json)
 
 
 @app.command(epilog="Example: keyrelay analysis show 'cold rooms' --json")
 def show(ctx: typer.Context, *, analysis: Name, as_json: AsJson = False) -> None:
     """Show an analysis, its variables and the versions of its script."""
-    _analyses.show(ctx, analysis, as_json=as_json)
+    ANALYSES.show(ctx, analysis, as_json=as_json)
 
 
 @app.command(
@@ -213,13 +179,30 @@ def edit(
 ) -> None:
     """Replace some fields of an analysis."""
     changes = changes_of(file, {"active": active})
-    _analyses.edit(ctx, analysis, changes, as_json=as_json)
+    ANALYSES.edit(ctx, analysis, changes, as_json=as_json)
+
+
+@app.command(epilog="Example: keyrelay analysis token 'cold rooms'")
+def token(ctx: typer.Context, *, analysis: Name, as_json: AsJson = False) -> None:
+    """Show an analysis' token, by which its script runs elsewhere; it is recorded."""
+
+    async def work(session: Session) -> str:
+        store, profile = session.store.definitions.analyses, session.profile.id
+        found = await find_definition(store.documents, profile, analysis)
+        shown = await store.token(profile, id_of(found), session.actor)
+        return shown.reveal()
+
+    shown = perform(ctx, work)
+    if as_json:
+        put_document({"token": shown})
+    else:
+        put(shown)
 
 
 @app.command(epilog="Example: keyrelay analysis delete 'cold rooms'")
 def delete(ctx: typer.Context, *, analysis: Name, as_json: AsJson = False) -> None:
     """Delete an analysis and all versions of its script."""
-    _analyses.delete(ctx, analysis, as_json=as_json)
+    ANALYSES.delete(ctx, analysis, as_json=as_json)
 
 
 def _read_script(script: Path) -> bytes:

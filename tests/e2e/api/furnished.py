@@ -25,6 +25,7 @@ SMTP: Final = {
     "username": "alarms@example.com",
     "password": PASSWORD,
 }
+SCRIPT: Document = {"file": "cHJpbnQoMSk=", "file_name": "main.py"}
 POLICY: Final = {
     "name": "alarms",
     "targets": [["action"]],
@@ -70,6 +71,9 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
         ("POST", "/action"): action_for(ids["secrets"]),
         ("PUT", "/action/{id}"): action_for(ids["secrets"]),
         ("POST", "/action/{id}/preview"): {"data": {"value": 7}},
+        ("POST", "/analysis"): {"name": name},
+        ("PUT", "/analysis/{id}"): {"active": True},
+        ("POST", "/analysis/{id}/upload"): SCRIPT,
         ("POST", "/am"): POLICY,
         ("PUT", "/am/{id}"): POLICY,
         ("POST", "/tokens"): {"name": name, "permission": "read"},
@@ -108,8 +112,9 @@ def furnish(home: Home, api: Api, value: object = SMTP) -> Mapping[str, str]:
     # No policy releases its secret yet.
     made["dead-letters"] = make(api, "triggers", f"buried-{secret}", made)
     home.run("worker", "--drain")
-    for noun in ("triggers", "am", "tokens", "jobs"):
+    for noun in ("triggers", "analysis", "am", "tokens", "jobs"):
         made[noun] = make(api, noun, f"first-{secret}", made)
+    api.ask("POST", f"/analysis/{made['analysis']}/upload", SCRIPT)
     records = api.get("/audit?kind=attempt").result
     assert isinstance(records, dict)
     return {**made, "audit": records["records"][0]["id"]}
@@ -121,6 +126,7 @@ def make(api: Api, noun: str, name: str, ids: Mapping[str, str]) -> str:
     path, body, told = {
         "secrets": ("/secrets", secret_of("a text", name), "id"),
         "action": ("/action", action_for(ids["secrets"]), "action"),
+        "analysis": ("/analysis", {"name": name, "run_on": "external"}, "id"),
         "am": ("/am", POLICY, "am_id"),
         "tokens": ("/tokens", {"name": name, "permission": "read"}, "id"),
         "jobs": ("/audit/verify", {}, "id"),

@@ -59,6 +59,14 @@ CASES: Sequence[Sequence[str]] = (
     ("export",),
     ("apply", "--file", "-"),
     ("apply", "--file", "-", "--dry-run", "--json"),
+    ("analysis", "create", "--file", "-"),
+    ("analysis", "upload", "boiler", "main.py"),
+    ("analysis", "list", "--json"),
+    ("analysis", "show", "boiler", "--json"),
+    ("analysis", "token", "boiler"),
+    ("analysis", "download", "boiler"),
+    ("analysis", "edit", "boiler", "--inactive"),
+    ("analysis", "delete", "boiler"),
     ("trigger", "publish", "--action", "tell", "--id", "t2"),
     ("trigger", "publish", "--file", "-"),
     ("trigger", "show", "t1"),
@@ -205,6 +213,8 @@ def _furnish(keyrelay: Keyrelay) -> str:
     create_action(keyrelay, mail)
     bury(keyrelay, "t1")
     create_policy(keyrelay)
+    boiler = keyrelay.write("boiler.json", {"name": "boiler"})
+    assert keyrelay("analysis", "create", "--file", boiler).code == 0
     return str(keyrelay("attempt", "list", "--json").documents[0]["id"])
 
 

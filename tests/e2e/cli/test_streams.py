@@ -40,6 +40,15 @@ COMMANDS = (
     "action edit tell --lock",
     "action delete other",
     "action types",
+    "analysis create --file {analysis}",
+    "analysis upload boiler {script}",
+    "analysis list",
+    "analysis list --json",
+    "analysis show boiler",
+    "analysis token boiler",
+    "analysis download boiler",
+    "analysis edit boiler --inactive --json",
+    "analysis delete boiler",
     "policy create --file {policy}",
     "policy list",
     "policy show allow",
@@ -116,6 +125,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     home.run("trigger", "publish", "--action", "tell", "--id", "waiting")
     home.create("policy", {**ALLOW, "name": "allow"})
     home.run("token", "create", "spare")
+    home.create("analysis", {"name": "boiler"})
+    home.run("analysis", "upload", "boiler", __file__)
     attempts = home.read("attempt", "list")
     assert isinstance(attempts, list)
     job = start_job(home, JobKind.VERIFY)
@@ -291,6 +302,8 @@ def _filled(line: str, prepared: Prepared, directory: Path) -> list[str]:
     documents: Mapping[str, object] = {
         "secret": secret("new"),
         "action": mail_action(prepared.mail, "new"),
+        "analysis": {"name": "new"},
+        "script": {"any": "bytes"},
         "policy": {**ALLOW, "name": "new"},
         "definitions": {"policies": [{**ALLOW, "name": "new"}]},
     }

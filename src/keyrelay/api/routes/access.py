@@ -38,7 +38,7 @@ _POLICIES = DocumentRoutes(
         many="policies",
         schema="Policy",
         title="Access Management",
-        created="am_id",
+        told=("am_id",),
         always=("id", "tags", "profile"),
     ),
     remarks=_remarks,

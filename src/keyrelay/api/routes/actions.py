@@ -55,7 +55,7 @@ _ACTIONS = DocumentRoutes(
         },
     ),
     names=DocumentNames(
-        many="actions", schema="Action", title="Action", created="action"
+        many="actions", schema="Action", title="Action", told=("action",)
     ),
     remarks=_remarks,
     beside=_last_times,

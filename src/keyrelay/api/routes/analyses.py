@@ -1,14 +1,25 @@
 """Analyses: listed, made, edited and deleted; their scripts uploaded and downloaded."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from keyrelay.api.definition_answers import expected_of
 from keyrelay.api.described import COUNT as NUMBER
-from keyrelay.api.described import TEXT, described, in_query, named, path_id
-from keyrelay.api.documents import DocumentNames, DocumentRoutes, Info
+from keyrelay.api.described import (
+    TEXT,
+    described,
+    in_query,
+    named,
+    object_of,
+    path_id,
+)
+from keyrelay.api.documents import DELETED, DocumentNames, DocumentRoutes, Info
+from keyrelay.api.failures import BadRequest
 from keyrelay.api.parameters import parse_parameters
 from keyrelay.api.query import Filter, QueryRules, whole_number
 from keyrelay.api.rights import Right, has
 from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.model.analysis import RunOn, parse_run_on
 from keyrelay.model.instant import wire_date, wire_instant
 from keyrelay.model.uploaded_script import parse_script
 from keyrelay.services.analysis_documents import masked, shown_document, version_rows
@@ -17,6 +28,7 @@ from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.stored_document import StoredDocument
 from keyrelay.stores.last_times import LastTimes
+from keyrelay.stores.unreadable import require_readable
 
 LARGEST_UPLOAD = 8 * 1024 * 1024  # bytes, of which a script in base64 is most
 _MOST_VERSIONS = 10**9
@@ -24,8 +36,8 @@ _MOST_VERSIONS = 10**9
 # fmt: off
 _FIELDS = (
     "id", "name", "profile", "active", "tags", "description", "interval", "run_on",
-    "file_name", "runtime", "variables", "version", "versions", "console", "last_run",
-    "created_at", "updated_at",
+    "file_name", "runtime", "variables", "token", "version", "versions", "console",
+    "last_run", "created_at", "updated_at",
 )
 # fmt: on
 _ID = path_id("The id of the analysis.")
@@ -42,8 +54,10 @@ async def _beside(asked: Asked, ids: Sequence[str]) -> Mapping[str, Info]:
     times = LastTimes(database=asked.process.store.database)
     last = await times.read(profile, Noun.ANALYSIS, ids)
     scripted = await _store(asked).scripted(profile, ids)
+    prefixes = await _store(asked).token_prefixes(profile, ids)
     return {
         id_: {
+            "token": prefixes.get(id_),
             "last_run": wire_date(last.get(id_)),
             "console": [],
             **(version_rows(scripted[id_]) if id_ in scripted else {}),
@@ -73,12 +87,70 @@ _ANALYSES = DocumentRoutes(
         },
     ),
     names=DocumentNames(
-        many="analyses", schema="Analysis", title="Analysis", created="id"
+        many="analyses", schema="Analysis", title="Analysis", told=("id", "token")
     ),
     remarks=_remarks,
     shown=_shown,
     beside=_beside,
 )
+
+
+async def create(asked: Asked) -> Answer:
+    document, caller = await asked.body.document(), asked.caller
+    stored, made = await _store(asked).create(caller.profile, document, caller.actor)
+    token = await _token(asked, stored.id) or made.stored.token.prefix
+    return await _ANALYSES.done(asked, stored, {"id": stored.id, "token": token})
+
+
+async def info(asked: Asked) -> Answer:
+    shown = await _ANALYSES.info(asked)
+    token = await _token(asked, asked.ids["id"])
+    if token is None:
+        return shown
+    assert isinstance(shown.result, dict)
+    return replace(shown, result={**shown.result, "token": token})
+
+
+async def edit(asked: Asked) -> Answer:
+    changes, caller = await asked.body.document(), asked.caller
+    stored = await _store(asked).edit(
+        caller.profile,
+        asked.ids["id"],
+        changes,
+        caller.actor,
+        expected=expected_of(asked.headers),
+    )
+    return await _ANALYSES.edited(asked, stored)
+
+
+async def delete(asked: Asked) -> Answer:
+    caller, expected = asked.caller, expected_of(asked.headers)
+    await _store(asked).delete(
+        caller.profile, asked.ids["id"], caller.actor, expected=expected
+    )
+    return DELETED
+
+
+async def show_token(asked: Asked) -> Answer:
+    caller, id_ = asked.caller, asked.ids["id"]
+    stored = await _store(asked).documents.get(caller.profile, id_)
+    document = require_readable(stored, f"analysis {id_}").document
+    if parse_run_on(document.get("run_on")) is not RunOn.EXTERNAL:
+        raise BadRequest(
+            "a hosted analysis is given a token with each run: only one that runs on"
+            " `external` needs its own"
+        )
+    token = await _store(asked).token(caller.profile, id_, caller.actor)
+    return Answer(result={"analysis_token": token.reveal()})
+
+
+async def _token(asked: Asked, id_: str) -> str | None:
+    """Return the plaintext of the main token, recorded; None, it is not shown."""
+    caller = asked.caller
+    if not has(caller.token.rights, Right.FULL):
+        return None
+    token = await _store(asked).token(caller.profile, id_, caller.actor)
+    return token.reveal()
 
 
 async def upload(asked: Asked) -> Answer:
@@ -138,4 +210,24 @@ _DOWNLOAD = Route(
     ),
 )
 
-ROUTES = (*_ANALYSES.routes("/analysis", Right.WRITE), _UPLOAD, _DOWNLOAD)
+_TOKEN = Route(
+    method="GET",
+    path="/analysis/{id}/token",
+    right=Right.FULL,
+    answer=show_token,
+    described=described(
+        "Show the token of an analysis that runs on `external`, which is recorded",
+        object_of({"analysis_token": TEXT}, "analysis_token"),
+        parameters=[_ID],
+    ),
+)
+_ANSWERS = replace(
+    _ANALYSES.answers, info=info, create=create, edit=edit, delete=delete
+)
+
+ROUTES = (
+    *_ANALYSES.routes("/analysis", Right.WRITE, _ANSWERS),
+    _UPLOAD,
+    _DOWNLOAD,
+    _TOKEN,
+)

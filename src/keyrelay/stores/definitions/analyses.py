@@ -21,6 +21,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import SecretValue
 from keyrelay.model.uploaded_script import ScriptDraft, ScriptVersion, version_of
 from keyrelay.stores.definitions.analysis_tokens import (
+    main_prefixes,
     make_main_token,
     remove_tokens,
     rename_main_token,
@@ -108,6 +109,13 @@ class AnalysisStore:
         """
         await self.documents.get(profile, id_)
         return await reveal_main_token(self.documents.journal, profile, id_, actor)
+
+    async def token_prefixes(
+        self, profile: str, ids: Sequence[str]
+    ) -> Mapping[str, str]:
+        """Return how the main tokens of these analyses begin, by analysis."""
+        async with self.documents.database.reading() as connection:
+            return await main_prefixes(connection, profile, ids)
 
     async def upload(
         self, profile: str, id_: str, draft: ScriptDraft, actor: str

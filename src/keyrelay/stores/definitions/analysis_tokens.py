@@ -4,7 +4,10 @@ They are changed within a transaction of the analysis. The vault's keys should b
 hand when it begins (`Vault.unsealed`), so that no other writer waits for one.
 """
 
+from collections.abc import Mapping, Sequence
+
 from sqlalchemy import Select, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.audit import Change
 from keyrelay.model.documents import InvalidDefinition
@@ -24,7 +27,7 @@ from keyrelay.stores.definitions.token_rows import (
 )
 from keyrelay.stores.definitions.wildcard import fold
 from keyrelay.stores.schema.tables import tokens
-from keyrelay.stores.unreadable import read_all, require_readable
+from keyrelay.stores.unreadable import UnreadableRow, read_all, require_readable
 
 
 async def make_main_token(writing: Writing, analysis: str, name: str) -> NewToken:
@@ -58,6 +61,22 @@ async def rename_main_token(writing: Writing, analysis: str, name: str) -> None:
 async def remove_tokens(writing: Writing, analysis: str) -> None:
     """Delete the main token of an analysis, and those of its runs."""
     await _remove(writing, _tokens_of(writing.profile, analysis))
+
+
+async def main_prefixes(
+    connection: AsyncConnection, profile: str, analyses: Sequence[str]
+) -> Mapping[str, str]:
+    """Return how the main tokens of these analyses begin, by analysis."""
+    columns = tokens.c
+    wanted = (
+        select(columns.analysis, columns.prefix)
+        .where(columns.profile == profile, columns.run.is_(None))
+        .where(columns.analysis.in_(analyses))
+    )
+    rows = await read_all(connection, wanted, {}, lambda row: row)
+    return {
+        row.analysis: row.prefix for row in rows if not isinstance(row, UnreadableRow)
+    }
 
 
 async def reveal_main_token(
