@@ -1,6 +1,7 @@
 """Scripts: what is uploaded of an analysis, and how its versions are told apart."""
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,15 +29,6 @@ class Runtime(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptDraft:
-    """A script as it is uploaded: one file, or an archive."""
-
-    file_name: str
-    language: Runtime
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptVersion:
     """One upload: its number, from 1, and what its content is known again by.
 
@@ -52,6 +44,29 @@ class ScriptVersion:
 
     def __str__(self) -> str:
         return f"version {self.number}, {self.file_name}, sha256 {self.digest}"
+
+    def is_of(self, content: bytes) -> bool:
+        """Tell whether this is what was uploaded."""
+        return _digest(content) == self.digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptDraft:
+    """A script as it is uploaded: one file, or an archive."""
+
+    file_name: str
+    language: Runtime
+    content: bytes
+
+    def as_version(self, number: int, at: datetime) -> ScriptVersion:
+        return ScriptVersion(
+            number=number,
+            file_name=self.file_name,
+            language=self.language,
+            size=len(self.content),
+            digest=_digest(self.content),
+            uploaded_at=at,
+        )
 
 
 def parse_runtime(value: object, what: str) -> Runtime:
@@ -117,3 +132,7 @@ def version_of(versions: Sequence[ScriptVersion], number: int) -> ScriptVersion:
             return version
     there = f"1 to {len(versions)}" if versions else "none: upload a script first"
     raise InvalidDefinition(f"there is no such version; there are {there}")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

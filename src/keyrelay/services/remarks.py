@@ -96,6 +96,7 @@ def _unreleased(action: Action, catalog: Catalog) -> str | None:
 
 def _on_analysis(scripted: ScriptedAnalysis) -> Iterator[str]:
     analysis = scripted.analysis
+    yield "it is kept, and not run by this version"
     if not analysis.active:
         yield "it is inactive, and is not run"
     if analysis.run_on is RunOn.HOSTED and scripted.version is None:

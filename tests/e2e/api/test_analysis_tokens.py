@@ -13,12 +13,11 @@ def test_info_tells_a_script_which_analysis_it_is(shared: Founded) -> None:
 
     assert isinstance(told, dict)
     assert isinstance(listed, list)
-    of = {name: told[name] for name in ("name", "active", "run_on", "runtime")}
+    of = {name: told[name] for name in ("name", "active", "run_on")}
     assert of == {
         "name": "boiler",
         "active": True,
         "run_on": "external",
-        "runtime": "node-rt2025",
     }
     about = {"name": "boiler", "kind": "analysis", "analysis": told["id"]}
     assert told["token"] == {**about, "prefix": token[:10]}

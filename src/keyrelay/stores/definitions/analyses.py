@@ -1,10 +1,8 @@
 """Analyses: stored as they were sent, beside their tokens and uploaded scripts."""
 
-import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -128,7 +126,7 @@ class AnalysisStore:
             connection = writing.connection
             before = await _find(connection, profile, id_)
             await writing.require_sound(Noun.ANALYSIS, id_)
-            version = _next_version(before, draft, writing.at)
+            version = draft.as_version(len(before.versions) + 1, writing.at)
             await _keep_script(connection, id_, version.number, draft.content)
             listed = versions_text([*before.versions, version])
             edited = update(analyses).where(analyses.c.id == id_)
@@ -171,7 +169,7 @@ class AnalysisStore:
             content = await connection.scalar(
                 wanted.where(scripts.c.version == version.number)
             )
-        if not isinstance(content, bytes) or _digest(content) != version.digest:
+        if not isinstance(content, bytes) or not version.is_of(content):
             raise ScriptAltered(
                 f"version {version.number} of analysis {id_} was altered outside"
                 " Keyrelay: upload the script again"
@@ -216,19 +214,6 @@ async def _find(
     raise NotFound(Noun.ANALYSIS, id_)
 
 
-def _next_version(
-    before: ScriptedAnalysis, draft: ScriptDraft, at: datetime
-) -> ScriptVersion:
-    return ScriptVersion(
-        number=len(before.versions) + 1,
-        file_name=draft.file_name,
-        language=draft.language,
-        size=len(draft.content),
-        digest=_digest(draft.content),
-        uploaded_at=at,
-    )
-
-
 async def _keep_script(
     connection: AsyncConnection, analysis: str, version: int, content: bytes
 ) -> None:
@@ -245,7 +230,3 @@ def _columns(analysis: Analysis) -> Mapping[str, object]:
 
 async def _check(_: AsyncConnection, __: Analysis) -> None:
     """An analysis refers to nothing."""
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
