@@ -22,7 +22,8 @@ from tests.e2e.mails import mail_action, smtp_secret
 from tests.e2e.queues import create_queue, sqs_secret
 from tests.installed import command
 from tests.installed.command import Command
-from tests.installed.home import KEYRELAY, Ended, Home
+from tests.installed.forking import KEYRELAY, Ended
+from tests.installed.home import Home
 from tests.installed.together import together
 from tests.services.localstack import LocalStack
 from tests.services.postfix import Postfix

@@ -16,7 +16,7 @@ from keyrelay.app.store import open_store, read_catalog
 from keyrelay.model.policy.policy import Permit, decide
 from tests.e2e import leftovers
 from tests.installed import command
-from tests.installed.home import KEYRELAY
+from tests.installed.forking import KEYRELAY
 
 WITHIN = timedelta(minutes=8)
 pytestmark = pytest.mark.timeout(600)

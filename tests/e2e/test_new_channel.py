@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.terminal import sitting_at
-from tests.installed.home import KEYRELAY, Home
+from tests.installed.forking import KEYRELAY
+from tests.installed.home import Home
 
 SOURCE = Path(__file__).parents[2] / "src" / "keyrelay"
 FOLDER = Path(__file__).parent / "channels" / "notebook"

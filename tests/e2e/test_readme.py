@@ -19,7 +19,8 @@ from tests.e2e.queues import create_queue
 from tests.e2e.terminal import sitting_at
 from tests.installed import command
 from tests.installed.api import answering
-from tests.installed.home import KEYRELAY, Home
+from tests.installed.forking import KEYRELAY
+from tests.installed.home import Home
 from tests.installed.together import together
 from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.terminal import sitting_at
-from tests.installed.home import KEYRELAY, Home
+from tests.installed.forking import KEYRELAY
+from tests.installed.home import Home
 from tests.services.kafka import Kafka
 
 COMMAND = ("topics", "create", "--replication", "1", "--partitions", "1")

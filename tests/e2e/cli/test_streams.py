@@ -17,7 +17,8 @@ from typer.core import TyperGroup
 from keyrelay.cli import app, load
 from keyrelay.model.job import JobKind
 from tests.e2e.cli.definitions import ALLOW, SMTP, mail_action, secret
-from tests.installed.home import KEYRELAY, Home
+from tests.installed.forking import KEYRELAY
+from tests.installed.home import Home
 from tests.installed.job_process import start_job
 
 # Each command, as one that works here: what it answers is more than nothing.

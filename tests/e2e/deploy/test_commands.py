@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.e2e.deploy.chart import Release
-from tests.installed.home import KEYRELAY
+from tests.installed.forking import KEYRELAY
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 
