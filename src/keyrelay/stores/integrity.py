@@ -13,12 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.token import TokenKind
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.checkpoint import Generations
 from keyrelay.stores.definitions.definition_index import TABLES, DefinitionIndex
 from keyrelay.stores.definitions.guard import DefinitionGuard, read_indexes
 from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.scripts import scripts_flaw
 from keyrelay.stores.definitions.seals import SealKeys, flaw_of
 from keyrelay.stores.definitions.secret_rows import sealed_of
 from keyrelay.stores.definitions.token_rows import sealed_of as sealed_token_of
@@ -147,7 +149,15 @@ class _Checking:
         is_sealed = noun is Noun.TOKEN and row.kind == TokenKind.ANALYSIS.word
         if is_sealed and vault is not None:
             flaws.append(await _token_flaw(row, vault))
+        if noun is Noun.ANALYSIS and vault is not None:
+            flaws.append(await self._scripts_flaw(row))
         return "; ".join(flaw for flaw in flaws if flaw is not None) or None
+
+    async def _scripts_flaw(self, row: AnyRow) -> str | None:
+        try:
+            return await scripts_flaw(self.connection, row)
+        except InvalidDefinition as fault:
+            return str(fault)
 
     def _listed(self, noun: Noun) -> list[ScopedId]:
         return [

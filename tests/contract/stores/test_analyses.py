@@ -11,6 +11,7 @@ from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.analyses import ScriptAltered
 from keyrelay.stores.definitions.listing import Listing, Order
 from keyrelay.stores.definitions.stored_document import StoredDocument, name_of
+from keyrelay.stores.integrity import check_definitions
 from keyrelay.stores.refusals import NotFound, Outdated
 from tests.contract.stores.house import ADA, TAGS, House
 from tests.samples import OTHER_PROFILE, PROFILE
@@ -136,15 +137,18 @@ async def test_an_upload_leaves_a_record_that_names_the_digest(house: House) -> 
     ["UPDATE scripts SET content = x'00' WHERE version = 1", "DELETE FROM scripts"],
     ids=["edited", "deleted"],
 )
-async def test_a_script_that_was_altered_by_hand_is_not_given_out(
+async def test_a_script_that_was_altered_by_hand_is_named_and_not_given_out(
     house: House, alteration: str
 ) -> None:
-    id_ = await new_analysis(house)
+    id_, guard = await new_analysis(house), house.catalog.guard
     await house.analyses.upload(PROFILE, id_, script(), ADA)
     await house.break_in(alteration)
 
     with pytest.raises(ScriptAltered, match=f"version 1 of analysis {id_}"):
         await house.analyses.script(PROFILE, id_)
+    found = [each async for each in check_definitions(house.database, guard)]
+    named = {each.id: each.flaw for each in found if each.flaw is not None}
+    assert named == {id_: "its script was altered outside Keyrelay: version 1"}
 
 
 async def test_a_digest_that_was_altered_with_its_script_is_not_believed(

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
@@ -31,11 +31,12 @@ from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.script_rows import scripted_of, versions_text
+from keyrelay.stores.definitions.scripts import keep_script, read_script
 from keyrelay.stores.definitions.stored_document import StoredDocument
 from keyrelay.stores.definitions.token_making import NewToken
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import rows_of
-from keyrelay.stores.schema.tables import analyses, scripts
+from keyrelay.stores.schema.tables import analyses
 from keyrelay.stores.unreadable import ONE, read_rows, require_readable
 
 
@@ -127,7 +128,7 @@ class AnalysisStore:
             before = await _find(connection, profile, id_)
             await writing.require_sound(Noun.ANALYSIS, id_)
             version = draft.as_version(len(before.versions) + 1, writing.at)
-            await _keep_script(connection, id_, version.number, draft.content)
+            await keep_script(connection, id_, version.number, draft.content)
             listed = versions_text([*before.versions, version])
             edited = update(analyses).where(analyses.c.id == id_)
             await connection.execute(
@@ -162,14 +163,11 @@ class AnalysisStore:
         Raises NotFound, InvalidDefinition for a version that is not there, and
         ScriptAltered.
         """
-        wanted = select(scripts.c.content).where(scripts.c.analysis == id_)
         async with self.documents.database.reading() as connection:
             found = await _find(connection, profile, id_)
             version = version_of(found.versions, number or found.version or 1)
-            content = await connection.scalar(
-                wanted.where(scripts.c.version == version.number)
-            )
-        if not isinstance(content, bytes) or not version.is_of(content):
+            content = await read_script(connection, id_, version)
+        if content is None:
             raise ScriptAltered(
                 f"version {version.number} of analysis {id_} was altered outside"
                 " Keyrelay: upload the script again"
@@ -212,16 +210,6 @@ async def _find(
     for found in await read_rows(connection, wanted, ONE, scripted_of):
         return require_readable(found, f"analysis {id_}")
     raise NotFound(Noun.ANALYSIS, id_)
-
-
-async def _keep_script(
-    connection: AsyncConnection, analysis: str, version: int, content: bytes
-) -> None:
-    # An older row of the analysis may have been put back, and been accepted.
-    left = (scripts.c.analysis == analysis, scripts.c.version == version)
-    await connection.execute(delete(scripts).where(*left))
-    row = {"analysis": analysis, "version": version, "content": content}
-    await connection.execute(insert(scripts).values(row))
 
 
 def _columns(analysis: Analysis) -> Mapping[str, object]:
