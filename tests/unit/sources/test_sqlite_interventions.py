@@ -399,7 +399,7 @@ async def test_a_list_goes_on_after_a_place_whatever_became_of_what_stood_there(
 
 @pytest.mark.parametrize("place", ["first", "-1", "٣", "9" * 20])
 async def test_a_place_that_is_none_is_refused(queue: SqliteQueue, place: str) -> None:
-    with pytest.raises(InvalidDefinition, match="where a list ended"):
+    with pytest.raises(InvalidDefinition, match="the `next` of a page"):
         await anext(aiter(queue.entries(PROFILE, ALL, place)))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.uploaded_script import ScriptVersion
-from keyrelay.stores.definitions.script_rows import scripted_of
+from keyrelay.stores.definitions.script_rows import versions_of
 from keyrelay.stores.schema.tables import scripts
 from keyrelay.stores.unreadable import AnyRow
 
@@ -36,11 +36,11 @@ async def read_script(
 async def scripts_flaw(connection: AsyncConnection, row: AnyRow) -> str | None:
     """Say which versions of an analysis are not what was uploaded; None, all are.
 
-    Raises InvalidDefinition for a row that cannot be read.
+    Raises InvalidDefinition for a list of versions that cannot be read.
     """
     altered = [
         str(version.number)
-        for version in scripted_of(row).versions
+        for version in versions_of(row.versions)
         if await read_script(connection, row.id, version) is None
     ]
     if not altered:
