@@ -1,0 +1,1 @@
+"""Script: one hosted run of a script, behind a wall, within limits."""

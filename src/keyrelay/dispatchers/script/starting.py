@@ -1,0 +1,240 @@
+"""Starting: bubblewrap as a process of ours, and what the launcher hands out."""
+
+import asyncio
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import IO, Self
+
+from keyrelay.dispatchers.script.interpreter import Interpreter
+from keyrelay.dispatchers.script.launcher import RunOrder
+from keyrelay.dispatchers.script.limits import ScriptLimits
+from keyrelay.dispatchers.script.sandbox import (
+    API_PORT,
+    LAUNCHER,
+    SCRATCH,
+    Sandbox,
+    ScriptNetwork,
+    arguments,
+    contents,
+)
+from keyrelay.dispatchers.script.wall import Wall
+
+_PACKAGE = "keyrelay.dispatchers.script"
+_FILES = 256  # open at a time, in one process
+_LONGEST_REASON = 1_024
+_PATIENCE = 5  # seconds
+
+
+class NotLaunched(Exception):
+    """There is no sandbox; the message is a part of a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedRun:
+    """A script, of a file or an archive, and all variables of its process."""
+
+    interpreter: Interpreter
+    file_name: str
+    content: bytes = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """Descriptors of a sandbox, which its launcher handed out before the script ran.
+
+    `first` is a pidfd of the first process: when that one has ended, all have.
+    """
+
+    processes: int
+    scratch: int
+    first: int
+    listener: int | None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close all but the listener, which belongs to what serves it."""
+        for descriptor in (self.processes, self.scratch, self.first):
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A bubblewrap that has been started; `output` is what all inside print to."""
+
+    program: subprocess.Popen[bytes]
+    channel: socket.socket
+    output: IO[bytes]
+
+    async def hello(self) -> Inside | None:
+        """Return what the launcher hands out, or None if it has ended before."""
+        await readable(self.channel.fileno())
+        message, handed, _, _ = socket.recv_fds(self.channel, 1, 4)
+        if not message:
+            return None
+        processes, scratch, first, *listener = handed
+        return Inside(
+            processes=processes,
+            scratch=scratch,
+            first=first,
+            listener=listener[0] if listener else None,
+        )
+
+    async def order(self, run: HostedRun, limits: ScriptLimits) -> None:
+        """Tell the launcher what to run."""
+        text = json.dumps(order_of(run, limits)).encode()
+        # A launcher that is gone is noticed by its end, not by the broken channel.
+        with suppress(OSError):
+            await asyncio.get_running_loop().sock_sendall(self.channel, text)
+            self.channel.shutdown(socket.SHUT_WR)
+
+    async def ended(self) -> int:
+        """Return the exit code of the script, once its process has ended."""
+        if self.program.returncode is not None:
+            return self.program.returncode
+        pidfd = os.pidfd_open(self.program.pid)
+        try:
+            await readable(pidfd)
+        finally:
+            os.close(pidfd)
+        return self.program.wait()
+
+    def refusal(self) -> str | None:
+        """Return why the launcher, which has ended, did not start the script."""
+        try:
+            said = self.channel.recv(_LONGEST_REASON)
+        except OSError:
+            return None
+        return said.decode(errors="replace") or None
+
+    async def kill(self, inside: Inside | None) -> None:
+        """Kill all inside, and return when the last one has ended."""
+        if inside is None:
+            # A bubblewrap that is killed while it starts can leave a process that
+            # waits for it. The launcher ends by itself, as its channel is closed.
+            self.channel.close()
+        else:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(inside.first, signal.SIGKILL)
+            await readable(inside.first)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.ended(), _PATIENCE)
+        self.program.kill()
+        self.program.wait()
+        if inside is not None:
+            # Ours to wait for where we adopt orphans, as the first of a container.
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, inside.first, os.WEXITED | os.WNOHANG)
+
+
+@contextmanager
+def launched(
+    run: HostedRun, wall: Wall, limits: ScriptLimits, network: ScriptNetwork
+) -> Iterator[Launch]:
+    """Start bubblewrap, which is to be killed within the block.
+
+    Raises NotLaunched.
+    """
+    with ExitStack() as ours, ExitStack() as theirs:
+        channel, far = socket.socketpair()
+        ours.enter_context(channel).setblocking(False)  # noqa: FBT003 - socket's own
+        theirs.enter_context(far)
+        reading, writing = os.pipe()
+        theirs.callback(os.close, writing)
+        output = ours.enter_context(os.fdopen(reading, "rb", buffering=0))
+        box = Sandbox(
+            bwrap=wall.bwrap,
+            trees=(*wall.launcher.trees, *run.interpreter.trees),
+            disk=limits.files.total,
+            network=network,
+            files=_files(network, theirs),
+        )
+        program = _start(box, wall, far, writing)
+        theirs.close()
+        yield Launch(program=program, channel=channel, output=output)
+
+
+def _files(network: ScriptNetwork, theirs: ExitStack) -> dict[str, int]:
+    launcher = resources.files(_PACKAGE).joinpath("launcher.py").read_bytes()
+    made = contents(network, launcher)
+    return {path: _pipe(content, theirs) for path, content in made.items()}
+
+
+def _pipe(content: bytes, theirs: ExitStack) -> int:
+    """Return a descriptor that the content, which a pipe can hold, is read from."""
+    reading, writing = os.pipe()
+    theirs.callback(os.close, reading)
+    with os.fdopen(writing, "wb", buffering=0) as file:
+        file.write(content)
+    return reading
+
+
+def _start(
+    box: Sandbox, wall: Wall, channel: socket.socket, output: int
+) -> subprocess.Popen[bytes]:
+    port = API_PORT if box.network is ScriptNetwork.API else 0
+    launcher = [str(wall.launcher.program), "-I", "-S", LAUNCHER, str(port)]
+    user = wall.user()
+    try:
+        return subprocess.Popen(  # noqa: S603 - bwrap, with arguments of ours
+            arguments(box, launcher),
+            stdin=channel,
+            stdout=output,
+            stderr=output,
+            # Inside, /proc/1/environ shows what bubblewrap was started with.
+            env={},
+            pass_fds=[*box.files.values()],
+            start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
+    except OSError as error:
+        raise NotLaunched(f"bwrap cannot be run ({error.strerror})") from None
+
+
+def order_of(run: HostedRun, limits: ScriptLimits) -> RunOrder:
+    return {
+        "command": run.interpreter.command(limits),
+        "environment": dict(run.environment),
+        "limits": _kernel_limits(limits) | run.interpreter.address_space(limits),
+        "file_name": run.file_name,
+        "content": b64encode(run.content).decode(),
+        "language": run.interpreter.language.value,
+        "scratch": SCRATCH,
+    }
+
+
+def _kernel_limits(limits: ScriptLimits) -> dict[str, int]:
+    """Return the limits that the kernel puts on each process by itself."""
+    return {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": math.ceil(limits.cpu.total_seconds()),
+        "RLIMIT_FSIZE": limits.files.size,
+        "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_NOFILE": _FILES,
+        # Of all that the same user runs in the sandbox; root's are not counted.
+        "RLIMIT_NPROC": limits.processes,
+    }
+
+
+async def readable(descriptor: int) -> None:
+    """Return once there is something to read: of a pidfd, the end of its process."""
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
