@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.services import (
     asyncapi,
+    bubblewrap,
     cache,
     compose,
     dovecot,
@@ -43,6 +44,7 @@ SERVICES: tuple[Service, ...] = (
     compose,
     asyncapi,
     tagoio_sdk,
+    bubblewrap,
 )
 
 

@@ -14,6 +14,7 @@ import trustme
 
 from tests.services import (
     asyncapi,
+    bubblewrap,
     compose,
     daemon,
     dovecot,
@@ -184,6 +185,12 @@ def asyncapi_schema() -> Path:
 def javascript_sdk() -> Path:
     """The folder with TagoIO's client for JavaScript in its `node_modules`."""
     return _found(tagoio_sdk)
+
+
+@pytest.fixture(scope="session")
+def bwrap() -> Path:
+    """The program that puts a wall around hosted scripts."""
+    return _found(bubblewrap)
 
 
 @pytest.fixture(scope="session", name="compose")

@@ -1,9 +1,9 @@
 """Ending: how a run ended, as a value, and in a sentence for people.
 
-    Exited       the script ended by itself, with an exit code
-    OverLimit    it used more of something than it may, and was killed
-    OverTime     it did not end in time, and was killed
-    NotStarted   the script itself never ran
+Exited       the script ended by itself, with an exit code
+OverLimit    it used more of something than it may, and was killed
+OverTime     it did not end in time, and was killed
+NotStarted   the script itself never ran
 """
 
 import signal

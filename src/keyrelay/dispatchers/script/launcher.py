@@ -34,6 +34,7 @@ _MOST_TAR_BYTES = MOST_BYTES + MOST_ENTRIES * 2_048 + 1024 * 1024
 _CHUNK = 64 * 1024
 _BACKLOG = 16
 _FAILED = 127
+_NICER = 10  # than what Keyrelay itself does
 
 
 class RunOrder(TypedDict):
@@ -45,7 +46,6 @@ class RunOrder(TypedDict):
     file_name: str
     content: str
     language: str
-    scratch: str
 
 
 class NotRunnable(Exception):
@@ -60,9 +60,11 @@ def main(port: int) -> NoReturn:
     order = _order(channel)
     try:
         _start(order)
-    except (NotRunnable, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        channel.sendall(f"{reason}".encode(errors="replace"))
+    except NotRunnable as fact:
+        channel.sendall(str(fact).encode(errors="replace"))
+    except OSError as error:
+        reason = f"the system refuses it ({error.strerror})"
+        channel.sendall(reason.encode(errors="replace"))
     sys.exit(_FAILED)
 
 
@@ -89,21 +91,21 @@ def _order(channel: socket.socket) -> RunOrder:
 
 def _start(order: RunOrder) -> NoReturn:
     _limit(order["limits"])
-    folder = Path(order["scratch"])
+    scratch = Path.cwd()
     for each in ("script", "tmp", "shm"):
-        (folder / each).mkdir()
-    script = folder / "script"
+        (scratch / each).mkdir()
+    script = scratch / "script"
     content = base64.b64decode(order["content"])
     entry = script / unpack(order["file_name"], content, script, order["language"])
     os.chdir(script)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    os.setpriority(os.PRIO_PROCESS, 0, 10)
+    os.nice(_NICER)
     # What Python ignores is ignored by a program that it starts, too.
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)
     command = [*order["command"], str(entry)]
-    os.execve(command[0], command, order["environment"])
+    os.execve(command[0], command, order["environment"])  # noqa: S606 - its purpose
 
 
 def _limit(limits: dict[str, int]) -> None:
@@ -141,10 +143,9 @@ def checked(name: str) -> str:
 
 def _write_all(members: Iterator[tuple[str, IO[bytes] | None]], folder: Path) -> None:
     """Write files with this process's own modes, never over one that is there."""
-    left, entries = MOST_BYTES, 0
-    for name, content in members:
-        entries += 1
-        if entries > MOST_ENTRIES:
+    left = MOST_BYTES
+    for number, (name, content) in enumerate(members):
+        if number == MOST_ENTRIES:
             raise NotRunnable(f"the archive has more than {MOST_ENTRIES} entries")
         path = folder / checked(name)
         (path if content is None else path.parent).mkdir(parents=True, exist_ok=True)
@@ -169,7 +170,7 @@ def _write(content: IO[bytes], path: Path, most: int) -> int:
 class _Bounded(io.RawIOBase):
     """A stream that ends in NotRunnable after that many bytes: headers unpack, too."""
 
-    def __init__(self, source: IO[bytes], most: int) -> None:
+    def __init__(self, source: io.BufferedIOBase, most: int) -> None:
         self._source, self._left = source, most
 
     def read(self, size: int = -1) -> bytes:

@@ -15,7 +15,7 @@ class Resource(StrEnum):
     PROCESSES = "processes and threads"
     OUTPUT = "output"
     LINES = "lines of output"
-    FILE_SIZE = "one file"
+    FILE_SIZE = "space for one file"
     FILES = "files"
     DISK = "disk space"
 
@@ -68,28 +68,25 @@ class ScriptLimits:
     files: FileLimits = FileLimits()
 
     def __post_init__(self) -> None:
-        if min(self.wall, self.cpu) <= timedelta() or min(self.memory, self.processes) < 1:
+        if (
+            min(self.wall, self.cpu) <= timedelta()
+            or min(self.memory, self.processes) < 1
+        ):
             raise ValueError("limits of a run are positive")
 
     def of(self, resource: Resource) -> str:
         """Return the limit of that resource, as a sentence for people names it."""
-        match resource:
-            case Resource.CPU:
-                return in_seconds(self.cpu)
-            case Resource.MEMORY:
-                return in_bytes(self.memory)
-            case Resource.PROCESSES:
-                return str(self.processes)
-            case Resource.OUTPUT:
-                return in_bytes(self.output.size)
-            case Resource.LINES:
-                return str(self.output.lines)
-            case Resource.FILE_SIZE:
-                return in_bytes(self.files.size)
-            case Resource.FILES:
-                return str(self.files.number)
-            case Resource.DISK:
-                return in_bytes(self.files.total)
+        named = {
+            Resource.CPU: in_seconds(self.cpu),
+            Resource.MEMORY: in_bytes(self.memory),
+            Resource.PROCESSES: str(self.processes),
+            Resource.OUTPUT: in_bytes(self.output.size),
+            Resource.LINES: str(self.output.lines),
+            Resource.FILE_SIZE: in_bytes(self.files.size),
+            Resource.FILES: str(self.files.number),
+            Resource.DISK: in_bytes(self.files.total),
+        }
+        return named[resource]
 
 
 def in_seconds(duration: timedelta) -> str:

@@ -21,9 +21,9 @@ from keyrelay.dispatchers.script.ending import (
 from keyrelay.dispatchers.script.forwarding import Dial, forwarding
 from keyrelay.dispatchers.script.limits import Resource, ScriptLimits
 from keyrelay.dispatchers.script.output import CHUNK, Printed, TakeLine
+from keyrelay.dispatchers.script.run import HostedRun
 from keyrelay.dispatchers.script.sandbox import ScriptNetwork
 from keyrelay.dispatchers.script.starting import (
-    HostedRun,
     Inside,
     Launch,
     NotLaunched,

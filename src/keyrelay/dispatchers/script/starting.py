@@ -2,25 +2,21 @@
 
 import asyncio
 import json
-import math
 import os
 import signal
 import socket
 import subprocess
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from typing import IO, Self
 
-from keyrelay.dispatchers.script.interpreter import Interpreter
-from keyrelay.dispatchers.script.launcher import RunOrder
 from keyrelay.dispatchers.script.limits import ScriptLimits
+from keyrelay.dispatchers.script.run import HostedRun, order_of
 from keyrelay.dispatchers.script.sandbox import (
     API_PORT,
     LAUNCHER,
-    SCRATCH,
     Sandbox,
     ScriptNetwork,
     arguments,
@@ -29,23 +25,12 @@ from keyrelay.dispatchers.script.sandbox import (
 from keyrelay.dispatchers.script.wall import Wall
 
 _PACKAGE = "keyrelay.dispatchers.script"
-_FILES = 256  # open at a time, in one process
 _LONGEST_REASON = 1_024
 _PATIENCE = 5  # seconds
 
 
 class NotLaunched(Exception):
     """There is no sandbox; the message is a part of a sentence that says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostedRun:
-    """A script, of a file or an archive, and all variables of its process."""
-
-    interpreter: Interpreter
-    file_name: str
-    content: bytes = field(repr=False)
-    environment: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +44,11 @@ class Inside:
     scratch: int
     first: int
     listener: int | None
+
+    def reap(self) -> None:
+        """Leave no zombie where we adopt orphans, as the first of a container does."""
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, self.first, os.WEXITED | os.WNOHANG)
 
     def __enter__(self) -> Self:
         return self
@@ -133,9 +123,7 @@ class Launch:
         self.program.kill()
         self.program.wait()
         if inside is not None:
-            # Ours to wait for where we adopt orphans, as the first of a container.
-            with suppress(ChildProcessError):
-                os.waitid(os.P_PIDFD, inside.first, os.WEXITED | os.WNOHANG)
+            inside.reap()
 
 
 @contextmanager
@@ -189,7 +177,7 @@ def _start(
     try:
         return subprocess.Popen(  # noqa: S603 - bwrap, with arguments of ours
             arguments(box, launcher),
-            stdin=channel,
+            stdin=channel.fileno(),
             stdout=output,
             stderr=output,
             # Inside, /proc/1/environ shows what bubblewrap was started with.
@@ -204,37 +192,12 @@ def _start(
         raise NotLaunched(f"bwrap cannot be run ({error.strerror})") from None
 
 
-def order_of(run: HostedRun, limits: ScriptLimits) -> RunOrder:
-    return {
-        "command": run.interpreter.command(limits),
-        "environment": dict(run.environment),
-        "limits": _kernel_limits(limits) | run.interpreter.address_space(limits),
-        "file_name": run.file_name,
-        "content": b64encode(run.content).decode(),
-        "language": run.interpreter.language.value,
-        "scratch": SCRATCH,
-    }
-
-
-def _kernel_limits(limits: ScriptLimits) -> dict[str, int]:
-    """Return the limits that the kernel puts on each process by itself."""
-    return {
-        "RLIMIT_CORE": 0,
-        "RLIMIT_CPU": math.ceil(limits.cpu.total_seconds()),
-        "RLIMIT_FSIZE": limits.files.size,
-        "RLIMIT_MSGQUEUE": 0,
-        "RLIMIT_NOFILE": _FILES,
-        # Of all that the same user runs in the sandbox; root's are not counted.
-        "RLIMIT_NPROC": limits.processes,
-    }
-
-
 async def readable(descriptor: int) -> None:
     """Return once there is something to read: of a pidfd, the end of its process."""
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
     try:
-        await ready
+        await ready.wait()
     finally:
         loop.remove_reader(descriptor)

@@ -46,9 +46,11 @@ class Meter:
 
     async def over_limit(self) -> Resource:
         """Return once the run uses more of a resource than it may."""
-        while (over := self.look()) is None:
+        while True:
+            resource = self.look()
+            if resource is not None:
+                return resource
             await asyncio.sleep(_EACH.total_seconds())
-        return over
 
     def look(self) -> Resource | None:
         """Return what the run uses too much of at this moment, if anything."""
