@@ -140,7 +140,9 @@ async def contained(
     before = descriptors()
     filled = dedent(code).format(**given) if given else code
 
-    result = await ran(a_run(filled, site.interpreter, name=f"{marker}.py"), site, limits)
+    result = await ran(
+        a_run(filled, site.interpreter, name=f"{marker}.py"), site, limits
+    )
     assert processes_of(marker) == []
     assert descriptors() == before
 
@@ -192,9 +194,7 @@ class ScriptDial:
 async def an_api(answer: bytes) -> AsyncIterator[ScriptDial]:
     """A server on loopback that answers each request with that body."""
 
-    async def serve(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         head = f"HTTP/1.0 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n"
         writer.write(head.encode() + answer)

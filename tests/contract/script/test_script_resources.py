@@ -148,7 +148,11 @@ async def test_a_script_that_fills_the_disk_is_killed(site: Site, place: str) ->
 
 @pytest.mark.parametrize(
     "make",
-    ["open(str(number), 'x').close()", "os.mkdir(str(number))", "os.mkfifo(str(number))"],
+    [
+        "open(str(number), 'x').close()",
+        "os.mkdir(str(number))",
+        "os.mkfifo(str(number))",
+    ],
     ids=["files", "directories", "pipes"],
 )
 async def test_a_script_that_makes_thousands_of_files_is_killed(

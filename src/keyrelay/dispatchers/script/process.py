@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO
@@ -65,7 +65,11 @@ async def run_script(
     printed = Printed(limits.output, take)
     try:
         with launched(run, host.wall, limits, host.network) as launch:
-            end, peak = await _Running(launch, limits, printed).end(run, host)
+            try:
+                end, peak = await _Running(launch, limits, printed).end(run, host)
+            finally:
+                # Of a run that has begun nothing is left by now.
+                await launch.kill(None)
     except NotLaunched as fact:
         end, peak = NotStarted(str(fact)), 0
     return RunEnding(
@@ -100,15 +104,11 @@ class _Running:
     async def _inside(self, reading: asyncio.Future[Resource | None]) -> Inside:
         """Return what the launcher hands out; if there is none, nothing is left."""
         inside = None
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.wall.total_seconds()):
                 inside = await self.launch.hello()
-        except TimeoutError:
-            pass
-        finally:
-            if inside is None:
-                await self.launch.kill(None)
         if inside is None:
+            await self.launch.kill(None)
             await reading
             said = self.printed.last or ["bwrap did not start in time"]
             raise NotLaunched(said[-1])

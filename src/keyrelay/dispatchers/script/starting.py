@@ -110,14 +110,14 @@ class Launch:
 
     async def kill(self, inside: Inside | None) -> None:
         """Kill all inside, and return when the last one has ended."""
-        if inside is None:
-            # A bubblewrap that is killed while it starts can leave a process that
-            # waits for it. The launcher ends by itself, as its channel is closed.
-            self.channel.close()
-        else:
+        if inside is not None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(inside.first, signal.SIGKILL)
             await readable(inside.first)
+        else:
+            # A bubblewrap that is killed while it starts can leave a process that
+            # waits for it. The launcher ends by itself, as its channel is closed.
+            self.channel.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.ended(), _PATIENCE)
         self.program.kill()

@@ -1,0 +1,43 @@
+"""A process of ours that runs a script, to be killed: `calling.py MARKER SITE`."""
+
+import asyncio
+import sys
+
+from tests.contract.script.hosting import (
+    ROOMY,
+    a_run,
+    our_site,
+    own_users_site,
+)
+
+from keyrelay.dispatchers.script.process import run_script
+
+LEAVES_CHILDREN = """\
+import os, signal, time
+for number in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            if number == 2:
+                print("ready")
+            time.sleep(1_000)
+        os._exit(0)
+time.sleep(1_000)
+"""
+
+
+async def say(line: str) -> None:
+    print(line, flush=True)
+
+
+async def main(marker: str, which: str) -> None:
+    site = our_site() if which == "our user" else own_users_site()
+    assert site is not None
+    run = a_run(LEAVES_CHILDREN, site.interpreter, name=f"{marker}.py")
+    await run_script(run, ROOMY, site.host(), say)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
