@@ -3,14 +3,13 @@
 import asyncio
 import sys
 
+from keyrelay.dispatchers.script.process import run_script
 from tests.contract.script.hosting import (
     ROOMY,
     a_run,
     our_site,
     own_users_site,
 )
-
-from keyrelay.dispatchers.script.process import run_script
 
 LEAVES_CHILDREN = """\
 import os, signal, time

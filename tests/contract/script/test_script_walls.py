@@ -254,7 +254,9 @@ async def test_a_secret_is_in_no_command_line_of_the_machine(site: Site) -> None
     async def look(line: str) -> None:
         found.append([*map(len, map(processes_of, (marker, CANARY)))])
 
-    run = a_run("import time\nprint()\ntime.sleep(1_000)", site.interpreter, name=f"{marker}.py")
+    run = a_run(
+        "import time\nprint()\ntime.sleep(1_000)", site.interpreter, name=f"{marker}.py"
+    )
     await run_script(run, SHORT, site.host(), look)
 
     assert found[0] == [1, 0]

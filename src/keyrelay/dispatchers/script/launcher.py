@@ -23,7 +23,7 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NoReturn, TypedDict
 
@@ -35,6 +35,9 @@ _CHUNK = 64 * 1024
 _BACKLOG = 16
 _FAILED = 127
 _NICER = 10  # than what Keyrelay itself does
+
+# Names, and what they hold; a directory holds nothing.
+Members = Iterator[tuple[str, IO[bytes] | None]]
 
 
 class RunOrder(TypedDict):
@@ -123,14 +126,30 @@ def unpack(file_name: str, content: bytes, folder: Path, language: str) -> str:
     """
     lower = file_name.lower()
     if lower.endswith((".tar.gz", ".tgz")):
-        _write_all(_members_of_tar(content), folder)
+        _unpack(_members_of_tar, content, folder)
     elif lower.endswith(".zip"):
-        _write_all(_members_of_zip(content), folder)
+        _unpack(_members_of_zip, content, folder)
     else:
         name = checked(file_name)
         (folder / name).write_bytes(content)
         return name
     return entry_of(folder, language)
+
+
+def _unpack(
+    members_of: Callable[[bytes], Members], content: bytes, folder: Path
+) -> None:
+    # Imported where an archive is read: most scripts are one file, and start sooner.
+    import struct
+    import tarfile
+    import zipfile
+    import zlib
+
+    damage = (tarfile.TarError, zipfile.BadZipFile, zlib.error, struct.error)
+    try:
+        _write_all(members_of(content), folder)
+    except (*damage, EOFError, ValueError, RuntimeError, OverflowError, IndexError):
+        raise NotRunnable("the archive cannot be read: it is damaged") from None
 
 
 def checked(name: str) -> str:
@@ -141,7 +160,7 @@ def checked(name: str) -> str:
     return "/".join(parts)
 
 
-def _write_all(members: Iterator[tuple[str, IO[bytes] | None]], folder: Path) -> None:
+def _write_all(members: Members, folder: Path) -> None:
     """Write files with this process's own modes, never over one that is there."""
     left = MOST_BYTES
     for number, (name, content) in enumerate(members):
@@ -167,52 +186,32 @@ def _write(content: IO[bytes], path: Path, most: int) -> int:
     return written
 
 
-class _Bounded(io.RawIOBase):
-    """A stream that ends in NotRunnable after that many bytes: headers unpack, too."""
-
-    def __init__(self, source: io.BufferedIOBase, most: int) -> None:
-        self._source, self._left = source, most
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._source.read(size if 0 <= size < _CHUNK else _CHUNK)
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise NotRunnable(f"the archive holds more than {MOST_BYTES} bytes")
-        return chunk
-
-
-def _members_of_tar(content: bytes) -> Iterator[tuple[str, IO[bytes] | None]]:
+def _members_of_tar(content: bytes) -> Members:
     import gzip
     import tarfile
-    import zlib
 
-    stream = _Bounded(gzip.GzipFile(fileobj=io.BytesIO(content)), _MOST_TAR_BYTES)
-    try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                if not (member.isreg() or member.isdir()):
-                    raise NotRunnable("the archive has a link or a device")
-                yield member.name, archive.extractfile(member)
-    except (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile):
-        raise NotRunnable("the archive is no .tar.gz, or is damaged") from None
+    unpacked = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MOST_TAR_BYTES + 1)
+    if len(unpacked) > _MOST_TAR_BYTES:
+        raise NotRunnable(f"the archive holds more than {MOST_BYTES} bytes")
+    with tarfile.open(fileobj=io.BytesIO(unpacked)) as archive:
+        for member in archive:
+            if not (member.isreg() or member.isdir()):
+                raise NotRunnable("the archive has a link or a device")
+            yield member.name, archive.extractfile(member)
 
 
-def _members_of_zip(content: bytes) -> Iterator[tuple[str, IO[bytes] | None]]:
+def _members_of_zip(content: bytes) -> Members:
     import zipfile
-    import zlib
 
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.infolist():
-                if stat.S_IFMT(member.external_attr >> 16) not in _PLAIN:
-                    raise NotRunnable("the archive has a link or a device")
-                if member.is_dir():
-                    yield member.filename, None
-                    continue
-                with archive.open(member) as file:
-                    yield member.filename, file
-    except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, zlib.error):
-        raise NotRunnable("the archive is no zip, or is damaged") from None
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            if stat.S_IFMT(member.external_attr >> 16) not in _PLAIN:
+                raise NotRunnable("the archive has a link or a device")
+            if member.filename.endswith("/"):
+                yield member.filename, None
+                continue
+            with archive.open(member) as file:
+                yield member.filename, file
 
 
 _PLAIN = {0, stat.S_IFREG, stat.S_IFDIR}
