@@ -237,6 +237,45 @@ async def test_a_script_has_no_privilege_and_gets_none(site: Site) -> None:
     assert result.lines[6:] == ["CapEff ", "CapPrm ", "CapBnd ", "NoNewPrivs 1"]
 
 
+async def test_memory_that_is_counted_nowhere_is_refused(site: Site) -> None:
+    code = """\
+        import ctypes, os
+        libc = ctypes.CDLL(None, use_errno=True)
+        for call in (libc.shmget, libc.msgget, libc.semget):
+            print(call(0, 4096, 0o1600), os.strerror(ctypes.get_errno()))
+        os.memfd_create("large")
+    """
+
+    result = await contained(code, site)
+
+    assert result.lines[:3] == ["-1 Operation not permitted"] * 3
+    assert "Operation not permitted" in result.lines[-1]
+
+
+async def test_a_process_cannot_be_traced_and_unusual_sockets_not_be_made(
+    site: Site,
+) -> None:
+    code = """\
+        import ctypes, os, socket
+        libc = ctypes.CDLL(None, use_errno=True)
+        print(libc.ptrace(16, 1, 0, 0))
+        for family in (socket.AF_PACKET, socket.AF_VSOCK, socket.AF_ALG):
+            try:
+                socket.socket(family, socket.SOCK_SEQPACKET)
+            except OSError as error:
+                print(error.strerror)
+        print(len([socket.socket(socket.AF_INET6), socket.socket(socket.AF_UNIX)]))
+    """
+
+    result = await contained(code, site)
+
+    assert result.lines == [
+        "-1",
+        *["Address family not supported by protocol"] * 3,
+        "2",
+    ]
+
+
 async def test_a_script_has_the_given_variables_and_no_other(site: Site) -> None:
     run = a_run(
         "import json, os\nprint(json.dumps(dict(os.environ)))", site.interpreter

@@ -193,7 +193,7 @@ def _members_of_tar(content: bytes) -> Members:
     unpacked = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MOST_TAR_BYTES + 1)
     if len(unpacked) > _MOST_TAR_BYTES:
         raise NotRunnable(f"the archive holds more than {MOST_BYTES} bytes")
-    with tarfile.open(fileobj=io.BytesIO(unpacked)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
         for member in archive:
             if not (member.isreg() or member.isdir()):
                 raise NotRunnable("the archive has a link or a device")

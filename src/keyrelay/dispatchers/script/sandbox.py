@@ -7,13 +7,16 @@ of the arguments: every process of the machine can read them.
 """
 
 import os
+import platform
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from keyrelay.dispatchers.script.interpreter import SYSTEM
 from keyrelay.dispatchers.script.limits import MIB
+from keyrelay.dispatchers.script.syscalls import filter_for
 
 SCRATCH = "/scratch"
 LAUNCHER = "/launcher.py"
@@ -63,7 +66,8 @@ class ScriptNetwork(StrEnum):
 class Sandbox:
     """What differs between sandboxes; `disk` is the limit of its files in bytes.
 
-    `files` are descriptors that the contents of files are read from, by path.
+    `files` are descriptors that the contents of files are read from, by path, and
+    `refused` is one that the filter of system calls is read from.
     """
 
     bwrap: Path
@@ -71,12 +75,34 @@ class Sandbox:
     disk: int
     network: ScriptNetwork = ScriptNetwork.API
     files: Mapping[str, int] = field(default_factory=dict)
+    refused: int | None = None
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Return what bubblewrap has to inherit."""
+        refused = [] if self.refused is None else [self.refused]
+        return [*self.files.values(), *refused]
 
 
 def contents(network: ScriptNetwork, launcher: bytes) -> dict[str, bytes]:
     """Return the files that are made for a sandbox, by path."""
     hosts = HOSTS if network is ScriptNetwork.API else {}
     return {**FILES, **hosts, LAUNCHER: launcher}
+
+
+def handed(content: bytes, until: ExitStack) -> int:
+    """Return a descriptor that this is read from once; a pipe has to hold it."""
+    reading, writing = os.pipe()
+    until.callback(os.close, reading)
+    with os.fdopen(writing, "wb", buffering=0) as file:
+        file.write(content)
+    return reading
+
+
+def refused(until: ExitStack) -> int | None:
+    """Return a descriptor for this machine's filter of system calls, if it has one."""
+    program = filter_for(platform.machine())
+    return None if program is None else handed(program, until)
 
 
 def arguments(sandbox: Sandbox, command: list[str]) -> list[str]:
@@ -87,6 +113,7 @@ def arguments(sandbox: Sandbox, command: list[str]) -> list[str]:
         *_system(sandbox),
         *_devices(sandbox.trees),
         *_files(sandbox),
+        *(() if sandbox.refused is None else ("--seccomp", str(sandbox.refused))),
         # Last, as what is mounted would have no place otherwise.
         "--remount-ro",
         "/",

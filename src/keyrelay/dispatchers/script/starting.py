@@ -21,6 +21,8 @@ from keyrelay.dispatchers.script.sandbox import (
     ScriptNetwork,
     arguments,
     contents,
+    handed,
+    refused,
 )
 from keyrelay.dispatchers.script.wall import Wall
 
@@ -147,6 +149,7 @@ def launched(
             disk=limits.files.total,
             network=network,
             files=_files(network, theirs),
+            refused=refused(theirs),
         )
         program = _start(box, wall, far, writing)
         theirs.close()
@@ -156,16 +159,7 @@ def launched(
 def _files(network: ScriptNetwork, theirs: ExitStack) -> dict[str, int]:
     launcher = resources.files(_PACKAGE).joinpath("launcher.py").read_bytes()
     made = contents(network, launcher)
-    return {path: _pipe(content, theirs) for path, content in made.items()}
-
-
-def _pipe(content: bytes, theirs: ExitStack) -> int:
-    """Return a descriptor that the content, which a pipe can hold, is read from."""
-    reading, writing = os.pipe()
-    theirs.callback(os.close, reading)
-    with os.fdopen(writing, "wb", buffering=0) as file:
-        file.write(content)
-    return reading
+    return {path: handed(content, theirs) for path, content in made.items()}
 
 
 def _start(
@@ -182,7 +176,7 @@ def _start(
             stderr=output,
             # Inside, /proc/1/environ shows what bubblewrap was started with.
             env={},
-            pass_fds=[*box.files.values()],
+            pass_fds=box.descriptors,
             start_new_session=True,
             user=user,
             group=user,

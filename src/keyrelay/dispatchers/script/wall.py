@@ -9,11 +9,12 @@ import os
 import secrets
 import shutil
 import subprocess
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keyrelay.dispatchers.script.interpreter import Interpreter
-from keyrelay.dispatchers.script.sandbox import Sandbox, arguments
+from keyrelay.dispatchers.script.sandbox import Sandbox, arguments, refused
 
 # Above the ranges that systemd and containers take theirs from.
 _USERS = range(1_900_000_000, 1_901_000_000)
@@ -66,22 +67,24 @@ def find_wall(interpreter: Interpreter, launcher: Interpreter) -> Wall:
 def _refusal(wall: Wall, interpreter: Interpreter) -> str | None:
     """Return why what runs inside cannot be started behind that wall."""
     trees = (*wall.launcher.trees, *interpreter.trees)
-    box = Sandbox(bwrap=wall.bwrap, trees=trees, disk=1)
     for each in (wall.launcher, interpreter):
-        refusal = _tried(arguments(box, [str(each.program), "--version"]), wall.user())
+        with ExitStack() as until:
+            box = Sandbox(bwrap=wall.bwrap, trees=trees, disk=1, refused=refused(until))
+            refusal = _tried(box, [str(each.program), "--version"], wall.user())
         if refusal is not None:
             return refusal
     return None
 
 
-def _tried(command: list[str], user: int | None) -> str | None:
+def _tried(box: Sandbox, command: list[str], user: int | None) -> str | None:
     try:
         tried = subprocess.run(  # noqa: S603 - bwrap, with arguments of ours
-            command,
+            arguments(box, command),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
             env={},
+            pass_fds=box.descriptors,
             timeout=_PATIENCE,
             user=user,
             group=user,
