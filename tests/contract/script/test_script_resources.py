@@ -1,5 +1,6 @@
 """Scripts that use too much: each is stopped, and told in a sentence."""
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 
@@ -196,5 +197,6 @@ async def test_a_script_that_forks_too_often_is_stopped(site: Site, code: str) -
 
     # The kernel refuses a user that is not root the one that is too many. What then
     # stands and waits is killed in time.
+    by_kernel = site.wall.own_users or os.geteuid() != 0
     stopped = over(ran) is Resource.PROCESSES
-    assert stopped or (site.wall.own_users and ran.ending.end != Exited(0))
+    assert stopped or (by_kernel and ran.ending.end != Exited(0))

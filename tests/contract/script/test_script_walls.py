@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from keyrelay.dispatchers.script.ending import Exited
 from keyrelay.dispatchers.script.process import run_script
 from keyrelay.dispatchers.script.run import HostedRun
+from keyrelay.dispatchers.script.sandbox import ScriptNetwork
 from tests.contract.script.hosting import (
     CANARY,
     ROOMY,
@@ -190,6 +192,22 @@ async def test_an_api_that_is_gone_closes_the_connection(site: Site) -> None:
     result = await contained(code, site)
 
     assert result.lines == ["closed"]
+
+
+async def test_the_network_of_the_machine_is_there_where_it_is_given(
+    site: Site,
+) -> None:
+    code = """\
+        import sys
+        from urllib.request import urlopen
+        print(urlopen("http://localhost:{port}").read().decode())
+    """
+    async with an_api(b"reached") as dial:
+        run = a_run(code.replace("{port}", str(dial.port)), site.interpreter)
+        host = replace(site.host(), network=ScriptNetwork.HOST)
+        result = await ran_on(run, host, ROOMY)
+
+    assert result.lines == ["reached"]
 
 
 async def test_nothing_but_the_scratch_directory_can_be_written(site: Site) -> None:

@@ -72,9 +72,10 @@ async def _forward(
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     """Copy until the source ends; a peer that is gone ends its connection alone."""
     try:
-        while chunk := await source.read(_CHUNK):
+        while not target.is_closing() and (chunk := await source.read(_CHUNK)):
             target.write(chunk)
             await target.drain()
-        target.write_eof()
+        if not target.is_closing() and target.can_write_eof():
+            target.write_eof()
     except OSError:
         target.close()

@@ -72,10 +72,12 @@ class Launch:
     async def hello(self) -> Inside | None:
         """Return what the launcher hands out, or None if it has ended before."""
         await readable(self.channel.fileno())
-        message, handed, _, _ = socket.recv_fds(self.channel, 1, 4)
+        # As many as there can be; without the flag they would be inheritable.
+        flag = socket.MSG_CMSG_CLOEXEC
+        message, shown, _, _ = socket.recv_fds(self.channel, 1, 4, flag)
         if not message:
             return None
-        processes, scratch, first, *listener = handed
+        processes, scratch, first, *listener = shown
         return Inside(
             processes=processes,
             scratch=scratch,
