@@ -47,6 +47,10 @@ async def no_api() -> Connection:
     raise ConnectionRefusedError
 
 
+async def no_line(line: str) -> None:
+    """Take a line, and do nothing with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A wall, and the Python behind it."""

@@ -1,6 +1,7 @@
 """How scripts end: what was started ends with them, whatever ends first."""
 
 import asyncio
+import ctypes
 import os
 import secrets
 import subprocess
@@ -19,6 +20,7 @@ from tests.contract.script.hosting import (
     a_run,
     contained,
     descriptors,
+    no_line,
     processes_of,
     ran,
     wait_for_end,
@@ -26,6 +28,7 @@ from tests.contract.script.hosting import (
 
 pytest_plugins = ["tests.contract.script.script_fixtures"]
 
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PATIENCE = timedelta(seconds=10)
 
 
@@ -133,6 +136,34 @@ async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing(
     assert descriptors() == before
 
 
+async def test_no_zombie_is_left_where_orphans_become_ours(
+    site: Site, marker: str
+) -> None:
+    # As the first process of a container adopts them.
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+    try:
+        for code in (LEAVES_CHILDREN, "print()"):
+            run = a_run(code, site.interpreter, name=f"{marker}.py")
+            await ran(run, site, SHORT)
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+    assert children() == []
+
+
+async def test_a_sandbox_that_is_killed_from_outside_is_told(site: Site) -> None:
+    async def kill(line: str) -> None:
+        (bwrap,) = children()
+        os.kill(bwrap, 9)
+
+    run = a_run(LEAVES_CHILDREN, site.interpreter)
+
+    ending = await run_script(run, ROOMY, site.host(), kill)
+
+    assert "exit code 137 (ended by SIGKILL)" in ending.sentence
+
+
 async def test_a_line_that_is_not_taken_ends_the_run(site: Site, marker: str) -> None:
     async def refuse(line: str) -> None:
         raise LineRefused
@@ -192,10 +223,6 @@ def test_nothing_outlives_a_caller_that_is_killed(
     assert processes_of(marker) == []
     for pidfd in pidfds:
         os.close(pidfd)
-
-
-async def no_line(line: str) -> None:
-    raise AssertionError(line)
 
 
 def children() -> list[int]:

@@ -57,7 +57,9 @@ class ScriptLimits:
     """What one run may use; each limit holds for all its processes together.
 
     `wall` bounds the time from the start to the end, and `cpu` the processor time.
-    Threads count as processes. Raises ValueError unless all are positive.
+    Threads count as processes, and memory that processes share counts for each of
+    them. Files are in memory, too, and count apart, by the limits of files. Raises
+    ValueError unless all are positive.
     """
 
     wall: timedelta = timedelta(seconds=60)

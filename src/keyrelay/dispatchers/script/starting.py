@@ -94,15 +94,18 @@ class Launch:
             self.channel.shutdown(socket.SHUT_WR)
 
     async def ended(self) -> int:
-        """Return the exit code of the script, once its process has ended."""
-        if self.program.returncode is not None:
-            return self.program.returncode
-        pidfd = os.pidfd_open(self.program.pid)
-        try:
-            await readable(pidfd)
-        finally:
-            os.close(pidfd)
-        return self.program.wait()
+        """Return the exit code of the script, once its process has ended.
+
+        A signal that ends bubblewrap itself counts as one that ends the script.
+        """
+        if self.program.returncode is None:
+            pidfd = os.pidfd_open(self.program.pid)
+            try:
+                await readable(pidfd)
+            finally:
+                os.close(pidfd)
+        code = self.program.wait()
+        return code if code >= 0 else 128 - code
 
     def refusal(self) -> str | None:
         """Return why the launcher, which has ended, did not start the script."""
