@@ -34,18 +34,23 @@ async def forwarding(listener: socket.socket, dial: Dial) -> AsyncIterator[None]
 class _Forwarder:
     dial: Dial
     open: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    closed: bool = field(default=False, init=False)
 
     def accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if len(self.open) >= _MOST:
+        if self.closed or len(self.open) >= _MOST:
             writer.close()
             return
         task = asyncio.ensure_future(_forward(reader, writer, self.dial))
         self.open.add(task)
         task.add_done_callback(self.open.discard)
+        # Here, as a task that is cancelled at once runs none of its lines.
+        task.add_done_callback(lambda _: writer.close())
 
     async def close(self) -> None:
+        # What was accepted before arrives when the event loop turns once more.
+        self.closed = True
         closing = [*self.open]
         for task in closing:
             task.cancel()
@@ -58,14 +63,12 @@ async def _forward(
     try:
         there, back = await dial()
     except OSError:
-        writer.close()
         return
     try:
         async with asyncio.TaskGroup() as both:
             both.create_task(_pump(reader, back))
             both.create_task(_pump(there, writer))
     finally:
-        writer.close()
         back.close()
 
 
