@@ -13,16 +13,20 @@ from tests.contract.script.hosting import (
 
 LEAVES_CHILDREN = """\
 import os, signal, time
+reading, writing = os.pipe()
 for number in range(3):
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         os.setsid()
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            if number == 2:
-                print("ready")
+            os.write(writing, b".")
             time.sleep(1_000)
         os._exit(0)
+    os.waitpid(child, 0)
+    os.read(reading, 1)
+print("ready")
 time.sleep(1_000)
 """
 

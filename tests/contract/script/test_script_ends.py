@@ -1,7 +1,6 @@
 """How scripts end: what was started ends with them, whatever ends first."""
 
 import asyncio
-import ctypes
 import os
 import secrets
 import subprocess
@@ -28,7 +27,6 @@ from tests.contract.script.hosting import (
 
 pytest_plugins = ["tests.contract.script.script_fixtures"]
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PATIENCE = timedelta(seconds=10)
 
 
@@ -136,18 +134,10 @@ async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing(
     assert descriptors() == before
 
 
-async def test_no_zombie_is_left_where_orphans_become_ours(
-    site: Site, marker: str
-) -> None:
-    # As the first process of a container adopts them.
-    prctl = ctypes.CDLL(None).prctl
-    assert prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
-    try:
-        for code in (LEAVES_CHILDREN, "print()"):
-            run = a_run(code, site.interpreter, name=f"{marker}.py")
-            await ran(run, site, SHORT)
-    finally:
-        prctl(PR_SET_CHILD_SUBREAPER, 0)
+async def test_no_zombie_is_left(site: Site, marker: str) -> None:
+    for code in (LEAVES_CHILDREN, "print()"):
+        run = a_run(code, site.interpreter, name=f"{marker}.py")
+        await ran(run, site, SHORT)
 
     assert children() == []
 

@@ -68,8 +68,7 @@ async def run_script(
             try:
                 end, peak = await _Running(launch, limits, printed).end(run, host)
             finally:
-                # Of a run that has begun nothing is left by now.
-                await launch.kill(None)
+                await launch.abandon()
     except NotLaunched as fact:
         end, peak = NotStarted(str(fact)), 0
     return RunEnding(
@@ -108,7 +107,7 @@ class _Running:
             async with asyncio.timeout(self.limits.wall.total_seconds()):
                 inside = await self.launch.hello()
         if inside is None:
-            await self.launch.kill(None)
+            await self.launch.abandon()
             await reading
             said = self.printed.last or ["bwrap did not start in time"]
             raise NotLaunched(said[-1])

@@ -1,6 +1,7 @@
 """Starting: bubblewrap as a process of ours, and what the launcher hands out."""
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ from keyrelay.dispatchers.script.sandbox import (
 from keyrelay.dispatchers.script.wall import Wall
 
 _PACKAGE = "keyrelay.dispatchers.script"
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _LONGEST_REASON = 1_024
 _PATIENCE = 5  # seconds
 
@@ -48,9 +50,14 @@ class Inside:
     listener: int | None
 
     def reap(self) -> None:
-        """Leave no zombie where we adopt orphans, as the first of a container does."""
+        """Leave no zombie: bubblewrap ends before its first process was waited for."""
         with suppress(ChildProcessError):
             os.waitid(os.P_PIDFD, self.first, os.WEXITED | os.WNOHANG)
+
+    def refuse(self) -> None:
+        """Close the listener, where nothing serves it."""
+        if self.listener is not None:
+            os.close(self.listener)
 
     def __enter__(self) -> Self:
         return self
@@ -115,22 +122,33 @@ class Launch:
             return None
         return said.decode(errors="replace") or None
 
-    async def kill(self, inside: Inside | None) -> None:
+    async def kill(self, inside: Inside) -> None:
         """Kill all inside, and return when the last one has ended."""
-        if inside is not None:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(inside.first, signal.SIGKILL)
-            await readable(inside.first)
-        else:
-            # A bubblewrap that is killed while it starts can leave a process that
-            # waits for it. The launcher ends by itself, as its channel is closed.
-            self.channel.close()
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(inside.first, signal.SIGKILL)
+        await readable(inside.first)
+        await self._end()
+        inside.reap()
+
+    async def abandon(self) -> None:
+        """End a sandbox that is still starting, if it is; a killed one has ended."""
+        if self.program.returncode is not None:
+            return
+        # A bubblewrap that is killed while it starts can leave a process that waits
+        # for it: hence it may start, and is killed by its first process then.
+        with suppress(TimeoutError):
+            inside = await asyncio.wait_for(self.hello(), _PATIENCE)
+            if inside is not None:
+                with inside:
+                    inside.refuse()
+                    await self.kill(inside)
+        await self._end()
+
+    async def _end(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.ended(), _PATIENCE)
         self.program.kill()
         self.program.wait()
-        if inside is not None:
-            inside.reap()
 
 
 @contextmanager
@@ -173,6 +191,7 @@ def _start(
     port = API_PORT if box.network is ScriptNetwork.API else 0
     launcher = [str(wall.launcher.program), "-I", "-S", LAUNCHER, str(port)]
     user = wall.user()
+    _adopt_orphans()
     try:
         return subprocess.Popen(  # noqa: S603 - bwrap, with arguments of ours
             arguments(box, launcher),
@@ -189,6 +208,16 @@ def _start(
         )
     except OSError as error:
         raise NotLaunched(f"bwrap cannot be run ({error.strerror})") from None
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of a sandbox's first process once bubblewrap has ended.
+
+    Otherwise that is the first process of the machine, which in a container may wait
+    for none: see prctl(2), PR_SET_CHILD_SUBREAPER.
+    """
+    values = (ctypes.c_ulong(number) for number in (1, 0, 0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, *values)
 
 
 async def readable(descriptor: int) -> None:

@@ -77,9 +77,11 @@ def _refusal(wall: Wall, interpreter: Interpreter) -> str | None:
 
 
 def _tried(box: Sandbox, command: list[str], user: int | None) -> str | None:
+    bwrap, *given = arguments(box, command)
     try:
         tried = subprocess.run(  # noqa: S603 - bwrap, with arguments of ours
-            arguments(box, command),
+            # As the first process, it is waited for: it leaves no zombie.
+            [bwrap, "--as-pid-1", *given],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
