@@ -25,6 +25,7 @@ _COMMANDS = {
     "definitions": "Definitions altered in the database: taken as they are.",
     "action": "Actions: what a trigger can ask for.",
     "analysis": "Analyses: scripts that are given an environment of secrets.",
+    "runtime": "Runtimes: what scripts can run with here, and behind which wall.",
     "policy": "Policies: which action may use which secret.",
     "export": "Export: all definitions in one document, without values.",
     "apply": "Apply: definitions, made as such a document says.",

@@ -67,6 +67,7 @@ CASES: Sequence[Sequence[str]] = (
     ("analysis", "download", "boiler"),
     ("analysis", "edit", "boiler", "--inactive"),
     ("analysis", "delete", "boiler"),
+    ("runtime", "list", "--json"),
     ("trigger", "publish", "--action", "tell", "--id", "t2"),
     ("trigger", "publish", "--file", "-"),
     ("trigger", "show", "t1"),

@@ -50,6 +50,7 @@ COMMANDS = (
     "analysis download boiler",
     "analysis edit boiler --inactive --json",
     "analysis delete boiler",
+    "runtime list",
     "policy create --file {policy}",
     "policy list",
     "policy show allow",

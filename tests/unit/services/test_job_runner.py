@@ -259,8 +259,8 @@ async def test_a_cancel_does_not_wait_for_the_next_of_slow_rows(
 
     assert cancelled.state is JobState.CANCELLED
     assert cancelled.times.ended_at is not None
-    # Between two rows are a hundred seconds. The clock runs on while the database works,
-    # so that a slow machine's is not a second.
+    # Between two rows are a hundred seconds. The clock runs on while the database
+    # works, so that a slow machine's is not a second.
     assert cancelled.times.ended_at - asked_at <= timedelta(seconds=50)
     assert await left(house) == ["t001", "t002"]
     assert [state for _, state, _ in await rows(house, job)] == [
