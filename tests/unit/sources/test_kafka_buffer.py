@@ -22,6 +22,7 @@ from tests.unit.sources.kafka_records import (
     a_buffer,
     due,
     early,
+    parked,
     raw,
 )
 
@@ -99,6 +100,29 @@ def test_a_retry_that_is_not_due_holds_nothing_else_up(
     assert due(buffer.draw(5, NOON)) == ["new"]
     assert due(buffer.draw(5, NOON + SECOND)) == ["short"]
     assert due(buffer.draw(5, NOON + 10 * MINUTE)) == ["long"]
+
+
+def test_what_is_due_at_once_does_not_wait_for_the_delay_of_its_topic(
+    buffer: Buffer, feed: Feed
+) -> None:
+    feed.park("redriven", SHORT, due=NOON)
+
+    assert due(buffer.draw(5, NOON)) == ["redriven"]
+
+
+@pytest.mark.parametrize("due_header", [b"soon", b"\xff", None])
+def test_a_retry_that_does_not_say_when_it_is_due_waits_for_its_topic(
+    buffer: Buffer, feed: Feed, due_header: bytes | None
+) -> None:
+    damaged = trigger("damaged")
+    headers = [
+        (name, due_header if name.endswith("due") else value)
+        for name, value in parked(damaged, due=NOON)
+    ]
+    feed.put(raw(damaged.encode(), of=SHORT, offset=0, headers=headers))
+
+    assert buffer.draw(5, NOON).malformed == []
+    assert len(buffer.draw(5, NOON + SECOND).malformed) == 1
 
 
 def test_a_retry_that_is_to_wait_longer_than_its_topic_waits_on_in_another(

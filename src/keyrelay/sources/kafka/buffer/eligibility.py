@@ -10,7 +10,12 @@ from keyrelay.model.settlement import LONGEST_WAIT
 from keyrelay.sources.kafka.buffer.positions import Positions
 from keyrelay.sources.kafka.buffer.secret_wakes import SecretWakes
 from keyrelay.sources.kafka.options import KafkaOptions
-from keyrelay.sources.kafka.records.record import FetchedRecord, Record, waits_for
+from keyrelay.sources.kafka.records.record import (
+    FetchedRecord,
+    Record,
+    due_at,
+    waits_for,
+)
 from keyrelay.sources.kafka.topics.names import Topics
 
 _SOON = timedelta(milliseconds=50)  # a trigger due so soon is not put back for it
@@ -41,9 +46,10 @@ class Eligibility:
     def may_draw(self, first: FetchedRecord, now: datetime) -> bool:
         """Tell whether a partition's first record may be looked at.
 
-        In a retry topic it may once the topic's delay is over. In the held topic it may
-        while there is room to keep it here, after a wake, once its secret holds nothing
-        back, and once it is old.
+        In a retry topic it may once the delay is over, or before that if it is due: a
+        trigger that was redriven is at once. In the held topic it may while there is
+        room to keep it here, after a wake, once its secret holds nothing back, and once
+        it is old.
         """
         partition, written_at = first.position.partition, first.written_at
         if partition.topic == self.topics.main:
@@ -52,7 +58,10 @@ class Eligibility:
             is_old = now >= written_at + self.options.intervals.held
             is_woken = is_old or self.wakes.last >= written_at
             return is_woken or self.has_room(partition) or not self._is_held(first)
-        return now >= written_at + self.topics.retries[partition.topic]
+        if now >= written_at + self.topics.retries[partition.topic]:
+            return True
+        due = due_at(first.raw)
+        return due is not None and due <= now
 
     def is_due(self, record: Record, now: datetime) -> bool:
         """Tell whether the trigger may be attempted now."""

@@ -133,8 +133,20 @@ def read_parked(fetched: FetchedRecord) -> Record:
 
 def waits_for(raw: ConsumerRecord) -> str | None:
     """Return the id of the secret that a parked record waits for, unread else."""
-    wanted = f"{PREFIX}waits-for"
-    return next((_text(value) for name, value in raw.headers if name == wanted), None)
+    return _header(raw, "waits-for")
+
+
+def due_at(raw: ConsumerRecord) -> datetime | None:
+    """Return when a parked record is due, unread else; None, it does not say."""
+    try:
+        return parse_instant(_header(raw, "due"), "due")
+    except ValueError:  # no worker wrote it
+        return None
+
+
+def _header(raw: ConsumerRecord, name: str) -> str | None:
+    wanted = f"{PREFIX}{name}"
+    return next((_text(value) for each, value in raw.headers if each == wanted), None)
 
 
 # Each of these raises ValueError for what no worker writes; a header may hold null.
