@@ -52,6 +52,20 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "active": "n % 10 > 1",
         "document": "'{{}}'",
     },
+    "analyses": {
+        "name": "'name-' || n",
+        "folded": "'name-' || n",
+        "active": "n % 10 > 1",
+        "run_on": "CASE WHEN n % 10 > 5 THEN 'external' ELSE 'tago' END",
+        "document": "'{{}}'",
+        "versions": "'[]'",
+    },
+}
+_NOUNS = {
+    "secrets": "secret",
+    "actions": "action",
+    "policies": "policy",
+    "analyses": "analysis",
 }
 _SQLITE = {
     "numbers": "WITH RECURSIVE numbers(n) AS"
@@ -75,7 +89,6 @@ async def crowd(house: House) -> None:
     said = _POSTGRESQL if house.database.is_shared else _SQLITE
     profile = f"CASE WHEN n % 2 = 0 THEN '{PROFILE}' ELSE '{OTHER_PROFILE}' END"
     numbers = said["numbers"].format(rows=ROWS)
-    nouns = {"secrets": "secret", "actions": "action", "policies": "policy"}
     statements = list[str]()
     for table, columns in _COLUMNS.items():
         values = {name: value.format(**said) for name, value in columns.items()}
@@ -89,14 +102,15 @@ async def crowd(house: House) -> None:
         for key, value in (("site", "'north'"), ("team", "'team-' || (n % 1000)")):
             statements.append(
                 "INSERT INTO tags (noun, subject, profile, key, value)"  # noqa: S608
-                f" {numbers} SELECT '{nouns[table]}', {said['id']}, {profile}, '{key}',"
-                f" {value} FROM numbers"
+                f" {numbers} SELECT '{_NOUNS[table]}', {said['id']}, {profile},"
+                f" '{key}', {value} FROM numbers"
             )
-    statements.append(
+    statements += [
         "INSERT INTO last_times (profile, noun, id, at)"  # noqa: S608
-        f" {numbers} SELECT {profile}, 'action', {said['id']}, {said['at']}"
+        f" {numbers} SELECT {profile}, '{noun}', {said['id']}, {said['at']}"
         " FROM numbers WHERE n % 4 < 2"
-    )
+        for noun in ("action", "analysis")
+    ]
     await house.break_in(*statements, "ANALYZE")
 
 
@@ -123,6 +137,10 @@ ACTIVE = [
     Listing(exactly={"active": False}),
     Listing(exactly={"active": True}, name="*8"),
 ]
+RUN_ON = [
+    Listing(exactly={"run_on": "external"}),
+    Listing(exactly={"run_on": "tago"}),
+]
 
 
 class Listed(Protocol):
@@ -147,11 +165,13 @@ async def plan_of(house: House, store: Listed, listing: Listing) -> Plan:
 
 async def test_whatever_is_listed_is_read_by_an_index(house: House) -> None:
     await crowd(house)
+    analyses = house.analyses.documents
 
     for store, orders, more in (
         (house.secrets, ["key"], []),
         (house.actions, BY_NAME, ACTIVE),
         (house.policies, BY_NAME, ACTIVE),
+        (analyses, [*BY_NAME, "run_on"], [*ACTIVE, *RUN_ON]),
     ):
         for listing in in_each_order([*WIDE, *more], orders):
             plan = await plan_of(house, store, listing)
@@ -162,12 +182,13 @@ async def test_whatever_is_listed_is_read_by_an_index(house: House) -> None:
 
     # A page far down is as far along two indexes: PostgreSQL would rather read all.
     first_pages = [listing for listing in WIDE if listing.page == FIRST_PAGE]
-    for listing in in_each_order([*first_pages, *ACTIVE], ["last_triggered"]):
-        plan = await plan_of(house, house.actions, listing)
-        assert (plan.whole_tables, plan.sorts) == ([], []), (listing, plan.text)
-    for listing in in_each_order(NARROW, ["last_triggered"]):
-        plan = await plan_of(house, house.actions, listing)
-        assert plan.whole_tables == [], (listing, plan.text)
+    for last, by in ((house.actions, "last_triggered"), (analyses, "last_run")):
+        for listing in in_each_order([*first_pages, *ACTIVE], [by]):
+            plan = await plan_of(house, last, listing)
+            assert (plan.whole_tables, plan.sorts) == ([], []), (listing, plan.text)
+        for listing in in_each_order(NARROW, [by]):
+            plan = await plan_of(house, last, listing)
+            assert plan.whole_tables == [], (listing, plan.text)
 
     async with planned(house.database) as plan:
         assert await tag_keys(house.database, PROFILE, Noun.SECRET) == ["site", "team"]
