@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -119,7 +120,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing(site: Site, marker: str) -
 
 @pytest.mark.parametrize("turns", [1, 2, 3, 4, 6, 8])
 async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing(
-    site: Site, marker: str, turns: int
+    site: Site, marker: str, others: list[int], turns: int
 ) -> None:
     before = descriptors()
 
@@ -130,21 +131,23 @@ async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing(
     running.cancel()
     await asyncio.wait([running])
 
-    assert children() == []
+    assert children(others) == []
     assert descriptors() == before
 
 
-async def test_no_zombie_is_left(site: Site, marker: str) -> None:
+async def test_no_zombie_is_left(site: Site, marker: str, others: list[int]) -> None:
     for code in (LEAVES_CHILDREN, "print()"):
         run = a_run(code, site.interpreter, name=f"{marker}.py")
         await ran(run, site, SHORT)
 
-    assert children() == []
+    assert children(others) == []
 
 
-async def test_a_sandbox_that_is_killed_from_outside_is_told(site: Site) -> None:
+async def test_a_sandbox_that_is_killed_from_outside_is_told(
+    site: Site, others: list[int]
+) -> None:
     async def kill(line: str) -> None:
-        (bwrap,) = children()
+        (bwrap,) = children(others)
         os.kill(bwrap, 9)
 
     run = a_run(LEAVES_CHILDREN, site.interpreter)
@@ -215,8 +218,15 @@ def test_nothing_outlives_a_caller_that_is_killed(
         os.close(pidfd)
 
 
-def children() -> list[int]:
+@pytest.fixture
+def others() -> list[int]:
+    """Return the processes that this one has started for other tests, as servers."""
+    return children([])
+
+
+def children(others: Sequence[int]) -> list[int]:
     """Return the processes that this one has started, and that are left."""
     me = os.getpid()
     with open(f"/proc/{me}/task/{me}/children") as file:  # noqa: PTH123
-        return [int(each) for each in file.read().split()]
+        found = [int(each) for each in file.read().split()]
+    return [each for each in found if each not in others]
