@@ -248,8 +248,8 @@ async def test_eight_silent_secrets_among_forty_leave_the_others_their_rate(
 ) -> None:
     certificate, silence = sender.authority.issue_cert(HOST), {verb: SILENCE}
     kept: list[float] = []
-    # The machine may be busy with something else: the best of three.
-    while len(kept) < 3 and max(kept, default=0) < KEPT:
+    # The machine may be busy with something else: the best of five.
+    while len(kept) < 5 and max(kept, default=0) < KEPT:
         async with (
             serving(certificate, {}) as well,
             serving(certificate, silence) as mute,
