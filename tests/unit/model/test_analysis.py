@@ -51,14 +51,24 @@ def test_all_fields_are_read() -> None:
         run_on="external",
         file_name="main.py",
         runtime="python-rt2025",
-        variables=[{"key": "limit", "value": 8}, {"key": "on", "value": True}],
+        variables=[
+            {"key": "limit", "value": 8},
+            {"key": "on", "value": True},
+            {"key": "unit", "value": "C"},
+            {"key": "empty", "value": ""},
+        ],
         tags=[{"key": "team", "value": "north"}],
     )
 
     assert not analysis.active
     assert analysis.run_on is RunOn.EXTERNAL
     assert analysis.interval == timedelta(minutes=5)
-    assert analysis.variables == (Variable("limit", 8), Variable("on", value=True))
+    assert analysis.variables == (
+        Variable("limit", 8),
+        Variable("on", value=True),
+        Variable("unit", "C"),
+        Variable("empty", ""),
+    )
     assert [tag.key for tag in analysis.tagged.tags] == ["team"]
 
 
