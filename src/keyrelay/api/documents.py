@@ -31,8 +31,6 @@ Answering = Callable[[Asked], Awaitable[Answer]]
 # As TagoIO answers what was created without them.
 _UNLESS_SENT: Info = {"active": True, "tags": []}
 
-DELETED = Answer(result="Successfully Removed")
-
 _ID = path_id("The id of the definition.")
 
 
@@ -174,7 +172,7 @@ class DocumentRoutes(Generic[D]):
         document = await asked.body.document()
         store, caller = self.store(asked.process), asked.caller
         stored = await store.create(caller.profile, document, caller.actor)
-        return await self.done(asked, stored, {self.names.told[0]: stored.id})
+        return await self._done(asked, stored, {self.names.told[0]: stored.id})
 
     async def info(self, asked: Asked) -> Answer:
         id_, profile = asked.ids["id"], asked.caller.profile
@@ -182,7 +180,7 @@ class DocumentRoutes(Generic[D]):
         stored = require_readable(await store.get(profile, id_), store.kind.noun)
         beside = await self.beside(asked, [id_])
         shown = {**self._info(asked, stored), **beside.get(id_, {})}
-        return await self.done(asked, stored, shown)
+        return await self._done(asked, stored, shown)
 
     async def edit(self, asked: Asked) -> Answer:
         changes = await asked.body.document()
@@ -191,7 +189,8 @@ class DocumentRoutes(Generic[D]):
         stored = await store.edit(
             caller.profile, asked.ids["id"], changes, caller.actor, expected=expected
         )
-        return await self.edited(asked, stored)
+        done = f"{self.names.title} Successfully Updated"
+        return await self._done(asked, stored, done)
 
     async def delete(self, asked: Asked) -> Answer:
         store, caller = self.store(asked.process), asked.caller
@@ -199,17 +198,11 @@ class DocumentRoutes(Generic[D]):
         await store.delete(
             caller.profile, asked.ids["id"], caller.actor, expected=expected
         )
-        return DELETED
+        return Answer(result="Successfully Removed")
 
-    async def edited(self, asked: Asked, stored: StoredDocument) -> Answer:
-        return await self.done(
-            asked, stored, f"{self.names.title} Successfully Updated"
-        )
-
-    async def done(
+    async def _done(
         self, asked: Asked, stored: StoredDocument, result: object
     ) -> Answer:
-        """Answer what was done, with the remarks on what is stored now."""
         remarks = await self.remarks(asked, stored)
         return Answer(
             result=result,

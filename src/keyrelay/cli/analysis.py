@@ -10,19 +10,19 @@ from keyrelay.cli.columns import analyses, instant, own_id, text, word
 from keyrelay.cli.documents import Active, WholeFile, changes_of
 from keyrelay.cli.input import read_bytes
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
-from keyrelay.cli.output import put, put_bytes, put_document
+from keyrelay.cli.output import put, put_bytes, put_document, write_file
 from keyrelay.cli.pagination import list_all
-from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.uploaded_script import (
     LARGEST_SCRIPT,
     Runtime,
     ScriptDraft,
+    parse_runtime,
     require_file_name,
     require_script_size,
 )
 from keyrelay.services.naming import find_definition
-from keyrelay.stores.definitions.stored_document import StoredDocument, id_of
+from keyrelay.stores.definitions.stored_document import AnyStored, StoredDocument, id_of
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -120,11 +120,8 @@ def download(
     content = perform(ctx, work)
     if file is None:
         put_bytes(content)
-        return
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise Refused(f"{file} cannot be written: {error.strerror}") from None
+    else:
+        write_file(file, content)
 
 
 @app.command(
@@ -212,6 +209,6 @@ def _read_script(script: Path) -> bytes:
     return content
 
 
-def _runtime_of(found: object) -> Runtime:
+def _runtime_of(found: AnyStored) -> Runtime:
     document = found.document if isinstance(found, StoredDocument) else {}
-    return Runtime(str(document.get("runtime") or Runtime.NODE))
+    return parse_runtime(document.get("runtime"), "runtime")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Generic, Protocol
+from typing import Annotated, Generic
 
 import typer
 
@@ -33,26 +33,6 @@ WholeFile = Annotated[
 Answered = tuple[StoredDocument, Document]
 
 
-class DocumentWriter(Protocol):
-    """What creates, edits and deletes definitions, as DocumentStore does."""
-
-    async def create(
-        self, profile: str, document: Document, actor: str, *, unique: bool = False
-    ) -> StoredDocument: ...
-
-    async def edit(
-        self,
-        profile: str,
-        id_: str,
-        changes: Document,
-        actor: str,
-        *,
-        unique: bool = False,
-    ) -> StoredDocument: ...
-
-    async def delete(self, profile: str, id_: str, actor: str) -> None: ...
-
-
 async def _nothing(_: Session, __: Sequence[str]) -> Mapping[str, Document]:
     return {}
 
@@ -63,8 +43,7 @@ class Documents(Generic[D]):
 
     `unique`: no two have the same name, so that a name always finds one. `beside`
     returns further fields of definitions, by their ids, that are shown and listed;
-    `remarks`, sentences on one that will do less than it says. `writer` writes what the
-    store alone cannot.
+    `remarks`, sentences on one that will do less than it says.
     """
 
     store: Callable[[Session], DocumentStore[D]]
@@ -74,13 +53,13 @@ class Documents(Generic[D]):
     beside: Callable[[Session, Sequence[str]], Awaitable[Mapping[str, Document]]] = (
         _nothing
     )
-    writer: Callable[[Session], DocumentWriter] | None = None
 
     def create(self, ctx: typer.Context, file: str, *, as_json: bool) -> None:
         document = read_document(file)
 
         async def work(session: Session) -> Answered:
-            stored = await self._writer(session).create(
+            store = self.store(session)
+            stored = await store.create(
                 session.profile.id, document, session.actor, unique=self.unique
             )
             return stored, await self._shown(session, stored)
@@ -96,7 +75,7 @@ class Documents(Generic[D]):
         async def work(session: Session) -> Answered:
             store = self.store(session)
             id_ = id_of(await find_definition(store, session.profile.id, name))
-            stored = await self._writer(session).edit(
+            stored = await store.edit(
                 session.profile.id, id_, changes, session.actor, unique=self.unique
             )
             return stored, await self._shown(session, stored)
@@ -122,7 +101,7 @@ class Documents(Generic[D]):
         async def work(session: Session) -> str:
             store = self.store(session)
             id_ = id_of(await find_definition(store, session.profile.id, name))
-            await self._writer(session).delete(session.profile.id, id_, session.actor)
+            await store.delete(session.profile.id, id_, session.actor)
             return id_
 
         put_id(perform(ctx, work), as_json=as_json)
@@ -157,9 +136,6 @@ class Documents(Generic[D]):
             "created_at": wire_date(stored.created_at),
             "updated_at": wire_date(stored.updated_at),
         }
-
-    def _writer(self, session: Session) -> DocumentWriter:
-        return (self.writer or self.store)(session)
 
     async def _shown(self, session: Session, stored: StoredDocument) -> Document:
         beside = await self.beside(session, [stored.id])

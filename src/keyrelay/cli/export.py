@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keyrelay.cli.output import put, say
+from keyrelay.cli.output import put, say, write_file
 from keyrelay.cli.refusals import Refused
 from keyrelay.cli.session import Session, perform
 from keyrelay.services.definition_entries import entries_document
@@ -40,7 +40,7 @@ def export_(
     if file is None or file == "-":
         put(text)
     else:
-        _write(Path(file), text)
+        write_file(Path(file), f"{text}\n".encode())
     for id_, reason in standing.unreadable.items():
         say(f"keyrelay: {standing.by_id[id_].noun} {id_} cannot be read: {reason}")
     if standing.unreadable:
@@ -56,13 +56,3 @@ def stores_of(session: Session) -> DefinitionReading:
     return DefinitionReading(
         secrets=kept.secrets, actions=kept.actions, policies=kept.policies
     )
-
-
-def _write(file: Path, text: str) -> None:
-    """Write the whole file or none of it."""
-    part = file.with_name(f"{file.name}.part")
-    try:
-        part.write_text(f"{text}\n", encoding="utf-8")
-        part.replace(file)
-    except OSError as error:
-        raise Refused(f"{file} cannot be written: {error.strerror}") from None

@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 
+from keyrelay.cli.refusals import Refused
 from keyrelay.cli.streams import put_error
 from keyrelay.model.audit_document import printable
 
@@ -26,6 +28,16 @@ def put_bytes(content: bytes) -> None:
     """Print output that is no text of ours, as it is."""
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """Write the whole file or none of it. Raises Refused."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(file)
+    except OSError as error:
+        raise Refused(f"{file} cannot be written: {error.strerror}") from None
 
 
 def put_id(id_: str, *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """`keyrelay runtime`: what scripts of analyses can run with on this machine."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import typer
 
@@ -40,12 +41,4 @@ def list_(*, as_json: AsJson = False) -> None:
 
 
 def _documents(found: Sequence[RuntimeFound]) -> list[Document]:
-    return [
-        {
-            "language": each.language,
-            "interpreter": each.interpreter,
-            "wall": each.wall,
-            "refusal": each.refusal,
-        }
-        for each in found
-    ]
+    return [asdict(each) for each in found]

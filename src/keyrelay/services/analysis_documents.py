@@ -1,11 +1,14 @@
 """Analysis documents: what is shown of an analysis, on every face."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from keyrelay.model.analysis import RunOn, ScriptedAnalysis
-from keyrelay.model.instant import wire_instant
+from keyrelay.model.instant import wire_date, wire_instant
 from keyrelay.model.interval import NEVER
 from keyrelay.model.uploaded_script import Runtime
+from keyrelay.stores.definitions.analyses import AnalysisStore
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.last_times import LastTimes
 
 _MASK = "********"
 
@@ -37,7 +40,23 @@ def masked(document: Mapping[str, object]) -> Mapping[str, object]:
     return {**document, "variables": keys}
 
 
-def version_rows(scripted: ScriptedAnalysis) -> Mapping[str, object]:
+async def beside_analyses(
+    store: AnalysisStore, profile: str, ids: Sequence[str]
+) -> Mapping[str, Mapping[str, object]]:
+    """Return what is shown of these analyses that their documents do not have."""
+    times = LastTimes(database=store.documents.database)
+    last = await times.read(profile, Noun.ANALYSIS, ids)
+    scripted = await store.scripted(profile, ids)
+    return {
+        id_: {
+            "last_run": wire_date(last.get(id_)),
+            **(_version_rows(scripted[id_]) if id_ in scripted else {}),
+        }
+        for id_ in ids
+    }
+
+
+def _version_rows(scripted: ScriptedAnalysis) -> Mapping[str, object]:
     """Return `version`, which runs, and `versions`, the oldest first."""
     versions = [
         {

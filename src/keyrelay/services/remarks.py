@@ -10,6 +10,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import Denial, Policy, explain
 from keyrelay.model.policy.policy_document import kinds_elsewhere, parse_policy
 from keyrelay.ports import Unavailable
+from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.stored_document import StoredDocument
 
 
@@ -43,9 +44,12 @@ def on_stored_policy(profile: str, stored: StoredDocument) -> Sequence[str]:
     return on_policy(policy)
 
 
-def on_stored_analysis(scripted: ScriptedAnalysis | None) -> Sequence[str]:
-    """Return the remarks on an analysis that is stored; None, it cannot be read."""
-    return () if scripted is None else tuple(_on_analysis(scripted))
+async def on_stored_analysis(
+    analyses: AnalysisStore, profile: str, stored: StoredDocument
+) -> Sequence[str]:
+    """Return the remarks on an analysis that is stored; none where it is unreadable."""
+    scripted = await analyses.scripted(profile, [stored.id])
+    return tuple(remark for each in scripted.values() for remark in _on_analysis(each))
 
 
 def on_action(

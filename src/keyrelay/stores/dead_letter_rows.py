@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import assert_never
 
 from sqlalchemy import delete, insert, tuple_
@@ -134,17 +133,7 @@ def place_of(letter: DeadLetter | UnreadableRow) -> Cursor | None:
         case DeadLetter(trigger=trigger, buried_at=buried_at):
             return Cursor(buried_at, trigger.id)
         case UnreadableRow():
-            at = _instant(letter.columns.get("buried_at"), letter.text("buried_at"))
+            at = letter.instant("buried_at")
             return None if at is None else Cursor(at, letter.text("trigger"))
         case _:
             assert_never(letter)
-
-
-def _instant(value: object, text: str) -> datetime | None:
-    """Read a date as it is kept; SQLite keeps it as text, and hands out its bytes."""
-    if isinstance(value, datetime):
-        return value
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        return None

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import LargeBinary, Row, Select, cast, func, literal, select
@@ -31,6 +32,16 @@ class UnreadableRow:
     def text(self, column: str) -> str:
         """Return the column as text; bytes that are no UTF-8 are replaced."""
         return text_of(self.columns.get(column))
+
+    def instant(self, column: str) -> datetime | None:
+        """Return the column as an instant, as far as it can be read as one."""
+        value = self.columns.get(column)
+        if isinstance(value, datetime):
+            return value
+        try:  # SQLite keeps it as text, and hands out its bytes
+            return datetime.fromisoformat(text_of(value)).replace(tzinfo=UTC)
+        except ValueError:
+            return None
 
     @property
     def document(self) -> Mapping[str, object]:

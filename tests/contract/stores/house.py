@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from keyrelay.databases.database import Database
 from keyrelay.databases.opening import open_database
@@ -27,6 +27,8 @@ from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.policies import PolicyStore, policy_store
 from keyrelay.stores.definitions.seals import seal_keys
 from keyrelay.stores.definitions.secrets import SecretStore
+from keyrelay.stores.definitions.token_making import NewToken
+from keyrelay.stores.definitions.token_rows import sealed_of, stored_of
 from keyrelay.stores.definitions.tokens import TokenStore
 from keyrelay.stores.installation import (
     Installation,
@@ -37,7 +39,14 @@ from keyrelay.stores.installation import (
 from keyrelay.stores.jobs.records import JobRecords
 from keyrelay.stores.schema.age import is_current
 from keyrelay.stores.schema.migrations import migrate
-from keyrelay.stores.schema.tables import actions, policies, profiles, secrets, tags
+from keyrelay.stores.schema.tables import (
+    actions,
+    policies,
+    profiles,
+    secrets,
+    tags,
+    tokens,
+)
 from keyrelay.vault.key import Key
 from keyrelay.vault.keyring import Keyring, new_keys
 from keyrelay.vault.local_key import LocalKey
@@ -206,6 +215,19 @@ class House:
             vault=self.audit_log.vault,
             checkpoint=self.audit_log.checkpoint,
         )
+
+    async def main_token(self, analysis: str) -> NewToken:
+        """Return the token of an analysis, without a record that it was shown."""
+        columns = tokens.c
+        wanted = select(tokens).where(
+            columns.analysis == analysis, columns.run.is_(None)
+        )
+        async with self.database.reading() as connection:
+            row = (await connection.execute(wanted)).one()
+        sealed = sealed_of(row)
+        vault = self.audit_log.vault
+        plaintext = await vault.open_token(sealed.token, sealed.envelope)
+        return NewToken(stored=stored_of(row), plaintext=plaintext)
 
     async def break_in(self, *statements: str) -> None:
         """Do what only a person with access to the database can."""

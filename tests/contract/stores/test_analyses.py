@@ -30,7 +30,7 @@ def script(content: bytes = b"print(1)") -> ScriptDraft:
 
 async def new_analysis(house: House, name: str = "boiler", **more: object) -> str:
     document = {**BOILER, "name": name, **more}
-    return (await house.analyses.create(PROFILE, document, ADA))[0].id
+    return (await house.analyses.documents.create(PROFILE, document, ADA)).id
 
 
 async def left_out(house: House) -> Sequence[str]:
@@ -55,21 +55,21 @@ async def test_an_analysis_is_kept_as_it_was_sent(house: House) -> None:
 
 async def test_an_edit_replaces_what_it_gives_of_what_is_expected(house: House) -> None:
     id_ = await new_analysis(house)
-    before = await house.analyses.edit(PROFILE, id_, {"active": False}, ADA)
+    before = await house.analyses.documents.edit(PROFILE, id_, {"active": False}, ADA)
 
-    after = await house.analyses.edit(
+    after = await house.analyses.documents.edit(
         PROFILE, id_, {"name": "attic"}, ADA, expected=before.etag
     )
 
     assert after.document == {**BOILER, "active": False, "name": "attic"}
     with pytest.raises(Outdated):
-        await house.analyses.edit(
+        await house.analyses.documents.edit(
             PROFILE, id_, {"name": "cellar"}, ADA, expected=before.etag
         )
     with pytest.raises(Outdated):
-        await house.analyses.delete(PROFILE, id_, ADA, expected=before.etag)
+        await house.analyses.documents.delete(PROFILE, id_, ADA, expected=before.etag)
     with pytest.raises(NotFound):
-        await house.analyses.edit(OTHER_PROFILE, id_, {"name": "cellar"}, ADA)
+        await house.analyses.documents.edit(OTHER_PROFILE, id_, {"name": "cellar"}, ADA)
 
 
 async def test_a_name_can_be_asked_for_that_no_other_has(house: House) -> None:
@@ -77,9 +77,9 @@ async def test_a_name_can_be_asked_for_that_no_other_has(house: House) -> None:
     attic = await new_analysis(house, "attic")
 
     with pytest.raises(InvalidDefinition, match="another analysis of this name"):
-        await house.analyses.create(PROFILE, BOILER, ADA, unique=True)
+        await house.analyses.documents.create(PROFILE, BOILER, ADA, unique=True)
     with pytest.raises(InvalidDefinition, match="another analysis of this name"):
-        await house.analyses.edit(PROFILE, attic, BOILER, ADA, unique=True)
+        await house.analyses.documents.edit(PROFILE, attic, BOILER, ADA, unique=True)
 
 
 async def test_analyses_are_listed_by_where_they_run(house: House) -> None:
@@ -206,7 +206,7 @@ async def test_a_deleted_analysis_takes_its_scripts_with_it(house: House) -> Non
     id_ = await new_analysis(house)
     await house.analyses.upload(PROFILE, id_, script(), ADA)
 
-    await house.analyses.delete(PROFILE, id_, ADA)
+    await house.analyses.documents.delete(PROFILE, id_, ADA)
 
     assert await house.look("SELECT * FROM scripts") == []
     with pytest.raises(NotFound, match=f"there is no analysis {id_}"):

@@ -26,8 +26,8 @@ EXTERNAL: dict[str, object] = {"name": "boiler", "run_on": "external"}
 async def new_analysis(
     house: House, document: dict[str, object] = EXTERNAL
 ) -> tuple[str, NewToken]:
-    stored, token = await house.analyses.create(PROFILE, document, ADA)
-    return stored.id, token
+    stored = await house.analyses.documents.create(PROFILE, document, ADA)
+    return stored.id, await house.main_token(stored.id)
 
 
 async def token_of_run(house: House, analysis: str) -> NewToken:
@@ -127,7 +127,7 @@ async def test_the_token_is_not_there_for_another_profile(house: House) -> None:
     with pytest.raises(NotFound, match=f"there is no analysis {id_}"):
         await house.analyses.token(OTHER_PROFILE, id_, ADA)
     with pytest.raises(NotFound):
-        await house.analyses.delete(OTHER_PROFILE, id_, ADA)
+        await house.analyses.documents.delete(OTHER_PROFILE, id_, ADA)
     assert await records_of(house, "revealed") == []
 
 
@@ -135,7 +135,7 @@ async def test_an_analysis_that_leaves_external_has_another_token(house: House) 
     id_, made = await new_analysis(house)
     before = made.plaintext.reveal()
 
-    await house.analyses.edit(PROFILE, id_, {"run_on": "tago"}, "eve")
+    await house.analyses.documents.edit(PROFILE, id_, {"run_on": "tago"}, "eve")
 
     after = await shown(house, id_)
     assert after != before
@@ -156,7 +156,7 @@ async def test_no_other_edit_renews_it(
 ) -> None:
     id_, made = await new_analysis(house, {"name": "boiler", "run_on": "tago"})
 
-    await house.analyses.edit(PROFILE, id_, changes, ADA)
+    await house.analyses.documents.edit(PROFILE, id_, changes, ADA)
 
     assert await shown(house, id_) == made.plaintext.reveal()
     assert await counts(house, made.plaintext.reveal())
@@ -165,7 +165,7 @@ async def test_no_other_edit_renews_it(
 async def test_the_token_is_called_as_its_analysis_is(house: House) -> None:
     id_, made = await new_analysis(house)
 
-    await house.analyses.edit(PROFILE, id_, {"name": "Attic"}, ADA)
+    await house.analyses.documents.edit(PROFILE, id_, {"name": "Attic"}, ADA)
 
     (listed,) = await house.tokens.list(PROFILE, Listing(name="*attic*"))
     assert name_of(listed) == "Attic"
@@ -178,7 +178,7 @@ async def test_a_deleted_analysis_takes_all_of_its_tokens_with_it(house: House) 
     other, theirs = await new_analysis(house)
     of_run = await token_of_run(house, id_)
 
-    await house.analyses.delete(PROFILE, id_, ADA)
+    await house.analyses.documents.delete(PROFILE, id_, ADA)
 
     assert not await counts(house, made.plaintext.reveal())
     assert not await counts(house, of_run.plaintext.reveal())
@@ -224,7 +224,7 @@ async def renewed(house: House) -> tuple[str, NewToken, str]:
     """
     id_, made = await new_analysis(house)
     await house.break_in("CREATE TABLE old AS SELECT * FROM tokens")
-    await house.analyses.edit(PROFILE, id_, {"run_on": "tago"}, ADA)
+    await house.analyses.documents.edit(PROFILE, id_, {"run_on": "tago"}, ADA)
     new = await shown(house, id_)
     await house.break_in("INSERT INTO tokens SELECT * FROM old")
     return id_, made, new
@@ -254,7 +254,7 @@ async def test_a_token_that_stands_in_the_place_of_another_is_not_shown(
     with pytest.raises(InvalidDefinition, match="taken out outside Keyrelay"):
         await house.analyses.token(PROFILE, id_, ADA)
     for run_on in ("external", "tago"):
-        await house.analyses.edit(PROFILE, id_, {"run_on": run_on}, ADA)
+        await house.analyses.documents.edit(PROFILE, id_, {"run_on": run_on}, ADA)
     assert await counts(house, await shown(house, id_))
     # Once by `renewed`, and once that there is another one.
     assert len(await records_of(house, "revealed")) == 2
@@ -265,7 +265,7 @@ async def test_what_was_put_back_by_hand_is_not_vouched_for_by_a_rename(
 ) -> None:
     id_, old, new = await renewed(house)
 
-    await house.analyses.edit(PROFILE, id_, {"name": "attic"}, ADA)
+    await house.analyses.documents.edit(PROFILE, id_, {"name": "attic"}, ADA)
 
     assert list(await flaws(house)) == [old.stored.token.id]
     assert await shown(house, id_) == new
@@ -301,9 +301,7 @@ async def test_while_the_vault_is_sealed_no_analysis_is_made(house: House) -> No
     documents = replace(house.analyses.documents, journal=journal)
 
     with pytest.raises(Unavailable):
-        await replace(house.analyses, documents=documents).create(
-            PROFILE, EXTERNAL, ADA
-        )
+        await documents.create(PROFILE, EXTERNAL, ADA)
 
 
 async def test_tokens_from_before_there_were_analyses_still_count(house: House) -> None:

@@ -78,8 +78,9 @@ async def furnish(house: House) -> dict[str, str]:
     await house.policies.create(PROFILE, allow("two"), ADA)
     made = await house.tokens.create(PROFILE, a_token("one"), ADA)
     await house.tokens.create(PROFILE, a_token("two"), ADA)
-    analysis, _ = await house.analyses.create(PROFILE, an_analysis("one"), ADA)
-    await house.analyses.create(PROFILE, an_analysis("two"), ADA)
+    analyses = house.analyses.documents
+    analysis = await analyses.create(PROFILE, an_analysis("one"), ADA)
+    await analyses.create(PROFILE, an_analysis("two"), ADA)
     return {
         "secrets": secret,
         "actions": action.id,

@@ -266,7 +266,9 @@ async def test_uses_need_not_be_noted(
 async def test_the_token_of_an_analysis_counts_as_long_as_its_analysis_does(
     house: House, authenticating: Authenticating
 ) -> None:
-    stored, made = await house.analyses.create(PROFILE, {"name": "boiler"}, ADA)
+    analyses = house.analyses.documents
+    stored = await analyses.create(PROFILE, {"name": "boiler"}, ADA)
+    made = await house.main_token(stored.id)
     plaintext = made.plaintext.reveal()
     taken = await authenticating.authenticate(plaintext)
 

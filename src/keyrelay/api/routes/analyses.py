@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from keyrelay.api.definition_answers import expected_of
 from keyrelay.api.described import COUNT as NUMBER
 from keyrelay.api.described import (
     TEXT,
@@ -13,21 +12,19 @@ from keyrelay.api.described import (
     object_of,
     path_id,
 )
-from keyrelay.api.documents import DELETED, DocumentNames, DocumentRoutes, Info
+from keyrelay.api.documents import DocumentNames, DocumentRoutes, Info
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.parameters import parse_parameters
 from keyrelay.api.query import Filter, QueryRules, whole_number
 from keyrelay.api.rights import Right, has
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.analysis import RunOn, parse_run_on
-from keyrelay.model.instant import wire_date, wire_instant
+from keyrelay.model.instant import wire_instant
 from keyrelay.model.uploaded_script import parse_script
-from keyrelay.services.analysis_documents import masked, shown_document, version_rows
+from keyrelay.services.analysis_documents import beside_analyses, masked, shown_document
 from keyrelay.services.remarks import on_stored_analysis
 from keyrelay.stores.definitions.analyses import AnalysisStore
-from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.stored_document import StoredDocument
-from keyrelay.stores.last_times import LastTimes
 from keyrelay.stores.unreadable import require_readable
 
 LARGEST_UPLOAD = 8 * 1024 * 1024  # bytes, of which a script in base64 is most
@@ -50,25 +47,16 @@ def _shown(asked: Asked, document: Info) -> Info:
 
 
 async def _beside(asked: Asked, ids: Sequence[str]) -> Mapping[str, Info]:
-    profile = asked.caller.profile
-    times = LastTimes(database=asked.process.store.database)
-    last = await times.read(profile, Noun.ANALYSIS, ids)
-    scripted = await _store(asked).scripted(profile, ids)
-    prefixes = await _store(asked).token_prefixes(profile, ids)
+    store, profile = _store(asked), asked.caller.profile
+    beside = await beside_analyses(store, profile, ids)
+    prefixes = await store.token_prefixes(profile, ids)
     return {
-        id_: {
-            "token": prefixes.get(id_),
-            "last_run": wire_date(last.get(id_)),
-            "console": [],
-            **(version_rows(scripted[id_]) if id_ in scripted else {}),
-        }
-        for id_ in ids
+        id_: {"token": prefixes.get(id_), "console": [], **beside[id_]} for id_ in ids
     }
 
 
 async def _remarks(asked: Asked, stored: StoredDocument) -> Sequence[str]:
-    scripted = await _store(asked).scripted(asked.caller.profile, [stored.id])
-    return on_stored_analysis(scripted.get(stored.id))
+    return await on_stored_analysis(_store(asked), asked.caller.profile, stored)
 
 
 _ANALYSES = DocumentRoutes(
@@ -96,10 +84,15 @@ _ANALYSES = DocumentRoutes(
 
 
 async def create(asked: Asked) -> Answer:
-    document, caller = await asked.body.document(), asked.caller
-    stored, made = await _store(asked).create(caller.profile, document, caller.actor)
-    token = await _token(asked, stored.id) or made.stored.token.prefix
-    return await _ANALYSES.done(asked, stored, {"id": stored.id, "token": token})
+    """Answer the token with the id: whole, or how it begins."""
+    made = await _ANALYSES.create(asked)
+    assert isinstance(made.result, dict)
+    id_ = made.result["id"]
+    token = await _token(asked, id_)
+    if token is None:
+        prefixes = await _store(asked).token_prefixes(asked.caller.profile, [id_])
+        token = prefixes[id_]
+    return replace(made, result={**made.result, "token": token})
 
 
 async def info(asked: Asked) -> Answer:
@@ -109,26 +102,6 @@ async def info(asked: Asked) -> Answer:
         return shown
     assert isinstance(shown.result, dict)
     return replace(shown, result={**shown.result, "token": token})
-
-
-async def edit(asked: Asked) -> Answer:
-    changes, caller = await asked.body.document(), asked.caller
-    stored = await _store(asked).edit(
-        caller.profile,
-        asked.ids["id"],
-        changes,
-        caller.actor,
-        expected=expected_of(asked.headers),
-    )
-    return await _ANALYSES.edited(asked, stored)
-
-
-async def delete(asked: Asked) -> Answer:
-    caller, expected = asked.caller, expected_of(asked.headers)
-    await _store(asked).delete(
-        caller.profile, asked.ids["id"], caller.actor, expected=expected
-    )
-    return DELETED
 
 
 async def show_token(asked: Asked) -> Answer:
@@ -221,9 +194,7 @@ _TOKEN = Route(
         parameters=[_ID],
     ),
 )
-_ANSWERS = replace(
-    _ANALYSES.answers, info=info, create=create, edit=edit, delete=delete
-)
+_ANSWERS = replace(_ANALYSES.answers, info=info, create=create)
 
 ROUTES = (
     *_ANALYSES.routes("/analysis", Right.WRITE, _ANSWERS),

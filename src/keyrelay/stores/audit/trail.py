@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyrelay.databases.database import Database, text_of
+from keyrelay.databases.database import Database
 from keyrelay.model.audit_document import Document
 from keyrelay.model.cursor import Cursor
 from keyrelay.model.documents import parse_document
@@ -190,23 +190,13 @@ def _told(entry: TrailEntry | UnreadableRow) -> TrailEntry:
         chain=entry.text("chain"),
         seq=int(seq) if seq.isdecimal() else 0,
         id=entry.text("id"),
-        at=_instant(entry.columns.get("at")),
+        at=entry.instant("at"),
         document={
             "kind": entry.text("kind"),
             "unreadable": entry.reason,
             "stored": entry.document,
         },
     )
-
-
-def _instant(value: object) -> datetime | None:
-    """Read the time of a row that cannot be read as a whole."""
-    if isinstance(value, datetime):
-        return value
-    try:
-        return datetime.fromisoformat(text_of(value)).replace(tzinfo=UTC)
-    except ValueError:
-        return None
 
 
 async def _unrecorded(connection: AsyncConnection) -> AsyncGenerator[Breach, None]:

@@ -14,7 +14,7 @@ from keyrelay.stores.definitions.document_kind import DocumentKind, Orders
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
-from keyrelay.stores.schema.tables import actions, secrets
+from keyrelay.stores.schema.tables import secrets
 
 ActionStore = DocumentStore[Action]
 
@@ -27,7 +27,6 @@ def action_store(
         journal=journal,
         kind=DocumentKind(
             noun=Noun.ACTION,
-            table=actions,
             parse=rules.parse,
             columns=_columns,
             check=partial(_check, rules),

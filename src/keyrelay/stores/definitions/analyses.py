@@ -1,7 +1,6 @@
 """Analyses: stored as they were sent, beside their tokens and uploaded scripts."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -26,14 +25,12 @@ from keyrelay.stores.definitions.analysis_tokens import (
     renew_main_token,
     reveal_main_token,
 )
-from keyrelay.stores.definitions.document_kind import Document, DocumentKind, Orders
+from keyrelay.stores.definitions.document_kind import Companion, DocumentKind, Orders
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.script_rows import scripted_of, versions_text
 from keyrelay.stores.definitions.scripts import keep_script, read_script
-from keyrelay.stores.definitions.stored_document import StoredDocument
-from keyrelay.stores.definitions.token_making import NewToken
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import rows_of
 from keyrelay.stores.schema.tables import analyses
@@ -46,59 +43,12 @@ class ScriptAltered(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisStore:
-    """The analyses, their tokens and scripts. Each method raises Unavailable.
+    """What analyses have beside their documents: tokens, and scripts.
 
-    `documents` is for reading: what it writes has no token. `create`, `edit` and
-    `delete` do and raise what its methods of these names do.
+    Each method raises Unavailable.
     """
 
     documents: DocumentStore[Analysis]
-
-    async def create(
-        self, profile: str, document: Document, actor: str, *, unique: bool = False
-    ) -> tuple[StoredDocument, NewToken]:
-        """Store an analysis, and make its main token."""
-        draft = self.documents.draft(profile, document)
-        async with self._writing(profile, actor) as writing:
-            within = self.documents.within(writing)
-            stored = await within.create(draft, unique=unique)
-            name = draft.definition.name
-            return stored, await make_main_token(writing, stored.id, name)
-
-    async def edit(
-        self,
-        profile: str,
-        id_: str,
-        changes: Document,
-        actor: str,
-        *,
-        unique: bool = False,
-        expected: str | None = None,
-    ) -> StoredDocument:
-        """Replace the fields given; where it leaves `external`, renew its token.
-
-        The machine that it ran on until then knows the one before.
-        """
-        async with self._writing(profile, actor) as writing:
-            before = (await _find(writing.connection, profile, id_)).analysis
-            stored = await self.documents.within(writing).edit(
-                id_, changes, unique=unique, expected=expected
-            )
-            after = parse_analysis(stored.document, id_, profile)
-            was_external = before.run_on is RunOn.EXTERNAL
-            if was_external and after.run_on is not RunOn.EXTERNAL:
-                await renew_main_token(writing, id_, after.name)
-            elif after.name != before.name:
-                await rename_main_token(writing, id_, after.name)
-        return stored
-
-    async def delete(
-        self, profile: str, id_: str, actor: str, *, expected: str | None = None
-    ) -> None:
-        """Delete an analysis with its scripts and all of its tokens."""
-        async with self.documents.journal.writing(profile, actor) as writing:
-            await self.documents.within(writing).delete(id_, expected=expected)
-            await remove_tokens(writing, id_)
 
     async def token(self, profile: str, id_: str, actor: str) -> SecretValue:
         """Return the plaintext of its main token, with a record that it was shown.
@@ -174,15 +124,6 @@ class AnalysisStore:
             )
         return version, content
 
-    @asynccontextmanager
-    async def _writing(self, profile: str, actor: str) -> AsyncIterator[Writing]:
-        """Give a transaction in which a token can be sealed."""
-        journal = self.documents.journal
-        # Its keys are at hand then, so that no other writer waits for one.
-        await journal.audit_log.vault.unsealed()
-        async with journal.writing(profile, actor) as writing:
-            yield writing
-
 
 def analysis_store(database: Database, journal: Journal) -> AnalysisStore:
     return AnalysisStore(
@@ -191,12 +132,14 @@ def analysis_store(database: Database, journal: Journal) -> AnalysisStore:
             journal=journal,
             kind=DocumentKind(
                 noun=Noun.ANALYSIS,
-                table=analyses,
                 parse=parse_analysis,
                 columns=_columns,
                 check=_check,
                 orders=Orders(
                     own={"run_on": ["run_on", "folded"]}, last_time="last_run"
+                ),
+                companion=Companion(
+                    created=_created, edited=_edited, deleted=remove_tokens
                 ),
             ),
         )
@@ -214,6 +157,19 @@ async def _find(
 
 def _columns(analysis: Analysis) -> Mapping[str, object]:
     return {"run_on": analysis.run_on}
+
+
+async def _created(writing: Writing, analysis: Analysis) -> None:
+    await make_main_token(writing, analysis.tagged.id, analysis.name)
+
+
+async def _edited(writing: Writing, before: Analysis, after: Analysis) -> None:
+    """Renew the token of one that leaves `external`: a machine elsewhere knows it."""
+    id_ = after.tagged.id
+    if before.run_on is RunOn.EXTERNAL and after.run_on is not RunOn.EXTERNAL:
+        await renew_main_token(writing, id_, after.name)
+    elif after.name != before.name:
+        await rename_main_token(writing, id_, after.name)
 
 
 async def _check(_: AsyncConnection, __: Analysis) -> None:

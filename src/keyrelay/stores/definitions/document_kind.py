@@ -8,6 +8,8 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.tags import Tagged
+from keyrelay.stores.definitions.definition_index import TABLES
+from keyrelay.stores.definitions.journal import Writing
 from keyrelay.stores.definitions.listing import Noun, Sorts
 
 
@@ -49,17 +51,34 @@ class Orders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Companion(Generic[D]):
+    """What is made, changed and deleted with a definition, in its transaction.
+
+    It may be sealed: the keys for that are at hand when the transaction begins.
+    `edited` is given what the definition was, and what it is.
+    """
+
+    created: Callable[[Writing, D], Awaitable[None]]
+    edited: Callable[[Writing, D, D], Awaitable[None]]
+    deleted: Callable[[Writing, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentKind(Generic[D]):
     """How the definitions of one noun are parsed, checked and stored.
 
     `columns` returns the columns that only its table has. `check` raises
     InvalidDefinition for what refers to something that is missing or does not fit.
-    `orders` are those of its lists.
+    `orders` are those of its lists, `companion` what a definition has beside it.
     """
 
     noun: Noun
-    table: Table
     parse: Callable[[Document, str, str], D]
     columns: Callable[[D], Mapping[str, object]]
     check: Callable[[AsyncConnection, D], Awaitable[None]]
     orders: Orders = field(default_factory=Orders)
+    companion: Companion[D] | None = None
+
+    @property
+    def table(self) -> Table:
+        return TABLES[self.noun]

@@ -1,6 +1,7 @@
 """Documents: definitions stored as they were sent, as JSON beside a few columns."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic
 
@@ -11,11 +12,10 @@ from keyrelay.model.documents import without_read_only
 from keyrelay.model.ids import Beginnings
 from keyrelay.stores.definitions.document_kind import D, Document, DocumentKind
 from keyrelay.stores.definitions.document_writing import (
-    DocumentDraft,
     DocumentWriting,
     find_document,
 )
-from keyrelay.stores.definitions.journal import Journal, Writing
+from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.last_time_order import by_last_time
 from keyrelay.stores.definitions.listing import Listing, listed
 from keyrelay.stores.definitions.stored_document import (
@@ -43,9 +43,11 @@ class DocumentStore(Generic[D]):
         self, profile: str, document: Document, actor: str, *, unique: bool = False
     ) -> StoredDocument:
         """Store it without read-only fields; if `unique`, under a name of its own."""
-        draft = self.draft(profile, document)
-        async with self.journal.writing(profile, actor) as writing:
-            return await self.within(writing).create(draft, unique=unique)
+        document = without_read_only(document)
+        world = self.journal.audit_log.world
+        definition = self.kind.parse(document, world.new_id(world.now()), profile)
+        async with self._writing(profile, actor) as within:
+            return await within.create(definition, document, unique=unique)
 
     async def edit(
         self,
@@ -58,29 +60,16 @@ class DocumentStore(Generic[D]):
         expected: str | None = None,
     ) -> StoredDocument:
         """Replace the fields given, as `create` does. Raises NotFound and Outdated."""
-        async with self.journal.writing(profile, actor) as writing:
-            return await self.within(writing).edit(
-                id_, changes, unique=unique, expected=expected
-            )
+        async with self._writing(profile, actor) as within:
+            return await within.edit(id_, changes, unique=unique, expected=expected)
 
     async def delete(
         self, profile: str, id_: str, actor: str, *, expected: str | None = None
     ) -> None:
         """Raises NotFound and Outdated."""
         async with self.journal.writing(profile, actor) as writing:
-            await self.within(writing).delete(id_, expected=expected)
-
-    def draft(self, profile: str, document: Document) -> DocumentDraft[D]:
-        """Parse what is to be created, under an id that is made here."""
-        document = without_read_only(document)
-        world = self.journal.audit_log.world
-        id_ = world.new_id(world.now())
-        definition = self.kind.parse(document, id_, profile)
-        return DocumentDraft(document=document, definition=definition)
-
-    def within(self, writing: Writing) -> DocumentWriting[D]:
-        """Write in a transaction that something else is written in, too."""
-        return DocumentWriting(kind=self.kind, writing=writing)
+            within = DocumentWriting(kind=self.kind, writing=writing)
+            await within.delete(id_, expected=expected)
 
     async def get(self, profile: str, id_: str) -> AnyStored:
         """Raises NotFound."""
@@ -112,3 +101,13 @@ class DocumentStore(Generic[D]):
             return tuple(
                 await read_parts(connection, parts, listing.page.slice, stored_of)
             )
+
+    @asynccontextmanager
+    async def _writing(
+        self, profile: str, actor: str
+    ) -> AsyncIterator[DocumentWriting[D]]:
+        if self.kind.companion is not None:
+            # Keys are at hand then, so that no other writer waits for one.
+            await self.journal.audit_log.vault.unsealed()
+        async with self.journal.writing(profile, actor) as writing:
+            yield DocumentWriting(kind=self.kind, writing=writing)

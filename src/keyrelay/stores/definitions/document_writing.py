@@ -29,16 +29,8 @@ from keyrelay.stores.unreadable import ONE, read_rows, require_readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentDraft(Generic[D]):
-    """A document that was parsed before the transaction that keeps it."""
-
-    document: Document
-    definition: D
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentWriting(Generic[D]):
-    """Writes definitions of one noun, and whatever else the transaction is for.
+    """Writes definitions of one noun, each with its companion.
 
     Each method raises as those of DocumentStore do.
     """
@@ -47,22 +39,22 @@ class DocumentWriting(Generic[D]):
     writing: Writing
 
     async def create(
-        self, draft: DocumentDraft[D], *, unique: bool = False
+        self, definition: D, document: Document, *, unique: bool = False
     ) -> StoredDocument:
-        writing, definition = self.writing, draft.definition
-        id_ = definition.tagged.id
+        """Store the document that the definition was read from."""
+        writing, id_ = self.writing, definition.tagged.id
         stored = StoredDocument(
-            id=id_,
-            document=draft.document,
-            created_at=writing.at,
-            updated_at=writing.at,
+            id=id_, document=document, created_at=writing.at, updated_at=writing.at
         )
         await self._check(definition, unique=unique)
         row = {"id": id_, "profile": writing.profile, "created_at": stored.created_at}
         await writing.connection.execute(
             insert(self.kind.table).values(row | self._row(definition, stored))
         )
-        return await self._noted(definition, Change.CREATED, definition.name, stored)
+        noted = await self._noted(definition, Change.CREATED, definition.name, stored)
+        if self.kind.companion is not None:
+            await self.kind.companion.created(writing, definition)
+        return noted
 
     async def edit(
         self,
@@ -86,7 +78,11 @@ class DocumentWriting(Generic[D]):
         row = self._row(definition, stored)
         await self.writing.connection.execute(edited.values(row))
         detail = f"{definition.name}: {', '.join(sorted(changes))}"
-        return await self._noted(definition, Change.EDITED, detail, stored)
+        noted = await self._noted(definition, Change.EDITED, detail, stored)
+        if self.kind.companion is not None:
+            was = self.kind.parse(before.document, id_, self.writing.profile)
+            await self.kind.companion.edited(self.writing, was, definition)
+        return noted
 
     async def delete(self, id_: str, *, expected: str | None = None) -> None:
         writing, noun, table = self.writing, self.kind.noun, self.kind.table
@@ -94,6 +90,8 @@ class DocumentWriting(Generic[D]):
         await writing.connection.execute(delete(table).where(table.c.id == id_))
         await forget_tags(writing.connection, noun, id_)
         await writing.note(noun, id_, Change.DELETED, name_of(before))
+        if self.kind.companion is not None:
+            await self.kind.companion.deleted(writing, id_)
 
     async def _check(self, definition: D, *, unique: bool) -> None:
         connection = self.writing.connection

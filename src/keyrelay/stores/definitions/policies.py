@@ -11,7 +11,6 @@ from keyrelay.stores.definitions.document_kind import DocumentKind
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.definitions.listing import Noun
-from keyrelay.stores.schema.tables import policies
 
 PolicyStore = DocumentStore[Policy]
 
@@ -22,7 +21,6 @@ def policy_store(database: Database, journal: Journal) -> PolicyStore:
         journal=journal,
         kind=DocumentKind(
             noun=Noun.POLICY,
-            table=policies,
             parse=parse_policy,
             columns=_columns,
             check=_check,

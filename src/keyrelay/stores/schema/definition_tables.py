@@ -46,6 +46,16 @@ def _sealed() -> tuple[Column[int], Column[bytes]]:
     return Column("generation", BigInteger), Column("mac", LargeBinary)
 
 
+def _lists() -> tuple[Index, ...]:
+    """Return what lists are read by, whatever they are sorted by (listing.py)."""
+    return (
+        Index(None, "profile", "folded", "id"),
+        Index(None, "profile", "active", "folded", "id"),
+        Index(None, "profile", "created_at", "id"),
+        Index(None, "profile", "updated_at", "id"),
+    )
+
+
 profiles = Table(
     "profiles",
     metadata,
@@ -80,8 +90,7 @@ secret_versions = Table(
     Column("version", BigInteger, nullable=False),
 )
 
-# `folded` is the name as it is searched and sorted, `secret` the one referred to. A
-# list is read by an index, whatever it is sorted by (definitions/listing.py).
+# `folded` is the name as it is searched and sorted, `secret` the one referred to.
 actions = Table(
     "actions",
     metadata,
@@ -94,10 +103,7 @@ actions = Table(
     Column("document", Text, nullable=False),
     *_made_and_edited(),
     *_sealed(),
-    Index(None, "profile", "folded", "id"),
-    Index(None, "profile", "active", "folded", "id"),
-    Index(None, "profile", "created_at", "id"),
-    Index(None, "profile", "updated_at", "id"),
+    *_lists(),
     Index(None, "secret", "folded", "id"),
 )
 
@@ -112,10 +118,7 @@ policies = Table(
     Column("document", Text, nullable=False),
     *_made_and_edited(),
     *_sealed(),
-    Index(None, "profile", "folded", "id"),
-    Index(None, "profile", "active", "folded", "id"),
-    Index(None, "profile", "created_at", "id"),
-    Index(None, "profile", "updated_at", "id"),
+    *_lists(),
 )
 
 # `versions` lists the scripts that were uploaded and what each is known again by, as
@@ -134,11 +137,8 @@ analyses = Table(
     Column("version", Integer),
     *_made_and_edited(),
     *_sealed(),
-    Index(None, "profile", "folded", "id"),
-    Index(None, "profile", "active", "folded", "id"),
+    *_lists(),
     Index(None, "profile", "run_on", "folded", "id"),
-    Index(None, "profile", "created_at", "id"),
-    Index(None, "profile", "updated_at", "id"),
 )
 
 scripts = Table(
