@@ -20,13 +20,18 @@ async def until_available(
 ) -> Result:
     """Return the result of `act` once it does not raise Unavailable.
 
-    All that share the outage say it together.
+    All that share the outage say it together. One that did not fail says nothing of
+    those that did: they may need something else.
     """
+    failed = False
 
     async def pause(fault: Unavailable) -> None:
+        nonlocal failed
+        failed = True
         outage.failed(str(fault))
         await sleep(RETRY_AFTER)
 
     result = await insist(act, Unavailable, pause)
-    outage.ended()
+    if failed:
+        outage.ended()
     return result
