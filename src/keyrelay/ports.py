@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from keyrelay.model.action import Message
+from keyrelay.model.analysis import ScriptedAnalysis
 from keyrelay.model.audit import AuditRecord
 from keyrelay.model.backlog import (
     Depth,
@@ -21,11 +22,13 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.model.intervention import Interventions
-from keyrelay.model.outcome import Outcome
+from keyrelay.model.outcome import Deferred, Outcome, Rejected
 from keyrelay.model.pause import SharedPause
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
+from keyrelay.model.release import ReleasedRun, RunPlace
 from keyrelay.model.revision import Revision
+from keyrelay.model.run import RunOrder
 from keyrelay.model.secret import OpenedSecret, SealedSecret
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
@@ -243,6 +246,24 @@ class Dispatcher(Protocol):
         The message was composed by an instruction of the dispatcher's own channel.
         `still_held` is asked last before the peer can act on the message; if it says
         no, nothing is sent and the outcome is LEASE_LOST. What it raises is raised.
+        """
+
+
+class RunStage(Protocol):
+    """Where runs of analyses take place."""
+
+    async def place(
+        self, order: RunOrder, scripted: ScriptedAnalysis
+    ) -> RunPlace | Deferred | Rejected:
+        """Return where this run is to take place, or why it is not now, or never."""
+
+    async def perform(
+        self, run: ReleasedRun, place: RunPlace, still_held: StillHeld
+    ) -> Outcome:
+        """Run it once. Every foreseen failure is an Outcome, not an exception.
+
+        `still_held` is asked last before the script begins; if it says no, nothing is
+        run and the outcome is LEASE_LOST. What it raises is raised.
         """
 
 

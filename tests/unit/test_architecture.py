@@ -39,6 +39,8 @@ REVEALERS = {
     "cli/init.py",
     "cli/token.py",
     "model/credentials.py",
+    "model/release.py",
+    "dispatchers/script/hosting.py",
     "dispatchers/smtp/opener.py",
     "dispatchers/smtp/auth.py",
     "dispatchers/sqs/client.py",

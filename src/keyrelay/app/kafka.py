@@ -9,8 +9,10 @@ from keyrelay.app.settings import Settings
 from keyrelay.app.work import Work
 from keyrelay.databases.database import Database
 from keyrelay.model.dead_letter import UnreadableBurials
+from keyrelay.model.secret import SecretValue
 from keyrelay.model.world import real_world
 from keyrelay.ports import TriggerQueue
+from keyrelay.sources.kafka.connecting.access import Access
 from keyrelay.sources.kafka.connecting.address import parse_address
 from keyrelay.sources.kafka.connecting.clients import KafkaClients
 from keyrelay.sources.kafka.connecting.connection import connection_to
@@ -28,7 +30,7 @@ from keyrelay.stores.installation import find_profile, read_upgraded_at
 def clients_of(settings: Settings) -> KafkaClients:
     """Return the clients of the settings' brokers. Raises Unavailable."""
     address = parse_address(settings.queue_url)
-    connection = connection_to(address, settings.kafka_access)
+    connection = connection_to(address, kafka_access(settings))
     return KafkaClients(connection=connection, member=settings.kafka_member)
 
 
@@ -100,3 +102,17 @@ async def _claim_store(
             upgraded_at=upgraded_at,
             window=window,
         )
+
+
+def kafka_access(settings: Settings) -> Access:
+    """Return how Kafka is spoken to. Raises InvalidAccess."""
+    password = settings.kafka_password
+    value = None if password is None else password.get_secret_value()
+    return Access(
+        tls=settings.kafka_tls,
+        ca_file=settings.kafka_ca_file,
+        mechanism=settings.kafka_mechanism,
+        username=settings.kafka_username,
+        password=None if value is None else SecretValue(value),
+        password_file=settings.kafka_password_file,
+    )

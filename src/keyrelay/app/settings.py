@@ -35,8 +35,6 @@ from keyrelay.app.setting_kinds import (
     split,
     url_of_api,
 )
-from keyrelay.model.secret import SecretValue
-from keyrelay.sources.kafka.connecting.access import Access
 
 PREFIX = "KEYRELAY_"
 _MATCHING_ORIGIN = Field(json_schema_extra={"pattern": ORIGIN})
@@ -197,6 +195,11 @@ class Settings(BaseSettings):
     api_tls_key: Path | None = Field(
         default=None, description="PEM file with the private key of that certificate."
     )
+    api_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file with trust anchors for the API beside the system's, by"
+        " which hosted scripts reach it.",
+    )
     api_trusted_proxies: Networks = Field(
         default=(),
         description="Networks of the proxies whose X-Forwarded-For and"
@@ -212,6 +215,30 @@ class Settings(BaseSettings):
         ge=0,
         description="About how many unsettled triggers of one profile there may be for"
         " the API to accept more; 0, any number.",
+    )
+    analyses: Annotated[
+        tuple[Literal["external", "hosted"], ...] | None,
+        NoDecode,
+        BeforeValidator(split),
+    ] = Field(
+        default=None,
+        description="Which runs of analyses a process performs: `external` hands them"
+        " to listeners of the API, `hosted` runs them here, in a sandbox. Left out,"
+        " both for `keyrelay up`, and `external` for all others.",
+    )
+    script_lanes: int = Field(
+        default=2, ge=1, le=64, description="Hosted scripts that run at once."
+    )
+    script_seconds: float = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="How long a hosted script may run before it is killed.",
+    )
+    script_network: Literal["api", "host"] = Field(
+        default="api",
+        description="What hosted scripts reach: the API of Keyrelay alone, or all that"
+        " this machine does.",
     )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="`auto` is text on a terminal and JSON elsewhere."
@@ -245,20 +272,6 @@ class Settings(BaseSettings):
     @property
     def checkpoint_path(self) -> Path:
         return self.home / "audit.checkpoint"
-
-    @property
-    def kafka_access(self) -> Access:
-        """Return how Kafka is spoken to. Raises InvalidAccess."""
-        password = self.kafka_password
-        value = None if password is None else password.get_secret_value()
-        return Access(
-            tls=self.kafka_tls,
-            ca_file=self.kafka_ca_file,
-            mechanism=self.kafka_mechanism,
-            username=self.kafka_username,
-            password=None if value is None else SecretValue(value),
-            password_file=self.kafka_password_file,
-        )
 
     @classmethod
     def settings_customise_sources(

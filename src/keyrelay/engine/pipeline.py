@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuit import InFlight
+from keyrelay.engine.closing import closed_by, held_while
 from keyrelay.model.action import Action, Instruction, Message
 from keyrelay.model.audit import LOCKED, NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
@@ -30,11 +31,6 @@ from keyrelay.ports import Dispatcher, Lease, LeaveLane, Unsealable, Vault
 
 # Bytes; the other lanes would notice how long a larger message takes to compose.
 _LARGEST_IN_LOOP = 256 * 1024
-_CLOSED = timedelta(minutes=1)  # between two looks at a profile that is closed
-_GONE_BACK = (
-    "the definitions are older than when it was accepted: if a backup was restored on"
-    " purpose, `keyrelay restore --accept` goes on with them"
-)
 # How long an attempt waits for its peer in a lane. Many mail servers answer sooner. At
 # ten times as long, a few silent servers would take all lanes before one came back.
 _IN_LANE = timedelta(milliseconds=200)
@@ -62,13 +58,9 @@ class Pipeline:
 
         `leave` is called, once at most, when the peer takes long to answer.
         """
-        since = lease.trigger.lifetime.revision
-        catalog = await self.catalog(since)
-        closed = catalog.omitted.profiles.get(lease.trigger.profile)
-        if catalog.revision.is_older_than(since):
-            closed = _GONE_BACK
-        if closed is not None:
-            return _held(closed)
+        catalog = await self.catalog(lease.trigger.lifetime.revision)
+        if (closed := closed_by(catalog, lease.trigger)) is not None:
+            return held_while(closed)
         return await self._attempt(catalog, lease, leave)
 
     async def _attempt(
@@ -195,12 +187,6 @@ def _refused(
 ) -> Report:
     refusal = Rejected(reason, Fault.DEFINITION, why=why)
     return Report(outcome=refusal, evidence=evidence)
-
-
-def _held(reason: str) -> Report:
-    """Hold back what waits for a person: the profile's definitions are not believed."""
-    waits = Deferred(reason, not_before=_CLOSED, spends_attempt=False)
-    return Report(outcome=waits, held=True)
 
 
 def _evidence(

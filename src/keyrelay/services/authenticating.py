@@ -12,6 +12,10 @@ def _ignore(_: Token, __: datetime) -> None:
     """Note nothing."""
 
 
+async def _none(_: str) -> None:
+    """Know no run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticating:
     """`digest` returns that of any text, as stores/definitions/token_rows.py does.
@@ -19,6 +23,7 @@ class Authenticating:
     `refresh` brings the catalog up to date, where the database can be read: as it is
     awaited for each token that does not count, it gathers those that come together.
     `note_use` is told each token that was taken, and when; it waits for nothing.
+    `of_run` returns the token of a run, of which no row is kept.
     """
 
     catalog: Callable[[], Catalog]
@@ -26,6 +31,7 @@ class Authenticating:
     digest: Callable[[str], Awaitable[bytes]]
     now: Callable[[], datetime]
     note_use: Callable[[Token, datetime], None] = _ignore
+    of_run: Callable[[str], Awaitable[Token | None]] = _none
 
     async def authenticate(self, given: str) -> Token | None:
         """Return the token of this plaintext; None, it is none that counts.
@@ -38,6 +44,9 @@ class Authenticating:
         digest, now = await self.digest(given), self.now()
         token = self._counting(digest, now)
         if token is None:
+            run = await self.of_run(given)
+            if run is not None and self._has_analysis(run):
+                return run
             # It may have been made a moment ago, by another process.
             await self.refresh()
             token = self._counting(digest, now)
@@ -50,6 +59,9 @@ class Authenticating:
         token = catalog.token(digest)
         if token is None or token.is_expired(now):
             return None
+        return token if self._has_analysis(token) else None
+
+    def _has_analysis(self, token: Token) -> bool:
         analysis = token.rights.analysis
-        known = analysis is None or (token.profile, analysis) in catalog.analyses
-        return token if known else None
+        analyses = self.catalog().analyses
+        return analysis is None or (token.profile, analysis) in analyses

@@ -2,17 +2,15 @@
 
     link = profile "." analysis "." version "." end "." MAC
 
-with `end` in seconds since 1970 and the MAC, in base64url, over all before it. TagoIO's
-clients follow such an address without a token: what it allows stands in it, and the
-vault authenticates that.
+with `end` in seconds since 1970. TagoIO's clients follow such an address without a
+token: what it allows stands in it, and is signed (services/signing.py).
 """
 
-import base64
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from keyrelay.services.signing import Signing
 from keyrelay.vault.vault import Vault
 
 LASTS = timedelta(minutes=5)
@@ -45,17 +43,16 @@ class ScriptLinks:
         )
 
     async def sign(self, link: ScriptLink) -> str:
-        return await self._signed(_facts(link))
+        end = int(link.ends_at.timestamp())
+        words = (link.profile, link.analysis, str(link.version), str(end))
+        return await self._signing.sign(words)
 
     async def read(self, text: str) -> ScriptLink | None:
         """Return what a signed link leads to; None if it is none, or has ended."""
-        facts = text.rpartition(".")[0]
-        signed = await self._signed(facts)
-        # As bytes: of texts, only ASCII is compared in constant time.
-        same = hmac.compare_digest(signed.encode(), text.encode(errors="replace"))
-        if not same:
+        words = await self._signing.read(text)
+        if words is None:
             return None
-        profile, analysis, version, end = facts.split(".")
+        profile, analysis, version, end = words
         link = ScriptLink(
             profile=profile,
             analysis=analysis,
@@ -64,12 +61,6 @@ class ScriptLinks:
         )
         return link if self.now() < link.ends_at else None
 
-    async def _signed(self, facts: str) -> str:
-        authenticate = await self.vault.authenticator(_LABEL)
-        mac = authenticate(facts.encode(errors="replace"))
-        return f"{facts}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
-
-
-def _facts(link: ScriptLink) -> str:
-    end = int(link.ends_at.timestamp())
-    return f"{link.profile}.{link.analysis}.{link.version}.{end}"
+    @property
+    def _signing(self) -> Signing:
+        return Signing(vault=self.vault, label=_LABEL)

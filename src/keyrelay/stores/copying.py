@@ -19,6 +19,7 @@ from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.stores.schema.attempt_tables import ATTEMPT_TABLES
 from keyrelay.stores.schema.job_tables import job_results, jobs
+from keyrelay.stores.schema.run_tables import runs
 from keyrelay.stores.schema.tables import (
     audit_chains,
     audit_records,
@@ -43,7 +44,7 @@ CHUNK = 1000  # rows in one transaction of the target
 # on the copy.
 _APART = (installation, workers, pauses, audit_chains, audit_records)
 # Those of jobs refer to others: a job goes on in the copy.
-_LAST = (*ATTEMPT_TABLES, jobs, job_results)
+_LAST = (*ATTEMPT_TABLES, jobs, job_results, runs)
 _WHOLE = [
     *(each for each in metadata.sorted_tables if each not in (*_APART, *_LAST)),
     *_LAST,

@@ -126,10 +126,14 @@ class TokenUses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotingAuditLog:
-    """ports.AuditLog: notes when each action was last triggered."""
+    """ports.AuditLog: notes when each action was last triggered.
+
+    Of runs it is the analysis that was last run: `noun` says which.
+    """
 
     behind: AuditLog
     times: NotedTimes
+    noun: Noun = Noun.ACTION
 
     async def append(self, record: AuditRecord) -> None:
         await self.behind.append(record)
@@ -138,7 +142,7 @@ class NotingAuditLog:
             case AttemptRecord(attempt=tried, report=report) if (
                 report.reason_class is not ReasonClass.NO_DEFINITION
             ):
-                self.times.note(Noun.ACTION, tried.profile, tried.action, record.at)
+                self.times.note(self.noun, tried.profile, tried.action, record.at)
 
     async def attempts(
         self, profile: str, trigger: str, since: datetime

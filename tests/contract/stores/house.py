@@ -81,8 +81,9 @@ SQS_VALUE = {
 }
 FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
-# Undoes the migration that brought analyses.
+# Undoes the migrations that brought analyses and their runs.
 BEFORE_ANALYSES = (
+    "DROP TABLE runs",
     "DROP TABLE scripts",
     "DROP TABLE analyses",
     "DROP INDEX ix_tokens_analysis_run",

@@ -1,4 +1,4 @@
-"""Insistence: what is unavailable is one outage, which ends when that itself succeeds."""
+"""Insistence: an outage is over when what had failed succeeds, not something else."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence

@@ -7,6 +7,7 @@ from typing import TypedDict
 import pytest
 import trustme
 
+from keyrelay.app.kafka import kafka_access
 from keyrelay.app.settings_loading import load_settings
 from keyrelay.model.secret import SecretValue
 from keyrelay.ports import Unavailable
@@ -105,7 +106,7 @@ def test_access_is_read_from_the_settings(
     monkeypatch.setenv("KEYRELAY_KAFKA_USERNAME", "ada")
     monkeypatch.setenv("KEYRELAY_KAFKA_PASSWORD", CANARY)
 
-    access = load_settings(None, {}).kafka_access
+    access = kafka_access(load_settings(None, {}))
 
     assert (access.tls, access.mechanism, access.username) == (True, "PLAIN", "ada")
     assert access.password is not None

@@ -40,7 +40,7 @@ _NICER = 10  # than what Keyrelay itself does
 Members = Iterator[tuple[str, IO[bytes] | None]]
 
 
-class RunOrder(TypedDict):
+class LaunchOrder(TypedDict):
     """What to run. `limits` are of setrlimit(2), by name, `command` the interpreter."""
 
     command: list[str]
@@ -82,17 +82,17 @@ def _say_hello(channel: socket.socket, port: int) -> None:
         os.close(descriptor)
 
 
-def _order(channel: socket.socket) -> RunOrder:
+def _order(channel: socket.socket) -> LaunchOrder:
     with channel.makefile("rb") as stream:
         text = stream.read()
     try:
-        order: RunOrder = json.loads(text)
+        order: LaunchOrder = json.loads(text)
     except ValueError:
         sys.exit(_FAILED)  # Keyrelay is gone
     return order
 
 
-def _start(order: RunOrder) -> NoReturn:
+def _start(order: LaunchOrder) -> NoReturn:
     _limit(order["limits"])
     scratch = Path.cwd()
     for each in ("script", "tmp", "shm"):

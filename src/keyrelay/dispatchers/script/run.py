@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keyrelay.dispatchers.script.interpreter import Interpreter
-from keyrelay.dispatchers.script.launcher import RunOrder
+from keyrelay.dispatchers.script.launcher import LaunchOrder
 from keyrelay.dispatchers.script.limits import ScriptLimits
 
 _FILES = 256  # open at a time, in one process
@@ -22,7 +22,7 @@ class HostedRun:
     environment: Mapping[str, str] = field(repr=False)
 
 
-def order_of(run: HostedRun, limits: ScriptLimits) -> RunOrder:
+def order_of(run: HostedRun, limits: ScriptLimits) -> LaunchOrder:
     return {
         "command": run.interpreter.command(limits),
         "environment": dict(run.environment),

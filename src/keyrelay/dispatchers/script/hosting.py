@@ -1,0 +1,162 @@
+"""Hosting: the stage of hosted runs, each behind the wall of this machine."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from keyrelay.dispatchers.script.ending import Exited, RunEnding
+from keyrelay.dispatchers.script.environment import ScriptContext, environment_of
+from keyrelay.dispatchers.script.interpreter import Interpreter, Language
+from keyrelay.dispatchers.script.limits import ScriptLimits
+from keyrelay.dispatchers.script.process import ScriptHost, run_script
+from keyrelay.dispatchers.script.run import HostedRun
+from keyrelay.model.analysis import ScriptedAnalysis
+from keyrelay.model.outcome import (
+    LEASE_LOST,
+    Delivered,
+    Fault,
+    Outcome,
+    ReasonClass,
+    Rejected,
+)
+from keyrelay.model.release import HOSTED, ReleasedRun, RunPlace
+from keyrelay.model.run import RunOrder, RunResult
+from keyrelay.model.secret import SecretValue
+from keyrelay.model.uploaded_script import Runtime, ScriptVersion, version_of
+from keyrelay.ports import StillHeld
+
+_LANGUAGES = {
+    Runtime.PYTHON: Language.PYTHON,
+    Runtime.PYTHON_LEGACY: Language.PYTHON,
+    Runtime.NODE: Language.NODE,
+    Runtime.NODE_LEGACY: Language.NODE,
+}
+
+
+class RunConsole(Protocol):
+    """Where the lines of one run go; no value that it was given stands in them."""
+
+    async def take(self, line: str) -> None: ...
+
+    @property
+    def last_lines(self) -> Sequence[str]: ...
+
+
+OpenConsole = Callable[
+    [RunOrder, Sequence[SecretValue]], AbstractAsyncContextManager[RunConsole]
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosts:
+    """What can run here: an interpreter and a host for each language that can.
+
+    `refusals` say of the others why they cannot. `api` is where scripts reach our API.
+    """
+
+    interpreters: Mapping[Language, Interpreter]
+    hosts: Mapping[Language, ScriptHost]
+    refusals: Mapping[Language, str]
+    limits: ScriptLimits
+    api: str
+
+    def refusal(self, runtime: Runtime) -> str | None:
+        """Say why scripts of that runtime cannot run here; None, they can."""
+        language = _LANGUAGES.get(runtime)
+        if language is None:
+            return f"scripts for {runtime} are kept, and not run"
+        return self.refusals.get(language)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedStage:
+    """ports.RunStage of this machine.
+
+    `content` returns what a version is, and None if it was altered; `token` returns the
+    plaintext of a run's own token; `note` is told how a run ended.
+    """
+
+    hosts: Hosts
+    content: Callable[[str, ScriptVersion], Awaitable[bytes | None]]
+    token: Callable[[RunOrder], Awaitable[SecretValue]]
+    console: OpenConsole
+    note: Callable[[str, RunResult], None]
+
+    async def place(
+        self, order: RunOrder, scripted: ScriptedAnalysis
+    ) -> RunPlace | Rejected:
+        if scripted.version is None:
+            return _refused(f"analysis {scripted.analysis.name!r} has no script")
+        version = version_of(scripted.versions, scripted.version)
+        refusal = self.hosts.refusal(version.language)
+        return HOSTED if refusal is None else Rejected(refusal, Fault.SYSTEM)
+
+    async def perform(
+        self, run: ReleasedRun, _: RunPlace, still_held: StillHeld
+    ) -> Outcome:
+        order, scripted = run.order, run.scripted
+        version = version_of(scripted.versions, scripted.version or 1)
+        content = await self.content(order.analysis, version)
+        if content is None:
+            return _refused(
+                f"version {version.number} of its script was altered outside Keyrelay:"
+                " upload the script again"
+            )
+        token = await self.token(order)
+        if not await still_held():
+            return LEASE_LOST
+        values = (token, *run.environment.values)
+        async with self.console(order, values) as console:
+            for sentence in run.environment.withheld:
+                await console.take(sentence)
+            ending = await self._run(run, version, content, token, console)
+            await console.take(ending.sentence)
+        self.note(order.id, _result_of(ending, console.last_lines))
+        return _outcome_of(ending)
+
+    async def _run(
+        self,
+        run: ReleasedRun,
+        version: ScriptVersion,
+        content: bytes,
+        token: SecretValue,
+        console: RunConsole,
+    ) -> RunEnding:
+        hosts, language = self.hosts, _LANGUAGES[version.language]
+        interpreter, host = hosts.interpreters[language], hosts.hosts[language]
+        context = ScriptContext(
+            analysis=run.order.analysis,
+            token=token.reveal(),
+            pairs=run.environment.revealed(),
+            scope=run.order.scope,
+            api=hosts.api,
+            events=f"{hosts.api}/events",
+        )
+        hosted = HostedRun(
+            interpreter=interpreter,
+            file_name=version.file_name,
+            content=content,
+            environment=environment_of(context, interpreter),
+        )
+        return await run_script(hosted, hosts.limits, host, console.take)
+
+
+def _refused(reason: str) -> Rejected:
+    return Rejected(reason, Fault.DEFINITION, why=ReasonClass.NO_DEFINITION)
+
+
+def _outcome_of(ending: RunEnding) -> Outcome:
+    if ending.end == Exited(0):
+        return Delivered(ending.sentence)
+    return Rejected(ending.sentence, Fault.DEFINITION, why=ReasonClass.SCRIPT)
+
+
+def _result_of(ending: RunEnding, last_lines: Sequence[str]) -> RunResult:
+    return RunResult(
+        sentence=ending.sentence,
+        exit_code=ending.exit_code,
+        duration=ending.duration,
+        peak_memory=ending.peak_memory,
+        last_lines=tuple(last_lines),
+    )

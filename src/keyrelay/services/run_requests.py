@@ -1,0 +1,70 @@
+"""Run requests: runs of analyses, as programs and people ask for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyrelay.model.analysis import RunOn, ScriptedAnalysis
+from keyrelay.model.audit import Change
+from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.run import ListedRun, RunCause, RunOrder, RunOrigin
+from keyrelay.stores.definitions.analyses import AnalysisStore
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.runs.records import RunPage, RunRecords, keep_run
+
+# How long a run that was asked for may wait until it begins.
+WAITS = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequests:
+    """Each method raises Unavailable."""
+
+    analyses: AnalysisStore
+    runs: RunRecords
+
+    async def ask(self, profile: str, id_: str, scope: str, actor: str) -> RunOrder:
+        """Keep a run of this analysis, with its audit record, durably on return.
+
+        `scope` is as `parse_scope` returns it. Raises NotFound, and InvalidDefinition
+        for an analysis that cannot be run as it stands.
+        """
+        scripted = (await self.analyses.scripted(profile, [id_])).get(id_)
+        if scripted is None:
+            raise NotFound(Noun.ANALYSIS, id_)
+        _require_runnable(scripted)
+        async with self.analyses.documents.journal.writing(profile, actor) as writing:
+            order = RunOrder(
+                id=self.runs.world.new_id(writing.at),
+                profile=profile,
+                analysis=id_,
+                run_on=scripted.analysis.run_on,
+                cause=RunCause(
+                    origin=RunOrigin.REQUEST,
+                    asked_at=writing.at,
+                    deadline=writing.at + WAITS,
+                ),
+                scope=scope,
+            )
+            await keep_run(writing.connection, order)
+            detail = f"{scripted.analysis.name}: run {order.id}"
+            writing.record(Noun.ANALYSIS, id_, Change.STARTED, detail)
+        return order
+
+    async def list(
+        self, profile: str, analysis: str, page: RunPage
+    ) -> Sequence[ListedRun]:
+        """Return the runs of an analysis, newest first. Raises NotFound."""
+        await self.analyses.documents.get(profile, analysis)
+        return await self.runs.list(profile, analysis, page)
+
+
+def _require_runnable(scripted: ScriptedAnalysis) -> None:
+    analysis = scripted.analysis
+    if not analysis.active:
+        raise InvalidDefinition(f"analysis {analysis.name!r} is inactive")
+    if analysis.run_on is RunOn.HOSTED and scripted.version is None:
+        raise InvalidDefinition(
+            f"analysis {analysis.name!r} has no script: upload one before it is run"
+        )

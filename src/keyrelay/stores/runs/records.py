@@ -1,0 +1,124 @@
+"""Run records: runs as faces ask for, see and list them.
+
+Their rows are not authenticated. A run that was written by hand is decided like any
+other: its analysis, policies and script are, and the environment is in no row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyrelay.databases.database import Database
+from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.run import ListedRun, RunOrder, RunState
+from keyrelay.model.world import World
+from keyrelay.stores.claims.heartbeat import time_at
+from keyrelay.stores.definitions.loading import read_revision
+from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.runs.rows import order_of, row_of, run_of
+from keyrelay.stores.schema.run_tables import runs
+from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
+
+NOUN = "run"
+KEPT = timedelta(days=30)  # after its end
+
+_r = runs.c
+_FORGOTTEN_TOGETHER = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """Up to `amount` runs that were asked for before the one named; None, the newest.
+
+    Only of this state, where it is given.
+    """
+
+    before: str | None = None
+    amount: int = 20
+    state: RunState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecords:
+    """Each method raises Unavailable."""
+
+    database: Database
+    world: World
+
+    async def keep(self, order: RunOrder) -> bool:
+        """Keep a run, durably on return; False, it is there already."""
+        async with self.database.writing() as connection:
+            kept = await keep_run(connection, order)
+            await self.database.signal_change(connection)
+        return kept
+
+    async def order(self, profile: str, id_: str) -> RunOrder | None:
+        """Return what is to be run; None, there is no such run, or none to be read."""
+        async with self.database.reading() as connection:
+            wanted = select(runs).where(_r.profile == profile, _r.id == id_)
+            for found in await read_rows(connection, wanted, ONE, order_of):
+                if isinstance(found, RunOrder):
+                    return found
+        return None
+
+    async def get(self, profile: str, id_: str) -> ListedRun:
+        """Raises NotFound."""
+        async with self.database.reading() as connection:
+            wanted = select(runs).where(_r.profile == profile, _r.id == id_)
+            for found in await read_rows(connection, wanted, ONE, run_of):
+                if isinstance(found, ListedRun):
+                    return found
+        raise NotFound(NOUN, id_)
+
+    async def list(
+        self, profile: str, analysis: str, page: RunPage
+    ) -> Sequence[ListedRun]:
+        """Return the runs, newest first; one that cannot be read hides no others."""
+        wanted = select(runs).where(_r.profile == profile, _r.analysis == analysis)
+        if page.before is not None:
+            wanted = wanted.where(_r.id < page.before)
+        if page.state is not None:
+            wanted = wanted.where(_r.state == page.state)
+        # Ids sort by the second in which they were made.
+        ordered, rows = wanted.order_by(_r.id.desc()), Slice(0, page.amount)
+        async with self.database.reading() as connection:
+            found = await read_rows(connection, ordered, rows, run_of)
+        return [each for each in found if not isinstance(each, UnreadableRow)]
+
+    async def counts(self) -> Mapping[RunState, int]:
+        """Return how many runs are in each state, of all profiles."""
+        counted = select(_r.state, func.count()).group_by(_r.state)
+        async with self.database.reading() as connection:
+            rows = (await connection.execute(counted)).all()
+        return {RunState(state): count for state, count in rows if state in {*RunState}}
+
+    async def forget(self) -> bool:
+        """Forget a part of what ended long ago; return whether there was any."""
+        async with self.database.writing() as connection:
+            now = await time_at(self.database, connection, self.world)
+            old = select(_r.id).where(_r.ended_at < now - KEPT)
+            part = old.order_by(_r.ended_at).limit(_FORGOTTEN_TOGETHER)
+            forgotten = delete(runs).where(_r.id.in_(part))
+            return (await connection.execute(forgotten)).rowcount > 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunLetters:
+    """ports.DeadLetters of runs: the row of a run that failed is its letter."""
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Leave it to the row, which is settled next."""
+
+
+async def keep_run(connection: AsyncConnection, order: RunOrder) -> bool:
+    """Keep a run within a transaction that writes; False, it is there already."""
+    known = select(_r.id).where(_r.id == order.id)
+    if await connection.scalar(known) is not None:
+        return False
+    revision = await read_revision(connection)
+    row = {**row_of(order), "revision": str(revision)}
+    await connection.execute(insert(runs).values(row))
+    return True
