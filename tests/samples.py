@@ -28,6 +28,7 @@ QUEUE_SECRET = "6" * 24
 MAIL_ACTION = "c" * 24
 QUEUE_ACTION = "d" * 24
 POLICY = "e" * 24
+ANALYSIS = "f" * 24
 ORIGIN = Origin(profile=PROFILE, now=lambda: NOON, new_id=lambda _: "0" * 24)
 
 MAIL_DOES: Mapping[str, object] = {

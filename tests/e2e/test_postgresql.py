@@ -28,7 +28,8 @@ DROP INDEX ix_actions_profile_folded_id, ix_actions_profile_active_folded_id,
   ix_actions_secret_folded_id;
 DROP INDEX ix_policies_profile_folded_id, ix_policies_profile_active_folded_id,
   ix_policies_profile_created_at_id, ix_policies_profile_updated_at_id;
-DROP INDEX ix_audit_records_profile_action_at, ix_audit_records_changes;
+DROP INDEX ix_audit_records_profile_action_at, ix_audit_records_changes,
+  ix_audit_records_releases;
 UPDATE alembic_version SET version_num = '0001'
 """
 

@@ -1,4 +1,4 @@
-"""`keyrelay audit`: every attempt and change, and the proof that none is missing."""
+"""`keyrelay audit`: attempts, changes, releases, and the proof that none is missing."""
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keyrelay.cli.audit_view import RecordFilter, in_words, record_document
+from keyrelay.cli.audit_view import Acting, RecordFilter, in_words, record_document
 from keyrelay.cli.columns import (
     instant,
     other_id,
@@ -17,8 +17,8 @@ from keyrelay.cli.columns import (
     text,
     word,
 )
-from keyrelay.cli.fitted import action_names
-from keyrelay.cli.options import ActionFilter, AsJson, Limit, Since
+from keyrelay.cli.fitted import acting_names
+from keyrelay.cli.options import ActionFilter, AnalysisFilter, AsJson, Limit, Since
 from keyrelay.cli.output import Document, put, put_document, show
 from keyrelay.cli.pagination import Rows, list_all
 from keyrelay.cli.refusals import FoundBroken, WrongUsage
@@ -37,6 +37,7 @@ app = typer.Typer(
 class RecordKind(StrEnum):
     ATTEMPT = "attempt"
     CHANGE = "change"
+    RELEASE = "release"
 
 
 @app.command(
@@ -44,6 +45,7 @@ class RecordKind(StrEnum):
     epilog="""\b
 Examples:
   keyrelay audit list --kind change --since 7d
+  keyrelay audit list --analysis 'cold rooms'
   keyrelay audit list --json | jq '.[] | select(.outcome == "uncertain")'""",
 )
 def list_(
@@ -54,12 +56,14 @@ def list_(
         str | None, typer.Option(help="Only about this trigger.")
     ] = None,
     action: ActionFilter = None,
+    analysis: AnalysisFilter = None,
     since: Since = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """List the records of the profile, newest first."""
-    chosen = RecordFilter(kind=kind, trigger=trigger, action=action, since=since)
+    acting = Acting(action=action, analysis=analysis)
+    chosen = RecordFilter(kind=kind, trigger=trigger, acting=acting, since=since)
     rows = chosen.rows if as_json else _in_words(chosen.rows)
     columns = (
         instant("at"),
@@ -133,7 +137,7 @@ def verify(
 def _in_words(rows: Rows) -> Rows:
     async def worded(session: Session, limit: int | None) -> AsyncIterator[Document]:
         found = [record async for record in rows(session, limit)]
-        names = await action_names(session, found)
+        names = await acting_names(session, found)
         for record in found:
             yield in_words(record, names)
 

@@ -4,12 +4,34 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from keyrelay.cli.output import Document
+from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import Session
 from keyrelay.cli.times import parse_since
 from keyrelay.services.audit import AuditReading
-from keyrelay.services.naming import find_trigger
+from keyrelay.services.naming import find_definition, find_trigger
 from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.audit.trail import TrailEntry
+from keyrelay.stores.definitions.stored_document import id_of
+
+Names = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """What a record is to be of, by id or name: an action, or runs of an analysis."""
+
+    action: str | None = None
+    analysis: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.action is not None and self.analysis is not None:
+            raise WrongUsage("give --action or --analysis: no record is of both")
+
+    async def find(self, session: Session) -> str | None:
+        if self.analysis is None:
+            return await session.action_id(self.action)
+        analyses = session.store.definitions.analyses.documents
+        return id_of(await find_definition(analyses, session.profile.id, self.analysis))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +40,7 @@ class RecordFilter:
 
     kind: str | None = None
     trigger: str | None = None
-    action: str | None = None
+    acting: Acting
     since: str | None = None
 
     async def rows(
@@ -31,7 +53,7 @@ class RecordFilter:
         query = AuditQuery(
             kind=self.kind,
             trigger=trigger,
-            action=await session.action_id(self.action),
+            action=await self.acting.find(session),
             since=parse_since(self.since, session.world.now()),
         )
         reading = AuditReading(trail=trail)
@@ -43,23 +65,49 @@ def record_document(entry: TrailEntry) -> Document:
     return {**entry.document, "id": entry.id, "chain": entry.chain, "seq": entry.seq}
 
 
-def in_words(record: Mapping[str, object], names: Mapping[str, str]) -> Document:
-    """Return the record with the columns that attempts and changes have in common.
+def in_words(record: Document, names: Names) -> Document:
+    """Return the record with the columns that records of all kinds have in common.
 
-    `names` are those of actions, by id.
+    `names` are those of actions and of analyses, by id.
     """
-    changed = record.get("kind") == "change"
-    action = str(record.get("action"))
-    outcome = f"{record.get('outcome')}, {record.get('settlement')}"
+    match record.get("kind"):
+        case "change":
+            common = _change_in_words(record)
+        case "release":
+            common = _release_in_words(record, names)
+        case _:
+            common = _attempt_in_words(record, names)
+    return {**record, **common}
+
+
+def _change_in_words(record: Document) -> Document:
     return {
-        **record,
-        "by": record.get("actor") or names.get(action, action),
-        "what": record.get("change") if changed else outcome,
-        "about": record.get("noun") if changed else "trigger",
-        "subject": record.get("subject") if changed else record.get("trigger"),
-        "detail": record.get("detail") if changed else _why(record),
+        "by": record.get("actor"),
+        "what": record.get("change"),
+        "about": record.get("noun"),
+        "subject": record.get("subject"),
+        "detail": record.get("detail"),
     }
 
 
-def _why(record: Mapping[str, object]) -> object:
-    return record.get("reason") or record.get("receipt")
+def _release_in_words(record: Document, names: Names) -> Document:
+    analysis, address = str(record.get("analysis")), record.get("address")
+    where = record.get("place") if address is None else f"at {address}"
+    return {
+        "by": names.get(analysis, analysis),
+        "what": "released",
+        "about": "secret",
+        "subject": record.get("secret"),
+        "detail": f"version {record.get('secret_version')}, to a run {where}",
+    }
+
+
+def _attempt_in_words(record: Document, names: Names) -> Document:
+    action = str(record.get("action"))
+    return {
+        "by": names.get(action, action),
+        "what": f"{record.get('outcome')}, {record.get('settlement')}",
+        "about": "trigger",
+        "subject": record.get("trigger"),
+        "detail": record.get("reason") or record.get("receipt"),
+    }

@@ -49,6 +49,19 @@ async def action_names(
     return await actions.names(session.profile.id, {str(id_) for id_ in ids})
 
 
+async def acting_names(
+    session: Session, documents: Sequence[Document]
+) -> Mapping[str, str]:
+    """Return the names of actions, and of analyses, that the documents are about."""
+    ids = {each.get("analysis") for each in documents}
+    named = {id_ for id_ in ids if isinstance(id_, str)}
+    analyses = session.store.definitions.analyses.documents
+    return {
+        **await action_names(session, documents),
+        **await analyses.names(session.profile.id, named),
+    }
+
+
 async def _with_names(
     session: Session, documents: Sequence[Document]
 ) -> Sequence[Document]:

@@ -38,6 +38,11 @@ ActionFilter = Annotated[
     str | None, typer.Option("--action", help="Only of this action, by id or name.")
 ]
 
+AnalysisFilter = Annotated[
+    str | None,
+    typer.Option("--analysis", help="Only of runs of this analysis, by id or name."),
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalOptions:

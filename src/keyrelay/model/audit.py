@@ -1,4 +1,4 @@
-"""Audit: what is recorded of each attempt and change. No record holds a secret."""
+"""Audit: records of attempts, changes and releases, none of which holds a value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from keyrelay.model.outcome import (
     Uncertain,
     reason_class,
 )
+from keyrelay.model.release import RunPlace
 from keyrelay.model.settlement import STANDARD, Schedule, Settlement
 from keyrelay.model.templates import Fact
 
@@ -137,4 +138,33 @@ class ChangeRecord:
     generation: int | None = None
 
 
-AuditRecord = AttemptRecord | ChangeRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """Which run of which analysis, and where it is."""
+
+    profile: str
+    run: str
+    analysis: str
+    place: RunPlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The ids of a secret and of the policy by which its value is given away."""
+
+    secret: str
+    version: int
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRecord:
+    """The value of one secret was released to a run."""
+
+    id: str
+    to: RunIdentity
+    released: Released
+    at: datetime
+
+
+AuditRecord = AttemptRecord | ChangeRecord | ReleaseRecord

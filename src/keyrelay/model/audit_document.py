@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
-from keyrelay.model.audit import AttemptRecord, AuditRecord, ChangeRecord, Report
+from keyrelay.model.analysis import RunOn
+from keyrelay.model.audit import (
+    AttemptRecord,
+    AuditRecord,
+    ChangeRecord,
+    ReleaseRecord,
+    Report,
+)
 from keyrelay.model.documents import InvalidDefinition, parse_document
 from keyrelay.model.outcome import (
     Deferred,
@@ -22,6 +29,7 @@ from keyrelay.model.outcome import (
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 
 LONGEST = 1000  # characters of one text
+RECORD_KINDS = ("attempt", "change", "release")
 
 Document = Mapping[str, object]
 
@@ -31,7 +39,10 @@ _JSON = json.JSONEncoder(separators=(",", ":"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """The facts by which a record is indexed and found."""
+    """The facts by which a record is indexed and found.
+
+    `action` is that of an attempt; of what is about a run, its analysis.
+    """
 
     id: str
     kind: str
@@ -51,6 +62,8 @@ def document_of(record: AuditRecord) -> Document:
             document = _attempt(record)
         case ChangeRecord():
             document = _change(record)
+        case ReleaseRecord():
+            document = _release(record)
         case _:
             assert_never(record)
     return {name: value for name, value in document.items() if value is not None}
@@ -82,7 +95,7 @@ def columns_of(document: Document) -> Columns | None:
         kind=kind,
         profile=profile,
         trigger=_subject(document, "trigger"),
-        action=_subject(document, "action"),
+        action=_acting(document),
         at=instant,
     )
 
@@ -135,6 +148,23 @@ def _change(record: ChangeRecord) -> dict[str, object]:
         "change": record.change,
         "detail": printable(record.detail),
         "generation": record.generation,
+    }
+
+
+def _release(record: ReleaseRecord) -> dict[str, object]:
+    run, place = record.to, record.to.place
+    return {
+        "kind": "release",
+        "id": record.id,
+        "at": _printed(record.at),
+        "profile": run.profile,
+        "run": printable(run.run),
+        "analysis": run.analysis,
+        "place": "hosted" if place.run_on is RunOn.HOSTED else "external",
+        "address": None if place.address is None else printable(place.address),
+        "secret": record.released.secret,
+        "secret_version": record.released.version,
+        "policy": record.released.policy,
     }
 
 
@@ -201,6 +231,11 @@ def read_instant(value: object) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def _acting(document: Document) -> str | None:
+    of_release = document.get("kind") == "release"
+    return _subject(document, "analysis" if of_release else "action")
 
 
 def _subject(document: Document, noun: str) -> str | None:

@@ -81,9 +81,10 @@ SQS_VALUE = {
 }
 FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
-# Undoes the migrations that brought analyses and their runs.
+# Undoes the migrations from that on which brought analyses.
 BEFORE_ANALYSES = (
     "DROP TABLE runs",
+    "DROP INDEX ix_audit_records_releases",
     "DROP TABLE scripts",
     "DROP TABLE analyses",
     "DROP INDEX ix_tokens_analysis_run",

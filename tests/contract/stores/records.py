@@ -1,12 +1,20 @@
-"""Records: attempts to be recorded, and what a trail says of them."""
+"""Records: attempts and releases to record, and what a trail says of attempts."""
 
-from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
+from keyrelay.model.audit import (
+    AttemptIdentity,
+    AttemptRecord,
+    Released,
+    ReleaseRecord,
+    Report,
+    RunIdentity,
+)
 from keyrelay.model.ids import new_id
 from keyrelay.model.outcome import Delivered
+from keyrelay.model.release import HOSTED, RunPlace
 from keyrelay.model.settlement import Done
 from keyrelay.stores.audit.log import group_commits
 from tests.contract.stores.house import House
-from tests.samples import MAIL_ACTION, NOON, PROFILE
+from tests.samples import ANALYSIS, MAIL_ACTION, MAIL_SECRET, NOON, POLICY, PROFILE
 
 
 def attempt(trigger: str, profile: str = PROFILE) -> AttemptRecord:
@@ -22,6 +30,17 @@ def attempt(trigger: str, profile: str = PROFILE) -> AttemptRecord:
         ),
         report=Report(outcome=Delivered("250 taken")),
         settlement=Done(),
+        at=NOON,
+    )
+
+
+def release(
+    run: str, place: RunPlace = HOSTED, analysis: str = ANALYSIS
+) -> ReleaseRecord:
+    return ReleaseRecord(
+        id=new_id(NOON),
+        to=RunIdentity(profile=PROFILE, run=run, analysis=analysis, place=place),
+        released=Released(secret=MAIL_SECRET, version=3, policy=POLICY),
         at=NOON,
     )
 

@@ -15,7 +15,7 @@ from keyrelay.stores.audit.log import CHECKPOINT_INTERVAL, group_commits
 from keyrelay.stores.definitions.listing import Listing
 from tests.contract.stores.ground import Ground, on_sqlite
 from tests.contract.stores.house import ADA, House, mail_action, open_house
-from tests.contract.stores.records import attempt, record, triggers_of
+from tests.contract.stores.records import attempt, record, release, triggers_of
 from tests.samples import PROFILE
 
 
@@ -73,14 +73,23 @@ async def test_each_record_is_one_log_line_with_all_its_facts(house: House) -> N
     with capture_logs() as lines:
         await record(house, "t1")
         await house.new_secret()
+        await house.audit_log.keep_records([release("r1")])
 
     assert [(line["event"], line["kind"]) for line in lines] == [
         ("attempt settled", "attempt"),
         ("definition changed", "change"),
+        ("secret released", "release"),
     ]
     assert lines[0]["trigger"] == "t1"
     assert lines[0]["outcome"] == "delivered"
     assert lines[1]["actor"] == ADA
+
+
+async def test_a_release_is_recorded_and_counts_as_no_attempt(house: House) -> None:
+    await house.audit_log.keep_records([release("r1"), attempt("t1")])
+
+    assert await house.look("SELECT trigger FROM attempts") == [("t1",)]
+    assert (await house.trail.verify()).breach is None
 
 
 async def test_what_was_not_kept_is_not_logged(house: House) -> None:

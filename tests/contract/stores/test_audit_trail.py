@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from keyrelay.model.analysis import RunOn
 from keyrelay.model.cursor import Cursor
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.release import RunPlace
 from keyrelay.services.audit import AuditReading
 from keyrelay.stores.audit.checkpoint import CheckpointFile
 from keyrelay.stores.audit.log import group_commits
@@ -18,8 +20,8 @@ from keyrelay.stores.audit.verification import Verification
 from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.ground import Ground
 from tests.contract.stores.house import House, open_house
-from tests.contract.stores.records import attempt, record
-from tests.samples import MAIL_ACTION, NOON, OTHER_PROFILE, PROFILE
+from tests.contract.stores.records import attempt, record, release
+from tests.samples import ANALYSIS, MAIL_ACTION, NOON, OTHER_PROFILE, PROFILE
 
 # Three chains: that of the founding has 3 + 4 records, the next 3, the last 2.
 FIRST = "(SELECT id FROM audit_chains WHERE number = 1)"
@@ -280,6 +282,41 @@ async def test_records_are_listed_newest_first(
     entries = await house.trail.list(PROFILE, query)
 
     assert [entry.document["trigger"] for entry in entries] == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (AuditQuery(kind="release"), ["r3", "r2", "r1"]),
+        (AuditQuery(action=ANALYSIS), ["r2", "r1"]),
+        (AuditQuery(action=MAIL_ACTION, kind="release"), []),
+        (AuditQuery(trigger="r1"), []),
+    ],
+)
+async def test_releases_are_listed_by_the_analysis_of_their_run(
+    house: House, query: AuditQuery, found: list[str]
+) -> None:
+    elsewhere = RunPlace(run_on=RunOn.EXTERNAL, address="192.0.2.7:52010")
+    to_ours = [release("r1"), release("r2", elsewhere)]
+    await house.audit_log.keep_records(
+        [attempt("t1"), *to_ours, release("r3", analysis="2" * 24)]
+    )
+
+    entries = await house.trail.list(PROFILE, query)
+
+    assert [entry.document["run"] for entry in entries] == found
+
+
+async def test_a_release_that_was_altered_is_a_breach(house: House) -> None:
+    await house.audit_log.keep_records([release("r1")])
+    sound = await house.trail.verify()
+    await house.break_in(
+        "UPDATE audit_records SET document = replace(document, 'hosted', 'hosted?')"
+        " WHERE kind = 'release'"
+    )
+
+    assert sound.breach is None
+    assert (await house.trail.verify()).breach is not None
 
 
 @pytest.mark.parametrize("kind", ["attempt", None])

@@ -213,16 +213,17 @@ async def test_whatever_is_listed_is_read_by_an_index(house: House) -> None:
 
 
 async def fill_trail(house: House) -> None:
-    """Fill it with attempts of a few actions, and a change in fifty."""
+    """Fill it with attempts of a few actions; in fifty, a change and a release."""
     said = _POSTGRESQL if house.database.is_shared else _SQLITE
-    change, few = "n % 50 = 0", said["id"].replace("n)", "n % 20)", 1)
+    few = said["id"].replace("n)", "n % 20)", 1)
     if house.database.is_shared:
         few = "lpad(to_hex(n % 20), 24, '0')"
     values = {
         "chain": f"'{'c' * 24}'",
         "seq": "n + 1000",
         "id": said["id"],
-        "kind": f"CASE WHEN {change} THEN 'change' ELSE 'attempt' END",
+        "kind": "CASE n % 50 WHEN 0 THEN 'change' WHEN 1 THEN 'release'"
+        " ELSE 'attempt' END",
         "profile": f"'{PROFILE}'",
         "trigger": "'t' || (n / 4)",
         "action": few,
@@ -249,6 +250,7 @@ async def test_whatever_records_are_listed_are_read_by_an_index(house: House) ->
         (AuditQuery(), "profile_at"),
         (AuditQuery(kind="attempt"), "profile_at"),
         (AuditQuery(kind="change"), "changes"),
+        (AuditQuery(kind="release"), "releases"),
         (AuditQuery(action=f"{3:024x}"), "profile_action_at"),
         (AuditQuery(action=f"{3:024x}", kind="attempt"), "profile_action_at"),
         (AuditQuery(trigger="t17"), "profile_trigger"),

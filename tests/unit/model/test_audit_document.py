@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyrelay.model.analysis import RunOn
 from keyrelay.model.audit import (
     LOCKED,
     AttemptIdentity,
@@ -15,10 +16,14 @@ from keyrelay.model.audit import (
     Change,
     ChangeRecord,
     Evidence,
+    Released,
+    ReleaseRecord,
     Report,
+    RunIdentity,
 )
 from keyrelay.model.audit_document import (
     LONGEST,
+    RECORD_KINDS,
     Columns,
     Document,
     columns_of,
@@ -39,10 +44,11 @@ from keyrelay.model.outcome import (
 )
 from keyrelay.model.recorded import RecordedAttempt
 from keyrelay.model.recorded_document import recorded_attempt
+from keyrelay.model.release import HOSTED, RunPlace
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.templates import Fact
 from keyrelay.stores.audit.rows import text_of
-from tests.samples import MAIL_ACTION, MAIL_SECRET, NOON, POLICY, PROFILE
+from tests.samples import ANALYSIS, MAIL_ACTION, MAIL_SECRET, NOON, POLICY, PROFILE
 
 ID = "f" * 24
 
@@ -81,6 +87,15 @@ def a_change(noun: str, detail: str = "smtp-main") -> ChangeRecord:
     )
 
 
+def a_release(place: RunPlace = HOSTED) -> ReleaseRecord:
+    return ReleaseRecord(
+        id=ID,
+        to=RunIdentity(profile=PROFILE, run="r1", analysis=ANALYSIS, place=place),
+        released=Released(secret=MAIL_SECRET, version=3, policy=POLICY),
+        at=NOON,
+    )
+
+
 def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
     record = an_attempt(
         evidence=Evidence(
@@ -114,6 +129,55 @@ def test_an_attempt_names_its_action_its_secret_and_its_policy() -> None:
         "missing": ["UNIT"],
         "replaced": ["subject"],
     }
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (HOSTED, {"place": "hosted"}),
+        (
+            RunPlace(run_on=RunOn.EXTERNAL, address="192.0.2.7:52010"),
+            {"place": "external", "address": "192.0.2.7:52010"},
+        ),
+    ],
+    ids=["hosted", "external"],
+)
+def test_a_release_says_what_was_released_by_which_policy_and_where(
+    place: RunPlace, said: dict[str, object]
+) -> None:
+    record = a_release(place)
+
+    assert document_of(record) == {
+        "kind": "release",
+        "id": ID,
+        "at": "2030-01-01T12:00:00.000000Z",
+        "profile": PROFILE,
+        "run": "r1",
+        "analysis": ANALYSIS,
+        "secret": MAIL_SECRET,
+        "secret_version": 3,
+        "policy": POLICY,
+        **said,
+    }
+
+
+def test_a_release_is_found_by_its_analysis_and_is_no_attempt() -> None:
+    document = document_of(a_release())
+    columns = columns_of(document)
+
+    assert columns is not None
+    assert (columns.kind, columns.trigger, columns.action) == (
+        "release",
+        None,
+        ANALYSIS,
+    )
+    assert recorded_attempt(document) is None
+
+
+def test_all_kinds_of_records_are_known_by_their_names() -> None:
+    records = (an_attempt(), a_change("secret"), a_release())
+
+    assert tuple(document_of(each)["kind"] for each in records) == RECORD_KINDS
 
 
 def test_a_locked_action_is_recorded_as_such_and_not_as_a_delivery() -> None:

@@ -8,10 +8,12 @@ from keyrelay.api.described import (
     in_query,
     path_id,
 )
-from keyrelay.api.parameters import PAGING, parse_parameters
+from keyrelay.api.failures import BadRequest
+from keyrelay.api.parameters import PAGING, Parameters, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Bearer, Route
 from keyrelay.app.jobs import jobs_of
+from keyrelay.model.audit_document import RECORD_KINDS
 from keyrelay.model.cursor import parse_cursor
 from keyrelay.model.job import JobKind
 from keyrelay.model.token import TokenKind
@@ -21,9 +23,10 @@ from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.jobs.records import ResultPage
 
 _FILTERS = {
-    "kind": "attempt or change.",
+    "kind": "attempt, change or release.",
     "trigger": "Only those of this trigger.",
     "action": "Only those of this action, by id.",
+    "analysis": "Only those of runs of this analysis, by id.",
     "since": "Only those of then or later (RFC 3339).",
 }
 _OBJECT = {"type": "object"}
@@ -33,9 +36,9 @@ async def list_records(asked: Asked) -> Answer:
     given = parse_parameters(asked.query, (*_FILTERS, *PAGING))
     after = given.text("after")
     query = AuditQuery(
-        kind=given.choice("kind", ("attempt", "change")),
+        kind=given.choice("kind", RECORD_KINDS),
         trigger=given.text("trigger"),
-        action=given.text("action"),
+        action=_acting(given),
         since=given.instant("since"),
         after=None if after is None else parse_cursor(after),
         amount=given.amount,
@@ -45,6 +48,13 @@ async def list_records(asked: Asked) -> Answer:
     records = [{"id": entry.id, **entry.document} for entry in found]
     goes_on = None if place is None else str(place)
     return Answer(result={"records": records, "next": goes_on})
+
+
+def _acting(given: Parameters) -> str | None:
+    action, analysis = given.text("action"), given.text("analysis")
+    if action is not None and analysis is not None:
+        raise BadRequest("give action or analysis: no record is of both")
+    return analysis if action is None else action
 
 
 async def show_record(asked: Asked) -> Answer:

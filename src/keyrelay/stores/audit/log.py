@@ -34,7 +34,11 @@ log = logging.getLogger(__name__)
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
-_EVENTS = {"attempt": "attempt settled", "change": "definition changed"}
+_EVENTS = {
+    "attempt": "attempt settled",
+    "change": "definition changed",
+    "release": "secret released",
+}
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class ChainedLog:
         return self._recording(self.database.writing)
 
     async def keep_records(self, records: Sequence[AuditRecord]) -> Sequence[None]:
-        """Keep records of attempts, which change nothing that other processes write.
+        """Keep records that change nothing which other processes write.
 
         A record that is there is not kept twice: after Unavailable, try again.
         """

@@ -11,7 +11,8 @@ from keyrelay.model.ids import is_id
 from keyrelay.stores.schema.tables import audit_records
 from keyrelay.stores.unreadable import Statement
 
-CHANGE = "change"  # the kind of a change's record
+# The kinds of which each has an index of its own.
+_RARE = ("change", "release")
 
 _RECORDS = audit_records.c
 _NUMBER = re.compile("[0-9]{1,18}")
@@ -21,6 +22,7 @@ _NUMBER = re.compile("[0-9]{1,18}")
 class AuditQuery:
     """Which of a profile's records, newest first; what is None does not matter.
 
+    `action` is an action, or an analysis that something was released to, by id.
     `after` is the place of a record: those that come after it.
     """
 
@@ -43,8 +45,8 @@ def listed(profile: str, query: AuditQuery) -> Statement:
     Raises InvalidDefinition for an `after` that is no place of a record.
     """
     statement = select(audit_records).where(_RECORDS.profile == profile)
-    if query.kind == CHANGE:  # not bound: the index of changes must be seen to fit
-        statement = statement.where(_RECORDS.kind == literal_column(f"'{CHANGE}'"))
+    if query.kind in _RARE:  # not bound: the index of that kind must be seen to fit
+        statement = statement.where(_RECORDS.kind == literal_column(f"'{query.kind}'"))
     elif query.kind is not None:
         statement = statement.where(_RECORDS.kind == query.kind)
     if query.trigger is not None:

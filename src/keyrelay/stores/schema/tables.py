@@ -105,8 +105,9 @@ audit_records = Table(
     Index(None, "profile", "at"),
     Index(None, "profile", "trigger"),
     Index(None, "profile", "action", "at"),
-    # WHERE kind = 'change': see the claims' indexes below.
+    # WHERE kind = 'change', and 'release': see the claims' indexes below.
     Index("ix_audit_records_changes", "profile", "at"),
+    Index("ix_audit_records_releases", "profile", "at"),
 )
 
 dead_letters = Table(
