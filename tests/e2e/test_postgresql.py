@@ -164,6 +164,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0014",
         "0015",
         "0016",
+        "0017",
         "0018",
     ]
 

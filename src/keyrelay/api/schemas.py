@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from keyrelay.api.described import TEXT, Part, list_of, named, object_of
 from keyrelay.model.analysis import MOST_VARIABLES, RunOn
+from keyrelay.model.run import RunOrigin, RunState
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS
 from keyrelay.model.uploaded_script import Runtime
 
@@ -17,6 +18,8 @@ _FLAG: Part = {"type": "boolean"}
 _COUNT: Part = {"type": "integer", "minimum": 0}
 _LABEL: Part = {"type": "string", "minLength": 1, "maxLength": LONGEST_TAG}
 _OPEN: Part = {"type": "object"}
+_NOTHING: Part = {"type": "null"}
+_TEXT_OR_NOTHING: Part = {"type": ["string", "null"]}
 _TAGS: Part = {**list_of(named("Tag")), "maxItems": MOST_TAGS}
 _TUPLE: Part = {**list_of(TEXT), "minItems": 1, "maxItems": 5}
 
@@ -103,6 +106,34 @@ _STORED: Mapping[str, Part] = {
 _READ_ONLY: Mapping[str, Part] = {
     name: {} for name in ("id", "created_at", "updated_at")
 }
+_RUN: Mapping[str, Part] = {
+    "id": TEXT,
+    "analysis": TEXT,
+    "run_on": {"enum": [*RunOn]},
+    "state": {"enum": [*RunState]},
+    "origin": {"enum": [*RunOrigin]},
+    "action": _TEXT_OR_NOTHING,
+    "trigger": _TEXT_OR_NOTHING,
+    "asked_at": _DATE,
+    "deadline": _DATE,
+    "started_at": _MOMENT,
+    "ended_at": _MOMENT,
+    "attempts": _COUNT,
+    "result": {
+        "anyOf": [
+            object_of(
+                {
+                    "sentence": TEXT,
+                    "exit_code": {"type": ["integer", "null"]},
+                    "duration": {"type": ["number", "null"]},
+                    "peak_memory": {"type": ["integer", "null"]},
+                    "last_lines": list_of(TEXT),
+                }
+            ),
+            _NOTHING,
+        ]
+    },
+}
 
 SCHEMAS: Mapping[str, Part] = {
     "Failure": object_of(
@@ -127,6 +158,9 @@ SCHEMAS: Mapping[str, Part] = {
         "file",
         "file_name",
     ),
+    "RunScope": object_of({"scope": {"anyOf": [_OPEN, list_of(_OPEN), _NOTHING]}}),
+    "Run": object_of(_RUN),
+    "Runs": object_of({"runs": list_of(named("Run")), "next": _TEXT_OR_NOTHING}),
     "Download": object_of(
         {"url": TEXT, "size_unit": TEXT, "size": _COUNT, "expire_at": _DATE}
     ),

@@ -11,6 +11,7 @@ from functools import partial
 from keyrelay.app.channels import action_rules
 from keyrelay.app.jobs import jobs_of
 from keyrelay.app.readiness import readiness_of
+from keyrelay.app.runs import run_tokens
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.concurrency.background import background
@@ -95,6 +96,7 @@ class ApiProcess:
             digest=partial(digest_of, store.vault),
             now=world.now,
             note_use=self.events.note_use,
+            of_run=run_tokens(store).read,
         )
 
     @property

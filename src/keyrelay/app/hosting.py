@@ -2,10 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from keyrelay.app.runtimes import interpreters
 from keyrelay.app.settings import InvalidSettings, Settings
 from keyrelay.dispatchers.script.forwarding import Dial
 from keyrelay.dispatchers.script.hosting import Hosts
@@ -17,9 +17,7 @@ from keyrelay.dispatchers.script.wall import NoWall, find_wall
 from keyrelay.network.tls import UnreadableCertificates, system_context
 
 
-async def find_hosts(
-    settings: Settings, interpreters: Mapping[Language, Interpreter | None]
-) -> Hosts:
+async def find_hosts(settings: Settings) -> Hosts:
     """Try the wall of each interpreter; say of those that have none why.
 
     Raises InvalidSettings.
@@ -29,7 +27,7 @@ async def find_hosts(
     found, refusals = dict[Language, ScriptHost](), dict[Language, str]()
     known = dict[Language, Interpreter]()
     dial = _dial(settings)
-    for language, interpreter in interpreters.items():
+    for language, interpreter in interpreters().items():
         if interpreter is None:
             refusals[language] = f"there is no `{language}` in PATH: install it"
             continue

@@ -1,6 +1,6 @@
 """Runtimes: which interpreters scripts would run with here, and behind which wall."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyrelay.dispatchers.script.interpreter import Interpreter, Language, node, python
@@ -20,12 +20,14 @@ class RuntimeFound:
     refusal: str | None
 
 
+def interpreters() -> Mapping[Language, Interpreter | None]:
+    """Return what runs scripts of each language; None, there is nothing here."""
+    return {Language.PYTHON: python(), Language.NODE: node()}
+
+
 def runtimes_found() -> Sequence[RuntimeFound]:
     """Look for each interpreter, and try its wall, which takes a moment."""
-    return [
-        _found(Language.PYTHON, python()),
-        _found(Language.NODE, node()),
-    ]
+    return [_found(*each) for each in interpreters().items()]
 
 
 def _found(language: Language, interpreter: Interpreter | None) -> RuntimeFound:

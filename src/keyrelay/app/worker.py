@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from keyrelay.app.channels import action_rules, channels
 from keyrelay.app.readiness import readiness_of
+from keyrelay.app.recording import open_recording
+from keyrelay.app.run_worker import RunWorker, open_hosted_runs
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
 from keyrelay.app.work import Work
+from keyrelay.dispatchers.script.hosting import Hosts
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
 from keyrelay.engine.conclusion import Conclusion
@@ -23,11 +26,9 @@ from keyrelay.engine.worker import Worker
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.ports import AuditLog, Backlog, Dispatcher, TriggerQueue
-from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.burials import GroupedDeadLetters, group_burials
 from keyrelay.stores.claims.heartbeat import announced
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
-from keyrelay.stores.last_times import NotingAuditLog, open_noted_times
 from keyrelay.stores.pauses import worker_pauses
 from keyrelay.stores.restoring import require_current
 
@@ -39,6 +40,7 @@ class WorkerProcess:
     """A worker with its side tasks, and what commands and probes read from it."""
 
     supervisor: Supervisor
+    runs: RunWorker | None
     catalog: LiveCatalog
     backlog: Backlog
     observability: Observability
@@ -56,51 +58,54 @@ async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
 
 @asynccontextmanager
 async def open_worker(
-    settings: Settings, dispatchers: Dispatchers, *, drain: bool
+    settings: Settings,
+    dispatchers: Dispatchers,
+    *,
+    drain: bool,
+    hosts: Hosts | None = None,
 ) -> AsyncIterator[WorkerProcess]:
-    """Open all that a worker needs.
+    """Open all that a worker needs; with `hosts`, it performs hosted runs as well.
 
     Raises Unavailable while the vault is sealed, and BehindCheckpoint.
     """
     async with AsyncExitStack() as opened:
-        store = await opened.enter_async_context(open_store(settings))
-        await store.vault.check()
-        await _require_current(settings, store)
-        resumed: asyncio.Queue[str] = asyncio.Queue()
-        pauses = _pause_sharing(settings, store, resumed)
-        work = _work(pauses.breaker.circuits, drain=drain)
-        queue = await opened.enter_async_context(open_inbox(settings, store, work))
-        await opened.enter_async_context(_announced(settings, store))
-        # Closed before the queue and the database are: no commit is left to itself.
-        audit = await opened.enter_async_context(_recording(store))
-        dead_letters = group_burials(store.dead_letters)
-        opened.push_async_callback(dead_letters.batch.close)
-        parts = _Parts(
-            store=store,
-            queue=queue,
-            audit=audit,
-            dead_letters=dead_letters,
-            pauses=pauses,
-            resumed=resumed,
-        )
-        yield _process(settings, dispatchers, parts)
+        parts = await _open_parts(settings, opened, drain=drain)
+        process = _process(settings, dispatchers, parts)
+        if hosts is not None:
+            hosted = open_hosted_runs(settings, parts.store, process.catalog, hosts)
+            process = replace(process, runs=await opened.enter_async_context(hosted))
+        yield process
+
+
+async def _open_parts(
+    settings: Settings, opened: AsyncExitStack, *, drain: bool
+) -> "_Parts":
+    store = await opened.enter_async_context(open_store(settings))
+    await store.vault.check()
+    await _require_current(settings, store)
+    resumed: asyncio.Queue[str] = asyncio.Queue()
+    pauses = _pause_sharing(settings, store, resumed)
+    work = _work(pauses.breaker.circuits, drain=drain)
+    queue = await opened.enter_async_context(open_inbox(settings, store, work))
+    await opened.enter_async_context(_announced(settings, store))
+    # Closed before the queue and the database are: no commit is left to itself.
+    audit = await opened.enter_async_context(open_recording(store))
+    dead_letters = group_burials(store.dead_letters)
+    opened.push_async_callback(dead_letters.batch.close)
+    return _Parts(
+        store=store,
+        queue=queue,
+        audit=audit,
+        dead_letters=dead_letters,
+        pauses=pauses,
+        resumed=resumed,
+    )
 
 
 async def _require_current(settings: Settings, store: Store) -> None:
     """Raise BehindCheckpoint on a database that is older than its checkpoint."""
     beside = not store.database.is_shared and is_embedded(settings)
     await require_current(store.audit_log, expected=beside)
-
-
-@asynccontextmanager
-async def _recording(store: Store) -> AsyncIterator[AuditLog]:
-    """Give the audit log of attempts, which notes when actions were triggered."""
-    async with open_noted_times(store.database, store.audit_log.world) as times:
-        records = group_commits(store.audit_log)
-        try:
-            yield NotingAuditLog(behind=records, times=times)
-        finally:
-            await records.batch.close()
 
 
 @asynccontextmanager
@@ -149,6 +154,7 @@ def _process(
     )
     return WorkerProcess(
         supervisor=supervisor,
+        runs=None,
         catalog=catalog,
         backlog=queue,
         observability=observability,

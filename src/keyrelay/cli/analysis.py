@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from keyrelay.cli import analysis_runs
 from keyrelay.cli.analysis_view import ANALYSES
 from keyrelay.cli.columns import analyses, instant, own_id, text, word
 from keyrelay.cli.documents import Active, WholeFile, changes_of
@@ -29,6 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Scripts that are given an environment of secrets.",
 )
+app.add_typer(analysis_runs.app)
 
 Script = Annotated[
     Path, typer.Argument(metavar="SCRIPT", help="One file, a .tar.gz or a .zip.")

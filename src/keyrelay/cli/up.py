@@ -40,4 +40,4 @@ async def _run_all(settings: Settings) -> None:
     stop, found = asyncio.Event(), listening(settings)
     stop_on_signals(stop)
     async with nullcontext() if found is None else serving(settings, found, stop):
-        await work_until(stop, settings, drain=False, shown=False)
+        await work_until(stop, settings, drain=False, shown=False, hosting=True)

@@ -6,12 +6,12 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import Annotated
 
 import structlog
 import typer
 
+from keyrelay.app.hosting import find_hosts
 from keyrelay.app.settings import Settings
 from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
 from keyrelay.cli.options import AsJson
@@ -20,6 +20,7 @@ from keyrelay.cli.progress import is_progress_seen, progress
 from keyrelay.cli.session import run, settings_of
 from keyrelay.cli.stopping import stop_on_signals
 from keyrelay.concurrency.gc_freeze import frozen_for_good
+from keyrelay.dispatchers.script.hosting import Hosts
 from keyrelay.model.settlement import Bury, TryAgain
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
@@ -80,15 +81,23 @@ async def _work_until_signal(
 
 
 async def work_until(
-    stop: asyncio.Event, settings: Settings, *, drain: bool, shown: bool
+    stop: asyncio.Event,
+    settings: Settings,
+    *,
+    drain: bool,
+    shown: bool,
+    hosting: bool = False,
 ) -> dict[str, int | None]:
-    """Work until `stop` is set or the queue is drained; return what was done."""
-    grace = timedelta(seconds=settings.grace_seconds)
+    """Work until `stop` is set or the queue is drained; return what was done.
+
+    `hosting` tells whether hosted runs are performed where no setting says it.
+    """
     # A drain may run beside a worker that has the same settings: the address is taken.
     address = OFF if drain else settings.probes
+    hosts = None if drain else await _hosts(settings, hosting=hosting)
     async with (
         open_dispatchers(settings) as dispatchers,
-        open_worker(settings, dispatchers, drain=drain) as process,
+        open_worker(settings, dispatchers, drain=drain, hosts=hosts) as process,
         open_probes(
             address,
             _probes(process, stop),
@@ -96,18 +105,53 @@ async def work_until(
         ) as place,
         progress(_words(process), shown=shown),
     ):
-        started = partial(_started, settings, place)
-        await process.supervisor.work(stop, grace, started)
+        await _work(process, stop, settings, place)
         waiting = await _waiting(process)
+    done = _done(process, waiting)
+    log.info("worker stopped", **done)
+    return done
+
+
+def _done(process: WorkerProcess, waiting: int | None) -> dict[str, int | None]:
     metrics = process.observability.metrics
-    done = {
+    return {
         "delivered": metrics.attempted("delivered"),
         "locked": metrics.attempted("locked"),
         "buried": metrics.settlements[Bury],
         "waiting": waiting,
     }
-    log.info("worker stopped", **done)
-    return done
+
+
+async def _work(
+    process: WorkerProcess,
+    stop: asyncio.Event,
+    settings: Settings,
+    probes: str,
+) -> None:
+    begun, grace = asyncio.Event(), timedelta(seconds=settings.grace_seconds)
+
+    def begin() -> None:
+        _started(settings, probes)
+        begun.set()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(process.supervisor.work(stop, grace, begin))
+        if process.runs is not None:
+            await begun.wait()  # until the definitions are there
+            group.create_task(process.runs.work(stop, grace))
+
+
+async def _hosts(settings: Settings, *, hosting: bool) -> Hosts | None:
+    """Return what hosted scripts run with here; None, this process runs none."""
+    named = settings.analyses
+    if not (hosting if named is None else "hosted" in named):
+        return None
+    hosts = await find_hosts(settings)
+    for language, refusal in hosts.refusals.items():
+        log.warning("no scripts are run", language=language, reason=refusal)
+    if not (hosts.hosts or hosting):
+        return None  # another worker may be able to
+    return hosts
 
 
 async def _waiting(process: WorkerProcess) -> int | None:

@@ -1,7 +1,7 @@
 """Catalog: an immutable view of all definitions, as of one revision of the store."""
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keyrelay.model.action import Action
@@ -30,13 +30,15 @@ class Catalog:
     """Actions, analyses and sealed secrets by (profile, id), policies by profile.
 
     As the profile is in the key, no id reaches a definition of another profile.
-    `tokens` are as `tokens_by_digest` returns them.
+    `by_key` are the same secrets by profile, as `ordered_by_key` returns them; `tokens`
+    are as `tokens_by_digest` returns them.
     """
 
     revision: Revision
     actions: Mapping[tuple[str, str], Action]
     secrets: Mapping[tuple[str, str], SealedSecret]
     policies: Mapping[str, PolicyIndex]
+    by_key: Mapping[str, Sequence[SealedSecret]] = field(default_factory=dict)
     analyses: Mapping[tuple[str, str], ScriptedAnalysis] = field(default_factory=dict)
     tokens: Mapping[bytes, DigestedToken] = field(default_factory=dict)
     omitted: Omitted = field(default_factory=Omitted)
@@ -44,6 +46,10 @@ class Catalog:
     def policies_of(self, profile: str) -> PolicyIndex:
         """Return the profile's policies, which may be none."""
         return self.policies.get(profile, NO_POLICIES)
+
+    def secrets_of(self, profile: str) -> Sequence[SealedSecret]:
+        """Return the profile's secrets in the order of their keys."""
+        return self.by_key.get(profile, ())
 
     def token(self, digest: bytes) -> Token | None:
         """Return the token of this digest, in a time that tells nothing of others."""
@@ -61,6 +67,11 @@ class Catalog:
 
 
 NO_POLICIES = index(())
+
+
+def ordered_by_key(secrets: Iterable[SealedSecret]) -> Sequence[SealedSecret]:
+    """Return the secrets of one profile in the order of their keys."""
+    return tuple(sorted(secrets, key=lambda each: each.secret.key))
 
 
 def tokens_by_digest(tokens: Iterable[DigestedToken]) -> Mapping[bytes, DigestedToken]:

@@ -1,6 +1,6 @@
 """Run requests: runs of analyses, as programs and people ask for them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,10 +11,12 @@ from keyrelay.model.run import ListedRun, RunCause, RunOrder, RunOrigin
 from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.refusals import NotFound
-from keyrelay.stores.runs.records import RunPage, RunRecords, keep_run
+from keyrelay.stores.runs.records import NOUN, RunPage, RunRecords, keep_run
 
 # How long a run that was asked for may wait until it begins.
 WAITS = timedelta(hours=1)
+
+_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,29 @@ class RunRequests:
         """Return the runs of an analysis, newest first. Raises NotFound."""
         await self.analyses.documents.get(profile, analysis)
         return await self.runs.list(profile, analysis, page)
+
+    async def read(
+        self, profile: str, analysis: str, limit: int | None = None
+    ) -> AsyncIterator[ListedRun]:
+        """Yield the runs of an analysis, newest first, and at most `limit` of them."""
+        before, left = None, limit
+        while left is None or left > 0:
+            amount = _PAGE if left is None else min(left, _PAGE)
+            page = RunPage(before=before, amount=amount)
+            found = await self.list(profile, analysis, page)
+            for run in found:
+                yield run
+            if len(found) < amount:
+                return
+            before = found[-1].order.id
+            left = None if left is None else left - amount
+
+    async def get(self, profile: str, analysis: str, id_: str) -> ListedRun:
+        """Return a run of that analysis. Raises NotFound."""
+        found = await self.runs.get(profile, id_)
+        if found.order.analysis != analysis:
+            raise NotFound(NOUN, id_)
+        return found
 
 
 def _require_runnable(scripted: ScriptedAnalysis) -> None:

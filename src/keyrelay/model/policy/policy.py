@@ -118,6 +118,24 @@ def decide(
     return Permit(sealed, rule.policy.id)
 
 
+def permits(
+    policies: PolicyIndex, target: Tagged, secrets: Iterable[SealedSecret]
+) -> Sequence[Permit]:
+    """Permit those of these secrets that `decide` permits, without the other reasons.
+
+    A profile has many secrets, and why each of the others is denied takes long to say.
+    """
+    decided = (
+        (each, _deciding(policies, Question.of(target, ACCESS, each.secret.tagged)))
+        for each in secrets
+    )
+    return [
+        Permit(sealed, rule.policy.id)
+        for sealed, rule in decided
+        if rule is not None and rule.permission.effect is Effect.ALLOW
+    ]
+
+
 def explain(
     policies: PolicyIndex, target: Tagged, resource: Tagged, verb: str = ACCESS
 ) -> Explanation:

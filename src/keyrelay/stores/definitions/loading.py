@@ -13,8 +13,9 @@ from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.databases.database import Database
 from keyrelay.model.action import Action
 from keyrelay.model.action_document import ActionRules
+from keyrelay.model.catalog import ordered_by_key
 from keyrelay.model.documents import parse_document
-from keyrelay.model.policy.policy import Policy, PolicyIndex, index
+from keyrelay.model.policy.policy import Policy, index
 from keyrelay.model.policy.policy_document import denying_all, parse_policy
 from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret
@@ -33,7 +34,7 @@ from keyrelay.stores.definitions.script_rows import scripted_of
 from keyrelay.stores.definitions.seals import IndexEntry, SealKeys, flaw_of
 from keyrelay.stores.definitions.secret_rows import sealed_of
 from keyrelay.stores.definitions.token_rows import digested_of
-from keyrelay.stores.definitions.view import Kept, View
+from keyrelay.stores.definitions.view import Kept, View, by_profile
 from keyrelay.stores.rows import ScopedId, ids_in, log_left_out, rows_of
 from keyrelay.stores.schema.tables import changes, installation
 from keyrelay.stores.unreadable import AnyRow
@@ -129,7 +130,8 @@ async def _loaded(
     return replace(
         view,
         kept=replace(kept, policies=denying),
-        compiled=_compiled(view, denying),
+        compiled=by_profile(old.policies, denying, view.compiled, index),
+        by_key=by_profile(old.secrets, kept.secrets, view.by_key, ordered_by_key),
         left_out=left_out,
     )
 
@@ -228,19 +230,3 @@ def _policy(row: AnyRow) -> Policy:
 
 def _document_of(row: AnyRow) -> Mapping[str, object]:
     return parse_document(str(row.document))
-
-
-def _compiled(view: View, new: Mapping[ScopedId, Policy]) -> Mapping[str, PolicyIndex]:
-    """Build new indexes for the profiles in which a policy has changed."""
-    old = view.kept.policies
-    if new is old:
-        return view.compiled
-    stale: dict[str, list[Policy]] = {
-        scoped[0]: []
-        for scoped in old.keys() | new.keys()
-        if old.get(scoped) is not new.get(scoped)
-    }
-    for (profile, _), policy in new.items():
-        if profile in stale:
-            stale[profile].append(policy)
-    return {**view.compiled, **{name: index(those) for name, those in stale.items()}}

@@ -1,0 +1,136 @@
+"""Run worker: what performs runs of analyses, beside other work of a process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+from keyrelay.app.recording import open_recording
+from keyrelay.app.runs import run_records, run_tokens
+from keyrelay.app.settings import Settings
+from keyrelay.app.store import Store
+from keyrelay.dispatchers.script.hosting import HostedStage, Hosts
+from keyrelay.dispatchers.scrub import Scrubber
+from keyrelay.engine.conclusion import Conclusion
+from keyrelay.engine.freshness import Freshness
+from keyrelay.engine.gate import Gate
+from keyrelay.engine.releasing import Releasing
+from keyrelay.engine.run_pipeline import RunPipeline
+from keyrelay.engine.worker import Worker
+from keyrelay.model.analysis import RunOn
+from keyrelay.model.run import RunOrder
+from keyrelay.model.secret import SecretValue
+from keyrelay.model.uploaded_script import ScriptVersion
+from keyrelay.ports import AuditLog, RunStage
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.live_catalog import LiveCatalog
+from keyrelay.stores.definitions.scripts import read_script
+from keyrelay.stores.runs.queue import RunQueue
+from keyrelay.stores.runs.records import RunLetters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWorker:
+    """Performs runs; beside it, the catalog is kept fresh."""
+
+    worker: Worker
+    queue: RunQueue
+
+    async def work(self, stop: asyncio.Event, grace: timedelta) -> None:
+        """Work until `stop` is set, then as Worker.run says."""
+        async with self.queue.renewed():
+            await self.worker.run(stop, grace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParts:
+    """What is open before runs are performed."""
+
+    store: Store
+    catalog: LiveCatalog
+    audit: AuditLog
+
+
+@asynccontextmanager
+async def open_hosted_runs(
+    settings: Settings, store: Store, catalog: LiveCatalog, hosts: Hosts
+) -> AsyncIterator[RunWorker]:
+    """Give what performs hosted runs, over a catalog that is kept fresh."""
+    async with open_recording(store, Noun.ANALYSIS) as audit:
+        parts = RunParts(store=store, catalog=catalog, audit=audit)
+        yield _hosted_runs(settings, parts, hosts)
+
+
+def _hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker:
+    """Return what performs hosted runs here."""
+    store = parts.store
+    queue = RunQueue(
+        database=store.database,
+        world=store.audit_log.world,
+        run_on=RunOn.HOSTED,
+        wanted=_those_of_all,
+    )
+    stage = HostedStage(
+        hosts=hosts,
+        content=partial(_content, store),
+        token=run_tokens(store).token,
+        console=partial(run_console, store),
+        note=queue.note,
+    )
+    return _run_worker(parts, queue, stage, settings.script_lanes)
+
+
+def _run_worker(
+    parts: RunParts, queue: RunQueue, stage: RunStage, lanes: int
+) -> RunWorker:
+    store, world = parts.store, parts.store.audit_log.world
+    pipeline = RunPipeline(
+        catalog=Freshness(definitions=parts.catalog).catalog,
+        order=run_records(store).order,
+        releasing=Releasing(vault=store.vault, audit=parts.audit, world=world),
+        stage=stage,
+        now=world.now,
+    )
+
+    async def ready() -> None:
+        parts.catalog.current()
+        await store.vault.unsealed()
+
+    gate = Gate(behind=queue, ready=ready, tried=pipeline.attempt, sleep=world.sleep)
+    worker = Worker(
+        queue=gate,
+        attempt=gate.attempt,
+        conclusion=Conclusion(
+            audit=parts.audit, dead_letters=RunLetters(), world=world
+        ),
+        lanes=lanes,
+        world=world,
+    )
+    return RunWorker(worker=worker, queue=queue)
+
+
+async def _content(store: Store, analysis: str, version: ScriptVersion) -> bytes | None:
+    async with store.database.reading() as connection:
+        return await read_script(connection, analysis, version)
+
+
+def _those_of_all() -> None:
+    """Want the runs of all analyses."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Console:
+    scrub: Scrubber
+    last_lines: list[str] = field(default_factory=list)
+
+    async def take(self, line: str) -> None:
+        self.last_lines.append(self.scrub(line))
+
+
+@asynccontextmanager
+async def run_console(
+    _: Store, __: RunOrder, values: Sequence[SecretValue]
+) -> AsyncIterator[_Console]:
+    yield _Console(Scrubber.of([each.reveal() for each in values]))

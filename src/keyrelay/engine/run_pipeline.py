@@ -1,0 +1,112 @@
+"""The run pipeline: one attempt, run → analysis → policies → secrets → script."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyrelay.engine.closing import closed_by, held_while
+from keyrelay.engine.releasing import Releasing
+from keyrelay.model.analysis import Analysis
+from keyrelay.model.audit import Evidence, Report
+from keyrelay.model.catalog import Catalog
+from keyrelay.model.outcome import (
+    Deferred,
+    Fault,
+    Outcome,
+    ReasonClass,
+    Rejected,
+    Uncertain,
+)
+from keyrelay.model.release import ReleasedRun, RunPlace
+from keyrelay.model.revision import Revision
+from keyrelay.model.run import RunOrder
+from keyrelay.model.settlement import Schedule
+from keyrelay.ports import Lease, LeaveLane, RunStage
+
+CHANNEL = "script"
+# A script that ended badly is not run again by itself; one that was cut short, with
+# the worker that ran it, is run once more.
+RUNS = Schedule(attempts=2, first=timedelta(seconds=1), longest=timedelta(seconds=1))
+
+_USED = Evidence(channel=CHANNEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPipeline:
+    """Attempts runs, which are lent as triggers of an analysis in place of an action.
+
+    `catalog` is that of a Freshness; `order` returns what is to be run, and None if
+    that cannot be read. `attempt` raises Unavailable while catalog, vault or audit do
+    not answer; then nothing is run.
+    """
+
+    catalog: Callable[[Revision | None], Awaitable[Catalog]]
+    order: Callable[[str, str], Awaitable[RunOrder | None]]
+    releasing: Releasing
+    stage: RunStage
+    now: Callable[[], datetime]
+
+    async def attempt(self, lease: Lease, _: LeaveLane) -> Report:
+        """Run the analysis once, as the definitions stand now."""
+        trigger = lease.trigger
+        catalog = await self.catalog(trigger.lifetime.revision)
+        if (closed := closed_by(catalog, trigger)) is not None:
+            return held_while(closed)
+        order = await self.order(trigger.profile, trigger.id)
+        if order is None:
+            return _ended(Rejected("its row is not what was written", Fault.SYSTEM))
+        return await self._attempt(catalog, order, lease)
+
+    async def _attempt(self, catalog: Catalog, order: RunOrder, lease: Lease) -> Report:
+        scripted = catalog.analyses.get((order.profile, order.analysis))
+        if scripted is None:
+            absent = catalog.absence("analysis", order.profile, order.analysis)
+            return _ended(_refused(absent))
+        refusal = self._refusal(scripted.analysis, order, lease)
+        if refusal is not None:
+            return _ended(refusal)
+
+        place = await self.stage.place(order, scripted)
+        if not isinstance(place, RunPlace):
+            return Report(outcome=place, evidence=_USED, held=_is_held(place))
+        environment = await self.releasing.release(
+            catalog, scripted.analysis, order.id, place, order.cause.variables
+        )
+        run = ReleasedRun(order=order, scripted=scripted, environment=environment)
+        outcome = await self.stage.perform(run, place, lease.still_held)
+        return _ended(outcome)
+
+    def _refusal(
+        self, analysis: Analysis, order: RunOrder, lease: Lease
+    ) -> Rejected | Uncertain | None:
+        if not analysis.active:
+            return _refused(f"analysis {analysis.name!r} is inactive")
+        if analysis.run_on is not order.run_on:
+            return _refused(
+                f"analysis {analysis.name!r} runs on `{analysis.run_on}` by now, and"
+                f" this run was asked for on `{order.run_on}`: ask for another"
+            )
+        if self.now() > order.cause.deadline:
+            return Rejected(
+                "its deadline passed before it was run",
+                Fault.TRIGGER,
+                why=ReasonClass.EXPIRED,
+            )
+        if lease.number > RUNS.attempts:
+            return Uncertain(
+                "its attempts were cut short, the last one too",
+                why=ReasonClass.CUT_SHORT,
+            )
+        return None
+
+
+def _is_held(outcome: Deferred | Rejected) -> bool:
+    return isinstance(outcome, Deferred) and not outcome.spends_attempt
+
+
+def _refused(reason: str) -> Rejected:
+    return Rejected(reason, Fault.DEFINITION, why=ReasonClass.NO_DEFINITION)
+
+
+def _ended(outcome: Outcome) -> Report:
+    return Report(outcome=outcome, evidence=_USED, schedule=RUNS)
