@@ -9,7 +9,7 @@ from keyrelay.dispatchers.smtp.channel import smtp_channel
 from keyrelay.dispatchers.sqs.channel import sqs_channel
 from keyrelay.model.action import Action
 from keyrelay.model.action_document import ActionRules
-from keyrelay.model.catalog import Catalog
+from keyrelay.model.catalog import Catalog, ordered_by_key
 from keyrelay.model.credentials import TEXT, SecretRules
 from keyrelay.model.data_point import DataPoint
 from keyrelay.model.policy.policy import Policy, index
@@ -125,11 +125,12 @@ def a_policy(document: Mapping[str, object] = ALLOW, profile: str = PROFILE) -> 
 def a_catalog(*actions: Action, policy: Policy | None = None) -> Catalog:
     """Return both sample secrets, the sample actions and those given, one policy."""
     known = (an_action(), an_action(QUEUE_DOES), *actions)
-    secrets = map(a_secret, (MAIL_SECRET, QUEUE_SECRET))
+    secrets = [sealed(a_secret(id_)) for id_ in (MAIL_SECRET, QUEUE_SECRET)]
     return Catalog(
         revision=REVISION,
         actions={(a.tagged.profile, a.tagged.id): a for a in known},
-        secrets={(s.profile, s.id): sealed(s) for s in secrets},
+        secrets={(PROFILE, each.secret.id): each for each in secrets},
+        by_key={PROFILE: ordered_by_key(secrets)},
         policies={PROFILE: index([policy or a_policy()])},
     )
 

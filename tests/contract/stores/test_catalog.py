@@ -194,6 +194,31 @@ async def test_definitions_do_not_cross_profiles(house: House) -> None:
     assert set(catalog.policies) == {PROFILE, OTHER_PROFILE}
 
 
+async def test_secrets_are_there_by_profile_in_the_order_of_their_keys(
+    house: House, neighbour: House
+) -> None:
+    first = [await house.new_secret(key) for key in ("b", "d", "a")]
+    await house.secrets.create(OTHER_PROFILE, smtp_secret("c"), ADA)
+    await neighbour.catalog.refresh()
+    before = neighbour.catalog.current()
+
+    await house.new_secret("C")
+    await house.secrets.delete(PROFILE, first[0], ADA)
+    await neighbour.catalog.refresh()
+    after = neighbour.catalog.current()
+
+    def keys(catalog: Catalog, profile: str) -> list[str]:
+        return [each.secret.key for each in catalog.secrets_of(profile)]
+
+    assert keys(before, PROFILE) == ["a", "b", "d"]
+    assert keys(after, PROFILE) == ["C", "a", "d"]
+    assert keys(after, OTHER_PROFILE) == ["c"]
+    assert after.by_key[OTHER_PROFILE] is before.by_key[OTHER_PROFILE]
+    assert after.secrets_of("c" * 24) == ()
+    every = [*after.secrets_of(PROFILE), *after.secrets_of(OTHER_PROFILE)]
+    assert {(e.secret.profile, e.secret.id): e for e in every} == after.secrets
+
+
 async def test_what_did_not_change_is_not_read_again(house: House) -> None:
     secret, action, _ = await furnish(house)
     before = house.catalog.current()

@@ -16,12 +16,17 @@ from keyrelay.model.policy.policy import (
     Allowance,
     Code,
     Explanation,
+    Permit,
+    decide,
     explain,
     index,
+    permits,
 )
 from keyrelay.model.policy.policy import Policy as Parsed
 from keyrelay.model.policy.policy_document import parse_policy, require_possible
+from keyrelay.model.secret import Secret
 from keyrelay.model.tags import Tag, Tagged
+from tests.samples import sealed
 
 
 def numbered(number: int) -> str:
@@ -170,6 +175,31 @@ def test_the_index_decides_as_reading_every_document_would(
     compiled = index(parsed(policy, n) for n, policy in enumerate(policies))
 
     assert code_of(explain(compiled, target, resource, verb)) == expected
+
+
+@given(policies=POLICIES, target=TARGETS, resources=st.lists(SECRETS, max_size=6))
+def test_many_secrets_are_permitted_together_as_each_would_be(
+    policies: list[Policy], target: Tagged, resources: list[Tagged]
+) -> None:
+    compiled = index(parsed(policy, n) for n, policy in enumerate(policies))
+    secrets = [
+        sealed(
+            Secret(
+                id=each.id,
+                profile=each.profile,
+                key="k",
+                type="text",
+                version=1,
+                tags=each.tags,
+            )
+        )
+        for each in resources
+    ]
+
+    alone = [decide(compiled, target, secret) for secret in secrets]
+
+    expected = [each for each in alone if isinstance(each, Permit)]
+    assert permits(compiled, target, secrets) == expected
 
 
 # What is at TagoIO alone, beside what is here, in one policy.
