@@ -42,7 +42,8 @@ Examples:
   keyrelay apply --file definitions.json --prune --yes
 
 Definitions are known by their ids, else by name or key; fields that are left out stay
-as they are. Nothing is deleted without --prune, and with it only if nothing is refused.
+as they are. A script is uploaded where another one runs, or none. Nothing is deleted
+without --prune, and with it only if nothing is refused.
 
 A secret that is not there cannot be made without its value: it is named with the
 command that makes it, what needs it is refused, the rest is applied, and the exit code
@@ -57,7 +58,7 @@ def apply_(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create and change secrets' tags, actions and policies as a document says."""
+    """Create and change definitions, of secrets the tags, as a document says."""
     asked = prune and not (yes or dry_run)
     if asked and file == "-":
         raise WrongUsage("--prune of what standard input says needs --yes")

@@ -23,8 +23,9 @@ Examples:
   keyrelay export --file definitions.json
   keyrelay --profile south apply --file definitions.json
 
-Values of secrets are not among it. What cannot be read is named on standard error, and
-the exit code is 1.""",
+Values of secrets are not among it, nor are tokens; variables of analyses and the script
+that each runs are. What cannot be read is named on standard error, and the exit code
+is 1.""",
 )
 def export_(
     ctx: typer.Context,
@@ -33,7 +34,7 @@ def export_(
         str | None, typer.Option(help="Where to; standard output.", metavar="F")
     ] = None,
 ) -> None:
-    """Write secrets without values, actions and policies as one JSON document."""
+    """Write all definitions, secrets without values, as one JSON document."""
     standing = perform(ctx, read_standing)
     readable = [each for each in standing.entries if each.id not in standing.unreadable]
     text = json.dumps(entries_document(readable), indent=2, ensure_ascii=False)
@@ -48,11 +49,14 @@ def export_(
 
 
 async def read_standing(session: Session) -> Standing:
-    return await stores_of(session).read(session.profile.id)
+    return await stores_of(session).read_whole(session.profile.id)
 
 
 def stores_of(session: Session) -> DefinitionReading:
     kept = session.store.definitions
     return DefinitionReading(
-        secrets=kept.secrets, actions=kept.actions, policies=kept.policies
+        secrets=kept.secrets,
+        analyses=kept.analyses,
+        actions=kept.actions,
+        policies=kept.policies,
     )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.services.analysis_applying import AnalysisApplying
 from keyrelay.services.definition_entries import DefinitionEntry, Document
 from keyrelay.services.standing import DefinitionReading, NotApplied, Standing
 from keyrelay.stores.definitions.document_kind import D
@@ -93,7 +94,7 @@ class Applying:
             refused = refused or applied.step is ApplyStep.REFUSED
             yield applied
         if prune and not refused:
-            for entry in standing.entries[::-1]:  # policies first, secrets last
+            for entry in standing.entries[::-1]:  # those that name others first
                 if entry.id not in kept:
                     yield await self._delete(entry)
 
@@ -111,7 +112,7 @@ class Applying:
                 made = replace(wanted, id=id_)
                 return AppliedEntry(entry=made, step=ApplyStep.CREATED)
             wanted = replace(wanted, id=there.id)
-            changes = there.changes(document)
+            changes = await self._changes(there, document)
             if not changes:
                 return AppliedEntry(entry=wanted, step=ApplyStep.UNCHANGED)
             await self._edit(there, changes)
@@ -125,6 +126,8 @@ class Applying:
         match wanted.noun:
             case Noun.SECRET:
                 raise NotApplied(_how_to_create(document))
+            case Noun.ANALYSIS:
+                made = await self._analyses.create(document)
             case Noun.ACTION:
                 made = await self._make(self.stores.actions, document, unique=True)
             case Noun.POLICY:
@@ -142,12 +145,20 @@ class Applying:
         stored = await store.create(self.profile, document, self.actor, unique=unique)
         return stored.id
 
+    async def _changes(self, there: DefinitionEntry, document: Document) -> Document:
+        if there.noun is Noun.ANALYSIS:
+            return await self._analyses.changes(there, document)
+        return there.changes(document)
+
     async def _edit(self, there: DefinitionEntry, changes: Document) -> None:
         if there.noun is Noun.SECRET and "type" in changes:
             raise NotApplied(
                 f"it is of type {there.document['type']}, which never changes: delete"
                 " it, or give it another key"
             )
+        if there.noun is Noun.ANALYSIS:
+            await self._analyses.edit(there, changes)
+            return
         if self.trial:
             return
         profile, actor, id_ = self.profile, self.actor, there.id or ""
@@ -165,6 +176,7 @@ class Applying:
     async def _delete(self, entry: DefinitionEntry) -> AppliedEntry:
         store = {
             Noun.SECRET: self.stores.secrets.delete,
+            Noun.ANALYSIS: self.stores.analyses.documents.delete,
             Noun.ACTION: self.stores.actions.delete,
             Noun.POLICY: self.stores.policies.delete,
         }[entry.noun]
@@ -174,6 +186,15 @@ class Applying:
         except _REFUSALS as refusal:
             return _refused(entry, refusal)
         return AppliedEntry(entry=entry, step=ApplyStep.DELETED)
+
+    @property
+    def _analyses(self) -> AnalysisApplying:
+        return AnalysisApplying(
+            analyses=self.stores.analyses,
+            profile=self.profile,
+            actor=self.actor,
+            trial=self.trial,
+        )
 
 
 def _refused(entry: DefinitionEntry, refusal: Exception) -> AppliedEntry:

@@ -1,12 +1,13 @@
 """Definition entries: what a profile is set up with as one document, without values.
 
     {"secrets":  [{"id": …, "key": …, "type": …, "tags": […]}, …],
+     "analyses": [{"id": …, "name": …, "variables": […], "script": {…}, …}, …],
      "actions":  [{"id": …, "name": …, "action": {…}, …}, …],
      "policies": [{"id": …, "name": …, "targets": […], …}, …]}
 
-By the ids, actions name secrets and policies name both. In another profile an id stands
-for what has the same key or name there. Tokens are not among them: one that a document
-made would have no plaintext.
+By the ids, actions name secrets and analyses, and policies name all of them. In another
+profile an id stands for what has the same key or name there. Tokens are not among them:
+one that a document made would have no plaintext.
 """
 
 import json
@@ -23,24 +24,28 @@ from keyrelay.model.documents import (
     without_read_only,
 )
 from keyrelay.model.ids import is_id
+from keyrelay.services import analysis_documents
 from keyrelay.stores.definitions.listing import Noun
 
 Document = Mapping[str, object]
-EntryNoun = Literal[Noun.SECRET, Noun.ACTION, Noun.POLICY]
+EntryNoun = Literal[Noun.SECRET, Noun.ANALYSIS, Noun.ACTION, Noun.POLICY]
 
 LISTS: Mapping[EntryNoun, str] = {
     Noun.SECRET: "secrets",
+    Noun.ANALYSIS: "analyses",
     Noun.ACTION: "actions",
     Noun.POLICY: "policies",
 }
 NAMES: Mapping[EntryNoun, str] = {
     Noun.SECRET: "key",
+    Noun.ANALYSIS: "name",
     Noun.ACTION: "name",
     Noun.POLICY: "name",
 }
 # The values of fields that a definition leaves out.
 ABSENT: Mapping[EntryNoun, Document] = {
     Noun.SECRET: {"tags": []},
+    Noun.ANALYSIS: analysis_documents.ABSENT,
     Noun.ACTION: {"name": "", "active": True, "lock": False, "tags": []},
     Noun.POLICY: {"name": "", "active": True, "tags": []},
 }
@@ -77,7 +82,7 @@ def entries_document(entries: Iterable[DefinitionEntry]) -> Document:
 
 
 def parse_entries(document: Document) -> Sequence[DefinitionEntry]:
-    """Read such a document: secrets first, then actions, then policies.
+    """Read such a document: what others name stands first.
 
     Raises InvalidDefinition, also where two entries are about the same definition.
     """

@@ -1,12 +1,15 @@
 """Standing definitions: all that a profile has, as entries, found by id and by name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.tags import tags_document
 from keyrelay.services.definition_entries import ABSENT, DefinitionEntry, EntryNoun
 from keyrelay.services.paging import read_pages
+from keyrelay.services.script_entries import with_script
 from keyrelay.stores.definitions.actions import ActionStore
+from keyrelay.stores.definitions.analyses import AnalysisStore, ScriptAltered
 from keyrelay.stores.definitions.document_kind import D
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.listing import Listing, Noun, Page
@@ -14,7 +17,10 @@ from keyrelay.stores.definitions.policies import PolicyStore
 from keyrelay.stores.definitions.secrets import SecretStore, StoredSecret, key_of
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
 from keyrelay.stores.definitions.stored_document import AnyStored, id_of, name_of
+from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.unreadable import UnreadableRow
+
+_NO_SCRIPT = (InvalidDefinition, NotFound, ScriptAltered)
 
 
 class NotApplied(Exception):
@@ -23,7 +29,7 @@ class NotApplied(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Secrets, then actions, then policies, each by name; `unreadable`, why by id."""
+    """Secrets, analyses, actions, policies, each by name; `unreadable`, why by id."""
 
     entries: Sequence[DefinitionEntry]
     unreadable: Mapping[str, str]
@@ -52,16 +58,32 @@ class Standing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefinitionReading:
     secrets: SecretStore
+    analyses: AnalysisStore
     actions: ActionStore
     policies: PolicyStore
 
+    async def read_whole(self, profile: str) -> Standing:
+        """Read as `read` does, and the scripts that analyses run."""
+        standing = await self.read(profile)
+        entries, unreadable = list[DefinitionEntry](), dict(standing.unreadable)
+        for entry in standing.entries:
+            whole = entry
+            if entry.noun is Noun.ANALYSIS and entry.id not in unreadable:
+                try:
+                    whole = await with_script(self.analyses, profile, entry)
+                except _NO_SCRIPT as fault:
+                    unreadable[entry.id or ""] = str(fault)
+            entries.append(whole)
+        return replace(standing, entries=entries, unreadable=unreadable)
+
     async def read(self, profile: str) -> Standing:
-        """Raises Unavailable."""
+        """Read all but the scripts of analyses. Raises Unavailable."""
         entries, unreadable = list[DefinitionEntry](), dict[str, str]()
         for secret in await _secrets(self.secrets, profile):
             entries.append(_secret_entry(secret))
             _note(unreadable, secret_id_of(secret), secret)
         documents: Mapping[EntryNoun, Sequence[AnyStored]] = {
+            Noun.ANALYSIS: await _documents(self.analyses.documents, profile),
             Noun.ACTION: await _documents(self.actions, profile),
             Noun.POLICY: await _documents(self.policies, profile),
         }

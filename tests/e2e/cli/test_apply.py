@@ -80,6 +80,7 @@ def test_all_definitions_are_exported_and_no_value(made: Keyrelay) -> None:
 
     assert {noun: len(document[noun]) for noun in document} == {  # type: ignore[arg-type]
         "secrets": 1,
+        "analyses": 0,
         "actions": 2,
         "policies": 2,
     }

@@ -203,7 +203,7 @@ def test_tokens_are_not_exported(keyrelay: Keyrelay) -> None:
 
     exported = keyrelay("export").document
 
-    assert set(exported) == {"secrets", "actions", "policies"}
+    assert set(exported) == {"secrets", "analyses", "actions", "policies"}
     file = keyrelay.write("definitions.json", json.dumps(exported))
     assert keyrelay("apply", "--file", file, "--prune", "--yes").code == 0
     assert set(listed(keyrelay)) == {"ci"}
