@@ -64,7 +64,7 @@ SECTIONS = (
             ),
             *("EditedMeanwhile", "BeingAttempted", "NotRedriven", "NotInCatalog"),
             *("KeysExist", "NotInitialised", "NotCopied", "RefusedByKafka"),
-            *("TooFewBrokers", "TopicsMissing", "_not_acted_on"),
+            *("TooFewBrokers", "TopicsMissing", "_not_acted_on", "NotRecorded"),
         ),
     ),
     Section(
@@ -99,7 +99,7 @@ SECTIONS = (
         " token is unknown, revoked or expired, or its kind may not do this"
         " (docs/rights.md). `… Not Found`: the profile of the token has none with this"
         " id. `Too many requests`: this address has sent too many wrong tokens.",
-        kinds=("BadRequest", "TooManyStreams", "failed"),
+        kinds=("BadRequest", "TooManyStreams", "TooManyCalls", "failed"),
     ),
     Section(
         title="Refused at the API's border: 400, 408, 413, 414, 415, 429, 431, 503",

@@ -12,7 +12,13 @@ from pathlib import Path
 
 import trustme
 
-from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, MailIdentity, Recipients
+from keyrelay.dispatchers.smtp.action import (
+    EmailSmtp,
+    Mail,
+    MailContent,
+    MailIdentity,
+    Recipients,
+)
 from keyrelay.dispatchers.smtp.connect import Connector, Resolve
 from keyrelay.dispatchers.smtp.dispatcher import SmtpDispatcher, smtp_dispatcher
 from keyrelay.dispatchers.smtp.limits import STANDARD, Limits, SlotLimits
@@ -307,8 +313,9 @@ def mail(
             secret="5" * 24,
             sender=parse_mailboxes("Us <us@example.com>", "from")[0],
             recipients=recipients,
-            subject=Template.parse(subject),
-            text=Template.parse(text),
+            content=MailContent(
+                subject=Template.parse(subject), text=Template.parse(text)
+            ),
         ),
         recipients=tuple(mailbox.address for mailbox in listed),
         subject=subject,

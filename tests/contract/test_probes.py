@@ -15,9 +15,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from keyrelay.app.channels import open_dispatchers
 from keyrelay.app.founding import initialise
 from keyrelay.app.settings import Settings
-from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
+from keyrelay.app.worker import WorkerProcess, open_worker
 from keyrelay.observability.probes import OFF, Probes, open_probes
 from keyrelay.observability.readiness import FRESH_FOR
 from keyrelay.ports import Unavailable

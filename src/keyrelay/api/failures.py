@@ -17,6 +17,8 @@ from keyrelay.services.events.listeners import TooManyStreams
 from keyrelay.services.explaining import NotInCatalog
 from keyrelay.services.naming import AmbiguousName, UnknownName
 from keyrelay.services.redriving import BeingAttempted, NotRedriven
+from keyrelay.services.script_calls import TooManyCalls
+from keyrelay.services.script_records import NotRecorded
 from keyrelay.stores.definitions.analyses import ScriptAltered
 from keyrelay.stores.definitions.definition_index import IndexBroken
 from keyrelay.stores.refusals import EditedMeanwhile, InUse, NotFound, Outdated
@@ -58,11 +60,13 @@ _STATUSES: Mapping[type[Exception], int] = {
     NotNow: 409,
     IndexBroken: 409,
     ScriptAltered: 409,
+    NotRecorded: 409,
     Unsealable: 409,
     Outdated: 412,
     BodyTooLarge: 413,
     TooManyTries: 429,
     TooManyStreams: 429,
+    TooManyCalls: 429,
     Unavailable: 503,
     InvalidDefinition: 400,
     MalformedTrigger: 400,
@@ -101,7 +105,7 @@ def _headers(failure: Exception) -> Mapping[str, str]:
     match failure:
         case TooManyTries(seconds=seconds):
             return {"Retry-After": str(seconds)}
-        case Unavailable() | TooManyStreams():
+        case Unavailable() | TooManyStreams() | TooManyCalls():
             return _AGAIN
         case _:
             return {}

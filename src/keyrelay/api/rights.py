@@ -18,6 +18,7 @@ class Right(StrEnum):
     VERIFY = "verify"
     FINDINGS = "read what was verified"
     OPERATE = "operate"
+    SERVICES = "services of scripts"
 
 
 _LEVELS: Mapping[Right, AccessLevel] = {
@@ -33,7 +34,7 @@ _KINDS: Mapping[TokenKind, frozenset[Right]] = {
     TokenKind.PROFILE: frozenset(_LEVELS),
     TokenKind.PRODUCER: frozenset({Right.PUBLISH, Right.FOLLOW}),
     TokenKind.OPERATOR: frozenset({Right.OPERATE, Right.VERIFY, Right.FINDINGS}),
-    TokenKind.ANALYSIS: frozenset(),
+    TokenKind.ANALYSIS: frozenset({Right.SERVICES}),
 }
 
 

@@ -19,7 +19,7 @@ _COUNT: Part = {"type": "integer", "minimum": 0}
 _LABEL: Part = {"type": "string", "minLength": 1, "maxLength": LONGEST_TAG}
 _OPEN: Part = {"type": "object"}
 _NOTHING: Part = {"type": "null"}
-_TEXT_OR_NOTHING: Part = {"type": ["string", "null"]}
+_OPTIONAL: Part = {"type": ["string", "null"]}
 _TAGS: Part = {**list_of(named("Tag")), "maxItems": MOST_TAGS}
 _TUPLE: Part = {**list_of(TEXT), "minItems": 1, "maxItems": 5}
 
@@ -112,8 +112,8 @@ _RUN: Mapping[str, Part] = {
     "run_on": {"enum": [*RunOn]},
     "state": {"enum": [*RunState]},
     "origin": {"enum": [*RunOrigin]},
-    "action": _TEXT_OR_NOTHING,
-    "trigger": _TEXT_OR_NOTHING,
+    "action": _OPTIONAL,
+    "trigger": _OPTIONAL,
     "asked_at": _DATE,
     "deadline": _DATE,
     "started_at": _MOMENT,
@@ -160,7 +160,38 @@ SCHEMAS: Mapping[str, Part] = {
     ),
     "RunScope": object_of({"scope": {"anyOf": [_OPEN, list_of(_OPEN), _NOTHING]}}),
     "Run": object_of(_RUN),
-    "Runs": object_of({"runs": list_of(named("Run")), "next": _TEXT_OR_NOTHING}),
+    "Runs": object_of({"runs": list_of(named("Run")), "next": _OPTIONAL}),
+    "ScriptMail": object_of(
+        {
+            "smtp_secret": _VALUE,
+            "to": {"anyOf": [TEXT, list_of(TEXT)]},
+            **dict.fromkeys(("from", "cc", "bcc", "reply_to"), _OPTIONAL),
+            **dict.fromkeys(("subject", "message", "html"), _OPTIONAL),
+            "attachment": {
+                "anyOf": [named("ScriptAttachment"), {"type": "null"}],
+            },
+        },
+        *("smtp_secret", "to"),
+    ),
+    "ScriptAttachment": object_of(
+        {
+            "archive": {"type": "string", "contentEncoding": "base64"},
+            "filename": TEXT,
+            "type": _OPTIONAL,
+        },
+        "archive",
+        "filename",
+    ),
+    "ScriptMessages": object_of(
+        {
+            "sqs_secret": _VALUE,
+            "dataList": {"anyOf": [{**list_of(_OPEN), "minItems": 1}, _OPEN]},
+            "batch_enabled": _FLAG,
+            "group_id": _OPTIONAL,
+        },
+        "sqs_secret",
+        "dataList",
+    ),
     "Download": object_of(
         {"url": TEXT, "size_unit": TEXT, "size": _COUNT, "expire_at": _DATE}
     ),

@@ -12,6 +12,7 @@ from keyrelay.app.channels import action_rules
 from keyrelay.app.jobs import jobs_of
 from keyrelay.app.readiness import readiness_of
 from keyrelay.app.runs import run_tokens
+from keyrelay.app.script_services import open_script_services
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, open_inbox, open_store
 from keyrelay.concurrency.background import background
@@ -35,6 +36,7 @@ from keyrelay.services.explaining import Explaining
 from keyrelay.services.installation_status import DataFiles, InstallationInspection
 from keyrelay.services.key_status import KeyInspection
 from keyrelay.services.script_links import ScriptLinks
+from keyrelay.services.script_services import ScriptServices
 from keyrelay.stores.audit.tail import AuditTail
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
@@ -47,10 +49,11 @@ _MOST_STREAMS = 250
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Where triggers are accepted, and for how many more there is room."""
+    """Where triggers are accepted, if there is room for more, and what acts at once."""
 
     queue: TriggerQueue
     backlog_limit: BacklogLimit
+    script_services: ScriptServices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +139,14 @@ async def open_api(
         async with (
             background(catalog.watch(asyncio.Event())),
             _following(store, catalog) as events,
+            open_script_services(settings, store) as services,
         ):
             streams = events.listeners.count
             observed = new_api_observability(metrics, readiness, began, streams)
             yield ApiProcess(
                 settings=settings,
                 store=store,
-                intake=_intake(settings, store, queue),
+                intake=_intake(settings, store, queue, services),
                 catalog=catalog,
                 events=events,
                 observed=observed,
@@ -150,10 +154,12 @@ async def open_api(
         await readiness.close()
 
 
-def _intake(settings: Settings, store: Store, queue: TriggerQueue) -> Intake:
+def _intake(
+    settings: Settings, store: Store, queue: TriggerQueue, services: ScriptServices
+) -> Intake:
     now = store.audit_log.world.now
     limit = BacklogLimit(most=settings.backlog_limit, queue=queue, now=now)
-    return Intake(queue=queue, backlog_limit=limit)
+    return Intake(queue=queue, backlog_limit=limit, script_services=services)
 
 
 def _lags(

@@ -1,6 +1,7 @@
 """Channels: the list of all ways to act, one line for each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from keyrelay.app.settings import Settings
 from keyrelay.dispatchers.channel import Channel
@@ -8,6 +9,9 @@ from keyrelay.dispatchers.smtp.channel import smtp_channel
 from keyrelay.dispatchers.sqs.channel import sqs_channel
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.credentials import TEXT, SecretRules
+from keyrelay.ports import Dispatcher
+
+Dispatchers = Mapping[str, Dispatcher]  # by the channel that each performs
 
 CHANNELS: tuple[Callable[[Settings], Channel], ...] = (
     smtp_channel,
@@ -34,3 +38,13 @@ def secret_rules(settings: Settings) -> SecretRules:
         types={type_.name: type_ for type_ in (TEXT, *needed)},
         tags_required=settings.secret_tags == "required",  # noqa: S105 - no password
     )
+
+
+@asynccontextmanager
+async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
+    """Open the dispatcher of each channel."""
+    async with AsyncExitStack() as opened:
+        yield {
+            name: await opened.enter_async_context(channel.open())
+            for name, channel in channels(settings).items()
+        }

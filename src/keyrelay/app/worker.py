@@ -1,12 +1,12 @@
 """Worker: the composition root of a worker process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from keyrelay.app.channels import action_rules, channels
+from keyrelay.app.channels import Dispatchers, action_rules
 from keyrelay.app.readiness import readiness_of
 from keyrelay.app.recording import open_recording
 from keyrelay.app.run_worker import RunWorker, open_hosted_runs
@@ -25,14 +25,12 @@ from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
-from keyrelay.ports import AuditLog, Backlog, Dispatcher, TriggerQueue
+from keyrelay.ports import AuditLog, Backlog, TriggerQueue
 from keyrelay.stores.burials import GroupedDeadLetters, group_burials
 from keyrelay.stores.claims.heartbeat import announced
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.pauses import worker_pauses
 from keyrelay.stores.restoring import require_current
-
-Dispatchers = Mapping[str, Dispatcher]  # by the channel that each performs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +42,6 @@ class WorkerProcess:
     catalog: LiveCatalog
     backlog: Backlog
     observability: Observability
-
-
-@asynccontextmanager
-async def open_dispatchers(settings: Settings) -> AsyncIterator[Dispatchers]:
-    """Open the dispatcher of each channel."""
-    async with AsyncExitStack() as opened:
-        yield {
-            name: await opened.enter_async_context(channel.open())
-            for name, channel in channels(settings).items()
-        }
 
 
 @asynccontextmanager

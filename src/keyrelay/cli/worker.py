@@ -11,9 +11,10 @@ from typing import Annotated
 import structlog
 import typer
 
+from keyrelay.app.channels import open_dispatchers
 from keyrelay.app.hosting import find_hosts
 from keyrelay.app.settings import Settings
-from keyrelay.app.worker import WorkerProcess, open_dispatchers, open_worker
+from keyrelay.app.worker import WorkerProcess, open_worker
 from keyrelay.cli.options import AsJson
 from keyrelay.cli.output import put
 from keyrelay.cli.progress import is_progress_seen, progress

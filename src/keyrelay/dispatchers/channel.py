@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from keyrelay.model.action import ActionType
+from keyrelay.model.service_call import ServiceType
 from keyrelay.ports import Dispatcher
 
 
@@ -13,8 +14,10 @@ class Channel:
     """A type of actions, and the dispatcher that performs them.
 
     `open` opens the dispatcher for as long as a worker runs. The libraries that it
-    needs are imported only then, as most commands just read definitions.
+    needs are imported only then, as most commands just read definitions. `service` is
+    what scripts may ask of it; None, nothing.
     """
 
     action: ActionType
     open: Callable[[], AbstractAsyncContextManager[Dispatcher]]
+    service: ServiceType | None = None

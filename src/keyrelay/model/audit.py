@@ -116,6 +116,7 @@ class Change(StrEnum):
     RETRIED = "retried"
     STARTED = "started"
     REVEALED = "revealed"  # nothing is changed; a plaintext was shown
+    CALLED = "called"  # nothing is changed; a script had something sent, or tried to
     BURIED = "buried"  # by a worker, unread; an attempt's record tells of all others
 
 

@@ -105,6 +105,35 @@ def parse_secret_edit(
     return SecretEdit(tags=tags, value=value, fifo=type_of.check(value))
 
 
+def parse_credential(
+    document: Mapping[str, object], field: str, type_: SecretType
+) -> SecretValue:
+    """Read the value in a field by the rules of secrets of that type.
+
+    Raises InvalidDefinition.
+    """
+    if field not in document:
+        raise InvalidDefinition(
+            f"{field} is missing: it is the value of a secret, which is in"
+            " context.environment where a policy releases it to the analysis"
+        )
+    try:
+        value = _value(document[field], type_)
+        type_.check(value)
+    except InvalidDefinition as fault:
+        raise InvalidDefinition(f"{field}: {fault}") from None
+    return value
+
+
+def same_bytes(value: SecretValue, type_: SecretType) -> bytes:
+    """Return the same bytes for the same fields, in whatever way they were written.
+
+    They are plaintext: digest them at once.
+    """
+    members = read_fields(value, type_.fields, type_.name)
+    return json.dumps(members, sort_keys=True).encode()
+
+
 def read_fields(value: SecretValue, fields: Fields, type_: str) -> Mapping[str, object]:
     """Return the members of a value with these fields, or raise InvalidDefinition."""
     try:

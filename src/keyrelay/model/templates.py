@@ -84,12 +84,21 @@ class Template:
         return cls.of((part for part in parts if part), frozenset(unknown))
 
     @classmethod
-    def of(cls, parts: Iterable[str | Placeholder], unknown: frozenset[str]) -> Self:
+    def of(
+        cls,
+        parts: Iterable[str | Placeholder],
+        unknown: frozenset[str] = frozenset(),
+    ) -> Self:
         """Return the template that these parts make."""
         listed = tuple(parts)
         literal = sum(_bytes(part) for part in listed if isinstance(part, str))
         counts = Counter(part for part in listed if isinstance(part, Placeholder))
         return cls(listed, literal, tuple(counts.items()), unknown)
+
+    @classmethod
+    def fixed(cls, text: str) -> Self:
+        """Return the template that is this text as it stands, its dollars too."""
+        return cls.of([text] if text else [])
 
     @property
     def mentions(self) -> frozenset[Fact]:

@@ -14,9 +14,10 @@ from datetime import timedelta
 
 import uvloop
 
+from keyrelay.app.channels import Dispatchers, open_dispatchers
 from keyrelay.app.settings import Settings
 from keyrelay.app.settings_loading import load_settings
-from keyrelay.app.worker import Dispatchers, open_dispatchers, open_worker
+from keyrelay.app.worker import open_worker
 from keyrelay.concurrency.gc_freeze import frozen_for_good
 from keyrelay.model.action import Message
 from keyrelay.model.outcome import Delivered, Outcome

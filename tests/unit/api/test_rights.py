@@ -15,6 +15,7 @@ MAY = {
     Right.VERIFY: {"write", "full", "operator"},
     Right.FINDINGS: {"read", "write", "full", "operator"},
     Right.OPERATE: {"operator"},
+    Right.SERVICES: {"analysis"},
 }
 
 

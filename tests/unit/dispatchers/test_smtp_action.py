@@ -58,10 +58,11 @@ def test_a_mail_is_read_whole() -> None:
         "bcd@example.com",
     ]
     assert mail.recipients.reply_to == (Mailbox("help@example.com"),)
-    assert mail.subject == Template.parse("$VARIABLE$ is $VALUE$")
-    assert mail.text == Template.parse("It is $VALUE$ $UNIT$.")
-    assert mail.html is not None
-    assert mail.html.fill({Fact.VALUE: "<i>"}) == "<b>&lt;i&gt;</b>"
+    content = mail.content
+    assert content.subject == Template.parse("$VARIABLE$ is $VALUE$")
+    assert content.text == Template.parse("It is $VALUE$ $UNIT$.")
+    assert content.html is not None
+    assert content.html.fill({Fact.VALUE: "<i>"}) == "<b>&lt;i&gt;</b>"
 
 
 @pytest.mark.parametrize("absent", [None, ""])
@@ -77,7 +78,8 @@ def test_a_mail_may_be_html_alone() -> None:
     mail = an_action({**does, "html": "<p>"}).instruction
 
     assert isinstance(mail, EmailSmtp)
-    assert (mail.text, mail.html) == (Template.parse(""), Template.parse("<p>"))
+    content = mail.content
+    assert (content.text, content.html) == (Template.parse(""), Template.parse("<p>"))
 
 
 REFUSED_IN_MAIL: list[tuple[str, object, str]] = [

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.smtp.action import EmailSmtp, Mail, MailIdentity, Recipients
+from keyrelay.dispatchers.smtp.action import (
+    EmailSmtp,
+    Mail,
+    MailContent,
+    MailIdentity,
+    Recipients,
+)
 from keyrelay.dispatchers.smtp.compose import HeaderInjected, compose
 from keyrelay.dispatchers.smtp.mailbox import Mailbox
 from keyrelay.model.templates import Template
@@ -22,8 +28,7 @@ FORM = EmailSmtp(
         bcc=(Mailbox("hidden@example.com"),),
         reply_to=(Mailbox("reply@example.com"),),
     ),
-    subject=Template.parse(""),
-    text=Template.parse(""),
+    content=MailContent(subject=Template.parse(""), text=Template.parse("")),
 )
 MAIL = Mail(
     identity=MailIdentity(

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from keyrelay.dispatchers.smtp.attachment import Attachment
 from keyrelay.dispatchers.smtp.mailbox import (
     Mailbox,
     key_of,
+    optional_mailboxes,
     parse_mailbox,
     parse_mailboxes,
 )
@@ -61,6 +63,26 @@ class Recipients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailContent:
+    """What recipients read; attachments are sent as they are."""
+
+    subject: Template
+    text: Template
+    html: Template | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        html = () if self.html is None else (self.html,)
+        return (self.subject, self.text, *html)
+
+    def size(self, facts: Facts) -> int:
+        """Return about how many bytes it has once it is filled."""
+        files = sum(len(attachment.content) for attachment in self.attachments)
+        return files + sum(text.size(facts) for text in self.templates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailIdentity:
     """The same on every attempt, so that a receiver recognizes a repeated mail.
 
@@ -80,29 +102,28 @@ class EmailSmtp:
     secret: str
     sender: Mailbox
     recipients: Recipients
-    subject: Template
-    text: Template
-    html: Template | None = None
+    content: MailContent
 
     @property
     def mentions(self) -> frozenset[Fact]:
-        return mentioned((self.subject, self.text, self.html))
+        return mentioned(self.content.templates)
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return remarks_on((self.subject, self.text, self.html))
+        return remarks_on(self.content.templates)
 
     def check(self, *, fifo: bool) -> None:
         """Accept every SMTP secret."""
 
     def extent(self, trigger: Trigger) -> int:
-        return self._size(facts_of(trigger.data, trigger.lifetime.raised_at))
+        return self.content.size(facts_of(trigger.data, trigger.lifetime.raised_at))
 
     def compose(self, trigger: Trigger, done: Collection[str]) -> "Mail | Rejected":
         facts = facts_of(trigger.data, trigger.lifetime.raised_at)
-        if self._size(facts) > LARGEST_TEXTS:
+        content = self.content
+        if content.size(facts) > LARGEST_TEXTS:
             return _TOO_LARGE
-        subject = self.subject.fill(facts)
+        subject = content.subject.fill(facts)
         if (refusal := _refusal(subject)) is not None:
             return refusal
         recipients = _remaining(self.recipients, done)
@@ -113,13 +134,9 @@ class EmailSmtp:
             instruction=self,
             recipients=recipients,
             subject=subject,
-            text=self.text.fill(facts),
-            html=self.html.fill(facts) if self.html else None,
+            text=content.text.fill(facts),
+            html=content.html.fill(facts) if content.html else None,
         )
-
-    def _size(self, facts: Facts) -> int:
-        texts = (self.subject, self.text, self.html)
-        return sum(text.size(facts) for text in texts if text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,13 +177,15 @@ def parse_email_smtp(document: Mapping[str, object]) -> EmailSmtp:
         sender=parse_mailbox(sender, "from"),
         recipients=Recipients(
             to=parse_mailboxes(document.get("to"), "to"),
-            cc=_optional_mailboxes(document, "cc"),
-            bcc=_optional_mailboxes(document, "bcc"),
-            reply_to=_optional_mailboxes(document, "reply_to"),
+            cc=optional_mailboxes(document, "cc"),
+            bcc=optional_mailboxes(document, "bcc"),
+            reply_to=optional_mailboxes(document, "reply_to"),
         ),
-        subject=_subject(document.get("subject")),
-        text=require_template("" if text is None else text, "message", shortest=0),
-        html=_html(html_),
+        content=MailContent(
+            subject=_subject(document.get("subject")),
+            text=require_template("" if text is None else text, "message", shortest=0),
+            html=_html(html_),
+        ),
     )
 
 
@@ -183,13 +202,6 @@ def _subject(value: object) -> Template:
     if not is_header_text(text):
         raise InvalidDefinition("subject must not hold control characters")
     return Template.parse(text)
-
-
-def _optional_mailboxes(
-    document: Mapping[str, object], field: str
-) -> tuple[Mailbox, ...]:
-    value = document.get(field)
-    return () if value is None or value == "" else parse_mailboxes(value, field)
 
 
 def _refusal(subject: str) -> Rejected | None:

@@ -11,6 +11,7 @@ from keyrelay.dispatchers.channel import Channel
 from keyrelay.dispatchers.smtp.action import FIELDS, NAME, parse_email_smtp
 from keyrelay.dispatchers.smtp.credentials import smtp_secret
 from keyrelay.dispatchers.smtp.preview import preview_mail
+from keyrelay.dispatchers.smtp.service import mail_service
 from keyrelay.model.action import ActionType
 from keyrelay.network.egress import egress_to
 from keyrelay.ports import Dispatcher
@@ -34,15 +35,17 @@ class SmtpSettings(Protocol):
 
 def smtp_channel(settings: SmtpSettings) -> Channel:
     """Return the channel as these settings allow it."""
+    ports = frozenset(settings.smtp_ports)
     return Channel(
         action=ActionType(
             name=NAME,
-            secret=smtp_secret(frozenset(settings.smtp_ports)),
+            secret=smtp_secret(ports),
             fields=FIELDS,
             parse=parse_email_smtp,
             preview=preview_mail,
         ),
         open=partial(_open, settings),
+        service=mail_service(ports),
     )
 
 

@@ -96,6 +96,16 @@ def _mailboxes_by_header(mail: Mail) -> dict[str, tuple[Mailbox, ...]]:
 
 
 def _body(mail: Mail) -> EmailMessage:
+    message = _texts(mail)
+    for attachment in mail.instruction.content.attachments:
+        main, _, sub = attachment.media_type.partition("/")
+        message.add_attachment(
+            attachment.content, maintype=main, subtype=sub, filename=attachment.name
+        )
+    return message
+
+
+def _texts(mail: Mail) -> EmailMessage:
     message, text = EmailMessage(_POLICY), _lines(mail.text)
     if mail.html is None:
         message.set_content(text, cte=_encoding(text))

@@ -34,7 +34,7 @@ from keyrelay.ports import StillHeld
 
 Send = Callable[[SmtpSession], Awaitable[Outcome]]
 
-_LARGEST_IN_LOOP = 256 * 1024  # characters
+_LARGEST_IN_LOOP = 256 * 1024  # characters, and bytes of attachments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,8 @@ class SmtpDispatcher:
 
 async def _composed(mail: Mail) -> ComposedMail:
     """Compose a large mail in a thread, as the event loop would stand still."""
-    if len(mail.text) + len(mail.html or "") <= _LARGEST_IN_LOOP:
+    files = sum(len(each.content) for each in mail.instruction.content.attachments)
+    if len(mail.text) + len(mail.html or "") + files <= _LARGEST_IN_LOOP:
         return compose(mail)
     return await asyncio.to_thread(compose, mail)
 

@@ -6,6 +6,7 @@ that holds one, becomes a header of its own. Both are refused, never repaired.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keyrelay.dispatchers.smtp.domains import NoDomain, a_labels
@@ -75,6 +76,14 @@ def parse_mailboxes(value: object, what: str) -> tuple[Mailbox, ...]:
         raise InvalidDefinition(f"{what} must hold at most {MOST_RECIPIENTS} addresses")
     mailboxes = [parse_mailbox(each, what, n) for n, each in enumerate(entries, 1)]
     return tuple({mailbox.key: mailbox for mailbox in mailboxes}.values())
+
+
+def optional_mailboxes(
+    document: Mapping[str, object], field: str
+) -> tuple[Mailbox, ...]:
+    """Read the addresses in a field that may be absent, null or empty."""
+    value = document.get(field)
+    return () if value is None or value == "" else parse_mailboxes(value, field)
 
 
 class _NoAddress(Exception):

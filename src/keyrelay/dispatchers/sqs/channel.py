@@ -11,6 +11,7 @@ from keyrelay.dispatchers.sqs.action import FIELDS, parse_queue_sqs
 from keyrelay.dispatchers.sqs.credentials import sqs_secret
 from keyrelay.dispatchers.sqs.instruction import NAME
 from keyrelay.dispatchers.sqs.preview import preview_messages
+from keyrelay.dispatchers.sqs.service import queue_service
 from keyrelay.model.action import ActionType
 from keyrelay.network.egress import egress_to
 from keyrelay.ports import Dispatcher
@@ -28,15 +29,17 @@ class SqsSettings(Protocol):
 
 def sqs_channel(settings: SqsSettings) -> Channel:
     """Return the channel as these settings allow it."""
+    secret = sqs_secret(frozenset(settings.sqs_endpoints))
     return Channel(
         action=ActionType(
             name=NAME,
-            secret=sqs_secret(frozenset(settings.sqs_endpoints)),
+            secret=secret,
             fields=FIELDS,
             parse=parse_queue_sqs,
             preview=preview_messages,
         ),
         open=partial(_open, settings),
+        service=queue_service(secret),
     )
 
 
