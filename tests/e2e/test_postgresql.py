@@ -166,6 +166,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0016",
         "0017",
         "0018",
+        "0019",
     ]
 
     done = older.run("migrate", "--yes")

@@ -21,6 +21,7 @@ from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import open_queue
 from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
+from keyrelay.stores.consoles import ConsoleStore
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.guard import DefinitionGuard
 from keyrelay.stores.definitions.journal import Journal
@@ -56,6 +57,10 @@ class Store:
     @property
     def pauses(self) -> PauseRecords:
         return PauseRecords(database=self.database, world=self.audit_log.world)
+
+    @property
+    def consoles(self) -> ConsoleStore:
+        return ConsoleStore(database=self.database)
 
     @property
     def guard(self) -> DefinitionGuard:

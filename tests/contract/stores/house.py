@@ -16,6 +16,7 @@ from keyrelay.model.world import World
 from keyrelay.stores.attempts import AttemptStore
 from keyrelay.stores.audit.log import ChainedLog, open_audit_log
 from keyrelay.stores.audit.trail import AuditTrail
+from keyrelay.stores.consoles import ConsoleStore
 from keyrelay.stores.dead_letters import DeadLetterStore
 from keyrelay.stores.definitions.accepting import Accepting
 from keyrelay.stores.definitions.actions import ActionStore, action_store
@@ -85,6 +86,7 @@ _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 BEFORE_ANALYSES = (
     "DROP TABLE runs",
     "DROP INDEX ix_audit_records_releases",
+    "DROP TABLE console_lines",
     "DROP TABLE scripts",
     "DROP TABLE analyses",
     "DROP INDEX ix_tokens_analysis_run",
@@ -189,6 +191,10 @@ class House:
     @property
     def analyses(self) -> AnalysisStore:
         return analysis_store(self.database, self.journal)
+
+    @property
+    def consoles(self) -> ConsoleStore:
+        return ConsoleStore(database=self.database)
 
     @property
     def tokens(self) -> TokenStore:

@@ -151,6 +151,19 @@ scripts = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+# What a script printed, which nothing vouches for; `size` is the text's in bytes.
+console_lines = Table(
+    "console_lines",
+    metadata,
+    Column(
+        "analysis", _ID, ForeignKey("analyses.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+)
+
 # `document` holds what a token may do, `digest` stands for its plaintext
 # (definitions/token_rows.py). Without `expires_at` it never expires. A token of an
 # `analysis`, or of a `run` of it, has its plaintext sealed in `envelope`.
