@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.cli import analysis_runs
+from keyrelay.cli.analysis_logs import EXAMPLES, logs
 from keyrelay.cli.analysis_view import ANALYSES
 from keyrelay.cli.columns import analyses, instant, own_id, text, word
 from keyrelay.cli.documents import Active, WholeFile, changes_of
@@ -196,6 +197,9 @@ def token(ctx: typer.Context, *, analysis: Name, as_json: AsJson = False) -> Non
         put_document({"token": shown})
     else:
         put(shown)
+
+
+app.command(epilog=EXAMPLES)(logs)
 
 
 @app.command(epilog="Example: keyrelay analysis delete 'cold rooms'")

@@ -1,7 +1,7 @@
 """Consoles: the last lines of each analysis, in the order in which they came.
 
 They are no part of the audit, and nothing vouches for them. The lines of an analysis
-are counted from 1, also those that are no longer kept: whoever follows them knows from
+are counted from 1, also those that are no longer kept: what follows them knows from
 its place what is new, and what is missing.
 """
 

@@ -74,6 +74,7 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
         ("POST", "/analysis"): {"name": name},
         ("PUT", "/analysis/{id}"): {"active": True},
         ("POST", "/analysis/{id}/upload"): SCRIPT,
+        ("POST", "/analysis/services/console/send"): {"message": "hello"},
         ("POST", "/am"): POLICY,
         ("PUT", "/am/{id}"): POLICY,
         ("POST", "/tokens"): {"name": name, "permission": "read"},

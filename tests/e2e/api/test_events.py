@@ -153,7 +153,8 @@ def test_one_right_token_is_asked_for_in_the_header_or_in_the_query(
         ("channels=attempts&channel=secrets", "one of channel and channels"),
         ("channels=attempts&since=now", "parameters channel, channels, token"),
         ("channel=analysis_trigger", "analysis_trigger"),
-        ("channels=analysis_console.66b2", "analysis_console"),
+        ("channels=analysis_console.66b2", "analysis_console.ID"),
+        ("channels=secrets,analysis_console", "analysis_console.ID"),
     ],
 )
 def test_channels_that_there_are_not_are_refused_in_a_sentence(

@@ -65,6 +65,8 @@ CASES: Sequence[Sequence[str]] = (
     ("analysis", "show", "boiler", "--json"),
     ("analysis", "token", "boiler"),
     ("analysis", "download", "boiler"),
+    ("analysis", "logs", "boiler"),
+    ("analysis", "logs", "boiler", "--json"),
     ("analysis", "edit", "boiler", "--inactive"),
     ("analysis", "delete", "boiler"),
     ("runtime", "list", "--json"),

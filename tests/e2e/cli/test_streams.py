@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from keyrelay.cli import app, load
 from keyrelay.model.job import JobKind
 from tests.e2e.cli.definitions import ALLOW, SMTP, mail_action, secret
+from tests.installed.consoles import print_lines
 from tests.installed.forking import KEYRELAY
 from tests.installed.home import Home
 from tests.installed.job_process import start_job
@@ -48,6 +49,7 @@ COMMANDS = (
     "analysis show boiler",
     "analysis token boiler",
     "analysis download boiler",
+    "analysis logs boiler",
     "analysis edit boiler --inactive --json",
     "analysis delete boiler",
     "runtime list",
@@ -129,6 +131,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     home.run("token", "create", "spare")
     home.create("analysis", {"name": "boiler"})
     home.run("analysis", "upload", "boiler", __file__)
+    print_lines(home, "boiler", "hello")
     attempts = home.read("attempt", "list")
     assert isinstance(attempts, list)
     job = start_job(home, JobKind.VERIFY)

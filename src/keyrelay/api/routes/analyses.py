@@ -15,7 +15,7 @@ from keyrelay.api.described import (
 from keyrelay.api.documents import DocumentNames, DocumentRoutes, Info
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.parameters import parse_parameters
-from keyrelay.api.query import Filter, QueryRules, whole_number
+from keyrelay.api.query import Filter, QueryRules, parse_query, whole_number
 from keyrelay.api.rights import Right, has
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.analysis import RunOn, parse_run_on
@@ -29,6 +29,7 @@ from keyrelay.stores.unreadable import require_readable
 
 LARGEST_UPLOAD = 8 * 1024 * 1024  # bytes, of which a script in base64 is most
 _MOST_VERSIONS = 10**9
+_MOST_CONSOLES = 200  # of up to 64 KiB each
 
 # fmt: off
 _FIELDS = (
@@ -50,30 +51,50 @@ async def _beside(asked: Asked, ids: Sequence[str]) -> Mapping[str, Info]:
     store, profile = _store(asked), asked.caller.profile
     beside = await beside_analyses(store, profile, ids)
     prefixes = await store.token_prefixes(profile, ids)
+    consoles = await _consoles(asked, ids)
     return {
-        id_: {"token": prefixes.get(id_), "console": [], **beside[id_]} for id_ in ids
+        id_: {
+            "token": prefixes.get(id_),
+            "console": consoles.get(id_, []),
+            **beside[id_],
+        }
+        for id_ in ids
     }
+
+
+async def _consoles(asked: Asked, ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Return the lines of these analyses; none, where a list does not show them."""
+    is_list = "id" not in asked.ids
+    if is_list and "console" not in parse_query(asked.query, _RULES).fields:
+        return {}
+    if len(ids) > _MOST_CONSOLES:
+        raise BadRequest(
+            f"a list shows the consoles of up to {_MOST_CONSOLES} analyses: ask for a"
+            " smaller amount, or without the field console"
+        )
+    return await asked.process.store.consoles.lines(asked.caller.profile, ids)
 
 
 async def _remarks(asked: Asked, stored: StoredDocument) -> Sequence[str]:
     return await on_stored_analysis(_store(asked), asked.caller.profile, stored)
 
 
+_RULES = QueryRules(
+    fields=_FIELDS,
+    default_fields=("id", "name"),
+    orders=("name", "active", "run_on", "last_run", "created_at", "updated_at"),
+    default_order="name",
+    filters={
+        "id": Filter.ID,
+        "name": Filter.NAME,
+        "active": Filter.ACTIVE,
+        "run_on": Filter.RUN_ON,
+        "tags": Filter.TAGS,
+    },
+)
 _ANALYSES = DocumentRoutes(
     store=lambda process: process.store.definitions.analyses.documents,
-    rules=QueryRules(
-        fields=_FIELDS,
-        default_fields=("id", "name"),
-        orders=("name", "active", "run_on", "last_run", "created_at", "updated_at"),
-        default_order="name",
-        filters={
-            "id": Filter.ID,
-            "name": Filter.NAME,
-            "active": Filter.ACTIVE,
-            "run_on": Filter.RUN_ON,
-            "tags": Filter.TAGS,
-        },
-    ),
+    rules=_RULES,
     names=DocumentNames(
         many="analyses", schema="Analysis", title="Analysis", told=("id", "token")
     ),

@@ -10,12 +10,14 @@ from keyrelay.api.rights import Right
 from keyrelay.api.route import Asked, Operation, Route
 from keyrelay.model.cursor import Cursor, parse_cursor
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.services.events.consoles import analysis_of, console_channel
 from keyrelay.services.events.documents import EventChannel
 
 _LAST_EVENT = "last-event-id"
 _ALL = ", ".join(EventChannel)
-# TagoIO's, of analyses, which are not there yet; one has an id behind its name.
-_OF_ANALYSES = ("analysis_trigger", "analysis_console")
+_CHANNELS = f"{_ALL}, {console_channel('ID')}"
+# TagoIO's, of analyses, which is not there yet.
+_TRIGGER = "analysis_trigger"
 
 
 async def follow(asked: Asked) -> EventStream:
@@ -28,20 +30,21 @@ async def follow(asked: Asked) -> EventStream:
     return EventStream(listener=listener, leave=events.leave, missed=missed)
 
 
-def _channels(given: Parameters) -> Collection[EventChannel]:
+def _channels(given: Parameters) -> Collection[str]:
     """Read `channel`, as Python's client names it, or `channels`, as JavaScript's."""
     one, several = given.text("channel"), given.text("channels")
     if one is not None and several is not None:
         raise InvalidDefinition("give one of channel and channels: either may name all")
     names = (one or several or "").split(",")
-    if any(name.partition(".")[0] in _OF_ANALYSES for name in names):
+    if _TRIGGER in names:
         raise InvalidDefinition(
-            f"{' and '.join(_OF_ANALYSES)} are channels of analyses, which this version"
-            f" has not; there are {_ALL}"
+            f"{_TRIGGER} is a channel that this version has not; there are {_CHANNELS}"
         )
-    if not {*EventChannel}.issuperset(names):
-        raise InvalidDefinition(f"channels must name one or more of {_ALL}")
-    return frozenset(map(EventChannel, names))
+    if not all(name in {*EventChannel} or analysis_of(name) for name in names):
+        raise InvalidDefinition(
+            f"channels must name one or more of {_CHANNELS}, where ID is an analysis'"
+        )
+    return frozenset(names)
 
 
 def _place(asked: Asked) -> Cursor | None:
@@ -62,7 +65,7 @@ _DESCRIBED: Operation = {
     "summary": "Follow what happens, as server-sent events",
     "security": [{TOKEN: []}, {TOKEN_IN_QUERY: []}],
     "parameters": [
-        in_query("channels", TEXT, f"One or more of {_ALL}, separated by commas."),
+        in_query("channels", TEXT, f"One or more of {_CHANNELS}, separated by commas."),
         in_query("channel", TEXT, "The same: one of both is given."),
         {
             "name": "Last-Event-ID",

@@ -19,7 +19,7 @@ _LETTER_CHANGES = (Change.BURIED, Change.REDRIVEN, Change.DROPPED)
 
 
 class EventChannel(StrEnum):
-    """What one can listen to."""
+    """What one can listen to, beside the consoles of analyses (consoles.py)."""
 
     ATTEMPTS = "attempts"
     DEAD_LETTERS = "dead-letters"
@@ -30,7 +30,7 @@ class EventChannel(StrEnum):
 class Event:
     """`data` is one line of JSON; `place` is where its channel's list goes on."""
 
-    channel: EventChannel
+    channel: str
     data: bytes
     place: Cursor | None = None
 
@@ -51,14 +51,14 @@ def events_of(document: Document) -> Iterator[Event]:
         case {"noun": "secret", "change": str(change), "subject": str(id_)}:
             at = wire_instant(columns.at)
             payload = {"id": id_, "change": change, "at": at}
-            yield _event(EventChannel.SECRETS, payload)
+            yield event_of(EventChannel.SECRETS, payload)
         case _:
             pass
 
 
 def attempt_event(attempt: ListedAttempt) -> Event:
     place = Cursor(attempt.at, attempt.id)
-    return _event(EventChannel.ATTEMPTS, attempt_document(attempt), place)
+    return event_of(EventChannel.ATTEMPTS, attempt_document(attempt), place)
 
 
 def attempt_document(attempt: ListedAttempt) -> Mapping[str, object]:
@@ -104,11 +104,11 @@ def _letter(change: Change, columns: Columns, reason: object) -> Event:
         "reason": printable(str(reason), LONGEST_REASON),
         "at": wire_instant(columns.at),
     }
-    return _event(EventChannel.DEAD_LETTERS, payload)
+    return event_of(EventChannel.DEAD_LETTERS, payload)
 
 
-def _event(
-    channel: EventChannel, payload: Mapping[str, object], place: Cursor | None = None
+def event_of(
+    channel: str, payload: Mapping[str, object], place: Cursor | None = None
 ) -> Event:
     document = {"channel": channel, "payload": payload}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))

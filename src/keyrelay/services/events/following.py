@@ -12,15 +12,12 @@ from keyrelay.model.revision import Revision
 from keyrelay.model.token import Token
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.services.events.documents import (
-    Event,
-    EventChannel,
-    attempt_event,
-    events_of,
-)
+from keyrelay.services.events.consoles import Console, FollowedConsoles
+from keyrelay.services.events.documents import Event, attempt_event, events_of
 from keyrelay.services.events.listeners import Listener, Listeners
 from keyrelay.stores.attempts import AttemptStore
 from keyrelay.stores.audit.tail import AuditTail, Span
+from keyrelay.stores.consoles import ConsoleStore
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 
 LOOK_EACH = timedelta(seconds=1)
@@ -33,11 +30,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Followed:
-    """How far each chain was followed; None, nothing is listened to."""
+    """How far chains and consoles were followed; no heads, nothing is listened to."""
 
     heads: dict[str, int] | None = None
     tokens: Mapping[str, Token] = field(default_factory=dict)
     tokens_of: Revision | None = None
+    consoles: dict[Console, int] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -55,19 +53,22 @@ class Events:
     note_use: Callable[[Token, datetime], None]
     _state: _Followed = field(default_factory=_Followed, init=False)
 
-    async def listen(
-        self, token: Token, channels: Collection[EventChannel]
-    ) -> Listener:
-        """Return a listener, which is told all that is recorded from now on.
+    async def listen(self, token: Token, channels: Collection[str]) -> Listener:
+        """Return a listener, which is told all that comes from now on.
 
-        It ends when its token no longer counts. Raises TooManyStreams and Unavailable.
+        It ends when its token no longer counts. Raises TooManyStreams, Unavailable, and
+        NotFound for the console of an analysis that the profile has not.
         """
         self.listeners.require_room(token)
+        consoles = await self._consoles.ends(token.profile, channels)
         if self._state.heads is None:
             async with self._state.lock:
                 if self._state.heads is None:
                     self._state.heads = dict(await self.tail.heads())
-        return self.listeners.add(token, channels)
+        # No await from here on: a look forgets the consoles that none listens to.
+        listener = self.listeners.add(token, channels)
+        self._consoles.begin(consoles)
+        return listener
 
     def leave(self, listener: Listener) -> None:
         self.listeners.remove(listener)
@@ -103,6 +104,7 @@ class Events:
             async with self._state.lock:
                 try:
                     await self._look()
+                    await self._consoles.look()
                     outage.ended()
                 except Unavailable as fault:
                     outage.failed(str(fault))
@@ -120,6 +122,14 @@ class Events:
                 else:
                     self.note_use(token, now)
             await self.world.sleep(_TOKENS_CHECKED_EACH)
+
+    @property
+    def _consoles(self) -> FollowedConsoles:
+        return FollowedConsoles(
+            store=ConsoleStore(database=self.tail.database),
+            listeners=self.listeners,
+            places=self._state.consoles,
+        )
 
     async def _look(self) -> None:
         known = self._state.heads

