@@ -13,7 +13,7 @@ from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
 OLDER = """
-DROP TABLE scripts, analyses;
+DROP TABLE runs, console_lines, scripts, analyses;
 DROP TABLE tokens, job_results, jobs;
 DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 DROP TABLE attempts, attempt_counts, last_times;
