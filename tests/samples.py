@@ -17,6 +17,7 @@ from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.trigger import Lifetime, Origin, Trigger
+from keyrelay.services.scheduling.due_times import check_times
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -61,7 +62,7 @@ class Operator:
 
 
 ACTION_TYPES = [make(Operator()).action for make in (smtp_channel, sqs_channel)]
-ACTIONS = ActionRules({type_.name: type_ for type_ in ACTION_TYPES})
+ACTIONS = ActionRules({type_.name: type_ for type_ in ACTION_TYPES}, check_times)
 
 
 def secret_rules(operator: Operator) -> SecretRules:

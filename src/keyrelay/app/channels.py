@@ -10,6 +10,7 @@ from keyrelay.dispatchers.sqs.channel import sqs_channel
 from keyrelay.model.action_document import ActionRules
 from keyrelay.model.credentials import TEXT, SecretRules
 from keyrelay.ports import Dispatcher
+from keyrelay.services.scheduling.due_times import check_times
 
 Dispatchers = Mapping[str, Dispatcher]  # by the channel that each performs
 
@@ -28,7 +29,8 @@ def channels(settings: Settings) -> Mapping[str, Channel]:
 def action_rules(settings: Settings) -> ActionRules:
     """Return the rules by which action documents are parsed."""
     found = channels(settings).items()
-    return ActionRules({name: channel.action for name, channel in found})
+    types = {name: channel.action for name, channel in found}
+    return ActionRules(types, check_times)
 
 
 def secret_rules(settings: Settings) -> SecretRules:

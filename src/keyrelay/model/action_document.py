@@ -1,6 +1,6 @@
 """Action documents: TagoIO's JSON, read strictly into an action."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -38,9 +38,14 @@ _FIELDS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class ActionRules:
-    """The types of actions that documents may have, by the value of `type`."""
+    """The types of actions that documents may have, by the value of `type`.
+
+    `check_times` raises InvalidDefinition for a document whose times to be due at by
+    itself cannot be read.
+    """
 
     types: Mapping[str, ActionType]
+    check_times: Callable[[Mapping[str, object]], None]
 
     @property
     def secret_types(self) -> frozenset[str]:
@@ -68,6 +73,18 @@ class ActionRules:
             ),
             schedule=_parse_retry(document.get("retry")),
         )
+
+    def parse_written(
+        self, document: Mapping[str, object], id_: str, profile: str
+    ) -> Action:
+        """Read as `parse` does, and refuse times that cannot be read.
+
+        An action that was stored with such times stays what it is: programs may publish
+        its triggers.
+        """
+        action = self.parse(document, id_, profile)
+        self.check_times(document)
+        return action
 
     def _instruction(self, document: Mapping[str, object]) -> Instruction:
         name = document.get("type")

@@ -27,7 +27,7 @@ def action_store(
         journal=journal,
         kind=DocumentKind(
             noun=Noun.ACTION,
-            parse=rules.parse,
+            parse=rules.parse_written,
             columns=_columns,
             check=partial(_check, rules),
             orders=Orders(last_time="last_triggered"),
