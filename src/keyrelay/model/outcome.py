@@ -41,7 +41,7 @@ class ReasonClass(StrEnum):
     THROTTLED = "throttled"  # the peer takes fewer at once
     REFUSED = "refused"  # the peer refused this message, for now or for good
     UNREACHABLE = "unreachable"  # no connection, TLS or answer, or a peer that is down
-    SCRIPT = "script"  # a script ended with a fault of its own, or was killed
+    SCRIPT = "script"  # it ended with a fault, was killed, or cannot run here
     UNCERTAIN = "uncertain"  # the peer may have it
     EXPIRED = "expired"  # its deadline passed
     CUT_SHORT = "cut-short"  # its attempts never came to an end

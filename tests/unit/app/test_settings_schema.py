@@ -97,7 +97,7 @@ def test_what_the_schema_refuses_is_refused(document: dict[str, object]) -> None
 def test_some_value_of_each_setting_is_taken_and_some_is_refused(name: str) -> None:
     some: list[object] = [True, 1, 24, "x", "auto", "key", "PLAIN", "optional"]
     some += ["sqlite:////x", "127.0.0.1:1", "http://a", [587], ["10.0.0.0/8"]]
-    some += [["http://a"]]
+    some += [["http://a"], ["hosted"], "api"]
 
     assert {is_taken({name: value}) for value in some} == {True, False}
 

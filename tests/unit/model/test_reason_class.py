@@ -21,6 +21,7 @@ from tests.unit.source import MODULES, tree_of
 
 R = ReasonClass
 SMTP, SQS = "dispatchers/smtp/", "dispatchers/sqs/"
+SCRIPT = "dispatchers/script/"
 # Every call that makes an outcome, by module and function, and the classes it can have.
 PLACES = {
     "model/audit.py Delivered": [{R.LOCKED}],  # the report of a locked action
@@ -30,11 +31,19 @@ PLACES = {
     "engine/breaker.py _no_room Deferred": [{R.HELD}],
     "engine/pipeline.py _ended Rejected": [{R.NO_DEFINITION}, {R.EXPIRED}],
     "engine/pipeline.py _ended Uncertain": [{R.CUT_SHORT}],
-    "engine/pipeline.py _held Deferred": [{R.HELD}],
+    "engine/closing.py held_while Deferred": [{R.HELD}],
     "engine/pipeline.py _refused Rejected": [{R.NO_DEFINITION, R.DENIED}],
     "engine/pipeline.py _unopened Rejected": [{R.UNSEALABLE}],
+    "engine/run_pipeline.py _refusal Rejected": [{R.EXPIRED}],
+    "engine/run_pipeline.py _refusal Uncertain": [{R.CUT_SHORT}],
+    "engine/run_pipeline.py _refused Rejected": [{R.NO_DEFINITION}],
+    "engine/run_pipeline.py attempt Rejected": [{R.INTERNAL}],
     "engine/worker.py _report_of Deferred": [{R.HELD}],
     "engine/worker.py _report_of Uncertain": [{R.INTERNAL}],
+    SCRIPT + "hosting.py _outcome_of Delivered": [{R.DELIVERED}],
+    SCRIPT + "hosting.py _outcome_of Rejected": [{R.SCRIPT}],
+    SCRIPT + "hosting.py _refused Rejected": [{R.NO_DEFINITION}],
+    SCRIPT + "hosting.py place Rejected": [{R.SCRIPT}],
     SMTP + "action.py Rejected": [{R.BAD_TRIGGER}],
     SMTP + "action.py _refusal Rejected": [{R.BAD_TRIGGER}],
     SMTP + "classify.py _permanent Deferred": [{R.AUTHENTICATION}],

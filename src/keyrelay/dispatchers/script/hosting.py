@@ -90,7 +90,9 @@ class HostedStage:
             return _refused(f"analysis {scripted.analysis.name!r} has no script")
         version = version_of(scripted.versions, scripted.version)
         refusal = self.hosts.refusal(version.language)
-        return HOSTED if refusal is None else Rejected(refusal, Fault.SYSTEM)
+        if refusal is None:
+            return HOSTED
+        return Rejected(refusal, Fault.SYSTEM, why=ReasonClass.SCRIPT)
 
     async def perform(
         self, run: ReleasedRun, _: RunPlace, still_held: StillHeld
