@@ -31,6 +31,16 @@ def access_settings(token: str) -> object:
     )
 
 
+def service(path: str) -> Callable[..., object]:
+    """Return a call of what this client has no class for, as its own services call."""
+
+    def send(token: str, body: object) -> object:
+        asked = {"path": path, "method": "POST", "body": body}
+        return TagoIOModule({"token": token}).doRequest(asked)
+
+    return send
+
+
 followed = dict[str, Iterator[Event]]()  # by token
 
 
@@ -50,6 +60,8 @@ OTHERS: Mapping[str, Callable[..., object]] = {
     "access.settings": access_settings,
     "events.follow": follow,
     "events.next": next_event,
+    "services.mail": service("/analysis/services/email-smtp/send"),
+    "services.queue": service("/analysis/services/queue-sqs/send"),
     "device.info": lambda token: Device({"token": token}).info(),
 }
 

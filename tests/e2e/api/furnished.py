@@ -75,6 +75,18 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
         ("PUT", "/analysis/{id}"): {"active": True},
         ("POST", "/analysis/{id}/upload"): SCRIPT,
         ("POST", "/analysis/services/console/send"): {"message": "hello"},
+        ("POST", "/analysis/services/email-smtp/send"): {
+            "to": "b@example.com",
+            "subject": "s",
+            "message": "m",
+            # No name is looked up, and no connection made.
+            "smtp_secret": {**SMTP, "smtp_server": "127.0.0.1"},
+        },
+        ("POST", "/analysis/services/queue-sqs/send"): {
+            "sqs_secret": "{}",
+            "dataList": [{"value": 7}],
+            "batch_enabled": True,
+        },
         ("POST", "/am"): POLICY,
         ("PUT", "/am/{id}"): POLICY,
         ("POST", "/tokens"): {"name": name, "permission": "read"},

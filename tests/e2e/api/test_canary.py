@@ -16,7 +16,7 @@ from keyrelay.api.routes import ROUTES
 from keyrelay.observability.logs import configure_logs
 from tests.e2e.api.canary import CANARY, MAIL, MALFORMED, QUEUE, Way, shown, ways
 from tests.e2e.api.conftest import Founded
-from tests.e2e.api.furnished import furnish, noun_of, secret_of
+from tests.e2e.api.furnished import analysis_token, furnish, noun_of, secret_of
 from tests.e2e.api.in_process import answering_here
 from tests.e2e.cli.command import contents
 from tests.installed.api import answering
@@ -53,7 +53,11 @@ def furnished(shared: Founded) -> Furnished:
             assert api.ask("POST", "/secrets", secret_of(value, key)).status == 200
     assert shown("\n".join(running.command.said).encode()) is None
     operator = own.home.run("token", "create", "operator", "--operator").strip()
-    tokens = {"full": own.token, "operator": operator}
+    tokens = {
+        "full": own.token,
+        "operator": operator,
+        "analysis": analysis_token(own.home),
+    }
     return Furnished(home=own.home, ids=ids, tokens=tokens)
 
 

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const found = createRequire(`${process.argv[2]}/`).resolve("@tago-io/sdk");
-const { Authorization, Device, Resources } = await import(pathToFileURL(found));
+const { Authorization, Device, Resources, Services } = await import(pathToFileURL(found));
 // What the client opens a stream with, for the triggers of an analysis.
 const { EventSource } = createRequire(found)("eventsource");
 
@@ -17,6 +17,9 @@ const NAMES = { access: "accessManagement", profile: "profiles" };
 const OTHERS = {
   "events.follow": follow,
   "events.next": (token) => followed.get(token).next(),
+  "services.mail": (token, mail) => new Services({ token }).smtp.send(mail),
+  "services.queue": (token, sent) =>
+    new Services({ token }).aws_sqs.sendMessage(sent),
   "device.info": (token) => new Device({ token }).info(),
   "authorization.info": (token, details) =>
     new Authorization({ token, details }).info(),
