@@ -161,37 +161,6 @@ SCHEMAS: Mapping[str, Part] = {
     "RunScope": object_of({"scope": {"anyOf": [_OPEN, list_of(_OPEN), _NOTHING]}}),
     "Run": object_of(_RUN),
     "Runs": object_of({"runs": list_of(named("Run")), "next": _OPTIONAL}),
-    "ScriptMail": object_of(
-        {
-            "smtp_secret": _VALUE,
-            "to": {"anyOf": [TEXT, list_of(TEXT)]},
-            **dict.fromkeys(("from", "cc", "bcc", "reply_to"), _OPTIONAL),
-            **dict.fromkeys(("subject", "message", "html"), _OPTIONAL),
-            "attachment": {
-                "anyOf": [named("ScriptAttachment"), {"type": "null"}],
-            },
-        },
-        *("smtp_secret", "to"),
-    ),
-    "ScriptAttachment": object_of(
-        {
-            "archive": {"type": "string", "contentEncoding": "base64"},
-            "filename": TEXT,
-            "type": _OPTIONAL,
-        },
-        "archive",
-        "filename",
-    ),
-    "ScriptMessages": object_of(
-        {
-            "sqs_secret": _VALUE,
-            "dataList": {"anyOf": [{**list_of(_OPEN), "minItems": 1}, _OPEN]},
-            "batch_enabled": _FLAG,
-            "group_id": _OPTIONAL,
-        },
-        "sqs_secret",
-        "dataList",
-    ),
     "Download": object_of(
         {"url": TEXT, "size_unit": TEXT, "size": _COUNT, "expire_at": _DATE}
     ),

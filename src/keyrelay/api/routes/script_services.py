@@ -6,12 +6,15 @@ from math import ceil
 
 from starlette.types import ASGIApp
 
-from keyrelay.api.described import TEXT, described, named
+from keyrelay.api.described import TEXT, described
 from keyrelay.api.failures import failed
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.dispatchers.smtp.action import NAME as MAIL
+from keyrelay.dispatchers.smtp.service import FIELDS as MAIL_FIELDS
 from keyrelay.dispatchers.sqs.instruction import NAME as QUEUE
+from keyrelay.dispatchers.sqs.service import FIELDS as QUEUE_FIELDS
+from keyrelay.model.fields import schema_of
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Rejected
 from keyrelay.services.script_services import ServiceCaller, told
 
@@ -57,7 +60,7 @@ ROUTES = (
         described=described(
             "Send a mail at once, with a credential that the script was given",
             TEXT,
-            body=named("ScriptMail"),
+            body=schema_of(MAIL_FIELDS),
         ),
     ),
     Route(
@@ -68,7 +71,7 @@ ROUTES = (
         described=described(
             "Send queue messages at once, with a credential that the script was given",
             TEXT,
-            body=named("ScriptMessages"),
+            body=schema_of(QUEUE_FIELDS),
         ),
     ),
 )

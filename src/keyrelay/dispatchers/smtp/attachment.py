@@ -12,9 +12,23 @@ from keyrelay.model.documents import (
     require_object,
     require_text,
 )
+from keyrelay.model.fields import Field, all_names
 
 _LONGEST_NAME = 200
-_FIELDS = ("archive", "filename", "type")
+FIELDS = (
+    Field(
+        name="archive",
+        description="The file in base64.",
+        schema={"type": "string", "contentEncoding": "base64"},
+    ),
+    Field(name="filename", description="Its name, without its folder."),
+    Field(
+        name="type",
+        description="Its media type, or base64.",
+        schema={"type": ["string", "null"]},
+        required=False,
+    ),
+)
 _ANY = "application/octet-stream"
 _NAMED = r"[A-Za-z0-9!#$&^_.+-]{1,100}"
 # RFC 6838 section 4.2. What holds other parts is none: a mailbox would look into it.
@@ -37,7 +51,7 @@ def parse_attachment(value: object) -> Attachment:
     the file; else the name tells that. Raises InvalidDefinition.
     """
     document = require_object(value, "attachment")
-    refuse_unknown(document, _FIELDS, "an attachment")
+    refuse_unknown(document, all_names(FIELDS), "an attachment")
     name = _name(document.get("filename"))
     return Attachment(
         name=name,

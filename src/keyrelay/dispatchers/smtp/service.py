@@ -10,6 +10,7 @@ from keyrelay.dispatchers.smtp.action import (
     MailContent,
     Recipients,
 )
+from keyrelay.dispatchers.smtp.attachment import FIELDS as ATTACHMENT_FIELDS
 from keyrelay.dispatchers.smtp.attachment import parse_attachment
 from keyrelay.dispatchers.smtp.credentials import smtp_credentials, smtp_secret
 from keyrelay.dispatchers.smtp.mailbox import (
@@ -20,13 +21,41 @@ from keyrelay.dispatchers.smtp.mailbox import (
 )
 from keyrelay.model.credentials import parse_credential
 from keyrelay.model.documents import InvalidDefinition, refuse_unknown, require_text
+from keyrelay.model.fields import Field, all_names, schema_of
 from keyrelay.model.service_call import ServiceCall, ServiceType
 from keyrelay.model.templates import Template
 
 CREDENTIAL = "smtp_secret"
-_FIELDS = (
-    *("to", "from", "cc", "bcc", "reply_to", "subject", "message", "html"),
-    *("attachment", CREDENTIAL),
+_TEXT = {"type": ["string", "null"]}
+FIELDS = (
+    Field(
+        name=CREDENTIAL,
+        description="The value of a secret of type smtp.",
+        schema={"type": ["string", "object"]},
+    ),
+    Field(
+        name="to",
+        description="The recipients, in a list, or separated by ; or ,.",
+        schema={"type": ["string", "array"], "items": {"type": "string"}},
+    ),
+    Field(name="subject", description="The subject."),
+    *(
+        Field(name=name, description=description, schema=_TEXT, required=False)
+        for name, description in (
+            ("message", "The text."),
+            ("html", "The same in HTML."),
+            ("from", "The sender's address, or a name beside the user name."),
+            ("cc", "Further recipients."),
+            ("bcc", "Recipients that no header shows."),
+            ("reply_to", "The recipients of replies."),
+        )
+    ),
+    Field(
+        name="attachment",
+        description="A file that the mail takes along.",
+        schema={"anyOf": [schema_of(ATTACHMENT_FIELDS), {"type": "null"}]},
+        required=False,
+    ),
 )
 _NO_ADDRESS = (
     "from must be an address like alerts@example.com, as the user name of the"
@@ -49,7 +78,7 @@ def parse_mail(ports: Collection[int], document: Mapping[str, object]) -> Servic
         raise InvalidDefinition(
             "there are no mail templates here: give a subject, and message or html"
         )
-    refuse_unknown(given, _FIELDS, "the mail of a script")
+    refuse_unknown(given, all_names(FIELDS), "the mail of a script")
     credential = parse_credential(given, CREDENTIAL, smtp_secret(ports))
     username = smtp_credentials(credential, ports).username
     instruction = EmailSmtp(

@@ -12,12 +12,40 @@ from keyrelay.model.documents import (
     require_bool,
     require_text,
 )
+from keyrelay.model.fields import Field, all_names
 from keyrelay.model.secret import SecretType
 from keyrelay.model.service_call import ServiceCall, ServiceType
 from keyrelay.model.templates import Template
 
 CREDENTIAL = "sqs_secret"
-_FIELDS = (CREDENTIAL, "dataList", "batch_enabled", "group_id")
+FIELDS = (
+    Field(
+        name=CREDENTIAL,
+        description="The value of a secret of type aws-sqs.",
+        schema={"type": ["string", "object"]},
+    ),
+    Field(
+        name="dataList",
+        description="The data points.",
+        schema={
+            "type": ["object", "array"],
+            "items": {"type": "object"},
+            "minItems": 1,
+        },
+    ),
+    Field(
+        name="batch_enabled",
+        description="One message for all data points, not one for each.",
+        schema={"type": ["boolean", "null"]},
+        required=False,
+    ),
+    Field(
+        name="group_id",
+        description="The message group, which a FIFO queue needs.",
+        schema={"type": ["string", "null"]},
+        required=False,
+    ),
+)
 
 
 def queue_service(secret: SecretType) -> ServiceType:
@@ -31,7 +59,7 @@ def parse_messages(secret: SecretType, document: Mapping[str, object]) -> Servic
     InvalidDefinition.
     """
     given = {name: value for name, value in document.items() if value is not None}
-    refuse_unknown(given, _FIELDS, "the queue message of a script")
+    refuse_unknown(given, all_names(FIELDS), "the queue message of a script")
     credential = parse_credential(given, CREDENTIAL, secret)
     group = given.get("group_id")
     if group is None and secret.check(credential):
