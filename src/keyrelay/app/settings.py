@@ -217,11 +217,9 @@ class Settings(BaseSettings):
         " the API to accept more; 0, any number.",
     )
     analyses: Annotated[
-        tuple[Literal["external", "hosted"], ...] | None,
-        NoDecode,
-        BeforeValidator(split),
+        tuple[Literal["external", "hosted"], ...], NoDecode, BeforeValidator(split)
     ] = Field(
-        default=None,
+        default=(),
         description="Which runs of analyses a process performs: `external` hands them"
         " to listeners of the API, `hosted` runs them here, in a sandbox. Left out,"
         " both for `keyrelay up`, and `external` for all others.",

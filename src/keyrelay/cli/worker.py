@@ -145,7 +145,7 @@ async def _work(
 async def _hosts(settings: Settings, *, hosting: bool) -> Hosts | None:
     """Return what hosted scripts run with here; None, this process runs none."""
     named = settings.analyses
-    if not (hosting if named is None else "hosted" in named):
+    if not ("hosted" in named if named else hosting):
         return None
     hosts = await find_hosts(settings)
     for language, refusal in hosts.refusals.items():

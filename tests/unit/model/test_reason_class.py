@@ -92,6 +92,8 @@ PLACES = {
     SQS + "sender.py _outcome Uncertain": [{R.UNCERTAIN}],
     SQS + "sender.py _send Deferred": [{R.UNREACHABLE}],
     SQS + "sender.py _send Uncertain": [{R.UNCERTAIN}],
+    "services/script_calls.py cut Deferred": [{R.UNREACHABLE}],
+    "services/script_calls.py cut Uncertain": [{R.UNCERTAIN}],
 }
 KINDS = {"Delivered", "Deferred", "Uncertain", "Rejected"}
 
