@@ -112,6 +112,7 @@ class ApiProcess:
         definitions = self.store.definitions
         return Explaining(
             actions=definitions.actions,
+            analyses=definitions.analyses,
             secrets=definitions.secrets,
             catalog=self.newest_catalog,
         )

@@ -92,13 +92,14 @@ def _change_in_words(record: Document) -> Document:
 
 def _release_in_words(record: Document, names: Names) -> Document:
     analysis, address = str(record.get("analysis")), record.get("address")
-    where = record.get("place") if address is None else f"at {address}"
+    version, run = record.get("secret_version"), record.get("run")
+    where = "" if address is None else f", at {address}"
     return {
         "by": names.get(analysis, analysis),
         "what": "released",
         "about": "secret",
         "subject": record.get("secret"),
-        "detail": f"version {record.get('secret_version')}, to a run {where}",
+        "detail": f"version {version}, to run {run}, {record.get('place')}{where}",
     }
 
 

@@ -1,4 +1,4 @@
-"""`keyrelay policy`: which action may use which secret, and why."""
+"""`keyrelay policy`: which action or analysis may use which secret, and why."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,13 +12,15 @@ from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.options import AsJson, File, Limit, NameFilter, TagFilter
 from keyrelay.cli.output import put, put_document
 from keyrelay.cli.pagination import list_all
-from keyrelay.cli.refusals import Refused
+from keyrelay.cli.refusals import Refused, WrongUsage
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.policy.policy import Allowance, Denial, Explanation
 from keyrelay.services.definition_entries import ABSENT
 from keyrelay.services.explaining import (
+    Asking,
     Explaining,
     NotInCatalog,
+    asking,
     explanation_document,
 )
 from keyrelay.services.remarks import on_stored_policy
@@ -28,7 +30,7 @@ from keyrelay.stores.definitions.stored_document import StoredDocument
 app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Which action may use which secret.",
+    help="Which action or analysis may use which secret.",
 )
 
 Name = Annotated[str, typer.Argument(metavar="POLICY", help="Its id or its name.")]
@@ -122,20 +124,29 @@ def delete(ctx: typer.Context, *, policy: Name, as_json: AsJson = False) -> None
 @app.command(
     "explain",
     epilog="""\b
-Example:
+Examples:
   keyrelay policy explain --action 'too warm' --secret office-mail
+  keyrelay policy explain --analysis 'cold rooms' --secret office-mail
 
 The exit code is 0 if it is allowed, and 1 if it is denied.""",
 )
 def explain_(
     ctx: typer.Context,
     *,
-    action: Annotated[str, typer.Option(help="The action, by id or name.")],
+    action: Annotated[
+        str | None, typer.Option(help="The action, by id or name.")
+    ] = None,
+    analysis: Annotated[
+        str | None, typer.Option(help="Or the analysis, by id or name.")
+    ] = None,
     secret: Annotated[str, typer.Option(help="The secret, by id or key.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say whether the action may use the secret, and by which policy or why not."""
-    explanation = perform(ctx, lambda session: _explain(session, action, secret))
+    """Say whether it may use the secret, and by which policy or why not."""
+    if (action is None) is (analysis is None):
+        raise WrongUsage("give either --action or --analysis")
+    asks = asking(action, analysis)
+    explanation = perform(ctx, lambda session: _explain(session, asks, secret))
     if as_json:
         put_document(explanation_document(explanation))
     else:
@@ -144,15 +155,16 @@ def explain_(
         raise typer.Exit(ExitCode.REFUSED)
 
 
-async def _explain(session: Session, action: str, secret: str) -> Explanation:
+async def _explain(session: Session, asks: Asking, secret: str) -> Explanation:
     store = session.store
     explaining = Explaining(
         actions=store.definitions.actions,
+        analyses=store.definitions.analyses,
         secrets=store.definitions.secrets,
         catalog=lambda: read_catalog(store),
     )
     try:
-        return await explaining.explain(session.profile.id, action, secret)
+        return await explaining.explain(session.profile.id, asks, secret)
     except NotInCatalog as fault:
         where = "`keyrelay key status --check` says why"
         raise Refused(f"{fault}; {where}") from None

@@ -1,4 +1,4 @@
-"""Secret uses: `keyrelay secret uses`, which actions refer to a secret."""
+"""Secret uses: `keyrelay secret uses`, which actions and analyses use a secret."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.store import read_catalog
-from keyrelay.cli.columns import actions, other_id, text, word
+from keyrelay.cli.columns import actions, analyses, other_id, text, word
 from keyrelay.cli.options import AsJson, Limit
 from keyrelay.cli.output import Document
 from keyrelay.cli.pagination import list_all
@@ -17,6 +17,7 @@ from keyrelay.stores.definitions.secrets import id_of
 
 _COLUMNS = (
     other_id("action", actions),
+    other_id("analysis", analyses),
     text("name"),
     word("released"),
     text("reason"),
@@ -30,7 +31,7 @@ def uses(
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the actions that refer to a secret, and whether each is given it."""
+    """List actions that refer to a secret, and analyses that policies let read it."""
 
     async def rows(session: Session, limit: int | None) -> AsyncIterator[Document]:
         store, profile = session.store, session.profile.id

@@ -1,13 +1,18 @@
-"""Explaining: whether an action may use a secret, by which policy or why not."""
+"""Explaining: whether an action or analysis may use a secret, and by which policy."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from keyrelay.model.action import Action
+from keyrelay.model.analysis import Analysis
 from keyrelay.model.catalog import Catalog
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import Allowance, Denial, Explanation, explain
 from keyrelay.services.naming import find_definition, find_secret
 from keyrelay.stores.definitions.actions import ActionStore
+from keyrelay.stores.definitions.analyses import AnalysisStore
+from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
 from keyrelay.stores.definitions.stored_document import id_of
@@ -17,32 +22,69 @@ class NotInCatalog(Exception):
     """The definition is stored, and no worker uses it; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is to use a secret: an action or an analysis, by its id or name."""
+
+    noun: Noun
+    name: str
+
+
+def asking(action: str | None, analysis: str | None) -> Asking:
+    """Return which of the two is given. Raises InvalidDefinition unless one is."""
+    match action, analysis:
+        case str(), None:
+            return Asking(Noun.ACTION, action)
+        case None, str():
+            return Asking(Noun.ANALYSIS, analysis)
+        case _:
+            raise InvalidDefinition("give either an action or an analysis")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explaining:
     """`catalog` returns what a worker would see of the definitions now."""
 
     actions: ActionStore
+    analyses: AnalysisStore
     secrets: SecretStore
     catalog: Callable[[], Awaitable[Catalog]]
 
-    async def explain(self, profile: str, action: str, secret: str) -> Explanation:
+    async def explain(self, profile: str, asks: Asking, secret: str) -> Explanation:
         """Decide as a worker would; both are given by id, or by name and key.
 
         Raises NotInCatalog, UnknownName, AmbiguousName, NotFound and Unavailable.
         """
-        action_id = id_of(await find_definition(self.actions, profile, action))
+        target_id = await self._id_of(profile, asks)
         secret_id = secret_id_of(await find_secret(self.secrets, profile, secret))
         catalog = await self.catalog()
-        target = catalog.actions.get((profile, action_id))
+        target = target_in(catalog, asks.noun, profile, target_id)
         sealed = catalog.secrets.get((profile, secret_id))
         if (reason := catalog.omitted.profiles.get(profile)) is not None:
             raise NotInCatalog(reason)
         if target is None:
-            raise NotInCatalog(catalog.absence("action", profile, action_id))
+            raise NotInCatalog(catalog.absence(asks.noun, profile, target_id))
         if sealed is None:
             raise NotInCatalog(catalog.absence("secret", profile, secret_id))
         policies = catalog.policies_of(profile)
         return explain(policies, target.tagged, sealed.secret.tagged)
+
+    async def _id_of(self, profile: str, asks: Asking) -> str:
+        if asks.noun is Noun.ANALYSIS:
+            found = await find_definition(self.analyses.documents, profile, asks.name)
+        else:
+            found = await find_definition(self.actions, profile, asks.name)
+        return id_of(found)
+
+
+def target_in(
+    catalog: Catalog, noun: Noun, profile: str, id_: str
+) -> Action | Analysis | None:
+    """Return the action or analysis with that id, where the catalog has it."""
+    if noun is Noun.ANALYSIS:
+        scripted = catalog.analyses.get((profile, id_))
+        return None if scripted is None else scripted.analysis
+    return catalog.actions.get((profile, id_))
 
 
 def explanation_document(explanation: Explanation) -> Mapping[str, object]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from tests.installed.api import Api
 
 TAGS = [{"key": "team", "value": "north"}]
@@ -47,6 +49,37 @@ def test_an_action_whose_secret_no_policy_releases_says_so_until_one_does(
     assert (before["allowed"], after["allowed"]) == (False, True)
     assert shown.message is None
     assert shown.field("last_triggered") == "never"
+
+
+def test_whether_an_analysis_may_read_a_secret_is_told_by_its_name(api: Api) -> None:
+    document = {"key": "mail", "value": SMTP, "tags": TAGS}
+    secret = api.ask("POST", "/secrets", document).field("id")
+    analysis = api.ask("POST", "/analysis", {"name": "cold rooms"}).field("id")
+    asked = "/am/explain?analysis=cold%20rooms&secret=mail"
+
+    before = api.get(asked).result
+    unread = api.get(f"/secrets/{secret}/uses").result
+    api.ask("POST", "/am", {**POLICY, "targets": [["analysis"]]})
+    after = api.get(asked).result
+    uses = api.get(f"/secrets/{secret}/uses").result
+
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert (before["allowed"], after["allowed"]) == (False, True)
+    assert unread == []
+    assert isinstance(uses, list)
+    assert [(use["analysis"], use["released"]) for use in uses] == [(analysis, True)]
+
+
+@pytest.mark.parametrize(
+    "query", ["secret=mail", "action=a&analysis=b&secret=mail", "analysis=b"]
+)
+def test_an_explanation_is_of_one_thing_and_one_secret(
+    shared_api: Api, query: str
+) -> None:
+    answer = shared_api.get(f"/am/explain?{query}")
+
+    assert answer.status == 400
 
 
 def test_a_policy_about_kinds_that_are_not_here_says_so(api: Api) -> None:

@@ -488,6 +488,22 @@ def test_records_are_found_by_time_kind_and_action(
     assert {record["kind"] for record in of_action} == {"attempt", "change"}
 
 
+def test_records_are_listed_of_an_action_or_of_an_analysis(
+    keyrelay: Keyrelay,
+) -> None:
+    create_action(keyrelay, create_secret(keyrelay))
+    bury(keyrelay, "t1")
+    analysis = keyrelay.write("analysis.json", {"name": "cold rooms"})
+    keyrelay("analysis", "create", "--file", analysis)
+
+    of_analysis = keyrelay("audit", "list", "--analysis", "cold rooms", "--json")
+    released = keyrelay("audit", "list", "--kind", "release", "--json")
+    of_both = keyrelay("audit", "list", "--analysis", "a", "--action", "b")
+
+    assert (of_analysis.documents, released.documents) == ([], [])
+    assert of_both.code == 2
+
+
 @pytest.mark.parametrize(
     "since", ["yesterday", "2030-01-01T00:00:00", "7w", "", "999999d"]
 )
@@ -555,6 +571,30 @@ def test_an_explanation_names_the_rule_or_what_is_missing(
             assert reason in said.out
         case other:
             pytest.fail(f"no explanation: {other}")
+
+
+def test_an_explanation_is_asked_for_an_analysis_too(keyrelay: Keyrelay) -> None:
+    create_secret(keyrelay)
+    analysis = keyrelay.write("analysis.json", {"name": "cold rooms"})
+    keyrelay("analysis", "create", "--file", analysis)
+    asked = ("policy", "explain", "--analysis", "cold rooms", "--secret", "mail")
+
+    denied = keyrelay(*asked)
+    policy = {**dict(ALLOW), "targets": [["analysis"]]}
+    policy["permissions"] = [
+        {"effect": "allow", "action": ["access"], "resource": ["secrets"]}
+    ]
+    create_policy(keyrelay, policy)
+    allowed = keyrelay(*asked)
+    uses = keyrelay("secret", "uses", "mail")
+    both = keyrelay(*asked, "--action", "tell")
+    neither = keyrelay("policy", "explain", "--secret", "mail")
+
+    assert (denied.code, allowed.code) == (1, 0)
+    assert "no policy lets analysis" in denied.out
+    assert "lets analysis" in allowed.out
+    assert "cold rooms" in uses.out
+    assert (both.code, neither.code) == (2, 2)
 
 
 def test_key_status_lists_the_keys_and_their_ages(keyrelay: Keyrelay) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from keyrelay.model.catalog import Catalog, Omitted
-from keyrelay.services.secret_uses import SecretUse, secret_uses
+from keyrelay.services.secret_uses import SecretUse, secret_uses, use_document
+from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.refusals import NotFound
 from tests.contract.stores.house import ADA, House, mail_action
 from tests.samples import OTHER_PROFILE, PROFILE
@@ -31,15 +32,41 @@ async def test_uses_are_told_by_name_with_who_is_given_the_secret(house: House) 
         house.secrets, await current(house), PROFILE, secret
     )
 
-    assert (denied.action, denied.name, denied.is_released) == (silent, "a", False)
+    assert (denied.id, denied.name, denied.is_released) == (silent, "a", False)
     assert "no policy lets action" in denied.reason
     assert allowed == SecretUse(
-        action=told,
+        noun=Noun.ACTION,
+        id=told,
         name="b",
         is_released=True,
         reason=allowed.reason,
         policy=policy.id,
     )
+
+
+async def test_analyses_that_may_access_it_are_users_and_no_others(
+    house: House,
+) -> None:
+    secret = await house.new_secret()
+    analyses = house.analyses.documents
+    action = (await house.actions.create(PROFILE, mail_action(secret), ADA)).id
+    reads = (await analyses.create(PROFILE, {"name": "reads"}, ADA)).id
+    await analyses.create(PROFILE, {"name": "reads not"}, ADA)
+    await analyses.create(OTHER_PROFILE, {"name": "elsewhere"}, ADA)
+    targets = [["analysis", "id", reads]]
+    allow = {"name": "b", "targets": targets, "permissions": [ALLOW]}
+    policy = await house.policies.create(PROFILE, allow, ADA)
+
+    uses = await secret_uses(house.secrets, await current(house), PROFILE, secret)
+
+    assert [(use.noun, use.id, use.policy) for use in uses] == [
+        (Noun.ACTION, action, None),
+        (Noun.ANALYSIS, reads, policy.id),
+    ]
+    by_action, by_analysis = map(use_document, uses)
+    assert (by_action["action"], by_action["analysis"]) == (action, None)
+    assert (by_analysis["action"], by_analysis["analysis"]) == (None, reads)
+    assert (by_action["released"], by_analysis["released"]) == (False, True)
 
 
 async def test_what_no_worker_can_use_is_given_nothing(house: House) -> None:

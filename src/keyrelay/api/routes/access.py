@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from keyrelay.api.described import FILTER, asked_for, described
+from keyrelay.api.described import FILTER, asked_for, described, in_query
 from keyrelay.api.documents import DocumentNames, DocumentRoutes
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.parameters import parse_parameters
@@ -11,7 +11,7 @@ from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.policy.catalogue import catalogue
 from keyrelay.model.policy.policy_document import allows_first
-from keyrelay.services.explaining import explanation_document
+from keyrelay.services.explaining import asking, explanation_document
 from keyrelay.services.remarks import on_stored_policy
 from keyrelay.stores.definitions.stored_document import StoredDocument
 
@@ -47,12 +47,15 @@ _POLICIES = DocumentRoutes(
 
 
 async def explain(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, ("action", "secret"))
-    action, secret = given.text("action"), given.text("secret")
-    if action is None or secret is None:
-        raise BadRequest("explain takes an action and a secret, each by its id or name")
+    given = parse_parameters(asked.query, ("action", "analysis", "secret"))
+    asks, secret = (
+        asking(given.text("action"), given.text("analysis")),
+        given.text("secret"),
+    )
+    if secret is None:
+        raise BadRequest("explain takes a secret, by its id or key")
     explaining, profile = asked.process.explaining, asked.caller.profile
-    explanation = await explaining.explain(profile, action, secret)
+    explanation = await explaining.explain(profile, asks, secret)
     return Answer(result=explanation_document(explanation))
 
 
@@ -75,10 +78,11 @@ ROUTES = (
         right=Right.READ,
         answer=explain,
         described=described(
-            "Say whether an action may use a secret, and why",
+            "Say whether an action or analysis may use a secret, and why",
             {"type": "object"},
             parameters=[
-                asked_for("action", FILTER, "The action, by id or name."),
+                in_query("action", FILTER, "The action, by id or name."),
+                in_query("analysis", FILTER, "Or the analysis, by id or name."),
                 asked_for("secret", FILTER, "The secret, by id or key."),
             ],
         ),

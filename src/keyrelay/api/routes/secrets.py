@@ -74,7 +74,7 @@ async def delete_secret(asked: Asked) -> Answer:
 
 
 async def list_uses(asked: Asked) -> Answer:
-    """Answer which actions refer to the secret, and whether each is given it."""
+    """Answer which actions refer to the secret, and which analyses may read it."""
     catalog, id_ = await asked.process.newest_catalog(), asked.ids["id"]
     uses = await secret_uses(_store(asked), catalog, asked.caller.profile, id_)
     return Answer(result=[*map(use_document, uses)])
@@ -155,7 +155,7 @@ ROUTES = (
         right=Right.READ,
         answer=list_uses,
         described=described(
-            "List the actions that refer to a secret",
+            "List actions that refer to a secret, and analyses that may read it",
             list_of({"type": "object"}),
             parameters=[_ID],
         ),
