@@ -25,6 +25,7 @@ MOST_FIELDS = MOST_PARAMETERS = 6
 # Commands of the CLI are exempt: an option is a parameter there.
 MANY_PARAMETERS: Mapping[str, str] = {}
 MANY_FIELDS = {
+    "api/route.py Route": "one field for each thing that is known of a route",
     "app/settings.py Settings": "one field for each setting",
     "model/catalog.py Catalog": "one field for each kind of definition",
     "model/audit.py ChangeRecord": "one field for each column of a change",

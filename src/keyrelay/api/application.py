@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from keyrelay.api.authorization import Authorization
 from keyrelay.api.counting import CountedRequests
 from keyrelay.api.failures import FORESEEN, answer_to, failed
+from keyrelay.api.governing import answer_of
 from keyrelay.api.open_routes import open_routes
 from keyrelay.api.openapi import TOKEN, openapi_document
 from keyrelay.api.query_string import parse_pairs
@@ -54,8 +55,9 @@ def _endpoint(
     async def endpoint(request: Request) -> ASGIApp:
         try:
             given = _tokens(request, route)
-            caller = await authorization.admit(given, _address(request), route.right)
-            answer = await route.answer(
+            caller = await authorization.admit(given, _address(request), route)
+            answer = await answer_of(
+                route,
                 Asked(
                     caller=caller,
                     ids=request.path_params,
@@ -63,7 +65,7 @@ def _endpoint(
                     headers=request.headers,
                     body=RequestBody(request.stream),
                     process=process,
-                )
+                ),
             )
         except FORESEEN as failure:
             return answer_to(failure)

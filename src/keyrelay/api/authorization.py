@@ -1,11 +1,10 @@
-"""Authorization: whose request it is, and whether its token has the route's right."""
+"""Authorization: whose request it is, and whether the route admits its token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keyrelay.api.failures import Denied, TooManyTries
-from keyrelay.api.rights import Right, has
-from keyrelay.api.route import Bearer
+from keyrelay.api.route import Bearer, Route
 from keyrelay.api.tries import FailedTries
 from keyrelay.observability.request_metrics import RequestMetrics
 from keyrelay.ports import Unavailable
@@ -22,8 +21,8 @@ class Authorization:
     tries: FailedTries
     metrics: RequestMetrics
 
-    async def admit(self, given: Sequence[str], address: str, right: Right) -> Bearer:
-        """Return the caller that has exactly one token, with that right.
+    async def admit(self, given: Sequence[str], address: str, route: Route) -> Bearer:
+        """Return the caller that has exactly one token, which the route admits.
 
         Raises Denied, TooManyTries, and Unavailable, whatever the token is.
         """
@@ -37,6 +36,6 @@ class Authorization:
             seconds = self.tries.failed(address)
             self.metrics.wrong_token(limited=seconds is not None)
             raise Denied if seconds is None else TooManyTries(seconds)
-        if not has(token.rights, right):
+        if not route.admits(token.rights):
             raise Denied
         return Bearer(token=token, address=address)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic
 
 from keyrelay.api.definition_answers import expected_of, only, tagged
@@ -17,9 +18,11 @@ from keyrelay.api.described import (
 )
 from keyrelay.api.query import QueryRules, parse_query
 from keyrelay.api.rights import Right
-from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.api.route import Answer, Asked, Route, governed
 from keyrelay.app.api import ApiProcess
 from keyrelay.model.instant import wire_instant
+from keyrelay.model.policy.kinds import ACCESS, CREATE, DELETE, EDIT
+from keyrelay.services.granting import granted
 from keyrelay.stores.definitions.document_kind import D
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.stored_document import AnyStored, StoredDocument, id_of
@@ -50,7 +53,7 @@ class DocumentNames:
     """What the wire calls them: all of them, the schema, a text.
 
     `told` is what is told of a new one, its id first. Each row of a list has the fields
-    in `always`.
+    in `always`. `kind` is what policies call them; None, they cannot name them.
     """
 
     many: str
@@ -58,21 +61,22 @@ class DocumentNames:
     title: str
     told: Sequence[str]
     always: Sequence[str] = ()
+    kind: str | None = None
 
 
 async def _nothing(_: Asked, __: Sequence[str]) -> Mapping[str, Info]:
     return {}
 
 
-def _as_sent(_: Asked, document: Info) -> Info:
-    return document
+def _as_sent(_: Asked, stored: StoredDocument) -> Info:
+    return stored.document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRoutes(Generic[D]):
     """The five routes of one noun.
 
-    `shown` makes of a document, as it was sent, what the caller is answered of it;
+    `shown` makes of a document, stored as it was sent, what the caller is answered;
     `beside` returns, by id, what is kept beside the documents; `remarks` are sentences
     on one that will do less than it says.
     """
@@ -81,7 +85,7 @@ class DocumentRoutes(Generic[D]):
     rules: QueryRules
     names: DocumentNames
     remarks: Callable[[Asked, StoredDocument], Awaitable[Sequence[str]]]
-    shown: Callable[[Asked, Info], Info] = _as_sent
+    shown: Callable[[Asked, StoredDocument], Info] = _as_sent
     beside: Callable[[Asked, Sequence[str]], Awaitable[Mapping[str, Info]]] = _nothing
 
     @property
@@ -112,6 +116,7 @@ class DocumentRoutes(Generic[D]):
                 path=path,
                 right=Right.READ,
                 answer=answers.list,
+                governed=governed(self.names.kind, ACCESS),
                 described=described(
                     f"List {self.names.many}",
                     list_of(schema),
@@ -123,6 +128,7 @@ class DocumentRoutes(Generic[D]):
                 path=f"{path}/{{id}}",
                 right=Right.READ,
                 answer=answers.info,
+                governed=governed(self.names.kind, ACCESS),
                 described=described(
                     f"Show one of the {self.names.many}", schema, parameters=[_ID]
                 ),
@@ -146,19 +152,25 @@ class DocumentRoutes(Generic[D]):
         deleted = described("Delete it", TEXT, parameters=[_ID, IF_MATCH])
         return tuple(
             Route(
-                method=method, path=at, right=change, answer=answer, described=operation
+                method=method,
+                path=at,
+                right=change,
+                answer=answer,
+                described=operation,
+                governed=governed(self.names.kind, verb, is_tagged=verb != DELETE),
             )
-            for method, at, answer, operation in (
-                ("POST", path, answers.create, created),
-                ("PUT", one, answers.edit, edited),
-                ("DELETE", one, answers.delete, deleted),
+            for method, at, verb, answer, operation in (
+                ("POST", path, CREATE, answers.create, created),
+                ("PUT", one, EDIT, answers.edit, edited),
+                ("DELETE", one, DELETE, answers.delete, deleted),
             )
         )
 
     async def list(self, asked: Asked) -> Answer:
         query = parse_query(asked.query, self.rules)
-        store = self.store(asked.process)
-        found = await store.list(asked.caller.profile, query.listing)
+        caller = asked.caller
+        fetch = partial(self.store(asked.process).list, caller.profile)
+        found = await granted(caller.grant, query.listing, fetch, id_of)
         fields = (*self.names.always, *query.fields)
         beside = await self.beside(asked, [*map(id_of, found)])
         return Answer(
@@ -228,7 +240,7 @@ class DocumentRoutes(Generic[D]):
             "id": stored.id,
             "profile": asked.caller.profile,
             **_UNLESS_SENT,
-            **self.shown(asked, stored.document),
+            **self.shown(asked, stored),
             "created_at": wire_instant(stored.created_at),
             "updated_at": wire_instant(stored.updated_at),
         }

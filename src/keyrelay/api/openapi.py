@@ -40,9 +40,17 @@ def _operation(route: Route) -> Mapping[str, object]:
     return {
         "operationId": operation_id(route),
         "tags": [noun],
-        "description": f"Asks for the right: {route.right}.",
+        "description": _asks(route),
         **route.described,
     }
+
+
+def _asks(route: Route) -> str:
+    right, governed = f"Asks for the right: {route.right}.", route.governed
+    if governed is None:
+        return right
+    kind = governed.kind or "things of the kind"
+    return f"{right} An analysis may, where policies let it {governed.verb} {kind}."
 
 
 def operation_id(route: Route) -> str:

@@ -153,7 +153,7 @@ def _narrowed(listing: Listing, left: Values, rules: QueryRules) -> Listing:
         elif filter_ is Filter.RUN_ON:
             listing = _exactly(listing, run_on=parse_run_on(value))
         elif filter_ is Filter.ID:
-            listing = replace(listing, id=_text(value, f"filter[{what}]"))
+            listing = _exactly(listing, id=_text(value, f"filter[{what}]"))
         else:
             # Each star would cost the database a search of its own.
             pattern = _STARS.sub("*", _text(value, f"filter[{what}]"))

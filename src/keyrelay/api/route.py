@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
 
-from keyrelay.api.rights import Right
+from keyrelay.api.rights import Right, has
 from keyrelay.app.api import ApiProcess
 from keyrelay.model.documents import parse_document
-from keyrelay.model.token import Token
+from keyrelay.model.policy.kinds import VERBS
+from keyrelay.model.token import Token, TokenKind, TokenRights
 from keyrelay.observability.request_metrics import RouteLabels
+from keyrelay.services.granting import Grant
 
 LARGEST_BODY = 1024 * 1024  # bytes
 
@@ -22,10 +24,15 @@ class BodyTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bearer:
-    """Whose token a request bears, and the address that it comes from."""
+    """Whose token a request bears, and the address that it comes from.
+
+    `grant` is what policies let an analysis do here; other tokens have none, as their
+    rights alone decide.
+    """
 
     token: Token
     address: str
+    grant: Grant | None = None
 
     @property
     def profile(self) -> str:
@@ -89,11 +96,34 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Governed:
+    """What policies must allow an analysis before a route answers it.
+
+    `kind` is what they call the things of the route; None, its path says it. With
+    `is_tagged`, the body has the tags that a thing is to have.
+    """
+
+    kind: str | None
+    verb: str
+    is_tagged: bool = False
+
+
+def governed(
+    kind: str | None, verb: str, *, is_tagged: bool = False
+) -> Governed | None:
+    """Return how policies govern a route; None, they have no word for what it does."""
+    if kind is None or verb not in VERBS.get(kind, ()):
+        return None
+    return Governed(kind=kind, verb=verb, is_tagged=is_tagged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One method of one path, where ids stand in braces, without a slash at its end.
 
     `answer` raises what api/failures.py has a status for. A stream also takes its
     caller's token from the query, as programs in a browser can set no header for it.
+    A list that is `governed` shows what the caller's grant reaches, and no more.
     """
 
     method: str
@@ -102,6 +132,12 @@ class Route:
     answer: Callable[[Asked], Awaitable[Answer | ASGIApp]]
     described: Operation
     is_stream: bool = False
+    governed: Governed | None = None
+
+    def admits(self, rights: TokenRights) -> bool:
+        """Tell whether it answers such a token; an analysis', as policies let it."""
+        by_policy = self.governed is not None and rights.kind is TokenKind.ANALYSIS
+        return by_policy or has(rights, self.right)
 
     @property
     def labels(self) -> RouteLabels:

@@ -10,12 +10,14 @@ import pytest
 
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy_document import parse_policy
+from keyrelay.model.policy.reach import Reach, Selection
 from keyrelay.model.tags import Tag
 from keyrelay.ports import Unsealable
 from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.listing import Listing, Noun, Order, Page, PartOfTag
 from keyrelay.stores.definitions.policies import PolicyStore
+from keyrelay.stores.definitions.reaching import MOST_REACHED_BY
 from keyrelay.stores.definitions.secrets import etag_of as secret_etag_of
 from keyrelay.stores.definitions.secrets import readable
 from keyrelay.stores.definitions.stored_document import etag_of, id_of
@@ -201,7 +203,7 @@ async def test_an_invalid_edit_changes_nothing(house: House, noun: str) -> None:
         (Listing(tags=(PartOfTag(key="tag"),)), []),
         (Listing(tags=(PartOfTag(key="new"), PartOfTag(value="other"))), []),
         (Listing(name="B*t*"), ["Beta"]),
-        (Listing(id="0" * 24), []),
+        (Listing(exactly={"id": "0" * 24}), []),
         (Listing(name="*b*a*"), ["Beta"]),
         (Listing(name="be*beta"), []),
         (Listing(name="*" * 400), ["a_b", "axb", "Beta", "gamma"]),
@@ -224,6 +226,70 @@ async def test_lists_are_ordered_paged_and_filtered(
     if noun == "action":  # its secrets are secrets of this profile, too
         assert len(await house.secrets.list(PROFILE, Listing())) == 4
     assert list(things) == wanted
+
+
+NONE = Selection(everything=False, ids=frozenset(), tags=frozenset())
+ALL = replace(NONE, everything=True)
+NEW = replace(NONE, tags=frozenset({Tag("new", "tag"), Tag("new", "none")}))
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+@pytest.mark.parametrize(
+    ("allowed", "denied", "found"),
+    [
+        (ALL, NONE, ["axb", "Beta", "gamma"]),
+        (NONE, NONE, []),
+        (ALL, ALL, []),
+        (NEW, NONE, ["Beta"]),
+        (ALL, NEW, ["axb", "gamma"]),
+        (NEW, NEW, []),
+        (NEW, ALL, []),
+    ],
+    ids=str,
+)
+async def test_a_list_holds_what_is_allowed_less_what_is_denied_on_all_its_pages(
+    house: House, noun: str, allowed: Selection, denied: Selection, found: list[str]
+) -> None:
+    ids = {name: await new(house, noun, name) for name in ("gamma", "Beta", "axb")}
+    await store(house, noun).edit(PROFILE, ids["Beta"], an_edit(noun), ADA)
+    reach = Reach(allowed=allowed, denied=denied)
+
+    listed = [
+        thing
+        for number in (1, 2, 3, 4)
+        for thing in await store(house, noun).list(
+            PROFILE, Listing(page=Page(number, 1), reach=reach)
+        )
+    ]
+
+    wanted = [await store(house, noun).get(PROFILE, ids[name]) for name in found]
+    assert listed == wanted
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+async def test_a_list_holds_what_is_allowed_by_its_id(house: House, noun: str) -> None:
+    a, b, c = [await new(house, noun, name) for name in ("a", "b", "c")]
+    await store(house, noun).edit(PROFILE, c, an_edit(noun), ADA)
+    allowed = replace(NEW, ids=frozenset({a, b}))
+    reach = Reach(allowed=allowed, denied=replace(NONE, ids=frozenset({b})))
+
+    listed = await store(house, noun).list(PROFILE, Listing(reach=reach))
+
+    wanted = [await store(house, noun).get(PROFILE, id_) for id_ in (a, c)]
+    assert list(listed) == wanted
+
+
+async def test_a_list_is_reached_by_as_many_ids_as_a_statement_can_hold(
+    house: House,
+) -> None:
+    id_ = await new(house, "policy")
+    many = frozenset(f"{n:024x}" for n in range(MOST_REACHED_BY - 1))
+    most = Reach(allowed=replace(NONE, ids=many | {id_}), denied=NONE)
+    too_many = replace(most, denied=NEW)
+
+    assert len(await house.policies.list(PROFILE, Listing(reach=most))) == 1
+    with pytest.raises(InvalidDefinition, match="name what they are about by one tag"):
+        await house.policies.list(PROFILE, Listing(reach=too_many))
 
 
 @pytest.mark.parametrize("noun", ["action", "policy"])
@@ -351,7 +417,7 @@ async def test_actions_are_ordered_by_when_they_were_last_triggered(
         assert await pages(amount, replace(rising, descending=True)) == [*"bdca"]
         assert await pages(amount, rising, active=True) == ["a", "c", "d", "b"]
         assert await pages(amount, rising, active=False) == []
-    one = Listing(order=rising, id=ids["d"])
+    one = Listing(order=rising, exactly={"id": ids["d"]})
     assert [*map(id_of, await house.actions.list(PROFILE, one))] == [ids["d"]]
     with pytest.raises(InvalidDefinition, match="order must be one of"):
         await house.policies.list(PROFILE, Listing(order=rising))

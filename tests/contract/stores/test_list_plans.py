@@ -5,13 +5,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
 import pytest
 
+from keyrelay.model.policy.reach import Reach, Selection
 from keyrelay.model.tags import Tag
 from keyrelay.stores.audit.record_query import AuditQuery, place_of
 from keyrelay.stores.definitions.listing import (
@@ -131,13 +132,29 @@ def crowding(said: Mapping[str, str], numbers: str) -> Sequence[str]:
 
 _SORTS_ALL = re.compile(r"(?<!Incremental )Sort  \(cost|TEMP B-TREE FOR ORDER BY")
 BY_NAME = ["name", "active", "created_at", "updated_at"]
+
+
+def reach(
+    *, everything: bool = False, ids: Iterable[str] = (), tags: Iterable[Tag] = ()
+) -> Reach:
+    """Return a reach of these, less one that is denied by its tag."""
+    denied = frozenset({Tag("team", "team-9")})
+    return Reach(
+        allowed=Selection(
+            everything=everything, ids=frozenset(ids), tags=frozenset(tags)
+        ),
+        denied=Selection(everything=False, ids=frozenset(), tags=denied),
+    )
+
+
 # Of these an index finds the few, and to sort the few is not to sort all.
 NARROW = [
-    Listing(id=f"{8:024x}"),
+    Listing(exactly={"id": f"{8:024x}"}),
     Listing(name="name-78"),
     Listing(name="name-778*"),
     Listing(tags=(Tag("team", "team-8"),)),
     Listing(tags=(Tag("site", "north"), Tag("team", "team-8"))),
+    Listing(reach=reach(ids={f"{8:024x}"})),
 ]
 WIDE = [
     Listing(),
@@ -146,6 +163,8 @@ WIDE = [
     Listing(tags=(Tag("site", "north"),)),
     Listing(tags=(PartOfTag(key="site"),)),
     Listing(tags=(PartOfTag(value="north"),)),
+    Listing(reach=reach(everything=True)),
+    Listing(reach=reach(tags={Tag("site", "north"), Tag("team", "team-8")})),
 ]
 ACTIVE = [
     Listing(exactly={"active": True}),

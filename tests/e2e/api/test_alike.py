@@ -15,10 +15,11 @@ from sqlalchemy import Engine, event
 
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
+from keyrelay.model.policy.kinds import VERBS
 from tests.e2e.api.conftest import Founded
 from tests.e2e.api.furnished import UNKNOWN, body_of, furnish, make, noun_of
 from tests.e2e.api.in_process import answering_here
-from tests.installed.api import answering, token_of
+from tests.installed.api import Api, answering, token_of
 
 WITH_IDS = [each for each in ROUTES if "{id}" in each.path]
 
@@ -53,6 +54,7 @@ def cases(shared: Founded) -> Sequence[Case]:
         ours = running.with_token(shared.token)
         mine = furnish(home, ours)
         other = make(ours, "action", "other", mine)
+        script = _script(ours)
     named = ["token", "create", "of one action", "--producer", "--action", other]
     producer = home.run(*named).strip()
     home.run("token", "create", "operator", "--operator")
@@ -70,7 +72,25 @@ def cases(shared: Founded) -> Sequence[Case]:
         *full,
         _forbidden(full, "DELETE /tokens/{id}", shared.token, listed[0]["id"]),
         _forbidden(full, "GET /triggers/{id}", producer, mine["triggers"]),
+        *(
+            replace(each, token=script, ids={**each.ids, "forbidden": mine[noun]})
+            for each in full
+            if each.route.governed and (noun := noun_of(each.route))
+        ),
     ]
+
+
+def _script(ours: Api) -> str:
+    """Return the token of an analysis that may do everything to what has its tag."""
+    tags = [{"key": "site", "value": "nowhere"}]
+    made = ours.ask("POST", "/analysis", {"name": "script", "tags": tags})
+    permissions = [
+        {"effect": "allow", "action": verbs, "resource": [kind, "tag_match", "site"]}
+        for kind, verbs in VERBS.items()
+    ]
+    policy = {"name": "script", "targets": [["analysis"]], "permissions": permissions}
+    assert ours.ask("POST", "/am", policy).status == 200
+    return made.field("token")
 
 
 async def test_what_is_unknown_foreign_or_forbidden_is_told_alike(
@@ -78,15 +98,17 @@ async def test_what_is_unknown_foreign_or_forbidden_is_told_alike(
 ) -> None:
     async with answering_here(shared.home) as client:
         told = {
-            f"{case.route.method} {case.route.path}": {
+            (case.route.path, case.route.method, case.token[:1]): {
                 what: await ask(client, case, id_) for what, id_ in case.ids.items()
             }
             for case in cases
         }
 
     for name, each in told.items():
-        # TagoIO takes an unknown analysis for a bad request.
-        absent = 400 if "/analysis/" in name else 404
+        # TagoIO takes an unknown analysis for a bad request; runs are our own.
+        is_analysis = name[0].startswith("/analysis/") and "{run}" not in name[0]
+        absent = 400 if is_analysis else 404
+        absent = 401 if name[2] == "a" else absent
         assert each["unknown"].status == absent, name
         assert each["unknown"].statements, name
         assert len({repr(one) for one in each.values()}) == 1, (name, each)

@@ -1,16 +1,24 @@
-"""Rights: every route, asked with every kind of token."""
+"""Rights: every route, asked with every kind of token, and as policies govern it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import count
 
 import pytest
 
-from keyrelay.api.rights import has
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
+from keyrelay.model.policy.kinds import VERBS
+from keyrelay.model.token import TokenKind
 from tests.e2e.api.conftest import Founded
-from tests.e2e.api.furnished import UNKNOWN, analysis_token
+from tests.e2e.api.furnished import (
+    UNKNOWN,
+    analysis_token,
+    body_of,
+    furnish,
+    make,
+    noun_of,
+)
 from tests.installed.api import Answer, Api, answering, token_of
 from tests.rights import KINDS
 from tests.services import deadline
@@ -27,6 +35,8 @@ OF_NOBODY = {
     "wrong": "p-" + "x" * 36,
     "of an analysis": "a-" + "x" * 36,
 }
+NUMBERS = count(1)
+GOVERNED = [each for each in ROUTES if each.governed is not None]
 
 
 def named(route: Route) -> str:
@@ -64,10 +74,12 @@ def test_a_route_answers_the_tokens_that_have_its_right_and_no_others(
 ) -> None:
     answer = _asked(running.with_token(tokens[kind]), route)
 
-    if has(KINDS[kind], route.right):
-        assert answer.status != 401
-    else:
+    if not route.admits(KINDS[kind]) or _is_one_thing(route, kind):
         assert (answer.status, answer.document) == (401, DENIED)
+    elif route in GOVERNED and KINDS[kind].kind is TokenKind.ANALYSIS:
+        assert answer.result == []
+    else:
+        assert answer.status != 401
 
 
 @pytest.mark.parametrize("kind", [*OF_NOBODY, "revoked", "expired"])
@@ -80,6 +92,70 @@ def test_no_route_answers_what_is_no_token(
     answer = _asked(running.with_token(token), route)
 
     assert (answer.status, answer.document) == (401, DENIED)
+
+
+@pytest.fixture(scope="module")
+def furnished(shared: Founded, running: Api) -> Mapping[str, str]:
+    return furnish(shared.home, running.with_token(shared.token))
+
+
+@pytest.mark.parametrize("route", GOVERNED, ids=[*map(named, GOVERNED)])
+def test_a_governed_route_answers_an_analysis_for_its_own_permission_alone(
+    shared: Founded, running: Api, furnished: Mapping[str, str], route: Route
+) -> None:
+    governed = route.governed
+    assert governed is not None
+    ours = (governed.kind or "secrets", governed.verb)
+    full = running.with_token(shared.token)
+    others = [(kind, verb) for kind in VERBS for verb in VERBS[kind]]
+    others.remove(ours)
+
+    denied = _governed(full, furnished, route, others)
+    allowed = _governed(full, furnished, route, [ours])
+
+    if _is_one_thing(route, "analysis"):
+        assert (denied.status, denied.document) == (401, DENIED)
+    else:
+        assert denied.result == []
+    assert allowed.status == 200
+    assert allowed.result != []
+
+
+def _governed(
+    full: Api,
+    ids: Mapping[str, str],
+    route: Route,
+    permissions: Sequence[tuple[str, str]],
+) -> Answer:
+    """Ask with the token of a new analysis that policies allow this alone."""
+    name = f"of {next(NUMBERS)}"
+    made = full.ask("POST", "/analysis", {"name": name})
+    policy = {
+        "name": name,
+        "targets": [["analysis", "id", made.field("id")]],
+        "permissions": [
+            {"effect": "allow", "action": [verb], "resource": [kind]}
+            for kind, verb in permissions
+        ],
+    }
+    assert full.ask("POST", "/am", policy).status == 200
+    noun = noun_of(route)
+    id_ = ids.get(noun, UNKNOWN)
+    if route.method == "DELETE":
+        id_ = make(full, noun, f"made-{next(NUMBERS)}", ids)
+    path = route.path.replace("{id}", id_).replace("{kind}", "secrets")
+    if "{run}" in path:
+        asked = full.ask("POST", f"/analysis/{id_}/run", {})
+        path = path.replace("{run}", asked.field("run"))
+    script = full.with_token(made.field("token"))
+    return script.ask(route.method, path, body_of(route, ids, f"n{next(NUMBERS)}"))
+
+
+def _is_one_thing(route: Route, kind: str) -> bool:
+    """Tell whether policies must allow an analysis one thing, rather than a list."""
+    if kind != "analysis" or route.governed is None:
+        return False
+    return "{id}" in route.path or route.method == "POST"
 
 
 def _asked(api: Api, route: Route) -> Answer:

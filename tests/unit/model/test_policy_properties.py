@@ -3,7 +3,7 @@
 import random
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 
 import pytest
@@ -17,6 +17,7 @@ from keyrelay.model.policy.policy import (
     Code,
     Explanation,
     Permit,
+    allows,
     decide,
     explain,
     index,
@@ -24,6 +25,7 @@ from keyrelay.model.policy.policy import (
 )
 from keyrelay.model.policy.policy import Policy as Parsed
 from keyrelay.model.policy.policy_document import parse_policy, require_possible
+from keyrelay.model.policy.reach import reach_of
 from keyrelay.model.secret import Secret
 from keyrelay.model.tags import Tag, Tagged
 from tests.samples import sealed
@@ -200,6 +202,22 @@ def test_many_secrets_are_permitted_together_as_each_would_be(
 
     expected = [each for each in alone if isinstance(each, Permit)]
     assert permits(compiled, target, secrets) == expected
+
+
+@given(policies=POLICIES, target=TARGETS, resource=SECRETS, verb=VERBS)
+def test_what_is_reached_is_what_is_permitted(
+    policies: list[Policy], target: Tagged, resource: Tagged, verb: str
+) -> None:
+    resource = replace(resource, profile=target.profile)
+    allowed = reference(policies, target, resource, verb) is None
+    event(str(allowed))
+
+    compiled = index(parsed(policy, n) for n, policy in enumerate(policies))
+    reach = reach_of(compiled, target, verb, "secrets")
+
+    assert allows(compiled, target, verb, resource) == allowed
+    assert reach.includes(resource) == allowed
+    assert not (reach.is_empty and allowed)
 
 
 # What is at TagoIO alone, beside what is here, in one policy.

@@ -42,7 +42,7 @@ _POLICIES = DocumentRoutes(
         always=("id", "tags", "profile"),
     ),
     remarks=_remarks,
-    shown=lambda _, document: allows_first(document),
+    shown=lambda _, stored: allows_first(stored.document),
 )
 
 

@@ -8,6 +8,7 @@ from keyrelay.api.query import Filter, QueryRules
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.api.trigger_documents import UNNAMED_TRIGGER
+from keyrelay.model.action import TARGET
 from keyrelay.model.documents import parse_document
 from keyrelay.model.instant import wire_date
 from keyrelay.model.trigger import Origin
@@ -55,7 +56,11 @@ _ACTIONS = DocumentRoutes(
         },
     ),
     names=DocumentNames(
-        many="actions", schema="Action", title="Action", told=("action",)
+        many="actions",
+        schema="Action",
+        title="Action",
+        told=("action",),
+        kind=TARGET,
     ),
     remarks=_remarks,
     beside=_last_times,

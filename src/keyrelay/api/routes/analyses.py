@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from keyrelay.api.definition_answers import expected_of
 from keyrelay.api.described import COUNT as NUMBER
 from keyrelay.api.described import (
+    IF_MATCH,
     TEXT,
     described,
     in_query,
@@ -17,9 +19,10 @@ from keyrelay.api.failures import BadRequest
 from keyrelay.api.parameters import parse_parameters
 from keyrelay.api.query import Filter, QueryRules, parse_query, whole_number
 from keyrelay.api.rights import Right, has
-from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.api.route import Answer, Asked, Route, governed
 from keyrelay.model.analysis import RunOn, parse_run_on
 from keyrelay.model.instant import wire_instant
+from keyrelay.model.policy.kinds import ANALYSIS, EDIT
 from keyrelay.model.uploaded_script import parse_script
 from keyrelay.services.analysis_documents import beside_analyses, masked, shown_document
 from keyrelay.services.remarks import on_stored_analysis
@@ -41,10 +44,14 @@ _FIELDS = (
 _ID = path_id("The id of the analysis.")
 
 
-def _shown(asked: Asked, document: Info) -> Info:
-    """Return the document; a token that may only read sees no variable's value."""
-    whole = shown_document(document)
-    return whole if has(asked.caller.token.rights, Right.WRITE) else masked(whole)
+def _shown(asked: Asked, stored: StoredDocument) -> Info:
+    """Return the document; a caller that may not edit it sees no variable's value."""
+    whole, caller = shown_document(stored.document), asked.caller
+    if caller.grant is not None:
+        may_edit = caller.grant.allowing(EDIT).permits(stored.id)
+    else:
+        may_edit = has(caller.token.rights, Right.WRITE)
+    return whole if may_edit else masked(whole)
 
 
 async def _beside(asked: Asked, ids: Sequence[str]) -> Mapping[str, Info]:
@@ -96,7 +103,11 @@ _ANALYSES = DocumentRoutes(
     store=lambda process: process.store.definitions.analyses.documents,
     rules=_RULES,
     names=DocumentNames(
-        many="analyses", schema="Analysis", title="Analysis", told=("id", "token")
+        many="analyses",
+        schema="Analysis",
+        title="Analysis",
+        told=("id", "token"),
+        kind=ANALYSIS,
     ),
     remarks=_remarks,
     shown=_shown,
@@ -150,7 +161,9 @@ async def _token(asked: Asked, id_: str) -> str | None:
 async def upload(asked: Asked) -> Answer:
     draft = parse_script(await asked.body.document(LARGEST_UPLOAD))
     caller, id_ = asked.caller, asked.ids["id"]
-    await _store(asked).upload(caller.profile, id_, draft, caller.actor)
+    await _store(asked).upload(
+        caller.profile, id_, draft, caller.actor, expected=expected_of(asked.headers)
+    )
     return Answer(result="Analysis Script Successfully Uploaded")
 
 
@@ -182,10 +195,11 @@ _UPLOAD = Route(
     path="/analysis/{id}/upload",
     right=Right.WRITE,
     answer=upload,
+    governed=governed(ANALYSIS, EDIT),
     described=described(
         "Upload a script as the next version, which runs from now on",
         TEXT,
-        parameters=[_ID],
+        parameters=[_ID, IF_MATCH],
         body=named("Script"),
     ),
 )
@@ -194,6 +208,7 @@ _DOWNLOAD = Route(
     path="/analysis/{id}/download",
     right=Right.WRITE,
     answer=download,
+    governed=governed(ANALYSIS, EDIT),
     described=described(
         "Return an address from which a script is downloaded for some minutes",
         named("Download"),

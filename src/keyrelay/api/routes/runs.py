@@ -12,9 +12,10 @@ from keyrelay.api.described import (
 )
 from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right, has
-from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.api.route import Answer, Asked, Route, governed
 from keyrelay.app.runs import run_requests, run_tokens
 from keyrelay.model.documents import refuse_unknown
+from keyrelay.model.policy.kinds import ACCESS, ANALYSIS, RUN
 from keyrelay.model.run import RunState, parse_scope
 from keyrelay.services.run_documents import run_document
 from keyrelay.stores.runs.records import RunPage
@@ -62,6 +63,7 @@ ROUTES = (
         path="/analysis/{id}/run",
         right=Right.WRITE,
         answer=run,
+        governed=governed(ANALYSIS, RUN),
         described=described(
             "Run an analysis once, with the scope that its script is given",
             object_of({"analysis_token": TEXT, "run": TEXT}, "analysis_token", "run"),
@@ -74,6 +76,7 @@ ROUTES = (
         path="/analysis/{id}/runs",
         right=Right.READ,
         answer=list_runs,
+        governed=governed(ANALYSIS, ACCESS),
         described=described(
             "List the runs of an analysis, newest first",
             named("Runs"),
@@ -89,6 +92,7 @@ ROUTES = (
         path="/analysis/{id}/runs/{run}",
         right=Right.READ,
         answer=show_run,
+        governed=governed(ANALYSIS, ACCESS),
         described=described(
             "Show a run",
             named("Run"),

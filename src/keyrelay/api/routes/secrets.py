@@ -1,6 +1,7 @@
 """Secrets: listed, made, edited and deleted; a value is taken, and never given."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from keyrelay.api.definition_answers import expected_of, only, tagged
 from keyrelay.api.described import (
@@ -15,14 +16,17 @@ from keyrelay.api.described import (
 )
 from keyrelay.api.query import Filter, QueryRules, parse_query
 from keyrelay.api.rights import Right
-from keyrelay.api.route import Answer, Asked, Route
-from keyrelay.model.secret import SealedSecret
+from keyrelay.api.route import Answer, Asked, Route, governed
+from keyrelay.model.policy.kinds import ACCESS, CREATE, DELETE, EDIT
+from keyrelay.model.secret import RESOURCE, SealedSecret
+from keyrelay.services.granting import granted
 from keyrelay.services.secret_documents import secret_document
 from keyrelay.services.secret_uses import secret_uses, use_document
 from keyrelay.stores.definitions.secrets import (
     SecretStore,
     StoredSecret,
     etag_of,
+    id_of,
     readable,
 )
 from keyrelay.stores.unreadable import UnreadableRow
@@ -39,7 +43,9 @@ _ID = path_id("The secret's id.")
 
 async def list_secrets(asked: Asked) -> Answer:
     query = parse_query(asked.query, _LIST)
-    found = await _store(asked).list(asked.caller.profile, query.listing)
+    caller = asked.caller
+    fetch = partial(_store(asked).list, caller.profile)
+    found = await granted(caller.grant, query.listing, fetch, id_of)
     return Answer(result=[only(query.fields, _row(each)) for each in found])
 
 
@@ -102,6 +108,7 @@ ROUTES = (
         path="/secrets",
         right=Right.READ,
         answer=list_secrets,
+        governed=governed(RESOURCE, ACCESS),
         described=described(
             "List secrets, without their values",
             list_of(named("Secret")),
@@ -113,6 +120,7 @@ ROUTES = (
         path="/secrets",
         right=Right.WRITE,
         answer=create_secret,
+        governed=governed(RESOURCE, CREATE, is_tagged=True),
         described=described(
             "Create a secret",
             object_of({"id": TEXT}, "id"),
@@ -124,6 +132,7 @@ ROUTES = (
         path="/secrets/{id}",
         right=Right.READ,
         answer=show_secret,
+        governed=governed(RESOURCE, ACCESS),
         described=described(
             "Show a secret, without its value", named("Secret"), parameters=[_ID]
         ),
@@ -133,6 +142,7 @@ ROUTES = (
         path="/secrets/{id}",
         right=Right.WRITE,
         answer=edit_secret,
+        governed=governed(RESOURCE, EDIT, is_tagged=True),
         described=described(
             "Replace a secret's value, its tags or both",
             TEXT,
@@ -145,6 +155,7 @@ ROUTES = (
         path="/secrets/{id}",
         right=Right.WRITE,
         answer=delete_secret,
+        governed=governed(RESOURCE, DELETE),
         described=described(
             "Delete a secret that no action uses", TEXT, parameters=[_ID, IF_MATCH]
         ),

@@ -3,7 +3,8 @@
 from keyrelay.api.described import TEXT, described, in_path, list_of
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.rights import Right
-from keyrelay.api.route import Answer, Asked, Route
+from keyrelay.api.route import Answer, Asked, Governed, Route
+from keyrelay.model.policy.kinds import ACCESS
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.tag_keys import tag_keys
 
@@ -14,6 +15,8 @@ async def list_keys(asked: Asked) -> Answer:
     noun = _KINDS.get(asked.ids["kind"])
     if noun is None:
         raise BadRequest(f"tags are kept of {', '.join(_KINDS)}")
+    if asked.caller.grant is not None:
+        return Answer(result=[*asked.caller.grant.tag_keys()])
     database = asked.process.store.database
     return Answer(result=await tag_keys(database, asked.caller.profile, noun))
 
@@ -24,6 +27,7 @@ ROUTES = (
         path="/tags/keys/{kind}",
         right=Right.READ,
         answer=list_keys,
+        governed=Governed(kind=None, verb=ACCESS),
         described=described(
             "List the keys of all tags of a kind",
             list_of(TEXT),

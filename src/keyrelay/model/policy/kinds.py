@@ -11,12 +11,15 @@ from keyrelay.model.secret import RESOURCE
 
 ACCESS = "access"  # releases a secret's value
 CREATE = "create"
+EDIT = "edit"
+DELETE = "delete"
+RUN = "run_analysis"
 ANALYSIS = "analysis"
 
 # What is governed here, and what can be done to each.
 VERBS: Mapping[str, tuple[str, ...]] = {
-    RESOURCE: (ACCESS, CREATE, "edit", "delete"),
-    ANALYSIS: (ACCESS, CREATE, "edit", "delete", "run_analysis"),
+    RESOURCE: (ACCESS, CREATE, EDIT, DELETE),
+    ANALYSIS: (ACCESS, CREATE, EDIT, DELETE, RUN),
     TARGET: (ACCESS, "trigger"),
 }
 

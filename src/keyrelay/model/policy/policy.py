@@ -136,6 +136,12 @@ def permits(
     ]
 
 
+def allows(policies: PolicyIndex, target: Tagged, verb: str, resource: Tagged) -> bool:
+    """Tell what `explain` decides, without a reason. This opens no secret."""
+    rule = _deciding(policies, Question.of(target, verb, resource))
+    return rule is not None and rule.permission.effect is Effect.ALLOW
+
+
 def explain(
     policies: PolicyIndex, target: Tagged, resource: Tagged, verb: str = ACCESS
 ) -> Explanation:

@@ -31,7 +31,7 @@ from keyrelay.stores.definitions.journal import Journal, Writing
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.script_rows import scripted_of, versions_text
 from keyrelay.stores.definitions.scripts import keep_script, read_script
-from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.refusals import NotFound, require_expected
 from keyrelay.stores.rows import rows_of
 from keyrelay.stores.schema.tables import analyses
 from keyrelay.stores.unreadable import ONE, read_rows, require_readable
@@ -67,15 +67,22 @@ class AnalysisStore:
             return await main_prefixes(connection, profile, ids)
 
     async def upload(
-        self, profile: str, id_: str, draft: ScriptDraft, actor: str
+        self,
+        profile: str,
+        id_: str,
+        draft: ScriptDraft,
+        actor: str,
+        *,
+        expected: str | None = None,
     ) -> ScriptVersion:
         """Keep a script as the next version, which is the one that runs from now on.
 
-        Raises NotFound and InvalidDefinition.
+        Raises NotFound, InvalidDefinition, and Outdated if the analysis' etag is not
+        the `expected` one.
         """
         async with self.documents.journal.writing(profile, actor) as writing:
             connection = writing.connection
-            before = await _find(connection, profile, id_)
+            before = await _find(connection, profile, id_, expected)
             await writing.require_sound(Noun.ANALYSIS, id_)
             version = draft.as_version(len(before.versions) + 1, writing.at)
             await keep_script(connection, id_, version.number, draft.content)
@@ -147,12 +154,21 @@ def analysis_store(database: Database, journal: Journal) -> AnalysisStore:
 
 
 async def _find(
-    connection: AsyncConnection, profile: str, id_: str
+    connection: AsyncConnection, profile: str, id_: str, expected: str | None = None
 ) -> ScriptedAnalysis:
     wanted = select(analyses).where(analyses.c.profile == profile, analyses.c.id == id_)
     for found in await read_rows(connection, wanted, ONE, scripted_of):
+        await _require_etag(connection, id_, expected)
         return require_readable(found, f"analysis {id_}")
     raise NotFound(Noun.ANALYSIS, id_)
+
+
+async def _require_etag(
+    connection: AsyncConnection, id_: str, expected: str | None
+) -> None:
+    wanted = select(analyses.c.generation).where(analyses.c.id == id_)
+    etag = str(await connection.scalar(wanted))
+    require_expected(expected, etag, f"analysis {id_}")
 
 
 def _columns(analysis: Analysis) -> Mapping[str, object]:

@@ -17,7 +17,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.policy.reach import Reach
 from keyrelay.model.tags import Tag, Tagged
+from keyrelay.stores.definitions.reaching import within
 from keyrelay.stores.definitions.wildcard import is_like
 from keyrelay.stores.schema.tables import tags as tags_table
 from keyrelay.stores.unreadable import Slice, Statement
@@ -80,16 +82,16 @@ class PartOfTag:
 class Listing:
     """Which definitions, in which order. In `name`, `*` stands for any text.
 
-    `exactly` are columns and what they must hold: `active`, or where it runs. All of
-    the `tags` must be carried.
+    `exactly` are columns and what they must hold: `id`, `active`, or where it runs. All
+    of the `tags` must be carried, and all must be within the `reach`, if there is one.
     """
 
     page: Page = FIRST_PAGE
     order: Order = Order()
-    id: str | None = None
     name: str | None = None
     exactly: Mapping[str, bool | str] = field(default_factory=dict)
     tags: Sequence[Tag | PartOfTag] = ()
+    reach: Reach | None = None
 
 
 def listed(
@@ -117,8 +119,6 @@ def in_order(
 
 def narrowed(found: Statement, table: Table, noun: Noun, listing: Listing) -> Statement:
     """Narrow `found`, of that table, to what the listing asks for, on all pages."""
-    if listing.id is not None:
-        found = found.where(table.c.id == listing.id)
     if listing.name is not None:
         found = found.where(is_like(table.c.folded, listing.name))
     for name, value in listing.exactly.items():
@@ -127,6 +127,8 @@ def narrowed(found: Statement, table: Table, noun: Noun, listing: Listing) -> St
         found = found.where(table.c[name] == value)
     for tag in listing.tags:
         found = found.where(_carries(table, noun, tag))
+    if listing.reach is not None:
+        found = found.where(*within(table, noun, listing.reach))
     return found
 
 
