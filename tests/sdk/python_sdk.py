@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from sseclient import Event
-from tagoio_sdk import Device, Resources
+from tagoio_sdk import Device, Resources, Services
 from tagoio_sdk.common.tagoio_module import TagoIOModule
 from tagoio_sdk.infrastructure.api_request import TagoIORequestError
 from tagoio_sdk.infrastructure.api_sse import openSSEListening
@@ -55,6 +55,12 @@ def next_event(token: str) -> object:
     return json.loads(next(followed[token]).data)
 
 
+def log(token: str, message: str, at: str | None = None) -> object:
+    """Send a line as `context.log` does, at a time of UTC."""
+    timestamp = None if at is None else datetime.fromisoformat(at)
+    return Services({"token": token}).console.log(message, timestamp)
+
+
 OTHERS: Mapping[str, Callable[..., object]] = {
     "tags.getTagKeys": tag_keys,
     "access.settings": access_settings,
@@ -62,6 +68,7 @@ OTHERS: Mapping[str, Callable[..., object]] = {
     "events.next": next_event,
     "services.mail": service("/analysis/services/email-smtp/send"),
     "services.queue": service("/analysis/services/queue-sqs/send"),
+    "console.log": log,
     "device.info": lambda token: Device({"token": token}).info(),
 }
 

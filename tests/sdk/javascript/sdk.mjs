@@ -20,6 +20,8 @@ const OTHERS = {
   "services.mail": (token, mail) => new Services({ token }).smtp.send(mail),
   "services.queue": (token, sent) =>
     new Services({ token }).aws_sqs.sendMessage(sent),
+  "console.log": (token, message, at) =>
+    new Services({ token }).console.log(message, at && new Date(`${at}Z`)),
   "device.info": (token) => new Device({ token }).info(),
   "authorization.info": (token, details) =>
     new Authorization({ token, details }).info(),
