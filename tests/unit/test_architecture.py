@@ -45,6 +45,7 @@ REVEALERS = {
     "dispatchers/script/hosting.py",
     "dispatchers/smtp/opener.py",
     "dispatchers/smtp/auth.py",
+    "dispatchers/script/console.py",
     "dispatchers/sqs/client.py",
     "sources/kafka/connecting/connection.py",
     "stores/definitions/secrets.py",

@@ -16,7 +16,7 @@ from typing import NoReturn, Self
 from urllib.parse import quote, quote_plus
 
 LONGEST = 200
-_MASK = "***"
+MASK = "***"
 _BASE64 = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
 )
@@ -41,8 +41,8 @@ class Scrubber:
     def of(cls, values: Collection[str]) -> Self:
         values = [value for value in values if value]
         return cls(
-            tuple({_folded(form) for form in _base64_forms(values)}),
-            tuple({_folded(form) for form in _plain_forms(values)}),
+            tuple({_folded(form) for form in _words(values)}),
+            tuple({_folded(form) for value in values for form in plain_forms(value)}),
         )
 
     def __call__(self, text: str) -> str:
@@ -96,7 +96,7 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
     shown = 0
     for start, end in sorted(spans):
         if start > shown or not parts:
-            parts += [text[shown:start], _MASK]
+            parts += [text[shown:start], MASK]
         shown = max(shown, end)
     return "".join(parts) + text[shown:]
 
@@ -128,34 +128,39 @@ def _visible_character(character: str) -> str:
     return "" if category in _INVISIBLE else character
 
 
-def _plain_forms(values: Collection[str]) -> Iterator[str]:
-    for value in values:
-        # Whole, as some letters become two in another case.
-        yield from (value, value.lower(), value.upper(), value.casefold())
-        yield quote(value, safe="")
-        yield quote(value)
-        yield quote_plus(value)
-        yield json.dumps(value)[1:-1]
-        yield json.dumps(value)[1:-1].replace("/", "\\/")
-        yield json.dumps(value, ensure_ascii=False)[1:-1]
-        yield html.escape(value)
+def plain_forms(value: str) -> Iterator[str]:
+    """Yield the value, and how URLs, JSON and HTML write it."""
+    # Whole, as some letters become two in another case.
+    yield from (value, value.lower(), value.upper(), value.casefold())
+    yield quote(value, safe="")
+    yield quote(value)
+    yield quote_plus(value)
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value)[1:-1].replace("/", "\\/")
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield html.escape(value)
 
 
-def _base64_forms(values: Collection[str]) -> Iterator[str]:
-    """Yield the base64 of each value at each position in a longer input.
+def base64_forms(value: str) -> Iterator[str]:
+    """Yield the base64 of a value at each position in a longer input.
 
     The characters at either end also depend on the neighbours and are left out. What
     remains of a very short value would be found in ordinary words, so such a value is
-    masked only alone and in SASL PLAIN.
+    found only alone.
     """
+    raw = value.encode()
+    yield base64.b64encode(raw).decode()
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + raw).decode()
+        first, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+        if end - first >= 4:
+            yield encoded[first:end]
+            yield encoded[first:end].replace("+", "-").replace("/", "_")
+
+
+def _words(values: Collection[str]) -> Iterator[str]:
+    """Yield the base64 of the values, and of each two of them in SASL PLAIN."""
     for user, password in product(values, values):
         yield base64.b64encode(f"\0{user}\0{password}".encode()).decode()
     for value in values:
-        raw = value.encode()
-        yield base64.b64encode(raw).decode()
-        for before in range(3):
-            encoded = base64.b64encode(bytes(before) + raw).decode()
-            first, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
-            if end - first >= 4:
-                yield encoded[first:end]
-                yield encoded[first:end].replace("+", "-").replace("/", "_")
+        yield from base64_forms(value)

@@ -60,7 +60,23 @@ def split(data: bytes, longest: int) -> tuple[list[bytes], bytes]:
 
 
 def _pieces(line: bytes, longest: int) -> list[bytes]:
-    return [line[start : start + longest] for start in range(0, len(line), longest)]
+    pieces, start = list[bytes](), 0
+    while start < len(line):
+        end = _end_of_piece(line, start, longest)
+        pieces.append(line[start:end])
+        start = end
+    return pieces
+
+
+def _end_of_piece(line: bytes, start: int, longest: int) -> int:
+    """Return where the piece ends: before a character of UTF-8, and not inside one."""
+    end = start + longest
+    if end >= len(line):
+        return len(line)
+    for before in range(min(4, longest)):
+        if line[end - before] & 0xC0 != 0x80:
+            return end - before
+    return end
 
 
 def readable(line: bytes) -> str:
