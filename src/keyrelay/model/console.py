@@ -91,7 +91,7 @@ def _instant(value: object, now: datetime) -> datetime:
 def _since_epoch(milliseconds: float) -> datetime:
     try:
         return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
+    except (ValueError, OverflowError):
         raise InvalidDefinition(_TIMESTAMP) from None
 
 
