@@ -36,7 +36,6 @@ REVEALERS = {
     "api/routes/analyses.py",
     "api/routes/runs.py",
     "api/routes/tokens.py",
-    "app/run_worker.py",
     "cli/analysis.py",
     "cli/init.py",
     "cli/token.py",

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -11,8 +11,8 @@ from keyrelay.app.recording import open_recording
 from keyrelay.app.runs import run_records, run_tokens
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store
+from keyrelay.dispatchers.script.console import ConsoleWriter, writing_console
 from keyrelay.dispatchers.script.hosting import HostedStage, Hosts
-from keyrelay.dispatchers.scrub import Scrubber
 from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.freshness import Freshness
 from keyrelay.engine.gate import Gate
@@ -76,7 +76,7 @@ def _hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker
         hosts=hosts,
         content=partial(_content, store),
         token=run_tokens(store).token,
-        console=partial(run_console, store),
+        console=partial(_console, store),
         note=queue.note,
     )
     return _run_worker(parts, queue, stage, settings.script_lanes)
@@ -120,17 +120,8 @@ def _those_of_all() -> None:
     """Want the runs of all analyses."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Console:
-    scrub: Scrubber
-    last_lines: list[str] = field(default_factory=list)
-
-    async def take(self, line: str) -> None:
-        self.last_lines.append(self.scrub(line))
-
-
-@asynccontextmanager
-async def run_console(
-    _: Store, __: RunOrder, values: Sequence[SecretValue]
-) -> AsyncIterator[_Console]:
-    yield _Console(Scrubber.of([each.reveal() for each in values]))
+def _console(
+    store: Store, order: RunOrder, values: Sequence[SecretValue]
+) -> AbstractAsyncContextManager[ConsoleWriter]:
+    keep = partial(store.consoles.append, order.profile, order.analysis)
+    return writing_console(values, keep, store.audit_log.world)

@@ -65,18 +65,25 @@ async def _show(session: Session, id_: str, *, as_json: bool) -> None:
 
 async def _follow(session: Session, id_: str, *, as_json: bool) -> None:
     """Show what is there, then what comes. Raises NotFound once it is deleted."""
-    consoles, profile, place = session.store.consoles, session.profile.id, 0
+    place = 0
     while True:
-        found = await consoles.after(profile, id_, place)
-        # What was gone before it began is no gap.
-        lines = with_gap(place, found) if place else [each.line for each in found]
-        if as_json:
-            for line in lines:
-                put(json.dumps(_document(line)))
-        else:
-            _put(lines)
-        place = found[-1].place if found else place
+        place = await put_new(session, id_, place, as_json=as_json)
         await session.world.sleep(LOOK_EACH)
+
+
+async def put_new(
+    session: Session, id_: str, place: int, *, as_json: bool = False
+) -> int:
+    """Show what came behind that place, and return the place of the last of it."""
+    found = await session.store.consoles.after(session.profile.id, id_, place)
+    # What was gone before it began is no gap.
+    lines = with_gap(place, found) if place else [each.line for each in found]
+    if as_json:
+        for line in lines:
+            put(json.dumps(_document(line)))
+    else:
+        _put(lines)
+    return found[-1].place if found else place
 
 
 async def _documents(lines: Iterable[ConsoleLine]) -> AsyncIterator[Document]:

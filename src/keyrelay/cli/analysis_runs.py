@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from keyrelay.app.runs import run_records, run_requests
+from keyrelay.cli.analysis_logs import put_new
 from keyrelay.cli.columns import Column, instant, text, word
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.input import read_bytes
@@ -66,10 +67,11 @@ def run(
         requests, profile = run_requests(session.store), session.profile.id
         documents = session.store.definitions.analyses.documents
         found = id_of(await find_definition(documents, profile, analysis))
+        place = await session.store.consoles.end(profile, found)
         order = await requests.ask(profile, found, given, session.actor)
         if not follow:
             return order
-        return await _ended(session, order)
+        return await _ended(session, order, None if as_json else place)
 
     ended = perform(ctx, work)
     if isinstance(ended, RunOrder):
@@ -107,19 +109,23 @@ def runs(
     list_all(ctx, rows, columns, limit, as_json=as_json)
 
 
-async def _ended(session: Session, order: RunOrder) -> ListedRun:
-    """Return the run once it is over."""
-    records = run_records(session.store)
-    while not (run := await records.get(order.profile, order.id)).state.is_over:
-        await session.world.sleep(_LOOK)
-    return run
+async def _ended(session: Session, order: RunOrder, place: int | None) -> ListedRun:
+    """Return the run once it is over; show the console's lines behind that place."""
+    records, is_over = run_records(session.store), False
+    while True:
+        run = await records.get(order.profile, order.id)
+        if place is not None:
+            place = await put_new(session, order.analysis, place)
+        if is_over:
+            return run
+        is_over = run.state.is_over  # its last lines are kept before that
+        if not is_over:
+            await session.world.sleep(_LOOK)
 
 
 def _show_end(run: ListedRun, *, as_json: bool) -> None:
     if as_json:
         put_document(run_document(run))
-    else:
-        put(_said(run))
     if run.state is RunState.FAILED:
         raise typer.Exit(ExitCode.REFUSED)
 
