@@ -65,6 +65,7 @@ SECTIONS = (
             *("EditedMeanwhile", "BeingAttempted", "NotRedriven", "NotInCatalog"),
             *("KeysExist", "NotInitialised", "NotCopied", "RefusedByKafka"),
             *("TooFewBrokers", "TopicsMissing", "_not_acted_on", "NotRecorded"),
+            "NotPrepared",
         ),
     ),
     Section(

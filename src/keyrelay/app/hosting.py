@@ -26,8 +26,9 @@ async def find_hosts(settings: Settings) -> Hosts:
     network = ScriptNetwork(settings.script_network)
     found, refusals = dict[Language, ScriptHost](), dict[Language, str]()
     known = dict[Language, Interpreter]()
-    dial = _dial(settings)
-    for language, interpreter in interpreters().items():
+    dial, here = _dial(settings), interpreters(settings)
+    for language in Language:
+        interpreter = here.get(language)
         if interpreter is None:
             refusals[language] = f"there is no `{language}` in PATH: install it"
             continue

@@ -12,6 +12,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.services.naming import AmbiguousBeginning, AmbiguousName, UnknownName
+from keyrelay.services.runtimes.wanted import NotPrepared
 from keyrelay.sources.kafka.connecting.access import InvalidAccess
 from keyrelay.sources.kafka.topics.layout import RefusedByKafka
 from keyrelay.sources.sqlite.schema import UnknownSchema
@@ -36,6 +37,7 @@ CODES: dict[type[Exception], ExitCode] = {
     KeysExist: ExitCode.REFUSED,
     NotInitialised: ExitCode.REFUSED,
     NotCopied: ExitCode.REFUSED,
+    NotPrepared: ExitCode.REFUSED,
     RefusedByKafka: ExitCode.REFUSED,
     WrongUsage: ExitCode.USAGE,
     InvalidSettings: ExitCode.USAGE,

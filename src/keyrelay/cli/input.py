@@ -37,15 +37,21 @@ def read_bytes(file: str, *, largest: int) -> bytes:
     return _read(file, largest)
 
 
+def read_text(file: str) -> str:
+    """Read a file as text. Raises Refused."""
+    text = _text(_read(file))
+    if text is None:
+        raise Refused(f"{_named(file)} is not text in UTF-8")
+    return text
+
+
 def read_value(file: str, *, exact: bool) -> str:
     """Read a secret's value.
 
     One line end at its end, which editors leave behind, is left out and that is said,
     unless the value is to be `exact`. Raises Refused.
     """
-    text = _text(_read(file))
-    if text is None:
-        raise Refused(f"{_named(file)} is not text in UTF-8")
+    text = read_text(file)
     if exact or not text.endswith("\n"):
         return text
     say("the line end behind the value was left out; --exact keeps it")

@@ -73,6 +73,7 @@ CASES: Sequence[Sequence[str]] = (
     ("analysis", "edit", "boiler", "--inactive"),
     ("analysis", "delete", "boiler"),
     ("runtime", "list", "--json"),
+    ("runtime", "prepare", "python", "--package", "./no", "--requirements", "-"),
     ("trigger", "publish", "--action", "tell", "--id", "t2"),
     ("trigger", "publish", "--file", "-"),
     ("trigger", "show", "t1"),

@@ -102,7 +102,10 @@ COMMANDS = (
     "copy --to sqlite:///{copy}",
 )
 # What needs a broker, never ends, or shows itself in tests of its own.
-ELSEWHERE = {"topics create", "topics check", "up", "api", "demo"}
+ELSEWHERE = {
+    *("topics create", "topics check", "up", "api", "demo"),
+    "runtime prepare",
+}
 C_LOCALE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 ENVIRONMENTS: Mapping[str, Mapping[str, str]] = {
     "the locale C": C_LOCALE,

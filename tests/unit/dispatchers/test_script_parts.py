@@ -39,7 +39,7 @@ A_PYTHON = Interpreter(language=Language.PYTHON, program=Path("/usr/bin/python3"
 A_NODE = Interpreter(
     language=Language.NODE, program=Path("/usr/bin/node"), modules=Path("/opt/modules")
 )
-A_BOX = Sandbox(bwrap=Path("/usr/bin/bwrap"), trees=(Path("/opt/py"),), disk=MIB)
+A_BOX = Sandbox(trees=(Path("/opt/py"),), disk=MIB)
 CANARY = "canary-41d0"
 CONTEXT = ScriptContext(
     analysis="an-id",
@@ -203,7 +203,7 @@ def test_no_secret_is_in_a_repr_or_in_an_argument() -> None:
 def test_the_arguments_take_everything_away_first() -> None:
     given = arguments(A_BOX, ["/opt/py/bin/python", "x"])
 
-    assert given[:2] == ["/usr/bin/bwrap", "--unshare-all"]
+    assert given[0] == "--unshare-all"
     assert given[-3:] == ["--", "/opt/py/bin/python", "x"]
     for word in ("--unshare-user", "--disable-userns", "--die-with-parent"):
         assert word in given
@@ -211,6 +211,16 @@ def test_the_arguments_take_everything_away_first() -> None:
     assert "--share-net" not in given
     writable = {"--bind", "--bind-try", "--dev-bind-try", "--overlay"}
     assert not writable & {*given}
+
+
+def test_the_one_directory_that_can_be_written_is_given_by_name() -> None:
+    kept = Path("/opt/py/kept")
+    given = arguments(replace(A_BOX, kept=kept), ["x"])
+
+    assert given.count("--bind") == 1
+    # Behind the read-only tree, which would hide it otherwise.
+    assert given.index("--bind") > given.index("/opt/py")
+    assert given[given.index("--bind") + 1 :][:2] == [str(kept), str(kept)]
 
 
 def test_the_network_of_the_host_is_given_by_name_alone() -> None:

@@ -4,6 +4,7 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from keyrelay.dispatchers.script.interpreter import Interpreter
 from keyrelay.dispatchers.script.launcher import LaunchOrder
@@ -14,12 +15,16 @@ _FILES = 256  # open at a time, in one process
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedRun:
-    """A script, of a file or an archive, and all variables of its process."""
+    """A script, of a file or an archive, and all variables of its process.
+
+    `kept` is a directory that it may write, and that stays; scripts have none.
+    """
 
     interpreter: Interpreter
     file_name: str
     content: bytes = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
+    kept: Path | None = None
 
 
 def order_of(run: HostedRun, limits: ScriptLimits) -> LaunchOrder:

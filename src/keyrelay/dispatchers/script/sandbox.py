@@ -67,21 +67,27 @@ class Sandbox:
     """What differs between sandboxes; `disk` is the limit of its files in bytes.
 
     `files` are descriptors that the contents of files are read from, by path, and
-    `refused` is one that the filter of system calls is read from.
+    `refused` is one that the filter of system calls is read from. `kept` is the one
+    directory of the machine's that can be written.
     """
 
-    bwrap: Path
     trees: tuple[Path, ...]
     disk: int
     network: ScriptNetwork = ScriptNetwork.API
     files: Mapping[str, int] = field(default_factory=dict)
     refused: int | None = None
+    kept: Path | None = None
 
     @property
     def descriptors(self) -> list[int]:
         """Return what bubblewrap has to inherit."""
         refused = [] if self.refused is None else [self.refused]
         return [*self.files.values(), *refused]
+
+    @property
+    def shown(self) -> tuple[Path, ...]:
+        """Return all of the machine's that it sees, beside the system's."""
+        return self.trees if self.kept is None else (*self.trees, self.kept)
 
 
 def contents(network: ScriptNetwork, launcher: bytes) -> dict[str, bytes]:
@@ -106,12 +112,11 @@ def refused(until: ExitStack) -> int | None:
 
 
 def arguments(sandbox: Sandbox, command: list[str]) -> list[str]:
-    """Return the command that runs that command inside the sandbox."""
+    """Return what bubblewrap is told, to run that command inside the sandbox."""
     return [
-        str(sandbox.bwrap),
         *_namespaces(sandbox.network),
         *_system(sandbox),
-        *_devices(sandbox.trees),
+        *_devices(sandbox.shown),
         *_files(sandbox),
         *(() if sandbox.refused is None else ("--seccomp", str(sandbox.refused))),
         # Last, as what is mounted would have no place otherwise.
@@ -146,16 +151,19 @@ def _system(sandbox: Sandbox) -> Iterator[str]:
         yield from ("--ro-bind-try", setting, setting)
     for tree in sandbox.trees:
         yield from ("--ro-bind", os.fspath(tree), os.fspath(tree))
+    # After the trees, as one of them may hold it.
+    if sandbox.kept is not None:
+        yield from ("--bind", os.fspath(sandbox.kept), os.fspath(sandbox.kept))
 
 
-def _devices(trees: tuple[Path, ...]) -> Iterator[str]:
+def _devices(shown: tuple[Path, ...]) -> Iterator[str]:
     # Read-only: root's processes could otherwise write the kernel's settings below
     # /proc/sys, such as core_pattern, without any capability.
     yield from ("--proc", "/proc", "--remount-ro", "/proc")
     for device in _DEVICES:
         yield from ("--dev-bind", f"/dev/{device}", f"/dev/{device}")
     for link, target in _LINKS.items():
-        if not any(tree.is_relative_to(link) for tree in trees):
+        if not any(path.is_relative_to(link) for path in shown):
             yield from ("--symlink", target, link)
 
 

@@ -167,12 +167,12 @@ def launched(
         theirs.callback(os.close, writing)
         output = ours.enter_context(os.fdopen(reading, "rb", buffering=0))
         box = Sandbox(
-            bwrap=wall.bwrap,
             trees=(*wall.launcher.trees, *run.interpreter.trees),
             disk=limits.files.total,
             network=network,
             files=_files(network, theirs),
             refused=refused(theirs),
+            kept=run.kept,
         )
         program = _start(box, wall, far, writing)
         theirs.close()
@@ -194,7 +194,7 @@ def _start(
     _adopt_orphans()
     try:
         return subprocess.Popen(  # noqa: S603 - bwrap, with arguments of ours
-            arguments(box, launcher),
+            [str(wall.bwrap), *arguments(box, launcher)],
             stdin=channel.fileno(),
             stdout=output,
             stderr=output,

@@ -69,19 +69,19 @@ def _refusal(wall: Wall, interpreter: Interpreter) -> str | None:
     trees = (*wall.launcher.trees, *interpreter.trees)
     for each in (wall.launcher, interpreter):
         with ExitStack() as until:
-            box = Sandbox(bwrap=wall.bwrap, trees=trees, disk=1, refused=refused(until))
-            refusal = _tried(box, [str(each.program), "--version"], wall.user())
+            box = Sandbox(trees=trees, disk=1, refused=refused(until))
+            refusal = _tried(wall, box, [str(each.program), "--version"])
         if refusal is not None:
             return refusal
     return None
 
 
-def _tried(box: Sandbox, command: list[str], user: int | None) -> str | None:
-    bwrap, *given = arguments(box, command)
+def _tried(wall: Wall, box: Sandbox, command: list[str]) -> str | None:
+    user = wall.user()
     try:
         tried = subprocess.run(  # noqa: S603 - bwrap, with arguments of ours
             # As the first process, it is waited for: it leaves no zombie.
-            [bwrap, "--as-pid-1", *given],
+            [str(wall.bwrap), "--as-pid-1", *arguments(box, command)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

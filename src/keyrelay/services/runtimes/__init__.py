@@ -1,0 +1,1 @@
+"""Runtimes: what hosted scripts run with beside a bare interpreter, and its making."""
