@@ -24,6 +24,7 @@ from tests.services import (
     smtp_server,
     stunnel,
     tagoio_sdk,
+    tagoio_wheels,
 )
 from tests.services.service import Service, Unavailable
 
@@ -44,6 +45,7 @@ SERVICES: tuple[Service, ...] = (
     compose,
     asyncapi,
     tagoio_sdk,
+    tagoio_wheels,
     bubblewrap,
 )
 

@@ -31,6 +31,7 @@ from tests.services import (
     smtp_server,
     stunnel,
     tagoio_sdk,
+    tagoio_wheels,
 )
 from tests.services.compose import Compose
 from tests.services.elasticmq import ElasticMq
@@ -185,6 +186,12 @@ def asyncapi_schema() -> Path:
 def javascript_sdk() -> Path:
     """The folder with TagoIO's client for JavaScript in its `node_modules`."""
     return _found(tagoio_sdk)
+
+
+@pytest.fixture(scope="session")
+def python_sdk() -> Path:
+    """The folder with the wheels of TagoIO's client for Python."""
+    return _found(tagoio_wheels)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,20 @@ app = typer.Typer(
     help="Interpreters of scripts, and the wall around them.",
 )
 
+Wanted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--package", help="A package beside the SDK.", metavar="NAME[==VERSION]"
+    ),
+]
+Requirements = Annotated[
+    str | None,
+    typer.Option(
+        help="For python: a file of names, versions and hashes, or -.", metavar="F"
+    ),
+]
+Prepared = Annotated[Language, typer.Argument(help="What scripts are written in.")]
+
 _COLUMNS = ("language", "interpreter", "from", "wall", "prepared", "packages")
 _LONGEST_WORDS = 70
 
@@ -68,23 +82,15 @@ The next run of a script uses what was prepared."""
 def prepare(
     ctx: typer.Context,
     *,
-    language: Annotated[Language, typer.Argument(help="What scripts are written in.")],
-    package: Annotated[
-        list[str] | None,
-        typer.Option(help="A package beside the SDK.", metavar="NAME[==VERSION]"),
-    ] = None,
-    requirements: Annotated[
-        str | None,
-        typer.Option(
-            help="For python: a file of names, versions and hashes, or -.", metavar="F"
-        ),
-    ] = None,
+    language: Prepared,
+    packages: Wanted = None,
+    requirements: Requirements = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch what scripts import: TagoIO's SDK and packages of your choice."""
     settings = settings_of(ctx)
     text = None if requirements is None else read_text(requirements)
-    wanted = wanted_packages(language, package or [], text)
+    wanted = wanted_packages(language, packages or [], text)
     lines = ["starting"]
 
     async def work() -> tuple[PreparedRuntime, bool]:

@@ -36,7 +36,7 @@ class Staging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
+class InstallerRun:
     """One run of an installer, inside a sandbox; `order` is what its driver reads."""
 
     interpreter: Interpreter
@@ -54,7 +54,7 @@ class Installer(Protocol):
     @property
     def complaint(self) -> re.Pattern[str]: ...
 
-    def lay_out(self, staging: Staging, wanted: Sequence[str]) -> Installation:
+    def lay_out(self, staging: Staging, wanted: Sequence[str]) -> InstallerRun:
         """Write what it reads, and say how it is run. Raises NotPrepared."""
 
     def finish(self, staging: Staging) -> Sequence[InstalledPackage]:
@@ -67,16 +67,19 @@ class Installer(Protocol):
 
 def way_to_registries(variables: Mapping[str, str]) -> dict[str, str]:
     """Return those of our variables that an installer has, too."""
-    names = (*_NETWORK, *_CERTIFICATES, *_REGISTRIES)
-    both = (*names, *(name.lower() for name in names))
-    return {name: variables[name] for name in both if variables.get(name)}
+    found = _named((*_NETWORK, *_REGISTRIES), variables)
+    for name, file in _named(_CERTIFICATES, variables).items():
+        # Links lead elsewhere, or nowhere, inside a sandbox.
+        found[name] = str(Path(file).resolve())
+    return found
 
 
 def certificates(variables: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the files with trust anchors that these variables name."""
-    named = {
-        Path(variables[name]).absolute()
-        for name in variables
-        if name.upper() in _CERTIFICATES
-    }
+    named = {Path(file) for file in _named(_CERTIFICATES, variables).values()}
     return tuple(sorted(path for path in named if path.is_file()))
+
+
+def _named(names: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
+    both = (*names, *(name.lower() for name in names))
+    return {name: variables[name] for name in both if variables.get(name)}

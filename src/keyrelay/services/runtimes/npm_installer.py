@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keyrelay.dispatchers.script.interpreter import SYSTEM, Interpreter, Language, node
-from keyrelay.services.runtimes.installer import Installation, Staging
+from keyrelay.services.runtimes.installer import InstallerRun, Staging
 from keyrelay.services.runtimes.prepared import InstalledPackage, read_made
 from keyrelay.services.runtimes.wanted import NotPrepared
 
@@ -26,7 +26,7 @@ class NpmInstaller:
         r"npm (?:error|ERR!) (?:[0-9]{3} )?(?!code |A complete log)(.*)"
     )
 
-    def lay_out(self, staging: Staging, wanted: Sequence[str]) -> Installation:
+    def lay_out(self, staging: Staging, wanted: Sequence[str]) -> InstallerRun:
         interpreter = node()
         if interpreter is None:
             raise NotPrepared("there is no `node` in PATH; install it")
@@ -42,7 +42,7 @@ class NpmInstaller:
             *("--loglevel", "http", "--no-color", "--no-audit", "--no-fund"),
             *("--no-update-notifier", "--fetch-retries", "2", "--", *wanted),
         ]
-        return Installation(
+        return InstallerRun(
             interpreter=replace(interpreter, trees=(*interpreter.trees, *beside)),
             driver="npm_run.js",
             order={"program": str(found / _SCRIPT), "arguments": arguments},

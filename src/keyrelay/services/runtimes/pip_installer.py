@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keyrelay.dispatchers.script.interpreter import SYSTEM, Language, python
-from keyrelay.services.runtimes.installer import Installation, Staging
+from keyrelay.services.runtimes.installer import InstallerRun, Staging
 from keyrelay.services.runtimes.prepared import InstalledPackage, read_made
 from keyrelay.services.runtimes.wanted import NotPrepared
 
@@ -29,7 +29,7 @@ class PipInstaller:
     language: Language = Language.PYTHON
     complaint: re.Pattern[str] = re.compile("ERROR: (.*)")
 
-    def lay_out(self, staging: Staging, wanted: Sequence[str]) -> Installation:
+    def lay_out(self, staging: Staging, wanted: Sequence[str]) -> InstallerRun:
         found = next(_pips(), None)
         if found is None:
             raise NotPrepared(_MISSING)
@@ -44,7 +44,7 @@ class PipInstaller:
             *("--no-color", "--progress-bar", "off", "--retries", "2"),
             *("--no-warn-script-location", "--disable-pip-version-check"),
         ]
-        return Installation(
+        return InstallerRun(
             interpreter=replace(ours, trees=(*ours.trees, *beside)),
             driver="pip_run.py",
             order={

@@ -29,6 +29,9 @@ from keyrelay.services.runtimes.wanted import NotPrepared
 # What the record calls a package's digest.
 DIGEST = {Language.PYTHON: "sha256", Language.NODE: "integrity"}
 _UNFINISHED = ".preparing-"
+_OURS = re.compile(
+    rf"(?:{'|'.join(Language)})-[0-9TZ]+(?:\.json)?|{re.escape(_UNFINISHED)}.*"
+)
 _LARGEST_RECORD = 16 * 1024 * 1024
 
 
@@ -129,15 +132,14 @@ class PreparedRuntimes:
 
         What a process has left that was killed goes, too.
         """
-        used = {"lock"}
+        used = set[str]()
         for language in Language:
             current = self.current(language)
-            used.add(self._link(language).name)
             if current is not None:
                 names = (current.folder.name, current.replaces)
                 used |= {f"{name}{end}" for name in names for end in ("", ".json")}
         for path in self.folder.iterdir():
-            if path.name in used:
+            if path.name in used or _OURS.fullmatch(path.name) is None:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

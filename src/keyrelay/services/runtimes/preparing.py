@@ -28,8 +28,8 @@ from keyrelay.dispatchers.script.wall import NoWall, Wall, find_wall
 from keyrelay.model.audit_document import printable
 from keyrelay.services.runtimes.fitting import fits
 from keyrelay.services.runtimes.installer import (
-    Installation,
     Installer,
+    InstallerRun,
     Staging,
     certificates,
     way_to_registries,
@@ -96,7 +96,7 @@ class RuntimePreparing:
     async def _install(
         self,
         installer: Installer,
-        installation: Installation,
+        installation: InstallerRun,
         staging: Staging,
         told: Callable[[str], None],
     ) -> str:
@@ -114,7 +114,7 @@ class RuntimePreparing:
             return lines[0]
         raise NotPrepared(_reason(installer, ending, lines))
 
-    def _run(self, installation: Installation, staging: Staging) -> HostedRun:
+    def _run(self, installation: InstallerRun, staging: Staging) -> HostedRun:
         given = way_to_registries(self.variables)
         interpreter = installation.interpreter
         driver = resources.files(_PACKAGE).joinpath(installation.driver)
