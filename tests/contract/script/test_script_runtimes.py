@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -325,7 +324,7 @@ async def test_nothing_of_a_wheel_is_run_while_it_is_installed(
 
     assert "/ran" not in registry.paths
     programs = prepared.folder / "bin"
-    assert programs_in(programs) == {"python": os.path.realpath(sys.executable)}
+    assert programs_in(programs) == {"python": str(python().program)}
     assert "= false" in (prepared.folder / "pyvenv.cfg").read_text()
 
 

@@ -81,6 +81,7 @@ tagoio_sdk==5.1.8
         *("--only-binary :none:", "./x.whl", "x @ https://y/x.whl", "https://y/x.whl"),
         *("x --no-binary x", "x --global-option=y", "x; y @ https://z", "-c x"),
         *("x --config-settings=a=b", "${x}", "x \\\n --no-binary x", "git+https://x"),
+        "x ; y == 'z' --no-binary x",
     ],
 )
 def test_a_line_that_could_have_something_built_is_refused_by_its_number(

@@ -16,7 +16,8 @@ _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _EXTRAS = rf"(?:\[ ?{_NAME}(?: ?, ?{_NAME})* ?\])?"
 _VERSION = r"[A-Za-z0-9][A-Za-z0-9.*+!_-]*"
 _RANGE = rf"(?:===|==|~=|!=|<=|>=|<|>) ?{_VERSION}"
-_MARKER = r"(?: ?;[A-Za-z0-9_.'\"<>=!~() ,-]+)?"
+# Without a word that begins as an option does.
+_MARKER = r"(?: ?;(?:(?! -)[A-Za-z0-9_.'\"<>=!~() ,-])+)?"
 _HASHES = r"(?: --hash=sha(?:256|384|512):[0-9a-f]+)*"
 _BACKSLASH = "\\"
 _PACKAGE = {
