@@ -40,9 +40,8 @@ class RuntimeFound:
 def interpreters(settings: Settings) -> Mapping[Language, Interpreter]:
     """Return what scripts run with: what was prepared, or else a bare interpreter.
 
-    A language whose interpreter is not here is left out. It is cheap, and to be asked
-    for each run: what is prepared meanwhile is in use then, and a runtime that was
-    replaced twice is deleted.
+    A language whose interpreter is not here is left out. What is prepared again later
+    is in use without asking again; what is prepared for a bare interpreter is not.
     """
     runtimes = _runtimes(settings)
     found = {each: interpreter_with(each, runtimes.current(each)) for each in Language}

@@ -77,7 +77,8 @@ them, in its newest version unless you name one. Packages are fetched in the san
 with nothing of Keyrelay's environment but HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE,
 PIP_CERT, NODE_EXTRA_CA_CERTS, PIP_INDEX_URL, NPM_CONFIG_REGISTRY and the like. Only
 wheels are taken, no package's own script is run, and no run ever installs anything.
-The next run of a script uses what was prepared."""
+The next run of a script uses what was prepared; a worker that was started before
+anything was prepared has to be started anew."""
 )
 def prepare(
     ctx: typer.Context,

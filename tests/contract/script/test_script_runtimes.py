@@ -217,6 +217,27 @@ async def test_the_runtime_before_is_kept_and_no_older_one(
     assert current.folder == kept[-1]
 
 
+async def test_an_interpreter_that_was_looked_for_once_has_what_is_prepared_later(
+    preparing: Preparing, registry: Registry
+) -> None:
+    code = "import first; print(first.NUMBER)"
+    for number in ("1", "2", "3"):
+        files = {"first.py": f"NUMBER = {number}"}
+        registry.add_wheel("first", number, files)
+    before, _ = await preparing(PYTHON, "first==1")
+    interpreter = interpreter_with(PYTHON, before)
+    assert interpreter is not None
+    site = Site(find_wall(interpreter, launcher=python()), interpreter)
+
+    said = await ran(a_run(code, interpreter), site, ROOMY)
+    for number in ("2", "3"):
+        await preparing(PYTHON, f"first=={number}")
+    later = await ran(a_run(code, interpreter), site, ROOMY)
+
+    assert not before.folder.exists()
+    assert (said.lines, later.lines) == (["1"], ["3"])
+
+
 async def test_what_fails_leaves_the_one_in_use_as_it_is(
     preparing: Preparing, registry: Registry
 ) -> None:

@@ -53,7 +53,7 @@ def test_what_was_prepared_is_what_is_told_of_it(runtimes: PreparedRuntimes) -> 
     assert kept.contents == CONTENTS
     assert runtimes.current(Language.PYTHON) is None
     found = interpreter_with(NODE, kept)
-    assert found is None or found.modules == kept.folder / "node_modules"
+    assert found is None or found.modules == kept.link / "node_modules"
 
 
 def test_it_is_its_owners_alone(runtimes: PreparedRuntimes) -> None:

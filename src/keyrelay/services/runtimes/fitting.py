@@ -24,9 +24,9 @@ def interpreter_with(
     language: Language, prepared: PreparedRuntime | None
 ) -> Interpreter | None:
     """Return the interpreter with what was prepared for it, or else the bare one."""
-    folder = None
+    link = None
     if prepared is not None and fits(language, prepared):
-        folder = prepared.folder
+        link = prepared.link
     if language is Language.PYTHON:
-        return python(folder)
-    return node(None if folder is None else folder / MODULES)
+        return python(link)
+    return node(None if link is None else link / MODULES)

@@ -54,9 +54,14 @@ class Contents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRuntime:
-    """`replaces` is the name of the directory that was in use before."""
+    """`replaces` is the name of the directory that was in use before.
+
+    Runs go by `link`, which leads to the directory in use: a worker that looked once,
+    when it started, has what was prepared since, and nothing of it is deleted.
+    """
 
     folder: Path
+    link: Path
     prepared_at: str
     replaces: str | None
     contents: Contents
@@ -161,6 +166,7 @@ class PreparedRuntimes:
             ]
             return PreparedRuntime(
                 folder=(self.folder / name).resolve(strict=True),
+                link=self._link(language),
                 prepared_at=str(found["prepared_at"]),
                 replaces=found["replaces"],
                 contents=Contents(
