@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from keyrelay.app.recording import open_recording
 from keyrelay.app.runs import run_records, run_tokens
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store
+from keyrelay.concurrency.background import background
 from keyrelay.dispatchers.script.console import ConsoleWriter, writing_console
 from keyrelay.dispatchers.script.hosting import HostedStage, Hosts
 from keyrelay.engine.conclusion import Conclusion
@@ -23,12 +26,13 @@ from keyrelay.model.analysis import RunOn
 from keyrelay.model.run import RunOrder
 from keyrelay.model.secret import SecretValue
 from keyrelay.model.uploaded_script import ScriptVersion
+from keyrelay.observability.run_metrics import RunMetrics
 from keyrelay.ports import AuditLog, RunStage
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.scripts import read_script
 from keyrelay.stores.runs.queue import RunQueue
-from keyrelay.stores.runs.records import RunLetters
+from keyrelay.stores.runs.records import RunLetters, RunRecords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +41,37 @@ class RunWorker:
 
     worker: Worker
     queue: RunQueue
+    records: RunRecords
 
     async def work(self, stop: asyncio.Event, grace: timedelta) -> None:
         """Work until `stop` is set, then as Worker.run says."""
-        async with self.queue.renewed():
+        async with self.queue.renewed(), background(self.records.keep_forgetting()):
             await self.worker.run(stop, grace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParts:
-    """What is open before runs are performed."""
+    """What is open before runs are performed; `metrics` count them."""
 
     store: Store
     catalog: LiveCatalog
     audit: AuditLog
+    metrics: RunMetrics
 
 
 @asynccontextmanager
 async def open_hosted_runs(
-    settings: Settings, store: Store, catalog: LiveCatalog, hosts: Hosts
+    settings: Settings,
+    store: Store,
+    catalog: LiveCatalog,
+    registry: CollectorRegistry,
+    hosts: Hosts,
 ) -> AsyncIterator[RunWorker]:
     """Give what performs hosted runs, over a catalog that is kept fresh."""
+    metrics = RunMetrics(place="hosted")
+    registry.register(metrics)
     async with open_recording(store, Noun.ANALYSIS) as audit:
-        parts = RunParts(store=store, catalog=catalog, audit=audit)
+        parts = RunParts(store=store, catalog=catalog, audit=audit, metrics=metrics)
         yield _hosted_runs(settings, parts, hosts)
 
 
@@ -103,12 +115,14 @@ def _run_worker(
         queue=gate,
         attempt=gate.attempt,
         conclusion=Conclusion(
-            audit=parts.audit, dead_letters=RunLetters(), world=world
+            audit=parts.metrics.counted(parts.audit),
+            dead_letters=RunLetters(),
+            world=world,
         ),
         lanes=lanes,
         world=world,
     )
-    return RunWorker(worker=worker, queue=queue)
+    return RunWorker(worker=worker, queue=queue, records=run_records(store))
 
 
 async def _content(store: Store, analysis: str, version: ScriptVersion) -> bytes | None:

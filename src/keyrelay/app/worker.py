@@ -60,7 +60,10 @@ async def open_worker(
         parts = await _open_parts(settings, opened, drain=drain)
         process = _process(settings, dispatchers, parts)
         if hosts is not None:
-            hosted = open_hosted_runs(settings, parts.store, process.catalog, hosts)
+            registry = process.observability.registry
+            hosted = open_hosted_runs(
+                settings, parts.store, process.catalog, registry, hosts
+            )
             process = replace(process, runs=await opened.enter_async_context(hosted))
         yield process
 

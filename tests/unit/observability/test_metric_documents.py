@@ -14,6 +14,7 @@ from keyrelay.observability.request_metrics import (
     new_api_observability,
     new_request_metrics,
 )
+from keyrelay.observability.run_metrics import RunMetrics
 from keyrelay.services.installation_status import (
     AuditStatus,
     Disk,
@@ -64,6 +65,7 @@ async def families() -> Sequence[Metric]:
             seen.registry.collect(),
             api.registry.collect(),
             gauges.collect(),
+            RunMetrics(place="hosted").collect(),
         )
         for family in collected
         if family.name.startswith("keyrelay_")

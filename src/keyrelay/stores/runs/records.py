@@ -4,17 +4,18 @@ Their rows are not authenticated. A run that was written by hand is decided like
 other: its analysis, policies and script are, and the environment is in no row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.run import ListedRun, RunOrder, RunState
 from keyrelay.model.world import World
+from keyrelay.ports import Unavailable
 from keyrelay.stores.claims.heartbeat import time_at
 from keyrelay.stores.definitions.loading import read_revision
 from keyrelay.stores.refusals import NotFound
@@ -24,6 +25,7 @@ from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
 
 NOUN = "run"
 KEPT = timedelta(days=30)  # after its end
+FORGET_EVERY = timedelta(minutes=10)
 
 _r = runs.c
 _FORGOTTEN_TOGETHER = 500
@@ -88,13 +90,6 @@ class RunRecords:
             found = await read_rows(connection, ordered, rows, run_of)
         return [each for each in found if not isinstance(each, UnreadableRow)]
 
-    async def counts(self) -> Mapping[RunState, int]:
-        """Return how many runs are in each state, of all profiles."""
-        counted = select(_r.state, func.count()).group_by(_r.state)
-        async with self.database.reading() as connection:
-            rows = (await connection.execute(counted)).all()
-        return {RunState(state): count for state, count in rows if state in {*RunState}}
-
     async def forget(self) -> bool:
         """Forget a part of what ended long ago; return whether there was any."""
         async with self.database.writing() as connection:
@@ -103,6 +98,16 @@ class RunRecords:
             part = old.order_by(_r.ended_at).limit(_FORGOTTEN_TOGETHER)
             forgotten = delete(runs).where(_r.id.in_(part))
             return (await connection.execute(forgotten)).rowcount > 0
+
+    async def keep_forgetting(self) -> None:
+        """Forget again and again what ended long ago."""
+        while True:
+            try:
+                while await self.forget():
+                    pass
+            except Unavailable:
+                pass  # those that lease runs report it
+            await self.world.sleep(FORGET_EVERY)
 
 
 @dataclass(frozen=True, slots=True)
