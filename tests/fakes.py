@@ -6,23 +6,26 @@ The fake queue is not here: it is as long as a real one.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
+from keyrelay.dispatchers.script.asking import RunAsking
 from keyrelay.dispatchers.smtp.action import Mail
 from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.engine.breaker import Breaker
+from keyrelay.engine.pipeline import Performers
 from keyrelay.model.action import Message
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.outcome import LEASE_LOST, Deferred, Delivered, Outcome
 from keyrelay.model.policy.policy import Permit
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
+from keyrelay.model.run import RunOrder
 from keyrelay.model.secret import OpenedSecret, SealedSecret, Secret, SecretValue
 from keyrelay.model.settlement import Settlement
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
-from keyrelay.ports import StillHeld, Unavailable, Unsealable
+from keyrelay.ports import Dispatcher, StillHeld, Unavailable, Unsealable
 
 M = TypeVar("M", Mail, QueueMessages)
 T = TypeVar("T")
@@ -130,6 +133,28 @@ def admitting(breaker: Breaker) -> Callable[[Secret], Awaitable[Deferred | None]
         return breaker.admit(secret)
 
     return admit
+
+
+@dataclass
+class FakeRuns:
+    """Keeps what actions of type `script` ask for, unless it is `broken`."""
+
+    kept: dict[str, RunOrder] = field(default_factory=dict)
+    broken: Unavailable | None = None
+
+    async def keep(self, orders: Sequence[RunOrder]) -> None:
+        if self.broken is not None:
+            raise self.broken
+        for order in orders:
+            self.kept.setdefault(order.id, order)
+
+
+def performers(
+    dispatchers: Mapping[str, Dispatcher], runs: FakeRuns | None = None
+) -> Performers:
+    keep = (runs or FakeRuns()).keep
+    asking = RunAsking(keep=keep, now=lambda: datetime(2030, 1, 1, 13, tzinfo=UTC))
+    return Performers(dispatchers=dispatchers, runs=asking)
 
 
 @dataclass

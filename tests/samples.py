@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from keyrelay.dispatchers.script.channel import script_channel
 from keyrelay.dispatchers.smtp.channel import smtp_channel
 from keyrelay.dispatchers.sqs.channel import sqs_channel
 from keyrelay.model.action import Action
@@ -61,17 +62,15 @@ class Operator:
     egress_allow: Collection[str] = ()
 
 
-ACTION_TYPES = [make(Operator()).action for make in (smtp_channel, sqs_channel)]
+_CHANNELS = (smtp_channel, sqs_channel, script_channel)
+ACTION_TYPES = [make(Operator()).action for make in _CHANNELS]
 ACTIONS = ActionRules({type_.name: type_ for type_ in ACTION_TYPES}, check_times)
 
 
 def secret_rules(operator: Operator) -> SecretRules:
-    types = (
-        TEXT,
-        smtp_channel(operator).action.secret,
-        sqs_channel(operator).action.secret,
-    )
-    return SecretRules(types={type_.name: type_ for type_ in types}, tags_required=True)
+    needed = (smtp_channel(operator).action.secret, sqs_channel(operator).action.secret)
+    types = {each.name: each for each in (TEXT, *needed) if each is not None}
+    return SecretRules(types=types, tags_required=True)
 
 
 def a_trigger(

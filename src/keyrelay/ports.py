@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from keyrelay.model.action import Message
+from keyrelay.model.action import Action, Message
 from keyrelay.model.analysis import ScriptedAnalysis
 from keyrelay.model.audit import AuditRecord
 from keyrelay.model.backlog import (
@@ -246,6 +246,17 @@ class Dispatcher(Protocol):
         The message was composed by an instruction of the dispatcher's own channel.
         `still_held` is asked last before the peer can act on the message; if it says
         no, nothing is sent and the outcome is LEASE_LOST. What it raises is raised.
+        """
+
+
+class RunAsker(Protocol):
+    """What performs actions that need no secret: it asks for runs of analyses."""
+
+    async def ask(self, message: Message, action: Action, catalog: Catalog) -> Outcome:
+        """Keep the runs, durably on return; one that is there stays what it is.
+
+        Each analysis is a part of the outcome. Raises Unavailable; then none is kept,
+        or all are.
         """
 
 

@@ -23,6 +23,7 @@ from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.burials import group_burials
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.pauses import worker_pauses
+from tests.fakes import performers
 
 LANES = 256
 
@@ -83,7 +84,7 @@ def engine(store: Store, catalog: LiveCatalog, source: Source) -> Worker:
     pipeline = Pipeline(
         catalog=Freshness(definitions=catalog).catalog,
         vault=store.vault,
-        dispatchers={"email-smtp": Null(), "queue-sqs": Null()},
+        performers=performers({"email-smtp": Null(), "queue-sqs": Null()}),
         breaker=breaker,
         admit=pauses.admit,
         now=world.now,

@@ -38,6 +38,7 @@ from tests.fakes import (
     Pass,
     Story,
     admitting,
+    performers,
     settled,
 )
 from tests.samples import (
@@ -195,7 +196,7 @@ class Relay:
         pipeline = Pipeline(
             catalog=read,
             vault=FakeVault(self.values),
-            dispatchers={"email-smtp": dispatcher},
+            performers=performers({"email-smtp": dispatcher}),
             breaker=self.breaker,
             admit=admitting(self.breaker),
             now=A_WORLD.now,

@@ -43,9 +43,9 @@ def _services(settings: Settings, dispatchers: Dispatchers) -> dict[str, ScriptS
     return {
         name: ScriptService(
             type=channel.service,
-            secret=channel.action.secret,
+            secret=needed,
             dispatcher=dispatchers[name],
         )
         for name, channel in channels(settings).items()
-        if channel.service is not None
+        if channel.service is not None and (needed := channel.action.secret) is not None
     }

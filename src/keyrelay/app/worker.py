@@ -10,9 +10,11 @@ from keyrelay.app.channels import Dispatchers, action_rules
 from keyrelay.app.readiness import readiness_of
 from keyrelay.app.recording import open_recording
 from keyrelay.app.run_worker import RunWorker, open_hosted_runs
+from keyrelay.app.runs import run_records
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
 from keyrelay.app.work import Work
+from keyrelay.dispatchers.script.asking import RunAsking
 from keyrelay.dispatchers.script.hosting import Hosts
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuits import Circuits
@@ -20,9 +22,10 @@ from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.freshness import Freshness
 from keyrelay.engine.gate import Gate
 from keyrelay.engine.pausing import PauseSharing, Untold
-from keyrelay.engine.pipeline import Pipeline
+from keyrelay.engine.pipeline import Performers, Pipeline
 from keyrelay.engine.supervisor import Supervisor
 from keyrelay.engine.worker import Worker
+from keyrelay.model.run_analyses import NAME as SCRIPT
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.ports import AuditLog, Backlog, TriggerQueue
@@ -134,7 +137,7 @@ def _process(
         readiness=readiness_of(store, catalog, queue, queue.lags),
         paused=pauses.breaker.circuits.paused,
         lingering=pauses.breaker.lingering,
-        channels=dispatchers,
+        channels=(*dispatchers, SCRIPT),
     )
     supervisor = Supervisor(
         worker=_worker(settings, parts, gate, observability),
@@ -155,13 +158,15 @@ def _process(
 def _pipeline(
     store: Store, catalog: LiveCatalog, pauses: PauseSharing, dispatchers: Dispatchers
 ) -> Pipeline:
+    now = store.audit_log.world.now
+    asking = RunAsking(keep=run_records(store).keep_all, now=now)
     return Pipeline(
         catalog=Freshness(definitions=catalog).catalog,
         vault=store.vault,
-        dispatchers=dispatchers,
+        performers=Performers(dispatchers=dispatchers, runs=asking),
         breaker=pauses.breaker,
         admit=pauses.admit,
-        now=store.audit_log.world.now,
+        now=now,
     )
 
 

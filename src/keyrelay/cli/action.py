@@ -71,7 +71,8 @@ Example, with the document on standard input:
               "subject": "$DEVICE.NAME$: $VALUE$ $UNIT$", "message": "Since $TIME$."}}
   JSON
 
-`smtp_secret` and `sqs_secret` are ids; `keyrelay secret list` shows them."""
+`smtp_secret` and `sqs_secret` are ids; `keyrelay secret list` shows them. An action of
+type `script` names analyses: {"type": "script", "script": ["6745d1…"]}."""
 )
 def create(ctx: typer.Context, *, file: WholeFile, as_json: AsJson = False) -> None:
     """Store a new action, and print its id."""
@@ -212,7 +213,8 @@ def _saying_where_ids_are() -> Iterator[None]:
     try:
         yield
     except InvalidDefinition as fault:
-        if "secret" not in str(fault):
-            raise
-        where = "`keyrelay secret list` shows the ids"
-        raise InvalidDefinition(f"{fault}; {where}") from None
+        for noun in ("secret", "analysis"):
+            if noun in str(fault):
+                where = f"`keyrelay {noun} list` shows the ids"
+                raise InvalidDefinition(f"{fault}; {where}") from None
+        raise

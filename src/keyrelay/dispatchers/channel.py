@@ -13,11 +13,12 @@ from keyrelay.ports import Dispatcher
 class Channel:
     """A type of actions, and the dispatcher that performs them.
 
-    `open` opens the dispatcher for as long as a worker runs. The libraries that it
-    needs are imported only then, as most commands just read definitions. `service` is
-    what scripts may ask of it; None, nothing.
+    `open` opens the dispatcher for as long as a worker runs; None, its actions need no
+    secret, and are performed by what asks for runs. The libraries that it needs are
+    imported only then, as most commands just read definitions. `service` is what
+    scripts may ask of it; None, nothing.
     """
 
     action: ActionType
-    open: Callable[[], AbstractAsyncContextManager[Dispatcher]]
+    open: Callable[[], AbstractAsyncContextManager[Dispatcher]] | None
     service: ServiceType | None = None

@@ -27,7 +27,7 @@ from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.settlement import Schedule
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
-from keyrelay.ports import Dispatcher, Lease, LeaveLane, Unsealable, Vault
+from keyrelay.ports import Dispatcher, Lease, LeaveLane, RunAsker, Unsealable, Vault
 
 # Bytes; the other lanes would notice how long a larger message takes to compose.
 _LARGEST_IN_LOOP = 256 * 1024
@@ -37,8 +37,16 @@ _IN_LANE = timedelta(milliseconds=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Performers:
+    """What performs actions: dispatchers by channel, and what needs no secret."""
+
+    dispatchers: Mapping[str, Dispatcher]
+    runs: RunAsker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """Attempts triggers. `dispatchers` are by channel; `now` returns aware datetimes.
+    """Attempts triggers. `now` returns aware datetimes.
 
     `catalog` is that of a Freshness. `admit` returns why a secret's next trigger is
     held back; None, it goes.
@@ -48,7 +56,7 @@ class Pipeline:
 
     catalog: Callable[[Revision | None], Awaitable[Catalog]]
     vault: Vault
-    dispatchers: Mapping[str, Dispatcher]
+    performers: Performers
     breaker: Breaker
     admit: Callable[[Secret], Awaitable[Deferred | None]]
     now: Callable[[], datetime]
@@ -76,9 +84,22 @@ class Pipeline:
         if (ended := self._ended(action, lease)) is not None:
             return Report(outcome=ended, schedule=action.schedule)
 
-        sealed = catalog.secrets.get((trigger.profile, action.instruction.secret))
+        if (needed := action.instruction.secret) is None:
+            return await self._ask(catalog, action, lease)
+        return await self._send(catalog, action, needed, lease, leave)
+
+    async def _send(
+        self,
+        catalog: Catalog,
+        action: Action,
+        needed: str,
+        lease: Lease,
+        leave: LeaveLane,
+    ) -> Report:
+        """Send with the secret that is needed, if a policy permits it."""
+        trigger = lease.trigger
+        sealed = catalog.secrets.get((trigger.profile, needed))
         if sealed is None:
-            needed = action.instruction.secret
             return _absent(catalog.absence("secret", trigger.profile, needed))
         verdict = decide(catalog.policies_of(trigger.profile), action.tagged, sealed)
         evidence = _evidence(action, trigger, sealed.secret, verdict.policy)
@@ -92,6 +113,15 @@ class Pipeline:
             return await self._held(held, sealed, action.schedule, evidence)
         outcome = await self._dispatch(verdict, action.channel, message, lease, leave)
         evidence = replace(evidence, replaced=message.replaced)
+        return Report(outcome=outcome, evidence=evidence, schedule=action.schedule)
+
+    async def _ask(self, catalog: Catalog, action: Action, lease: Lease) -> Report:
+        """Ask for runs. Nothing is released here: policies decide on each run."""
+        evidence = Evidence(channel=action.channel)
+        message = await _compose(action.instruction, lease)
+        if isinstance(message, Rejected):
+            return Report(outcome=message, evidence=evidence)
+        outcome = await self.performers.runs.ask(message, action, catalog)
         return Report(outcome=outcome, evidence=evidence, schedule=action.schedule)
 
     def _ended(self, action: Action, lease: Lease) -> Rejected | Uncertain | None:
@@ -144,7 +174,7 @@ class Pipeline:
         except Unsealable as fault:
             return _unopened(secret, fault)
         with self.breaker.attempt(secret) as in_flight, self._leaving(in_flight, leave):
-            dispatcher = self.dispatchers[channel]
+            dispatcher = self.performers.dispatchers[channel]
             outcome = await dispatcher.dispatch(message, opened, lease.still_held)
         return self.breaker.observe(in_flight, outcome)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from keyrelay.model.fields import Fields
 from keyrelay.model.outcome import Rejected
+from keyrelay.model.schedule import CronRule
 from keyrelay.model.secret import SecretType
 from keyrelay.model.settlement import Schedule
 from keyrelay.model.tags import Tagged
@@ -55,8 +57,8 @@ class Instruction(Protocol):
         """The name of its action type, by which its dispatcher is found."""
 
     @property
-    def secret(self) -> str:
-        """The id of the secret that it needs."""
+    def secret(self) -> str | None:
+        """The id of the secret that it needs; None, it needs none."""
 
     @property
     def mentions(self) -> frozenset[Fact]:
@@ -85,17 +87,36 @@ class Instruction(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionType:
-    """One way to act: the value of `type`, the secret it needs, and its document.
+    """One way to act: the value of `type`, the secret it may need, its document.
 
     `parse` reads the document, whose members are `type` and the `fields`, or raises
     InvalidDefinition. `preview` shows what its instructions compose.
     """
 
     name: str
-    secret: SecretType
+    secret: SecretType | None
     fields: Fields
     parse: Callable[[Mapping[str, object]], Instruction]
     preview: PreviewMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """If it is inactive, its triggers are refused; if locked, they do nothing."""
+
+    active: bool
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """What raises an action's triggers, as its document says.
+
+    `type` is TagoIO's word. At `times` they are raised here; all others, by programs.
+    """
+
+    type: str
+    times: tuple[timedelta | CronRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +125,18 @@ class Action:
 
     tagged: Tagged
     name: str
-    active: bool
-    locked: bool
+    switches: Switches
+    occasion: Occasion
     instruction: Instruction
     schedule: Schedule
+
+    @property
+    def active(self) -> bool:
+        return self.switches.active
+
+    @property
+    def locked(self) -> bool:
+        return self.switches.locked
 
     @property
     def channel(self) -> str:

@@ -4,7 +4,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.model.action import TARGET, Action, ActionType, Instruction
+from keyrelay.model.action import (
+    TARGET,
+    Action,
+    ActionType,
+    Instruction,
+    Occasion,
+    Switches,
+)
 from keyrelay.model.credentials import TEXT
 from keyrelay.model.documents import (
     InvalidDefinition,
@@ -17,6 +24,7 @@ from keyrelay.model.documents import (
 )
 from keyrelay.model.fields import all_names
 from keyrelay.model.ids import is_id
+from keyrelay.model.schedule import parse_times
 from keyrelay.model.settlement import STANDARD, Schedule
 from keyrelay.model.tags import Tagged, parse_tags
 from keyrelay.model.templates import Render, Template, plain
@@ -50,15 +58,14 @@ class ActionRules:
     @property
     def secret_types(self) -> frozenset[str]:
         """The names of the types that a secret can have."""
-        return frozenset(
-            {TEXT.name, *(type_.secret.name for type_ in self.types.values())}
-        )
+        needed = (type_.secret for type_ in self.types.values())
+        return frozenset({TEXT.name, *(each.name for each in needed if each)})
 
     def parse(self, document: Mapping[str, object], id_: str, profile: str) -> Action:
         """Read TagoIO's action, or raise InvalidDefinition.
 
-        `description`, `type`, `trigger` and `trigger_when_unlock` are checked here and
-        kept by the store as they were sent; they are not needed to perform an action.
+        `description`, `trigger` and `trigger_when_unlock` are checked here and kept by
+        the store as they were sent; they are not needed to perform an action.
         """
         refuse_unknown(document, _FIELDS, "an action")
         _check_members_only_stored(document)
@@ -66,8 +73,11 @@ class ActionRules:
         return Action(
             tagged=Tagged(kind=TARGET, profile=profile, id=id_, tags=tags),
             name=require_label(document.get("name"), "name", longest=LONGEST_NAME),
-            active=require_bool(document.get("active", True), "active"),
-            locked=require_bool(document.get("lock", False), "lock"),
+            switches=Switches(
+                active=require_bool(document.get("active", True), "active"),
+                locked=require_bool(document.get("lock", False), "lock"),
+            ),
+            occasion=_occasion(document),
             instruction=self._instruction(
                 require_object(document.get("action"), "action")
             ),
@@ -90,7 +100,8 @@ class ActionRules:
         name = document.get("type")
         type_ = self.types.get(name) if isinstance(name, str) else None
         if type_ is None:
-            kinds = " and ".join(self.types)
+            *names, last = self.types
+            kinds = f"{', '.join(names)} and {last}"
             raise InvalidDefinition(f"action.type must be a supported kind: {kinds}")
         known = all_names(type_.fields) | {"type"}
         article = "an" if type_.name[0] in "aeiou" else "a"
@@ -148,6 +159,15 @@ def _check_members_only_stored(document: Mapping[str, object]) -> None:
     require_bool(document.get("trigger_when_unlock", False), "trigger_when_unlock")
     if document.get("type", "condition") not in _TRIGGER_TYPES:
         raise InvalidDefinition(f"type must be one of {', '.join(_TRIGGER_TYPES)}")
+
+
+def _occasion(document: Mapping[str, object]) -> Occasion:
+    type_ = str(document.get("type", "condition"))
+    try:
+        times = parse_times(document)
+    except InvalidDefinition:  # it was stored so; programs may publish its triggers
+        times = ()
+    return Occasion(type=type_, times=times)
 
 
 def _parse_retry(value: object) -> Schedule:

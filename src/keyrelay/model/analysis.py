@@ -123,6 +123,17 @@ def parse_run_on(value: object) -> RunOn:
     return RunOn(value)
 
 
+def require_runnable(scripted: ScriptedAnalysis) -> None:
+    """Raise InvalidDefinition for an analysis that cannot be run as it stands."""
+    analysis = scripted.analysis
+    if not analysis.active:
+        raise InvalidDefinition(f"analysis {analysis.name!r} is inactive")
+    if analysis.run_on is RunOn.HOSTED and scripted.version is None:
+        raise InvalidDefinition(
+            f"analysis {analysis.name!r} has no script: upload one before it is run"
+        )
+
+
 def looks_like_credential(variable: Variable) -> bool:
     """Tell whether a variable is named, or begins, as credentials are: a guess."""
     value = variable.value

@@ -18,6 +18,7 @@ from keyrelay.model.outcome import Rejected
 from keyrelay.model.policy.policy import Denial, explain
 from keyrelay.model.trigger import STANDARD_LIFETIME, Lifetime, Origin, Trigger
 from keyrelay.services.explaining import NotInCatalog, explanation_document
+from keyrelay.services.remarks import unrunnable
 
 Document = Mapping[str, object]
 
@@ -76,9 +77,9 @@ class Previewing:
         action = catalog.actions.get((profile, trigger.action))
         if action is None:
             raise NotInCatalog(catalog.absence("action", profile, trigger.action))
-        refusals, released = _released(catalog, action)
-        sealed = catalog.secrets.get((profile, action.instruction.secret))
-        fifo = sealed is not None and sealed.fifo
+        needed = action.instruction.secret
+        refusals, released = _released(catalog, action, needed)
+        fifo = _is_fifo(catalog, profile, needed)
         # Beside the event loop: a large message takes long to compose.
         message = await asyncio.to_thread(self._message, action, trigger, fifo=fifo)
         unattempted = self._unattempted(action, trigger)
@@ -86,7 +87,7 @@ class Previewing:
         return {
             "action": trigger.action,
             "type": action.channel,
-            "secret": action.instruction.secret,
+            "secret": needed,
             "released": released,
             "message": message.document or None,
             "missing": sorted(action.instruction.mentions - facts.keys()),
@@ -112,9 +113,21 @@ class Previewing:
         return self.types[action.channel].preview(composed, fifo=fifo)
 
 
-def _released(catalog: Catalog, action: Action) -> tuple[list[str], Document | None]:
-    """Return why the action's secret would not be released, and the whole decision."""
-    profile, id_ = action.tagged.profile, action.instruction.secret
+def _is_fifo(catalog: Catalog, profile: str, needed: str | None) -> bool:
+    sealed = None if needed is None else catalog.secrets.get((profile, needed))
+    return sealed is not None and sealed.fifo
+
+
+def _released(
+    catalog: Catalog, action: Action, id_: str | None
+) -> tuple[list[str], Document | None]:
+    """Return why the action's secret would not be released, and the whole decision.
+
+    Of one that needs none, why an analysis would not be run.
+    """
+    profile = action.tagged.profile
+    if id_ is None:
+        return list(unrunnable(catalog, action)), None
     sealed = catalog.secrets.get((profile, id_))
     if sealed is None:
         return [catalog.absence("secret", profile, id_)], None

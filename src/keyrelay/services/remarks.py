@@ -4,11 +4,17 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from keyrelay.model.action import Action
 from keyrelay.model.action_document import ActionRules
-from keyrelay.model.analysis import RunOn, ScriptedAnalysis, looks_like_credential
+from keyrelay.model.analysis import (
+    RunOn,
+    ScriptedAnalysis,
+    looks_like_credential,
+    require_runnable,
+)
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import Denial, Policy, explain
 from keyrelay.model.policy.policy_document import kinds_elsewhere, parse_policy
+from keyrelay.model.run_analyses import RunAnalyses
 from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.stored_document import StoredDocument
@@ -79,9 +85,27 @@ def _on_action(
             "its conditions in `trigger` are kept, and never evaluated here: a program"
             " publishes its triggers"
         )
+    for reason in unrunnable(catalog, action):
+        yield f"one of its analyses is not run: {reason}"
     unreleased = _unreleased(action, catalog)
     if unreleased is not None:
         yield f"its secret is not released to it: {unreleased}"
+
+
+def unrunnable(catalog: Catalog, action: Action) -> Iterator[str]:
+    """Say of each analysis that the action names and cannot run why."""
+    if not isinstance(action.instruction, RunAnalyses):
+        return
+    profile = action.tagged.profile
+    for id_ in action.instruction.analyses:
+        scripted = catalog.analyses.get((profile, id_))
+        if scripted is None:
+            yield catalog.absence("analysis", profile, id_)
+            continue
+        try:
+            require_runnable(scripted)
+        except InvalidDefinition as fault:
+            yield str(fault)
 
 
 def _unreleased(action: Action, catalog: Catalog) -> str | None:
@@ -90,6 +114,8 @@ def _unreleased(action: Action, catalog: Catalog) -> str | None:
     closed = catalog.omitted.profiles.get(profile)
     if closed is not None:
         return closed
+    if id_ is None:
+        return None
     sealed = catalog.secrets.get((profile, id_))
     if sealed is None:
         return catalog.absence("secret", profile, id_)

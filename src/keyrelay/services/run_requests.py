@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.model.analysis import RunOn, ScriptedAnalysis
+from keyrelay.model.analysis import require_runnable
 from keyrelay.model.audit import Change
-from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.run import ListedRun, RunCause, RunOrder, RunOrigin
 from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.listing import Noun
@@ -35,7 +34,7 @@ class RunRequests:
         scripted = (await self.analyses.scripted(profile, [id_])).get(id_)
         if scripted is None:
             raise NotFound(Noun.ANALYSIS, id_)
-        _require_runnable(scripted)
+        require_runnable(scripted)
         async with self.analyses.documents.journal.writing(profile, actor) as writing:
             order = RunOrder(
                 id=self.runs.world.new_id(writing.at),
@@ -83,13 +82,3 @@ class RunRequests:
         if found.order.analysis != analysis:
             raise NotFound(NOUN, id_)
         return found
-
-
-def _require_runnable(scripted: ScriptedAnalysis) -> None:
-    analysis = scripted.analysis
-    if not analysis.active:
-        raise InvalidDefinition(f"analysis {analysis.name!r} is inactive")
-    if analysis.run_on is RunOn.HOSTED and scripted.version is None:
-        raise InvalidDefinition(
-            f"analysis {analysis.name!r} has no script: upload one before it is run"
-        )

@@ -19,7 +19,7 @@ from keyrelay.stores.definitions.loading import revision_now
 from keyrelay.stores.restoring import accept
 from tests.contract.queues import a_world, lease, letter, trigger
 from tests.contract.stores.house import ADA, House, allow, mail_action
-from tests.fakes import FakeVault, Outbox, admitting, stay
+from tests.fakes import FakeVault, Outbox, admitting, performers, stay
 from tests.samples import PROFILE
 
 
@@ -52,7 +52,7 @@ async def attempt(queue: SqliteQueue, of: House) -> Outcome:
     pipeline = Pipeline(
         catalog=Freshness(definitions=of.catalog).catalog,
         vault=FakeVault(dict.fromkeys(await secrets_of(of), "hunter2")),
-        dispatchers={"email-smtp": Outbox(Mail)},
+        performers=performers({"email-smtp": Outbox(Mail)}),
         breaker=breaker,
         admit=admitting(breaker),
         now=of.clock.now,

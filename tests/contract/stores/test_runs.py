@@ -114,6 +114,19 @@ async def test_a_run_that_is_asked_for_twice_is_kept_once(house: House) -> None:
     assert await records_of(house).order(PROFILE, ORDER.id) == ORDER
 
 
+async def test_runs_that_are_asked_for_together_are_kept_once(house: House) -> None:
+    records, second = records_of(house), replace(ORDER, id="2" * 24, analysis=ANOTHER)
+    await records.keep(ORDER)
+
+    await records.keep_all([replace(ORDER, scope="[]"), second])
+    await records.keep_all([second])
+    await records.keep_all([])
+
+    assert await records.order(PROFILE, ORDER.id) == ORDER
+    assert await records.order(PROFILE, second.id) == second
+    assert len(await house.look("SELECT id FROM runs")) == 2
+
+
 async def test_runs_do_not_cross_profiles(house: House) -> None:
     records = records_of(house)
     await records.keep(ORDER)

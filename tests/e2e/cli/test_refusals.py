@@ -97,7 +97,10 @@ def test_a_secret_in_use_stays(keyrelay: Keyrelay) -> None:
     [
         (mail_action("mail"), "`keyrelay secret list` shows the ids"),
         (mail_action("0" * 24), f"there is no secret {'0' * 24}"),
-        ({"name": "tell", "action": {"type": "sms"}}, "email-smtp and queue-sqs"),
+        (
+            {"name": "tell", "action": {"type": "sms"}},
+            "email-smtp, queue-sqs and script",
+        ),
     ],
     ids=["a secret by its key", "a secret that is not there", "another kind"],
 )

@@ -13,6 +13,7 @@ from keyrelay.model.secret import SecretType, SecretValue
 from tests.samples import (
     ACTION_TYPES,
     ACTIONS,
+    ANALYSIS,
     MAIL_ACTION,
     MAIL_DOES,
     PROFILE,
@@ -28,6 +29,7 @@ WRONG: Mapping[object, object] = {
     "integer": "1",
     "boolean": "yes",
     "object": [],
+    "array": "x",
 }
 
 VALID: Mapping[str, Document] = {
@@ -60,6 +62,7 @@ VALID: Mapping[str, Document] = {
         "secret_access_key": "wJalrXUtnFEMI",
         "session_token": "FwoGZXIvYXdzE",
     },
+    "script": {"type": "script", "script": [ANALYSIS]},
 }
 
 

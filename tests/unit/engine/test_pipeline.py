@@ -40,6 +40,7 @@ from tests.fakes import (
     Outbox,
     Pass,
     admitting,
+    performers,
     settled,
     stay,
 )
@@ -96,7 +97,7 @@ class Bench:
         self.pipeline = Pipeline(
             catalog=self._catalog_now,
             vault=self.vault,
-            dispatchers={"email-smtp": self.mail, "queue-sqs": self.queue},
+            performers=performers({"email-smtp": self.mail, "queue-sqs": self.queue}),
             breaker=breaker,
             admit=admitting(breaker),
             now=self.clock.now,
@@ -640,7 +641,7 @@ def mute() -> Mute:
 
 @pytest.fixture
 def silent(bench: Bench, mute: Mute) -> Pipeline:
-    return replace(bench.pipeline, dispatchers={"email-smtp": mute})
+    return replace(bench.pipeline, performers=performers({"email-smtp": mute}))
 
 
 async def test_an_attempt_that_waits_for_its_peer_leaves_its_lane_once(

@@ -44,6 +44,10 @@ PLACES = {
     SCRIPT + "hosting.py _outcome_of Rejected": [{R.SCRIPT}],
     SCRIPT + "hosting.py _refused Rejected": [{R.NO_DEFINITION}],
     SCRIPT + "hosting.py place Rejected": [{R.SCRIPT}],
+    "dispatchers/outcomes.py combine Delivered": [{R.DELIVERED}],
+    "dispatchers/script/asking.py _outcome Delivered": [{R.DELIVERED}],
+    "dispatchers/script/asking.py _refused Rejected": [{R.NO_DEFINITION}],
+    "model/run_analyses.py compose Rejected": [{R.BAD_TRIGGER}],
     SMTP + "action.py Rejected": [{R.BAD_TRIGGER}],
     SMTP + "action.py _refusal Rejected": [{R.BAD_TRIGGER}],
     SMTP + "classify.py _permanent Deferred": [{R.AUTHENTICATION}],
@@ -87,7 +91,6 @@ PLACES = {
     SQS + "dispatcher.py Deferred": [{R.REFUSED}],  # never the outcome of a trigger
     SQS + "dispatcher.py dispatch Rejected": [{R.BAD_DEFINITION}] * 2,
     SQS + "instruction.py Rejected": [{R.BAD_TRIGGER}] * 3,
-    SQS + "outcomes.py combine Delivered": [{R.DELIVERED}],
     SQS + "sender.py _outcome Delivered": [{R.DELIVERED}],
     SQS + "sender.py _outcome Uncertain": [{R.UNCERTAIN}],
     SQS + "sender.py _send Deferred": [{R.UNREACHABLE}],

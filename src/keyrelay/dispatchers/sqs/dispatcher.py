@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from keyrelay.dispatchers.outcomes import combine
 from keyrelay.dispatchers.sqs.credentials import NAME, sqs_credentials
 from keyrelay.dispatchers.sqs.instruction import QueueMessage, QueueMessages
-from keyrelay.dispatchers.sqs.outcomes import combine
 from keyrelay.dispatchers.sqs.pool import SenderPool
 from keyrelay.dispatchers.sqs.sender import Caller, QueueSender
 from keyrelay.model.action import Message

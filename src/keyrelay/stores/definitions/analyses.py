@@ -25,6 +25,7 @@ from keyrelay.stores.definitions.analysis_tokens import (
     renew_main_token,
     reveal_main_token,
 )
+from keyrelay.stores.definitions.analysis_users import refuse_analysis_in_use
 from keyrelay.stores.definitions.document_kind import Companion, DocumentKind, Orders
 from keyrelay.stores.definitions.document_store import DocumentStore
 from keyrelay.stores.definitions.journal import Journal, Writing
@@ -145,9 +146,7 @@ def analysis_store(database: Database, journal: Journal) -> AnalysisStore:
                 orders=Orders(
                     own={"run_on": ["run_on", "folded"]}, last_time="last_run"
                 ),
-                companion=Companion(
-                    created=_created, edited=_edited, deleted=remove_tokens
-                ),
+                companion=Companion(created=_created, edited=_edited, deleted=_deleted),
             ),
         )
     )
@@ -186,6 +185,11 @@ async def _edited(writing: Writing, before: Analysis, after: Analysis) -> None:
         await renew_main_token(writing, id_, after.name)
     elif after.name != before.name:
         await rename_main_token(writing, id_, after.name)
+
+
+async def _deleted(writing: Writing, id_: str) -> None:
+    await refuse_analysis_in_use(writing.connection, writing.profile, id_)
+    await remove_tokens(writing, id_)
 
 
 async def _check(_: AsyncConnection, __: Analysis) -> None:

@@ -57,6 +57,15 @@ class RunRecords:
             await self.database.signal_change(connection)
         return kept
 
+    async def keep_all(self, orders: Sequence[RunOrder]) -> None:
+        """Keep runs together, durably on return; those that are there stay."""
+        if not orders:
+            return
+        async with self.database.writing() as connection:
+            for order in orders:
+                await keep_run(connection, order)
+            await self.database.signal_change(connection)
+
     async def order(self, profile: str, id_: str) -> RunOrder | None:
         """Return what is to be run; None, there is no such run, or none to be read."""
         async with self.database.reading() as connection:

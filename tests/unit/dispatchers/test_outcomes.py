@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyrelay.dispatchers.sqs.outcomes import combine
+from keyrelay.dispatchers.outcomes import combine
 from keyrelay.model.outcome import (
     Blame,
     Deferred,
