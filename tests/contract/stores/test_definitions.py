@@ -245,7 +245,15 @@ NEW = replace(NONE, tags=frozenset({Tag("new", "tag"), Tag("new", "none")}))
         (NEW, NEW, []),
         (NEW, ALL, []),
     ],
-    ids=str,
+    ids=[
+        "all",
+        "nothing",
+        "all, and all denied",
+        "new ones",
+        "all, new ones denied",
+        "new ones, and denied",
+        "new ones, all denied",
+    ],
 )
 async def test_a_list_holds_what_is_allowed_less_what_is_denied_on_all_its_pages(
     house: House, noun: str, allowed: Selection, denied: Selection, found: list[str]
