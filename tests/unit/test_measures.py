@@ -30,6 +30,7 @@ MANY_FIELDS = {
     "model/catalog.py Catalog": "one field for each kind of definition",
     "model/audit.py ChangeRecord": "one field for each column of a change",
     "model/claim.py Arrival": "what the headers of a record say, all compared",
+    "sources/sqlite/inserting.py AcceptedRow": "one field for each column of a new row",
     "sources/kafka/connecting/connection.py ClientArguments": "aiokafka's own names",
 }
 LONG_MODULES = frozenset(

@@ -1,18 +1,19 @@
-"""SQLite: how a file is opened, written and read, and what its refusals mean."""
+"""SQLite: how a file is written and read."""
 
 import asyncio
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
+    contextmanager,
 )
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import aiosqlite
 from sqlalchemy import URL, Connection, event
@@ -21,30 +22,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from keyrelay.concurrency.background import background
 from keyrelay.concurrency.waiting import waiting_for
+from keyrelay.databases.sqlite_connection import PATIENCE, open_file, refusal_of
+from keyrelay.databases.sqlite_thread import SqliteThread, Work
 from keyrelay.ports import Unavailable
 
-PATIENCE = timedelta(seconds=10)  # with another process that is writing
-
-# FULL, not NORMAL: in WAL mode the latter may lose the last commits on power loss.
-_PRAGMAS = ("synchronous = FULL", "foreign_keys = ON")
-_RETRY = timedelta(milliseconds=10)
 _LOOK = timedelta(seconds=0.25)  # for commits of other processes
 _BEGIN = "keyrelay_begin"
-_REFUSALS = {
-    sqlite3.SQLITE_FULL: "the disk is full; make room",
-    sqlite3.SQLITE_BUSY: "the database is locked; end the process that holds it",
-    sqlite3.SQLITE_LOCKED: "the database is locked; end the process that holds it",
-    sqlite3.SQLITE_PROTOCOL: "the database is locked; end the process that holds it",
-    sqlite3.SQLITE_READONLY: "the database cannot be written; check its permissions",
-    sqlite3.SQLITE_PERM: "the database cannot be read; check its permissions",
-    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened; check its folder",
-    sqlite3.SQLITE_IOERR: "the disk does not answer; check it",
-    sqlite3.SQLITE_CORRUPT: "the database is damaged; restore it from a backup",
-    sqlite3.SQLITE_NOTADB: "the file is not a database; move it away",
-}
-
 
 Stamp = tuple[int, int] | None
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -75,6 +61,7 @@ class SqliteDatabase:
 
     engine: AsyncEngine
     _writers: AsyncEngine
+    _thread: SqliteThread
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _signals: _Signals = field(default_factory=_Signals, init=False)
 
@@ -115,10 +102,19 @@ class SqliteDatabase:
             self._signals.transaction(),
             AsyncExitStack() as stack,
         ):
-            path = self.engine.url.database
-            with waiting_for(f"another process that writes to {path}"):
+            with waiting_for(self._others):
                 connection = await stack.enter_async_context(_begun(self._writers))
             yield connection
+
+    async def write(self, work: Work[Result]) -> Result:
+        """Do `work` in a transaction with the only right to write; durable on return.
+
+        It runs in another thread: for what is written often, as that takes a fraction
+        of what `writing` takes. It wakes no listener. Raises Unavailable.
+        """
+        async with self._lock:
+            with _refusing(self.engine):
+                return await self._thread.transaction(work, self._others)
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         return self.writing()
@@ -151,7 +147,12 @@ class SqliteDatabase:
                 changed.set()
 
     async def close(self) -> None:
+        await self._thread.close()
         await self.engine.dispose()
+
+    @property
+    def _others(self) -> str:
+        return f"another process that writes to {self.engine.url.database}"
 
 
 def connect(
@@ -164,86 +165,48 @@ def connect(
     Commits are durable, and errors quote no values. `decode` makes text of what the
     file holds; what `str` cannot decode makes the whole statement fail.
     """
+    opening = partial(open_file, path, patience, decode)
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         hide_parameters=True,
-        async_creator=partial(_connect, path, patience, decode),
+        async_creator=partial(_connect, opening),
     )
     event.listen(engine.sync_engine, "begin", _begin)
     # A transaction that reads first and writes later fails at once if another has
     # written in between; one that begins as a writer waits for the others.
     writers = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-    return SqliteDatabase(engine=engine, _writers=writers)
+    thread = SqliteThread(open_file=opening)
+    return SqliteDatabase(engine=engine, _writers=writers, _thread=thread)
 
 
 @asynccontextmanager
 async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Give a transaction; turn what the system refuses into Unavailable."""
-    try:
+    with _refusing(engine):
         async with engine.begin() as connection:
             yield connection
+
+
+@contextmanager
+def _refusing(engine: AsyncEngine) -> Iterator[None]:
+    try:
+        yield
     except (DBAPIError, sqlite3.Error) as error:
-        if (refusal := _refusal(error)) is None:
+        if (refusal := refusal_of(error)) is None:
             raise
         raise Unavailable(f"{engine.url.database}: {refusal}") from error
 
 
-async def _connect(
-    path: Path, patience: timedelta, decode: Callable[[bytes], str]
-) -> aiosqlite.Connection:
+async def _connect(opening: Callable[[], sqlite3.Connection]) -> aiosqlite.Connection:
     # Opened before aiosqlite starts its thread: if opening failed in it, the thread
     # would end unawaited, perhaps after the loop, and print to standard error.
-    opened = await asyncio.to_thread(_open, path, patience)
-    opened.text_factory = decode
+    opened = await asyncio.to_thread(opening)
     connection = aiosqlite.Connection(lambda: opened, iter_chunk_size=64)
     # As SQLAlchemy does when it connects: the thread must not keep the program alive.
     connection._thread.daemon = True  # noqa: SLF001
     return await connection
 
 
-def _open(path: Path, patience: timedelta) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path,
-        timeout=patience.total_seconds(),
-        # `_begin` starts transactions: sqlite3 would start them too late.
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        _switch_to_wal(connection, patience)
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _switch_to_wal(connection: sqlite3.Connection, patience: timedelta) -> None:
-    """Switch a new file to WAL, and try again while another process does the same.
-
-    SQLite refuses all but one of them at once, without the wait of other statements.
-    """
-    end = time.monotonic() + patience.total_seconds()
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= end:
-                raise
-            time.sleep(_RETRY.total_seconds())
-        else:
-            return
-
-
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     connection.exec_driver_sql(options.get(_BEGIN, "BEGIN"))
-
-
-def _refusal(error: DBAPIError | sqlite3.Error) -> str | None:
-    """Say what was refused and what to do; None, the mistake is Keyrelay's own."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    # The lowest byte is the kind; the rest says more than an operator needs.
-    return _REFUSALS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)

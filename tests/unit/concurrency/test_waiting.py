@@ -1,5 +1,7 @@
 """Waiting: a long wait says for what, a short one nothing."""
 
+import asyncio
+
 import pytest
 
 from keyrelay.concurrency.waiting import waiting_for
@@ -27,5 +29,19 @@ async def test_a_short_wait_says_nothing(
         await settled()
     passes(LONG)
     await settled()
+
+    assert not caplog.records
+
+
+async def test_a_wait_that_is_over_says_nothing_although_its_block_goes_on(
+    passes: Pass, caplog: pytest.LogCaptureFixture
+) -> None:
+    over = asyncio.Event()
+
+    with waiting_for("the lock", is_over=over.is_set):
+        passes(SHORT)
+        over.set()
+        passes(LONG)
+        await settled()
 
     assert not caplog.records

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from keyrelay.databases.sqlite import SqliteDatabase, _switch_to_wal, connect
+from keyrelay.databases.sqlite import SqliteDatabase, connect
+from keyrelay.databases.sqlite_connection import _switch_to_wal
 from keyrelay.ports import Unavailable
 
 CANARY = "canary-5b2f"
@@ -31,11 +33,39 @@ async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
     await database.close()
 
 
-async def write(database: SqliteDatabase, note: str) -> None:
+Write = Callable[[SqliteDatabase, str], Awaitable[None]]
+
+
+async def by_statements(database: SqliteDatabase, note: str) -> None:
     async with database.writing() as connection:
         await connection.execute(
             text("INSERT INTO notes VALUES (:note)"), {"note": note}
         )
+
+
+async def at_once(database: SqliteDatabase, note: str) -> None:
+    await database.write(_inserting(note))
+
+
+def _inserting(note: str) -> Callable[[sqlite3.Connection], None]:
+    def insert(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES (?)", (note,))
+
+    return insert
+
+
+@pytest.fixture(params=[by_statements, at_once])
+def write(request: pytest.FixtureRequest) -> Write:
+    way: Write = request.param
+    return way
+
+
+async def limit(database: SqliteDatabase, *, pages: int) -> None:
+    """Let no connection make the file longer than that."""
+    pragma = f"PRAGMA max_page_count = {pages}"
+    async with database.reading() as connection:
+        await connection.exec_driver_sql(pragma)
+    await database.write(lambda connection: connection.execute(pragma))
 
 
 async def notes(database: SqliteDatabase) -> list[str]:
@@ -55,7 +85,7 @@ async def test_every_connection_is_set_for_power_cuts(
 
 
 async def test_what_is_written_is_there_after_leaving(
-    database: SqliteDatabase, path: Path
+    database: SqliteDatabase, path: Path, write: Write
 ) -> None:
     await write(database, "kept")
 
@@ -78,6 +108,60 @@ async def test_a_transaction_that_fails_leaves_nothing(
     assert await notes(database) == []
 
 
+async def test_work_that_fails_leaves_nothing(database: SqliteDatabase) -> None:
+    def fail_halfway(connection: sqlite3.Connection) -> None:
+        _inserting("half")(connection)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write(fail_halfway)
+
+    assert await notes(database) == []
+
+
+async def test_work_that_has_begun_is_done_although_its_caller_goes(
+    database: SqliteDatabase,
+) -> None:
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def work(connection: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait()
+        _inserting("kept")(connection)
+
+    caller = asyncio.create_task(database.write(work))
+    await begun.wait()
+    caller.cancel()
+    await asyncio.wait([caller])
+    go_on.set()
+    await at_once(database, "next")
+
+    assert caller.cancelled()
+    assert await notes(database) == ["kept", "next"]
+
+
+async def test_closing_waits_for_work_that_has_begun(
+    database: SqliteDatabase, path: Path
+) -> None:
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def work(connection: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait()
+        _inserting("kept")(connection)
+
+    writing = asyncio.create_task(database.write(work))
+    await begun.wait()
+    closing_ = asyncio.create_task(database.close())
+    go_on.set()
+    await asyncio.gather(writing, closing_)
+
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT note FROM notes").fetchall() == [("kept",)]
+
+
 async def test_a_writer_holds_off_writers_from_its_first_statement(
     database: SqliteDatabase, path: Path
 ) -> None:
@@ -91,14 +175,14 @@ async def test_a_writer_holds_off_writers_from_its_first_statement(
     other.close()
 
 
-async def test_a_writer_waits_its_turn(path: Path) -> None:
+async def test_a_writer_waits_its_turn(path: Path, write: Write) -> None:
     patient = connect(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("CREATE TABLE notes (note TEXT UNIQUE)")
     other.execute("PRAGMA journal_mode = WAL")
     other.execute("BEGIN IMMEDIATE")
 
-    waiting = asyncio.create_task(write(patient, "later"))
+    waiting = asyncio.ensure_future(write(patient, "later"))
     await notes(patient)
     other.execute("COMMIT")
     await waiting
@@ -108,7 +192,7 @@ async def test_a_writer_waits_its_turn(path: Path) -> None:
     await patient.close()
 
 
-async def test_reading_is_one_snapshot(database: SqliteDatabase) -> None:
+async def test_reading_is_one_snapshot(database: SqliteDatabase, write: Write) -> None:
     async with database.reading() as connection:
         before = await connection.scalar(text("SELECT count(*) FROM notes"))
         await write(database, "in between")
@@ -118,7 +202,7 @@ async def test_reading_is_one_snapshot(database: SqliteDatabase) -> None:
 
 
 async def test_a_locked_database_is_unavailable_and_then_works_again(
-    database: SqliteDatabase, path: Path
+    database: SqliteDatabase, path: Path, write: Write
 ) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -133,16 +217,14 @@ async def test_a_locked_database_is_unavailable_and_then_works_again(
 
 
 async def test_a_full_disk_is_unavailable_and_then_works_again(
-    database: SqliteDatabase,
+    database: SqliteDatabase, write: Write
 ) -> None:
-    async with database.reading() as connection:
-        await connection.execute(text("PRAGMA max_page_count = 1"))
+    await limit(database, pages=1)
 
     with pytest.raises(Unavailable, match="the disk is full; make room"):
         await write(database, CANARY * 1000)
 
-    async with database.reading() as connection:
-        await connection.execute(text("PRAGMA max_page_count = 1000"))
+    await limit(database, pages=1000)
     await write(database, "taken")
     assert await notes(database) == ["taken"]
 
@@ -170,11 +252,11 @@ async def test_a_file_that_is_no_database_is_unavailable(text_file: Path) -> Non
 
 
 async def test_a_constraint_and_a_mistake_of_ours_stay_what_they_are(
-    database: SqliteDatabase,
+    database: SqliteDatabase, write: Write
 ) -> None:
     await write(database, "once")
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises((IntegrityError, sqlite3.IntegrityError)):
         await write(database, "once")
     with pytest.raises(OperationalError, match="no such table"):
         async with database.reading() as connection:
@@ -182,11 +264,11 @@ async def test_a_constraint_and_a_mistake_of_ours_stay_what_they_are(
 
 
 async def test_an_error_does_not_print_what_was_written(
-    database: SqliteDatabase,
+    database: SqliteDatabase, write: Write
 ) -> None:
     await write(database, CANARY)
 
-    with pytest.raises(IntegrityError) as refused:
+    with pytest.raises((IntegrityError, sqlite3.IntegrityError)) as refused:
         await write(database, CANARY)
 
     assert CANARY not in str(refused.value)
@@ -221,7 +303,7 @@ def test_a_new_file_is_switched_once_its_holder_lets_it_go(
 
 
 async def test_a_new_file_that_is_held_for_too_long_is_unavailable(
-    path: Path, holder: sqlite3.Connection
+    path: Path, holder: sqlite3.Connection, write: Write
 ) -> None:
     database = connect(path, patience=timedelta(milliseconds=30))
 

@@ -18,11 +18,11 @@ from keyrelay.model.dead_letter import UnreadableLetter
 from keyrelay.model.settlement import LONGEST_WAIT, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite import statements
+from keyrelay.sources.sqlite.inserting import AcceptedRow
 from keyrelay.sources.sqlite.lease import HeldLeases
 from keyrelay.sources.sqlite.operations import Operations
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
-from keyrelay.sources.sqlite.rows import accepted
 from keyrelay.sources.sqlite.schema import VERSION, UnknownSchema
 from keyrelay.sources.sqlite.writes import Writes
 from tests.contract.queues import BURY, LEASE, SECOND, Stop, UntilIdle, a_world, trigger
@@ -232,9 +232,27 @@ async def test_many_old_triggers_are_forgotten_in_steps(
 
 
 def test_all_that_is_written_of_a_new_trigger_is_inserted() -> None:
-    row = accepted(trigger(), NOON, None, blocked=False)
+    columns, values = re.findall(r"\(([^()]+, 0, 0|[^()]+cut)\)", statements.ACCEPT)
 
-    assert set(re.findall(r":(\w+)", statements.ACCEPT)) == row.keys()
+    of_row = columns.removesuffix(", attempts, cut").split(", ")
+    assert tuple(of_row) == AcceptedRow._fields
+    assert values.count("?") == len(of_row)
+
+
+async def test_many_are_accepted_in_their_order_and_each_is_told_whether_it_is_new(
+    path: Path, clock: Clock
+) -> None:
+    ids = [f"t{number}" for number in range(2 * statements.TOGETHER + 3)]
+    known = {"t0", "t70", "t102"}
+    async with open_queue(path, clock.world()) as queue:
+        await queue.accept_all([trigger(id_) for id_ in sorted(known)])
+
+        twice = [trigger(id_) for id_ in [*ids, "t71"]]
+        answers = await queue.accept_all(twice)
+
+        listed = [each.id async for each in queue.entries(PROFILE, QueueQuery())]
+    assert answers == [*(id_ not in known for id_ in ids), False]
+    assert listed[3:] == [id_ for id_ in ids if id_ not in known]
 
 
 async def test_a_list_that_is_longer_than_its_first_pages_is_whole(

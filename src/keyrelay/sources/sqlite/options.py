@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyrelay.databases.sqlite import PATIENCE
+from keyrelay.databases.sqlite_connection import PATIENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

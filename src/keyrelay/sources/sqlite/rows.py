@@ -13,7 +13,7 @@ from keyrelay.databases.database import text_of
 from keyrelay.model.backlog import QueueEntry, QueueStatus, TriggerState, TriggerWait
 from keyrelay.model.dead_letter import UnreadableTrigger
 from keyrelay.model.recorded import CutLeases
-from keyrelay.model.revision import Revision, parse_revision
+from keyrelay.model.revision import parse_revision
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 
@@ -23,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # The end of a token whose lease follows one that ended unsettled.
 AFTER_CUT = "-cut"
+NONE = "[]"  # no parts, as `encode_parts` writes them
 _PARTS = msgspec.json.Decoder(list[str])
 
 
@@ -69,32 +70,6 @@ def to_instant(microseconds: int) -> datetime:
     return _EPOCH + microseconds * _MICROSECOND
 
 
-def accepted(
-    trigger: Trigger,
-    at: datetime,
-    revision: Revision | None,
-    *,
-    blocked: bool,
-    done: Collection[str] = (),
-) -> Columns:
-    """Return the parameters of `ACCEPT`, which the driver takes as they are."""
-    accepted_at = to_microseconds(at)
-    return {
-        "profile": trigger.profile,
-        "id": trigger.id,
-        "key": trigger.key,
-        "action": trigger.action,
-        "body": msgspec.json.encode(trigger.document()),
-        "due": None if blocked else accepted_at,
-        "attempts": 0,
-        "cut": False,
-        "done": _encode_parts(done),
-        "accepted_at": accepted_at,
-        "revision": None if revision is None else str(revision),
-        "publisher": trigger.lifetime.publisher,
-    }
-
-
 def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
     """Return the parameters of the statement `SETTLE` for a loan."""
     match settlement:
@@ -106,7 +81,7 @@ def settled(loan: SqliteLoan, settlement: Settlement, at: datetime) -> Columns:
             return _columns(loan.token) | {
                 "again_at": to_microseconds(at + settlement.after),
                 "unspent": 0 if settlement.spent else 1,
-                "parts": _encode_parts(settlement.done),
+                "parts": encode_parts(settlement.done),
                 "secret": settlement.waits_for,
                 "why": settlement.reason,
             }
@@ -238,7 +213,7 @@ def _columns(token: str) -> Columns:
         "of_token": token,
         "again_at": None,
         "unspent": 0,
-        "parts": _encode_parts(()),
+        "parts": NONE,
         "secret": None,
         "why": None,
         "ended_at": None,
@@ -246,5 +221,5 @@ def _columns(token: str) -> Columns:
     }
 
 
-def _encode_parts(parts: Collection[str]) -> str:
+def encode_parts(parts: Collection[str]) -> str:
     return msgspec.json.encode(sorted(parts)).decode()

@@ -7,33 +7,45 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    func,
     or_,
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import dialect, insert
 
 from keyrelay.sources.sqlite.rows import AFTER_CUT, Settled
 from keyrelay.sources.sqlite.schema import triggers
 
 _t = triggers.c
 
-_ACCEPTED = (
-    *("profile", "id", "key", "action", "body", "due", "attempts", "cut", "done"),
-    *("accepted_at", "revision", "publisher"),
+# As texts, for the driver: SQLAlchemy would put a statement together for each batch, of
+# all its rows, which took several times as long as the insert.
+_ACCEPT = (
+    "INSERT INTO triggers (profile, id, key, action, body, due, done, accepted_at,"
+    " revision, publisher, attempts, cut) VALUES {rows}"
+    " ON CONFLICT (profile, id) DO NOTHING"
 )
-# The driver's own statement: SQLAlchemy would put one together for each batch, of all
-# its rows, which took several times as long as the insert.
-ACCEPT = str(
-    insert(triggers)
-    .on_conflict_do_nothing(index_elements=[_t.profile, _t.id])
-    .compile(dialect=dialect(paramstyle="named"), column_keys=_ACCEPTED)
-)
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"
+ACCEPT = _ACCEPT.format(rows=_ROW)
+# Between two statements the thread waits until the event loop pauses: the more rows in
+# one, the better. Above so many it makes no difference.
+TOGETHER = 50
+ACCEPT_TOGETHER = _ACCEPT.format(rows=", ".join([_ROW] * TOGETHER))
 # Rows are numbered in the order of their insertion: the last ones are those that a
 # transaction has just inserted.
-YOUNGEST = (
-    select(_t.profile, _t.id).order_by(_t.sequence.desc()).limit(bindparam("count"))
+YOUNGEST = "SELECT profile, id FROM triggers ORDER BY sequence DESC LIMIT ?"
+# A trigger's row that is buried. Its letter is there: a settlement that cannot be read
+# was a burial.
+UNBURY = (
+    "DELETE FROM triggers WHERE profile = ? AND id = ? AND settled_at IS NOT NULL"
+    " AND coalesce(settlement, '') NOT IN ('done', 'cancelled') RETURNING publisher"
+)
+# Makes the first unsettled trigger of a key due, if it is not already and no person
+# holds it. It runs in the transaction of every change to the key's triggers, so that no
+# crash can leave a key of which no trigger is ever due.
+ADVANCE = (
+    "UPDATE triggers SET due = :now WHERE due IS NULL AND held IS NULL AND sequence ="
+    " (SELECT min(sequence) FROM triggers WHERE profile = :of_profile"
+    " AND key = :of_key AND settled_at IS NULL)"
 )
 
 # The token is unique: `group` is a new id for each call, and no two rows of one call
@@ -88,26 +100,6 @@ SETTLE = (
         settlement=bindparam("kind"),
         body=case((bindparam("ended_at", type_=Integer).is_(None), _t.body)),
     )
-)
-
-# Makes the first unsettled trigger of a key due, if it is not already and no person
-# holds it. It runs in the transaction of every change to the key's triggers, so that no
-# crash can leave a key of which no trigger is ever due.
-ADVANCE = (
-    update(triggers)
-    .where(
-        _t.due.is_(None),
-        _t.held.is_(None),
-        _t.sequence
-        == select(func.min(_t.sequence))
-        .where(
-            _t.profile == bindparam("of_profile"),
-            _t.key == bindparam("of_key"),
-            _t.settled_at.is_(None),
-        )
-        .scalar_subquery(),
-    )
-    .values(due=bindparam("now"))
 )
 
 # What people change, each row by its sequence, and only after it was read in the same
@@ -202,17 +194,4 @@ FORGET = delete(triggers).where(
         .where(_t.settled_at < bindparam("before"))
         .limit(bindparam("most"))
     )
-)
-
-# Its letter is there: a settlement that cannot be read was a burial.
-_settlement = func.coalesce(_t.settlement, "")
-UNBURY = (
-    delete(triggers)
-    .where(
-        _t.profile == bindparam("of_profile"),
-        _t.id == bindparam("of_id"),
-        _t.settled_at.is_not(None),
-        _settlement.not_in([Settled.DONE.value, Settled.CANCELLED.value]),
-    )
-    .returning(_t.publisher)
 )

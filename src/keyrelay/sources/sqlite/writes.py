@@ -20,7 +20,7 @@ from keyrelay.model.settlement import LONGEST_WAIT, Settlement, TryAgain
 from keyrelay.model.trigger import MalformedTrigger, Trigger
 from keyrelay.model.world import World
 from keyrelay.sources.sqlite import statements
-from keyrelay.sources.sqlite.inserting import insert
+from keyrelay.sources.sqlite.inserting import AcceptedRow, Insertion, accepted
 from keyrelay.sources.sqlite.inspection import is_any_due_after, is_any_stranded
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.rows import (
@@ -28,7 +28,7 @@ from keyrelay.sources.sqlite.rows import (
     Settled,
     SqliteLoan,
     UnreadableLoan,
-    accepted,
+    encode_parts,
     ended,
     loan,
     settled,
@@ -59,14 +59,12 @@ class Writes:
     ) -> Sequence[bool]:
         """Insert the triggers that are not known; return which of them were new."""
         now = self.world.now()
+        at, written = to_microseconds(now), _written(revision)
         rows = [
-            accepted(each, now, revision, blocked=self.is_ordered(each))
+            accepted(each, at, written, blocked=self.is_ordered(each))
             for each in triggers
         ]
-        async with self.database.writing() as connection:
-            new = await insert(connection, rows)
-            await advance(connection, self._ordered_keys(triggers), now)
-        return new
+        return await self.database.write(self._insertion(triggers, rows, now).insert)
 
     async def redrive(
         self, letters: Sequence[DeadLetter], revision: Revision | None
@@ -77,22 +75,17 @@ class Writes:
         """
         now = self.world.now()
         triggers = [letter.redriven(now) for letter in letters]
+        at, written = to_microseconds(now), _written(revision)
         rows = [
             accepted(
-                *(each, now, revision),
+                *(each, at, written),
                 blocked=self.is_ordered(each),
-                done=letter.settlement.done,
+                done=encode_parts(letter.settlement.done),
             )
             for each, letter in zip(triggers, letters, strict=True)
         ]
-        async with self.database.writing() as connection:
-            for row in rows:
-                buried = {"of_profile": row["profile"], "of_id": row["id"]}
-                publisher = await connection.scalar(statements.UNBURY, buried)
-                row["publisher"] = publisher  # as before
-            new = await insert(connection, rows)
-            await advance(connection, self._ordered_keys(triggers), now)
-        return new
+        insertion = self._insertion(triggers, rows, now)
+        return await self.database.write(insertion.insert_again)
 
     async def lend(self, most: int) -> Sequence[SqliteLoan | UnreadableLoan]:
         """Lend up to `most` triggers, those first that have been due for longest."""
@@ -185,8 +178,11 @@ class Writes:
         """Return whether the trigger is lent in the order of its key."""
         return self.options.ordered and trigger.key is not None
 
-    def _ordered_keys(self, triggers: Iterable[Trigger]) -> Collection[ScopedKey]:
-        return _keys_of(filter(self.is_ordered, triggers))
+    def _insertion(
+        self, triggers: Iterable[Trigger], rows: Sequence[AcceptedRow], now: datetime
+    ) -> Insertion:
+        ordered = _keys_of(filter(self.is_ordered, triggers))
+        return Insertion(rows=rows, advanced=_advanced(ordered, now))
 
     def _after_wakes(self, settlement: Settlement, loan: SqliteLoan) -> Settlement:
         """Return the settlement, without its wait if the secret was replaced since."""
@@ -213,11 +209,19 @@ async def advance(
 ) -> None:
     """Make the first unsettled trigger of each key due, unless a person holds it."""
     if keys:
-        rows = [
-            {"of_profile": profile, "of_key": key, "now": to_microseconds(now)}
-            for profile, key in keys
-        ]
-        await connection.execute(statements.ADVANCE, rows)
+        await connection.exec_driver_sql(statements.ADVANCE, _advanced(keys, now))
+
+
+def _advanced(keys: Collection[ScopedKey], now: datetime) -> list[Columns]:
+    """Return the parameters of `ADVANCE`."""
+    return [
+        {"of_profile": profile, "of_key": key, "now": to_microseconds(now)}
+        for profile, key in keys
+    ]
+
+
+def _written(revision: Revision | None) -> str | None:
+    return None if revision is None else str(revision)
 
 
 def _keys_of(triggers: Iterable[Trigger]) -> Collection[ScopedKey]:
