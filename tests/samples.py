@@ -13,11 +13,12 @@ from keyrelay.model.action_document import ActionRules
 from keyrelay.model.catalog import Catalog, ordered_by_key
 from keyrelay.model.credentials import TEXT, SecretRules
 from keyrelay.model.data_point import DataPoint
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.policy.policy import Policy, index
 from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.revision import Revision
 from keyrelay.model.secret import SealedSecret, Secret
-from keyrelay.model.trigger import Lifetime, Origin, Trigger
+from keyrelay.model.trigger import Origin, Trigger
 from keyrelay.services.scheduling.due_times import check_times
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from keyrelay.model.action import TARGET
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.policy.policy import Permit, Policy, decide, index
 from keyrelay.model.policy.policy_document import parse_policy
 from keyrelay.model.secret import SealedSecret, SecretValue
 from keyrelay.model.settlement import Done
 from keyrelay.model.tags import Tag, Tagged
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.options import SqliteOptions
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue

@@ -15,9 +15,10 @@ from referencing.jsonschema import DRAFT202012
 from keyrelay import __version__
 from keyrelay.app.settings import Settings
 from keyrelay.model.claim import Arrival
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import Fault
 from keyrelay.model.revision import Revision
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from keyrelay.sources.cloud_event import unwrap
 from keyrelay.sources.kafka.connecting.address import GROUP, TOPIC
 from keyrelay.sources.kafka.records.headers import dead_headers, parked_headers

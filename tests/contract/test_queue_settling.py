@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.settlement import Done, Settlement, TryAgain
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from tests.contract.queues import (
     BURY,
     LEASE,

@@ -16,10 +16,11 @@ from keyrelay.engine.pipeline import Pipeline
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.catalog import Catalog
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import Blame, Deferred, Delivered, Outcome, Uncertain
 from keyrelay.model.policy.policy import index
 from keyrelay.model.revision import Revision
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import real_world
 from keyrelay.sources.sqlite.queue import SqliteQueue, open_queue
 from tests.contract.smtp_peer import (

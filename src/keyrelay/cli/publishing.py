@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 import typer
@@ -23,6 +24,7 @@ from keyrelay.services.publishing import (
     NotAccepted,
     Published,
     Publishing,
+    ReadTrigger,
 )
 from keyrelay.sources.cutting import Lines, cut
 
@@ -102,10 +104,13 @@ async def _publish_lines(
 
 def _publishing(session: Session, inbox: Inbox) -> Publishing:
     world = session.world
-    origin = Origin(profile=session.profile.id, now=world.now, new_id=world.new_id)
-    return Publishing(
-        inbox=inbox, read=lambda _, raw: Trigger.parse(raw, origin), now=world.now
-    )
+    profile = session.profile.id
+
+    def reading(at: datetime) -> ReadTrigger:
+        origin = Origin(profile=profile, now=lambda: at, new_id=world.new_id)
+        return lambda _, raw: Trigger.parse(raw, origin)
+
+    return Publishing(inbox=inbox, reading=reading, now=world.now)
 
 
 @contextmanager

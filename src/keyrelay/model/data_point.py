@@ -25,6 +25,7 @@ _POINT_FACTS = (
     (Fact.DEVICE, "device", "a data point's device"),
     (Fact.DEVICE_NAME, "device_name", "a data point's device_name"),
 )
+_SCALARS = (str, int, float, bool)
 # In ASCII, which every store, peer and log accepts. json.dumps would make an encoder
 # for each data point.
 _JSON = json.JSONEncoder(separators=(",", ":"))
@@ -70,17 +71,18 @@ def parse_points(value: object) -> tuple[DataPoint, ...]:
         require_shallow(value, "a data point", levels=_DEEPEST_POINT)
     points = [value] if isinstance(value, dict) else value
     return tuple(
-        _point(require_object(point, "a data point"))
-        for point in require_list(points, "data", longest=MOST_POINTS)
+        [
+            _point(require_object(point, "a data point"))
+            for point in require_list(points, "data", longest=MOST_POINTS)
+        ]
     )
 
 
 def _point(fields: Mapping[str, object]) -> DataPoint:
-    facts: dict[Fact, Scalar] = {
-        fact: require_text(text, what, longest=1000)
-        for fact, name, what in _POINT_FACTS
-        if (text := fields.get(name)) is not None
-    }
+    facts: dict[Fact, Scalar] = {}
+    for fact, name, what in _POINT_FACTS:
+        if (text := fields.get(name)) is not None:
+            facts[fact] = require_text(text, what, longest=1000)
     if (value := fields.get("value")) is not None:
         facts[Fact.VALUE] = _scalar(value)
     if (time := parse_instant(fields.get("time"), "a data point's time")) is not None:
@@ -91,7 +93,7 @@ def _point(fields: Mapping[str, object]) -> DataPoint:
 
 
 def _scalar(value: object) -> Scalar:
-    if not isinstance(value, str | int | float | bool):
+    if not isinstance(value, _SCALARS):
         raise InvalidDefinition("a data point's value is text, a number, true or false")
     return value
 

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from keyrelay.model.lifetime import STANDARD_LIFETIME, Lifetime
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
-from keyrelay.model.trigger import STANDARD_LIFETIME, Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

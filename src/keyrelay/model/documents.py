@@ -14,6 +14,7 @@ from typing import NoReturn
 from keyrelay.model.json_flaws import json_flaw
 
 DEEPEST = 32  # levels of objects and lists
+_BLANKS = " \t\r\n"  # of JSON; Unicode has more
 _NAME = re.compile("[A-Za-z_]{1,40}")
 
 
@@ -161,7 +162,11 @@ def _text(raw: bytes | str) -> str:
 def _decoded(text: str) -> object:
     """Return the JSON value; None if the text is not strict JSON."""
     try:
-        document = _STRICT.decode(text)
+        # As `decode` does, but for two regular expressions that look for blanks.
+        inner = text.strip(_BLANKS)
+        document, end = _STRICT.raw_decode(inner)
+        if end != len(inner):
+            return None
         if "\\u" in text:  # an escape may have made a lone surrogate
             json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):

@@ -20,6 +20,8 @@ class Fact(StrEnum):
     DEVICE_NAME = "DEVICE.NAME"
     ACTION_STATE = "ACTION.STATE"
 
+    __hash__ = str.__hash__  # as that of Enum is a function in Python
+
 
 Scalar = str | int | float | bool
 Facts = Mapping[Fact, Scalar]

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Self
 
 from keyrelay.model.data_point import DataPoint, parse_points
@@ -17,15 +17,12 @@ from keyrelay.model.documents import (
 )
 from keyrelay.model.ids import is_id
 from keyrelay.model.instant import parse_instant
+from keyrelay.model.lifetime import Lifetime, standard_deadline, standard_lifetime
 from keyrelay.model.revision import Revision
 
 LARGEST_TRIGGER = 1024 * 1024  # bytes; what SQS takes for one message
 # Numbers may be written longer than they were sent: 1e15 becomes 1000000000000000.0.
 _MOST_GROWTH = 4
-STANDARD_LIFETIME = timedelta(hours=24)
-# Servers refuse a mail whose date is further away, and mailboxes sort it out of sight.
-_OLDEST_DATE = timedelta(days=1)
-_MOST_AHEAD = timedelta(minutes=5)
 
 _FIELDS = frozenset({"id", "profile", "action", "data", "key", "raised_at", "deadline"})
 # What may stand in a Message-ID (RFC 5322 dot-atom) and in an SQS deduplication id.
@@ -34,37 +31,6 @@ _TRIGGER_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 class MalformedTrigger(ValueError):
     """The bytes are no trigger; the message says why, and quotes no value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetime:
-    """When a trigger was raised, and when its retries end; both in UTC.
-
-    `dated_at` is the date of its message (RFC 5322, 3.6.1), None until it is decided.
-    `revision` is that of the definitions when the trigger was accepted; None, it is not
-    known. `publisher` is the id of the token that the API accepted it from; None, it
-    came in another way. A source keeps these three, or what decides them; no part of
-    what is encoded is.
-    """
-
-    raised_at: datetime
-    deadline: datetime
-    dated_at: datetime | None = field(default=None, compare=False)
-    revision: Revision | None = field(default=None, compare=False)
-    publisher: str | None = field(default=None, compare=False)
-
-    @property
-    def date(self) -> datetime:
-        return self.dated_at or self.raised_at
-
-    def dated(self, first_seen: datetime) -> Self:
-        """Decide the date: when it was raised, unless that is far from `first_seen`.
-
-        `first_seen` is when the trigger was accepted or first claimed, by our clock.
-        """
-        ahead = self.raised_at - first_seen
-        is_near = -_OLDEST_DATE <= ahead <= _MOST_AHEAD
-        return replace(self, dated_at=self.raised_at if is_near else first_seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,15 +126,17 @@ class Trigger:
         """Return JSON that `decode` reads back to an equal trigger."""
         return _JSON.encode(self.document()).encode()
 
-    def document(self) -> Mapping[str, object]:
-        """Return what `encode` writes, as values of JSON."""
+    def document(
+        self, instant: Callable[[datetime], object] = datetime.isoformat
+    ) -> Mapping[str, object]:
+        """Return what `encode` writes, as values of JSON; of each time, `instant`'s."""
         key = {} if self.key is None else {"key": self.key}
         return {
             "id": self.id,
             "profile": self.profile,
             "action": self.action,
-            "raised_at": self.lifetime.raised_at.isoformat(),
-            "deadline": self.lifetime.deadline.isoformat(),
+            "raised_at": instant(self.lifetime.raised_at),
+            "deadline": instant(self.lifetime.deadline),
             **key,
             "data": [point.fields for point in self.data],
         }
@@ -219,23 +187,17 @@ def _lifetime(
 ) -> Lifetime:
     raised_at = parse_instant(document.get("raised_at"), "raised_at")
     deadline = parse_instant(document.get("deadline"), "deadline")
+    raised = origin.raised_at or accepted_at
+    if raised_at is None and deadline is None:
+        return standard_lifetime(raised, accepted_at, origin.publisher)
     if raised_at is None:
         # A trigger with a deadline that has passed was raised before that deadline.
-        raised = origin.raised_at or accepted_at
         raised_at = min(raised, deadline or raised)
     if deadline is None:
-        # By the clock that accepted it: the producer's may be wrong by any time.
-        deadline = max(raised_at, _later(accepted_at, STANDARD_LIFETIME))
+        deadline = standard_deadline(raised_at, accepted_at)
     # Of the two the deadline is what was meant.
     return Lifetime(
         raised_at=min(raised_at, deadline),
         deadline=deadline,
         publisher=origin.publisher,
     )
-
-
-def _later(instant: datetime, by: timedelta) -> datetime:
-    try:
-        return instant + by
-    except OverflowError:  # a deadline at the end of the calendar stays there
-        return datetime.max.replace(tzinfo=UTC)

@@ -14,9 +14,10 @@ from keyrelay.model.catalog import Catalog
 from keyrelay.model.data_point import facts_of, parse_points
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.instant import wire_instant
+from keyrelay.model.lifetime import STANDARD_LIFETIME, Lifetime
 from keyrelay.model.outcome import Rejected
 from keyrelay.model.policy.policy import Denial, explain
-from keyrelay.model.trigger import STANDARD_LIFETIME, Lifetime, Origin, Trigger
+from keyrelay.model.trigger import Origin, Trigger
 from keyrelay.services.explaining import NotInCatalog, explanation_document
 from keyrelay.services.remarks import unrunnable
 

@@ -13,6 +13,8 @@ from keyrelay.vault.framing import frame
 
 # Reads the document with that number, or raises MalformedTrigger.
 ReadTrigger = Callable[[int, bytes], Trigger]
+# Returns what reads the documents that are accepted at that time.
+Reading = Callable[[datetime], ReadTrigger]
 # Returns for how many of so many more triggers there is room. Raises Unavailable.
 Room = Callable[[int], Awaitable[int]]
 
@@ -57,7 +59,7 @@ class Publishing:
     """`actions` are those for which triggers are accepted; None, all of them."""
 
     inbox: Inbox
-    read: ReadTrigger
+    reading: Reading
     now: Callable[[], datetime]
     actions: frozenset[str] | None = None
     room: Room = _any_number
@@ -86,7 +88,9 @@ class Publishing:
     async def _publish(
         self, part: Sequence[Cut], answer: Callable[[int, Published], None]
     ) -> None:
-        read = [(number, self._read(number, document)) for number, document in part]
+        at = self.now()
+        reader = self.reading(at)
+        read = [(number, self._read(reader, at, number, each)) for number, each in part]
         triggers = [each for _, each in read if isinstance(each, Trigger)]
         room = await self.room(len(triggers)) if triggers else 0
         new = iter(await self.inbox.accept_all(triggers[:room]))
@@ -101,14 +105,16 @@ class Publishing:
                 case _:
                     assert_never(each)
 
-    def _read(self, number: int, document: bytes | CutOff) -> Trigger | NotAccepted:
+    def _read(
+        self, read: ReadTrigger, at: datetime, number: int, document: bytes | CutOff
+    ) -> Trigger | NotAccepted:
         if isinstance(document, CutOff):
             return NotAccepted(document.reason)
         try:
-            trigger = self.read(number, document)
+            trigger = read(number, document)
         except MalformedTrigger as fault:
             return NotAccepted(str(fault))
-        if trigger.lifetime.deadline < self.now():
+        if trigger.lifetime.deadline < at:
             # Kept, it would only become a dead letter.
             return NotAccepted("its deadline has passed; give it a later one, or none")
         if self.actions is not None and trigger.action not in self.actions:

@@ -16,6 +16,7 @@ from keyrelay.engine.circuits import Circuits
 from keyrelay.model.action import Message
 from keyrelay.model.audit import Change, ChangeRecord, Report
 from keyrelay.model.credentials import same_bytes
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import (
     Deferred,
     Delivered,
@@ -26,7 +27,7 @@ from keyrelay.model.outcome import (
 )
 from keyrelay.model.secret import OpenedSecret, Secret, SecretType, SecretValue
 from keyrelay.model.service_call import ServiceCall, ServiceType
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.ports import Dispatcher
 from keyrelay.services.script_calls import CallRoom, HandOver

@@ -183,7 +183,9 @@ async def test_no_id_is_printed_before_its_trigger_is_durable(
 
     os.write(pipe[1], f"{line('t1')}\n{line('t2')}\n".encode())
     publishing = Publishing(
-        inbox=inbox, read=lambda _, raw: Trigger.parse(raw, ORIGIN), now=lambda: NOON
+        inbox=inbox,
+        reading=lambda _: lambda _, raw: Trigger.parse(raw, ORIGIN),
+        now=lambda: NOON,
     )
     lines = cut(read_chunks(pipe[0]), Lines())
     running = asyncio.create_task(publishing.publish_all(lines, tell))

@@ -17,8 +17,9 @@ from keyrelay.dispatchers.sqs.instruction import QueueMessages
 from keyrelay.dispatchers.sqs.service import parse_messages
 from keyrelay.model.action import Message
 from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.service_call import ServiceCall
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from tests.samples import PROFILE
 
 AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

@@ -10,6 +10,7 @@ from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.worker import Worker
 from keyrelay.model.audit import AttemptIdentity, Report
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import (
     Deferred,
     Delivered,
@@ -20,7 +21,6 @@ from keyrelay.model.outcome import (
 )
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.settlement import Bury, Done, Schedule, Settlement, TryAgain
-from keyrelay.model.trigger import Lifetime
 from keyrelay.ports import Lease, LeaveLane, Unavailable
 from tests.fakes import Clock, FakeAuditLog, FakeDeadLetters, FakeLease, Story
 from tests.samples import MAIL_ACTION, NOON, PROFILE, a_trigger

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyrelay.model.dead_letter import DeadLetter
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import Fault
 from keyrelay.model.settlement import Bury
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from keyrelay.model.data_point import facts_of
 from keyrelay.model.documents import DEEPEST
 from keyrelay.model.instant import wire_instant
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.templates import Fact, plain
-from keyrelay.model.trigger import LARGEST_TRIGGER, Lifetime, MalformedTrigger, Trigger
+from keyrelay.model.trigger import LARGEST_TRIGGER, MalformedTrigger, Trigger
 from tests.samples import DAY, MAIL_ACTION, NOON, ORIGIN, OTHER_PROFILE, PROFILE
 from tests.triggers import GOOD, JSON, ODD, REFUSED, SMALLEST
 
@@ -391,3 +392,12 @@ def test_no_message_is_dated_far_from_when_it_was_first_seen(
 def test_a_producer_cannot_set_the_date() -> None:
     with pytest.raises(MalformedTrigger):
         parse(dated_at=NOON.isoformat())
+
+
+def test_of_two_that_are_accepted_at_one_time_each_has_its_own_publisher() -> None:
+    raw = json.dumps(SMALLEST).encode()
+
+    publishers = ["a" * 24, "b" * 24, None]
+    read = [Trigger.parse(raw, replace(ORIGIN, publisher=each)) for each in publishers]
+
+    assert [each.lifetime.publisher for each in read] == publishers

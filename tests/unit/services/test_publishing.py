@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from keyrelay.services.publishing import (
     NotAccepted,
     Published,
     Publishing,
+    ReadTrigger,
     Room,
 )
 from keyrelay.sources.cutting import Cut, CutOff
@@ -51,7 +52,7 @@ def into(
 ) -> Publishing:
     publishing = Publishing(
         inbox=inbox,
-        read=lambda _, raw: Trigger.parse(raw, ORIGIN),
+        reading=lambda _: lambda _, raw: Trigger.parse(raw, ORIGIN),
         now=lambda: NOON,
         actions=actions,
     )
@@ -70,6 +71,21 @@ async def test_a_trigger_is_accepted_once_and_known_from_then_on() -> None:
 
     assert first == Accepted(id="t1", known=False)
     assert second == Accepted(id="t1", known=True)
+
+
+async def test_the_triggers_of_one_part_are_accepted_at_one_time() -> None:
+    clock, read = Clock(time=NOON), list[datetime]()
+
+    def reading(at: datetime) -> ReadTrigger:
+        read.append(at)
+        clock.time += timedelta(seconds=1)
+        return lambda _, raw: Trigger.parse(raw, ORIGIN)
+
+    publishing = replace(into(memory_queue()), now=clock.now, reading=reading)
+    for ids in (("t1", "t2"), ("t3",)):
+        await publishing.publish_all(numbered(*map(document, ids)), Answers())
+
+    assert read == [NOON, NOON + timedelta(seconds=1)]
 
 
 async def test_a_document_that_is_no_trigger_is_malformed_and_not_kept() -> None:

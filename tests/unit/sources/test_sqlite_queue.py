@@ -18,7 +18,7 @@ from keyrelay.model.dead_letter import UnreadableLetter
 from keyrelay.model.settlement import LONGEST_WAIT, Done, Settlement, TryAgain
 from keyrelay.ports import Unavailable
 from keyrelay.sources.sqlite import statements
-from keyrelay.sources.sqlite.inserting import AcceptedRow
+from keyrelay.sources.sqlite.inserting import AcceptedRow, accepted
 from keyrelay.sources.sqlite.lease import HeldLeases
 from keyrelay.sources.sqlite.operations import Operations
 from keyrelay.sources.sqlite.options import SqliteOptions
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.timeout(30)
 
 SECRET = "5" * 24
 DRAIN = SqliteOptions(drain=True)
+DAMAGED = accepted(trigger("damaged", key="door"), 0, None, blocked=False).body
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -119,14 +120,14 @@ async def a_queue_with_a_damaged_row(
         ("body = 5", b"5"),
         ("body = x'ff'", b"\xff"),
         ("body = CAST(x'7bff' AS TEXT)", "{\ufffd".encode()),
-        ("done = 'canary'", trigger("damaged", key="door").encode()),
-        ("done = '5'", trigger("damaged", key="door").encode()),
-        ("done = '[[1]]'", trigger("damaged", key="door").encode()),
-        ("done = x'ff'", trigger("damaged", key="door").encode()),
-        ("done = CAST(x'ff' AS TEXT)", trigger("damaged", key="door").encode()),
-        ("accepted_at = 'canary'", trigger("damaged", key="door").encode()),
-        ("accepted_at = CAST(x'ff' AS TEXT)", trigger("damaged", key="door").encode()),
-        ("accepted_at = 9223372036854775807", trigger("damaged", key="door").encode()),
+        ("done = 'canary'", DAMAGED),
+        ("done = '5'", DAMAGED),
+        ("done = '[[1]]'", DAMAGED),
+        ("done = x'ff'", DAMAGED),
+        ("done = CAST(x'ff' AS TEXT)", DAMAGED),
+        ("accepted_at = 'canary'", DAMAGED),
+        ("accepted_at = CAST(x'ff' AS TEXT)", DAMAGED),
+        ("accepted_at = 9223372036854775807", DAMAGED),
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 
 from starlette.responses import Response
@@ -33,7 +34,12 @@ from keyrelay.model.token import TokenKind
 from keyrelay.model.trigger import Origin
 from keyrelay.ports import Unavailable
 from keyrelay.services.intervening import Intervening
-from keyrelay.services.publishing import BacklogFull, Publishing, numbered_id
+from keyrelay.services.publishing import (
+    BacklogFull,
+    Publishing,
+    ReadTrigger,
+    numbered_id,
+)
 from keyrelay.services.trigger_status import Tracking, TriggerStatus
 from keyrelay.sources.cutting import Cut, cut
 from keyrelay.stores.definitions.journal import Journal
@@ -67,25 +73,28 @@ async def publish(asked: Asked) -> Response:
 def _publishing(asked: Asked, format_: TriggerFormat) -> Publishing:
     process, caller = asked.process, asked.caller
     world = process.store.audit_log.world
-    origin = Origin(
-        profile=caller.profile,
-        now=world.now,
-        new_id=world.new_id,
-        publisher=caller.token.id,
-    )
     key = asked.headers.get("idempotency-key")
     if key is not None:
         require_text(key, "Idempotency-Key", longest=_LONGEST_KEY)
 
-    def origin_of(number: int) -> Origin:
+    def numbered(origin: Origin, number: int) -> Origin:
         if key is None:
             return origin
         id_ = numbered_id(caller.profile, key, number)
         return replace(origin, new_id=lambda _: id_)
 
+    def reading(at: datetime) -> ReadTrigger:
+        origin = Origin(
+            profile=caller.profile,
+            now=lambda: at,
+            new_id=world.new_id,
+            publisher=caller.token.id,
+        )
+        return lambda number, raw: format_.read(raw, numbered(origin, number))
+
     return Publishing(
         inbox=process.queue,
-        read=lambda number, raw: format_.read(raw, origin_of(number)),
+        reading=reading,
         now=world.now,
         actions=caller.token.rights.actions,
         room=lambda many: process.intake.backlog_limit.take(caller.profile, many),

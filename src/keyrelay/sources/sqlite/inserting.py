@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
 
@@ -44,13 +45,18 @@ def accepted(
         id=trigger.id,
         key=trigger.key,
         action=trigger.action,
-        body=msgspec.json.encode(trigger.document()),
+        body=msgspec.json.encode(trigger.document(instant=_as_it_is)),
         due=None if blocked else at,
         done=done,
         accepted_at=at,
         revision=revision,
         publisher=trigger.lifetime.publisher,
     )
+
+
+def _as_it_is(instant: datetime) -> datetime:
+    """Leave it to msgspec, which writes it in a tenth of the time."""
+    return instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

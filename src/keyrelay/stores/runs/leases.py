@@ -9,11 +9,12 @@ from typing import assert_never
 from sqlalchemy import ColumnElement, and_, select, update
 
 from keyrelay.databases.database import Database
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.revision import Revision
 from keyrelay.model.run import RunOrder, RunResult, RunState
 from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.stores.claims.heartbeat import time_at
 from keyrelay.stores.runs.rows import result_columns

@@ -6,7 +6,8 @@ What they say is read in records/record.py.
 import json
 
 from keyrelay.model.claim import Arrival
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.lifetime import Lifetime
+from keyrelay.model.trigger import Trigger
 from keyrelay.sources.kafka.records.position import TopicPartitionOffset
 from keyrelay.sources.kafka.records.record import PREFIX, Headers, Wait
 
