@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
+from keyrelay.api.border.answering import Answering
 from keyrelay.api.border.body import BodyCount, BodyRate, SharedBytes
 from keyrelay.api.border.connections import Connections
 from keyrelay.api.border.head import (
@@ -152,7 +153,8 @@ class Requests:
         body = BodyCount(limits, self.crossing.shared, longest, BodyRate(limits))
         body.announce(announced(inner.headers))
         inner.on_headers_complete()
-        inner.cycle.on_response = partial(self._answered, inner.cycle)
+        answering = inner.cycle.transport = Answering(inner.transport)
+        inner.cycle.on_response = partial(self._answered, inner.cycle, answering)
         stream: dict[object, object] = {
             "begin": self._stream,
             "cut_off": inner.transport.abort,
@@ -171,7 +173,8 @@ class Requests:
         self.inner.on_message_complete()
         self._enter(Stage.IDLE if answered else Stage.ANSWER)
 
-    def _answered(self, cycle: RequestResponseCycle) -> None:
+    def _answered(self, cycle: RequestResponseCycle, answering: Answering) -> None:
+        answering.flush()  # it has a head alone
         self.under_way.pop(cycle).end()
         self.inner.on_response_complete()
         if (timer := self.inner.timeout_keep_alive_task) is not None:
