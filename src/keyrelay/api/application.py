@@ -61,7 +61,7 @@ def _endpoint(
                 Asked(
                     caller=caller,
                     ids=request.path_params,
-                    query=request.url.query,
+                    query=_query(request),
                     headers=request.headers,
                     body=RequestBody(request.stream),
                     process=process,
@@ -80,9 +80,15 @@ def _tokens(request: Request, route: Route) -> Sequence[str]:
     """Return all that the request gives as its token. Raises InvalidDefinition."""
     given = request.headers.getlist(TOKEN)
     if route.is_stream:
-        pairs = parse_pairs(request.url.query)
+        pairs = parse_pairs(_query(request))
         given += [value for name, value in pairs if name == TOKEN]
     return given
+
+
+def _query(request: Request) -> str:
+    # That of `request.url` is the same, once all of the address was put together.
+    query: bytes = request.scope["query_string"]
+    return query.decode()
 
 
 def _enveloped(answer: Answer) -> Response:

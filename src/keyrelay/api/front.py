@@ -46,7 +46,9 @@ class Front:
 
     def _origin(self, scope: Event) -> Event:
         """Return `client` and `scheme`, where a trusted proxy tells them."""
-        if not scope["client"] or not is_within(scope["client"][0], self.trusted):
+        if not self.trusted or not scope["client"]:
+            return {}
+        if not is_within(scope["client"][0], self.trusted):
             return {}
         host, port = scope["client"]
         client = forwarded_for(host, _texts(b"x-forwarded-for", scope), self.trusted)
