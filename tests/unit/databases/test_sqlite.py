@@ -82,6 +82,10 @@ async def test_every_connection_is_set_for_power_cuts(
 ) -> None:
     async with database.reading(), database.reading() as another:
         assert await another.scalar(text(f"PRAGMA {pragma}")) == value
+    (of_thread,) = await database.write(
+        lambda connection: connection.execute(f"PRAGMA {pragma}").fetchone()
+    )
+    assert of_thread == value
 
 
 async def test_what_is_written_is_there_after_leaving(
