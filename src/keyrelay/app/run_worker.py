@@ -83,6 +83,7 @@ def _hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker
         world=store.audit_log.world,
         run_on=RunOn.HOSTED,
         wanted=_those_of_all,
+        length=timedelta(seconds=settings.lease_seconds),
     )
     stage = HostedStage(
         hosts=hosts,

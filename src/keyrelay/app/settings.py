@@ -161,7 +161,8 @@ class Settings(BaseSettings):
         default=30,
         ge=0.5,
         le=3600,
-        description="How long after a worker's sudden death its triggers go back.",
+        description="How long after a worker's sudden death its triggers and runs go"
+        " back.",
     )
     ordering: Literal["none", "key"] = Field(
         default="none",

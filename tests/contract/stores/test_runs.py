@@ -93,6 +93,13 @@ async def kill(house: House) -> None:
     await house.break_in("UPDATE runs SET held_until = '2001-01-01 00:00:00'")
 
 
+async def renew(queue: RunQueue, clock: Clock) -> None:
+    """Return once the queue has renewed its leases."""
+    await clock.until_asleep(queue.length / 3)
+    clock.advance(queue.length / 3)
+    await clock.until_asleep(queue.length / 3)
+
+
 async def test_a_run_is_read_back_as_it_was_asked_for(
     house: House, neighbour: House
 ) -> None:
@@ -299,6 +306,43 @@ async def test_a_lease_that_was_lost_settles_nothing(
     assert (await records_of(house).get(PROFILE, ORDER.id)).state is RunState.RUNNING
     await ours.settle(Done())
     assert (await records_of(house).get(PROFILE, ORDER.id)).state is RunState.DONE
+
+
+async def test_a_process_that_was_asleep_takes_nothing_again_that_it_is_at_work_on(
+    house: House, neighbour: House
+) -> None:
+    await records_of(house).keep(ORDER)
+    queue = queue_of(house)
+    async with queue.renewed():
+        asleep = await leased(queue)
+        await kill(house)
+
+        assert await is_idle(queue, house.clock)
+        await renew(queue, house.clock)
+        assert await asleep.still_held()
+        assert await is_idle(queue_of(neighbour), neighbour.clock)
+
+
+async def test_what_a_process_has_lost_is_lent_to_it_again_when_its_lane_has_ended(
+    house: House, neighbour: House
+) -> None:
+    await records_of(house).keep(ORDER)
+    queue = queue_of(house)
+    async with queue.renewed():
+        lost = await leased(queue)
+        await kill(house)
+        await leased(queue_of(neighbour))
+        await renew(queue, house.clock)
+        await kill(house)
+
+        assert await is_idle(queue, house.clock)
+        await lost.settle(Done())
+        again = await leased(queue)
+        await renew(queue, house.clock)
+        await again.settle(Done())
+
+    run = await records_of(house).get(PROFILE, ORDER.id)
+    assert (run.state, run.attempts) == (RunState.DONE, 3)
 
 
 async def test_what_is_on_loan_at_the_end_is_given_back_at_once(

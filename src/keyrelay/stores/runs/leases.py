@@ -42,9 +42,13 @@ class RunLoan:
 
 @dataclass(slots=True)
 class HeldRuns:
-    """What this process has on loan: the owner's id of each lease, by the run's id."""
+    """What lanes of this process are at work on: each lease's owner by the run's id.
+
+    `lost` are those of which another process may be at work, too.
+    """
 
     owners: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     results: dict[str, RunResult] = field(default_factory=dict)
 
     def lend(
@@ -56,14 +60,16 @@ class HeldRuns:
         )
 
     async def renew(self, database: Database, world: World, length: timedelta) -> None:
-        """Extend all leases; forget, and report, those that are lost."""
+        """Extend all leases; report those that are lost, once."""
         for run, owner in [*self.owners.items()]:
+            if run in self.lost:
+                continue
             async with database.transaction() as connection:
                 until = await time_at(database, connection, world) + length
                 renewed = update(runs).where(_is_ours(run, owner))
                 done = await connection.execute(renewed.values(held_until=until))
             if done.rowcount == 0 and self.owners.get(run) == owner:
-                del self.owners[run]
+                self.lost.add(run)
                 log.warning("run lost to another process", extra={"run": run})
 
     async def give_back(self, database: Database, world: World) -> None:
@@ -73,7 +79,13 @@ class HeldRuns:
                 now = await time_at(database, connection, world)
                 ours = update(runs).where(_is_ours(run, owner))
                 await connection.execute(ours.values(held_until=now))
-            self.owners.pop(run, None)
+            self.forget(run)
+
+    def forget(self, run: str) -> None:
+        """Let this process take the run again: none of its lanes is at work on it."""
+        self.owners.pop(run, None)
+        self.lost.discard(run)
+        self.results.pop(run, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,8 +145,7 @@ class RunLease:
             now = await time_at(self.database, connection, self.world)
             written = self._settled(settlement, result, now)
             await connection.execute(update(runs).where(self._is_ours).values(written))
-        self._of.owners.pop(self.loan.order.id, None)
-        self._of.results.pop(self.loan.order.id, None)
+        self._of.forget(self.loan.order.id)
 
     def _settled(
         self, settlement: Settlement, result: RunResult | None, now: datetime

@@ -109,9 +109,10 @@ class RunQueue:
                 return None
         async with self.database.writing() as connection:
             while (loan := await self._next(connection, wanted)) is not None:
-                if isinstance(loan, RunLoan):
-                    return await self._lend(connection, loan)
-                await _end_unreadable(connection, loan)
+                if isinstance(loan, UnreadableRow):
+                    await _end_unreadable(connection, loan)
+                elif (lent := await self._lend(connection, loan)) is not None:
+                    return lent
         return None
 
     async def _next(
@@ -119,6 +120,8 @@ class RunQueue:
     ) -> RunLoan | UnreadableRow | None:
         now = await time_at(self.database, connection, self.world)
         free = select(_r.id).where(_r.run_on == self.run_on, _is_free(now))
+        # One whose lease ended while this process was asleep is still at work here.
+        free = free.where(_r.id.not_in([*self._on_loan.held.owners]))
         if wanted is not None:
             free = free.where(or_(_r.analysis.in_(wanted), _r.deadline < now))
         id_ = await connection.scalar(free.order_by(_r.due_at, _r.id).limit(1))
@@ -129,7 +132,10 @@ class RunQueue:
             return found
         return None
 
-    async def _lend(self, connection: AsyncConnection, loan: RunLoan) -> RunLease:
+    async def _lend(
+        self, connection: AsyncConnection, loan: RunLoan
+    ) -> RunLease | None:
+        """Lend it; None, it was settled or renewed by its owner since it was read."""
         now = await time_at(self.database, connection, self.world)
         owner = self.world.new_id(self.world.now())
         lent = {
@@ -140,8 +146,9 @@ class RunQueue:
             "attempts": loan.ended,
             "cut": loan.is_cut,
         }
-        row = update(runs).where(_r.id == loan.order.id).values(lent)
-        await connection.execute(row)
+        free = update(runs).where(_r.id == loan.order.id, _is_free(now))
+        if (await connection.execute(free.values(lent))).rowcount == 0:
+            return None
         return self._on_loan.held.lend(self.database, self.world, loan, owner)
 
 
