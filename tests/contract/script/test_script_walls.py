@@ -255,6 +255,25 @@ async def test_a_script_has_no_privilege_and_gets_none(site: Site) -> None:
     assert result.lines[6:] == ["CapEff ", "CapPrm ", "CapBnd ", "NoNewPrivs 1"]
 
 
+async def test_a_script_yields_the_processors_to_keyrelay(site: Site) -> None:
+    code = """\
+        import os, pathlib
+        session = pathlib.Path("/proc/self/autogroup")
+        print(os.nice(0), *session.read_text().split()[1:] if session.exists() else ())
+    """
+    result = await contained(code, site)
+
+    nicest = min(os.nice(0) + 10, 19)
+    shared = [f"{nicest} nice 10"] if sessions_share() else [f"{nicest}"]
+    assert result.lines == shared
+
+
+def sessions_share() -> bool:
+    """Tell whether Linux shares the processors between sessions first."""
+    session = Path("/proc/self/autogroup")
+    return session.exists() and session.read_text() != ""
+
+
 async def test_memory_that_is_counted_nowhere_is_refused(site: Site) -> None:
     code = """\
         import ctypes, os

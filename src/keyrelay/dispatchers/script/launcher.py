@@ -34,7 +34,7 @@ _MOST_TAR_BYTES = MOST_BYTES + MOST_ENTRIES * 2_048 + 1024 * 1024
 _CHUNK = 64 * 1024
 _BACKLOG = 16
 _FAILED = 127
-_NICER = 10  # than what Keyrelay itself does
+NICER = 10  # than what Keyrelay itself does
 
 # Names, and what they hold; a directory holds nothing.
 Members = Iterator[tuple[str, IO[bytes] | None]]
@@ -103,7 +103,7 @@ def _start(order: LaunchOrder) -> NoReturn:
     os.chdir(script)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    os.nice(_NICER)
+    os.nice(NICER)
     # What Python ignores is ignored by a program that it starts, too.
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)

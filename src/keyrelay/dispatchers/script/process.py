@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO
 
+from keyrelay.concurrency.background import background
 from keyrelay.dispatchers.script.ending import (
     Exited,
     NotStarted,
@@ -21,6 +22,7 @@ from keyrelay.dispatchers.script.ending import (
 from keyrelay.dispatchers.script.forwarding import Dial, forwarding
 from keyrelay.dispatchers.script.limits import Resource, ScriptLimits
 from keyrelay.dispatchers.script.output import CHUNK, Printed, TakeLine
+from keyrelay.dispatchers.script.priority import yield_processors
 from keyrelay.dispatchers.script.run import HostedRun
 from keyrelay.dispatchers.script.sandbox import ScriptNetwork
 from keyrelay.dispatchers.script.starting import (
@@ -92,7 +94,8 @@ class _Running:
             with inside:
                 meter = Meter(inside.processes, inside.scratch, self.limits)
                 try:
-                    async with _way_out(inside, host.dial):
+                    yielding = yield_processors(inside.first)
+                    async with _way_out(inside, host.dial), background(yielding):
                         end = await self._first_end(run, meter, reading)
                 finally:
                     await self.launch.kill(inside)
