@@ -1,16 +1,13 @@
 """Signals: a worker that is asked to end, and one that is stopped for too long."""
 
 import signal
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.faults.reckoning import reckon
 from tests.faults.relay import Relay
-from tests.installed.command import Command
+from tests.faults.stalling import put_to_sleep
 from tests.sinks.faults import Faults
 from tests.sinks.smtp import SmtpSink
 
@@ -52,7 +49,12 @@ def test_a_worker_that_was_asleep_for_too_long_settles_nothing_late(
 
     with relay.home.running("worker") as sleeper:
         sink.ledger.await_count(150, WITHIN)
-        _put_to_sleep(sleeper, relay.home.path, sink)
+        put_to_sleep(
+            sleeper,
+            [relay.home.path / name for name in ("queue.db", "keyrelay.db")],
+            # The next try is at another moment of its work.
+            lambda: sink.ledger.await_count(sink.ledger.count() + 1, WITHIN),
+        )
         # It holds leases that end while it sleeps; the other one waits for them.
         relay.home.run("worker", "--drain")
         settled = sink.ledger.count()
@@ -70,25 +72,3 @@ def test_a_worker_that_was_asleep_for_too_long_settles_nothing_late(
     assert reckoning.unrecorded == set()
     assert reckoning.unaccounted == set()
     relay.home.run("audit", "verify")
-
-
-def _put_to_sleep(worker: Command, home: Path, sink: SmtpSink) -> None:
-    """Stop it between two writes: one in the middle of a write stops everybody."""
-    for _ in range(100):
-        worker.send(signal.SIGSTOP)
-        if all(_is_free(home / name) for name in ("queue.db", "keyrelay.db")):
-            return
-        worker.send(signal.SIGCONT)
-        # The next try is at another moment of its work.
-        sink.ledger.await_count(sink.ledger.count() + 1, WITHIN)
-    pytest.fail("the worker does nothing but write")
-
-
-def _is_free(database: Path) -> bool:
-    with closing(sqlite3.connect(database, timeout=0.1, isolation_level=None)) as door:
-        try:
-            door.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return False
-        door.execute("ROLLBACK")
-    return True

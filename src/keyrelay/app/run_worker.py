@@ -72,10 +72,10 @@ async def open_hosted_runs(
     registry.register(metrics)
     async with open_recording(store, Noun.ANALYSIS) as audit:
         parts = RunParts(store=store, catalog=catalog, audit=audit, metrics=metrics)
-        yield _hosted_runs(settings, parts, hosts)
+        yield hosted_runs(settings, parts, hosts)
 
 
-def _hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker:
+def hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker:
     """Return what performs hosted runs here."""
     store = parts.store
     queue = RunQueue(
