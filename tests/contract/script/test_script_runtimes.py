@@ -114,17 +114,23 @@ async def test_a_script_for_python_finds_the_sdk_and_the_sdk_its_run(
     )
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        'const { Analysis } = require("@tago-io/sdk")',
+        'import { Analysis } from "@tago-io/sdk"',
+    ],
+    ids=["required", "imported"],
+)
 async def test_a_script_for_node_finds_the_sdk_and_the_sdk_its_run(
-    javascript: Preparing, registry: Registry, javascript_sdk: Path
+    javascript: Preparing, registry: Registry, javascript_sdk: Path, found: str
 ) -> None:
     registry.add_modules(javascript_sdk / "node_modules")
-    code = """\
-        const { Analysis } = require("@tago-io/sdk")
-
-        Analysis.use((context, scope) => {
+    code = f"""{found}
+        Analysis.use((context, scope) => {{
           const told = context.environment[0].value
           console.log(told, JSON.stringify(scope), context.analysis_id)
-        })
+        }})
     """
 
     prepared, _ = await javascript(NODE, *wanted_packages(NODE, []))

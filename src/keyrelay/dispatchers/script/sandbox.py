@@ -53,6 +53,7 @@ FILES = {
     "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files dns\n",
 }
 HOSTS = {"/etc/hosts": b"127.0.0.1 localhost\n"}
+_MODULES = "node_modules"
 
 
 class ScriptNetwork(StrEnum):
@@ -151,6 +152,9 @@ def _system(sandbox: Sandbox) -> Iterator[str]:
         yield from ("--ro-bind-try", setting, setting)
     for tree in sandbox.trees:
         yield from ("--ro-bind", os.fspath(tree), os.fspath(tree))
+        # `import` reads no NODE_PATH: it looks beside the script, and in all above it.
+        if tree.name == _MODULES:
+            yield from ("--symlink", os.fspath(tree), f"/{_MODULES}")
     # After the trees, as one of them may hold it.
     if sandbox.kept is not None:
         yield from ("--bind", os.fspath(sandbox.kept), os.fspath(sandbox.kept))
