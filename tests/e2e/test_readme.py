@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.contract.script.registry import Registry, serving
 from tests.e2e import readme
 from tests.e2e.mails import caught
 from tests.e2e.queues import create_queue
@@ -22,11 +23,13 @@ from tests.installed.api import answering
 from tests.installed.forking import KEYRELAY
 from tests.installed.home import Home
 from tests.installed.together import together
+from tests.services import debian
 from tests.services.localstack import LocalStack
 from tests.services.mailhog import MailHog
 
 SQS_ENDPOINTS = "KEYRELAY_SQS_ENDPOINTS"
 PROGRAMS = "Use it from your program"
+ANALYSIS = "Your first analysis"
 PASSWORD = "correct horse/battery+staple"
 
 
@@ -49,6 +52,9 @@ class Newcomer:
     def environment(self) -> dict[str, str]:
         own = self.home.environment()
         return own | {"PATH": f"{KEYRELAY.parent}{os.pathsep}{own['PATH']}"}
+
+    def with_settings(self, settings: Mapping[str, str]) -> "Newcomer":
+        return replace(self, home=self.home.under(settings))
 
     def shell(self, typed: str) -> list[str]:
         for printed, id_ in self.ids.items():
@@ -175,6 +181,42 @@ def test_a_newcomer_s_programs_use_the_api(
     assert "'key': 'pager'" in in_python
     assert "a text" not in in_python
     assert action in in_javascript
+
+
+@pytest.fixture
+def registry(python_sdk: Path, javascript_sdk: Path) -> Iterator[Registry]:
+    """Where packages come from, with TagoIO's clients."""
+    with serving() as registry:
+        registry.add_wheels(python_sdk)
+        registry.add_modules(javascript_sdk / "node_modules")
+        yield registry
+
+
+def test_a_newcomer_s_first_analysis_has_its_secret_in_both_languages(
+    newcomer: Newcomer, registry: Registry, bwrap: Path
+) -> None:
+    debian.install("npm", package="npm")
+    newcomer = newcomer.with_settings({**registry.variables, "NO_PROXY": "*"})
+    newcomer.types("keyrelay init")
+    (newcomer.desk / "watch.py").write_text(readme.program(ANALYSIS, "python"))
+    (newcomer.desk / "watch.mjs").write_text(readme.program(ANALYSIS, "js"))
+    *preparing, create_secret = readme.commands(ANALYSIS)[:4]
+    value = re.findall(r"here it is: (.+)\)", readme.section(ANALYSIS))[0]
+
+    for each in preparing:
+        newcomer.types(each)
+    newcomer.answers(create_secret, {"value": value})
+    with answering(newcomer.home, "up"):
+        printed = [newcomer.types(each) for each in readme.commands(ANALYSIS)[4:]]
+        for each in readme.in_line(ANALYSIS, "keyrelay a"):  # audit, analysis
+            newcomer.types(each)
+
+    *_, in_python, _, in_javascript = printed
+    assert any(each.startswith("allowed: ") for each in printed)
+    for lines in (in_python, in_javascript):
+        assert "1 of 2 are too warm" in lines
+        assert f"the key has {len(value)} characters: ***" in lines
+        assert "The script ended well." in lines
 
 
 def _action_to_a_queue(newcomer: Newcomer) -> str:
