@@ -45,7 +45,7 @@ def environment(temporary: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, bwrap: Path) -> Run:
     temporary = tmp_path_factory.mktemp("kept")
     with command.running([*WATCHED, "--keep"], environment(temporary)) as demo:
         code = demo.end(WITHIN)
@@ -95,6 +95,7 @@ def test_it_ends_well_and_leaves_no_process_behind(run: Run) -> None:
         'the nearest: policy "the cold chain sends mail"',
         "550 5.1.1 No such mailbox here",
         "✓ 5 dead letters that no policy permits, 4 that the mail server refused",
+        "✓ the policy gave the script its secret, and its console masks it",
         "✓ the audit trail is whole",
         "✓ the search found nothing",
         "Where to go next:",
@@ -104,6 +105,10 @@ def test_it_shows_what_it_promises(run: Run, line: str) -> None:
     unfolded = " ".join(run.text.split())
 
     assert line.strip() in unfolded
+
+
+def test_it_makes_no_token_that_anybody_could_read(run: Run) -> None:
+    assert "$ keyrelay init --no-token" in run.text
 
 
 async def test_no_secret_value_is_in_what_it_says(run: Run) -> None:

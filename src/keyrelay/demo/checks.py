@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
-from keyrelay.demo.definitions import ARRIVING, DEAD_LETTERS, IDS, MAIL_POLICY
+from keyrelay.demo.definitions import ARRIVING, DEAD_LETTERS, IDS, MAIL_POLICY, MASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,18 @@ def nothing_is_lost(results: Results, accepted: Collection[str] = IDS) -> Check:
 def repeats_are_recorded(results: Results) -> Check:
     twice, name = results.twice(), "nothing arrived twice, this time"
     if twice:
-        name = (
-            f"{', '.join(twice)} arrived twice, and the records say so: the kill fell"
-        )
-        name += " between delivery and record"
+        name = f"{', '.join(twice)} came twice, as the records say: killed before them"
     return Check(name, set(twice) <= set(results.repeated))
 
 
 def denial_is_explained(answer: Sequence[str]) -> Check:
-    name, said = (
-        "denied, and the explanation names the nearest policy",
-        " ".join(answer),
-    )
+    name, said = "denied, and the nearest policy is named", " ".join(answer)
     return Check(name, said.startswith("denied ") and MAIL_POLICY in said)
+
+
+def secret_is_masked(console: Sequence[str]) -> Check:
+    name = "the policy gave the script its secret, and its console masks it"
+    return Check(name, any(MASKED in line for line in console))
 
 
 def dead_letters_have_reasons(results: Results) -> Check:

@@ -9,12 +9,15 @@ NEWSLETTER, NIGHT_SHIFT = "newsletter", "call-night-shift"
 ARRIVING, DEAD_LETTERS = 46 + 45, (5, 4)  # triggers, as action_of deals them out
 IDS = tuple(f"demo-{number:03}" for number in range(1, 101))
 MAIL_POLICY = "the cold chain sends mail"
+ANALYSIS = """{"name": "watch", "runtime": "python-rt2025",
+ "tags": [{"key": "team", "value": "cold-chain"}]}"""
+SCRIPT = """import os
+print("given:", os.environ["T_ANALYSIS_ENV"])"""
+MASKED = '"key": "mail", "value": "***"'  # of what the script prints
 _MAIL = """\
-{"name": "%s",
- "tags": [{"key": "team", "value": "%s"}],
+{"name": "%s", "tags": [{"key": "team", "value": "%s"}],
  "action": {"type": "email-smtp", "smtp_secret": "%s",
-            "from": "Rotterdam <relay@rotterdam.example>",
-            "to": "%s",
+            "from": "Rotterdam <relay@rotterdam.example>", "to": "%s",
             "subject": "$DEVICE.NAME$: $VALUE$ $UNIT$",
             "message": "The $VARIABLE$ was $VALUE$ $UNIT$ at $TIME$."}}"""
 _QUEUE = """\
@@ -22,7 +25,7 @@ _QUEUE = """\
  "action": {"type": "queue-sqs", "batch_enabled": true, "sqs_secret": "%s"}}"""
 _POLICY = """\
 {"name": "%s",
- "targets": [["action", %s]],
+ "targets": [["action", %s], ["analysis", %s]],
  "permissions": [{"effect": "allow", "action": ["access"], "resource":
    ["secrets", %s]}]}"""
 
@@ -41,8 +44,8 @@ def policies() -> Mapping[str, str]:
     """Return the two of them, by the names of their files."""
     team, site = '"tag.key", "team", "tag.value", "cold-chain"', '"tag_match", "site"'
     return {
-        "mail-policy.json": _POLICY % (MAIL_POLICY, team, team),
-        "queue-policy.json": _POLICY % ("a site uses its own queue", site, site),
+        "mail-policy.json": _POLICY % (MAIL_POLICY, team, team, team),
+        "queue-policy.json": _POLICY % ("a site uses its own queue", *[site] * 3),
     }
 
 

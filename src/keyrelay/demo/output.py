@@ -17,7 +17,7 @@ _END = """\
 What you saw:
     A hundred triggers came in; each became a mail, a message or a dead letter.
     A worker was killed with SIGKILL; another one finished its work.
-    An action without a policy got no secret; the denial says what was missing.
+    Without a policy an action got no secret; with one, a script gets it.
     The password and the key went in once and came out nowhere.
 
 Where to go next:
@@ -36,12 +36,10 @@ class Output:
 
     def section(self, title: str) -> None:
         self.console.print()
-        name = Text(title, style="bold cyan")
-        self.console.print(Rule(name, align="left", style="cyan"))
+        self.console.print(Rule(f"[bold cyan]{title}", align="left", style="cyan"))
 
     def say(self, words: str) -> None:
-        self.console.print()
-        self._print(words)
+        self._print(f"\n{words}")
 
     def command(self, line: str) -> None:
         typed = " \\\n      ".join(_wrap(line, self.console.width - 6))
@@ -61,11 +59,8 @@ class Output:
     def conclude(self) -> None:
         """Sum up, or name what did not hold."""
         self.section(f"That was it: {time.monotonic() - self.started:.0f} seconds")
-        if self.failed:
-            self.say("Not every check held:")
-            self.lines(self.failed)
-        else:
-            self.say(_END)
+        self.say("Not every check held:" if self.failed else _END)
+        self.lines(self.failed)
 
     def _print(self, text: str, style: str = "", rest: str = "") -> None:
         for line in text.split("\n"):

@@ -42,9 +42,7 @@ class Catcher:
         envelope.rcpt_tos.append(to)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(  # noqa: N802 - the same
-        self, server: SMTP, _: Session, envelope: Envelope
-    ) -> str:
+    async def handle_DATA(self, server: SMTP, _: Session, envelope: Envelope) -> str:  # noqa: N802 - the same
         # Before it is kept: a sender that is cut off meanwhile has sent nothing.
         await asyncio.sleep(_PACE)
         assert isinstance(envelope.content, bytes)
@@ -62,15 +60,10 @@ async def catching(catcher: Catcher, ca_file: Path) -> AsyncIterator[Login]:
     authority.cert_pem.write_to_path(str(ca_file))
     user, password = "relay@rotterdam.example", token_urlsafe()
     login = LoginPassword(user.encode(), password.encode())
-    session = partial(
-        SMTP,
-        catcher,
-        hostname="localhost",
-        tls_context=tls,
-        require_starttls=True,
-        auth_required=True,
-        authenticator=lambda *it: AuthResult(success=it[-1] == login, handled=False),
-    )
+    session = partial(SMTP, catcher, hostname="localhost", tls_context=tls)
+    session = partial(session, require_starttls=True, auth_required=True)
+    judge = lambda *it: AuthResult(success=it[-1] == login, handled=False)  # noqa: E731
+    session = partial(session, authenticator=judge)
     server = await asyncio.get_running_loop().create_server(session, _HOST, 0)
     port = server.sockets[0].getsockname()[1]
     try:

@@ -1,16 +1,18 @@
 """Shell: the `keyrelay` command, run as a reader would run it."""
 
-import asyncio
 import shlex
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from keyrelay.demo.output import Output
+
+LOG = "worker.log"
 
 
 class UnexpectedAnswer(Exception):
@@ -53,23 +55,20 @@ class Shell:
         return answer
 
     @asynccontextmanager
-    async def worker(self, line: str, log: Path) -> AsyncIterator[Process]:
-        """Show and start a worker that writes to a log; it ends with the block."""
+    async def worker(self, line: str) -> AsyncIterator[Process]:
+        """Show and start a worker that writes to the log; it ends with the block."""
         self.output.command(f"keyrelay {line}")
-        with log.open("ab") as out:
+        with (self.directory / LOG).open("ab") as out:
             async with self._process(line, out) as process:
                 yield process
 
     @asynccontextmanager
     async def _process(self, line: str, out: IO[bytes] | int) -> AsyncIterator[Process]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "keyrelay", *shlex.split(line)),
-            cwd=self.directory,
-            env=self.environment,
-            stdin=PIPE,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,  # Ctrl-C is for the demo, which ends them
+        start = partial(create_subprocess_exec, stdin=PIPE, stdout=out, stderr=out)
+        command = (sys.executable, "-m", "keyrelay", *shlex.split(line))
+        # In a session of its own: Ctrl-C is for the demo, which ends it.
+        process = await start(
+            *command, cwd=self.directory, env=self.environment, start_new_session=True
         )
         try:
             yield process

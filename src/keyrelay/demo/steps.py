@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from keyrelay.demo.checks import Results
 from keyrelay.demo.definitions import ALARM, IDS, NEWSLETTER
 from keyrelay.demo.output import Output
 from keyrelay.demo.receivers import DEPARTED, Catcher, Login, catching, serving
-from keyrelay.demo.shell import Shell
+from keyrelay.demo.shell import LOG, Shell
+from keyrelay.dispatchers.script.interpreter import python
+from keyrelay.dispatchers.script.wall import NoWall, find_wall
 
 _LONGEST, _MOST_DRAINS = 480, 5  # seconds, as a busy machine needs; workers
 _KILL_AFTER, _STEP = 40, 20  # arrivals, before the kill and between two lines
@@ -43,9 +45,9 @@ async def run_steps(output: Output, directory: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, signal.raise_signal, interrupt)
     output.section("Keyrelay in a minute")
+    output.say("A mail catcher plays the provider, moto plays SQS, on this machine.")
     output.say(
-        "A mail catcher plays the mail provider, moto plays SQS, both on this machine."
-        " All else is real: each command is run as you would, with these settings:"
+        "All else is real: each command is run as you would, with these settings:"
     )
     output.command(f"cd {directory}")
     catcher, ca_file = Catcher(), directory / "catcher-ca.pem"
@@ -55,11 +57,10 @@ async def run_steps(output: Output, directory: Path) -> None:
             variables = theirs | _settings(output, mail, pallets)
             shell = Shell(output=output, directory=directory, environment=variables)
             demo = Demo(output=output, shell=shell, catcher=catcher, queue=queue)
-            await publish(demo, await define(demo, mail, pallets))
-            await kill_a_worker(demo)
-            await finish_its_work(demo)
-            results = await show_results(demo)
-            await show_refusals(demo, results)
+            await publish(demo, mail, pallets)
+            await work_and_kill(demo)
+            await show_refusals(demo, await show_results(demo))
+            await run_a_script(demo)
             keys = (pallets["access_key_id"], pallets["secret_access_key"])
             await show_records(demo, [str(it) for it in (mail["password"], *keys)])
 
@@ -74,17 +75,18 @@ def _settings(output: Output, mail: Login, pallets: Login) -> dict[str, str]:
         "KEYRELAY_SQS_ENDPOINTS": str(pallets["queue_url"]).rsplit("/", 2)[0],
         "KEYRELAY_LEASE_SECONDS": "1",
         "KEYRELAY_LANES": "4",
+        "KEYRELAY_ANALYSES": "hosted",
     }
     for name, value in settings.items():
         output.command(f"export {name}={value}")
     return settings
 
 
-async def define(demo: Demo, mail: Login, pallets: Login) -> Mapping[str, str]:
-    """Make everything that triggers need; return the actions' ids, by name."""
+async def publish(demo: Demo, mail: Login, pallets: Login) -> None:
+    """Make everything that triggers need, and publish a hundred of them."""
     output, shell = demo.output, demo.shell
     output.section("Secrets, actions, policies")
-    await shell.run("init", "--no-token")
+    await shell.run("init --no-token")
     output.say("Two secrets, from standard input. No command reads their values back:")
     line = "secret create --value-file - --tag team=cold-chain --key mail"
     (mail_id,) = await shell.run(line, given=json.dumps(mail))
@@ -93,50 +95,42 @@ async def define(demo: Demo, mail: Login, pallets: Login) -> Mapping[str, str]:
     output.say("Four actions. Each names the secret it needs, and has tags:")
     ids = {}
     for name, text in definitions.actions(mail_id, queue_id, DEPARTED).items():
-        shell.write(f"{name}.json", text, shown=7 if name == ALARM else 0)
+        shell.write(f"{name}.json", text, shown=5 if name == ALARM else 0)
         (ids[name],) = await shell.run(f"action create --file {name}.json")
     output.say("Two policies, by tags. Neither speaks of marketing's newsletter:")
     for file, text in definitions.policies().items():
         shell.write(file, text, shown=4)
         await shell.run(f"policy create --file {file}")
-    return ids
-
-
-async def publish(demo: Demo, actions: Mapping[str, str]) -> None:
-    output = demo.output
     output.section("A hundred triggers")
     output.say("One JSON object a line, for all four actions in a mixture:")
-    lines = [definitions.trigger(number, actions) for number in range(1, 101)]
-    demo.shell.write("triggers.jsonl", "\n".join(lines), shown=2)
+    lines = [definitions.trigger(number, ids) for number in range(1, 101)]
+    shell.write("triggers.jsonl", "\n".join(lines), shown=2)
     output.say("An id is printed once its trigger would survive a power cut:")
-    accepted = await demo.shell.run("trigger publish --file triggers.jsonl", shown=3)
+    accepted = await shell.run("trigger publish --file triggers.jsonl", shown=3)
     output.check(checks.all_accepted(accepted))
 
 
-async def kill_a_worker(demo: Demo) -> None:
-    output, log = demo.output, demo.shell.directory / "worker.log"
+async def work_and_kill(demo: Demo) -> None:
+    output, shell = demo.output, demo.shell
     output.section("A worker, killed in the middle")
     output.say("A worker works until it is stopped. This one is not; it is killed.")
-    async with demo.shell.worker("worker", log) as worker:
+    async with shell.worker("worker") as worker:
         await _watch(demo, worker, enough=_KILL_AFTER)
         output.command(f"kill -9 {worker.pid}")
         if worker.returncode is None:
             worker.kill()
         code = await worker.wait()
     output.check(checks.killed(code, *demo.arrived()))
-
-
-async def finish_its_work(demo: Demo) -> None:
-    output, log = demo.output, demo.shell.directory / "worker-drain.log"
     output.say("What it had on lease goes back to the queue. Another one takes over:")
-    empty, drains = checks.queue_is_empty(""), 0
-    while not empty.holds and drains < _MOST_DRAINS:
-        async with demo.shell.worker("worker --drain", log) as worker:
+    empty = checks.queue_is_empty("")
+    for _ in range(_MOST_DRAINS):
+        async with shell.worker("worker --drain") as worker:
             await _watch(demo, worker)
             await worker.wait()
-        said = log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+        said = (shell.directory / LOG).read_text("utf-8").rstrip().rpartition("\n")[2]
         output.lines([said])
-        empty, drains = checks.queue_is_empty(said), drains + 1
+        if (empty := checks.queue_is_empty(said)).holds:
+            break
     output.check(empty)
 
 
@@ -144,10 +138,9 @@ async def _watch(demo: Demo, worker: Process, enough: int = len(IDS)) -> None:
     """Show what arrives, until it is enough or the worker has ended."""
     arrived = due = 0
     while arrived < enough and worker.returncode is None:
-        mails, messages = demo.arrived()
-        arrived = mails + messages
+        arrived = sum(counts := demo.arrived())
         if arrived >= due:
-            demo.output.lines([f"{mails} mails, {messages} messages"])
+            demo.output.lines(["{} mails, {} messages".format(*counts)])
             due = arrived - arrived % _STEP + _STEP
         await asyncio.sleep(0.1)
 
@@ -187,6 +180,25 @@ async def show_refusals(demo: Demo, results: Results) -> None:
     for id_ in results.buried_for("550 ")[:1]:
         await run(f"dead-letter show {id_}", shown=5)
     output.check(checks.dead_letters_have_reasons(results))
+
+
+async def run_a_script(demo: Demo) -> None:
+    output, shell = demo.output, demo.shell
+    output.section("A script, behind a wall")
+    try:
+        find_wall(python(), launcher=python())
+    except NoWall as fact:
+        output.say(f"No script is run on this machine: {fact}.")
+        return
+    output.say(
+        "The first policy is for scripts, too. This one prints what it is given:"
+    )
+    shell.write("watch.py", definitions.SCRIPT, shown=2)
+    await shell.run("analysis create --file -", given=definitions.ANALYSIS)
+    await shell.run("analysis upload watch watch.py")
+    async with shell.worker("worker"):
+        printed = await shell.run("analysis run watch --follow")
+    output.check(checks.secret_is_masked(printed))
 
 
 async def show_records(demo: Demo, secrets: Sequence[str]) -> None:

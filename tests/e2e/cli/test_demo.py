@@ -20,11 +20,15 @@ from keyrelay.demo import checks, definitions
 from keyrelay.demo.checks import Check, Results
 from keyrelay.demo.definitions import ARRIVING, DEAD_LETTERS, IDS, MAIL_POLICY
 from keyrelay.demo.output import Output
+from keyrelay.demo.receivers import Catcher
 from keyrelay.demo.shell import Shell, UnexpectedAnswer
+from keyrelay.demo.steps import Demo, run_a_script
 from tests.e2e.cli.command import Keyrelay
 
 VALUE = "hunter2/hunter2/hunter2"
 DENIED, REFUSED = "no policy permits it", "the server answered RCPT with 550 5.1.1"
+SHOWN = '12:00Z  given: [{"key": "mail", "value": "hunter2"}]'
+MASKED = [SHOWN.replace("hunter2", "***"), "12:00Z  The script ended well."]
 WHOLE = ["12 records in 3 chains, nothing is missing"]
 
 
@@ -94,6 +98,8 @@ LETTERS = [DENIED] * DEAD_LETTERS[0] + [REFUSED] * DEAD_LETTERS[1]
             checks.dead_letters_have_reasons(results(reasons=LETTERS)),
             checks.dead_letters_have_reasons(results(reasons=LETTERS[:-1])),
         ),
+        (checks.secret_is_masked(MASKED), checks.secret_is_masked(MASKED[1:])),
+        (checks.secret_is_masked(MASKED), checks.secret_is_masked([SHOWN])),
         (checks.trail_is_whole(WHOLE, 11), checks.trail_is_whole(WHOLE, 12)),
         (
             checks.trail_is_whole(WHOLE, 11),
@@ -120,6 +126,8 @@ LETTERS = [DENIED] * DEAD_LETTERS[0] + [REFUSED] * DEAD_LETTERS[1]
         "it was allowed",
         "one was not denied",
         "one was not refused",
+        "the script was given nothing",
+        "what it was given is shown",
         "a record fewer than attempts",
         "the trail is broken",
         "a secret is found",
@@ -249,6 +257,20 @@ def test_a_check_that_did_not_hold_is_named_in_the_end(
     assert output.failed == ["this does not"]
     assert "Not every check held:\n    this does not\n" in screen.getvalue()
     assert "What you saw" not in screen.getvalue()
+
+
+def test_without_a_wall_it_says_so_and_runs_no_script(
+    output: Output, screen: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shell = Shell(output=output, directory=tmp_path, environment={})
+    demo = Demo(output=output, shell=shell, catcher=Catcher(), queue=None)
+
+    asyncio.run(run_a_script(demo))
+
+    said = " ".join(screen.getvalue().split())
+    assert "No script is run on this machine: hosted scripts need bubblewrap" in said
+    assert output.failed == shell.printed == []
 
 
 def test_what_holds_is_summed_up(output: Output, screen: io.StringIO) -> None:
