@@ -1,6 +1,5 @@
 """Analysis runs: analyses run on request, and what became of their runs."""
 
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated
@@ -16,7 +15,8 @@ from keyrelay.cli.options import AsJson, Limit
 from keyrelay.cli.output import Document, put, put_document
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import Session, perform
-from keyrelay.model.documents import InvalidDefinition
+from keyrelay.model.documents import InvalidDefinition, parse_document
+from keyrelay.model.json_flaws import json_flaw
 from keyrelay.model.run import ListedRun, RunOrder, RunState, parse_scope
 from keyrelay.services.naming import find_definition
 from keyrelay.services.run_documents import run_document
@@ -135,7 +135,7 @@ def _said(run: ListedRun) -> str:
 
 
 def _read_scope(file: str) -> object:
-    try:
-        return json.loads(read_bytes(file, largest=_LARGEST))
-    except ValueError:
-        raise InvalidDefinition("a scope is a JSON array of data points") from None
+    given = read_bytes(file, largest=_LARGEST)
+    if flaw := json_flaw(given):
+        raise InvalidDefinition(f"a scope is a JSON array of data points: {flaw}")
+    return parse_document(b'{"scope":%b}' % given)["scope"]

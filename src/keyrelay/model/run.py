@@ -108,7 +108,22 @@ def parse_scope(value: object) -> str:
     entries = require_list(points, "scope", longest=MOST_POINTS)
     for each in entries:
         require_object(each, "each entry of scope")
-    scope = json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
-    if len(scope.encode(errors="replace")) > LARGEST_SCOPE:
+    text = _as_json(entries)
+    # Raised here, outside `except`: the encoder's error may hold the input.
+    if text is None:
+        raise InvalidDefinition("scope has NaN, infinity or half a character in it")
+    if len(text.encode()) > LARGEST_SCOPE:
         raise InvalidDefinition(f"scope has more than {LARGEST_SCOPE} bytes")
-    return scope
+    return text
+
+
+def _as_json(value: object) -> str | None:
+    """Return it as strict JSON of whole characters; None, it cannot be written so."""
+    try:
+        text = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+        text.encode()
+    except ValueError:
+        return None
+    return text

@@ -47,8 +47,11 @@ class Authenticating:
             run = await self.of_run(given)
             if run is not None and self._has_analysis(run):
                 return run
-            # It may have been made a moment ago, by another process.
+            # It may have been made a moment ago, by another process; so may the
+            # analysis of the run.
             await self.refresh()
+            if run is not None and self._has_analysis(run):
+                return run
             token = self._counting(digest, now)
         if token is not None:
             self.note_use(token, now)

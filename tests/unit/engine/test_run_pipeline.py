@@ -42,6 +42,7 @@ from tests.samples import (
 from tests.unit.engine.test_releasing import SITE, Log, a_catalog, a_secret, an_analysis
 from tests.unit.engine.test_releasing import Bench as Release
 
+WELL = Delivered("The script ended well.")
 HOUR = timedelta(hours=1)
 SECRET = a_secret("password", SITE)
 ORDER = RunOrder(
@@ -66,7 +67,7 @@ class FakeStage:
 
     story: Story
     at: RunPlace | Deferred | Rejected = HOSTED
-    answer: Outcome = Delivered("The script ended well.")
+    answer: Outcome = WELL
     runs: list[ReleasedRun] = field(default_factory=list)
     places: list[RunPlace] = field(default_factory=list)
 
@@ -174,7 +175,7 @@ def bench() -> Bench:
 async def test_a_run_goes_through_its_stages_in_their_order(bench: Bench) -> None:
     report = await bench.attempt()
 
-    assert report.outcome == Delivered("The script ended well.")
+    assert report.outcome == WELL
     assert bench.story.events == [*WHOLE]
 
 
@@ -203,7 +204,7 @@ async def test_without_a_policy_the_script_runs_and_knows_no_secret(
     report = await bench.attempt()
 
     (run,) = bench.stage.runs
-    assert report.outcome == Delivered("The script ended well.")
+    assert report.outcome == WELL
     assert [key for key, _ in run.environment.pairs] == ["_action_id", "own"]
     assert run.environment.withheld[0].startswith("secret password is withheld")
     assert bench.release.opened == []
@@ -245,9 +246,7 @@ def an_order_of_another_profile(bench: Bench) -> None:
 
 
 def an_inactive_one(bench: Bench) -> None:
-    bench.catalog = with_analysis(
-        bench.catalog, replace(an_analysis(), active=False)
-    )
+    bench.catalog = with_analysis(bench.catalog, replace(an_analysis(), active=False))
 
 
 def one_that_runs_elsewhere_by_now(bench: Bench) -> None:
