@@ -11,6 +11,7 @@ from keyrelay.engine.run_pipeline import RUNS, RunPipeline
 from keyrelay.model.analysis import Analysis, RunOn, ScriptedAnalysis, Variable
 from keyrelay.model.audit import Report
 from keyrelay.model.catalog import Catalog, Omitted
+from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import (
     LEASE_LOST,
     Deferred,
@@ -27,7 +28,7 @@ from keyrelay.model.revision import Revision
 from keyrelay.model.run import RunCause, RunOrder, RunOrigin
 from keyrelay.model.secret import OpenedSecret
 from keyrelay.model.settlement import Attempt, Bury, Done, Settlement, TryAgain, settle
-from keyrelay.model.trigger import Lifetime, Trigger
+from keyrelay.model.trigger import Trigger
 from keyrelay.ports import StillHeld, Unavailable
 from tests.fakes import Clock, FakeLease, FakeVault, Story, stay
 from tests.samples import (
