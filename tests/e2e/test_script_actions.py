@@ -69,12 +69,15 @@ def test_a_trigger_has_an_analysis_run_with_its_data(
     assert (run["state"], run["origin"]) == ("done", "action")
     result = run["result"]
     assert isinstance(result, dict)
-    assert result["last_lines"] == [
+    lines = result["last_lines"]
+    assert isinstance(lines, list)
+    assert lines == [
         "value 7",
         f"_action_id {action}",
         "_action_type condition",
         "_action_state unlocked",
         "_device_id d1",
+        result["sentence"],
     ]
 
 
