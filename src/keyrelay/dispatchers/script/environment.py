@@ -1,13 +1,20 @@
 """Environment: the variables of a script's process, made from nothing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keyrelay.dispatchers.script.interpreter import Interpreter
 from keyrelay.dispatchers.script.sandbox import SCRATCH
 
+# Bytes of `NAME=value` and the zero byte behind it: MAX_ARG_STRLEN of Linux.
+LARGEST = 128 * 1024
+
 _PATH = "/usr/local/bin:/usr/bin:/bin"
+_WHAT = {
+    "T_ANALYSIS_ENV": "the secrets and variables that it is given",
+    "T_ANALYSIS_DATA": "the scope that it is given",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +52,16 @@ def environment_of(context: ScriptContext, interpreter: Interpreter) -> dict[str
     if interpreter.modules is not None:
         variables["NODE_PATH"] = str(interpreter.modules)
     return variables
+
+
+def flaw_of(variables: Mapping[str, str]) -> str | None:
+    """Say which variable no process of Linux can have; None, it can have them all."""
+    for name, value in variables.items():
+        size = len(f"{name}={value}\0".encode(errors="replace"))
+        if size > LARGEST:
+            what = _WHAT.get(name, "a part of its environment")
+            return (
+                f"{what} would have {size} bytes in the variable {name}, and Linux"
+                f" takes {LARGEST}"
+            )
+    return None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import IO, Self
 
+from keyrelay.dispatchers.script.environment import flaw_of
 from keyrelay.dispatchers.script.limits import ScriptLimits
 from keyrelay.dispatchers.script.run import HostedRun, order_of
 from keyrelay.dispatchers.script.sandbox import (
@@ -159,6 +160,8 @@ def launched(
 
     Raises NotLaunched.
     """
+    if (flaw := flaw_of(run.environment)) is not None:
+        raise NotLaunched(flaw)
     with ExitStack() as ours, ExitStack() as theirs:
         channel, far = socket.socketpair()
         ours.enter_context(channel).setblocking(False)  # noqa: FBT003 - socket's own
