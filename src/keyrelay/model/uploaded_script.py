@@ -27,6 +27,10 @@ class Runtime(StrEnum):
     DENO = "deno-rt2025"
     OTHER = "other"
 
+    @property
+    def is_run(self) -> bool:
+        return self not in (Runtime.DENO, Runtime.OTHER)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptVersion:

@@ -15,6 +15,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.policy.policy import Denial, Policy, explain
 from keyrelay.model.policy.policy_document import kinds_elsewhere, parse_policy
 from keyrelay.model.run_analyses import RunAnalyses
+from keyrelay.model.uploaded_script import version_of
 from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.stored_document import StoredDocument
@@ -55,7 +56,7 @@ async def on_stored_analysis(
 ) -> Sequence[str]:
     """Return the remarks on an analysis that is stored; none where it is unreadable."""
     scripted = await analyses.scripted(profile, [stored.id])
-    return tuple(remark for each in scripted.values() for remark in _on_analysis(each))
+    return tuple(remark for each in scripted.values() for remark in on_analysis(each))
 
 
 def on_action(
@@ -71,6 +72,11 @@ def on_action(
 def on_policy(policy: Policy) -> tuple[str, ...]:
     """Return what a person should know of a policy that decides less than it says."""
     return tuple(_on_policy(policy))
+
+
+def on_analysis(scripted: ScriptedAnalysis) -> tuple[str, ...]:
+    """Return what a person should know of an analysis: why it is not run, for one."""
+    return tuple(_on_analysis(scripted))
 
 
 def _on_action(
@@ -126,11 +132,10 @@ def _unreleased(action: Action, catalog: Catalog) -> str | None:
 
 def _on_analysis(scripted: ScriptedAnalysis) -> Iterator[str]:
     analysis = scripted.analysis
-    yield "it is kept, and not run by this version"
     if not analysis.active:
         yield "it is inactive, and is not run"
-    if analysis.run_on is RunOn.HOSTED and scripted.version is None:
-        yield "it has no script yet: upload one"
+    if analysis.run_on is RunOn.HOSTED:
+        yield from _on_script(scripted)
     for variable in analysis.variables:
         if looks_like_credential(variable):
             yield (
@@ -138,6 +143,15 @@ def _on_analysis(scripted: ScriptedAnalysis) -> Iterator[str]:
                 " not secrets, and tokens that may write read them; make it a secret,"
                 " and let a policy release it"
             )
+
+
+def _on_script(scripted: ScriptedAnalysis) -> Iterator[str]:
+    if scripted.version is None:
+        yield "it has no script yet: upload one"
+        return
+    language = version_of(scripted.versions, scripted.version).language
+    if not language.is_run:
+        yield f"scripts for {language} are kept, and not run"
 
 
 def _on_policy(policy: Policy) -> Iterator[str]:

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from keyrelay.model.analysis import ScriptedAnalysis, parse_analysis
 from keyrelay.model.catalog import Catalog, Omitted
+from keyrelay.model.uploaded_script import Runtime, ScriptDraft
 from keyrelay.ports import Unavailable
 from keyrelay.services.remarks import (
     on_action,
+    on_analysis,
     on_policy,
     on_stored_action,
     on_stored_policy,
@@ -141,3 +144,46 @@ def test_a_stored_policy_is_remarked_on_as_a_worker_reads_it() -> None:
     assert on_stored_policy(PROFILE, stored(ALLOW)) == ()
     (unread,) = on_stored_policy(PROFILE, stored({}))
     assert unread.startswith("no worker can read it: ")
+
+
+def analysed(*languages: Runtime, **fields: object) -> tuple[str, ...]:
+    """Return what is said of an analysis, with a version in each of these languages."""
+    drafts = [
+        ScriptDraft(file_name="main.py", language=each, content=b"")
+        for each in languages
+    ]
+    versions = tuple(each.as_version(at, NOON) for at, each in enumerate(drafts, 1))
+    analysis = parse_analysis({"name": "cold rooms", **fields}, "9" * 24, PROFILE)
+    return on_analysis(
+        ScriptedAnalysis(
+            analysis=analysis, versions=versions, version=len(versions) or None
+        )
+    )
+
+
+def test_of_an_analysis_that_is_run_nothing_is_said() -> None:
+    assert analysed(Runtime.PYTHON) == ()
+    assert analysed(Runtime.OTHER, Runtime.NODE_LEGACY) == ()
+    assert analysed(run_on="external") == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (analysed(Runtime.PYTHON, active=False), "it is inactive"),
+        (analysed(), "it has no script yet"),
+        (analysed(Runtime.DENO), "scripts for deno-rt2025 are kept, and not run"),
+        (analysed(Runtime.PYTHON, Runtime.OTHER), "scripts for other are kept"),
+        (
+            analysed(Runtime.PYTHON, variables=[{"key": "password", "value": "x"}]),
+            "its variable password looks like a credential",
+        ),
+    ],
+    ids=["inactive", "no script", "deno", "another language by now", "a credential"],
+)
+def test_of_an_analysis_that_is_not_run_or_tells_too_much_it_is_said(
+    found: tuple[str, ...], said: str
+) -> None:
+    (remark,) = found
+
+    assert said in remark
