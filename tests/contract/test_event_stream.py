@@ -57,8 +57,8 @@ class Application:
         )
         await stream(scope, receive, send)
 
-    def leave(self, listener: Listener) -> None:
-        self.listeners.remove(listener)
+    def leave(self) -> None:
+        self.listeners.remove(self.listener)
         self.left.set()
 
     async def fill(self) -> None:
@@ -66,7 +66,7 @@ class Application:
         loop = asyncio.get_running_loop()
         taken_at = loop.time()
         while loop.time() - taken_at < 0.5:
-            if not self.listener._events:
+            if not self.listener._waiting.events:
                 self.listener.tell(LARGE)
                 taken_at = loop.time()
             await asyncio.wait({asyncio.ensure_future(self.left.wait())}, timeout=0.01)

@@ -1,6 +1,7 @@
 """Application: the routes behind authorization, with one envelope for all answers."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from fastapi import FastAPI, Request
 from starlette import routing
@@ -59,7 +60,7 @@ def _endpoint(
             answer = await answer_of(
                 route,
                 Asked(
-                    caller=caller,
+                    caller=replace(caller, scheme=request.scope["scheme"]),
                     ids=request.path_params,
                     query=_query(request),
                     headers=request.headers,

@@ -33,17 +33,18 @@ class EventStream:
     """An ASGI application: tells `missed`, then what its listener is told.
 
     It ends when the listener ends, or its client is gone, or the server stops; then it
-    calls `leave`. The connection of a client that reads nothing then is cut off.
+    calls `leave`. The connection of a client that reads nothing then is cut off. Its
+    listener is told when what it took is written.
     """
 
     listener: Listener
-    leave: Callable[[Listener], None]
+    leave: Callable[[], None]
     missed: AsyncIterator[Sequence[Event]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stream = scope["extensions"][STREAM]
         stream["begin"]()
-        sending = asyncio.ensure_future(self._send_all(send))
+        sending = asyncio.ensure_future(self._send_all(send, stream["is_open"]))
         gone = asyncio.ensure_future(_until_gone(receive))
         ended = asyncio.ensure_future(self.listener.ended.wait())
         parts = {sending, gone, ended}
@@ -54,14 +55,14 @@ class EventStream:
             if not sending.done():
                 stream["cut_off"]()
         finally:
-            self.leave(self.listener)
+            self.leave()
             for part in parts:
                 part.cancel()
             await asyncio.wait(parts)
         if not sending.cancelled():
             sending.result()
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, is_open: Callable[[], bool]) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": [*_HEADERS]}
         await send(start)
         await send(_body(_BEGUN))
@@ -69,6 +70,9 @@ class EventStream:
             await self._send_missed(self.missed, send)
         while (told := await self.listener.take(KEEP_ALIVE)) is not None:
             await send(_body(b"".join(map(encoded, told)) or _COMMENT))
+            await send(_body(b""))  # waits until the system has all of it
+            if is_open():  # else nothing may have been written
+                self.listener.written()
 
     async def _send_missed(
         self, missed: AsyncIterator[Sequence[Event]], send: Send

@@ -14,6 +14,7 @@ from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
 from keyrelay.services.events.listeners import TooManyStreams
+from keyrelay.services.events.run_listeners import NotHandedOut
 from keyrelay.services.explaining import NotInCatalog
 from keyrelay.services.naming import AmbiguousName, UnknownName
 from keyrelay.services.redriving import BeingAttempted, NotRedriven
@@ -58,6 +59,7 @@ _STATUSES: Mapping[type[Exception], int] = {
     BeingAttempted: 409,
     NotRedriven: 409,
     NotNow: 409,
+    NotHandedOut: 409,
     IndexBroken: 409,
     ScriptAltered: 409,
     NotRecorded: 409,

@@ -30,6 +30,12 @@ def client_of(text: str) -> str:
     return text if address is None else str(address)
 
 
+def is_private(address: str, scheme: str) -> bool:
+    """Tell whether none reads along on the way: it is encrypted, or on this machine."""
+    found = address_of(address)
+    return scheme == "https" or (found is not None and found.is_loopback)
+
+
 def is_within(text: str, networks: Iterable[Network]) -> bool:
     address = address_of(text)
     return address is not None and any(address in each for each in networks)

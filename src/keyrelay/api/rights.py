@@ -19,6 +19,7 @@ class Right(StrEnum):
     FINDINGS = "read what was verified"
     OPERATE = "operate"
     SERVICES = "services of scripts"
+    LISTEN = "listen"
 
 
 _LEVELS: Mapping[Right, AccessLevel] = {
@@ -29,12 +30,13 @@ _LEVELS: Mapping[Right, AccessLevel] = {
     Right.FOLLOW: AccessLevel.READ,
     Right.VERIFY: AccessLevel.WRITE,
     Right.FINDINGS: AccessLevel.READ,
+    Right.LISTEN: AccessLevel.READ,
 }
 _KINDS: Mapping[TokenKind, frozenset[Right]] = {
     TokenKind.PROFILE: frozenset(_LEVELS),
     TokenKind.PRODUCER: frozenset({Right.PUBLISH, Right.FOLLOW}),
     TokenKind.OPERATOR: frozenset({Right.OPERATE, Right.VERIFY, Right.FINDINGS}),
-    TokenKind.ANALYSIS: frozenset({Right.SERVICES}),
+    TokenKind.ANALYSIS: frozenset({Right.SERVICES, Right.LISTEN}),
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
 
+from keyrelay.api.peers import is_private
 from keyrelay.api.rights import Right, has
 from keyrelay.app.api import ApiProcess
 from keyrelay.model.documents import parse_document
@@ -33,6 +34,12 @@ class Bearer:
     token: Token
     address: str
     grant: Grant | None = None
+    scheme: str = "http"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether none can read along on the way from there."""
+        return is_private(self.address, self.scheme)
 
     @property
     def profile(self) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from keyrelay.app.channels import action_rules
+from keyrelay.app.external_runs import run_listening
 from keyrelay.app.jobs import jobs_of
 from keyrelay.app.readiness import readiness_of
 from keyrelay.app.runs import run_tokens
@@ -32,6 +33,7 @@ from keyrelay.services.authenticating import Authenticating
 from keyrelay.services.backlog_limit import BacklogLimit
 from keyrelay.services.events.following import Events
 from keyrelay.services.events.listeners import Listeners, StreamLimits
+from keyrelay.services.events.run_listeners import RunListening
 from keyrelay.services.explaining import Explaining
 from keyrelay.services.installation_status import DataFiles, InstallationInspection
 from keyrelay.services.key_status import KeyInspection
@@ -57,6 +59,17 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """What is told over connections that stay open."""
+
+    events: Events
+    runs: RunListening
+
+    def count(self) -> int:
+        return self.events.listeners.count() + self.runs.listeners.counted.count()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiProcess:
     """What an API process has open, and the services over it."""
 
@@ -64,13 +77,17 @@ class ApiProcess:
     store: Store
     intake: Intake
     catalog: LiveCatalog
-    events: Events
+    streams: Streams
     observed: ApiObservability
 
     @property
     def url(self) -> str:
         """Where clients reach it."""
         return self.settings.public_url
+
+    @property
+    def events(self) -> Events:
+        return self.streams.events
 
     @property
     def queue(self) -> TriggerQueue:
@@ -139,17 +156,16 @@ async def open_api(
         began = store.audit_log.world.now()
         async with (
             background(catalog.watch(asyncio.Event())),
-            _following(store, catalog) as events,
+            _streaming(settings, store, catalog) as streams,
             open_script_services(settings, store) as services,
         ):
-            streams = events.listeners.count
-            observed = new_api_observability(metrics, readiness, began, streams)
+            observed = new_api_observability(metrics, readiness, began, streams.count)
             yield ApiProcess(
                 settings=settings,
                 store=store,
                 intake=_intake(settings, store, queue, services),
                 catalog=catalog,
-                events=events,
+                streams=streams,
                 observed=observed,
             )
         await readiness.close()
@@ -195,8 +211,10 @@ def _catalog(settings: Settings, store: Store) -> LiveCatalog:
 
 
 @asynccontextmanager
-async def _following(store: Store, catalog: LiveCatalog) -> AsyncIterator[Events]:
-    """Give the events, which are told while the block runs."""
+async def _streaming(
+    settings: Settings, store: Store, catalog: LiveCatalog
+) -> AsyncIterator[Streams]:
+    """Give the streams; events are told while the block runs."""
     world = store.audit_log.world
     async with open_noted_times(store.database, world) as times:
         events = Events(
@@ -206,15 +224,17 @@ async def _following(store: Store, catalog: LiveCatalog) -> AsyncIterator[Events
             listeners=Listeners(limits=_stream_limits()),
             note_use=TokenUses(times=times).note,
         )
+        streams = Streams(events=events, runs=run_listening(settings, events))
         async with (
             background(events.keep_telling()),
             background(events.keep_checking()),
+            background(streams.runs.keep_checking()),
         ):
-            yield events
+            yield streams
 
 
 def _stream_limits() -> StreamLimits:
-    """Leave three of four connections, or more, to requests that end.
+    """Leave three of four connections, or more, to others.
 
     Half of the files that the process may open are for connections (api/border).
     """

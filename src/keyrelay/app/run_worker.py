@@ -20,11 +20,12 @@ from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.freshness import Freshness
 from keyrelay.engine.gate import Gate
 from keyrelay.engine.releasing import Releasing
-from keyrelay.engine.run_pipeline import RunPipeline
+from keyrelay.engine.run_pipeline import RUNS, RunPipeline
 from keyrelay.engine.worker import Worker
 from keyrelay.model.analysis import RunOn
 from keyrelay.model.run import RunOrder
 from keyrelay.model.secret import SecretValue
+from keyrelay.model.settlement import Schedule
 from keyrelay.model.uploaded_script import ScriptVersion
 from keyrelay.observability.run_metrics import RunMetrics
 from keyrelay.ports import AuditLog, RunStage
@@ -57,6 +58,7 @@ class RunParts:
     catalog: LiveCatalog
     audit: AuditLog
     metrics: RunMetrics
+    schedule: Schedule
 
 
 @asynccontextmanager
@@ -71,7 +73,13 @@ async def open_hosted_runs(
     metrics = RunMetrics(place="hosted")
     registry.register(metrics)
     async with open_recording(store, Noun.ANALYSIS) as audit:
-        parts = RunParts(store=store, catalog=catalog, audit=audit, metrics=metrics)
+        parts = RunParts(
+            store=store,
+            catalog=catalog,
+            audit=audit,
+            metrics=metrics,
+            schedule=RUNS,
+        )
         yield hosted_runs(settings, parts, hosts)
 
 
@@ -89,21 +97,23 @@ def hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker:
         hosts=hosts,
         content=partial(_content, store),
         token=run_tokens(store).token,
-        console=partial(_console, store),
+        console=partial(run_console, store),
         note=queue.note,
     )
-    return _run_worker(parts, queue, stage, settings.script_lanes)
+    return run_worker(parts, queue, stage, settings.script_lanes)
 
 
-def _run_worker(
+def run_worker(
     parts: RunParts, queue: RunQueue, stage: RunStage, lanes: int
 ) -> RunWorker:
+    """Return what performs the runs of a queue at a stage."""
     store, world = parts.store, parts.store.audit_log.world
     pipeline = RunPipeline(
         catalog=Freshness(definitions=parts.catalog).catalog,
         order=run_records(store).order,
         releasing=Releasing(vault=store.vault, audit=parts.audit, world=world),
         stage=stage,
+        schedule=parts.schedule,
         now=world.now,
     )
 
@@ -135,8 +145,9 @@ def _those_of_all() -> None:
     """Want the runs of all analyses."""
 
 
-def _console(
+def run_console(
     store: Store, order: RunOrder, values: Sequence[SecretValue]
 ) -> AbstractAsyncContextManager[ConsoleWriter]:
+    """Open the console of a run that is given these values."""
     keep = partial(store.consoles.append, order.profile, order.analysis)
     return writing_console(values, keep, store.audit_log.world)

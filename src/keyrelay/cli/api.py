@@ -19,6 +19,7 @@ from keyrelay.api.routes import ROUTES
 from keyrelay.api.server import serve
 from keyrelay.api.tries import FailedTries
 from keyrelay.app.api import ApiProcess, open_api
+from keyrelay.app.external_runs import hand_out_runs
 from keyrelay.app.jobs import job_runner
 from keyrelay.app.settings import Settings
 from keyrelay.cli.refusals import WrongUsage
@@ -96,11 +97,16 @@ async def serving(
         served = application(process, authorization, ROUTES)
         refusals = Refusals(metrics.refuse)
         jobs = job_runner(process.store, process.queue)
-        async with background(jobs.run(stop)) as running:
+        handing = hand_out_runs(settings, process.store, process.streams.runs, stop)
+        async with (
+            background(jobs.run(stop)) as running,
+            background(handing) as handed_out,
+        ):
             async with serve(served, found, stop, refusals) as url:
                 how = "keyrelay token create NAME --permission full"
                 reference = f"{url}/reference"
                 log.info("api started", url=url, reference=reference, token=how)
                 yield process
-            await asyncio.wait([running])  # what was begun of a job is finished
+            # What was begun of a job, or of a run, is finished.
+            await asyncio.wait([running, handed_out])
     log.info("api stopped")

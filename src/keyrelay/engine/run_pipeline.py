@@ -28,6 +28,11 @@ CHANNEL = "script"
 # the worker that ran it, is run once more.
 RUNS = Schedule(attempts=2, first=timedelta(seconds=1), longest=timedelta(seconds=1))
 
+# A run that a listener may have, and may not, is handed to the next one.
+EXTERNAL_RUNS = Schedule(
+    attempts=10, first=timedelta(seconds=1), longest=timedelta(seconds=30)
+)
+
 _USED = Evidence(channel=CHANNEL)
 
 
@@ -44,6 +49,7 @@ class RunPipeline:
     order: Callable[[str, str], Awaitable[RunOrder | None]]
     releasing: Releasing
     stage: RunStage
+    schedule: Schedule
     now: Callable[[], datetime]
 
     async def attempt(self, lease: Lease, _: LeaveLane) -> Report:
@@ -54,17 +60,19 @@ class RunPipeline:
             return held_while(closed)
         order = await self.order(trigger.profile, trigger.id)
         if order is None:
-            return _ended(Rejected("its row is not what was written", Fault.SYSTEM))
+            return self._ended(
+                Rejected("its row is not what was written", Fault.SYSTEM)
+            )
         return await self._attempt(catalog, order, lease)
 
     async def _attempt(self, catalog: Catalog, order: RunOrder, lease: Lease) -> Report:
         scripted = catalog.analyses.get((order.profile, order.analysis))
         if scripted is None:
             absent = catalog.absence("analysis", order.profile, order.analysis)
-            return _ended(_refused(absent))
+            return self._ended(_refused(absent))
         refusal = self._refusal(scripted.analysis, order, lease)
         if refusal is not None:
-            return _ended(refusal)
+            return self._ended(refusal)
 
         place = await self.stage.place(order, scripted)
         if not isinstance(place, RunPlace):
@@ -74,7 +82,10 @@ class RunPipeline:
         )
         run = ReleasedRun(order=order, scripted=scripted, environment=environment)
         outcome = await self.stage.perform(run, place, lease.still_held)
-        return _ended(outcome)
+        return self._ended(outcome)
+
+    def _ended(self, outcome: Outcome) -> Report:
+        return Report(outcome=outcome, evidence=_USED, schedule=self.schedule)
 
     def _refusal(
         self, analysis: Analysis, order: RunOrder, lease: Lease
@@ -92,7 +103,7 @@ class RunPipeline:
                 Fault.TRIGGER,
                 why=ReasonClass.EXPIRED,
             )
-        if lease.number > RUNS.attempts:
+        if lease.number > self.schedule.attempts:
             return Uncertain(
                 "its attempts were cut short, the last one too",
                 why=ReasonClass.CUT_SHORT,
@@ -106,7 +117,3 @@ def _is_held(outcome: Deferred | Rejected) -> bool:
 
 def _refused(reason: str) -> Rejected:
     return Rejected(reason, Fault.DEFINITION, why=ReasonClass.NO_DEFINITION)
-
-
-def _ended(outcome: Outcome) -> Report:
-    return Report(outcome=outcome, evidence=_USED, schedule=RUNS)

@@ -10,10 +10,14 @@ from keyrelay.model.secret import SecretValue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
-    """Where a run takes place; `address` is that of the machine elsewhere."""
+    """Where a run takes place; `address` is that of the machine elsewhere.
+
+    `listener` is the id of the connection over which that machine is handed runs.
+    """
 
     run_on: RunOn
     address: str | None = None
+    listener: str | None = None
 
     def __str__(self) -> str:
         if self.address is None:

@@ -4,13 +4,15 @@
 
 with `end` in seconds since 1970. No row is kept of it: what it is stands in it, and is
 signed (services/signing.py). It counts until its end, and only while its run is not
-over and its analysis is there.
+over and its analysis is there. When an external run is over is not known: its token
+counts until the run's deadline.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from keyrelay.model.analysis import RunOn
 from keyrelay.model.run import RunOrder
 from keyrelay.model.secret import SecretValue
 from keyrelay.model.token import Token, TokenKind, TokenRights
@@ -19,7 +21,7 @@ from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.runs.records import RunRecords
 from keyrelay.vault.vault import Vault
 
-# After the run's deadline: until then it may begin, and then it takes its time.
+# After a hosted run's deadline: until then it may begin, and then it takes its time.
 LASTS = timedelta(minutes=30)
 
 _LABEL = "run-tokens"
@@ -37,7 +39,8 @@ class RunTokens:
 
     async def token(self, order: RunOrder) -> SecretValue:
         """Return the plaintext of the run's own token, the same each time."""
-        end = int((order.cause.deadline + LASTS).timestamp())
+        lasts = LASTS if order.run_on is RunOn.HOSTED else timedelta()
+        end = int((order.cause.deadline + lasts).timestamp())
         words = (order.profile, order.analysis, order.id, str(end))
         return SecretValue(f"{_BEGINNING}{await self._signing.sign(words)}")
 
@@ -60,9 +63,10 @@ class RunTokens:
 
     async def _is_over(self, profile: str, run: str) -> bool:
         try:
-            return (await self.runs.get(profile, run)).state.is_over
+            found = await self.runs.get(profile, run)
         except NotFound:
             return True
+        return found.order.run_on is RunOn.HOSTED and found.state.is_over
 
     @property
     def _signing(self) -> Signing:

@@ -152,7 +152,7 @@ def test_one_right_token_is_asked_for_in_the_header_or_in_the_query(
         ("channels=audit", "one or more of attempts, dead-letters, secrets"),
         ("channels=attempts&channel=secrets", "one of channel and channels"),
         ("channels=attempts&since=now", "parameters channel, channels, token"),
-        ("channel=analysis_trigger", "analysis_trigger"),
+        ("channels=analysis_trigger,attempts", "analysis_trigger is a stream of its"),
         ("channels=analysis_console.66b2", "analysis_console.ID"),
         ("channels=secrets,analysis_console", "analysis_console.ID"),
     ],

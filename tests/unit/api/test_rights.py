@@ -17,6 +17,7 @@ MAY = {
     Right.FINDINGS: {"read", "write", "full", "operator"},
     Right.OPERATE: {"operator"},
     Right.SERVICES: {"analysis"},
+    Right.LISTEN: {"read", "write", "full", "analysis"},
 }
 
 

@@ -318,9 +318,9 @@ async def test_a_listener_that_takes_nothing_ends_and_holds_nothing(
     listeners.tell(PROFILE, TOKEN_EVENT)
 
     assert slow.ended.is_set()
-    assert slow._events == []
+    assert slow._waiting.events == []
     listeners.tell(PROFILE, TOKEN_EVENT)
-    assert slow._events == []
+    assert slow._waiting.events == []
     assert await slow.take(SOON) is None
     assert not quick.ended.is_set()
 

@@ -5,7 +5,10 @@ starts the application. What is refused is raised, which stops the parser.
 """
 
 import asyncio
+import socket
+import sys
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum, auto
 from functools import partial
 from typing import Protocol
@@ -31,10 +34,14 @@ from keyrelay.api.border.head import (
 from keyrelay.api.border.limits import BorderLimits
 from keyrelay.api.border.refusal import PIPELINED, BorderRefusal, RefusedAtBorder
 
-# An ASGI extension of our own, with two functions: `begin` says that the answer is a
-# stream, which ends when its client does; `cut_off` closes a connection whose client
-# reads nothing, at once.
+# An ASGI extension of our own, with three functions: `begin` says that the answer is a
+# stream, which ends when its client does, and in which a `send` waits until the system
+# has all that was sent before; `is_open` tells whether what is sent goes anywhere;
+# `cut_off` closes a connection whose client reads nothing, at once.
 STREAM = "keyrelay.stream"
+
+# After which a peer is gone that confirms nothing: three of a stream's keep-alives.
+_UNCONFIRMED = timedelta(seconds=15)
 
 
 class Stage(Enum):
@@ -157,6 +164,7 @@ class Requests:
         inner.cycle.on_response = partial(self._answered, inner.cycle, answering)
         stream: dict[object, object] = {
             "begin": self._stream,
+            "is_open": partial(_is_open, inner.cycle),
             "cut_off": inner.transport.abort,
         }
         inner.scope["extensions"] = {STREAM: stream}
@@ -186,10 +194,25 @@ class Requests:
     def _stream(self) -> None:
         if self.stage is Stage.ANSWER:
             self._enter(Stage.STREAM)
+            transport = self.inner.transport
+            transport.set_write_buffer_limits(high=0)
+            # Else a machine that lost its power is a listener for a quarter of an hour.
+            _give_up_after(_UNCONFIRMED, transport.get_extra_info("socket"))
 
     def _enter(self, stage: Stage) -> None:
         self.stage = stage
         self.watcher.entered(stage)
+
+
+def _is_open(cycle: RequestResponseCycle) -> bool:
+    ended = cycle.disconnected or cycle.response_complete
+    return not (ended or cycle.transport.is_closing())
+
+
+def _give_up_after(unconfirmed: timedelta, connection: socket.socket) -> None:
+    if sys.platform == "linux":
+        milliseconds = int(unconfirmed / timedelta(milliseconds=1))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keyrelay.model.audit import Change
@@ -28,10 +28,13 @@ class EventChannel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """`data` is one line of JSON; `place` is where its channel's list goes on."""
+    """`data` is one line of JSON; `place` is where its channel's list goes on.
+
+    The data of a run that is handed over has values of secrets in it.
+    """
 
     channel: str
-    data: bytes
+    data: bytes = field(repr=False)
     place: Cursor | None = None
 
 

@@ -114,7 +114,7 @@ class Events:
         """End the listeners whose tokens were revoked, edited, or have expired."""
         while True:
             await self.listeners.wanted.wait()
-            counting, now = self._counting(), self.world.now()
+            counting, now = self.counting(), self.world.now()
             for listener in self.listeners:
                 token = listener.token
                 if counting.get(token.id) != token or token.is_expired(now):
@@ -149,7 +149,7 @@ class Events:
                     self.listeners.tell(record.profile, event)
         return reached
 
-    def _counting(self) -> Mapping[str, Token]:
+    def counting(self) -> Mapping[str, Token]:
         """Return the tokens that count, by id; none, if it is not known which do."""
         state = self._state
         try:

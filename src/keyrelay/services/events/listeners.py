@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum, auto
 
 from keyrelay.model.token import Token
 from keyrelay.services.events.documents import Event
@@ -25,6 +26,31 @@ class StreamLimits:
     of_a_token: int = 10
 
 
+class Handed(Enum):
+    """What became of an event that was handed to a listener."""
+
+    WRITTEN = auto()  # the system has all of it, to be sent
+    BROKEN = auto()  # a part of it, or all, may have been sent
+    UNTOUCHED = auto()  # nothing of it was
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What a listener has not taken, and how many bytes of it count."""
+
+    events: list[Event] = field(default_factory=list)
+    size: int = 0
+
+
+@dataclass(slots=True)
+class _Handing:
+    """What becomes of the event that is handed to a listener, one at a time."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    state: Handed = Handed.UNTOUCHED
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class Listener:
     """Is told the events of some channels in the profile of a token, until it ends."""
@@ -32,26 +58,32 @@ class Listener:
     token: Token
     channels: Collection[str]
     ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _events: list[Event] = field(default_factory=list, init=False)
-    _size: int = field(default=0, init=False)
+    _waiting: _Waiting = field(default_factory=_Waiting, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _handing: _Handing = field(default_factory=_Handing, init=False)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an event is being handed to it."""
+        return self._handing.turn.locked()
 
     def tell(self, event: Event) -> None:
         """Keep the event for it; one that takes too few ends, and holds nothing."""
         if self.ended.is_set() or event.channel not in self.channels:
             return
-        self._size += len(event.data)
-        if self._size > MOST_WAITING:
+        self._waiting.size += len(event.data)
+        if self._waiting.size > MOST_WAITING:
             self.end()
             return
-        self._events.append(event)
+        self._waiting.events.append(event)
         self._woken.set()
 
     def end(self) -> None:
         """Tell it nothing more, not even what it has not taken yet."""
-        self._events.clear()
+        self._waiting = _Waiting()
         self.ended.set()
         self._woken.set()
+        self._handing.settled.set()
 
     async def take(self, within: timedelta) -> Sequence[Event] | None:
         """Return the next events, none if there are none in time; None, it ended."""
@@ -63,8 +95,35 @@ class Listener:
         if self.ended.is_set():
             return None
         self._woken.clear()
-        taken, self._events, self._size = self._events, [], 0
+        taken, self._waiting = self._waiting.events, _Waiting()
+        self._handing.state = Handed.BROKEN  # until it is written
         return taken
+
+    def written(self) -> None:
+        """All that it has taken is written."""
+        if self._handing.state is Handed.BROKEN:
+            self._handing.state = Handed.WRITTEN
+            self._handing.settled.set()
+
+    async def hand(self, event: Event, within: timedelta) -> Handed:
+        """Tell it the event, of any size; return once it is written, or will not be.
+
+        One that is not written in time ends it. Another one waits for its turn.
+        """
+        handing = self._handing
+        async with handing.turn:
+            if self.ended.is_set():
+                return Handed.UNTOUCHED
+            handing.state = Handed.UNTOUCHED
+            handing.settled.clear()
+            self._waiting.events.append(event)
+            self._woken.set()
+            try:
+                async with asyncio.timeout(within.total_seconds()):
+                    await handing.settled.wait()
+            except TimeoutError:
+                self.end()
+            return handing.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
