@@ -17,7 +17,12 @@ from keyrelay.model.cursor import Cursor
 from keyrelay.model.token import AccessLevel, Token, TokenKind, TokenRights
 from keyrelay.ports import Unavailable
 from keyrelay.services.events.documents import Event, EventChannel
-from keyrelay.services.events.listeners import Listener, Listeners, StreamLimits
+from keyrelay.services.events.listeners import (
+    Handed,
+    Listener,
+    Listeners,
+    StreamLimits,
+)
 from tests.samples import NOON, PROFILE
 
 PATIENCE = 10.0  # seconds; the grace of a stop, and the wait for a reader, are longer
@@ -209,3 +214,61 @@ async def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(
             stop.set()
 
             await soon(application.left)
+
+
+async def test_what_is_handed_over_is_written_when_its_client_may_read_it(
+    stop: asyncio.Event,
+) -> None:
+    application = Application()
+    async with following(application, stop) as client:
+        await client.until(b": events follow\n\n")
+
+        handed = await application.listener.hand(LARGE, timedelta(seconds=PATIENCE))
+
+        assert handed is Handed.WRITTEN
+        await client.until(b"\0" * 1000)
+
+
+async def test_what_is_handed_to_a_client_that_is_gone_was_not_touched(
+    stop: asyncio.Event,
+) -> None:
+    application = Application()
+    async with following(application, stop) as client:
+        await client.until(b": events follow\n\n")
+        client.writer.close()
+        await soon(application.left)
+
+        handed = await application.listener.hand(FIRST, timedelta(seconds=PATIENCE))
+
+    assert handed is Handed.UNTOUCHED
+
+
+async def test_a_client_that_reads_nothing_is_handed_what_its_system_takes_and_no_more(
+    stop: asyncio.Event,
+) -> None:
+    """What it may have a part of is not taken for handed over, and ends it."""
+    application = Application()
+    async with following(application, stop):
+        handed = Handed.WRITTEN
+        while handed is Handed.WRITTEN:
+            handed = await application.listener.hand(LARGE, timedelta(seconds=0.3))
+
+        assert handed is Handed.BROKEN
+        await soon(application.left)
+        after = await application.listener.hand(LARGE, timedelta(seconds=PATIENCE))
+    assert after is Handed.UNTOUCHED
+
+
+async def test_a_client_that_goes_while_it_is_handed_something_may_have_it(
+    stop: asyncio.Event,
+) -> None:
+    application = Application()
+    async with following(application, stop) as client:
+        await application.fill()
+        handing = asyncio.ensure_future(
+            application.listener.hand(FIRST, timedelta(seconds=PATIENCE))
+        )
+        await asyncio.wait({handing}, timeout=0.1)
+        client.writer.transport.abort()
+
+        assert await handing in (Handed.BROKEN, Handed.UNTOUCHED)

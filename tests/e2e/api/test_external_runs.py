@@ -1,12 +1,9 @@
 """External runs: each is handed to one script that listens, with all that it needs."""
 
-import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import pytest
@@ -274,37 +271,6 @@ def test_a_listener_that_is_gone_is_handed_nothing(api: Api) -> None:
 
     with listening(api, analysis) as stream:
         assert runs_of(stream) == [id_]
-
-
-def test_one_that_reads_nothing_keeps_no_run_from_another(api: Api) -> None:
-    """Its system takes what it can hold, and then it is cut off."""
-    analysis = new_analysis(api, "silent")
-    scope = [{"variable": "v", "value": "x" * 100_000}]
-    place = httpx.URL(api.url)
-    path = f"/events?channels=analysis_trigger&token={analysis.token}"
-    with socket.socket() as silent, ExitStack() as opened_:
-        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        silent.connect((place.host, place.port))
-        silent.sendall(f"GET {path} HTTP/1.1\r\nHost: api\r\n\r\n".encode())
-        begun = b""
-        while b"events follow" not in begun:
-            begun += silent.recv(2048)
-        many = [run(api, analysis, scope) for _ in range(60)]
-        reading = opened_.enter_context(listening(api, analysis))
-        handed = set[object]()
-
-        def read() -> None:
-            while len(handed) < 2 * len(many):
-                handed.update(runs_of(reading))
-
-        reader = Thread(target=read, daemon=True)
-        reader.start()
-        states = [ended(api, analysis, each) for each in many]
-
-    assert {each["state"] for each in states} == {"done"}
-    again = {each["id"] for each in states if each["attempts"] != 1}
-    assert again  # what the silent one may have had
-    assert again <= handed
 
 
 def test_a_process_without_external_runs_says_so(founded: Founded) -> None:

@@ -48,7 +48,10 @@ class RunListener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunListeners:
-    """Those of one process; of an analysis the least recently used one comes first."""
+    """Those of one process; of an analysis the least recently used one comes first.
+
+    One that has just come counts as just used.
+    """
 
     counted: Listeners
     world: World
