@@ -107,8 +107,8 @@ class RunListeners:
 class RunListening:
     """Which tokens listen for runs, and how long.
 
-    `is_on` tells whether runs are handed out here. `counting` returns the tokens that count, by id. `note_use` is told the tokens of
-    those that listen, again and again.
+    `is_on` tells whether runs are handed out here. `counting` returns the tokens that
+    count, by id. `note_use` is told the tokens of those that listen, again and again.
     """
 
     listeners: RunListeners
