@@ -1,6 +1,6 @@
 """External runs: a script elsewhere, as it is handed its runs, message by message."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -54,10 +54,12 @@ def shown(api: Api, analysis: External, run: str) -> dict[str, object]:
 
 @contextmanager
 def listening(
-    api: Api, analysis: External, named: str = "channels"
+    api: Api,
+    analysis: External,
+    named: str = "channels",
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[Stream]:
     """Listen for its runs as TagoIO's clients do: Python's says `channel`."""
-    with following(
-        api.with_token(analysis.token), "analysis_trigger", named=named
-    ) as stream:
+    script = api.with_token(analysis.token)
+    with following(script, "analysis_trigger", headers, named) as stream:
         yield stream

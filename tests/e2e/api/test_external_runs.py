@@ -1,5 +1,6 @@
 """External runs: each is handed to one script that listens, with all that it needs."""
 
+import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -94,7 +95,7 @@ def test_each_release_is_on_record_with_the_address_it_went_to(api: Api) -> None
     (record,) = found["records"]
 
     assert record["run"] == id_
-    assert (record["run_on"], record["address"]) == ("external", "127.0.0.1")
+    assert (record["place"], record["address"]) == ("external", "127.0.0.1")
     assert "hunter2" not in str(record)
 
 
@@ -271,6 +272,54 @@ def test_a_listener_that_is_gone_is_handed_nothing(api: Api) -> None:
 
     with listening(api, analysis) as stream:
         assert runs_of(stream) == [id_]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_no_run_goes_to_a_machine_elsewhere_in_clear(
+    founded: Founded, tmp_path: Path, scheme: str
+) -> None:
+    own = founded.copied(tmp_path / "own")
+    behind_a_proxy = own.home.under({"KEYRELAY_API_TRUSTED_PROXIES": "127.0.0.1/32"})
+    forwarded = {"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": scheme}
+    with answering(behind_a_proxy) as running:
+        api = running.with_token(own.token)
+        analysis = new_analysis(api, "far away")
+        with listening(api, analysis, headers=forwarded) as stream:
+            id_ = run(api, analysis)
+            over = ended(api, analysis, id_)
+            if scheme == "https":
+                assert runs_of(stream) == [id_]
+
+    if scheme == "https":
+        assert "handed to a listener at 192.0.2.7" in str(over["result"])
+    else:
+        assert over["state"] == "failed"
+        assert "connected in clear" in str(over["result"])
+
+
+def test_one_process_with_everything_hands_out_runs(
+    founded: Founded, tmp_path: Path
+) -> None:
+    own = founded.copied(tmp_path / "own")
+    with answering(own.home, "up") as running:
+        api = running.with_token(own.token)
+        analysis = new_analysis(api, "up")
+        with listening(api, analysis) as stream:
+            id_ = run(api, analysis)
+            assert runs_of(stream) == [id_]
+            assert ended(api, analysis, id_)["state"] == "done"
+
+
+def test_a_stop_ends_streams_at_once_and_what_is_asked_for_then_waits(
+    founded: Founded, tmp_path: Path
+) -> None:
+    own = founded.copied(tmp_path / "own")
+    with answering(own.home) as running:
+        analysis = new_analysis(running.with_token(own.token), "stopped")
+        with listening(running, analysis) as stream:
+            running.command.send(signal.SIGTERM)
+            assert stream.rest() == []
+        assert running.command.end() == 0
 
 
 def test_a_process_without_external_runs_says_so(founded: Founded) -> None:
