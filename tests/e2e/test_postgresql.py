@@ -13,7 +13,7 @@ from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
 OLDER = """
-DROP TABLE runs, console_lines, scripts, analyses;
+DROP TABLE schedules, runs, console_lines, scripts, analyses;
 DROP TABLE tokens, job_results, jobs;
 DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 DROP TABLE attempts, attempt_counts, last_times;
@@ -167,6 +167,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0017",
         "0018",
         "0019",
+        "0020",
     ]
 
     done = older.run("migrate", "--yes")

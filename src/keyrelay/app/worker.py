@@ -11,6 +11,7 @@ from keyrelay.app.readiness import readiness_of
 from keyrelay.app.recording import open_recording
 from keyrelay.app.run_worker import RunWorker, open_hosted_runs
 from keyrelay.app.runs import run_records
+from keyrelay.app.scheduling import scheduler_of
 from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store, is_embedded, open_inbox, open_store
 from keyrelay.app.work import Work
@@ -29,6 +30,7 @@ from keyrelay.model.run_analyses import NAME as SCRIPT
 from keyrelay.observability.lanes import Lanes
 from keyrelay.observability.observability import Observability, new_observability
 from keyrelay.ports import AuditLog, Backlog, TriggerQueue
+from keyrelay.services.scheduling.scheduler import Scheduler
 from keyrelay.stores.burials import GroupedDeadLetters, group_burials
 from keyrelay.stores.claims.heartbeat import announced
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
@@ -38,10 +40,14 @@ from keyrelay.stores.restoring import require_current
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProcess:
-    """A worker with its side tasks, and what commands and probes read from it."""
+    """A worker with its side tasks, and what commands and probes read from it.
+
+    One that drains its queue has no scheduler: it ends when nothing is due.
+    """
 
     supervisor: Supervisor
     runs: RunWorker | None
+    scheduler: Scheduler | None
     catalog: LiveCatalog
     backlog: Backlog
     observability: Observability
@@ -62,6 +68,9 @@ async def open_worker(
     async with AsyncExitStack() as opened:
         parts = await _open_parts(settings, opened, drain=drain)
         process = _process(settings, dispatchers, parts)
+        if not drain:
+            scheduler = scheduler_of(parts.store, process.catalog, parts.queue)
+            process = replace(process, scheduler=scheduler)
         if hosts is not None:
             registry = process.observability.registry
             hosted = open_hosted_runs(
@@ -149,6 +158,7 @@ def _process(
     return WorkerProcess(
         supervisor=supervisor,
         runs=None,
+        scheduler=None,
         catalog=catalog,
         backlog=queue,
         observability=observability,

@@ -137,9 +137,11 @@ async def _work(
 
     async with asyncio.TaskGroup() as group:
         group.create_task(process.supervisor.work(stop, grace, begin))
+        await begun.wait()  # until the definitions are there
         if process.runs is not None:
-            await begun.wait()  # until the definitions are there
             group.create_task(process.runs.work(stop, grace))
+        if process.scheduler is not None:
+            group.create_task(process.scheduler.run(stop))
 
 
 async def _hosts(settings: Settings, *, hosting: bool) -> Hosts | None:

@@ -86,7 +86,7 @@ def _on_action(
         yield "it is inactive: its triggers become dead letters"
     if action.locked:
         yield "it is locked: its triggers are settled without being performed"
-    if document.get("trigger"):
+    if document.get("trigger") and not action.occasion.times:
         yield (
             "its conditions in `trigger` are kept, and never evaluated here: a program"
             " publishes its triggers"

@@ -1,6 +1,6 @@
 """Due times: the timetables of actions and analyses, read from what they define."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from keyrelay.model.analysis import Analysis
@@ -34,8 +34,15 @@ def due_times_of_action(
 
     Raises InvalidDefinition.
     """
-    timetables = tuple(_timetable(each, since) for each in parse_times(document))
-    return Together(timetables) if timetables else None
+    times = parse_times(document)
+    return timetable_of(times, since) if times else None
+
+
+def timetable_of(
+    times: Sequence[timedelta | CronRule], since: datetime = EPOCH
+) -> Timetable:
+    """Return when something with these times is due. Raises InvalidDefinition."""
+    return Together(tuple(_timetable(each, since) for each in times))
 
 
 def check_times(document: Mapping[str, object]) -> None:

@@ -25,6 +25,7 @@ from keyrelay.stores.definitions.stored_document import (
 )
 from keyrelay.stores.definitions.wildcard import fold
 from keyrelay.stores.refusals import NotFound, require_expected
+from keyrelay.stores.schedules import forget_schedule
 from keyrelay.stores.unreadable import ONE, read_rows, require_readable
 
 
@@ -89,6 +90,7 @@ class DocumentWriting(Generic[D]):
         before = await self._expected(id_, expected)
         await writing.connection.execute(delete(table).where(table.c.id == id_))
         await forget_tags(writing.connection, noun, id_)
+        await forget_schedule(writing.connection, noun, id_)
         await writing.note(noun, id_, Change.DELETED, name_of(before))
         if self.kind.companion is not None:
             await self.kind.companion.deleted(writing, id_)
