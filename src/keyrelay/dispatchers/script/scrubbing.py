@@ -197,7 +197,7 @@ def _forms_of(value: str) -> Iterator[str]:
 
 def _written(value: str) -> Iterator[str]:
     yield from plain_forms(value)
-    yield repr(value)[1:-1]
+    yield from (repr(value)[1:-1], ascii(value)[1:-1])
     escaped = json.dumps(value)[1:-1]
     yield json.dumps(escaped)[1:-1]  # JSON in JSON, as the environment of a run is
     for safe in ("", "/", _COMPONENT, _URI):
