@@ -46,7 +46,8 @@ faces: services ## Run TagoIO's own clients against the API on Kafka and Postgre
 
 ledgers: services ## Run the ledgers of kills in full: 200 each, an hour or so
 	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/faults/test_kills.py tests/faults/test_many_kills.py \
-	  tests/faults/test_killed_api.py tests/faults/test_killed_external.py
+	  tests/faults/test_killed_api.py tests/faults/test_killed_external.py \
+	  tests/faults/test_many_killed_runs.py
 
 requests: services ## Send the API twenty thousand requests, generated out of its document
 	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/e2e/api/test_generated_requests.py
