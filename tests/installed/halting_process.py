@@ -20,6 +20,7 @@ from keyrelay.app.settings import Settings
 from keyrelay.app.settings_loading import load_settings
 from keyrelay.app.store import Store, open_store
 from keyrelay.concurrency.background import background
+from keyrelay.engine.run_pipeline import RUNS
 from keyrelay.model.audit import AttemptRecord, AuditRecord
 from keyrelay.model.recorded import CutLeases, RecordedAttempt
 from keyrelay.model.settlement import Settlement
@@ -138,6 +139,7 @@ async def main(settings: Settings, halt: Halt) -> None:
             catalog=catalog,
             audit=HaltingLog(audit, halt),
             metrics=RunMetrics(place="hosted"),
+            schedule=RUNS,
         )
         runs = hosted_runs(settings, parts, hosts)
         queue = HaltingQueue(runs.worker.queue, halt)

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from keyrelay.app.recording import open_recording
 from keyrelay.app.run_worker import RunParts, RunWorker, run_console, run_worker
 from keyrelay.app.runs import run_tokens
@@ -14,6 +16,7 @@ from keyrelay.app.settings import Settings
 from keyrelay.app.store import Store
 from keyrelay.engine.run_pipeline import EXTERNAL_RUNS
 from keyrelay.model.analysis import RunOn
+from keyrelay.observability.run_metrics import RunMetrics
 from keyrelay.services.events.external_runs import ExternalStage
 from keyrelay.services.events.following import Events
 from keyrelay.services.events.listeners import Listeners, StreamLimits
@@ -33,23 +36,31 @@ def run_listening(settings: Settings, events: Events) -> RunListening:
         catalog=catalog,
         counting=events.counting,
         note_use=events.note_use,
-        is_on=named is None or RunOn.EXTERNAL in named,
+        is_on=not named or RunOn.EXTERNAL in named,
     )
 
 
 async def hand_out_runs(
-    settings: Settings, store: Store, runs: RunListening, stop: asyncio.Event
+    settings: Settings,
+    store: Store,
+    runs: RunListening,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
 ) -> None:
     """Hand runs to those that listen here until `stop` is set; none, if that is off."""
     if not runs.is_on:
         return
     grace = timedelta(seconds=settings.grace_seconds)
-    async with _external_runs(store, runs) as worker:
+    metrics = RunMetrics(place="external")
+    registry.register(metrics)
+    async with _external_runs(store, runs, metrics) as worker:
         await worker.work(stop, grace)
 
 
 @asynccontextmanager
-async def _external_runs(store: Store, runs: RunListening) -> AsyncIterator[RunWorker]:
+async def _external_runs(
+    store: Store, runs: RunListening, metrics: RunMetrics
+) -> AsyncIterator[RunWorker]:
     listeners = runs.listeners
     async with open_recording(store, Noun.ANALYSIS) as audit:
         world = store.audit_log.world
@@ -67,7 +78,11 @@ async def _external_runs(store: Store, runs: RunListening) -> AsyncIterator[RunW
             now=world.now,
         )
         parts = RunParts(
-            store=store, catalog=runs.catalog, audit=audit, schedule=EXTERNAL_RUNS
+            store=store,
+            catalog=runs.catalog,
+            audit=audit,
+            metrics=metrics,
+            schedule=EXTERNAL_RUNS,
         )
         yield run_worker(parts, queue, stage, _LANES)
 

@@ -116,12 +116,7 @@ def run_worker(
         schedule=parts.schedule,
         now=world.now,
     )
-
-    async def ready() -> None:
-        parts.catalog.current()
-        await store.vault.unsealed()
-
-    gate = Gate(behind=queue, ready=ready, tried=pipeline.attempt, sleep=world.sleep)
+    gate = _gate(parts, queue, pipeline)
     worker = Worker(
         queue=gate,
         attempt=gate.attempt,
@@ -134,6 +129,17 @@ def run_worker(
         world=world,
     )
     return RunWorker(worker=worker, queue=queue, records=run_records(store))
+
+
+def _gate(parts: RunParts, queue: RunQueue, pipeline: RunPipeline) -> Gate:
+    store = parts.store
+
+    async def ready() -> None:
+        parts.catalog.current()
+        await store.vault.unsealed()
+
+    sleep = store.audit_log.world.sleep
+    return Gate(behind=queue, ready=ready, tried=pipeline.attempt, sleep=sleep)
 
 
 async def _content(store: Store, analysis: str, version: ScriptVersion) -> bytes | None:

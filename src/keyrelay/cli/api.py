@@ -97,7 +97,13 @@ async def serving(
         served = application(process, authorization, ROUTES)
         refusals = Refusals(metrics.refuse)
         jobs = job_runner(process.store, process.queue)
-        handing = hand_out_runs(settings, process.store, process.streams.runs, stop)
+        handing = hand_out_runs(
+            settings,
+            process.store,
+            process.streams.runs,
+            process.observed.registry,
+            stop,
+        )
         async with (
             background(jobs.run(stop)) as running,
             background(handing) as handed_out,

@@ -130,6 +130,7 @@ class Bench:
                 world=self.clock.world(),
             ),
             stage=self.stage,
+            schedule=RUNS,
             now=self.clock.now,
         )
         lease = FakeLease(trigger=LENT, number=number, held=held)

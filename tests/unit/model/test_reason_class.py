@@ -95,6 +95,10 @@ PLACES = {
     SQS + "sender.py _outcome Uncertain": [{R.UNCERTAIN}],
     SQS + "sender.py _send Deferred": [{R.UNREACHABLE}],
     SQS + "sender.py _send Uncertain": [{R.UNCERTAIN}],
+    "services/events/external_runs.py Deferred": [{R.HELD}] * 2,
+    "services/events/external_runs.py Rejected": [{R.BAD_DEFINITION}],
+    "services/events/external_runs.py _outcome Delivered": [{R.DELIVERED}],
+    "services/events/external_runs.py _outcome Uncertain": [{R.UNCERTAIN}],
     "services/script_calls.py cut Deferred": [{R.UNREACHABLE}],
     "services/script_calls.py cut Uncertain": [{R.UNCERTAIN}],
 }

@@ -35,7 +35,7 @@ class Handed(Enum):
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Untaken:
     """What a listener has not taken, and how many bytes of it count."""
 
     events: list[Event] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Listener:
     token: Token
     channels: Collection[str]
     ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _waiting: _Waiting = field(default_factory=_Waiting, init=False)
+    _waiting: _Untaken = field(default_factory=_Untaken, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _handing: _Handing = field(default_factory=_Handing, init=False)
 
@@ -80,7 +80,7 @@ class Listener:
 
     def end(self) -> None:
         """Tell it nothing more, not even what it has not taken yet."""
-        self._waiting = _Waiting()
+        self._waiting = _Untaken()
         self.ended.set()
         self._woken.set()
         self._handing.settled.set()
@@ -95,7 +95,7 @@ class Listener:
         if self.ended.is_set():
             return None
         self._woken.clear()
-        taken, self._waiting = self._waiting.events, _Waiting()
+        taken, self._waiting = self._waiting.events, _Untaken()
         self._handing.state = Handed.BROKEN  # until it is written
         return taken
 
