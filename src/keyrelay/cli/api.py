@@ -82,6 +82,12 @@ def _probes(process: ApiProcess, stop: asyncio.Event) -> Probes:
     )
 
 
+async def _hand_out(process: ApiProcess, stop: asyncio.Event) -> None:
+    """Hand runs to the scripts that listen here until `stop` is set."""
+    registry, runs = process.observed.registry, process.streams.runs
+    await hand_out_runs(process.settings, process.store, runs, registry, stop)
+
+
 @asynccontextmanager
 async def serving(
     settings: Settings, found: Listening, stop: asyncio.Event
@@ -97,16 +103,9 @@ async def serving(
         served = application(process, authorization, ROUTES)
         refusals = Refusals(metrics.refuse)
         jobs = job_runner(process.store, process.queue)
-        handing = hand_out_runs(
-            settings,
-            process.store,
-            process.streams.runs,
-            process.observed.registry,
-            stop,
-        )
         async with (
             background(jobs.run(stop)) as running,
-            background(handing) as handed_out,
+            background(_hand_out(process, stop)) as handed_out,
         ):
             async with serve(served, found, stop, refusals) as url:
                 how = "keyrelay token create NAME --permission full"
