@@ -46,6 +46,7 @@ REVEALERS = {
     "dispatchers/smtp/auth.py",
     "dispatchers/script/console.py",
     "dispatchers/sqs/client.py",
+    "services/console_scrubbing.py",
     "services/events/external_runs.py",
     "sources/kafka/connecting/connection.py",
     "stores/definitions/secrets.py",

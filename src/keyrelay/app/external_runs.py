@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -28,6 +29,15 @@ _LANES = 16  # a listener that does not read holds one for seconds
 _MOST_LISTENERS = 500
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandingParts:
+    """What is open before runs are handed out."""
+
+    store: Store
+    runs: RunListening
+    registry: CollectorRegistry
+
+
 def run_listening(settings: Settings, events: Events) -> RunListening:
     """Return where scripts listen for their runs, with the events' own checks."""
     named, catalog = settings.analyses, events.catalog
@@ -41,27 +51,23 @@ def run_listening(settings: Settings, events: Events) -> RunListening:
 
 
 async def hand_out_runs(
-    settings: Settings,
-    store: Store,
-    runs: RunListening,
-    registry: CollectorRegistry,
-    stop: asyncio.Event,
+    settings: Settings, parts: HandingParts, stop: asyncio.Event
 ) -> None:
     """Hand runs to those that listen here until `stop` is set; none, if that is off."""
-    if not runs.is_on:
+    if not parts.runs.is_on:
         return
     grace = timedelta(seconds=settings.grace_seconds)
-    metrics = RunMetrics(place="external")
-    registry.register(metrics)
-    async with _external_runs(store, runs, metrics) as worker:
+    async with _external_runs(settings, parts) as worker:
         await worker.work(stop, grace)
 
 
 @asynccontextmanager
 async def _external_runs(
-    store: Store, runs: RunListening, metrics: RunMetrics
+    settings: Settings, parts: HandingParts
 ) -> AsyncIterator[RunWorker]:
-    listeners = runs.listeners
+    store, listeners = parts.store, parts.runs.listeners
+    metrics = RunMetrics(place=RunOn.EXTERNAL)
+    parts.registry.register(metrics)
     async with open_recording(store, Noun.ANALYSIS) as audit:
         world = store.audit_log.world
         queue = RunQueue(
@@ -69,6 +75,7 @@ async def _external_runs(
             world=world,
             run_on=RunOn.EXTERNAL,
             wanted=listeners.wanted,
+            length=timedelta(seconds=settings.lease_seconds),
         )
         stage = ExternalStage(
             listeners=listeners,
@@ -77,14 +84,14 @@ async def _external_runs(
             note=queue.note,
             now=world.now,
         )
-        parts = RunParts(
+        performed = RunParts(
             store=store,
-            catalog=runs.catalog,
+            catalog=parts.runs.catalog,
             audit=audit,
             metrics=metrics,
             schedule=EXTERNAL_RUNS,
         )
-        yield run_worker(parts, queue, stage, _LANES)
+        yield run_worker(performed, queue, stage, _LANES)
 
 
 def _limits() -> StreamLimits:

@@ -108,14 +108,7 @@ def run_worker(
 ) -> RunWorker:
     """Return what performs the runs of a queue at a stage."""
     store, world = parts.store, parts.store.audit_log.world
-    pipeline = RunPipeline(
-        catalog=Freshness(definitions=parts.catalog).catalog,
-        order=run_records(store).order,
-        releasing=Releasing(vault=store.vault, audit=parts.audit, world=world),
-        stage=stage,
-        schedule=parts.schedule,
-        now=world.now,
-    )
+    pipeline = _pipeline(parts, stage)
     gate = _gate(parts, queue, pipeline)
     worker = Worker(
         queue=gate,
@@ -140,6 +133,18 @@ def _gate(parts: RunParts, queue: RunQueue, pipeline: RunPipeline) -> Gate:
 
     sleep = store.audit_log.world.sleep
     return Gate(behind=queue, ready=ready, tried=pipeline.attempt, sleep=sleep)
+
+
+def _pipeline(parts: RunParts, stage: RunStage) -> RunPipeline:
+    store, world = parts.store, parts.store.audit_log.world
+    return RunPipeline(
+        catalog=Freshness(definitions=parts.catalog).catalog,
+        order=run_records(store).order,
+        releasing=Releasing(vault=store.vault, audit=parts.audit, world=world),
+        stage=stage,
+        schedule=parts.schedule,
+        now=world.now,
+    )
 
 
 async def _content(store: Store, analysis: str, version: ScriptVersion) -> bytes | None:

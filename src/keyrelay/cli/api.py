@@ -19,7 +19,7 @@ from keyrelay.api.routes import ROUTES
 from keyrelay.api.server import serve
 from keyrelay.api.tries import FailedTries
 from keyrelay.app.api import ApiProcess, open_api
-from keyrelay.app.external_runs import hand_out_runs
+from keyrelay.app.external_runs import HandingParts, hand_out_runs
 from keyrelay.app.jobs import job_runner
 from keyrelay.app.settings import Settings
 from keyrelay.cli.refusals import WrongUsage
@@ -82,10 +82,12 @@ def _probes(process: ApiProcess, stop: asyncio.Event) -> Probes:
     )
 
 
-async def _hand_out(process: ApiProcess, stop: asyncio.Event) -> None:
-    """Hand runs to the scripts that listen here until `stop` is set."""
-    registry, runs = process.observed.registry, process.streams.runs
-    await hand_out_runs(process.settings, process.store, runs, registry, stop)
+def _handing(process: ApiProcess) -> HandingParts:
+    return HandingParts(
+        store=process.store,
+        runs=process.streams.runs,
+        registry=process.observed.registry,
+    )
 
 
 @asynccontextmanager
@@ -105,7 +107,7 @@ async def serving(
         jobs = job_runner(process.store, process.queue)
         async with (
             background(jobs.run(stop)) as running,
-            background(_hand_out(process, stop)) as handed_out,
+            background(hand_out_runs(settings, _handing(process), stop)) as handing,
         ):
             async with serve(served, found, stop, refusals) as url:
                 how = "keyrelay token create NAME --permission full"
@@ -113,5 +115,5 @@ async def serving(
                 log.info("api started", url=url, reference=reference, token=how)
                 yield process
             # What was begun of a job, or of a run, is finished.
-            await asyncio.wait([running, handed_out])
+            await asyncio.wait([running, handing])
     log.info("api stopped")

@@ -51,13 +51,13 @@ class Releasing:
             return _environment((), variables, (closed,))
         wanted = _not_replaced(catalog.secrets_of(profile), variables)
         # All is decided before anything is opened: an error then releases nothing.
-        permitted = await _permitted(catalog, analysis, wanted)
-        opened, unopened = await self._open(permitted)
+        allowed = await permitted(catalog, analysis, wanted)
+        opened, unopened = await self._open(allowed)
         to = RunIdentity(
             profile=profile, run=run, analysis=analysis.tagged.id, place=place
         )
         await self._record(to, opened)
-        denied = _denied(catalog, analysis, wanted, permitted)
+        denied = _denied(catalog, analysis, wanted, allowed)
         withheld = _told(chain(unopened, denied), len(wanted) - len(opened))
         return _environment([each for _, each in opened], variables, withheld)
 
@@ -101,16 +101,17 @@ def _not_replaced(
     return [each for each in secrets if each.secret.key not in replaced]
 
 
-async def _permitted(
+async def permitted(
     catalog: Catalog, analysis: Analysis, secrets: Sequence[SealedSecret]
 ) -> Sequence[Permit]:
-    target, permitted = analysis.tagged, list[Permit]()
+    """Return the permits of those that policies let the analysis access."""
+    target, allowed = analysis.tagged, list[Permit]()
     policies = catalog.policies_of(target.profile)
     for first in range(0, len(secrets), _DECIDED_AT_ONCE):
         some = secrets[first : first + _DECIDED_AT_ONCE]
-        permitted += permits(policies, target, some)
+        allowed += permits(policies, target, some)
         await asyncio.sleep(0)
-    return permitted
+    return allowed
 
 
 def _of(permit: Permit) -> Released:

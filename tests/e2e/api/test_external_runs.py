@@ -1,5 +1,6 @@
 """External runs: each is handed to one script that listens, with all that it needs."""
 
+import base64
 import signal
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from tests.installed.external import (
 from tests.services import deadline
 
 SCOPE = [{"variable": "temperature", "value": 9.5}]
+CANARY = "canary-7f3a9c is no password"
 SECOND = timedelta(seconds=1)
 PATIENCE = 20 * SECOND
 DENIED = {"status": False, "message": "Authorization Denied"}
@@ -330,3 +332,29 @@ def test_a_process_without_external_runs_says_so(founded: Founded) -> None:
 
     assert answer.status_code == 409
     assert "KEYRELAY_ANALYSES names no `external`" in answer.json()["message"]
+
+
+def test_lines_are_kept_without_what_policies_let_the_analysis_access(
+    api: Api,
+) -> None:
+    analysis = new_analysis(api, "talkative")
+    new_secret(api, "a_key", CANARY)
+    policy = api.ask("POST", "/am", ALLOW).field("am_id")
+    script = api.with_token(analysis.token)
+
+    def said(text: str) -> str:
+        body = {"message": text}
+        sent = script.ask("POST", "/analysis/services/console/send", body)
+        assert sent.status == 200
+        info = api.get(f"/analysis/{analysis.id}").result
+        assert isinstance(info, dict)
+        return str(info["console"][-1])
+
+    encoded = base64.b64encode(CANARY.encode()).decode()
+    several = said(f"it is {CANARY} or\n{encoded}, by {analysis.token}\nis it")
+    assert "it is *** or\n***, by ***\nis it" in several
+    api.ask("DELETE", f"/am/{policy}")
+    assert CANARY in said(f"no secret of its own: {CANARY}")
+    releases = api.get(f"/audit?kind=release&analysis={analysis.id}").result
+    assert isinstance(releases, dict)
+    assert releases["records"] == []

@@ -1,10 +1,14 @@
 """Consoles: what a script prints elsewhere, sent line by line to its analysis."""
 
+from dataclasses import replace
+
 from keyrelay.api.described import TEXT, described, object_of
 from keyrelay.api.failures import Denied
+from keyrelay.api.openapi import TOKEN
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.model.console import LARGEST_MESSAGE, ConsoleLine, parse_message
+from keyrelay.services.console_scrubbing import ConsoleScrubbing
 
 
 async def send(asked: Asked) -> Answer:
@@ -20,12 +24,19 @@ async def send(asked: Asked) -> Answer:
     return Answer(result="Console Message Successfully Sent")
 
 
-async def scrubbed_for(_: Asked, __: str, line: ConsoleLine) -> ConsoleLine:
+async def scrubbed_for(asked: Asked, analysis: str, line: ConsoleLine) -> ConsoleLine:
     """Return the line without values that policies let this analysis access now.
 
     It is scrubbed before it is cut: the first half of a value would stay.
     """
-    return line
+    process, profile = asked.process, asked.caller.profile
+    scrubbing = ConsoleScrubbing(
+        vault=process.store.vault, catalog=await process.newest_catalog()
+    )
+    token = asked.headers.get(TOKEN, "")
+    return replace(
+        line, text=await scrubbing.scrub(profile, analysis, token, line.text)
+    )
 
 
 ROUTES = (

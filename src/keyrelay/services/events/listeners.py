@@ -43,7 +43,7 @@ class _Untaken:
 
 
 @dataclass(slots=True)
-class _Handing:
+class _HandedOne:
     """What becomes of the event that is handed to a listener, one at a time."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -60,7 +60,7 @@ class Listener:
     ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _waiting: _Untaken = field(default_factory=_Untaken, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _handing: _Handing = field(default_factory=_Handing, init=False)
+    _handing: _HandedOne = field(default_factory=_HandedOne, init=False)
 
     @property
     def is_busy(self) -> bool:
