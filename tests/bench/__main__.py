@@ -24,6 +24,7 @@ from tests.bench import (
     plain,
     records,
     relay,
+    runs,
     scale,
     startup,
 )
@@ -113,6 +114,11 @@ def _messages(asked: argparse.Namespace) -> Iterator[Sheet]:
     yield Sheet(title="SQS", measures=measures, against="aioboto3 send_message")
 
 
+def _runs(asked: argparse.Namespace) -> Iterator[Sheet]:
+    with _folder() as folder, _mail_sink(folder) as (ca_file, sink):
+        yield from runs.sheets(folder, sink, ca_file, asked.triggers)
+
+
 @contextmanager
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="keyrelay-bench-") as name:
@@ -131,6 +137,7 @@ _MEASURED: Mapping[str, Callable[[argparse.Namespace], Iterable[Sheet]]] = {
     "parts": _parts,
     "mail": _mails,
     "sqs": _messages,
+    "runs": _runs,
     "scale": scale.sheets,
     "edits": edits.sheets,
     "bulk": bulk.sheets,

@@ -71,15 +71,8 @@ class Hosted:
 
 
 def new_hosted(path: Path, witness: Witness, settings: Mapping[str, str]) -> Hosted:
-    home = Home(
-        path=path,
-        settings={
-            "KEYRELAY_ANALYSES": "hosted",
-            "KEYRELAY_API_URL": witness.url,
-            "KEYRELAY_LEASE_SECONDS": str(LEASE.total_seconds()),
-            **settings,
-        },
-    )
+    hosting = {"KEYRELAY_LEASE_SECONDS": str(LEASE.total_seconds())}
+    home = Home(path=path, settings={**hosting_for(witness), **hosting, **settings})
     path.parent.mkdir(parents=True, exist_ok=True)
     home.run("init", "--no-token")
     home.run(
@@ -88,11 +81,22 @@ def new_hosted(path: Path, witness: Witness, settings: Mapping[str, str]) -> Hos
         given="a secret of scripts",
     )
     home.create("policy", ALLOW)
-    analysis = home.create("analysis", {"name": _NAME, "runtime": "python-rt2025"})
-    script = path.parent / "main.py"
-    script.write_text(SCRIPT)
-    home.run("analysis", "upload", _NAME, script)
+    analysis = upload(home, _NAME, SCRIPT)
     return Hosted(home=home, witness=witness, analysis=analysis)
+
+
+def hosting_for(witness: Witness) -> Mapping[str, str]:
+    """Return the settings of what performs runs whose scripts reach that witness."""
+    return {"KEYRELAY_ANALYSES": "hosted", "KEYRELAY_API_URL": witness.url}
+
+
+def upload(home: Home, name: str, code: str) -> str:
+    """Create an analysis of that script, and return its id."""
+    analysis = home.create("analysis", {"name": name, "runtime": "python-rt2025"})
+    script = home.path.parent / f"{name}.py"
+    script.write_text(code)
+    home.run("analysis", "upload", name, script)
+    return analysis
 
 
 def listed(home: Home, *command: str) -> list[Document]:
