@@ -110,7 +110,8 @@ class RunQueue:
         async with self.database.writing() as connection:
             while (loan := await self._next(connection, wanted)) is not None:
                 if isinstance(loan, UnreadableRow):
-                    await _end_unreadable(connection, loan)
+                    now = await time_at(self.database, connection, self.world)
+                    await _end_unreadable(connection, loan, now)
                 elif (lent := await self._lend(connection, loan)) is not None:
                     return lent
         return None
@@ -168,7 +169,10 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(due, and_(_r.state == RunState.RUNNING, _r.held_until < now))
 
 
-async def _end_unreadable(connection: AsyncConnection, row: UnreadableRow) -> None:
+async def _end_unreadable(
+    connection: AsyncConnection, row: UnreadableRow, now: datetime
+) -> None:
     log.error("run cannot be read", extra={"run": row.text("id")})
-    ended = {"state": RunState.FAILED, "sentence": "its row is not what was written"}
+    sentence = "its row is not what was written"
+    ended = {"state": RunState.FAILED, "sentence": sentence, "ended_at": now}
     await connection.execute(update(runs).where(_r.id == row.text("id")).values(ended))
