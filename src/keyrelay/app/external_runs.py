@@ -95,7 +95,7 @@ async def _external_runs(
 
 
 def _limits() -> StreamLimits:
-    """Leave half of the connections to others (api/border), where files are few."""
+    """Leave one of four connections, or more, to requests that end (api/border)."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_LISTENERS
     if files != resource.RLIM_INFINITY:
