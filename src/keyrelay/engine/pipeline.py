@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from keyrelay.engine.breaker import Breaker
 from keyrelay.engine.circuit import InFlight
 from keyrelay.engine.closing import closed_by, held_while
+from keyrelay.engine.exhaustion import exhausted
 from keyrelay.model.action import Action, Instruction, Message
 from keyrelay.model.audit import LOCKED, NOTHING_USED, Evidence, Report
 from keyrelay.model.catalog import Catalog
@@ -131,20 +132,7 @@ class Pipeline:
                 Fault.DEFINITION,
                 why=ReasonClass.NO_DEFINITION,
             )
-        if self.now() > lease.trigger.lifetime.deadline:
-            return Rejected(
-                "its deadline passed before an attempt",
-                Fault.TRIGGER,
-                why=ReasonClass.EXPIRED,
-            )
-        if lease.number > action.schedule.attempts:
-            # An attempt that always ends early, by a crash for example, must not repeat
-            # for ever.
-            return Uncertain(
-                "its attempts were cut short, the last one too",
-                why=ReasonClass.CUT_SHORT,
-            )
-        return None
+        return exhausted(lease, action.schedule.attempts, self.now())
 
     async def _held(
         self,

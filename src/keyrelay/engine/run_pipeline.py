@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyrelay.engine.closing import closed_by, held_while
+from keyrelay.engine.exhaustion import exhausted
 from keyrelay.engine.releasing import Releasing
 from keyrelay.model.analysis import Analysis
 from keyrelay.model.audit import Evidence, Report
@@ -97,18 +98,7 @@ class RunPipeline:
                 f"analysis {analysis.name!r} runs on `{analysis.run_on}` by now, and"
                 f" this run was asked for on `{order.run_on}`: ask for another"
             )
-        if self.now() > order.cause.deadline:
-            return Rejected(
-                "its deadline passed before it was run",
-                Fault.TRIGGER,
-                why=ReasonClass.EXPIRED,
-            )
-        if lease.number > self.schedule.attempts:
-            return Uncertain(
-                "its attempts were cut short, the last one too",
-                why=ReasonClass.CUT_SHORT,
-            )
-        return None
+        return exhausted(lease, self.schedule.attempts, self.now())
 
 
 def _is_held(outcome: Deferred | Rejected) -> bool:

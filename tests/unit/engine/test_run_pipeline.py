@@ -291,7 +291,7 @@ REFUSALS = [
     ),
     (
         a_deadline_that_passed,
-        "its deadline passed before it was run",
+        "its deadline passed before an attempt",
         Fault.TRIGGER,
     ),
     (a_stage_that_never_has_a_place, "there is no `node`", Fault.SYSTEM),
