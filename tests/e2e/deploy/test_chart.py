@@ -26,6 +26,8 @@ NOT_IN_SETTINGS = {
     *("kafka_password", "kafka_password_file", "kafka_member", "smtp_ca_file"),
     *("api", "api_url", "api_tls_certificate", "api_tls_key"),
     *("api_trusted_proxies", "api_insecure"),
+    # No sandbox can be made in its pods, so that they host no scripts.
+    *("analyses", "api_ca_file", "script_lanes", "script_network", "script_seconds"),
 }
 NONSENSE: dict[str, tuple[Document, str]] = {
     "an unknown value": ({"worker": {"replica": 3}}, "replica"),
