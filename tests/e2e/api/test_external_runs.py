@@ -324,8 +324,10 @@ def test_a_stop_ends_streams_at_once_and_what_is_asked_for_then_waits(
         assert running.command.end() == 0
 
 
-def test_a_process_without_external_runs_says_so(founded: Founded) -> None:
-    home = founded.home.under({"KEYRELAY_ANALYSES": "hosted"})
+def test_a_process_without_external_runs_says_so(
+    founded: Founded, tmp_path: Path
+) -> None:
+    home = founded.copied(tmp_path / "own").home.under({"KEYRELAY_ANALYSES": "hosted"})
     with answering(home) as running:
         api = running.with_token(founded.token)
         answer = opened(api, new_analysis(api, "none here").token)
