@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from keyrelay.model.analysis import RunOn
 from keyrelay.model.run import RunOrder
 from keyrelay.model.secret import SecretValue
-from keyrelay.model.token import Token, TokenKind, TokenRights
+from keyrelay.model.token import Token, TokenKind, TokenRights, prefix_of
 from keyrelay.services.signing import Signing
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.runs.records import RunRecords
@@ -26,7 +26,6 @@ LASTS = timedelta(minutes=30)
 
 _LABEL = "run-tokens"
 _BEGINNING = TokenKind.ANALYSIS.beginning
-_SHOWN = 8  # characters of a prefix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class RunTokens:
             profile=profile,
             name=f"run {run}",
             rights=TokenRights(kind=TokenKind.ANALYSIS, analysis=analysis, run=run),
-            prefix=text[:_SHOWN],
+            prefix=prefix_of(text),
             expires_at=datetime.fromtimestamp(int(end), UTC),
         )
         is_over = token.is_expired(self.now()) or await self._is_over(profile, run)

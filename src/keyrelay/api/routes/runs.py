@@ -17,11 +17,11 @@ from keyrelay.app.runs import run_requests, run_tokens
 from keyrelay.model.documents import refuse_unknown
 from keyrelay.model.policy.kinds import ACCESS, ANALYSIS, RUN
 from keyrelay.model.run import RunState, parse_scope
+from keyrelay.model.token import prefix_of
 from keyrelay.services.run_documents import run_document
 from keyrelay.stores.runs.records import RunPage
 
 _ID = path_id("The id of the analysis.")
-_SHOWN = 8  # characters of a token that is not shown whole
 
 
 async def run(asked: Asked) -> Answer:
@@ -33,7 +33,7 @@ async def run(asked: Asked) -> Answer:
     requests = run_requests(store)
     order = await requests.ask(caller.profile, asked.ids["id"], scope, caller.actor)
     token = (await run_tokens(store).token(order)).reveal()
-    shown = token if has(caller.token.rights, Right.FULL) else token[:_SHOWN]
+    shown = token if has(caller.token.rights, Right.FULL) else prefix_of(token)
     return Answer(result={"analysis_token": shown, "run": order.id})
 
 

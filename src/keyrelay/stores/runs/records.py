@@ -4,9 +4,10 @@ Their rows are not authenticated. A run that was written by hand is decided like
 other: its analysis, policies and script are, and the environment is in no row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +22,9 @@ from keyrelay.stores.definitions.loading import read_revision
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.runs.rows import order_of, row_of, run_of
 from keyrelay.stores.schema.run_tables import runs
-from keyrelay.stores.unreadable import ONE, Slice, UnreadableRow, read_rows
+from keyrelay.stores.unreadable import ONE, AnyRow, Slice, UnreadableRow, read_rows
+
+T = TypeVar("T")
 
 NOUN = "run"
 KEPT = timedelta(days=30)  # after its end
@@ -53,9 +56,7 @@ class RunRecords:
     async def keep(self, order: RunOrder) -> bool:
         """Keep a run, durably on return; False, it is there already."""
         async with self.database.writing() as connection:
-            kept = await keep_run(connection, order)
-            await self.database.signal_change(connection)
-        return kept
+            return await keep_run(connection, order)
 
     async def keep_all(self, orders: Sequence[RunOrder]) -> None:
         """Keep runs together, durably on return; those that are there stay."""
@@ -64,25 +65,17 @@ class RunRecords:
         async with self.database.writing() as connection:
             for order in orders:
                 await keep_run(connection, order)
-            await self.database.signal_change(connection)
 
     async def order(self, profile: str, id_: str) -> RunOrder | None:
         """Return what is to be run; None, there is no such run, or none to be read."""
-        async with self.database.reading() as connection:
-            wanted = select(runs).where(_r.profile == profile, _r.id == id_)
-            for found in await read_rows(connection, wanted, ONE, order_of):
-                if isinstance(found, RunOrder):
-                    return found
-        return None
+        return await self._read(profile, id_, order_of)
 
     async def get(self, profile: str, id_: str) -> ListedRun:
         """Raises NotFound."""
-        async with self.database.reading() as connection:
-            wanted = select(runs).where(_r.profile == profile, _r.id == id_)
-            for found in await read_rows(connection, wanted, ONE, run_of):
-                if isinstance(found, ListedRun):
-                    return found
-        raise NotFound(NOUN, id_)
+        found = await self._read(profile, id_, run_of)
+        if found is None:
+            raise NotFound(NOUN, id_)
+        return found
 
     async def list(
         self, profile: str, analysis: str, page: RunPage
@@ -117,6 +110,17 @@ class RunRecords:
             except Unavailable:
                 pass  # those that lease runs report it
             await self.world.sleep(FORGET_EVERY)
+
+    async def _read(
+        self, profile: str, id_: str, parse: Callable[[AnyRow], T]
+    ) -> T | None:
+        """Return a run as `parse` reads it; None, it is not there, or cannot be."""
+        wanted = select(runs).where(_r.profile == profile, _r.id == id_)
+        async with self.database.reading() as connection:
+            for found in await read_rows(connection, wanted, ONE, parse):
+                if not isinstance(found, UnreadableRow):
+                    return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)
