@@ -1,8 +1,8 @@
-"""Hosting: `keyrelay up` with a wall, and analyses that are run by it."""
+"""Hosting: processes with a wall, and analyses that are run by them."""
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from textwrap import dedent
@@ -142,4 +142,23 @@ def hosting(home: Home) -> Iterator[Api]:
     """Run `keyrelay up` where scripts reach it."""
     at = {"KEYRELAY_API": f"127.0.0.1:{free_port()}"}
     with answering(home.under(at), "up") as api:
+        yield api
+
+
+@contextmanager
+def hosting_apart(home: Home, workers: int = 1) -> Iterator[Api]:
+    """Run the API in a process that hosts nothing, and workers that do beside it."""
+    with ExitStack() as stack:
+        api = stack.enter_context(answering(home))
+        settings = {
+            "KEYRELAY_ANALYSES": "hosted",
+            "KEYRELAY_API_URL": api.url,
+            "KEYRELAY_PROBES": "off",
+        }
+        begun = [
+            stack.enter_context(home.under(settings).running("worker"))
+            for _ in range(workers)
+        ]
+        for worker in begun:
+            worker.await_said("worker started")
         yield api

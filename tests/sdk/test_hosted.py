@@ -2,25 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.contract.script.registry import serving
-from tests.e2e.mails import smtp_secret
-from tests.installed.api import Api, token_of
-from tests.installed.hosting import (
-    Analysis,
-    hosting,
-    new_analysis,
-    new_policy,
-    new_secret,
-)
-from tests.sdk.conftest import NewParts, home_on
-from tests.services import debian
-from tests.sinks import smtp
+from tests.installed.api import Api
+from tests.installed.hosting import Analysis, hosting, hosting_apart, new_analysis
+from tests.sdk.conftest import NewParts
+from tests.sdk.hosted_place import prepared
 from tests.sinks.smtp import SmtpSink
 
 POINT = {"variable": "temperature", "value": 9, "unit": "°C"}
@@ -94,7 +83,7 @@ Analysis.use(main)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A worker with both of TagoIO's clients prepared, and where its mails go."""
+    """What hosts scripts with both of TagoIO's clients, and where its mails go."""
 
     api: Api
     mails: SmtpSink
@@ -104,37 +93,15 @@ class Place:
 def place(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
-    ca_file: Path,
-    server_certificate: Path,
     new_parts: NewParts,
 ) -> Iterator[Place]:
-    for needed in ("bwrap", "python_sdk", "javascript_sdk"):
-        request.getfixturevalue(needed)
-    debian.install("npm", package="npm")
+    """One process that does all, on embedded parts; on others, API and worker apart."""
+    parts = new_parts()
+    host = hosting_apart if parts else hosting
     folder = tmp_path_factory.mktemp("hosted")
-    with ExitStack() as stack:
-        registry = stack.enter_context(serving())
-        registry.add_wheels(request.getfixturevalue("python_sdk"))
-        registry.add_modules(request.getfixturevalue("javascript_sdk") / "node_modules")
-        mails = stack.enter_context(
-            smtp.running(folder / "mails", certificate=server_certificate)
-        )
-        settings = {
-            "KEYRELAY_SMTP_CA_FILE": str(ca_file),
-            "KEYRELAY_EGRESS_ALLOW": "127.0.0.0/8",
-            "KEYRELAY_SMTP_PORTS": str(mails.address.port),
-            "NO_PROXY": "*",
-        }
-        home = home_on(folder / "home", {**new_parts(), **settings})
-        for language in ("python", "node"):
-            home.under(registry.variables).run("runtime", "prepare", language)
-        api = stack.enter_context(hosting(home)).with_token(token_of(home, "full"))
-        account = mails.address.account
-        value = smtp_secret(mails.address.port, account.username, account.password)
-        new_secret(api, "mail", value, "smtp")
-        new_secret(api, "limit", "too warm", env="other")
-        new_policy(api)
-        yield Place(api=api, mails=mails)
+    languages = ["python", "node"]
+    with prepared(folder, request, parts, languages) as made, host(made.home) as api:
+        yield Place(api=made.furnish(api), mails=made.mails)
 
 
 SCRIPTS = {
