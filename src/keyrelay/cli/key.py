@@ -111,4 +111,7 @@ def _tell_paused(found: KeyStatus) -> None:
 
 
 def _which(each: Soundness) -> str:
-    return f"{each.noun} {each.id} ({each.key})" if each.id else "the index"
+    if not each.id:
+        return "the index"
+    called = f" ({each.key})" if each.key else ""  # of one that is gone, only its id
+    return f"{each.noun} {each.id}{called}"
