@@ -22,6 +22,7 @@ MISSING = "its row is missing or cannot be read"
 PUT_BACK = "it is an older row that was put back"
 PUT_IN = "it was put in outside Keyrelay"
 ALTERED = "its script was altered outside Keyrelay: version"
+SCRIPT_PUT_IN = "a script was put in outside Keyrelay: version"
 SCRIPT = "print('begun')"
 
 # The table of each thing that `furnish` makes, and what tells one from its copy.
@@ -201,6 +202,10 @@ def of_script(statement: str) -> Way:
     return lambda name: (f"{statement} AND analysis = '{{{name}}}'",)
 
 
+def script_put_in(name: str) -> tuple[str, ...]:
+    return (f"INSERT INTO scripts VALUES ('{{{name}}}', 3, x'00')",)  # noqa: S608
+
+
 def revival(name: str) -> tuple[str, ...]:
     """Put a token back that was revoked."""
     return (f"INSERT INTO tokens SELECT * FROM old_tokens WHERE id = '{{{name}}}'",)  # noqa: S608
@@ -245,6 +250,7 @@ ALTERATIONS: Mapping[str, tuple[str, Way, str]] = {
         f"{ALTERED} 2",
     ),
     "scripts swapped": ("rooms", of_script(SWAP), f"{ALTERED} 1, 2"),
+    "script put in": ("rooms", script_put_in, f"{SCRIPT_PUT_IN} 3"),
     # Tokens of analyses and others, and revocations.
     "token's digest": ("token of rooms", edited(f"digest = x'{'01' * 32}'"), EDITED),
     "token's analysis": ("token of rooms", edited("analysis = '{outside}'"), EDITED),

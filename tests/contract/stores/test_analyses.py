@@ -148,7 +148,9 @@ async def test_a_script_that_was_altered_by_hand_is_named_and_not_given_out(
         await house.analyses.script(PROFILE, id_)
     found = [each async for each in check_definitions(house.database, guard)]
     named = {each.id: each.flaw for each in found if each.flaw is not None}
-    assert named == {id_: "its script was altered outside Keyrelay: version 1"}
+    assert named == {
+        id_: "its script was altered outside Keyrelay: version 1; upload the same again"
+    }
 
 
 async def test_a_digest_that_was_altered_with_its_script_is_not_believed(
@@ -200,6 +202,67 @@ async def test_where_an_older_row_was_accepted_its_next_version_is_uploaded(
     version = await house.analyses.upload(PROFILE, id_, script(b"print(2)"), ADA)
 
     assert await house.analyses.script(PROFILE, id_) == (version, b"print(2)")
+
+
+async def flaws_of_scripts(house: House) -> list[str | None]:
+    found = check_definitions(house.database, house.catalog.guard)
+    return [each.flaw async for each in found if each.flaw is not None]
+
+
+@pytest.mark.parametrize(
+    "how", ["UPDATE scripts SET content = x'00'", "DELETE FROM scripts"]
+)
+async def test_a_version_that_was_altered_is_whole_once_its_script_is_uploaded_again(
+    house: House, how: str
+) -> None:
+    id_ = await new_analysis(house)
+    for content in (b"print(1)", b"print(2)"):
+        await house.analyses.upload(PROFILE, id_, script(content), ADA)
+    await house.break_in(f"{how} WHERE version = 1")
+
+    version = await house.analyses.upload(PROFILE, id_, script(b"print(1)"), ADA)
+
+    assert version.number == 3
+    assert await flaws_of_scripts(house) == []
+    for number, content in ((1, b"print(1)"), (2, b"print(2)"), (3, b"print(1)")):
+        assert (await house.analyses.script(PROFILE, id_, number))[1] == content
+
+
+async def test_what_was_left_of_a_version_that_is_uploaded_again_is_no_hindrance(
+    house: House,
+) -> None:
+    id_ = await new_analysis(house)
+    await house.analyses.upload(PROFILE, id_, script(b"print(1)"), ADA)
+    same = b"print(1)".hex()
+    await house.break_in(f"INSERT INTO scripts VALUES ('{id_}', 2, x'{same}')")  # noqa: S608
+
+    await house.analyses.upload(PROFILE, id_, script(b"print(1)"), ADA)
+
+    assert await flaws_of_scripts(house) == []
+
+
+@pytest.mark.parametrize("remedy", ["upload", "accept", "accept all"])
+async def test_a_script_that_was_put_in_is_named_never_read_and_can_be_removed(
+    house: House, remedy: str
+) -> None:
+    id_ = await new_analysis(house)
+    await house.analyses.upload(PROFILE, id_, script(b"print(1)"), ADA)
+    await house.break_in(f"INSERT INTO scripts VALUES ('{id_}', 7, x'00')")  # noqa: S608
+
+    flaws = await flaws_of_scripts(house)
+    with pytest.raises(InvalidDefinition, match="there is no such version"):
+        await house.analyses.script(PROFILE, id_, 7)
+    match remedy:
+        case "upload":
+            await house.analyses.upload(PROFILE, id_, script(b"print(2)"), ADA)
+        case "accept":
+            await house.accepting.accept(PROFILE, id_, ADA)
+        case _:
+            await house.accepting.accept_all(PROFILE, ADA)
+
+    assert flaws == ["a script was put in outside Keyrelay: version 7"]
+    assert await flaws_of_scripts(house) == []
+    assert (await house.analyses.script(PROFILE, id_, 1))[1] == b"print(1)"
 
 
 async def test_a_deleted_analysis_takes_its_scripts_with_it(house: House) -> None:

@@ -18,6 +18,8 @@ from keyrelay.stores.definitions.definition_index import (
 from keyrelay.stores.definitions.guard import DefinitionGuard, recorded_generation
 from keyrelay.stores.definitions.indexing import rebuild
 from keyrelay.stores.definitions.journal import Journal, Writing
+from keyrelay.stores.definitions.listing import Noun
+from keyrelay.stores.definitions.scripts import remove_unlisted
 from keyrelay.stores.refusals import NotFound
 from keyrelay.stores.rows import ids_beginning
 from keyrelay.stores.schema.tables import definition_entries
@@ -48,6 +50,7 @@ class Accepting:
         """
         async with self.journal.writing(profile, actor) as writing:
             noun, _ = await _find(writing, id_)
+            await _tidy(writing, [(noun, id_)])
             detail = "as it stands in the database"
             try:
                 await writing.note(noun, id_, Change.ACCEPTED, detail)
@@ -63,6 +66,7 @@ class Accepting:
             standing = await generation_in(connection, profile)
             generation = max(noted, recorded, standing) + 1
             before = [each async for each in subjects_of(connection, profile)]
+            await _tidy(writing, before)
             try:
                 count = await rebuild(connection, writing.keys, profile, generation)
             except (ValueError, TypeError):
@@ -85,6 +89,12 @@ async def _find(writing: Writing, id_: str) -> Subject:
         if await find_entry(writing.connection, writing.profile, subject):
             return subject
     raise NotFound("definition", id_)
+
+
+async def _tidy(writing: Writing, subjects: Sequence[Subject]) -> None:
+    """Remove scripts that no analysis lists: nothing would vouch for them."""
+    listed = [id_ for noun, id_ in subjects if noun is Noun.ANALYSIS]
+    await remove_unlisted(writing.connection, listed)
 
 
 def _unreadable(what: str) -> InvalidDefinition:

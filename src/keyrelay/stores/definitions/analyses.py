@@ -78,6 +78,7 @@ class AnalysisStore:
     ) -> ScriptVersion:
         """Keep a script as the next version, which is the one that runs from now on.
 
+        An older version of the same content that was altered by hand has it again.
         Raises NotFound, InvalidDefinition, and Outdated if the analysis' etag is not
         the `expected` one.
         """
@@ -86,14 +87,11 @@ class AnalysisStore:
             before = await _find(connection, profile, id_, expected)
             await writing.require_sound(Noun.ANALYSIS, id_)
             version = draft.as_version(len(before.versions) + 1, writing.at)
-            await keep_script(connection, id_, version.number, draft.content)
-            listed = versions_text([*before.versions, version])
+            versions = [*before.versions, version]
+            await keep_script(connection, id_, versions, draft.content)
+            values = {"versions": versions_text(versions), "version": version.number}
             edited = update(analyses).where(analyses.c.id == id_)
-            await connection.execute(
-                edited.values(
-                    versions=listed, version=version.number, updated_at=writing.at
-                )
-            )
+            await connection.execute(edited.values(**values, updated_at=writing.at))
             detail = f"{before.analysis.name}: {version}"
             await writing.note(Noun.ANALYSIS, id_, Change.EDITED, detail)
         return version

@@ -4,23 +4,49 @@ A list of analyses reads none of them. Such a row is not authenticated itself: t
 of its analysis, which is, has the digest.
 """
 
-from sqlalchemy import delete, insert, select
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, and_, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.uploaded_script import ScriptVersion
 from keyrelay.stores.definitions.script_rows import versions_of
-from keyrelay.stores.schema.tables import scripts
+from keyrelay.stores.rows import rows_of
+from keyrelay.stores.schema.tables import analyses, scripts
 from keyrelay.stores.unreadable import AnyRow
 
 
 async def keep_script(
-    connection: AsyncConnection, analysis: str, version: int, content: bytes
+    connection: AsyncConnection,
+    analysis: str,
+    versions: Sequence[ScriptVersion],
+    content: bytes,
 ) -> None:
-    # An older row of the analysis may have been put back, and been accepted.
-    left = (scripts.c.analysis == analysis, scripts.c.version == version)
-    await connection.execute(delete(scripts).where(*left))
-    row = {"analysis": analysis, "version": version, "content": content}
-    await connection.execute(insert(scripts).values(row))
+    """Keep the content of the last of an analysis' versions.
+
+    Those before it that had the same content, and were altered, have it again. Contents
+    that no version lists are removed.
+    """
+    await _remove_unlisted(connection, analysis, versions)
+    kept = scripts.c.analysis == analysis
+    same = {each.number for each in versions if each.digest == versions[-1].digest}
+    whole = select(scripts.c.version).where(kept, scripts.c.content == content)
+    lost = sorted(same - {*await connection.scalars(whole)})
+    await connection.execute(delete(scripts).where(kept, scripts.c.version.in_(lost)))
+    for number in lost:
+        row = {"analysis": analysis, "version": number, "content": content}
+        await connection.execute(insert(scripts).values(row))
+
+
+async def remove_unlisted(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """Remove the contents that no version of these analyses lists."""
+    async for row in rows_of(connection, analyses, ids):
+        try:
+            versions = versions_of(row.versions)
+        except InvalidDefinition:
+            continue  # nothing of it is used
+        await _remove_unlisted(connection, row.id, versions)
 
 
 async def read_script(
@@ -34,15 +60,37 @@ async def read_script(
 
 
 async def scripts_flaw(connection: AsyncConnection, row: AnyRow) -> str | None:
-    """Say which versions of an analysis are not what was uploaded; None, all are.
+    """Say which contents of an analysis are not what was uploaded; None, all are.
 
     Raises InvalidDefinition for a list of versions that cannot be read.
     """
+    versions = versions_of(row.versions)
     altered = [
-        str(version.number)
-        for version in versions_of(row.versions)
+        version.number
+        for version in versions
         if await read_script(connection, row.id, version) is None
     ]
-    if not altered:
-        return None
-    return f"its script was altered outside Keyrelay: version {', '.join(altered)}"
+    unlisted = select(scripts.c.version).where(_unlisted(row.id, versions))
+    put_in = sorted(await connection.scalars(unlisted))
+    flaws = [
+        f"its script was altered outside Keyrelay: version {_list(altered)};"
+        " upload the same again",
+        f"a script was put in outside Keyrelay: version {_list(put_in)}",
+    ]
+    found = zip((altered, put_in), flaws, strict=True)
+    return "; ".join(flaw for numbers, flaw in found if numbers) or None
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+async def _remove_unlisted(
+    connection: AsyncConnection, analysis: str, versions: Sequence[ScriptVersion]
+) -> None:
+    await connection.execute(delete(scripts).where(_unlisted(analysis, versions)))
+
+
+def _unlisted(analysis: str, versions: Sequence[ScriptVersion]) -> ColumnElement[bool]:
+    listed = [each.number for each in versions]
+    return and_(scripts.c.analysis == analysis, scripts.c.version.not_in(listed))
