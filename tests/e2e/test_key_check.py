@@ -309,6 +309,28 @@ def test_what_was_altered_is_named_and_nothing_else_is(
     assert furnished.broken().keys() == {id_}
 
 
+OF_WHAT_RUNS = [
+    *("definition", "variable", "digest", "version that runs", "put back"),
+    *("script that runs", "script taken out", "scripts swapped"),
+]
+
+
+@pytest.mark.parametrize("alteration", OF_WHAT_RUNS)
+def test_an_analysis_that_was_altered_is_not_run_and_given_nothing(
+    furnished: Furnished, bwrap: Path, alteration: str
+) -> None:
+    name, way, _ = ALTERATIONS[alteration]
+    furnished.alter(*way(name))
+
+    runs = attempted(furnished.home, furnished.ids)
+
+    assert {run["state"] for run in runs} == {"failed"}
+    assert "begun" not in json.dumps(runs)
+    assert (PUT_BACK if way is put_back else "outside Keyrelay") in json.dumps(runs)
+    assert furnished.home.read("audit", "list", "--kind", "release") == []
+    assert bwrap.exists()
+
+
 def test_a_revocation_that_was_undone_with_its_entry_is_that_of_the_whole_index(
     furnished: Furnished,
 ) -> None:

@@ -251,11 +251,13 @@ async def test_any_other_end_is_a_fault_of_the_script(
     assert stage.result.exit_code == exit_code
 
 
-async def test_an_altered_script_is_not_run(stage: Stage) -> None:
+async def test_an_altered_script_has_no_place_and_is_not_run(stage: Stage) -> None:
     stage.content = None
 
+    place = await stage.stage().place(ORDER, scripted(b"print(1)"))
     outcome = await stage.perform("print(1)")
 
+    assert place == outcome
     assert outcome == Rejected(
         "version 1 of its script was altered outside Keyrelay: upload the script again",
         Fault.DEFINITION,

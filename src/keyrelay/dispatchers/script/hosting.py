@@ -90,9 +90,12 @@ class HostedStage:
             return _refused(f"analysis {scripted.analysis.name!r} has no script")
         version = version_of(scripted.versions, scripted.version)
         refusal = self.hosts.refusal(version.language)
-        if refusal is None:
-            return HOSTED
-        return Rejected(refusal, Fault.SYSTEM, why=ReasonClass.SCRIPT)
+        if refusal is not None:
+            return Rejected(refusal, Fault.SYSTEM, why=ReasonClass.SCRIPT)
+        # Known before any secret is released to the run.
+        if await self.content(order.analysis, version) is None:
+            return _altered(version)
+        return HOSTED
 
     async def perform(
         self, run: ReleasedRun, _: RunPlace, still_held: StillHeld
@@ -101,10 +104,7 @@ class HostedStage:
         version = version_of(scripted.versions, scripted.version or 1)
         content = await self.content(order.analysis, version)
         if content is None:
-            return _refused(
-                f"version {version.number} of its script was altered outside Keyrelay:"
-                " upload the script again"
-            )
+            return _altered(version)
         token = await self.token(order)
         if not await still_held():
             return LEASE_LOST
@@ -146,6 +146,13 @@ class HostedStage:
 
 def _refused(reason: str) -> Rejected:
     return Rejected(reason, Fault.DEFINITION, why=ReasonClass.NO_DEFINITION)
+
+
+def _altered(version: ScriptVersion) -> Rejected:
+    return _refused(
+        f"version {version.number} of its script was altered outside Keyrelay: upload"
+        " the script again"
+    )
 
 
 def _outcome_of(ending: RunEnding) -> Outcome:
