@@ -39,7 +39,7 @@ async def _allowed(governed: Governed, analysis: str, asked: Asked) -> Asked:
     kind, verb = governed.kind or asked.ids["kind"], governed.verb
     if verb not in VERBS.get(kind, ()):
         raise Denied
-    id_ = asked.ids.get("id")
+    id_ = None if governed.is_asked else asked.ids.get("id")
     changes = verb in (EDIT, DELETE)
     # Before the catalog, which is then no older: what changes after that is Outdated.
     etag = await _etag(asked, kind, asked.ids["id"]) if changes else None

@@ -19,6 +19,7 @@ class PublishAnswers:
 
     kept: int = 0
     refused: int = 0
+    denied: int = 0  # of those that were refused
     _reason: str | None = None  # of the first that was refused
     _encoded: bytearray = field(default_factory=bytearray)
 
@@ -27,12 +28,18 @@ class PublishAnswers:
             case Accepted(id=id_, known=known):
                 self.kept += 1
                 self._put({"id": id_, "state": "duplicate" if known else "accepted"})
-            case NotAccepted(reason):
+            case NotAccepted(reason, is_denied):
                 self.refused += 1
+                self.denied += is_denied
                 self._reason = self._reason or reason
                 self._put({"id": None, "state": "refused", "reason": reason})
             case _:
                 assert_never(answer)
+
+    @property
+    def is_all_denied(self) -> bool:
+        """Whether there was a trigger, and none that might have been accepted."""
+        return not self.kept and 0 < self.denied == self.refused
 
     def response(self) -> Response:
         """Return the answer to a request that was read to its end."""

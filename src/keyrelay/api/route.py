@@ -107,21 +107,23 @@ class Governed:
     """What policies must allow an analysis before a route answers it.
 
     `kind` is what they call the things of the route; None, its path says it. With
-    `is_tagged`, the body has the tags that a thing is to have.
+    `is_tagged`, the body has the tags that a thing is to have. Where the path has no
+    id of such a thing, nor is a list of them (`is_asked`), the route asks the grant.
     """
 
     kind: str | None
     verb: str
     is_tagged: bool = False
+    is_asked: bool = False
 
 
 def governed(
-    kind: str | None, verb: str, *, is_tagged: bool = False
+    kind: str | None, verb: str, *, is_tagged: bool = False, is_asked: bool = False
 ) -> Governed | None:
     """Return how policies govern a route; None, they have no word for what it does."""
     if kind is None or verb not in VERBS.get(kind, ()):
         return None
-    return Governed(kind=kind, verb=verb, is_tagged=is_tagged)
+    return Governed(kind=kind, verb=verb, is_tagged=is_tagged, is_asked=is_asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

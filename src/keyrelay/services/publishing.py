@@ -15,6 +15,8 @@ from keyrelay.vault.framing import frame
 ReadTrigger = Callable[[int, bytes], Trigger]
 # Returns what reads the documents that are accepted at that time.
 Reading = Callable[[datetime], ReadTrigger]
+# Tells whether triggers of the action with that id are accepted.
+Allowed = Callable[[str], bool]
 # Returns for how many of so many more triggers there is room. Raises Unavailable.
 Room = Callable[[int], Awaitable[int]]
 
@@ -32,9 +34,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NotAccepted:
-    """The document is no trigger, one that comes too late, or one not allowed here."""
+    """The document is no trigger, one that comes too late, or one not allowed here.
+
+    `is_denied`: it is not allowed, or there is no such action.
+    """
 
     reason: str
+    is_denied: bool = False
 
 
 class BacklogFull(Exception):
@@ -50,18 +56,22 @@ def numbered_id(profile: str, key: str, number: int) -> str:
     return hashlib.sha256(framed).hexdigest()[:24]
 
 
+async def _any_action() -> Allowed:
+    return lambda _: True
+
+
 async def _any_number(wanted: int) -> int:
     return wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publishing:
-    """`actions` are those for which triggers are accepted; None, all of them."""
+    """`allowed` is asked once for what is accepted together. Raises Unavailable."""
 
     inbox: Inbox
     reading: Reading
     now: Callable[[], datetime]
-    actions: frozenset[str] | None = None
+    allowed: Callable[[], Awaitable[Allowed]] = _any_action
     room: Room = _any_number
 
     async def publish(self, document: bytes) -> Published:
@@ -88,9 +98,12 @@ class Publishing:
     async def _publish(
         self, part: Sequence[Cut], answer: Callable[[int, Published], None]
     ) -> None:
-        at = self.now()
+        allowed, at = await self.allowed(), self.now()
         reader = self.reading(at)
-        read = [(number, self._read(reader, at, number, each)) for number, each in part]
+        read = [
+            (number, _if_allowed(self._read(reader, at, number, each), allowed))
+            for number, each in part
+        ]
         triggers = [each for _, each in read if isinstance(each, Trigger)]
         room = await self.room(len(triggers)) if triggers else 0
         new = iter(await self.inbox.accept_all(triggers[:room]))
@@ -117,6 +130,12 @@ class Publishing:
         if trigger.lifetime.deadline < at:
             # Kept, it would only become a dead letter.
             return NotAccepted("its deadline has passed; give it a later one, or none")
-        if self.actions is not None and trigger.action not in self.actions:
-            return NotAccepted("its action is none of those that you may publish to")
         return trigger
+
+
+def _if_allowed(read: Trigger | NotAccepted, allowed: Allowed) -> Trigger | NotAccepted:
+    if isinstance(read, NotAccepted) or allowed(read.action):
+        return read
+    return NotAccepted(
+        "its action is none of those that you may publish to", is_denied=True
+    )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from tests.e2e.api.furnished import SCRIPT, UNKNOWN, action_for, body_of, noun_o
 from tests.e2e.api.in_process import answering_here
 from tests.installed.api import Answer, Api, answering, token_of
 from tests.installed.home import Home
+from tests.services import deadline
 
+WITHIN = timedelta(seconds=20)
 DENIED = {"status": False, "message": "Authorization Denied"}
 NORTH = [{"key": "site", "value": "north"}]
 SOUTH = [{"key": "site", "value": "south"}]
@@ -357,6 +360,9 @@ def test_what_no_policy_can_name_is_denied(granting: Granting) -> None:
         granting.script.ask("PUT", f"/action/{id_}", {"active": False}),
         granting.script.ask("DELETE", f"/action/{id_}"),
         granting.script.ask("POST", f"/action/{id_}/preview"),
+        granting.script.get("/triggers"),
+        granting.script.get("/attempts"),
+        granting.script.get("/dead-letters"),
     ]
 
     assert [*map(is_denied, asked)] == [True] * len(asked)
@@ -420,3 +426,107 @@ async def test_what_is_moved_after_the_decision_is_not_changed(
     assert isinstance(left, dict)
     assert left["tags"] == SOUTH
     assert left.get("version") is None
+
+
+def one(action: str, id_: str | None = None) -> Document:
+    named = {} if id_ is None else {"id": id_}
+    return {"action": action, "data": {"value": 7}, **named}
+
+
+def test_a_script_triggers_the_actions_that_policies_let_it_trigger(
+    granting: Granting,
+) -> None:
+    ours, theirs = granting.one("action", "n"), granting.one("action", "s", SOUTH)
+    granting.allow("trigger", of=["action", "tag_match", "site"])
+    granting.allow("access", of=["action"])
+
+    made = granting.script.ask("POST", "/triggers", one(ours, "t1"))
+    denied = granting.script.ask("POST", "/triggers", one(theirs, "t2"))
+    mixed = granting.script.ask("POST", "/triggers", [one(theirs), one(ours, "t3")])
+
+    assert made.status == 202
+    assert is_denied(denied)
+    assert mixed.status == 207
+    refused = "its action is none of those that you may publish to"
+    assert mixed.result == [
+        {"id": None, "state": "refused", "reason": refused},
+        {"id": "t3", "state": "accepted"},
+    ]
+    assert granting.full.get("/triggers/t1").field("action") == ours
+    assert granting.full.get("/triggers/t2").status == 404
+
+
+def test_to_access_an_action_is_not_to_trigger_it(granting: Granting) -> None:
+    id_ = granting.one("action", "n")
+    granting.allow("access", of=["action"])
+
+    assert is_denied(granting.script.ask("POST", "/triggers", one(id_)))
+    granting.allow("trigger", of=["action"])
+    assert granting.script.ask("POST", "/triggers", one(id_)).status == 202
+    granting.allow("trigger", of=["action", "id", id_], effect="deny")
+    assert is_denied(granting.script.ask("POST", "/triggers", one(id_)))
+
+
+def test_triggers_of_actions_unknown_foreign_and_forbidden_are_denied_alike(
+    granting: Granting,
+) -> None:
+    ours, forbidden = granting.one("action", "n"), granting.one("action", "s", SOUTH)
+    granting.home.run("init", "--profile", "other", "--no-token")
+    other = granting.home.under({"KEYRELAY_PROFILE": "other"})
+    theirs = replace(granting, full=granting.full.with_token(token_of(other, "full")))
+    foreign = theirs.one("action", "n")
+    theirs.allow("trigger", of=["action"])
+    granting.allow("trigger", of=["action", "tag_match", "site"])
+
+    for each in (forbidden, foreign, UNKNOWN):
+        assert is_denied(granting.script.ask("POST", "/triggers", one(each)))
+        assert is_denied(granting.script.ask("POST", "/triggers", [one(each)] * 2))
+        listed = granting.script.ask("POST", "/triggers", [one(each), one(ours)])
+        assert (listed.status, str(listed.result).count("refused")) == (207, 1)
+
+
+def test_a_script_follows_what_it_published_while_it_may_trigger_that(
+    granting: Granting,
+) -> None:
+    id_ = granting.one("action", "n")
+    policy = granting.allow("trigger", of=["action"])
+    granting.script.ask("POST", "/triggers", one(id_, "own"))
+    granting.full.ask("POST", "/triggers", one(id_, "other"))
+
+    shown = granting.script.get("/triggers/own")
+
+    assert (shown.field("state"), shown.field("action")) == ("waiting", id_)
+    assert isinstance(shown.result, dict)
+    assert "attempt_records" not in shown.result
+    for each in ("other", "nothing"):
+        assert is_denied(granting.script.get(f"/triggers/{each}"))
+    assert is_denied(granting.script.get("/triggers"))
+    for act in ("hold", "release", "cancel", "retry"):
+        assert is_denied(granting.script.ask("POST", f"/triggers/own/{act}"))
+    granting.full.ask("DELETE", f"/am/{policy}")
+    assert is_denied(granting.script.get("/triggers/own"))
+    assert is_denied(granting.script.ask("POST", "/triggers", one(id_)))
+
+
+def test_a_policy_removed_during_a_request_counts_for_what_comes_after(
+    granting: Granting,
+) -> None:
+    id_ = granting.one("action", "n")
+    policy = granting.allow("trigger", of=["action"])
+
+    def lines() -> Iterator[bytes]:
+        yield json.dumps(one(id_, "before")).encode() + b"\n"
+        assert deadline.met(
+            lambda: granting.full.get("/triggers/before").status == 200, WITHIN
+        )
+        granting.full.ask("DELETE", f"/am/{policy}")
+        yield json.dumps(one(id_, "after")).encode() + b"\n"
+
+    headers = {
+        "token": str(granting.script.token),
+        "content-type": "application/x-ndjson",
+    }
+    answer = granting.script.client.post("/triggers", content=lines(), headers=headers)
+
+    assert answer.status_code == 207
+    assert granting.full.get("/triggers/after").status == 404

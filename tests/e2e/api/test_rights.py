@@ -117,7 +117,7 @@ def test_a_governed_route_answers_an_analysis_for_its_own_permission_alone(
         assert (denied.status, denied.document) == (401, DENIED)
     else:
         assert denied.result == []
-    assert allowed.status == 200
+    assert allowed.status in {200, 202}
     assert allowed.result != []
 
 
@@ -148,6 +148,10 @@ def _governed(
         asked = full.ask("POST", f"/analysis/{id_}/run", {})
         path = path.replace("{run}", asked.field("run"))
     script = full.with_token(made.field("token"))
+    if noun == "triggers" and id_ in path:  # only what it published itself
+        own = f"own-{next(NUMBERS)}"
+        script.ask("POST", "/triggers", {"id": own, "action": ids["action"]})
+        path = path.replace(id_, own)
     return script.ask(route.method, path, body_of(route, ids, f"n{next(NUMBERS)}"))
 
 

@@ -31,6 +31,8 @@ def test_a_right_is_had_by_these_tokens_and_no_others(right: Right) -> None:
 # What policies must allow an analysis; every other route denies it, but those that
 # answer any token.
 GOVERNED = {
+    "POST /triggers": ("action", "trigger"),
+    "GET /triggers/{id}": ("action", "trigger"),
     "GET /secrets": ("secrets", "access"),
     "POST /secrets": ("secrets", "create"),
     "GET /secrets/{id}": ("secrets", "access"),

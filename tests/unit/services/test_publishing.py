@@ -12,6 +12,7 @@ from keyrelay.model.trigger import Trigger
 from keyrelay.ports import Inbox, Unavailable
 from keyrelay.services.publishing import (
     Accepted,
+    Allowed,
     BacklogFull,
     NotAccepted,
     Published,
@@ -50,11 +51,14 @@ async def numbered(*documents: bytes | CutOff) -> AsyncIterator[Sequence[Cut]]:
 def into(
     inbox: Inbox, *, actions: frozenset[str] | None = None, room: Room | None = None
 ) -> Publishing:
+    async def allowed() -> Allowed:
+        return lambda action: actions is None or action in actions
+
     publishing = Publishing(
         inbox=inbox,
         reading=lambda _: lambda _, raw: Trigger.parse(raw, ORIGIN),
         now=lambda: NOON,
-        actions=actions,
+        allowed=allowed,
     )
     return publishing if room is None else replace(publishing, room=room)
 
@@ -150,7 +154,27 @@ async def test_a_trigger_for_an_action_that_is_not_allowed_is_refused() -> None:
     )
 
     assert [type(answer) for _, answer in answers.given] == [NotAccepted, Accepted]
+    refused = answers.given[0][1]
+    assert isinstance(refused, NotAccepted)
+    assert refused.is_denied
     assert [id_ for _, id_ in queue.storage.rows] == ["t2"]
+
+
+async def test_what_is_allowed_is_asked_anew_for_each_part() -> None:
+    queue, answers, allowed = memory_queue(), Answers(), {MAIL_ACTION}
+
+    async def asked() -> Allowed:
+        now = frozenset(allowed)
+        return lambda action: action in now
+
+    async def parts() -> AsyncIterator[Sequence[Cut]]:
+        yield [(1, document("t1"))]
+        allowed.clear()
+        yield [(2, document("t2"))]
+
+    await replace(into(queue), allowed=asked).publish_all(parts(), answers)
+
+    assert [type(answer) for _, answer in answers.given] == [Accepted, NotAccepted]
 
 
 async def test_once_the_backlog_is_full_what_was_kept_is_answered_and_no_more() -> None:

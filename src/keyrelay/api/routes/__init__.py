@@ -13,6 +13,7 @@ from keyrelay.api.routes import (
     events,
     installation,
     jobs,
+    publishing,
     runs,
     script_services,
     secrets,
@@ -23,6 +24,7 @@ from keyrelay.api.routes import (
 
 # They are tried in this order: those that are asked most stand first.
 ROUTES: tuple[Route, ...] = (
+    *publishing.ROUTES,
     *triggers.ROUTES,
     *account.ROUTES,
     *secrets.ROUTES,

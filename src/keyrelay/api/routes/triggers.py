@@ -1,26 +1,19 @@
-"""Triggers: published and followed; held, released, cancelled and hurried."""
+"""Triggers: followed; held, released, cancelled and hurried."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
-from itertools import islice
+from collections.abc import Awaitable, Callable
 
-from starlette.responses import Response
-
-from keyrelay.api.failures import NotNow
+from keyrelay.api.failures import Denied, NotNow
 from keyrelay.api.parameters import PAGING, Parameters, parse_parameters
-from keyrelay.api.publish_answers import PublishAnswers
 from keyrelay.api.rights import Right
-from keyrelay.api.route import Answer, Asked, BodyTooLarge, Route
+from keyrelay.api.route import Answer, Asked, Route, governed
 from keyrelay.api.trigger_documents import (
     ACTED,
     LISTED,
-    PUBLISHED,
     SHOWN,
     entry_document,
     status_document,
 )
-from keyrelay.api.trigger_formats import TriggerFormat, format_of
+from keyrelay.model.action import TARGET
 from keyrelay.model.backlog import (
     UNSETTLED,
     Period,
@@ -28,99 +21,16 @@ from keyrelay.model.backlog import (
     QueueQuery,
     TriggerState,
 )
-from keyrelay.model.documents import require_text
 from keyrelay.model.intervention import Act
+from keyrelay.model.policy.kinds import TRIGGER
 from keyrelay.model.token import TokenKind
-from keyrelay.model.trigger import Origin
 from keyrelay.ports import Unavailable
 from keyrelay.services.intervening import Intervening
-from keyrelay.services.publishing import (
-    BacklogFull,
-    Publishing,
-    ReadTrigger,
-    numbered_id,
-)
 from keyrelay.services.trigger_status import Tracking, TriggerStatus
-from keyrelay.sources.cutting import Cut, cut
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import NotFound
 
-MOST_TRIGGERS = 100_000  # of one request
-LARGEST_REQUEST = 256 * 1024 * 1024  # bytes
-_LONGEST_KEY = 255
-_FULL = "the backlog is full (KEYRELAY_BACKLOG_LIMIT): send the rest later"
-_AWAY = "the queue does not answer now: send the rest again"
 _NOUN = "trigger"
-
-
-async def publish(asked: Asked) -> Response:
-    """Answer once all that the answer says is durable."""
-    format_, answers = format_of(asked.headers), PublishAnswers()
-    parts = _at_most(cut(_bounded(asked.body.chunks()), format_.cutter))
-    try:
-        await _publishing(asked, format_).publish_all(parts, answers.add)
-    except BacklogFull:
-        return answers.cut_short(429, _FULL)
-    except BodyTooLarge as fault:
-        return answers.cut_short(413, str(fault))
-    except Unavailable:
-        if not answers.kept:
-            raise
-        return answers.cut_short(503, _AWAY)
-    return answers.response()
-
-
-def _publishing(asked: Asked, format_: TriggerFormat) -> Publishing:
-    process, caller = asked.process, asked.caller
-    world = process.store.audit_log.world
-    key = asked.headers.get("idempotency-key")
-    if key is not None:
-        require_text(key, "Idempotency-Key", longest=_LONGEST_KEY)
-
-    def numbered(origin: Origin, number: int) -> Origin:
-        if key is None:
-            return origin
-        id_ = numbered_id(caller.profile, key, number)
-        return replace(origin, new_id=lambda _: id_)
-
-    def reading(at: datetime) -> ReadTrigger:
-        origin = Origin(
-            profile=caller.profile,
-            now=lambda: at,
-            new_id=world.new_id,
-            publisher=caller.token.id,
-        )
-        return lambda number, raw: format_.read(raw, numbered(origin, number))
-
-    return Publishing(
-        inbox=process.queue,
-        reading=reading,
-        now=world.now,
-        actions=caller.token.rights.actions,
-        room=lambda many: process.intake.backlog_limit.take(caller.profile, many),
-    )
-
-
-async def _bounded(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    left = LARGEST_REQUEST
-    async for chunk in chunks:
-        left -= len(chunk)
-        if left < 0:
-            raise BodyTooLarge(f"a request may have {LARGEST_REQUEST} bytes at most")
-        yield chunk
-
-
-async def _at_most(
-    parts: AsyncIterator[Sequence[Cut]],
-) -> AsyncIterator[Sequence[Cut]]:
-    left = MOST_TRIGGERS
-    async for part in parts:
-        yield [*islice(part, left)]
-        left -= len(part)
-        if left < 0:
-            raise BodyTooLarge(f"a request may hold {MOST_TRIGGERS} triggers at most")
-
-
 _FILTERS = ("state", "action", "secret", "reason", "since", "until")
 
 
@@ -166,10 +76,18 @@ async def _is_any_unread(asked: Asked) -> bool | None:
 
 
 async def show(asked: Asked) -> Answer:
-    is_producer = asked.caller.token.rights.kind is TokenKind.PRODUCER
-    if is_producer:
+    """Tell where a trigger stands; those that only publish, of their own ones.
+
+    Raises Denied, to an analysis that may not trigger its action any more.
+    """
+    grant, kind = asked.caller.grant, asked.caller.token.rights.kind
+    in_full = kind is TokenKind.PROFILE
+    if not in_full:
         await _require_own(asked)
-    return Answer(result=status_document(await _status(asked), in_full=not is_producer))
+    status = await _status(asked)
+    if grant is not None and not grant.permits(status.action or ""):
+        raise Denied
+    return Answer(result=status_document(status, in_full=in_full))
 
 
 async def _require_own(asked: Asked) -> None:
@@ -214,15 +132,15 @@ def _acting(act: Act) -> Callable[[Asked], Awaitable[Answer]]:
 _MANY, _ONE = "/triggers", "/triggers/{id}"
 
 ROUTES = (
-    Route(
-        method="POST",
-        path=_MANY,
-        right=Right.PUBLISH,
-        answer=publish,
-        described=PUBLISHED,
-    ),
     Route(method="GET", path=_MANY, right=Right.READ, answer=list_, described=LISTED),
-    Route(method="GET", path=_ONE, right=Right.FOLLOW, answer=show, described=SHOWN),
+    Route(
+        method="GET",
+        path=_ONE,
+        right=Right.FOLLOW,
+        answer=show,
+        governed=governed(TARGET, TRIGGER, is_asked=True),
+        described=SHOWN,
+    ),
     *(
         Route(
             method="POST",

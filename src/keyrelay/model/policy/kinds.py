@@ -14,13 +14,14 @@ CREATE = "create"
 EDIT = "edit"
 DELETE = "delete"
 RUN = "run_analysis"
+TRIGGER = "trigger"
 ANALYSIS = "analysis"
 
 # What is governed here, and what can be done to each.
 VERBS: Mapping[str, tuple[str, ...]] = {
     RESOURCE: (ACCESS, CREATE, EDIT, DELETE),
     ANALYSIS: (ACCESS, CREATE, EDIT, DELETE, RUN),
-    TARGET: (ACCESS, "trigger"),
+    TARGET: (ACCESS, TRIGGER),
 }
 
 # As TagoIO's clients of JavaScript 12.3.1 and Python 5.1.8 name them, in their types
