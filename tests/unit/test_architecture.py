@@ -205,6 +205,17 @@ def test_a_secret_is_revealed_only_where_it_was_reviewed() -> None:
     assert revealers == REVEALERS
 
 
+def test_a_text_is_compared_with_a_secret_only_where_a_run_has_both() -> None:
+    comparers = [
+        module.as_posix()
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if called(node) == "is_same_text"
+    ]
+
+    assert comparers == ["engine/releasing.py"]
+
+
 @every_module
 def test_every_module_says_what_it_is(module: Path) -> None:
     described = ast.get_docstring(tree_of(module))

@@ -107,8 +107,8 @@ class Governed:
     """What policies must allow an analysis before a route answers it.
 
     `kind` is what they call the things of the route; None, its path says it. With
-    `is_tagged`, the body has the tags that a thing is to have. Where the path has no
-    id of such a thing, nor is a list of them (`is_asked`), the route asks the grant.
+    `is_tagged`, the body has the tags that a thing is to have. With `is_asked`, no id
+    in the path is that of such a thing: the route asks the caller's grant itself.
     """
 
     kind: str | None

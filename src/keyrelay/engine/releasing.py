@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from keyrelay.model.analysis import Analysis, Variable
@@ -15,6 +15,9 @@ from keyrelay.model.world import World
 from keyrelay.ports import AuditLog, Unsealable, Vault
 
 MOST_TOLD = 20  # secrets that a run's console names as withheld
+
+# Characters; what is shorter may well be the same by chance.
+SHORTEST_COMPARED = 8
 
 # Secrets; to decide on them takes some milliseconds, and then others have their turn.
 _DECIDED_AT_ONCE = 200
@@ -45,7 +48,7 @@ class Releasing:
         replaced so is not opened. One that does not open is withheld. Raises
         Unavailable: then nothing is given, and some of it may be on record.
         """
-        profile = analysis.tagged.profile
+        profile, id_ = analysis.tagged.profile, analysis.tagged.id
         variables = _last_of_each_key([*extra, *analysis.variables])
         if (closed := catalog.omitted.profiles.get(profile)) is not None:
             return _environment((), variables, (closed,))
@@ -53,13 +56,13 @@ class Releasing:
         # All is decided before anything is opened: an error then releases nothing.
         allowed = await permitted(catalog, analysis, wanted)
         opened, unopened = await self._open(allowed)
-        to = RunIdentity(
-            profile=profile, run=run, analysis=analysis.tagged.id, place=place
-        )
+        to = RunIdentity(profile=profile, run=run, analysis=id_, place=place)
         await self._record(to, opened)
         denied = _denied(catalog, analysis, wanted, allowed)
         withheld = _told(chain(unopened, denied), len(wanted) - len(opened))
-        return _environment([each for _, each in opened], variables, withheld)
+        released = [each for _, each in opened]
+        remarks = await _with_values_of(released, analysis.variables)
+        return replace(_environment(released, variables, withheld), remarks=remarks)
 
     async def _open(
         self, permitted: Sequence[Permit]
@@ -112,6 +115,29 @@ async def permitted(
         allowed += permits(policies, target, some)
         await asyncio.sleep(0)
     return allowed
+
+
+async def _with_values_of(
+    released: Sequence[OpenedSecret], variables: Sequence[Variable]
+) -> tuple[str, ...]:
+    """Say of each variable that has the value of a secret that it is one too many.
+
+    It is said where the script has both: told when the variable is written, it would
+    tell those that may not read the secret whether they guessed it.
+    """
+    remarks = list[str]()
+    for each in variables:
+        text = str(each.value)
+        if len(text) < SHORTEST_COMPARED:
+            continue
+        # Each is compared: when it ends does not say which secret it was.
+        if True in [secret.value.is_same_text(text) for secret in released]:
+            remarks.append(
+                f"variable {each.key} has the value of a secret that policies release:"
+                " remove the variable"
+            )
+        await asyncio.sleep(0)  # others have their turn
+    return tuple(remarks)
 
 
 def _of(permit: Permit) -> Released:

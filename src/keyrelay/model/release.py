@@ -32,11 +32,18 @@ HOSTED = RunPlace(run_on=RunOn.HOSTED)
 class ReleasedEnvironment:
     """Keys and values, in the order in which a script sees them.
 
-    `withheld` are sentences that say which secrets are not among them, and why.
+    `withheld` are sentences that say which secrets are not among them, and why;
+    `remarks` are sentences on what should not stand among them as it does.
     """
 
     pairs: tuple[tuple[str, Scalar | SecretValue], ...]
     withheld: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> Sequence[str]:
+        """What the console of the run says before the script says anything."""
+        return (*self.withheld, *self.remarks)
 
     @property
     def values(self) -> Sequence[SecretValue]:

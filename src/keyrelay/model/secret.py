@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hmac import compare_digest
 from typing import NoReturn
 
 from keyrelay.model.fields import Fields
@@ -44,9 +45,9 @@ class SealedSecret:
 
 
 class SecretValue:
-    """Plaintext that cannot be printed, compared, hashed, copied or pickled.
+    """Plaintext that cannot be printed, hashed, copied, pickled or compared by `==`.
 
-    `reveal` is the only access, under a name that one can search for.
+    `reveal` and `is_same_text` are the only access, by names that one can search for.
     """
 
     __slots__ = ("_plaintext",)
@@ -57,6 +58,16 @@ class SecretValue:
     def reveal(self) -> str:
         """Return the plaintext. Every call site of this is a review point."""
         return self._plaintext
+
+    def is_same_text(self, text: str) -> bool:
+        """Tell whether the plaintext is this, in a time that does not say how nearly.
+
+        The answer tells of a guess whether it is right: it is for what has the value.
+        """
+        ours, theirs = (
+            each.encode(errors="surrogatepass") for each in (self._plaintext, text)
+        )
+        return compare_digest(ours, theirs)
 
     def __repr__(self) -> str:
         return "SecretValue(…)"

@@ -99,7 +99,7 @@ class Stage:
         run = ReleasedRun(
             order=replace(ORDER, scope=scope),
             scripted=scripted(content),
-            environment=ReleasedEnvironment(pairs=pairs, withheld=("told first",)),
+            environment=ReleasedEnvironment(pairs=pairs, remarks=("told first",)),
         )
         return await self.stage().perform(run, HOSTED, self._still_held)
 

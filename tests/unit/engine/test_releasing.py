@@ -335,6 +335,68 @@ async def test_a_variable_replaces_the_secret_which_is_not_even_opened(
     assert [each.released.secret for each in bench.log.records] == [A.id]
 
 
+async def test_a_variable_with_the_value_of_a_released_secret_is_told_without_it(
+    bench: Bench,
+) -> None:
+    analysis = an_analysis(
+        Variable("copied", "value of a"),
+        Variable("near", "value of A"),
+        Variable("limit", 8),
+    )
+
+    given = await bench.release(a_catalog(A, B), analysis)
+
+    remark = (
+        "variable copied has the value of a secret that policies release: remove the"
+        " variable"
+    )
+    assert given.remarks == (remark,)
+    assert given.told == (remark,)
+    assert given.revealed()[2:] == [
+        ("copied", "value of a"),
+        ("near", "value of A"),
+        ("limit", 8),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1234567", "1234567"), ("1234567", 1234567)],
+    ids=["short", "short number"],
+)
+async def test_a_short_value_that_two_have_is_no_remark(
+    text: str, value: str | int
+) -> None:
+    bench = Bench(vault=FakeVault({A.id: text}), log=Log(Story()))
+
+    given = await bench.release(a_catalog(A), an_analysis(Variable("x", value)))
+
+    assert given.remarks == ()
+
+
+async def test_a_variable_that_is_a_number_may_be_a_secret_too() -> None:
+    bench = Bench(vault=FakeVault({A.id: "12345678"}), log=Log(Story()))
+
+    given = await bench.release(a_catalog(A), an_analysis(Variable("pin", 12345678)))
+
+    assert len(given.remarks) == 1
+
+
+async def test_what_is_not_released_to_the_run_is_compared_with_nothing(
+    bench: Bench,
+) -> None:
+    copies = [Variable(f"of-{key}", f"value of {key}") for key in "abc"]
+    denied = a_catalog(A, B, C, policies=index(()))
+
+    given = await bench.release(denied, an_analysis(*copies))
+    same_key = await bench.release(
+        a_catalog(A), an_analysis(Variable("a", "value of a"))
+    )
+
+    assert given.remarks == same_key.remarks == ()
+    assert bench.opened == []
+
+
 async def test_a_secret_that_is_replaced_and_denied_is_not_told_of(
     bench: Bench,
 ) -> None:

@@ -93,6 +93,16 @@ def test_a_value_cannot_be(act: Callable[[object], object]) -> None:
     assert CANARY not in everything_said(refusal.value)
 
 
+def test_a_text_is_the_same_only_in_each_character() -> None:
+    half = SecretValue("pass\ud800word")
+
+    assert VALUE.is_same_text(CANARY)
+    assert not VALUE.is_same_text(CANARY[:-1])
+    assert not VALUE.is_same_text(f"{CANARY} ")
+    assert not VALUE.is_same_text(CANARY.upper())
+    assert half.is_same_text("pass\ud800word")
+
+
 def test_a_secret_is_tagged_as_policies_name_it() -> None:
     secret = dataclasses.replace(a_secret(), tags=(Tag("site", "north"),))
 

@@ -82,6 +82,7 @@ RUN = ReleasedRun(
     environment=ReleasedEnvironment(
         pairs=(("key", SecretValue("hunter2")), ("limit", 8)),
         withheld=("secret other is withheld",),
+        remarks=("variable limit is one too many",),
     ),
 )
 
@@ -226,7 +227,8 @@ async def test_a_run_that_is_written_is_delivered(bench: Bench) -> None:
     }
     assert event.data.isascii()
     assert "hunter2" not in repr(event)
-    lines = ["secret other is withheld", f"It was {handed}."]
+    lines = [*RUN.environment.told, f"It was {handed}."]
+    assert lines[:2] == ["secret other is withheld", "variable limit is one too many"]
     assert bench.console.last_lines == lines
     assert bench.results["r1"].sentence == lines[-1]
 

@@ -110,7 +110,7 @@ class HostedStage:
             return LEASE_LOST
         values = (token, *run.environment.values)
         async with self.console(order, values) as console:
-            for sentence in run.environment.withheld:
+            for sentence in run.environment.told:
                 await console.take(sentence)
             ending = await self._run(run, version, content, token, console)
             await console.take(ending.sentence)

@@ -80,7 +80,7 @@ class ExternalStage:
         token = await self.token(order)
         values = (token, *run.environment.values)
         async with self.console(order, values) as console:
-            for sentence in run.environment.withheld:
+            for sentence in run.environment.told:
                 await console.take(sentence)
             if not await still_held():
                 return LEASE_LOST
