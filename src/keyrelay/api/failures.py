@@ -13,6 +13,7 @@ from keyrelay.api.route import BodyTooLarge
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.trigger import MalformedTrigger
 from keyrelay.ports import Unavailable, Unsealable
+from keyrelay.services.console_room import ConsoleBusy
 from keyrelay.services.events.listeners import TooManyStreams
 from keyrelay.services.events.run_listeners import NotHandedOut
 from keyrelay.services.explaining import NotInCatalog
@@ -69,6 +70,7 @@ _STATUSES: Mapping[type[Exception], int] = {
     TooManyTries: 429,
     TooManyStreams: 429,
     TooManyCalls: 429,
+    ConsoleBusy: 429,
     Unavailable: 503,
     InvalidDefinition: 400,
     MalformedTrigger: 400,
@@ -105,7 +107,7 @@ def _status(failure: Exception) -> int:
 
 def _headers(failure: Exception) -> Mapping[str, str]:
     match failure:
-        case TooManyTries(seconds=seconds):
+        case TooManyTries(seconds=seconds) | ConsoleBusy(seconds=seconds):
             return {"Retry-After": str(seconds)}
         case Unavailable() | TooManyStreams() | TooManyCalls():
             return _AGAIN

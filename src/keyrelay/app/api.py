@@ -10,6 +10,7 @@ from functools import partial
 
 from keyrelay.app.channels import action_rules
 from keyrelay.app.external_runs import run_listening
+from keyrelay.app.intake import Intake, intake_of
 from keyrelay.app.jobs import jobs_of
 from keyrelay.app.readiness import readiness_of
 from keyrelay.app.runs import run_tokens
@@ -30,7 +31,6 @@ from keyrelay.observability.request_metrics import (
 )
 from keyrelay.ports import TriggerQueue
 from keyrelay.services.authenticating import Authenticating
-from keyrelay.services.backlog_limit import BacklogLimit
 from keyrelay.services.events.following import Events
 from keyrelay.services.events.listeners import Listeners, StreamLimits
 from keyrelay.services.events.run_listeners import RunListening
@@ -38,7 +38,6 @@ from keyrelay.services.explaining import Explaining
 from keyrelay.services.installation_status import DataFiles, InstallationInspection
 from keyrelay.services.key_status import KeyInspection
 from keyrelay.services.script_links import ScriptLinks
-from keyrelay.services.script_services import ScriptServices
 from keyrelay.stores.audit.tail import AuditTail
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
@@ -47,15 +46,6 @@ from keyrelay.stores.last_times import TokenUses, open_noted_times
 # How long tokens that are not known are gathered, to look for all of them at once.
 _UNKNOWN_GATHER = timedelta(milliseconds=50)
 _MOST_STREAMS = 250
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """Where triggers are accepted, if there is room for more, and what acts at once."""
-
-    queue: TriggerQueue
-    backlog_limit: BacklogLimit
-    script_services: ScriptServices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,20 +153,12 @@ async def open_api(
             yield ApiProcess(
                 settings=settings,
                 store=store,
-                intake=_intake(settings, store, queue, services),
+                intake=intake_of(settings, store, queue, services),
                 catalog=catalog,
                 streams=streams,
                 observed=observed,
             )
         await readiness.close()
-
-
-def _intake(
-    settings: Settings, store: Store, queue: TriggerQueue, services: ScriptServices
-) -> Intake:
-    now = store.audit_log.world.now
-    limit = BacklogLimit(most=settings.backlog_limit, queue=queue, now=now)
-    return Intake(queue=queue, backlog_limit=limit, script_services=services)
 
 
 def _lags(

@@ -13,7 +13,7 @@ LARGEST_MESSAGE = 256 * 1024  # bytes of a request
 _FIELDS = frozenset({"message", "timestamp"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP = "timestamp must be milliseconds since 1970, or a date in UTC"
-_CUT = "…"
+CUT = "…"
 _UNSEEN = frozenset({"Cc", "Cs"})  # control characters, halves of surrogate pairs
 # They show a line in another order than it has.
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
@@ -118,5 +118,5 @@ def _cut(text: str) -> str:
     raw = text.encode()
     if len(raw) <= LONGEST_LINE:
         return text
-    whole = raw[: LONGEST_LINE - len(_CUT.encode())].decode(errors="ignore")
-    return f"{whole}{_CUT}"
+    whole = raw[: LONGEST_LINE - len(CUT.encode())].decode(errors="ignore")
+    return f"{whole}{CUT}"

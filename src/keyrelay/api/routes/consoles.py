@@ -31,7 +31,9 @@ async def scrubbed_for(asked: Asked, analysis: str, line: ConsoleLine) -> Consol
     """
     process, profile = asked.process, asked.caller.profile
     scrubbing = ConsoleScrubbing(
-        vault=process.store.vault, catalog=await process.newest_catalog()
+        vault=process.store.vault,
+        catalog=await process.newest_catalog(),
+        room=process.intake.console_room,
     )
     token = asked.headers.get(TOKEN, "")
     return replace(
