@@ -100,7 +100,10 @@ SECTIONS = (
         " token is unknown, revoked or expired, or its kind may not do this"
         " (docs/rights.md). `… Not Found`: the profile of the token has none with this"
         " id. `Too many requests`: this address has sent too many wrong tokens.",
-        kinds=("BadRequest", "TooManyStreams", "TooManyCalls", "ConsoleBusy", "failed"),
+        kinds=(
+            *("BadRequest", "NotNow", "failed"),
+            *("TooManyStreams", "TooManyCalls", "ConsoleBusy"),
+        ),
     ),
     Section(
         title="Refused at the API's border: 400, 408, 413, 414, 415, 429, 431, 503",

@@ -1,6 +1,8 @@
 """Runs: what asks for runs and tells of them, over an open store."""
 
 from keyrelay.app.store import Store
+from keyrelay.ports import TriggerQueue
+from keyrelay.services.run_chains import RunChains
 from keyrelay.services.run_requests import RunRequests
 from keyrelay.services.run_tokens import RunTokens
 from keyrelay.stores.runs.records import RunRecords
@@ -17,3 +19,7 @@ def run_tokens(store: Store) -> RunTokens:
 
 def run_requests(store: Store) -> RunRequests:
     return RunRequests(analyses=store.definitions.analyses, runs=run_records(store))
+
+
+def run_chains(store: Store, queue: TriggerQueue) -> RunChains:
+    return RunChains(runs=run_records(store), publisher=queue.publisher)

@@ -1,5 +1,6 @@
 """Grants: what an analysis is answered is what policies allow it, and no more."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,13 @@ from starlette.types import ASGIApp
 from keyrelay.api.route import Answer as Answered
 from keyrelay.api.route import Asked, Route
 from keyrelay.api.routes import ROUTES
+from keyrelay.app.runs import run_records, run_tokens
+from keyrelay.app.settings_loading import load_settings
+from keyrelay.app.store import open_store
+from keyrelay.model.analysis import RunOn
+from keyrelay.model.run import RunCause, RunOrder, RunOrigin
+from keyrelay.services.naming import find_profile
+from keyrelay.services.run_chains import LONGEST
 from tests.e2e.api.conftest import Founded
 from tests.e2e.api.furnished import SCRIPT, UNKNOWN, action_for, body_of, noun_of
 from tests.e2e.api.in_process import answering_here
@@ -530,3 +538,46 @@ def test_a_policy_removed_during_a_request_counts_for_what_comes_after(
 
     assert answer.status_code == 207
     assert granting.full.get("/triggers/after").status == 404
+
+
+def test_runs_that_trigger_one_another_come_to_an_end(granting: Granting) -> None:
+    action = granting.one("action", "n")
+    granting.allow("trigger", of=["action"])
+    granting.full.ask("POST", "/triggers", one(action, "t0"))
+
+    answers = list[Answer]()
+    for n in range(LONGEST):
+        token = asyncio.run(token_of_run(granting, action, f"t{n}"))
+        own = granting.full.with_token(token)
+        answers.append(own.ask("POST", "/triggers", one(action, f"t{n + 1}")))
+
+    assert [each.status for each in answers] == [202] * (LONGEST - 1) + [409]
+    assert "this one publishes no more" in str(answers[-1].message)
+    # The next of a person, and of a schedule, is the first again.
+    token = asyncio.run(token_of_run(granting, action, None))
+    first = granting.full.with_token(token).ask("POST", "/triggers", one(action))
+    assert first.status == 202
+
+
+async def token_of_run(granting: Granting, action: str, trigger: str | None) -> str:
+    """Keep a run that the trigger asked for, and return the run's own token."""
+    settings = load_settings(None, {"home": granting.home.path})
+    async with open_store(settings) as store:
+        profile = await find_profile(store.database, settings.profile)
+        now = store.audit_log.world.now()
+        order = RunOrder(
+            id=store.audit_log.world.new_id(now),
+            profile=profile.id,
+            analysis=granting.analysis,
+            run_on=RunOn.EXTERNAL,
+            cause=RunCause(
+                origin=RunOrigin.REQUEST if trigger is None else RunOrigin.ACTION,
+                asked_at=now,
+                deadline=now + timedelta(hours=1),
+                action=None if trigger is None else action,
+                trigger=trigger,
+            ),
+            scope="[]",
+        )
+        await run_records(store).keep(order)
+        return (await run_tokens(store).token(order)).reveal()

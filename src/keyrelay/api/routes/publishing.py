@@ -8,12 +8,13 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from keyrelay.api.failures import Denied
+from keyrelay.api.failures import Denied, NotNow
 from keyrelay.api.publish_answers import PublishAnswers
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Asked, BodyTooLarge, Route, governed
 from keyrelay.api.trigger_documents import PUBLISHED
 from keyrelay.api.trigger_formats import TriggerFormat, format_of
+from keyrelay.app.runs import run_chains
 from keyrelay.model.action import TARGET
 from keyrelay.model.documents import require_text
 from keyrelay.model.policy.kinds import TRIGGER
@@ -27,6 +28,7 @@ from keyrelay.services.publishing import (
     ReadTrigger,
     numbered_id,
 )
+from keyrelay.services.run_chains import LONGEST
 from keyrelay.sources.cutting import Cut, cut
 
 MOST_TRIGGERS = 100_000  # of one request
@@ -40,11 +42,12 @@ async def publish(asked: Asked) -> Response:
     """Answer once all that the answer says is durable.
 
     An analysis is denied what it is not allowed, as by every route: a request, if none
-    of its triggers is allowed. Raises Denied.
+    of its triggers is allowed. Raises Denied and NotNow.
     """
     grant = asked.caller.grant
     if grant is not None and grant.reach.is_empty:
         raise Denied
+    await _require_an_end(asked)
     format_, answers = format_of(asked.headers), PublishAnswers()
     parts = _at_most(cut(_bounded(asked.body.chunks()), format_.cutter))
     try:
@@ -60,6 +63,19 @@ async def publish(asked: Asked) -> Response:
     if grant is not None and answers.is_all_denied:
         raise Denied
     return answers.response()
+
+
+async def _require_an_end(asked: Asked) -> None:
+    """Raise NotNow for a run that many others led to, one by one."""
+    process, caller = asked.process, asked.caller
+    run = caller.token.rights.run
+    if run is None:
+        return
+    if await run_chains(process.store, process.queue).is_full(caller.profile, run):
+        raise NotNow(
+            f"{LONGEST} runs led to one another by the triggers that they published: so"
+            " that no loop goes on for ever, this one publishes no more"
+        )
 
 
 def _publishing(asked: Asked, format_: TriggerFormat) -> Publishing:
