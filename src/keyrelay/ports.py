@@ -274,7 +274,8 @@ class RunStage(Protocol):
         """Run it once. Every foreseen failure is an Outcome, not an exception.
 
         `still_held` is asked last before the script begins; if it says no, nothing is
-        run and the outcome is LEASE_LOST. What it raises is raised.
+        run and the outcome is LEASE_LOST. What it raises is raised. A script that is
+        ended here because its run was lost meanwhile is RUN_LOST.
         """
 
 

@@ -99,6 +99,7 @@ def hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker:
         token=run_tokens(store).token,
         console=partial(run_console, store),
         note=queue.note,
+        until_lost=queue.until_lost,
     )
     return run_worker(parts, queue, stage, settings.script_lanes)
 

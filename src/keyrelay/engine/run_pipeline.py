@@ -11,6 +11,8 @@ from keyrelay.model.analysis import Analysis
 from keyrelay.model.audit import Evidence, Report
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.outcome import (
+    LEASE_LOST,
+    RUN_LOST,
     Deferred,
     Fault,
     Outcome,
@@ -83,6 +85,9 @@ class RunPipeline:
         )
         run = ReleasedRun(order=order, scripted=scripted, environment=environment)
         outcome = await self.stage.perform(run, place, lease.still_held)
+        if outcome in (LEASE_LOST, RUN_LOST):
+            # On record it could contradict what the other worker does with the run.
+            return Report(outcome=outcome, evidence=_USED, lost=True)
         return self._ended(outcome)
 
     def _ended(self, outcome: Outcome) -> Report:

@@ -12,9 +12,19 @@ from keyrelay.engine.conclusion import Conclusion
 from keyrelay.engine.insistence import RETRY_AFTER
 from keyrelay.model.audit import AttemptIdentity, AttemptRecord, Report
 from keyrelay.model.outcome import Deferred, ReasonClass, Uncertain
-from keyrelay.model.settlement import Attempt, Bury, Settlement, settle
+from keyrelay.model.settlement import (
+    SHORTEST_UNSPENT,
+    Attempt,
+    Bury,
+    Settlement,
+    TryAgain,
+    settle,
+)
 from keyrelay.model.world import World
 from keyrelay.ports import Lease, LeaveLane, Queue, Unavailable
+
+# Of a lease that was lost: it settles nothing, unless no other process has taken it.
+_LET_GO = TryAgain(after=SHORTEST_UNSPENT, spent=False, reason="the lease was lost")
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +104,9 @@ class Worker:
             return
         started_at = self.world.now()
         report = await self._report_of(lease, leave)
+        if report.lost:
+            await self.conclusion.conclude(lease, _LET_GO, None)
+            return
         settlement = self._settlement_of(lease, report)
         record: AttemptRecord | None = None
         # What was held back was no attempt and leaves no record, unless it is buried.

@@ -54,6 +54,7 @@ class Report:
 
     A trigger that was `held` back was not attempted, and leaves no record. That of a
     `locked` action is done, as its administrator wants it, and nothing was delivered.
+    What was `lost` to another process is concluded there, and nothing of it here.
     """
 
     outcome: Outcome
@@ -61,6 +62,7 @@ class Report:
     schedule: Schedule = STANDARD
     held: bool = False
     locked: bool = False
+    lost: bool = False
 
     @property
     def result(self) -> str:

@@ -153,6 +153,9 @@ LEASE_LOST = Deferred(
     "the lease was lost before anything was sent", spends_attempt=False
 )
 
+# Of a run's script that was under way, and was killed.
+RUN_LOST = Deferred("the run was lost to another worker", spends_attempt=False)
+
 # The peer's words on each part are in the records of the attempts before.
 NOTHING_LEFT = Rejected(
     "nothing is left to send: every part was taken, or refused for good, before",

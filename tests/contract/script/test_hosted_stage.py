@@ -1,5 +1,6 @@
 """The stage of hosted runs: what a script is given, what is kept of it, how it ends."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from keyrelay.model.analysis import RunOn, Scalar, ScriptedAnalysis
 from keyrelay.model.console import ConsoleLine
 from keyrelay.model.outcome import (
     LEASE_LOST,
+    RUN_LOST,
     Delivered,
     Fault,
     Outcome,
@@ -87,6 +89,7 @@ class Stage:
     content: bytes | None = b""
     limits: ScriptLimits = ROOMY
     held: bool = True
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
     kept: list[ConsoleLine] = field(default_factory=list)
     results: list[tuple[str, RunResult]] = field(default_factory=list)
     refusals: dict[Language, str] = field(default_factory=dict)
@@ -117,6 +120,7 @@ class Stage:
             token=a_token,
             console=lambda _, values: writing_console(values, self._keep, real_world()),
             note=lambda run, result: self.results.append((run, result)),
+            until_lost=self._until_lost,
         )
 
     async def _content(self, analysis: str, _: ScriptVersion) -> bytes | None:
@@ -128,6 +132,10 @@ class Stage:
 
     async def _still_held(self) -> bool:
         return self.held
+
+    async def _until_lost(self, run: str) -> None:
+        assert run == ORDER.id
+        await self.lost.wait()
 
     @property
     def lines(self) -> list[str]:
@@ -271,6 +279,21 @@ async def test_once_the_lease_is_lost_nothing_is_run(stage: Stage) -> None:
 
     assert await stage.perform("print(1)") == LEASE_LOST
     assert (stage.lines, stage.results) == ([], [])
+
+
+async def test_a_script_whose_run_is_lost_is_killed_and_no_result_is_noted(
+    stage: Stage,
+) -> None:
+    stage.lost.set()
+
+    outcome = await stage.perform("import time\ntime.sleep(99)")
+
+    assert outcome == RUN_LOST
+    assert stage.results == []
+    assert stage.lines[-1].startswith(
+        "The script was killed: this worker has lost the run, and another may be at"
+        " work on it. ("
+    )
 
 
 async def test_an_environment_of_the_largest_size_is_given(stage: Stage) -> None:

@@ -14,6 +14,7 @@ from keyrelay.model.catalog import Catalog, Omitted
 from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import (
     LEASE_LOST,
+    RUN_LOST,
     Deferred,
     Delivered,
     Fault,
@@ -381,8 +382,18 @@ async def test_a_run_for_which_there_is_no_place_yet_waits_unspent(
 async def test_once_the_lease_is_lost_nothing_is_run(bench: Bench) -> None:
     report = await bench.attempt(held=False)
 
-    assert report.outcome == LEASE_LOST
+    assert (report.outcome, report.lost) == (LEASE_LOST, True)
     assert bench.stage.runs == []
+
+
+async def test_a_run_that_is_lost_while_its_script_runs_is_reported_as_lost(
+    bench: Bench,
+) -> None:
+    bench.stage.answer = RUN_LOST
+
+    report = await bench.attempt()
+
+    assert (report.outcome, report.lost) == (RUN_LOST, True)
 
 
 @pytest.mark.parametrize("part", ["catalog", "vault", "audit"])

@@ -12,6 +12,7 @@ from keyrelay.model.audit import AttemptIdentity, Report
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.outcome import (
+    LEASE_LOST,
     Deferred,
     Delivered,
     Fault,
@@ -34,6 +35,7 @@ REJECTED = Report(outcome=Rejected("no such action", Fault.DEFINITION))
 HELD = Report(
     outcome=Deferred("paused", SECOND, spends_attempt=False, waits_for="s"), held=True
 )
+LOST = Report(outcome=LEASE_LOST, lost=True)
 
 
 @dataclass
@@ -228,6 +230,21 @@ async def test_what_is_held_back_beyond_its_deadline_is_recorded_and_buried() ->
         harness.audit.records[0].settlement
         == harness.dead_letters.letters[0].settlement
     )
+
+
+async def test_what_was_lost_is_not_recorded_nor_buried_even_beyond_its_deadline() -> (
+    None
+):
+    harness = Harness("a", report=always(LOST))
+    lifetime = Lifetime(raised_at=NOON, deadline=NOON - SECOND)
+    harness.leases["a"].trigger = replace(
+        harness.leases["a"].trigger, lifetime=lifetime
+    )
+
+    await harness.run()
+
+    assert harness.story.events == ["attempt a", "settle a"]
+    assert harness.settlements() == [TryAgain(after=SECOND, spent=False)]
 
 
 async def test_what_is_unavailable_during_an_attempt_spends_none() -> None:

@@ -4,6 +4,7 @@ Exited       the script ended by itself, with an exit code
 OverLimit    it used more of something than it may, and was killed
 OverTime     it did not end in time, and was killed
 NotStarted   the script itself never ran
+Lost         its run is another worker's by now, and it was killed
 """
 
 import signal
@@ -46,7 +47,12 @@ class NotStarted:
     reason: str
 
 
-RunEnd = Exited | OverLimit | OverTime | NotStarted
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It was killed, as its run may be under way in another place by now."""
+
+
+RunEnd = Exited | OverLimit | OverTime | NotStarted | Lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,11 @@ def sentence(end: RunEnd) -> str:
             return f"The script was killed: it ran for longer than {in_seconds(limit)}."
         case NotStarted(reason):
             return f"The script was not started: {reason}."
+        case Lost():
+            return (
+                "The script was killed: this worker has lost the run, and another may"
+                " be at work on it."
+            )
         case _:
             assert_never(end)
 

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-from keyrelay.dispatchers.script.ending import Exited, RunEnding
+from keyrelay.dispatchers.script.ending import Exited, Lost, RunEnding
 from keyrelay.dispatchers.script.environment import ScriptContext, environment_of
 from keyrelay.dispatchers.script.interpreter import Interpreter, Language
 from keyrelay.dispatchers.script.limits import ScriptLimits
@@ -14,6 +15,7 @@ from keyrelay.dispatchers.script.run import HostedRun
 from keyrelay.model.analysis import ScriptedAnalysis
 from keyrelay.model.outcome import (
     LEASE_LOST,
+    RUN_LOST,
     Delivered,
     Fault,
     Outcome,
@@ -74,7 +76,8 @@ class HostedStage:
     """ports.RunStage of this machine.
 
     `content` returns what a version is, and None if it was altered; `token` returns the
-    plaintext of a run's own token; `note` is told how a run ended.
+    plaintext of a run's own token; `note` is told how a run ended; `until_lost` returns
+    once a run on loan is lost, at which its script is killed.
     """
 
     hosts: Hosts
@@ -82,6 +85,7 @@ class HostedStage:
     token: Callable[[RunOrder], Awaitable[SecretValue]]
     console: OpenConsole
     note: Callable[[str, RunResult], None]
+    until_lost: Callable[[str], Awaitable[object]]
 
     async def place(
         self, order: RunOrder, scripted: ScriptedAnalysis
@@ -114,6 +118,8 @@ class HostedStage:
                 await console.take(sentence)
             ending = await self._run(run, version, content, token, console)
             await console.take(ending.sentence)
+        if ending.end == Lost():
+            return RUN_LOST
         self.note(order.id, _result_of(ending, console.last_lines))
         return _outcome_of(ending)
 
@@ -141,7 +147,8 @@ class HostedStage:
             content=content,
             environment=environment_of(context, interpreter),
         )
-        return await run_script(hosted, hosts.limits, host, console.take)
+        lost = partial(self.until_lost, run.order.id)
+        return await run_script(hosted, hosts.limits, host, console.take, lost)
 
 
 def _refused(reason: str) -> Rejected:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +13,7 @@ from typing import IO
 from keyrelay.concurrency.background import background
 from keyrelay.dispatchers.script.ending import (
     Exited,
+    Lost,
     NotStarted,
     OverLimit,
     OverTime,
@@ -54,10 +55,25 @@ class ScriptHost:
     clock: Callable[[], float] = time.monotonic
 
 
+# Returns once the run is another worker's, or may be; as a rule, never.
+UntilLost = Callable[[], Awaitable[object]]
+
+
+async def never() -> None:
+    """Be cancelled, and nothing else (UntilLost)."""
+    await asyncio.Event().wait()
+
+
 async def run_script(
-    run: HostedRun, limits: ScriptLimits, host: ScriptHost, take: TakeLine
+    run: HostedRun,
+    limits: ScriptLimits,
+    host: ScriptHost,
+    take: TakeLine,
+    lost: UntilLost = never,
 ) -> RunEnding:
     """Run it, hand each line that it prints to `take`, and say how it ended.
+
+    It is killed once `lost` returns.
 
     When this returns, or is cancelled, nothing that the script started is left, and
     neither are its files. That is so, too, if this process is killed meanwhile. An
@@ -68,7 +84,7 @@ async def run_script(
     try:
         with launched(run, host.wall, limits, host.network) as launch:
             try:
-                end, peak = await _Running(launch, limits, printed).end(run, host)
+                end, peak = await _Running(launch, limits, printed, lost).end(run, host)
             finally:
                 await launch.abandon()
     except NotLaunched as fact:
@@ -86,6 +102,7 @@ class _Running:
     launch: Launch
     limits: ScriptLimits
     printed: Printed
+    lost: UntilLost
 
     async def end(self, run: HostedRun, host: ScriptHost) -> tuple[RunEnd, int]:
         """Run it to its end; return that, and the highest use of memory."""
@@ -119,12 +136,13 @@ class _Running:
     async def _first_end(
         self, run: HostedRun, meter: Meter, reading: asyncio.Future[Resource | None]
     ) -> RunEnd:
-        """Return what comes first: the script's own end, or that of a limit."""
+        """Return what comes first: its own end, that of a limit, or its run's loss."""
         exited = asyncio.ensure_future(self._exit(run))
         used = asyncio.ensure_future(meter.over_limit())
         told = asyncio.ensure_future(_too_much(reading))
+        lost = asyncio.ensure_future(self.lost())
         wall = self.limits.wall
-        ways = (exited, used, told)
+        ways = (exited, used, told, lost)
         try:
             await asyncio.wait(
                 ways, timeout=wall.total_seconds(), return_when=asyncio.FIRST_COMPLETED
@@ -134,7 +152,7 @@ class _Running:
             for over in (used, told):
                 if over.done():
                     return self._over(over.result())
-            return OverTime(wall)
+            return Lost() if lost.done() else OverTime(wall)
         finally:
             for way in ways:
                 way.cancel()

@@ -1,5 +1,6 @@
 """Run leases: the runs on loan to this process, renewed, settled or given back."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,17 +45,18 @@ class RunLoan:
 class HeldRuns:
     """What lanes of this process are at work on: each lease's owner by the run's id.
 
-    `lost` are those of which another process may be at work, too.
+    `lost` is set, by the run's id, for one that another process may be at work on, too.
     """
 
     owners: dict[str, str] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
+    lost: dict[str, asyncio.Event] = field(default_factory=dict)
     results: dict[str, RunResult] = field(default_factory=dict)
 
     def lend(
         self, database: Database, world: World, loan: RunLoan, owner: str
     ) -> "RunLease":
         self.owners[loan.order.id] = owner
+        self.lost[loan.order.id] = asyncio.Event()
         return RunLease(
             loan=loan, owner=owner, database=database, world=world, _of=self
         )
@@ -62,14 +64,14 @@ class HeldRuns:
     async def renew(self, database: Database, world: World, length: timedelta) -> None:
         """Extend all leases; report those that are lost, once."""
         for run, owner in [*self.owners.items()]:
-            if run in self.lost:
+            if self.owners.get(run) != owner or self.lost[run].is_set():
                 continue
             async with database.transaction() as connection:
                 until = await time_at(database, connection, world) + length
                 renewed = update(runs).where(_is_ours(run, owner))
                 done = await connection.execute(renewed.values(held_until=until))
             if done.rowcount == 0 and self.owners.get(run) == owner:
-                self.lost.add(run)
+                self.lost[run].set()
                 log.warning("run lost to another process", extra={"run": run})
 
     async def give_back(self, database: Database, world: World) -> None:
@@ -84,7 +86,7 @@ class HeldRuns:
     def forget(self, run: str) -> None:
         """Let this process take the run again: none of its lanes is at work on it."""
         self.owners.pop(run, None)
-        self.lost.discard(run)
+        self.lost.pop(run, None)
         self.results.pop(run, None)
 
 

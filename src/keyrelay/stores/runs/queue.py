@@ -82,6 +82,10 @@ class RunQueue:
         """Note how an attempt at a run on loan ended, to be kept when it is settled."""
         self._on_loan.held.results[run] = result
 
+    async def until_lost(self, run: str) -> None:
+        """Return once it is known that a run on loan may be another process's."""
+        await self._on_loan.held.lost[run].wait()
+
     @asynccontextmanager
     async def renewed(self) -> AsyncIterator[None]:
         """Renew what is on loan while the block runs; give the rest back then."""
