@@ -274,8 +274,7 @@ class RunStage(Protocol):
         """Run it once. Every foreseen failure is an Outcome, not an exception.
 
         `still_held` is asked last before the script begins; if it says no, nothing is
-        run and the outcome is LEASE_LOST. What it raises is raised. A script that is
-        ended here because its run was lost meanwhile is RUN_LOST.
+        run, which is LEASE_LOST; if a script was ended as its run was lost, RUN_LOST.
         """
 
 

@@ -119,6 +119,7 @@ _RUN: Mapping[str, Part] = {
     "started_at": _MOMENT,
     "ended_at": _MOMENT,
     "attempts": _COUNT,
+    "due": _MOMENT,
     "result": {
         "anyOf": [
             object_of(

@@ -8,7 +8,7 @@ import typer
 
 from keyrelay.app.runs import run_records, run_requests
 from keyrelay.cli.analysis_logs import put_new
-from keyrelay.cli.columns import Column, instant, text, word
+from keyrelay.cli.columns import Column, Content, instant, text, word
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.input import read_bytes
 from keyrelay.cli.options import AsJson, Limit
@@ -104,6 +104,8 @@ def runs(
         word("origin"),
         instant("asked_at"),
         instant("ended_at"),
+        word("attempts", optional=True),
+        Column(name="due", content=Content.INSTANT, head="due", optional=True),
         text("said", head="how it ended"),
     )
     list_all(ctx, rows, columns, limit, as_json=as_json)

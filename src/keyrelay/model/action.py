@@ -9,7 +9,7 @@ from keyrelay.model.fields import Fields
 from keyrelay.model.outcome import Rejected
 from keyrelay.model.schedule import CronRule
 from keyrelay.model.secret import SecretType
-from keyrelay.model.settlement import Schedule
+from keyrelay.model.settlement import STANDARD, Schedule
 from keyrelay.model.tags import Tagged
 from keyrelay.model.templates import Fact
 from keyrelay.model.trigger import Trigger
@@ -121,14 +121,22 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """`name` is for people; policies and triggers go by `tagged.id`."""
+    """`name` is for people; policies and triggers go by `tagged.id`.
+
+    `retry` is what its document asks for; None, nothing.
+    """
 
     tagged: Tagged
     name: str
     switches: Switches
     occasion: Occasion
     instruction: Instruction
-    schedule: Schedule
+    retry: Schedule | None
+
+    @property
+    def schedule(self) -> Schedule:
+        """Return by which schedule its triggers are attempted again."""
+        return self.retry or STANDARD
 
     @property
     def active(self) -> bool:

@@ -81,7 +81,7 @@ class ActionRules:
             instruction=self._instruction(
                 require_object(document.get("action"), "action")
             ),
-            schedule=_parse_retry(document.get("retry")),
+            retry=_parse_retry(document.get("retry")),
         )
 
     def parse_written(
@@ -170,10 +170,10 @@ def _occasion(document: Mapping[str, object]) -> Occasion:
     return Occasion(type=type_, times=times)
 
 
-def _parse_retry(value: object) -> Schedule:
+def _parse_retry(value: object) -> Schedule | None:
     """Read Keyrelay's own `retry {attempts?, first_seconds?, longest_seconds?}`."""
     if value is None:
-        return STANDARD
+        return None
     document = require_object(value, "retry")
     refuse_unknown(document, {"attempts", "first_seconds", "longest_seconds"}, "retry")
     seconds = range(1, 86_401)

@@ -21,6 +21,7 @@ class Blame(StrEnum):
     """
 
     MESSAGE = "message"  # nothing: it was about this message
+    SCRIPT = "script"  # nothing: a script ended badly, and is run again
     RATE = "rate"  # the peer works, and takes fewer at once
     PEER = "peer"  # the peer is down or busy, for the next one as well
     CREDENTIAL = "credential"  # the peer refuses this version of the secret
@@ -118,6 +119,7 @@ Outcome = Delivered | Deferred | Uncertain | Rejected
 
 _BLAMED = {
     Blame.MESSAGE: ReasonClass.REFUSED,
+    Blame.SCRIPT: ReasonClass.SCRIPT,
     Blame.RATE: ReasonClass.THROTTLED,
     Blame.PEER: ReasonClass.UNREACHABLE,
     Blame.CREDENTIAL: ReasonClass.AUTHENTICATION,

@@ -79,14 +79,22 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunTimes:
+    """When a run is `due` that waits, when its last attempt began, when it ended."""
+
+    due: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRun:
     """A run as it stands; `attempts` counts those that have ended or were cut short."""
 
     order: RunOrder
     state: RunState
     attempts: int
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    times: RunTimes
     result: RunResult | None = None
 
 

@@ -7,7 +7,7 @@ from keyrelay.model.run import ListedRun, RunResult
 
 
 def run_document(run: ListedRun) -> Mapping[str, object]:
-    order, cause = run.order, run.order.cause
+    order, cause, times = run.order, run.order.cause, run.times
     return {
         "id": order.id,
         "analysis": order.analysis,
@@ -18,9 +18,10 @@ def run_document(run: ListedRun) -> Mapping[str, object]:
         "trigger": cause.trigger,
         "asked_at": wire_instant(cause.asked_at),
         "deadline": wire_instant(cause.deadline),
-        "started_at": wire_date(run.started_at),
-        "ended_at": wire_date(run.ended_at),
+        "started_at": wire_date(times.started_at),
+        "ended_at": wire_date(times.ended_at),
         "attempts": run.attempts,
+        "due": wire_date(times.due),
         "result": None if run.result is None else _result(run.result),
     }
 

@@ -42,25 +42,8 @@ class ConsoleStore:
 
         All of them are kept, or none is. What is too long or too old is cut off.
         """
-        new = [kept_line(each) for each in lines]
         async with self.database.transaction() as connection:
-            if not await _hold(connection, profile, analysis):
-                return False
-            before = await _sizes(connection, analysis)
-            last = max(before, default=0)
-            after = {last + n: _size(each) for n, each in enumerate(new, 1)}
-            first = _first_kept({**before, **after})
-            rows = [
-                {"analysis": analysis, "number": number, "at": line.at}
-                | {"text": line.text, "size": after[number]}
-                for number, line in zip(after, new, strict=True)
-                if number >= first
-            ]
-            if rows:
-                await connection.execute(insert(console_lines), rows)
-            old = (_L.analysis == analysis, _L.number < first)
-            await connection.execute(delete(console_lines).where(*old))
-        return True
+            return await append_lines(connection, profile, analysis, lines)
 
     async def lines(
         self, profile: str, ids: Sequence[str]
@@ -102,6 +85,33 @@ class ConsoleStore:
                 for row in await connection.execute(last.group_by(_L.analysis)):
                     found[row[0]] = row[1]
         return found
+
+
+async def append_lines(
+    connection: AsyncConnection,
+    profile: str,
+    analysis: str,
+    lines: Sequence[ConsoleLine],
+) -> bool:
+    """Do what `ConsoleStore.append` does within a transaction."""
+    if not await _hold(connection, profile, analysis):
+        return False
+    new = [kept_line(each) for each in lines]
+    before = await _sizes(connection, analysis)
+    last = max(before, default=0)
+    after = {last + n: _size(each) for n, each in enumerate(new, 1)}
+    first = _first_kept({**before, **after})
+    rows = [
+        {"analysis": analysis, "number": number, "at": line.at}
+        | {"text": line.text, "size": after[number]}
+        for number, line in zip(after, new, strict=True)
+        if number >= first
+    ]
+    if rows:
+        await connection.execute(insert(console_lines), rows)
+    old = (_L.analysis == analysis, _L.number < first)
+    await connection.execute(delete(console_lines).where(*old))
+    return True
 
 
 async def _hold(connection: AsyncConnection, profile: str, analysis: str) -> bool:

@@ -10,24 +10,17 @@ from datetime import timedelta
 from keyrelay.concurrency.background import background
 from keyrelay.dispatchers.script.hosting import HostedStage, Hosts
 from keyrelay.dispatchers.script.interpreter import Language
-from keyrelay.engine.conclusion import Conclusion
-from keyrelay.engine.releasing import Releasing
-from keyrelay.engine.run_pipeline import RUNS, RunPipeline
-from keyrelay.engine.worker import Worker
-from keyrelay.model.catalog import Catalog
-from keyrelay.model.revision import Revision
 from keyrelay.model.run import RunOrder, RunState
 from keyrelay.model.secret import SecretValue
 from keyrelay.model.settlement import Done
 from keyrelay.model.uploaded_script import Runtime, ScriptDraft, ScriptVersion
-from keyrelay.stores.audit.log import group_commits
 from keyrelay.stores.definitions.scripts import read_script
 from keyrelay.stores.definitions.stored_document import id_of
 from keyrelay.stores.runs.queue import RunQueue
-from keyrelay.stores.runs.records import RunLetters
 from tests.contract.script.hosting import ROOMY, Site, processes_of
 from tests.contract.script.test_hosted_stage import a_token
 from tests.contract.stores.house import ADA, House
+from tests.contract.stores.run_working import worker_of
 from tests.contract.stores.test_runs import (
     ORDER,
     kill,
@@ -83,17 +76,14 @@ async def order_of(house: House, file_name: str) -> RunOrder:
     return order
 
 
-def worker_of(house: House, queue: RunQueue, site: Site, console: Console) -> Worker:
-    world, audit = house.audit_log.world, group_commits(house.audit_log)
-
-    async def current(_: Revision | None) -> Catalog:
-        return house.catalog.current()
-
+def stage_of(
+    house: House, queue: RunQueue, site: Site, console: Console
+) -> HostedStage:
     async def content(analysis: str, version: ScriptVersion) -> bytes | None:
         async with house.database.reading() as connection:
             return await read_script(connection, analysis, version)
 
-    stage = HostedStage(
+    return HostedStage(
         hosts=Hosts(
             interpreters={Language.PYTHON: site.interpreter},
             hosts={Language.PYTHON: site.host()},
@@ -107,22 +97,6 @@ def worker_of(house: House, queue: RunQueue, site: Site, console: Console) -> Wo
         note=queue.note,
         until_lost=queue.until_lost,
     )
-    pipeline = RunPipeline(
-        catalog=current,
-        order=records_of(house).order,
-        releasing=Releasing(vault=house.audit_log.vault, audit=audit, world=world),
-        stage=stage,
-        schedule=RUNS,
-        now=world.now,
-    )
-    conclusion = Conclusion(audit=audit, dead_letters=RunLetters(), world=world)
-    return Worker(
-        queue=queue,
-        attempt=pipeline.attempt,
-        conclusion=conclusion,
-        lanes=1,
-        world=world,
-    )
 
 
 async def test_a_script_whose_run_is_lost_is_gone_at_once_and_nothing_says_how_it_ended(
@@ -131,7 +105,8 @@ async def test_a_script_whose_run_is_lost_is_gone_at_once_and_nothing_says_how_i
     marker = f"lost-{secrets.token_hex(8)}"
     order = await order_of(house, f"{marker}.py")
     queue, stop, console = queue_of(house), asyncio.Event(), Console()
-    working = worker_of(house, queue, site, console).run(stop, PATIENT)
+    stage = stage_of(house, queue, site, console)
+    working = worker_of(house, queue, stage).run(stop, PATIENT)
     async with queue.renewed(), background(working) as ended:
         await console.begun.wait()
         before = processes_of(marker)

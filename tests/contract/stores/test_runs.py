@@ -234,8 +234,9 @@ async def test_how_a_run_ended_is_kept_with_it(
     run = await records_of(house).get(PROFILE, ORDER.id)
     assert (run.state, run.attempts, run.result) == (state, 1, ENDED_BADLY)
     assert run.state.is_over
-    assert run.started_at is not None
-    assert run.ended_at is not None
+    assert run.times.started_at is not None
+    assert run.times.ended_at is not None
+    assert run.times.due is None
     assert await is_idle(queue, house.clock)
 
 

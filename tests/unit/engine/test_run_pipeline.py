@@ -1,6 +1,6 @@
 """The pipeline of runs: each stage in its turn, and nothing after one that says no."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -33,6 +33,7 @@ from keyrelay.model.trigger import Trigger
 from keyrelay.ports import StillHeld, Unavailable
 from tests.fakes import Clock, FakeLease, FakeVault, Story, stay
 from tests.samples import (
+    ACTIONS,
     ANALYSIS,
     DAY,
     NOON,
@@ -60,6 +61,16 @@ ORDER = RunOrder(
     ),
     scope='[{"variable":"temperature"}]',
 )
+ACTION = "c" * 24
+RUNS_SCRIPTS = {"type": "script", "script": [ANALYSIS]}
+MAILS = {
+    "type": "email-smtp",
+    "from": "relay@example.com",
+    "to": "ada@example.com",
+    "subject": "cold",
+    "message": "cold",
+    "smtp_secret": "5" * 24,
+}
 WHOLE = ("find run", "find place", "open password", f"record {SECRET.id}", "perform")
 
 
@@ -121,7 +132,9 @@ class Bench:
             log=Log(self.story),
         )
 
-    async def attempt(self, *, held: bool = True, number: int = 1) -> Report:
+    async def attempt(
+        self, *, held: bool = True, number: int = 1, repeats: bool = False
+    ) -> Report:
         pipeline = RunPipeline(
             catalog=self._catalog,
             order=self._order,
@@ -134,7 +147,7 @@ class Bench:
             schedule=RUNS,
             now=self.clock.now,
         )
-        lease = FakeLease(trigger=LENT, number=number, held=held)
+        lease = FakeLease(trigger=LENT, number=number, held=held, repeats=repeats)
         return await pipeline.attempt(lease, stay)
 
     async def _catalog(self, revision: Revision | None) -> Catalog:
@@ -453,6 +466,153 @@ async def test_only_a_run_whose_end_is_not_known_is_repeated_and_once(
 
     assert report.schedule == RUNS
     assert isinstance(settled(report, number), kind)
+
+
+# What an action's `retry` asks for
+
+BADLY = Rejected("exit code 3", Fault.DEFINITION, why=ReasonClass.SCRIPT)
+RETRY = {"attempts": 3, "first_seconds": 10, "longest_seconds": 60}
+
+
+def with_action(
+    bench: Bench,
+    retry: object = RETRY,
+    does: Mapping[str, object] = RUNS_SCRIPTS,
+    profile: str = PROFILE,
+) -> None:
+    """Have the run be asked for by an action of that document, and end badly."""
+    document: dict[str, object] = {"name": "watch", "action": does}
+    document |= {} if retry is None else {"retry": retry}
+    action = ACTIONS.parse(document, ACTION, profile)
+    bench.catalog = replace(bench.catalog, actions={(profile, ACTION): action})
+    bench.order = replace(ORDER, cause=replace(ORDER.cause, action=ACTION))
+    bench.stage.answer = BADLY
+
+
+async def test_a_script_that_ended_badly_is_run_again_as_its_action_asks(
+    bench: Bench,
+) -> None:
+    with_action(bench)
+
+    reports = [await bench.attempt(number=number) for number in (1, 2, 3)]
+
+    assert [settled(each, number) for number, each in enumerate(reports, 1)] == [
+        TryAgain(after=timedelta(seconds=5)),
+        TryAgain(after=timedelta(seconds=10)),
+        Bury(reason="exit code 3", fault=Fault.DEFINITION),
+    ]
+    assert {each.reason_class for each in reports} == {ReasonClass.SCRIPT}
+    assert len(bench.stage.runs) == 3
+
+
+def by_no_action(bench: Bench) -> None:
+    bench.order = ORDER
+
+
+def by_one_that_is_gone(bench: Bench) -> None:
+    bench.catalog = replace(bench.catalog, actions={})
+
+
+def by_one_without_retry(bench: Bench) -> None:
+    with_action(bench, retry=None)
+
+
+def by_one_that_sends_mail_by_now(bench: Bench) -> None:
+    with_action(bench, does=MAILS)
+
+
+def by_one_of_another_profile(bench: Bench) -> None:
+    with_action(bench, profile=OTHER_PROFILE)
+
+
+def by_one_that_asks_for_one_attempt(bench: Bench) -> None:
+    with_action(bench, retry={"attempts": 1})
+
+
+def by_a_script_elsewhere(bench: Bench) -> None:
+    bench.catalog = with_analysis(
+        bench.catalog, replace(an_analysis(), run_on=RunOn.EXTERNAL)
+    )
+    assert bench.order is not None
+    bench.order = replace(bench.order, run_on=RunOn.EXTERNAL)
+
+
+def by_a_refusal(bench: Bench) -> None:
+    bench.stage.answer = Rejected(
+        "exit code 3", Fault.DEFINITION, why=ReasonClass.NO_DEFINITION
+    )
+
+
+def by_no_place(bench: Bench) -> None:
+    bench.stage.at = BADLY
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        by_no_action,
+        by_one_that_is_gone,
+        by_one_without_retry,
+        by_one_that_sends_mail_by_now,
+        by_one_of_another_profile,
+        by_one_that_asks_for_one_attempt,
+        by_a_script_elsewhere,
+        by_a_refusal,
+        by_no_place,
+    ],
+)
+async def test_no_other_run_that_failed_is_run_again(
+    bench: Bench, change: Callable[[Bench], None]
+) -> None:
+    with_action(bench)
+    change(bench)
+
+    settlement = settled(await bench.attempt(), 1)
+
+    assert settlement == Bury(reason="exit code 3", fault=Fault.DEFINITION)
+
+
+async def test_an_action_that_was_edited_asks_as_it_stands_now(bench: Bench) -> None:
+    with_action(bench, retry={"attempts": 1})
+    with_action(bench)
+
+    assert isinstance(settled(await bench.attempt(), 1), TryAgain)
+
+
+@pytest.mark.parametrize(
+    ("number", "repeats", "kind"), [(3, True, TryAgain), (4, True, Bury)]
+)
+async def test_one_attempt_that_was_cut_short_is_made_up_for(
+    bench: Bench, number: int, *, repeats: bool, kind: type[Settlement]
+) -> None:
+    with_action(bench)
+
+    report = await bench.attempt(number=number, repeats=repeats)
+
+    assert isinstance(settled(report, number), kind)
+    assert len(bench.stage.runs) == 1
+
+
+async def test_attempts_that_are_cut_short_for_ever_end_as_the_action_asks(
+    bench: Bench,
+) -> None:
+    with_action(bench)
+
+    report = await bench.attempt(number=5, repeats=True)
+
+    assert report.reason_class is ReasonClass.CUT_SHORT
+    assert bench.stage.runs == []
+
+
+async def test_what_asks_for_one_attempt_is_repeated_once_after_a_cut(
+    bench: Bench,
+) -> None:
+    with_action(bench, retry={"attempts": 1})
+
+    report = await bench.attempt(number=2, repeats=True)
+
+    assert len(bench.stage.runs) == 1
+    assert isinstance(settled(report, 2), Bury)
 
 
 def is_held(report: Report, reason: str) -> bool:

@@ -25,7 +25,7 @@ SCRIPT = "dispatchers/script/"
 # Every call that makes an outcome, by module and function, and the classes it can have.
 PLACES = {
     "model/audit.py Delivered": [{R.LOCKED}],  # the report of a locked action
-    "model/outcome.py Deferred": [{R.HELD}],
+    "model/outcome.py Deferred": [{R.HELD}] * 2,
     "model/outcome.py Rejected": [{R.BAD_TRIGGER}],
     "engine/breaker.py _held Deferred": [{R.HELD}],
     "engine/breaker.py _no_room Deferred": [{R.HELD}],
@@ -35,6 +35,7 @@ PLACES = {
     "engine/closing.py held_while Deferred": [{R.HELD}],
     "engine/pipeline.py _refused Rejected": [{R.NO_DEFINITION, R.DENIED}],
     "engine/pipeline.py _unopened Rejected": [{R.UNSEALABLE}],
+    "engine/run_pipeline.py _attempt Deferred": [{R.SCRIPT}],
     "engine/run_pipeline.py _refused Rejected": [{R.NO_DEFINITION}],
     "engine/run_pipeline.py attempt Rejected": [{R.INTERNAL}],
     "engine/worker.py _report_of Deferred": [{R.HELD}],

@@ -73,11 +73,9 @@ async def run_script(
 ) -> RunEnding:
     """Run it, hand each line that it prints to `take`, and say how it ended.
 
-    It is killed once `lost` returns.
-
-    When this returns, or is cancelled, nothing that the script started is left, and
-    neither are its files. That is so, too, if this process is killed meanwhile. An
-    exception of `take` ends the run, and is raised.
+    It is killed once `lost` returns. When this returns, or is cancelled, nothing that
+    the script started is left, and neither are its files. That is so, too, if this
+    process is killed meanwhile. An exception of `take` ends the run, and is raised.
     """
     started = host.clock()
     printed = Printed(limits.output, take)

@@ -5,11 +5,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import assert_never
 
 from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
+from keyrelay.model.analysis import RunOn
+from keyrelay.model.console import ConsoleLine
 from keyrelay.model.lifetime import Lifetime
 from keyrelay.model.recorded import CutLeases
 from keyrelay.model.revision import Revision
@@ -18,6 +22,7 @@ from keyrelay.model.settlement import Bury, Done, Settlement, TryAgain
 from keyrelay.model.trigger import Trigger
 from keyrelay.model.world import World
 from keyrelay.stores.claims.heartbeat import time_at
+from keyrelay.stores.consoles import append_lines
 from keyrelay.stores.runs.rows import result_columns
 from keyrelay.stores.schema.run_tables import runs
 
@@ -146,8 +151,20 @@ class RunLease:
         async with self.database.transaction() as connection:
             now = await time_at(self.database, connection, self.world)
             written = self._settled(settlement, result, now)
-            await connection.execute(update(runs).where(self._is_ours).values(written))
+            ours = update(runs).where(self._is_ours)
+            done = await connection.execute(ours.values(written))
+            if done.rowcount and isinstance(settlement, TryAgain):
+                await self._tell(connection, settlement)
         self._of.forget(self.loan.order.id)
+
+    async def _tell(self, connection: AsyncConnection, again: TryAgain) -> None:
+        """Say in the console that a script which has ended is run again."""
+        order = self.loan.order
+        if again.spent and order.run_on is RunOn.HOSTED:
+            seconds = max(1, ceil(again.after.total_seconds()))
+            text = f"The run is tried again in {seconds} s."
+            line = ConsoleLine(at=self.world.now(), text=text)
+            await append_lines(connection, order.profile, order.analysis, [line])
 
     def _settled(
         self, settlement: Settlement, result: RunResult | None, now: datetime

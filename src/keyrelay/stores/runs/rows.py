@@ -13,6 +13,7 @@ from keyrelay.model.run import (
     RunOrigin,
     RunResult,
     RunState,
+    RunTimes,
 )
 from keyrelay.stores.unreadable import AnyRow
 
@@ -62,12 +63,16 @@ def order_of(row: AnyRow) -> RunOrder:
 
 def run_of(row: AnyRow) -> ListedRun:
     """Raises ValueError or TypeError as `order_of`."""
+    state = RunState(row.state)
     return ListedRun(
         order=order_of(row),
-        state=RunState(row.state),
+        state=state,
         attempts=row.attempts,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
+        times=RunTimes(
+            due=row.due_at if state is RunState.WAITING else None,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+        ),
         result=None if row.sentence is None else _result_of(row),
     )
 
