@@ -168,6 +168,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0018",
         "0019",
         "0020",
+        "0022",
     ]
 
     done = older.run("migrate", "--yes")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from keyrelay.api.described import TEXT, Part, list_of, named, object_of
 from keyrelay.model.analysis import MOST_VARIABLES, RunOn
 from keyrelay.model.run import RunOrigin, RunState
+from keyrelay.model.run_confirmation import LONGEST_MESSAGE
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS
 from keyrelay.model.uploaded_script import Runtime
 
@@ -106,6 +107,10 @@ _STORED: Mapping[str, Part] = {
 _READ_ONLY: Mapping[str, Part] = {
     name: {} for name in ("id", "created_at", "updated_at")
 }
+_CONFIRMATION: Mapping[str, Part] = {
+    "ok": _FLAG,
+    "message": {"type": ["string", "null"], "maxLength": LONGEST_MESSAGE},
+}
 _RUN: Mapping[str, Part] = {
     "id": TEXT,
     "analysis": TEXT,
@@ -134,6 +139,7 @@ _RUN: Mapping[str, Part] = {
             _NOTHING,
         ]
     },
+    "confirmed": {"anyOf": [named("RunConfirmed"), _NOTHING]},
 }
 
 SCHEMAS: Mapping[str, Part] = {
@@ -161,6 +167,8 @@ SCHEMAS: Mapping[str, Part] = {
     ),
     "RunScope": object_of({"scope": {"anyOf": [_OPEN, list_of(_OPEN), _NOTHING]}}),
     "Run": object_of(_RUN),
+    "RunConfirmation": object_of(_CONFIRMATION, "ok"),
+    "RunConfirmed": object_of({"at": _DATE, **_CONFIRMATION}),
     "Runs": object_of({"runs": list_of(named("Run")), "next": _OPTIONAL}),
     "Download": object_of(
         {"url": TEXT, "size_unit": TEXT, "size": _COUNT, "expire_at": _DATE}

@@ -133,7 +133,12 @@ def _show_end(run: ListedRun, *, as_json: bool) -> None:
 
 
 def _said(run: ListedRun) -> str:
-    return "" if run.result is None else run.result.sentence
+    said = "" if run.result is None else run.result.sentence
+    if (confirmed := run.confirmed) is None:
+        return said
+    end = "it ended well" if confirmed.ok else "it ended badly"
+    message = f": {confirmed.message}" if confirmed.message else "."
+    return f"{said} Its script says that {end}{message}".lstrip()
 
 
 def _read_scope(file: str) -> object:

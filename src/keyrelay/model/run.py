@@ -9,6 +9,7 @@ from enum import StrEnum
 from keyrelay.model.analysis import RunOn, Variable
 from keyrelay.model.data_point import MOST_POINTS
 from keyrelay.model.documents import InvalidDefinition, require_list, require_object
+from keyrelay.model.run_confirmation import RunConfirmation
 
 # Bytes. A hosted script is given it in one variable of its environment, in which Linux
 # takes 128 KiB.
@@ -89,13 +90,17 @@ class RunTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRun:
-    """A run as it stands; `attempts` counts those that have ended or were cut short."""
+    """A run as it stands; `attempts` counts those that have ended or were cut short.
+
+    `confirmed` is what a script that ran elsewhere says of its end.
+    """
 
     order: RunOrder
     state: RunState
     attempts: int
     times: RunTimes
     result: RunResult | None = None
+    confirmed: RunConfirmation | None = None
 
 
 def run_id(trigger: str, analysis: str, asked_at: datetime) -> str:

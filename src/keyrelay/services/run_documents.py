@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from keyrelay.model.instant import wire_date, wire_instant
 from keyrelay.model.run import ListedRun, RunResult
+from keyrelay.model.run_confirmation import RunConfirmation
 
 
 def run_document(run: ListedRun) -> Mapping[str, object]:
@@ -23,7 +24,12 @@ def run_document(run: ListedRun) -> Mapping[str, object]:
         "attempts": run.attempts,
         "due": wire_date(times.due),
         "result": None if run.result is None else _result(run.result),
+        "confirmed": None if run.confirmed is None else confirmed(run.confirmed),
     }
+
+
+def confirmed(said: RunConfirmation) -> Mapping[str, object]:
+    return {"at": wire_instant(said.at), "ok": said.ok, "message": said.message}
 
 
 def _result(result: RunResult) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ import pytest
 from keyrelay.model.analysis import RunOn, Variable
 from keyrelay.model.outcome import Fault
 from keyrelay.model.run import RunCause, RunOrder, RunOrigin, RunResult, RunState
+from keyrelay.model.run_confirmation import RunConfirmation
 from keyrelay.model.settlement import Bury, Done, TryAgain
 from keyrelay.stores.definitions.loading import revision_now
 from keyrelay.stores.refusals import NotFound
@@ -142,6 +143,37 @@ async def test_runs_do_not_cross_profiles(house: House) -> None:
     assert await records.list(OTHER_PROFILE, ANALYSIS, RunPage()) == []
     with pytest.raises(NotFound):
         await records.get(OTHER_PROFILE, ORDER.id)
+
+
+async def test_what_a_script_says_of_its_end_first_is_kept_and_settles_nothing(
+    house: House, neighbour: House
+) -> None:
+    records = records_of(house)
+    await records.keep(ORDER)
+    lease = await leased(queue_of(house))
+    first = RunConfirmation(at=NOON, ok=False, message="too cold")
+
+    assert await records.confirm(PROFILE, ORDER.id, first) == first
+    second = RunConfirmation(at=NOON + SECOND, ok=True)
+    assert await records_of(neighbour).confirm(PROFILE, ORDER.id, second) == first
+
+    run = await records.get(PROFILE, ORDER.id)
+    assert (run.confirmed, run.state) == (first, RunState.RUNNING)
+    await lease.settle(Done())
+    run = await records.get(PROFILE, ORDER.id)
+    assert (run.confirmed, run.state) == (first, RunState.DONE)
+
+
+async def test_what_is_said_of_a_run_of_another_profile_is_not_kept(
+    house: House,
+) -> None:
+    await records_of(house).keep(ORDER)
+    said = RunConfirmation(at=NOON, ok=True)
+
+    with pytest.raises(NotFound):
+        await records_of(house).confirm(OTHER_PROFILE, ORDER.id, said)
+
+    assert (await records_of(house).get(PROFILE, ORDER.id)).confirmed is None
 
 
 async def test_runs_are_listed_newest_first_and_go_on_behind_one(house: House) -> None:

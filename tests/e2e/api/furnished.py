@@ -75,6 +75,7 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
         ("PUT", "/analysis/{id}"): {"active": True},
         ("POST", "/analysis/{id}/upload"): SCRIPT,
         ("POST", "/analysis/services/console/send"): {"message": "hello"},
+        ("POST", "/analysis/runs/{id}/done"): {"ok": True, "message": "42 rooms"},
         ("POST", "/analysis/services/email-smtp/send"): {
             "to": "b@example.com",
             "subject": "s",

@@ -7,7 +7,7 @@ from keyrelay.api.failures import Denied
 from keyrelay.api.openapi import TOKEN
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
-from keyrelay.model.console import LARGEST_MESSAGE, ConsoleLine, parse_message
+from keyrelay.model.console import LARGEST_MESSAGE, parse_message
 from keyrelay.services.console_scrubbing import ConsoleScrubbing
 
 
@@ -18,17 +18,15 @@ async def send(asked: Asked) -> Answer:
     line = parse_message(document, store.audit_log.world.now())
     if analysis is None:
         raise Denied
-    line = await scrubbed_for(asked, analysis, line)
+    # It is scrubbed before it is cut: the first half of a value would stay.
+    line = replace(line, text=await scrubbed_for(asked, analysis, line.text))
     if not await store.consoles.append(asked.caller.profile, analysis, [line]):
         raise Denied  # it was deleted a moment ago
     return Answer(result="Console Message Successfully Sent")
 
 
-async def scrubbed_for(asked: Asked, analysis: str, line: ConsoleLine) -> ConsoleLine:
-    """Return the line without values that policies let this analysis access now.
-
-    It is scrubbed before it is cut: the first half of a value would stay.
-    """
+async def scrubbed_for(asked: Asked, analysis: str, text: str) -> str:
+    """Return a text without values that policies let this analysis access now."""
     process, profile = asked.process, asked.caller.profile
     scrubbing = ConsoleScrubbing(
         vault=process.store.vault,
@@ -36,9 +34,7 @@ async def scrubbed_for(asked: Asked, analysis: str, line: ConsoleLine) -> Consol
         room=process.intake.console_room,
     )
     token = asked.headers.get(TOKEN, "")
-    return replace(
-        line, text=await scrubbing.scrub(profile, analysis, token, line.text)
-    )
+    return await scrubbing.scrub(profile, analysis, token, text)
 
 
 ROUTES = (

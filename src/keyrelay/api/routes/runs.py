@@ -1,5 +1,7 @@
 """Runs: analyses run on request, and what became of their runs."""
 
+from functools import partial
+
 from keyrelay.api.described import (
     TEXT,
     described,
@@ -10,17 +12,23 @@ from keyrelay.api.described import (
     object_of,
     path_id,
 )
+from keyrelay.api.failures import NotNow
 from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right, has
 from keyrelay.api.route import Answer, Asked, Route, governed
-from keyrelay.app.runs import run_requests, run_tokens
+from keyrelay.api.routes.consoles import scrubbed_for
+from keyrelay.app.runs import run_records, run_requests, run_tokens
 from keyrelay.model.documents import refuse_unknown
 from keyrelay.model.policy.kinds import ACCESS, ANALYSIS, RUN
 from keyrelay.model.run import RunState, parse_scope
+from keyrelay.model.run_confirmation import parse_confirmation
 from keyrelay.model.token import prefix_of
-from keyrelay.services.run_documents import run_document
+from keyrelay.services.run_confirming import RunConfirming, refusal_of
+from keyrelay.services.run_documents import confirmed, run_document
 from keyrelay.stores.runs.records import RunPage
 
+_LARGEST = 16 * 1024  # bytes of a confirmation
+_BEFORE = "it was confirmed before, and what was said then stays"
 _ID = path_id("The id of the analysis.")
 
 
@@ -55,6 +63,25 @@ async def show_run(asked: Asked) -> Answer:
     requests, profile = run_requests(asked.process.store), asked.caller.profile
     found = await requests.get(profile, asked.ids["id"], asked.ids["run"])
     return Answer(result=run_document(found))
+
+
+async def confirm(asked: Asked) -> Answer:
+    """Keep what the script of an external run says of its end.
+
+    It is the script's own word: nothing is settled by it, and nothing is recorded. What
+    was said first stays, so that it can be said again when an answer was lost.
+    """
+    store, caller = asked.process.store, asked.caller
+    now = store.audit_log.world.now()
+    said = parse_confirmation(await asked.body.document(_LARGEST), now)
+    scrub = partial(scrubbed_for, asked, caller.token.rights.analysis or "")
+    confirming = RunConfirming(runs=run_records(store), scrub=scrub)
+    run = await confirming.run(caller.token, asked.ids["id"])
+    if (refusal := refusal_of(run, now)) is not None:
+        raise NotNow(refusal)
+    before = None if run.confirmed is None else _BEFORE
+    kept = await confirming.confirm(run, said)
+    return Answer(result=confirmed(kept), message=before)
 
 
 ROUTES = (
@@ -97,6 +124,18 @@ ROUTES = (
             "Show a run",
             named("Run"),
             parameters=[_ID, in_path("run", TEXT, "The id of the run.")],
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/analysis/runs/{id}/done",
+        right=Right.SERVICES,
+        answer=confirm,
+        described=described(
+            "Say how the script of an external run has ended",
+            named("RunConfirmed"),
+            parameters=[path_id("The id of the run.")],
+            body=named("RunConfirmation"),
         ),
     ),
 )

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyrelay.databases.database import Database
 from keyrelay.model.dead_letter import DeadLetter
 from keyrelay.model.run import ListedRun, RunOrder, RunState
+from keyrelay.model.run_confirmation import RunConfirmation
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
 from keyrelay.stores.claims.heartbeat import time_at
 from keyrelay.stores.definitions.loading import read_revision
 from keyrelay.stores.refusals import NotFound
-from keyrelay.stores.runs.rows import order_of, row_of, run_of
+from keyrelay.stores.runs.rows import confirmation_columns, order_of, row_of, run_of
 from keyrelay.stores.schema.run_tables import runs
 from keyrelay.stores.unreadable import ONE, AnyRow, Slice, UnreadableRow, read_rows
 
@@ -76,6 +77,19 @@ class RunRecords:
         if found is None:
             raise NotFound(NOUN, id_)
         return found
+
+    async def confirm(
+        self, profile: str, id_: str, said: RunConfirmation
+    ) -> RunConfirmation:
+        """Keep what a script says of its end, durably on return, and return it.
+
+        What was said before stays, and is returned. Raises NotFound.
+        """
+        first = (_r.profile == profile, _r.id == id_, _r.confirmed_at.is_(None))
+        async with self.database.transaction() as connection:
+            told = update(runs).where(*first).values(confirmation_columns(said))
+            await connection.execute(told)
+        return (await self.get(profile, id_)).confirmed or said
 
     async def list(
         self, profile: str, analysis: str, page: RunPage

@@ -15,6 +15,7 @@ from keyrelay.model.run import (
     RunState,
     RunTimes,
 )
+from keyrelay.model.run_confirmation import RunConfirmation
 from keyrelay.stores.unreadable import AnyRow
 
 
@@ -74,6 +75,7 @@ def run_of(row: AnyRow) -> ListedRun:
             ended_at=row.ended_at,
         ),
         result=None if row.sentence is None else _result_of(row),
+        confirmed=None if row.confirmed_at is None else _confirmation_of(row),
     )
 
 
@@ -87,6 +89,20 @@ def result_columns(result: RunResult) -> Mapping[str, object]:
         "peak_memory": result.peak_memory,
         "last_lines": json.dumps(lines, ensure_ascii=False),
     }
+
+
+def confirmation_columns(said: RunConfirmation) -> Mapping[str, object]:
+    return {
+        "confirmed_at": said.at,
+        "confirmed_ok": said.ok,
+        "confirmed_message": said.message,
+    }
+
+
+def _confirmation_of(row: AnyRow) -> RunConfirmation:
+    return RunConfirmation(
+        at=row.confirmed_at, ok=bool(row.confirmed_ok), message=row.confirmed_message
+    )
 
 
 def _result_of(row: AnyRow) -> RunResult:

@@ -47,6 +47,9 @@ runs = Table(
     Column("duration", Float),
     Column("peak_memory", BigInteger),
     Column("last_lines", Text),
+    Column("confirmed_at", Instant),  # by the script itself, which ran elsewhere
+    Column("confirmed_ok", Boolean),
+    Column("confirmed_message", Text),
     Index(None, "state", "run_on", "due_at"),
     Index(None, "profile", "analysis", "id"),
     Index(None, "ended_at"),
