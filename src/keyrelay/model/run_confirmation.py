@@ -1,8 +1,8 @@
 """Run confirmation: what a script that runs elsewhere says of its own end.
 
-It is the script's word, as the lines of its console are. Nothing vouches for it, nothing
-is settled or released by it, and no audit record is made of it. The run was delivered
-when it was handed over, and stays so.
+It is the script's word, as the lines of its console are. Nothing vouches for it,
+nothing is settled or released by it, and no audit record is made of it. The run was
+delivered when it was handed over, and stays so.
 """
 
 from collections.abc import Mapping
