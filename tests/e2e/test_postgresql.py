@@ -13,7 +13,7 @@ from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
 OLDER = """
-DROP TABLE schedules, runs, console_lines, scripts, analyses;
+DROP TABLE run_hosts, schedules, runs, console_lines, scripts, analyses;
 DROP TABLE tokens, job_results, jobs;
 DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 DROP TABLE attempts, attempt_counts, last_times;
@@ -168,6 +168,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0018",
         "0019",
         "0020",
+        "0021",
         "0022",
     ]
 

@@ -20,6 +20,8 @@ class InstallationGauges:
     def collect(self) -> Iterator[Metric]:
         status = self.status
         yield _gauge("workers", "Workers that are alive.", len(status.workers))
+        hosts = len(status.run_hosts)
+        yield _gauge("run_hosts", "Processes that host scripts.", hosts)
         yield self._paused()
         if status.queue is not None:
             yield from self._queue(status.queue)

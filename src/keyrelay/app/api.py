@@ -92,6 +92,7 @@ class ApiProcess:
             jobs=jobs_of(store),
             queue=self.queue,
             files=data_files(self.settings),
+            run_hosts=store.run_hosts,
         )
 
     def new_authenticating(self) -> Authenticating:

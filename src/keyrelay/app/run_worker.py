@@ -1,9 +1,9 @@
 """Run worker: what performs runs of analyses, beside other work of a process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -38,15 +38,17 @@ from keyrelay.stores.runs.records import RunLetters, RunRecords
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunWorker:
-    """Performs runs; beside it, the catalog is kept fresh."""
+    """Performs runs; `announced` tells all processes that it does, while it does."""
 
     worker: Worker
     queue: RunQueue
     records: RunRecords
+    announced: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
     async def work(self, stop: asyncio.Event, grace: timedelta) -> None:
         """Work until `stop` is set, then as Worker.run says."""
-        async with self.queue.renewed(), background(self.records.keep_forgetting()):
+        forgetting = self.records.keep_forgetting()
+        async with self.queue.renewed(), background(forgetting), self.announced():
             await self.worker.run(stop, grace)
 
 
@@ -86,12 +88,13 @@ async def open_hosted_runs(
 def hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker:
     """Return what performs hosted runs here."""
     store = parts.store
+    length = timedelta(seconds=settings.lease_seconds)
     queue = RunQueue(
         database=store.database,
         world=store.audit_log.world,
         run_on=RunOn.HOSTED,
         wanted=_those_of_all,
-        length=timedelta(seconds=settings.lease_seconds),
+        length=length,
     )
     stage = HostedStage(
         hosts=hosts,
@@ -101,7 +104,11 @@ def hosted_runs(settings: Settings, parts: RunParts, hosts: Hosts) -> RunWorker:
         note=queue.note,
         until_lost=queue.until_lost,
     )
-    return run_worker(parts, queue, stage, settings.script_lanes)
+    performing = run_worker(parts, queue, stage, settings.script_lanes)
+    if not hosts.runtimes:
+        return performing  # each run is refused with the reason
+    announced = partial(store.run_hosts.announced, hosts.runtimes, length)
+    return replace(performing, announced=announced)
 
 
 def run_worker(

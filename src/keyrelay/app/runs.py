@@ -18,7 +18,11 @@ def run_tokens(store: Store) -> RunTokens:
 
 
 def run_requests(store: Store) -> RunRequests:
-    return RunRequests(analyses=store.definitions.analyses, runs=run_records(store))
+    return RunRequests(
+        analyses=store.definitions.analyses,
+        runs=run_records(store),
+        hosts=store.run_hosts,
+    )
 
 
 def run_chains(store: Store, queue: TriggerQueue) -> RunChains:

@@ -31,6 +31,7 @@ from keyrelay.stores.definitions.vouching import find_unvouched
 from keyrelay.stores.definitions.vouching import vouch as vouch_for
 from keyrelay.stores.installation import Installation, read_installation
 from keyrelay.stores.pauses import PauseRecords
+from keyrelay.stores.runs.hosts import RunHosts
 from keyrelay.stores.schema.age import Age, DatabaseTooNew, DatabaseTooOld, age_of
 from keyrelay.vault.keyring import KeyEncryptionKey, Keyring
 from keyrelay.vault.providers import environment, file
@@ -61,6 +62,10 @@ class Store:
     @property
     def consoles(self) -> ConsoleStore:
         return ConsoleStore(database=self.database)
+
+    @property
+    def run_hosts(self) -> RunHosts:
+        return RunHosts(database=self.database, world=self.audit_log.world)
 
     @property
     def guard(self) -> DefinitionGuard:

@@ -12,7 +12,7 @@ from keyrelay.cli.columns import Column, Content, instant, text, word
 from keyrelay.cli.exits import ExitCode
 from keyrelay.cli.input import read_bytes
 from keyrelay.cli.options import AsJson, Limit
-from keyrelay.cli.output import Document, put, put_document
+from keyrelay.cli.output import Document, put, put_document, say
 from keyrelay.cli.pagination import list_all
 from keyrelay.cli.session import Session, perform
 from keyrelay.model.documents import InvalidDefinition, parse_document
@@ -69,6 +69,8 @@ def run(
         found = id_of(await find_definition(documents, profile, analysis))
         place = await session.store.consoles.end(profile, found)
         order = await requests.ask(profile, found, given, session.actor)
+        if (remark := await requests.remark(order)) is not None:
+            say(remark)
         if not follow:
             return order
         return await _ended(session, order, None if as_json else place)

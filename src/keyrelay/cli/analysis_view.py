@@ -11,8 +11,9 @@ from keyrelay.stores.definitions.stored_document import StoredDocument
 
 
 async def _remarks(session: Session, stored: StoredDocument) -> Sequence[str]:
-    analyses = session.store.definitions.analyses
-    return await on_stored_analysis(analyses, session.profile.id, stored)
+    store, profile = session.store, session.profile.id
+    analyses = store.definitions.analyses
+    return await on_stored_analysis(analyses, store.run_hosts, profile, stored)
 
 
 async def _beside(session: Session, ids: Sequence[str]) -> Mapping[str, Document]:

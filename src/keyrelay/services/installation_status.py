@@ -21,6 +21,7 @@ from keyrelay.services.key_status import KeyInspection, KeyStatus, keys_document
 from keyrelay.stores.audit.trail import AuditTrail
 from keyrelay.stores.audit.verification import Tally
 from keyrelay.stores.claims.heartbeat import LiveWorker, live_workers
+from keyrelay.stores.runs.hosts import RunHost, RunHosts
 
 _PATIENCE = timedelta(seconds=5)  # with the queue
 
@@ -74,6 +75,7 @@ class InstallationStatus:
     """`queue` is None if it did not answer."""
 
     workers: Sequence[LiveWorker]
+    run_hosts: Sequence[RunHost]
     queue: QueueDepth | None
     keys: KeyStatus
     audit: AuditStatus
@@ -118,6 +120,7 @@ class InstallationInspection:
     jobs: Jobs
     queue: WholeQueue
     files: DataFiles
+    run_hosts: RunHosts
 
     async def status(self) -> InstallationStatus:
         """Raises Unavailable, if the database does not answer."""
@@ -126,6 +129,7 @@ class InstallationInspection:
         extent = await self.trail.extent()
         return InstallationStatus(
             workers=await live_workers(pauses.database, pauses.world),
+            run_hosts=await self.run_hosts.alive(),
             queue=await self._depth(),
             keys=await self.keys.status(examine_secrets=False),
             audit=AuditStatus(extent=extent, verified=verified),
@@ -172,9 +176,10 @@ def installation_document(
     """Return the status for JSON; docs/api.md says what each null means."""
     keys, disk = status.keys, status.disk
     return {
-        "workers": [
-            {"id": each.id, "host": each.host, "since": wire_instant(each.since)}
-            for each in status.workers
+        "workers": [*map(_process_document, status.workers)],
+        "run_hosts": [
+            {**_process_document(each), "languages": [*each.languages]}
+            for each in status.run_hosts
         ],
         "queue": status.queue and _queue_document(status.queue, now),
         "paused": {kind: keys.paused.get(kind, 0) for kind in PauseKind},
@@ -191,6 +196,10 @@ def installation_document(
             "queue_bytes": disk.queue,
         },
     }
+
+
+def _process_document(each: LiveWorker | RunHost) -> Mapping[str, object]:
+    return {"id": each.id, "host": each.host, "since": wire_instant(each.since)}
 
 
 def _queue_document(queue: QueueDepth, now: datetime) -> Mapping[str, object]:
@@ -210,8 +219,7 @@ def _queue_document(queue: QueueDepth, now: datetime) -> Mapping[str, object]:
 
 
 def _audit_document(audit: AuditStatus) -> Mapping[str, object]:
-    job = audit.verified
-    verified = None
+    job, verified = audit.verified, None
     if job is not None and job.times.ended_at is not None:
         verified = {
             "sound": job.progress.sound,

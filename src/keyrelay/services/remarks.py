@@ -19,6 +19,7 @@ from keyrelay.model.uploaded_script import version_of
 from keyrelay.ports import Unavailable
 from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.stored_document import StoredDocument
+from keyrelay.stores.runs.hosts import RunHosts
 
 
 async def on_stored_action(
@@ -52,11 +53,36 @@ def on_stored_policy(profile: str, stored: StoredDocument) -> Sequence[str]:
 
 
 async def on_stored_analysis(
-    analyses: AnalysisStore, profile: str, stored: StoredDocument
+    analyses: AnalysisStore, hosts: RunHosts, profile: str, stored: StoredDocument
 ) -> Sequence[str]:
     """Return the remarks on an analysis that is stored; none where it is unreadable."""
-    scripted = await analyses.scripted(profile, [stored.id])
-    return tuple(remark for each in scripted.values() for remark in on_analysis(each))
+    scripted = (await analyses.scripted(profile, [stored.id])).get(stored.id)
+    if scripted is None:
+        return ()
+    waits = await unhosted(scripted, hosts)
+    return (*on_analysis(scripted), *(() if waits is None else (waits,)))
+
+
+async def unhosted(scripted: ScriptedAnalysis, hosts: RunHosts) -> str | None:
+    """Say that no process hosts the script of a hosted analysis; None, one does.
+
+    None as well for an analysis that would not be run by any.
+    """
+    if scripted.analysis.run_on is not RunOn.HOSTED or scripted.version is None:
+        return None
+    language = version_of(scripted.versions, scripted.version).language
+    if not (scripted.analysis.active and language.is_run):
+        return None
+    try:
+        alive = await hosts.alive()
+    except Unavailable:  # a remark that cannot be made refuses nothing
+        return None
+    if any(language in each.languages for each in alive):
+        return None
+    return (
+        f"no process that is alive hosts scripts for {language}: start `keyrelay up`,"
+        " or a worker with KEYRELAY_ANALYSES=hosted, where bubblewrap is installed"
+    )
 
 
 def on_action(

@@ -7,9 +7,11 @@ from datetime import timedelta
 from keyrelay.model.analysis import require_runnable
 from keyrelay.model.audit import Change
 from keyrelay.model.run import ListedRun, RunCause, RunOrder, RunOrigin
+from keyrelay.services.remarks import unhosted
 from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.runs.hosts import RunHosts
 from keyrelay.stores.runs.records import NOUN, RunPage, RunRecords, keep_run
 
 # How long a run that was asked for may wait until it begins.
@@ -24,6 +26,7 @@ class RunRequests:
 
     analyses: AnalysisStore
     runs: RunRecords
+    hosts: RunHosts
 
     async def ask(self, profile: str, id_: str, scope: str, actor: str) -> RunOrder:
         """Keep a run of this analysis, with its audit record, durably on return.
@@ -52,6 +55,13 @@ class RunRequests:
             detail = f"{scripted.analysis.name}: run {order.id}"
             writing.record(Noun.ANALYSIS, id_, Change.STARTED, detail)
         return order
+
+    async def remark(self, order: RunOrder) -> str | None:
+        """Say what a run that was asked for waits for; None, nothing is known of it."""
+        scripted = await self.analyses.scripted(order.profile, [order.analysis])
+        if order.analysis not in scripted:
+            return None
+        return await unhosted(scripted[order.analysis], self.hosts)
 
     async def list(
         self, profile: str, analysis: str, page: RunPage

@@ -19,7 +19,7 @@ from keyrelay.databases.database import Database
 from keyrelay.model.world import World
 from keyrelay.stores.schema.attempt_tables import ATTEMPT_TABLES
 from keyrelay.stores.schema.job_tables import job_results, jobs
-from keyrelay.stores.schema.run_tables import runs
+from keyrelay.stores.schema.run_tables import run_hosts, runs
 from keyrelay.stores.schema.tables import (
     audit_chains,
     audit_records,
@@ -42,7 +42,7 @@ CHUNK = 1000  # rows in one transaction of the target
 
 # Copied in ways of their own, or, workers and what they know, not at all: none works
 # on the copy.
-_APART = (installation, workers, pauses, audit_chains, audit_records)
+_APART = (installation, workers, run_hosts, pauses, audit_chains, audit_records)
 # Those of jobs refer to others: a job goes on in the copy.
 _LAST = (*ATTEMPT_TABLES, jobs, job_results, runs)
 _WHOLE = [

@@ -44,6 +44,7 @@ class Alert:
 
 STATUS = InstallationStatus(
     workers=(),
+    run_hosts=(),
     queue=QueueDepth(waiting=1, held=0, oldest=NOON),
     keys=KeyStatus(sealed=None, keys=(), paused={}, examination=None),
     audit=AuditStatus(extent=Tally(), verified=None),

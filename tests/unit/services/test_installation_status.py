@@ -23,6 +23,7 @@ from keyrelay.services.jobs import Jobs
 from keyrelay.services.key_status import KeyInspection
 from keyrelay.stores.claims.heartbeat import signed_on
 from keyrelay.stores.pauses import PauseRecords
+from keyrelay.stores.runs.hosts import RunHosts
 from tests.contract.stores.house import ADA, House
 from tests.fakes import Pass
 from tests.samples import NOON
@@ -77,6 +78,7 @@ def inspection(
         jobs=Jobs(records=house.jobs),
         queue=queue or Waiting(),
         files=files,
+        run_hosts=RunHosts(database=house.database, world=world),
     )
 
 
@@ -165,7 +167,13 @@ async def test_what_is_not_known_is_none_and_no_gauge(house: House) -> None:
         for seen in (status, unheld)
         for each in InstallationGauges(status=seen, now=NOON).collect()
     }
-    assert gauges == {"workers", "secrets_paused", "waiting", "audit_chains"}
+    assert gauges == {
+        "workers",
+        "run_hosts",
+        "secrets_paused",
+        "waiting",
+        "audit_chains",
+    }
 
 
 async def test_a_queue_that_gives_no_answer_holds_nothing_else_up(

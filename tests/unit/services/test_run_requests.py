@@ -14,6 +14,7 @@ from keyrelay.model.uploaded_script import Runtime, ScriptDraft
 from keyrelay.services.run_requests import WAITS, RunRequests
 from keyrelay.stores.definitions.stored_document import id_of
 from keyrelay.stores.refusals import NotFound
+from keyrelay.stores.runs.hosts import RunHosts
 from keyrelay.stores.runs.records import RunPage, RunRecords
 from tests.contract.stores.house import ADA, House
 from tests.samples import NOON, OTHER_PROFILE, PROFILE
@@ -25,7 +26,8 @@ SCOPE = '[{"variable":"temperature"}]'
 @pytest.fixture
 def requests(house: House) -> RunRequests:
     records = RunRecords(database=house.database, world=house.audit_log.world)
-    return RunRequests(analyses=house.analyses, runs=records)
+    hosts = RunHosts(database=house.database, world=house.audit_log.world)
+    return RunRequests(analyses=house.analyses, runs=records, hosts=hosts)
 
 
 async def new_analysis(house: House, *, script: bool = True, **fields: object) -> str:

@@ -83,7 +83,8 @@ async def _consoles(asked: Asked, ids: Sequence[str]) -> Mapping[str, Sequence[s
 
 
 async def _remarks(asked: Asked, stored: StoredDocument) -> Sequence[str]:
-    return await on_stored_analysis(_store(asked), asked.caller.profile, stored)
+    store, profile = asked.process.store, asked.caller.profile
+    return await on_stored_analysis(_store(asked), store.run_hosts, profile, stored)
 
 
 _RULES = QueryRules(

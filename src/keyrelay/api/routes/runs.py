@@ -42,7 +42,8 @@ async def run(asked: Asked) -> Answer:
     order = await requests.ask(caller.profile, asked.ids["id"], scope, caller.actor)
     token = (await run_tokens(store).token(order)).reveal()
     shown = token if has(caller.token.rights, Right.FULL) else prefix_of(token)
-    return Answer(result={"analysis_token": shown, "run": order.id})
+    result = {"analysis_token": shown, "run": order.id}
+    return Answer(result=result, message=await requests.remark(order))
 
 
 async def list_runs(asked: Asked) -> Answer:

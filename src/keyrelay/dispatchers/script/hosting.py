@@ -1,6 +1,6 @@
 """Hosting: the stage of hosted runs, each behind the wall of this machine."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -62,6 +62,11 @@ class Hosts:
     refusals: Mapping[Language, str]
     limits: ScriptLimits
     api: str
+
+    @property
+    def runtimes(self) -> Collection[Runtime]:
+        """Return what scripts can be written for, to run here."""
+        return [each for each in Runtime if self.refusal(each) is None]
 
     def refusal(self, runtime: Runtime) -> str | None:
         """Say why scripts of that runtime cannot run here; None, they can."""

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    String,
     Table,
     Text,
 )
@@ -53,4 +54,14 @@ runs = Table(
     Index(None, "state", "run_on", "due_at"),
     Index(None, "profile", "analysis", "id"),
     Index(None, "ended_at"),
+)
+
+# Processes that host scripts; `languages` are those, with spaces between them.
+run_hosts = Table(
+    "run_hosts",
+    metadata,
+    Column("id", Label(24), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("languages", String(255), nullable=False),
+    Column("alive_until", Instant, nullable=False),
 )
