@@ -3,8 +3,10 @@
 import asyncio
 import statistics
 import subprocess
+import sysconfig
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from keyrelay.dispatchers.script.interpreter import Interpreter, Language, node, python
@@ -14,6 +16,11 @@ from tests.contract.script.hosting import ROOMY, SYSTEM_PYTHON, Site, a_run, no_
 
 _RUNS = 40
 _PRINTS = {Language.PYTHON: "print('hello')", Language.NODE: "console.log('hello')"}
+_PACKAGES = Path(sysconfig.get_path("purelib"))
+_WITH_SDK = (
+    f"import sys; sys.path.append({str(_PACKAGES)!r}); import tagoio_sdk;"
+    f" {_PRINTS[Language.PYTHON]}"
+)
 
 
 async def main() -> None:
@@ -22,26 +29,28 @@ async def main() -> None:
         if interpreter is not None and interpreter.program.exists():
             launcher = python() if interpreter.trees else system
             site = Site(find_wall(interpreter, launcher), interpreter)
-            await _compare(site)
+            await _compare(site, _PRINTS[interpreter.language])
+    with_sdk = replace(python(), trees=(*python().trees, _PACKAGES))
+    await _compare(Site(find_wall(with_sdk, python()), with_sdk), _WITH_SDK)
 
 
-async def _compare(site: Site) -> None:
+async def _compare(site: Site, code: str) -> None:
     bare, hosted, sequence = [], [], range(_RUNS)
     for _ in sequence:  # in turn, so that other load is the same for both
-        bare.append(_bare(site.interpreter))
-        hosted.append(await _hosted(site))
+        bare.append(_bare(site.interpreter, code))
+        hosted.append(await _hosted(site, code))
     added = statistics.median(hosted) - statistics.median(bare)
     own = "a user of its own" if site.wall.own_users else "our user"
     print(
-        f"{site.interpreter.program} as {own}: bare {_shown(bare)}, "
+        f"{site.interpreter.program} as {own}, {_first(code)}: bare {_shown(bare)}, "
         f"hosted {_shown(hosted)}, added {added * 1_000:.0f} ms"
     )
 
 
-def _bare(interpreter: Interpreter) -> float:
+def _bare(interpreter: Interpreter, code: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "script")
-        script.write_text(_PRINTS[interpreter.language])
+        script.write_text(code)
         started = time.perf_counter()
         subprocess.run(
             [interpreter.program, script], capture_output=True, check=True, env={}
@@ -49,14 +58,18 @@ def _bare(interpreter: Interpreter) -> float:
         return time.perf_counter() - started
 
 
-async def _hosted(site: Site) -> float:
+async def _hosted(site: Site, code: str) -> float:
     language = site.interpreter.language
     name = "a.py" if language is Language.PYTHON else "a.js"
-    run = a_run(_PRINTS[language], site.interpreter, name=name)
+    run = a_run(code, site.interpreter, name=name)
     started = time.perf_counter()
     ending = await run_script(run, ROOMY, site.host(), no_line)
     assert ending.exit_code == 0, ending.sentence
     return time.perf_counter() - started
+
+
+def _first(code: str) -> str:
+    return "with the SDK" if code == _WITH_SDK else "without a library"
 
 
 def _shown(times: list[float]) -> str:
