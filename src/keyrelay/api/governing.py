@@ -24,11 +24,12 @@ from keyrelay.stores.refusals import NotFound, require_expected
 async def answer_of(route: Route, asked: Asked) -> Answer | ASGIApp:
     """Answer a caller that the route admits. Raises Denied, and as the route does."""
     governed, analysis = route.governed, asked.caller.token.rights.analysis
-    if governed is None or analysis is None:
+    if analysis is None:
         return await route.answer(asked)
     try:
-        allowed = await _allowed(governed, analysis, asked)
-        return await route.answer(allowed)
+        if governed is not None:
+            asked = await _allowed(governed, analysis, asked)
+        return await route.answer(asked)
     except NotFound:
         # An id that there is not is told like one that it may not know of.
         raise Denied from None

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, event
 
+from keyrelay.api.rights import Right
 from keyrelay.api.route import Route
 from keyrelay.api.routes import ROUTES
 from keyrelay.model.policy.kinds import VERBS
@@ -67,9 +68,15 @@ def cases(shared: Founded) -> Sequence[Case]:
             ids={"unknown": UNKNOWN, "foreign": foreign[noun_of(route)]},
         )
         for route in WITH_IDS
+        if route.right is not Right.SERVICES
     ]
     return [
         *full,
+        *(
+            Case(route=route, token=script, ids={"unknown": UNKNOWN, "none": "none"})
+            for route in WITH_IDS
+            if route.right is Right.SERVICES
+        ),
         _forbidden(full, "DELETE /tokens/{id}", shared.token, listed[0]["id"]),
         _forbidden(full, "GET /triggers/{id}", producer, mine["triggers"]),
         *(

@@ -129,7 +129,7 @@ def test_a_run_that_is_unknown_foreign_or_anothers_is_alike(
         ]
     ]
 
-    assert {answer.status for answer in answers} == {404}
+    assert {answer.status for answer in answers} == {401}
     said = [str(answer.document).replace("0" * 24, "") for answer in answers]
     for each in (second, others, there):
         said = [text.replace(each.id, "") for text in said]

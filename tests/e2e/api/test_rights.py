@@ -156,10 +156,12 @@ def _governed(
 
 
 def _is_one_thing(route: Route, kind: str) -> bool:
-    """Tell whether policies must allow an analysis one thing, rather than a list."""
-    if kind != "analysis" or route.governed is None:
+    """Tell whether an analysis asks for one thing, which may be none of its own."""
+    if kind != "analysis":
         return False
-    return "{id}" in route.path or route.method == "POST"
+    return "{id}" in route.path or (
+        route.governed is not None and route.method == "POST"
+    )
 
 
 def _asked(api: Api, route: Route) -> Answer:
