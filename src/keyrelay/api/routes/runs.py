@@ -74,10 +74,10 @@ async def confirm(asked: Asked) -> Answer:
     """
     store, caller = asked.process.store, asked.caller
     now = store.audit_log.world.now()
-    said = parse_confirmation(await asked.body.document(_LARGEST), now)
     scrub = partial(scrubbed_for, asked, caller.token.rights.analysis or "")
     confirming = RunConfirming(runs=run_records(store), scrub=scrub)
     run = await confirming.run(caller.token, asked.ids["id"])
+    said = parse_confirmation(await asked.body.document(_LARGEST), now)
     if (refusal := refusal_of(run, now)) is not None:
         raise NotNow(refusal)
     before = None if run.confirmed is None else _BEFORE
