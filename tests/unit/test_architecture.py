@@ -19,7 +19,8 @@ ROWS = (
     {"stores", "sources", "dispatchers", "observability"},
     {"services"},
     {"app"},
-    {"api", "console"},
+    {"api"},
+    {"console"},
     {"cli"},
     {"demo", "__main__"},
 )

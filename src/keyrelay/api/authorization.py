@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from keyrelay.api.failures import Denied, TooManyTries
 from keyrelay.api.route import Bearer, Route
 from keyrelay.api.tries import FailedTries
+from keyrelay.model.token import Token
 from keyrelay.observability.request_metrics import RequestMetrics
 from keyrelay.ports import Unavailable
 from keyrelay.services.authenticating import Authenticating
@@ -26,6 +27,13 @@ class Authorization:
 
         Raises Denied, TooManyTries, and Unavailable, whatever the token is.
         """
+        token = await self.token(given, address)
+        if not route.admits(token.rights):
+            raise Denied
+        return Bearer(token=token, address=address)
+
+    async def token(self, given: Sequence[str], address: str) -> Token:
+        """Return the one token that was given, if it counts. Raises as `admit`."""
         token = None
         try:
             if len(given) == 1:
@@ -36,6 +44,4 @@ class Authorization:
             seconds = self.tries.failed(address)
             self.metrics.wrong_token(limited=seconds is not None)
             raise Denied if seconds is None else TooManyTries(seconds)
-        if not route.admits(token.rights):
-            raise Denied
-        return Bearer(token=token, address=address)
+        return token

@@ -87,7 +87,7 @@ _BAD_NAMES = {"analysis"}  # of which TagoIO takes an unknown id for a bad reque
 
 def answer_to(failure: Exception) -> JSONResponse:
     """Return the answer to a request that failed in a way that was foreseen."""
-    return failed(_status(failure), _sentence(failure), _headers(failure))
+    return failed(status_of(failure), sentence_of(failure), _headers(failure))
 
 
 def failed(
@@ -97,7 +97,8 @@ def failed(
     return JSONResponse(body, status, dict(headers or {}))
 
 
-def _status(failure: Exception) -> int:
+def status_of(failure: Exception) -> int:
+    """Return the status of a failure that was foreseen."""
     if isinstance(failure, NotFound | UnknownName) and failure.noun in _BAD_NAMES:
         return 400
     return next(
@@ -115,7 +116,8 @@ def _headers(failure: Exception) -> Mapping[str, str]:
             return {}
 
 
-def _sentence(failure: Exception) -> str:
+def sentence_of(failure: Exception) -> str:
+    """Return what people are told of it, which repeats nothing that was sent."""
     match failure:
         case Denied():
             return DENIED

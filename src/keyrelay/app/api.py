@@ -38,10 +38,12 @@ from keyrelay.services.explaining import Explaining
 from keyrelay.services.installation_status import DataFiles, InstallationInspection
 from keyrelay.services.key_status import KeyInspection
 from keyrelay.services.script_links import ScriptLinks
+from keyrelay.services.sessions import Sessions
 from keyrelay.stores.audit.tail import AuditTail
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 from keyrelay.stores.definitions.token_rows import digest_of
 from keyrelay.stores.last_times import TokenUses, open_noted_times
+from keyrelay.stores.sessions import SessionStore
 
 # How long tokens that are not known are gathered, to look for all of them at once.
 _UNKNOWN_GATHER = timedelta(milliseconds=50)
@@ -108,6 +110,16 @@ class ApiProcess:
             now=world.now,
             note_use=self.events.note_use,
             of_run=run_tokens(store).read,
+        )
+
+    def new_sessions(self, authenticating: Authenticating) -> Sessions:
+        """Return the sessions of people, whose tokens are told by `authenticating`."""
+        store = self.store
+        return Sessions(
+            vault=store.vault,
+            store=SessionStore(database=store.database),
+            authenticating=authenticating,
+            now=store.audit_log.world.now,
         )
 
     @property

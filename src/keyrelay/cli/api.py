@@ -26,6 +26,9 @@ from keyrelay.cli.refusals import WrongUsage
 from keyrelay.cli.session import run, settings_of
 from keyrelay.cli.stopping import stop_on_signals
 from keyrelay.concurrency.background import background
+from keyrelay.console.application import console_application
+from keyrelay.console.pages import PAGES
+from keyrelay.console.site import Site
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
 
@@ -102,7 +105,10 @@ async def serving(
             tries=FailedTries(clock=time.monotonic),
             metrics=metrics,
         )
-        served = application(process, authorization, ROUTES)
+        served = Site(
+            api=application(process, authorization, ROUTES),
+            console=console_application(process, authorization, ROUTES, PAGES),
+        )
         refusals = Refusals(metrics.refuse)
         jobs = job_runner(process.store, process.queue)
         async with (
@@ -112,7 +118,13 @@ async def serving(
             async with serve(served, found, stop, refusals) as url:
                 how = "keyrelay token create NAME --permission full"
                 reference = f"{url}/reference"
-                log.info("api started", url=url, reference=reference, token=how)
+                log.info(
+                    "api started",
+                    url=url,
+                    console=f"{url}/console/",
+                    reference=reference,
+                    token=how,
+                )
                 yield process
             # What was begun of a job, or of a run, is finished.
             await asyncio.wait([running, handing])

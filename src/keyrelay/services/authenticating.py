@@ -57,6 +57,20 @@ class Authenticating:
             self.note_use(token, now)
         return token
 
+    async def known(self, digest: bytes) -> Token | None:
+        """Return the token of this digest; None, it is none that counts any more.
+
+        Raises Unavailable as `authenticate` does.
+        """
+        now = self.now()
+        token = self._counting(digest, now)
+        if token is None:  # another process may have made it a moment ago
+            await self.refresh()
+            token = self._counting(digest, now)
+        if token is not None:
+            self.note_use(token, now)
+        return token
+
     def _counting(self, digest: bytes, now: datetime) -> Token | None:
         catalog = self.catalog()
         token = catalog.token(digest)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from keyrelay.databases.database import Database
 
-NEWEST = "0022"  # the last of the migrations
+NEWEST = "0023"  # the last of the migrations
 
 _TABLE = "alembic_version"  # where Alembic keeps the last that was run
 

@@ -1,0 +1,65 @@
+"""Frame: what stands around every page: the rail, who is signed in, the theme."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyrelay.console.own_api import OwnApi
+from keyrelay.console.given import Given
+from keyrelay.console.sentences import SENTENCES
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One entry of the rail; `key` is what, after `g`, leads to it."""
+
+    name: str
+    path: str
+    icon: str
+    key: str
+
+
+SCREENS = (
+    Screen("Overview", "/", "gauge", "o"),
+    Screen("Secrets", "/secrets", "key-round", "s"),
+    Screen("Actions", "/actions", "zap", "a"),
+    Screen("Access", "/access", "shield-check", "p"),
+    Screen("Analyses", "/analyses", "square-terminal", "y"),
+    Screen("Triggers", "/triggers", "radio", "t"),
+    Screen("Dead letters", "/dead-letters", "mail-x", "d"),
+    Screen("Audit", "/audit", "scroll-text", "u"),
+    Screen("Tokens", "/tokens", "ticket", "k"),
+)
+
+
+async def frame_facts(
+    api: OwnApi, query: Given, path: str, form_token: str
+) -> Mapping[str, object]:
+    """Return what the frame tells. Raises Unavailable."""
+    profile = await api.result("/info")
+    return {
+        "screens": SCREENS,
+        "here": screen_at(path),
+        "address": path,
+        "profile": profile["name"],
+        "token": api.caller.token,
+        "form_token": form_token,
+        "may": api.may,
+        "said": SENTENCES.get(query.text("said")),
+        "now": now_of(api),
+    }
+
+
+def now_of(api: OwnApi) -> datetime:
+    return api.process.store.audit_log.world.now()
+
+
+def screen_at(path: str) -> Screen | None:
+    """Return the screen that this path belongs to."""
+    return next(
+        (
+            screen
+            for screen in reversed(SCREENS)
+            if path == screen.path or path.startswith(f"{screen.path}/")
+        ),
+        None,
+    )

@@ -1,0 +1,91 @@
+"""Own API: pages ask the API's own routes, each as the one who visits it.
+
+So no page can do what that person's token could not, and what it does is limited and
+recorded as a program's request is.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from keyrelay.api.failures import Denied
+from keyrelay.api.governing import answer_of
+from keyrelay.api.route import Answer, Asked, Bearer, RequestBody, Route
+from keyrelay.app.api import ApiProcess
+
+Routes = Mapping[tuple[str, str], Route]
+Document = Mapping[str, object]
+
+
+def by_path(routes: Iterable[Route]) -> Routes:
+    return {(route.method, route.path): route for route in routes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a route is asked beside its path; `expected` is an etag."""
+
+    ids: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
+    document: Document | None = None
+    expected: str | None = None
+
+
+_PLAIN = Question()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnApi:
+    """The API's first client; `caller` is the visitor, whose requests these are."""
+
+    routes: Routes
+    process: ApiProcess
+    caller: Bearer
+
+    def may(self, method: str, path: str) -> bool:
+        """Tell whether the visitor's token is one that this route answers."""
+        return self.routes[method, path].admits(self.caller.token.rights)
+
+    async def ask(
+        self, method: str, path: str, question: Question = _PLAIN
+    ) -> Answer:
+        """Return what the route answers. Raises Denied, and as the route does."""
+        route = self.routes[method, path]
+        if not route.admits(self.caller.token.rights):
+            raise Denied
+        expected = question.expected
+        asked = Asked(
+            caller=self.caller,
+            ids=question.ids,
+            query=urlencode(question.query),
+            headers={} if expected is None else {"if-match": f'"{expected}"'},
+            body=_body(question.document),
+            process=self.process,
+        )
+        answer = await answer_of(route, asked)
+        assert isinstance(answer, Answer), f"{method} {path} answers no document"
+        return answer
+
+    async def result(self, path: str, question: Question = _PLAIN) -> Document:
+        """Return the one document that GET answers. Raises as `ask`."""
+        result = (await self.ask("GET", path, question)).result
+        assert isinstance(result, Mapping)
+        return result
+
+    async def results(
+        self, path: str, question: Question = _PLAIN
+    ) -> Sequence[Document]:
+        """Return the list that GET answers. Raises as `ask`."""
+        result = (await self.ask("GET", path, question)).result
+        assert isinstance(result, list)
+        return result
+
+
+def _body(document: Document | None) -> RequestBody:
+    sent = b"" if document is None else json.dumps(document).encode()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield sent
+
+    return RequestBody(chunks)

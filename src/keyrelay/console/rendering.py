@@ -1,0 +1,64 @@
+"""Rendering: from a template and the facts that it tells to HTML, all of it escaped."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from keyrelay.console.files import console_files
+
+_UNITS = (
+    (timedelta(days=365), "year"),
+    (timedelta(days=30), "month"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "min"),
+    (timedelta(seconds=1), "s"),
+)
+_COUNTED = {"year", "month", "day", "hour"}  # which have a plural
+
+
+def render(template: str, facts: Mapping[str, object]) -> str:
+    return _environment().get_template(template).render(facts)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("keyrelay.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["ago"] = ago
+    environment.filters["instant"] = instant
+    environment.filters["pretty"] = pretty
+    environment.globals["static"] = f"/console/static/{console_files().digest}"
+    return environment
+
+
+def instant(text: object) -> datetime | None:
+    """Return a time of a document; None for one that has not come, or is none."""
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Return how long before or after now a time is, in its largest unit."""
+    length = abs(now - at)
+    for unit, name in _UNITS:
+        if length >= unit:
+            count = length // unit
+            word = f"{name}s" if name in _COUNTED and count != 1 else name
+            return f"in {count} {word}" if at > now else f"{count} {word} ago"
+    return "now"
+
+
+def pretty(document: object) -> str:
+    """Return a document as JSON that people can read."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
