@@ -20,12 +20,12 @@ from keyrelay.console.answering import (
     moved,
     page,
 )
-from keyrelay.console.own_api import OwnApi, Routes, by_path
 from keyrelay.console.files import FOR_GOOD, console_files
 from keyrelay.console.frame import frame_facts
 from keyrelay.console.given import Given
 from keyrelay.console.incoming import address_of, read_form, read_query
 from keyrelay.console.origins import Origins
+from keyrelay.console.own_api import OwnApi, Routes, by_path
 from keyrelay.console.signing_in import SigningIn, with_session
 from keyrelay.console.themes import choose_theme, theme_of
 from keyrelay.console.visit import Moved, Page, Shown, Visit
@@ -113,8 +113,14 @@ def _endpoint(page_: Page, console: Console) -> Endpoint:
         if isinstance(answer, Moved):
             response = moved(answer.path, answer.said)
             cookie = answer.cookie
-            return response if cookie is None else with_session(response, cookie, request)
-        return page(answer.template, {**await _frame(visit, request), **answer.facts}, answer.status)
+            return (
+                response if cookie is None else with_session(response, cookie, request)
+            )
+        return page(
+            answer.template,
+            {**await _frame(visit, request), **answer.facts},
+            answer.status,
+        )
 
     return endpoint
 

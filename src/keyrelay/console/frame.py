@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyrelay.console.own_api import OwnApi
 from keyrelay.console.given import Given
+from keyrelay.console.own_api import OwnApi
 from keyrelay.console.sentences import SENTENCES
+
 
 @dataclass(frozen=True, slots=True)
 class Screen:

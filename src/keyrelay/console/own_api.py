@@ -47,9 +47,7 @@ class OwnApi:
         """Tell whether the visitor's token is one that this route answers."""
         return self.routes[method, path].admits(self.caller.token.rights)
 
-    async def ask(
-        self, method: str, path: str, question: Question = _PLAIN
-    ) -> Answer:
+    async def ask(self, method: str, path: str, question: Question = _PLAIN) -> Answer:
         """Return what the route answers. Raises Denied, and as the route does."""
         route = self.routes[method, path]
         if not route.admits(self.caller.token.rights):

@@ -76,4 +76,3 @@ def _asked(
 ) -> Response:
     facts = {"next": next_, "sentence": sentence, "theme": theme_of(request)}
     return page("sign_in.html", facts, status)
-

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from keyrelay.console.own_api import OwnApi, Question
 from keyrelay.console.given import Given
+from keyrelay.console.own_api import OwnApi, Question
 from keyrelay.console.signing_in import SigningIn
 from keyrelay.services.sessions import SignedIn
 
@@ -48,8 +48,8 @@ class Shown:
 class Moved:
     """The page that is shown next: its path below the console.
 
-    `said` is a word of sentences.py, which that page says first. `cookie` is that of the
-    session from now on; "", there is none.
+    `said` is a word of sentences.py, which that page says first. `cookie` is that of
+    the session from now on; "", there is none.
     """
 
     path: str

@@ -32,7 +32,16 @@ from keyrelay.stores.definitions.secrets import (
 from keyrelay.stores.unreadable import UnreadableRow
 
 _LIST = QueryRules(
-    fields=("id", "key", "type", "tags", "value_length", "created_at", "updated_at"),
+    fields=(
+        "id",
+        "key",
+        "type",
+        "tags",
+        "version",
+        "value_length",
+        "created_at",
+        "updated_at",
+    ),
     default_fields=("id", "key"),
     orders=("key",),
     default_order="key",

@@ -1,0 +1,9 @@
+"""Pages: the screens of the console, one module each."""
+
+from keyrelay.console.pages import secrets, session
+from keyrelay.console.visit import Page
+
+PAGES: tuple[Page, ...] = (
+    *session.PAGES,
+    *secrets.PAGES,
+)

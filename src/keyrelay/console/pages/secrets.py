@@ -1,0 +1,221 @@
+"""Secrets: listed, made, replaced and deleted; a value is typed, and never shown."""
+
+from collections.abc import Mapping
+
+from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.console.forms import blamed, typed_tags
+from keyrelay.console.listing import NumberedList
+from keyrelay.console.own_api import Document, Question
+from keyrelay.console.visit import Moved, Page, Shown, Visit
+from keyrelay.model.fields import Fields
+from keyrelay.model.secret import SecretType
+
+_LIST = NumberedList(
+    path="/secrets",
+    fields=("id", "key", "type", "tags", "version", "value_length", "updated_at"),
+    filters=("key", "tag"),
+)
+# What stands beside a field where the name of the field does not tell where to look.
+_HINTS = {
+    (
+        "smtp",
+        "smtp_server",
+    ): "The host that your provider calls SMTP or outgoing server.",
+    (
+        "smtp",
+        "smtp_port",
+    ): "587, which begins in clear and must change to TLS (STARTTLS).",
+    ("smtp", "username"): "Often the whole address.",
+    (
+        "smtp",
+        "password",
+    ): "Where two-step sign-in is on, providers want an app password.",
+    ("aws-sqs", "aws_region"): "Beside the account's name in the AWS console.",
+    ("aws-sqs", "queue_url"): "SQS console, the queue, Details: URL.",
+    ("aws-sqs", "access_key_id"): "IAM console, the user, Security credentials.",
+    ("aws-sqs", "secret_access_key"): "Shown once, when the access key is made.",
+}
+TYPE_NAMES = {"text": "Text", "smtp": "SMTP", "aws-sqs": "AWS SQS"}
+
+
+async def show_list(visit: Visit) -> Shown:
+    page = await _LIST.page(visit)
+    keys = await _tag_keys(visit)
+    facts = {"page": page, "type_names": TYPE_NAMES, "tag_keys": keys}
+    return Shown(template="secrets/list.html", facts=facts)
+
+
+async def show_new(visit: Visit) -> Shown:
+    return await _new(visit)
+
+
+async def create(visit: Visit) -> Shown | Moved:
+    type_ = _type(visit, visit.form.text("type"))
+    document = {
+        "key": visit.form.text("key"),
+        "type": type_.name,
+        "value": _value(visit, type_),
+        "tags": typed_tags(visit.form),
+    }
+    try:
+        made = await visit.api.ask("POST", "/secrets", Question(document=document))
+    except FORESEEN as failure:
+        return await _new(visit, failure)
+    assert isinstance(made.result, Mapping)
+    return Moved(path=f"/secrets/{made.result['id']}", said="created")
+
+
+async def show_general(visit: Visit) -> Shown:
+    return await _tab(visit, "General")
+
+
+async def show_replace(visit: Visit) -> Shown:
+    return await _tab(visit, "Replace value")
+
+
+async def replace_value(visit: Visit) -> Shown | Moved:
+    secret = await visit.api.result("/secrets/{id}", visit.of_id())
+    type_ = _type(visit, str(secret["type"]))
+    edit = {"value": _value(visit, type_)}
+    try:
+        await visit.api.ask(
+            "PUT", "/secrets/{id}", Question(ids=visit.ids, document=edit)
+        )
+    except FORESEEN as failure:
+        return await _tab(visit, "Replace value", failure)
+    return Moved(path=f"/secrets/{visit.id}", said="replaced")
+
+
+async def save_tags(visit: Visit) -> Shown | Moved:
+    edit = {"tags": typed_tags(visit.form)}
+    expected = visit.form.text("etag") or None
+    question = Question(ids=visit.ids, document=edit, expected=expected)
+    try:
+        await visit.api.ask("PUT", "/secrets/{id}", question)
+    except FORESEEN as failure:
+        return await _tab(visit, "General", failure)
+    return Moved(path=f"/secrets/{visit.id}", said="saved")
+
+
+async def show_uses(visit: Visit) -> Shown:
+    return await _tab(visit, "Used by")
+
+
+async def show_history(visit: Visit) -> Shown:
+    return await _tab(visit, "History")
+
+
+async def show_more(visit: Visit) -> Shown:
+    return await _tab(visit, "More")
+
+
+async def delete(visit: Visit) -> Shown | Moved:
+    secret = await visit.api.result("/secrets/{id}", visit.of_id())
+    if visit.form.text("typed_key") != secret["key"]:
+        facts = {"unsure": "Type the key of the secret to delete it."}
+        return await _tab(visit, "More", facts=facts)
+    await visit.api.ask("DELETE", "/secrets/{id}", visit.of_id())
+    return Moved(path="/secrets", said="deleted")
+
+
+async def _new(visit: Visit, failure: Exception | None = None) -> Shown:
+    """Show the form, with all that was typed but the value, and what was wrong."""
+    typed = visit.form if visit.form.pairs else visit.query
+    type_ = _type(visit, typed.text("type"))
+    facts = {
+        "types": visit.api.process.store.definitions.secrets.rules.types,
+        "type_names": TYPE_NAMES,
+        "hints": _HINTS,
+        "type": type_,
+        "key": typed.text("key"),
+        "tags": typed_tags(typed),
+        "tag_keys": await _tag_keys(visit),
+        **_wrong(failure, ("key", "tags", *(each.name for each in type_.fields))),
+    }
+    status = 200 if failure is None else status_of(failure)
+    return Shown(template="secrets/new.html", facts=facts, status=status)
+
+
+async def _tab(
+    visit: Visit,
+    tab: str,
+    failure: Exception | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> Shown:
+    found = await visit.api.ask("GET", "/secrets/{id}", visit.of_id())
+    secret = found.result
+    assert isinstance(secret, Mapping)
+    shown = {
+        "secret": secret,
+        "etag": found.headers["ETag"].strip('"'),
+        "tab": tab,
+        "type": _type(visit, str(secret["type"])),
+        "type_names": TYPE_NAMES,
+        "hints": _HINTS,
+        "tag_keys": await _tag_keys(visit),
+        "uses": await visit.api.results("/secrets/{id}/uses", visit.of_id()),
+        "attempts": await _attempts(visit) if tab == "History" else (),
+        "unsure": None,
+        "url": visit.api.process.url,
+        **_wrong(failure, ("tags", "value")),
+        **(facts or {}),
+    }
+    status = 200 if failure is None else status_of(failure)
+    return Shown(template="secrets/one.html", facts=shown, status=status)
+
+
+async def _attempts(visit: Visit) -> object:
+    asked = Question(query=[("secret", visit.id), ("amount", "50")])
+    return (await visit.api.result("/attempts", asked))["attempts"]
+
+
+async def _tag_keys(visit: Visit) -> object:
+    question = Question(ids={"kind": "secrets"})
+    return (await visit.api.ask("GET", "/tags/keys/{kind}", question)).result
+
+
+def _wrong(failure: Exception | None, fields: tuple[str, ...]) -> Document:
+    if failure is None:
+        return {"sentence": None, "wrong": {}}
+    sentence = sentence_of(failure)
+    return {"sentence": sentence, "wrong": blamed(sentence, fields)}
+
+
+def _type(visit: Visit, name: str) -> SecretType:
+    """Return the type of that name; for any other, the first there is."""
+    types = visit.api.process.store.definitions.secrets.rules.types
+    return types.get(name) or next(iter(types.values()))
+
+
+def _value(visit: Visit, type_: SecretType) -> object:
+    """Return what was typed as the value: a text, or the fields that are not empty."""
+    if not type_.fields:
+        return visit.form.whole("value")
+    typed = {each.name: visit.form.whole(each.name) for each in type_.fields}
+    return _numbered({name: text for name, text in typed.items() if text}, type_.fields)
+
+
+def _numbered(typed: Mapping[str, str], fields: Fields) -> Document:
+    """Return what was typed, with numbers where the schema says so."""
+    whole = {each.name for each in fields if each.schema.get("type") == "integer"}
+    return {
+        name: int(text) if name in whole and text.isdigit() else text
+        for name, text in typed.items()
+    }
+
+
+_ONE = "/secrets/{id}"
+
+PAGES = (
+    Page(method="GET", path="/secrets", answer=show_list),
+    Page(method="GET", path="/secrets/new", answer=show_new),
+    Page(method="POST", path="/secrets/new", answer=create),
+    Page(method="GET", path=_ONE, answer=show_general),
+    Page(method="POST", path=_ONE, answer=save_tags),
+    Page(method="GET", path=f"{_ONE}/replace", answer=show_replace),
+    Page(method="POST", path=f"{_ONE}/replace", answer=replace_value),
+    Page(method="GET", path=f"{_ONE}/uses", answer=show_uses),
+    Page(method="GET", path=f"{_ONE}/history", answer=show_history),
+    Page(method="GET", path=f"{_ONE}/more", answer=show_more),
+    Page(method="POST", path=f"{_ONE}/delete", answer=delete),
+)
