@@ -27,8 +27,8 @@ from keyrelay.cli.session import run, settings_of
 from keyrelay.cli.stopping import stop_on_signals
 from keyrelay.concurrency.background import background
 from keyrelay.console.application import console_application
+from keyrelay.console.one_address import OneAddress
 from keyrelay.console.pages import PAGES
-from keyrelay.console.site import Site
 from keyrelay.observability.logs import configure_logs
 from keyrelay.observability.probes import OFF, Probes, open_probes
 
@@ -105,7 +105,7 @@ async def serving(
             tries=FailedTries(clock=time.monotonic),
             metrics=metrics,
         )
-        served = Site(
+        served = OneAddress(
             api=application(process, authorization, ROUTES),
             console=console_application(process, authorization, ROUTES, PAGES),
         )

@@ -1,6 +1,6 @@
 """Console: the admin panel, as pages that a browser shows with and without script.
 
-site.py         the console and the API at one address
+one_address.py  the console and the API at one address
 application.py  from a request to a page, with all that stands before every page
 signing_in.py   a session begins with a token that is typed once
 visit.py        what a page is asked, and what it answers

@@ -28,7 +28,7 @@ from keyrelay.console.origins import Origins
 from keyrelay.console.own_api import OwnApi, Routes, by_path
 from keyrelay.console.signing_in import SigningIn, with_session
 from keyrelay.console.themes import choose_theme, theme_of
-from keyrelay.console.visit import Moved, Page, Shown, Visit
+from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.services.sessions import SignedIn
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -48,7 +48,7 @@ def console_application(
     process: ApiProcess,
     authorization: Authorization,
     routes: Sequence[Route],
-    pages: Sequence[Page],
+    pages: Sequence[PageRoute],
 ) -> ASGIApp:
     """Return the application that answers all paths below `/console`."""
     sessions = process.new_sessions(authorization.authenticating)
@@ -96,7 +96,7 @@ def _guarded(console: Console, endpoint: Endpoint) -> Endpoint:
     return guarded
 
 
-def _endpoint(page_: Page, console: Console) -> Endpoint:
+def _endpoint(page_: PageRoute, console: Console) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         signed_in = await console.signing_in.resume(request)
         if signed_in is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from keyrelay.console.own_api import Document, OwnApi, Question
+from keyrelay.console.own_api import ApiQuestion, Document, OwnApi
 from keyrelay.console.visit import Visit
 from keyrelay.model.documents import InvalidDefinition
 
@@ -68,7 +68,7 @@ class NumberedList:
         self, api: OwnApi, asked: Pairs, number: int, amount: int
     ) -> Sequence[Document]:
         paged = [*asked, ("page", str(number)), ("amount", str(amount))]
-        return await api.results(self.path, Question(query=paged))
+        return await api.results(self.path, ApiQuestion(query=paged))
 
 
 def page_number(text: str) -> int:
@@ -114,7 +114,7 @@ class CursorList:
         asked = [*narrowed.items(), ("amount", str(AMOUNT))]
         if after:
             asked.append(("after", after))
-        answered = await visit.api.result(self.path, Question(query=asked))
+        answered = await visit.api.result(self.path, ApiQuestion(query=asked))
         rows, goes_on = answered[self.name], answered["next"]
         assert isinstance(rows, list)
         return ListPage(

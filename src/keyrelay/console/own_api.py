@@ -23,7 +23,7 @@ def by_path(routes: Iterable[Route]) -> Routes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ApiQuestion:
     """What a route is asked beside its path; `expected` is an etag."""
 
     ids: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Question:
     expected: str | None = None
 
 
-_PLAIN = Question()
+_PLAIN = ApiQuestion()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,9 @@ class OwnApi:
         """Tell whether the visitor's token is one that this route answers."""
         return self.routes[method, path].admits(self.caller.token.rights)
 
-    async def ask(self, method: str, path: str, question: Question = _PLAIN) -> Answer:
+    async def ask(
+        self, method: str, path: str, question: ApiQuestion = _PLAIN
+    ) -> Answer:
         """Return what the route answers. Raises Denied, and as the route does."""
         route = self.routes[method, path]
         if not route.admits(self.caller.token.rights):
@@ -65,14 +67,14 @@ class OwnApi:
         assert isinstance(answer, Answer), f"{method} {path} answers no document"
         return answer
 
-    async def result(self, path: str, question: Question = _PLAIN) -> Document:
+    async def result(self, path: str, question: ApiQuestion = _PLAIN) -> Document:
         """Return the one document that GET answers. Raises as `ask`."""
         result = (await self.ask("GET", path, question)).result
         assert isinstance(result, Mapping)
         return result
 
     async def results(
-        self, path: str, question: Question = _PLAIN
+        self, path: str, question: ApiQuestion = _PLAIN
     ) -> Sequence[Document]:
         """Return the list that GET answers. Raises as `ask`."""
         result = (await self.ask("GET", path, question)).result

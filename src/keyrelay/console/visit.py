@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from keyrelay.console.given import Given
-from keyrelay.console.own_api import OwnApi, Question
+from keyrelay.console.own_api import ApiQuestion, OwnApi
 from keyrelay.console.signing_in import SigningIn
 from keyrelay.services.sessions import SignedIn
 
@@ -30,9 +30,9 @@ class Visit:
     def id(self) -> str:
         return self.ids["id"]
 
-    def of_id(self, **asked: str) -> Question:
+    def of_id(self, **asked: str) -> ApiQuestion:
         """Return a question about the thing that the page's path names."""
-        return Question(ids=self.ids, query=[*asked.items()])
+        return ApiQuestion(ids=self.ids, query=[*asked.items()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PageRoute:
     """One method of one path below the console, where ids stand in braces.
 
     `answer` raises what api/failures.py has a status for.

@@ -8,7 +8,7 @@ LONGEST = timedelta(hours=12)  # after which one signs in again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class ConsoleSession:
     """`digest` is that of the profile token with which the session began.
 
     `operator` is that of an operator token that was added to it, if one was.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from keyrelay.model.session import Session
+from keyrelay.model.session import ConsoleSession
 from keyrelay.model.token import Token
 from keyrelay.services.authenticating import Authenticating
 from keyrelay.services.signing import Signing
@@ -28,7 +28,7 @@ _ID_BYTES = 12
 class SignedIn:
     """A session that counts, and its tokens as they stand now."""
 
-    session: Session
+    session: ConsoleSession
     token: Token
     operator: Token | None
 
@@ -44,7 +44,7 @@ class Sessions:
 
     async def begin(self, token: Token, plaintext: str) -> str:
         """Begin a session of this token, which counts; return its cookie."""
-        session = Session(
+        session = ConsoleSession(
             id=secrets.token_hex(_ID_BYTES),
             digest=await self.authenticating.digest(plaintext),
             operator=None,
@@ -53,10 +53,10 @@ class Sessions:
         await self.store.open(session, token.id)
         return await self._cookie(session)
 
-    async def with_operator(self, session: Session, plaintext: str) -> str:
+    async def with_operator(self, session: ConsoleSession, plaintext: str) -> str:
         """Return the cookie of the session, with this operator token added to it."""
         return await self._cookie(
-            Session(
+            ConsoleSession(
                 id=session.id,
                 digest=session.digest,
                 operator=await self.authenticating.digest(plaintext),
@@ -81,21 +81,21 @@ class Sessions:
         operator = None if added is None else await self.authenticating.known(added)
         return SignedIn(session=session, token=token, operator=operator)
 
-    async def form_token(self, session: Session) -> str:
+    async def form_token(self, session: ConsoleSession) -> str:
         """Return what each form of the session carries, and no other site can."""
         return await self._signing(_FORMS).sign([session.id])
 
-    async def is_form_token(self, session: Session, text: str) -> bool:
+    async def is_form_token(self, session: ConsoleSession, text: str) -> bool:
         return await self._signing(_FORMS).read(text) == [session.id]
 
-    async def end(self, session: Session) -> None:
+    async def end(self, session: ConsoleSession) -> None:
         await self.store.end(session.id)
 
     async def end_all(self, token: Token) -> None:
         """End each session of the token, in whichever browser it is."""
         await self.store.end_all(token.id)
 
-    async def _cookie(self, session: Session) -> str:
+    async def _cookie(self, session: ConsoleSession) -> str:
         began = str(int(session.began_at.timestamp()))
         added = "" if session.operator is None else session.operator.hex()
         words = (session.id, began, session.digest.hex(), added)
@@ -105,8 +105,8 @@ class Sessions:
         return Signing(vault=self.vault, label=label)
 
 
-def _session_of(id_: str, began: str, digest: str, added: str) -> Session:
-    return Session(
+def _session_of(id_: str, began: str, digest: str, added: str) -> ConsoleSession:
+    return ConsoleSession(
         id=id_,
         digest=bytes.fromhex(digest),
         operator=bytes.fromhex(added) if added else None,

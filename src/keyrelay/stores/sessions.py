@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select, update
 
 from keyrelay.databases.database import Database
-from keyrelay.model.session import LONGEST, Session
+from keyrelay.model.session import LONGEST, ConsoleSession
 from keyrelay.stores.schema.session_tables import sessions
 
 NOTED_EVERY = timedelta(minutes=1)  # not each page is a write
@@ -20,7 +20,7 @@ class SessionStore:
 
     database: Database
 
-    async def open(self, session: Session, token: str) -> None:
+    async def open(self, session: ConsoleSession, token: str) -> None:
         """Keep a session of the token with this id; forget those that are too old."""
         at = session.began_at
         row = {"id": session.id, "token": token, "began_at": at, "seen_at": at}

@@ -1,9 +1,9 @@
 """Pages: the screens of the console, one module each."""
 
 from keyrelay.console.pages import secrets, session
-from keyrelay.console.visit import Page
+from keyrelay.console.visit import PageRoute
 
-PAGES: tuple[Page, ...] = (
+PAGES: tuple[PageRoute, ...] = (
     *session.PAGES,
     *secrets.PAGES,
 )

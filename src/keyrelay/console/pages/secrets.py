@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
 from keyrelay.console.forms import blamed, typed_tags
 from keyrelay.console.listing import NumberedList
-from keyrelay.console.own_api import Document, Question
-from keyrelay.console.visit import Moved, Page, Shown, Visit
+from keyrelay.console.own_api import ApiQuestion, Document
+from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.fields import Fields
 from keyrelay.model.secret import SecretType
 
@@ -58,7 +58,7 @@ async def create(visit: Visit) -> Shown | Moved:
         "tags": typed_tags(visit.form),
     }
     try:
-        made = await visit.api.ask("POST", "/secrets", Question(document=document))
+        made = await visit.api.ask("POST", "/secrets", ApiQuestion(document=document))
     except FORESEEN as failure:
         return await _new(visit, failure)
     assert isinstance(made.result, Mapping)
@@ -79,7 +79,7 @@ async def replace_value(visit: Visit) -> Shown | Moved:
     edit = {"value": _value(visit, type_)}
     try:
         await visit.api.ask(
-            "PUT", "/secrets/{id}", Question(ids=visit.ids, document=edit)
+            "PUT", "/secrets/{id}", ApiQuestion(ids=visit.ids, document=edit)
         )
     except FORESEEN as failure:
         return await _tab(visit, "Replace value", failure)
@@ -89,7 +89,7 @@ async def replace_value(visit: Visit) -> Shown | Moved:
 async def save_tags(visit: Visit) -> Shown | Moved:
     edit = {"tags": typed_tags(visit.form)}
     expected = visit.form.text("etag") or None
-    question = Question(ids=visit.ids, document=edit, expected=expected)
+    question = ApiQuestion(ids=visit.ids, document=edit, expected=expected)
     try:
         await visit.api.ask("PUT", "/secrets/{id}", question)
     except FORESEEN as failure:
@@ -165,12 +165,12 @@ async def _tab(
 
 
 async def _attempts(visit: Visit) -> object:
-    asked = Question(query=[("secret", visit.id), ("amount", "50")])
+    asked = ApiQuestion(query=[("secret", visit.id), ("amount", "50")])
     return (await visit.api.result("/attempts", asked))["attempts"]
 
 
 async def _tag_keys(visit: Visit) -> object:
-    question = Question(ids={"kind": "secrets"})
+    question = ApiQuestion(ids={"kind": "secrets"})
     return (await visit.api.ask("GET", "/tags/keys/{kind}", question)).result
 
 
@@ -207,15 +207,15 @@ def _numbered(typed: Mapping[str, str], fields: Fields) -> Document:
 _ONE = "/secrets/{id}"
 
 PAGES = (
-    Page(method="GET", path="/secrets", answer=show_list),
-    Page(method="GET", path="/secrets/new", answer=show_new),
-    Page(method="POST", path="/secrets/new", answer=create),
-    Page(method="GET", path=_ONE, answer=show_general),
-    Page(method="POST", path=_ONE, answer=save_tags),
-    Page(method="GET", path=f"{_ONE}/replace", answer=show_replace),
-    Page(method="POST", path=f"{_ONE}/replace", answer=replace_value),
-    Page(method="GET", path=f"{_ONE}/uses", answer=show_uses),
-    Page(method="GET", path=f"{_ONE}/history", answer=show_history),
-    Page(method="GET", path=f"{_ONE}/more", answer=show_more),
-    Page(method="POST", path=f"{_ONE}/delete", answer=delete),
+    PageRoute(method="GET", path="/secrets", answer=show_list),
+    PageRoute(method="GET", path="/secrets/new", answer=show_new),
+    PageRoute(method="POST", path="/secrets/new", answer=create),
+    PageRoute(method="GET", path=_ONE, answer=show_general),
+    PageRoute(method="POST", path=_ONE, answer=save_tags),
+    PageRoute(method="GET", path=f"{_ONE}/replace", answer=show_replace),
+    PageRoute(method="POST", path=f"{_ONE}/replace", answer=replace_value),
+    PageRoute(method="GET", path=f"{_ONE}/uses", answer=show_uses),
+    PageRoute(method="GET", path=f"{_ONE}/history", answer=show_history),
+    PageRoute(method="GET", path=f"{_ONE}/more", answer=show_more),
+    PageRoute(method="POST", path=f"{_ONE}/delete", answer=delete),
 )

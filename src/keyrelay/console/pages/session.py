@@ -1,7 +1,7 @@
 """Session: signing out, here or everywhere, and adding an operator token."""
 
 from keyrelay.api.failures import BadRequest
-from keyrelay.console.visit import Moved, Page, Visit
+from keyrelay.console.visit import Moved, PageRoute, Visit
 from keyrelay.model.token import TokenKind
 
 
@@ -29,6 +29,6 @@ async def add_operator(visit: Visit) -> Moved:
 
 
 PAGES = (
-    Page(method="POST", path="/sign-out", answer=sign_out),
-    Page(method="POST", path="/operator", answer=add_operator),
+    PageRoute(method="POST", path="/sign-out", answer=sign_out),
+    PageRoute(method="POST", path="/operator", answer=add_operator),
 )

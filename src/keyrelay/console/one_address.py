@@ -1,4 +1,4 @@
-"""Site: the console and the API at one address; a browser at `/` sees the console."""
+"""One address: console and API together; a browser at `/` sees the console."""
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from keyrelay.console.answering import ROOT, moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class OneAddress:
     """An ASGI application in front of two."""
 
     api: ASGIApp
