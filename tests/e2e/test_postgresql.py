@@ -13,7 +13,7 @@ from tests.services.postgresql import PostgreSql
 
 # What a database was before it knew of claims.
 OLDER = """
-DROP TABLE run_hosts, schedules, runs, console_lines, scripts, analyses;
+DROP TABLE sessions, run_hosts, schedules, runs, console_lines, scripts, analyses;
 DROP TABLE tokens, job_results, jobs;
 DROP TABLE claims, workers, pauses, definition_entries, definition_heads;
 DROP TABLE attempts, attempt_counts, last_times;
@@ -170,6 +170,7 @@ def test_a_migration_is_planned_agreed_to_and_carried_out(older: Home) -> None:
         "0020",
         "0021",
         "0022",
+        "0023",
     ]
 
     done = older.run("migrate", "--yes")

@@ -84,6 +84,7 @@ FIFO_VALUE = SQS_VALUE | {"queue_url": f"{SQS_VALUE['queue_url']}.fifo"}
 _BYTES = re.compile(r"\bx'(?=[0-9a-f]+')")
 # Undoes the migrations from that on which brought analyses.
 BEFORE_ANALYSES = (
+    "DROP TABLE sessions",
     "DROP TABLE run_hosts",
     "DROP TABLE schedules",
     "DROP TABLE runs",
