@@ -1,7 +1,7 @@
 """Rendering: from a template and the facts that it tells to HTML, all of it escaped."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -36,6 +36,7 @@ def _environment() -> Environment:
     environment.filters["ago"] = ago
     environment.filters["instant"] = instant
     environment.filters["pretty"] = pretty
+    environment.filters["as_options"] = as_options
     environment.globals["static"] = f"/console/static/{console_files().digest}"
     return environment
 
@@ -62,3 +63,8 @@ def ago(at: datetime, now: datetime) -> str:
 def pretty(document: object) -> str:
     """Return a document as JSON that people can read."""
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_options(words: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the options of a choice among words that are shown as they are."""
+    return [(word, word) for word in words]

@@ -1,9 +1,20 @@
 """Pages: the screens of the console, one module each."""
 
-from keyrelay.console.pages import secrets, session
+from keyrelay.console.pages import (
+    attempts,
+    dead_letters,
+    jobs,
+    secrets,
+    session,
+    triggers,
+)
 from keyrelay.console.visit import PageRoute
 
 PAGES: tuple[PageRoute, ...] = (
     *session.PAGES,
     *secrets.PAGES,
+    *triggers.PAGES,
+    *attempts.PAGES,
+    *dead_letters.PAGES,
+    *jobs.PAGES,
 )

@@ -1,0 +1,41 @@
+"""Jobs: long work that was asked for, how far it is, and what became of each row."""
+
+from keyrelay.console.listing import CursorList
+from keyrelay.console.own_api import ApiQuestion
+from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
+from keyrelay.model.job import RowState
+
+_LIST = CursorList(path="/jobs", name="jobs", filters=())
+
+
+async def show_list(visit: Visit) -> Shown:
+    facts = {"page": await _LIST.page(visit)}
+    return Shown(template="jobs/list.html", facts=facts)
+
+
+async def show_one(visit: Visit) -> Shown:
+    job = await visit.api.result("/jobs/{id}", visit.of_id())
+    state, after = visit.query.text("state"), visit.query.text("after")
+    asked = [("amount", "50"), ("state", state), ("after", after)]
+    question = ApiQuestion(ids=visit.ids, query=[each for each in asked if each[1]])
+    results = await visit.api.result("/jobs/{id}/results", question)
+    facts = {
+        "job": job,
+        "results": results["results"],
+        "next": results["next"],
+        "state": state,
+        "states": [*RowState],
+    }
+    return Shown(template="jobs/one.html", facts=facts)
+
+
+async def cancel(visit: Visit) -> Moved:
+    await visit.api.ask("POST", "/jobs/{id}/cancel", visit.of_id())
+    return Moved(path=f"/jobs/{visit.id}", said="cancelled")
+
+
+PAGES = (
+    PageRoute(method="GET", path="/jobs", answer=show_list),
+    PageRoute(method="GET", path="/jobs/{id}", answer=show_one),
+    PageRoute(method="POST", path="/jobs/{id}/cancel", answer=cancel),
+)
