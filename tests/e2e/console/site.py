@@ -1,0 +1,153 @@
+"""Site: the console as a browser without scripts asks for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.e2e.console.markup import Form, Markup, filled, read
+from tests.installed.api import Api
+from tests.installed.home import Home
+
+ROOT = "/console"
+LEVELS = ("full", "write", "read")
+COOKIE = "keyrelay-session"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What was answered last, after the way there was followed."""
+
+    visitor: "Visitor"
+    answer: httpx.Response
+
+    @property
+    def status(self) -> int:
+        return self.answer.status_code
+
+    @property
+    def html(self) -> str:
+        return self.answer.text
+
+    @property
+    def path(self) -> str:
+        """Its path and query below the console, without what it says first."""
+        url = urlsplit(str(self.answer.url))
+        query = "&".join(
+            each for each in url.query.split("&") if not each.startswith("said=")
+        )
+        path = url.path.removeprefix(ROOT)
+        return f"{path}?{query}" if query else path
+
+    @cached_property
+    def markup(self) -> Markup:
+        return read(self.html)
+
+    @property
+    def text(self) -> str:
+        """All that is seen of it, with single spaces."""
+        return self.markup.text
+
+    @property
+    def links(self) -> Sequence[str]:
+        """The addresses that it links to."""
+        return [address for address, _ in self.markup.links]
+
+    @property
+    def last_id(self) -> str:
+        """The id at the end of its path."""
+        return self.path.partition("?")[0].rsplit("/", 1)[-1]
+
+    def has_form(self, path: str) -> bool:
+        return any(form.action == f"{ROOT}{path}" for form in self.markup.forms)
+
+    def form(self, path: str) -> Form:
+        """Return the form that is sent to this path below the console."""
+        actions = [form.action for form in self.markup.forms]
+        assert f"{ROOT}{path}" in actions, f"no form for {path}: {actions}"
+        return self.markup.forms[actions.index(f"{ROOT}{path}")]
+
+    def submit(self, path: str, **typed: str | Sequence[str]) -> "Page":
+        """Fill in the form that is sent to this path, and send it.
+
+        A name that is a word of Python ends with `_`; fields that are not named are
+        sent as the page has them.
+        """
+        form = self.form(path)
+        by_name = {name.rstrip("_"): text for name, text in typed.items()}
+        missing = by_name.keys() - form.names
+        assert not missing, f"the form for {path} has no {missing}: {form.names}"
+        pairs = [*filled(form, by_name)]
+        if form.method == "get":
+            return self.visitor.get(f"{path}?{httpx.QueryParams(pairs)}")
+        return self.visitor.post(path, pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """One browser; all paths are those below the console."""
+
+    client: httpx.Client
+
+    def get(self, path: str) -> Page:
+        answer = self.client.get(f"{ROOT}{path}", headers={"Accept": "text/html"})
+        return Page(visitor=self, answer=answer)
+
+    def post(
+        self,
+        path: str,
+        pairs: Sequence[tuple[str, str]],
+        headers: Mapping[str, str] | None = None,
+    ) -> Page:
+        """Send a form as a browser does."""
+        sent = str(httpx.QueryParams([*pairs])).encode()
+        told = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": str(self.client.base_url).rstrip("/"),
+            **(headers or {}),
+        }
+        answer = self.client.post(f"{ROOT}{path}", content=sent, headers=told)
+        return Page(visitor=self, answer=answer)
+
+    def sign_in(self, token: str, next_: str = "") -> Page:
+        asked = self.get(f"/sign-in?{httpx.QueryParams({'next': next_})}")
+        return asked.submit("/sign-in", token=token)
+
+    @property
+    def cookie(self) -> str:
+        """The value of the session's cookie; "" for none."""
+        return self.client.cookies.get(COOKIE) or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A running process; `tokens` are values of profile tokens by their levels.
+
+    `api` asks the same process as a program, with the full one.
+    """
+
+    home: Home
+    api: Api
+    tokens: Mapping[str, str]
+    opened: list[httpx.Client] = field(default_factory=list)
+
+    def visitor(self) -> Visitor:
+        """Return a new browser, in which nobody is signed in."""
+        client = httpx.Client(
+            base_url=self.api.url, timeout=30, trust_env=False, follow_redirects=True
+        )
+        self.opened.append(client)
+        return Visitor(client=client)
+
+    def signed_in(self, level: str = "full") -> Visitor:
+        """Return a new browser, signed in with the token of this level."""
+        visitor = self.visitor()
+        visitor.sign_in(self.tokens[level])
+        assert visitor.cookie, "signing in began no session"
+        return visitor
+
+    def close(self) -> None:
+        for client in self.opened:
+            client.close()
