@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
@@ -61,13 +61,19 @@ class Page:
         return self.path.partition("?")[0].rsplit("/", 1)[-1]
 
     def has_form(self, path: str) -> bool:
-        return any(form.action == f"{ROOT}{path}" for form in self.markup.forms)
+        return any(self._goes_to(form, path) for form in self.markup.forms)
 
     def form(self, path: str) -> Form:
         """Return the form that is sent to this path below the console."""
-        actions = [form.action for form in self.markup.forms]
-        assert f"{ROOT}{path}" in actions, f"no form for {path}: {actions}"
-        return self.markup.forms[actions.index(f"{ROOT}{path}")]
+        found = [form for form in self.markup.forms if self._goes_to(form, path)]
+        assert found, (
+            f"no form for {path}: {[form.action for form in self.markup.forms]}"
+        )
+        return found[0]
+
+    def _goes_to(self, form: Form, path: str) -> bool:
+        """A form without an action is sent to the page that it stands on."""
+        return (form.action or ROOT + self.path.partition("?")[0]) == f"{ROOT}{path}"
 
     def submit(self, path: str, **typed: str | Sequence[str]) -> "Page":
         """Fill in the form that is sent to this path, and send it.
@@ -81,7 +87,7 @@ class Page:
         assert not missing, f"the form for {path} has no {missing}: {form.names}"
         pairs = [*filled(form, by_name)]
         if form.method == "get":
-            return self.visitor.get(f"{path}?{httpx.QueryParams(pairs)}")
+            return self.visitor.get(f"{path}?{urlencode(pairs)}")
         return self.visitor.post(path, pairs)
 
 
@@ -102,7 +108,7 @@ class Visitor:
         headers: Mapping[str, str] | None = None,
     ) -> Page:
         """Send a form as a browser does."""
-        sent = str(httpx.QueryParams([*pairs])).encode()
+        sent = urlencode(pairs).encode()
         told = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Origin": str(self.client.base_url).rstrip("/"),
@@ -112,7 +118,7 @@ class Visitor:
         return Page(visitor=self, answer=answer)
 
     def sign_in(self, token: str, next_: str = "") -> Page:
-        asked = self.get(f"/sign-in?{httpx.QueryParams({'next': next_})}")
+        asked = self.get(f"/sign-in?next={quote(next_)}")
         return asked.submit("/sign-in", token=token)
 
     @property

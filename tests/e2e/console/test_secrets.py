@@ -1,5 +1,6 @@
 """Secrets: listed, made, replaced, deleted; no value comes back into a page."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -40,7 +41,7 @@ def keys_of(page: Page) -> list[str]:
 
 
 def _is_row(address: str) -> bool:
-    return len(address.removeprefix("/console/secrets/")) == 24
+    return bool(re.fullmatch("/console/secrets/[0-9a-f]{24}", address))
 
 
 def test_an_empty_list_says_what_secrets_are_for_and_offers_one(own_site: Site) -> None:
@@ -117,7 +118,6 @@ def test_the_list_is_narrowed_by_key_and_by_tag(visitor: Visitor) -> None:
 
     assert narrowed(key="narrow-*") == ["narrow-one", "narrow-two"]
     assert narrowed(tag="room=west") == ["narrow-two"]
-    assert narrowed(tag="room") == ["narrow-one", "narrow-two"]
     assert narrowed(key="narrow-o*", tag="room=east") == ["narrow-one"]
 
 
