@@ -1,8 +1,9 @@
 """Front: what every request passes on its way to the application.
 
 Behind a trusted proxy it gets the client's own address; HEAD is answered as GET is,
-without the body; event streams end when the server stops; and an application that
-fails without an answer has one nevertheless.
+without the body; event streams end when the server stops; no cache keeps an answer,
+unless the application says that one may; and an application that fails without an
+answer has one nevertheless.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from keyrelay.api.border.refusal import JSON_CONTENT, envelope
+from keyrelay.api.border.refusal import JSON_CONTENT, UNCACHED, envelope
 from keyrelay.api.peers import forwarded_for, is_within
 from keyrelay.network.egress import Network
 
@@ -89,7 +90,7 @@ class Exchange:
     async def send(self, event: Event) -> None:
         if self.answer is Progress.ENDED:
             return
-        await self.send_inner(event)
+        await self.send_inner(_uncached(event))
         if event["type"] == "http.response.start":
             streams = any(
                 name.lower() == b"content-type" and b"event-stream" in value
@@ -131,6 +132,16 @@ class Exchange:
         finally:
             gone.cancel()
             stopped.cancel()
+
+
+def _uncached(event: Event) -> Event:
+    """Return the event; the start of an answer says whether caches may keep it."""
+    headers = event.get("headers", ())
+    if event["type"] != "http.response.start" or any(
+        name.lower() == UNCACHED[0] for name, _ in headers
+    ):
+        return event
+    return {**event, "headers": [*headers, UNCACHED]}
 
 
 def _texts(name: bytes, scope: Event) -> list[str]:

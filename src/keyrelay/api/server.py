@@ -33,8 +33,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 _BACKLOG = 1024  # connections that the kernel holds before they are accepted
 _CUT_OFF_WITHIN = 1.0  # seconds
-# No cache keeps an answer (RFC 9111 section 5.2.2.5), no browser guesses its type.
-_UNSEEN = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_UNGUESSED = (b"x-content-type-options", b"nosniff")  # by no browser
 
 
 @asynccontextmanager
@@ -161,7 +160,7 @@ def _crossing(front: Front, listening: Listening, refusals: Refusals) -> Crossin
 
 def _headers() -> list[tuple[bytes, bytes]]:
     """Return what every answer has, the border's own too."""
-    return [(b"date", formatdate(usegmt=True).encode()), *_UNSEEN]
+    return [(b"date", formatdate(usegmt=True).encode()), _UNGUESSED]
 
 
 def _sentence(listening: Listening, error: OSError) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Path
-from starlette.routing import Router
-from starlette.types import ASGIApp
+from starlette.routing import Router, request_response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyrelay.api.authorization import Authorization
 from keyrelay.api.failures import FORESEEN, Denied, sentence_of, status_of
@@ -23,7 +23,7 @@ from keyrelay.console.answering import (
 from keyrelay.console.files import FOR_GOOD, console_files
 from keyrelay.console.frame import frame_facts
 from keyrelay.console.given import Given
-from keyrelay.console.incoming import address_of, read_form, read_query
+from keyrelay.console.incoming import accepts_gzip, address_of, read_form, read_query
 from keyrelay.console.origins import Origins
 from keyrelay.console.own_api import OwnApi, Routes, by_path
 from keyrelay.console.signing_in import SigningIn, with_session
@@ -70,7 +70,33 @@ def console_application(
         Path(ROOT + path, _guarded(console, endpoint), methods=[method])
         for method, path, endpoint in answered
     ]
-    return Router([*paths, Path(ROOT, _begin)], redirect_slashes=False)
+    missing = PageRoute(method="GET", path="/{path:path}", answer=_miss)
+    rest = AnyMethod(request_response(_guarded(console, _endpoint(missing, console))))
+    console_files()  # read before anyone waits for them
+    return Router(
+        [
+            *paths,
+            Path(ROOT, _guarded(console, _begin)),
+            Path(ROOT + missing.path, rest),
+            Path(ROOT, rest),
+        ],
+        redirect_slashes=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AnyMethod:
+    """An application that routes take for one of all methods; functions are not."""
+
+    application: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.application(scope, receive, send)
+
+
+async def _miss(_: Visit) -> Shown:
+    facts = {"sentence": "The console has no such page."}
+    return Shown(template="failure.html", facts=facts, status=404)
 
 
 def _guarded(console: Console, endpoint: Endpoint) -> Endpoint:
@@ -81,7 +107,7 @@ def _guarded(console: Console, endpoint: Endpoint) -> Endpoint:
         if not console.origins.is_host(host, scheme):
             return _plain(421, f"The console is reached at {console.process.url}/")
         is_own = console.origins.is_own(request.headers, host, scheme)
-        if request.method == "POST" and not is_own:
+        if request.method != "GET" and not is_own:
             return _plain(403, "This form was not sent from a page of the console.")
         try:
             response = await endpoint(request)
@@ -143,7 +169,7 @@ async def _visit(console: Console, signed_in: SignedIn, request: Request) -> Vis
 async def _require_form_token(visit: Visit, request: Request) -> None:
     """Raise Denied for a form that no page of this session has shown."""
     sessions, given = visit.signing_in.sessions, visit.form.whole("form_token")
-    if request.method != "POST":
+    if request.method == "GET":
         return
     if not await sessions.is_form_token(visit.signed_in.session, given):
         raise Denied
@@ -160,7 +186,7 @@ async def _frame(visit: Visit, request: Request) -> Mapping[str, object]:
 
 def _address(request: Request) -> str:
     """Return the path and query below the console; of a form, none to return to."""
-    if request.method == "POST":
+    if request.method != "GET":
         return "/"
     path, query = request.url.path.removeprefix(ROOT), request.url.query
     return f"{path}?{query}" if query else path
@@ -170,8 +196,11 @@ async def _file(request: Request) -> Response:
     found = console_files().get(**request.path_params)
     if found is None:
         return _plain(404, "There is no such file.")
-    headers = {"Cache-Control": FOR_GOOD}
-    return Response(found.content, headers=headers, media_type=found.media_type)
+    headers = {"Cache-Control": FOR_GOOD, "Vary": "Accept-Encoding"}
+    content = found.content
+    if accepts_gzip(request.headers.get("accept-encoding", "")):
+        content, headers["Content-Encoding"] = found.compressed, "gzip"
+    return Response(content, headers=headers, media_type=found.media_type)
 
 
 async def _begin(_: Request) -> Response:

@@ -4,6 +4,7 @@ An address names the digest of all files together: a browser keeps a file for go
 asks for another address once Keyrelay was upgraded.
 """
 
+import gzip
 import hashlib
 import mimetypes
 from collections.abc import Mapping
@@ -18,7 +19,10 @@ FOR_GOOD = "public, max-age=31536000, immutable"  # RFC 8246
 
 @dataclass(frozen=True, slots=True)
 class ConsoleFile:
+    """`compressed` is its content as gzip has it (RFC 1952)."""
+
     content: bytes
+    compressed: bytes
     media_type: str
 
 
@@ -35,12 +39,19 @@ class ConsoleFiles:
 
 @cache
 def console_files() -> ConsoleFiles:
-    """Return the files of this package, which are read once."""
+    """Return the files of this package, which are read and compressed once."""
     found = dict(_read(files("keyrelay.console") / "static", PurePosixPath()))
     whole = hashlib.sha256()
     for name, content in sorted(found.items()):
         whole.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-    by_name = {name: ConsoleFile(each, _type(name)) for name, each in found.items()}
+    by_name = {
+        name: ConsoleFile(
+            content=each,
+            compressed=gzip.compress(each, mtime=0),
+            media_type=_type(name),
+        )
+        for name, each in found.items()
+    }
     return ConsoleFiles(by_name=by_name, digest=whole.hexdigest()[:16])
 
 

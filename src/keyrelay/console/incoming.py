@@ -36,3 +36,12 @@ async def read_form(request: Request) -> Given:
 
 def address_of(request: Request) -> str:
     return "unknown" if request.client is None else request.client.host
+
+
+def accepts_gzip(accepted: str) -> bool:
+    """Tell whether an answer may be compressed so, by what Accept-Encoding says."""
+    for each in accepted.lower().split(","):
+        coding, _, weight = each.replace(" ", "").partition(";q=")
+        if coding in ("gzip", "*"):
+            return not weight or weight.strip("0.") != ""
+    return False

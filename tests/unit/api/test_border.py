@@ -306,6 +306,7 @@ def test_a_refusal_is_a_whole_answer() -> None:
     assert head.decode().split("\r\n") == [
         "HTTP/1.1 429 Too Many Requests",
         "date: now",
+        "cache-control: no-store",
         "content-type: application/json",
         f"content-length: {len(body)}",
         "connection: close",

@@ -12,6 +12,7 @@ from keyrelay.network.egress import parse_networks
 START: Event = {"type": "http.response.start", "status": 200}
 END: Event = {"type": "http.response.body", "body": b"x", "more_body": False}
 READ: Event = {"type": "http.request", "body": b"", "more_body": False}
+UNCACHED = (b"cache-control", b"no-store")
 STREAM = [(b"Content-Type", b"text/event-stream")]
 
 
@@ -90,7 +91,29 @@ async def test_what_is_said_behind_the_end_of_an_answer_is_not_sent() -> None:
     front = Front(application, (), asyncio.Event())
     await front(scope(), client.receive, client.send)
 
-    assert client.sent == [START, END]
+    assert client.sent == [{**START, "headers": [UNCACHED]}, END]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ((), [UNCACHED]),
+        ([(b"Cache-Control", b"immutable")], [(b"Cache-Control", b"immutable")]),
+    ],
+    ids=["says nothing", "says that one may"],
+)
+async def test_no_cache_keeps_an_answer_unless_the_application_says_so(
+    said: Sequence[tuple[bytes, bytes]], kept: Sequence[tuple[bytes, bytes]]
+) -> None:
+    async def application(_: Event, __: Receive, send: Send) -> None:
+        await send({**START, "headers": said})
+        await send(END)
+
+    client = Client()
+    front = Front(application, (), asyncio.Event())
+    await front(scope(), client.receive, client.send)
+
+    assert client.sent[0]["headers"] == kept
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 JSON_CONTENT = (b"content-type", b"application/json")
+UNCACHED = (b"cache-control", b"no-store")  # RFC 9111 section 5.2.2.5
 
 
 class BorderReason(StrEnum):
@@ -41,7 +42,7 @@ class BorderRefusal:
     def encoded(self, beside: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
         """Return the whole HTTP/1.1 response, with the headers `beside` its own."""
         body = envelope(self.message)
-        headers = [*beside, JSON_CONTENT]
+        headers = [*beside, UNCACHED, JSON_CONTENT]
         headers.append((b"content-length", str(len(body)).encode()))
         headers.append((b"connection", b"close"))
         if self.retry_after is not None:
