@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
 from keyrelay.console.forms import blamed, typed_tags
 from keyrelay.console.listing import NumberedList
+from keyrelay.console.names import names_of
 from keyrelay.console.own_api import ApiQuestion, Document
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.fields import Fields
@@ -155,6 +156,7 @@ async def _tab(
         "tag_keys": await _tag_keys(visit),
         "uses": await visit.api.results("/secrets/{id}/uses", visit.of_id()),
         "attempts": await _attempts(visit) if tab == "History" else (),
+        "names": names_of(visit),
         "unsure": None,
         "url": visit.api.process.url,
         **_wrong(failure, ("tags", "value")),
