@@ -103,23 +103,34 @@ def _guarded(console: Console, endpoint: Endpoint) -> Endpoint:
     """Return the endpoint behind the checks that need no session."""
 
     async def guarded(request: Request) -> Response:
-        host, scheme = request.headers.get("host", ""), request.url.scheme
-        if not console.origins.is_host(host, scheme):
-            return _plain(421, f"The console is reached at {console.process.url}/")
-        is_own = console.origins.is_own(request.headers, host, scheme)
-        if request.method != "GET" and not is_own:
-            return _plain(403, "This form was not sent from a page of the console.")
-        try:
-            response = await endpoint(request)
-        except FORESEEN as failure:  # before anyone is known
-            facts = {"sentence": sentence_of(failure), "theme": theme_of(request)}
-            response = page("closed.html", facts, status_of(failure))
-        except ClientDisconnect:
-            return _plain(400, "The request was cut short.")
+        response = _refused(console, request)
+        if response is None:
+            response = await _answered(endpoint, request)
         response.headers.update(HEADERS)
         return response
 
     return guarded
+
+
+def _refused(console: Console, request: Request) -> Response | None:
+    """Return the answer to what comes from elsewhere, or by a foreign name."""
+    host, scheme = request.headers.get("host", ""), request.url.scheme
+    if not console.origins.is_host(host, scheme):
+        return _plain(421, f"The console is reached at {console.process.url}/")
+    is_own = console.origins.is_own(request.headers, host, scheme)
+    if request.method != "GET" and not is_own:
+        return _plain(403, "This form was not sent from a page of the console.")
+    return None
+
+
+async def _answered(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint(request)
+    except FORESEEN as failure:  # before anyone is known
+        facts = {"sentence": sentence_of(failure), "theme": theme_of(request)}
+        return page("closed.html", facts, status_of(failure))
+    except ClientDisconnect:
+        return _plain(400, "The request was cut short.")
 
 
 def _endpoint(page_: PageRoute, console: Console) -> Endpoint:

@@ -1,6 +1,7 @@
 """Themes: light or dark, as chosen in a browser; without a choice, as its system."""
 
 from datetime import timedelta
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,4 +38,9 @@ async def choose_theme(request: Request) -> Response:
 
 def own_path(path: str) -> str:
     """Return a path below the console; for any other, that of its first page."""
-    return path if path.startswith("/") and not path.startswith("//") else "/"
+    parts = unquote(path.partition("?")[0]).split("/")
+    # Browsers take a backslash for a slash, and leave a folder for each `..`.
+    is_own = parts[0] == "" and len(parts) > 1 and path.isprintable()
+    is_below = parts[1:2] != [""] or len(parts) == 2
+    leads_away = "\\" in path or {"..", "."} & {*parts}
+    return path if is_own and is_below and not leads_away else "/"

@@ -1,8 +1,10 @@
 """Site: the console as a browser without scripts asks for it."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
@@ -106,15 +108,29 @@ class Visitor:
         path: str,
         pairs: Sequence[tuple[str, str]],
         headers: Mapping[str, str] | None = None,
+        *,
+        follow: bool = True,
     ) -> Page:
         """Send a form as a browser does."""
-        sent = urlencode(pairs).encode()
+        return self.send(path, urlencode(pairs).encode(), headers, follow=follow)
+
+    def send(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        follow: bool = True,
+    ) -> Page:
+        """Send these very bytes as a form."""
         told = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Origin": str(self.client.base_url).rstrip("/"),
             **(headers or {}),
         }
-        answer = self.client.post(f"{ROOT}{path}", content=sent, headers=told)
+        answer = self.client.post(
+            f"{ROOT}{path}", content=body, headers=told, follow_redirects=follow
+        )
         return Page(visitor=self, answer=answer)
 
     def sign_in(self, token: str, next_: str = "") -> Page:
@@ -131,18 +147,25 @@ class Visitor:
 class Site:
     """A running process; `tokens` are values of profile tokens by their levels.
 
-    `api` asks the same process as a program, with the full one.
+    `api` asks the same process as a program, with the full one. `ca_file` is what its
+    browsers trust.
     """
 
     home: Home
     api: Api
     tokens: Mapping[str, str]
+    ca_file: Path | None = None
     opened: list[httpx.Client] = field(default_factory=list)
 
     def visitor(self) -> Visitor:
         """Return a new browser, in which nobody is signed in."""
+        trusted = self.ca_file and ssl.create_default_context(cafile=self.ca_file)
         client = httpx.Client(
-            base_url=self.api.url, timeout=30, trust_env=False, follow_redirects=True
+            base_url=self.api.url,
+            timeout=30,
+            trust_env=False,
+            follow_redirects=True,
+            verify=trusted or True,
         )
         self.opened.append(client)
         return Visitor(client=client)
