@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tests.services import (
     asyncapi,
+    axe,
     bubblewrap,
     cache,
+    chromium,
     compose,
     dovecot,
     elasticmq,
@@ -47,6 +49,8 @@ SERVICES: tuple[Service, ...] = (
     tagoio_sdk,
     tagoio_wheels,
     bubblewrap,
+    chromium,
+    axe,
 )
 
 

@@ -14,7 +14,9 @@ import trustme
 
 from tests.services import (
     asyncapi,
+    axe,
     bubblewrap,
+    chromium,
     compose,
     daemon,
     dovecot,
@@ -198,6 +200,17 @@ def python_sdk() -> Path:
 def bwrap() -> Path:
     """The program that puts a wall around hosted scripts."""
     return _found(bubblewrap)
+
+
+@pytest.fixture(scope="session", name="chromium")
+def chromium_program() -> Path:
+    return _found(chromium)
+
+
+@pytest.fixture(scope="session")
+def axe_script() -> Path:
+    """The script that looks for what not everyone can use."""
+    return _found(axe)
 
 
 @pytest.fixture(scope="session", name="compose")
