@@ -14,6 +14,7 @@ from keyrelay.api.application import application
 from keyrelay.api.authorization import Authorization
 from keyrelay.api.border.connections import Refusals
 from keyrelay.api.counting import request_metrics
+from keyrelay.api.front import Application
 from keyrelay.api.listening import Listening, listening
 from keyrelay.api.routes import ROUTES
 from keyrelay.api.server import serve
@@ -105,10 +106,7 @@ async def serving(
             tries=FailedTries(clock=time.monotonic),
             metrics=metrics,
         )
-        served = OneAddress(
-            api=application(process, authorization, ROUTES),
-            console=console_application(process, authorization, ROUTES, PAGES),
-        )
+        served = _served(process, authorization)
         refusals = Refusals(metrics.refuse)
         jobs = job_runner(process.store, process.queue)
         async with (
@@ -116,16 +114,26 @@ async def serving(
             background(hand_out_runs(settings, _handing(process), stop)) as handing,
         ):
             async with serve(served, found, stop, refusals) as url:
-                how = "keyrelay token create NAME --permission full"
-                reference = f"{url}/reference"
-                log.info(
-                    "api started",
-                    url=url,
-                    console=f"{url}/console/",
-                    reference=reference,
-                    token=how,
-                )
+                _tell(url)
                 yield process
             # What was begun of a job, or of a run, is finished.
             await asyncio.wait([running, handing])
     log.info("api stopped")
+
+
+def _served(process: ApiProcess, authorization: Authorization) -> Application:
+    """Return the API, and beside it the console, which is its first client."""
+    return OneAddress(
+        api=application(process, authorization, ROUTES),
+        console=console_application(process, authorization, ROUTES, PAGES),
+    )
+
+
+def _tell(url: str) -> None:
+    log.info(
+        "api started",
+        url=url,
+        console=f"{url}/console/",
+        reference=f"{url}/reference",
+        token="keyrelay token create NAME --permission full",
+    )

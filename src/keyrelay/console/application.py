@@ -1,6 +1,6 @@
 """Application: from a request to a page, with all that stands before every page."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
@@ -59,6 +59,12 @@ def console_application(
         signing_in=signing_in,
         origins=Origins(process.url),
     )
+    console_files()  # read before anyone waits for them
+    return Router([*_paths(console, pages), *_rest(console)], redirect_slashes=False)
+
+
+def _paths(console: Console, pages: Sequence[PageRoute]) -> Iterator[Path]:
+    signing_in = console.signing_in
     answered: list[tuple[str, str, Endpoint]] = [
         ("GET", "/static/{digest}/{name:path}", _file),
         ("GET", "/sign-in", signing_in.show),
@@ -66,22 +72,17 @@ def console_application(
         ("POST", "/theme", choose_theme),
         *((page.method, page.path, _endpoint(page, console)) for page in pages),
     ]
-    paths = [
-        Path(ROOT + path, _guarded(console, endpoint), methods=[method])
-        for method, path, endpoint in answered
-    ]
+    for method, path, endpoint in answered:
+        yield Path(ROOT + path, _guarded(console, endpoint), methods=[method])
+
+
+def _rest(console: Console) -> Iterator[Path]:
+    """Yield what answers every path and method that no page has."""
     missing = PageRoute(method="GET", path="/{path:path}", answer=_miss)
     rest = AnyMethod(request_response(_guarded(console, _endpoint(missing, console))))
-    console_files()  # read before anyone waits for them
-    return Router(
-        [
-            *paths,
-            Path(ROOT, _guarded(console, _begin)),
-            Path(ROOT + missing.path, rest),
-            Path(ROOT, rest),
-        ],
-        redirect_slashes=False,
-    )
+    yield Path(ROOT, _guarded(console, _begin))
+    yield Path(ROOT + missing.path, rest)
+    yield Path(ROOT, rest)
 
 
 @dataclass(frozen=True, slots=True)

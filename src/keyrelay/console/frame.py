@@ -1,4 +1,4 @@
-"""Frame: what stands around every page: the rail, who is signed in, the theme."""
+"""Frame: what stands around every page: the rail, the token, the theme."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Own API: pages ask the API's own routes, each as the one who visits it.
+"""Own API: pages ask the API's own routes, with their visitor's token.
 
 So no page can do what that person's token could not, and what it does is limited and
 recorded as a program's request is.

@@ -28,7 +28,7 @@ class SigningIn:
     sessions: Sessions
 
     async def resume(self, request: Request) -> SignedIn | None:
-        """Return who is signed in in this browser. Raises Unavailable."""
+        """Return the session of this browser, if it counts. Raises Unavailable."""
         cookie = request.cookies.get(_COOKIE)
         return None if cookie is None else await self.sessions.resume(cookie)
 

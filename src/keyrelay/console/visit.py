@@ -13,7 +13,7 @@ Facts = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """A page, asked for by one who is signed in.
+    """A page, asked for in a session that counts.
 
     `ids` are the parts of its path by their names, `query` is what stands in its
     address, and `form` what was sent with it.

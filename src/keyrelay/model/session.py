@@ -1,4 +1,4 @@
-"""Sessions: a person who signed in to the console, in one browser."""
+"""Sessions: a person signed in to the console, in one browser."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Sessions: who is signed in to the console, as a cookie and a row say together.
+"""Sessions: whose browser is signed in, as a cookie and a row say together.
 
     cookie = id "." began "." digest "." operator "." MAC
 
