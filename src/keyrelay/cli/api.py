@@ -130,10 +130,11 @@ def _served(process: ApiProcess, authorization: Authorization) -> Application:
 
 
 def _tell(url: str) -> None:
+    how = "keyrelay token create NAME --permission full"
     log.info(
         "api started",
         url=url,
         console=f"{url}/console/",
         reference=f"{url}/reference",
-        token="keyrelay token create NAME --permission full",
+        token=how,
     )
