@@ -1,48 +1,20 @@
 """Fixtures: processes that answer the console, and people who are signed in to it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.console.site import LEVELS, Site, Visitor
-from tests.installed.api import answering, token_of
+from tests.e2e.console.site import Prepared, Site, Visitor, serving, with_tokens
 from tests.installed.home import Home
-from tests.installed.together import together
 
 SignIn = Callable[[str], Visitor]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A home, and the values of its tokens of each level."""
-
-    home: Home
-    tokens: Mapping[str, str]
 
 
 @pytest.fixture(scope="session")
 def prepared(original: Home, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """What is copied: to make tokens takes its time."""
-    home = original.copied(tmp_path_factory.mktemp("prepared") / "home")
-    values = together(partial(token_of, home, level) for level in LEVELS)
-    return Prepared(home=home, tokens=dict(zip(LEVELS, values, strict=True)))
-
-
-@contextmanager
-def serving(prepared: Prepared, path: Path) -> Iterator[Site]:
-    """Run `keyrelay api` in a copy of the home at this path."""
-    home = prepared.home.copied(path)
-    with answering(home) as running:
-        api = running.with_token(prepared.tokens["full"])
-        site = Site(home=home, api=api, tokens=prepared.tokens)
-        try:
-            yield site
-        finally:
-            site.close()
+    return with_tokens(original.copied(tmp_path_factory.mktemp("prepared") / "home"))
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +22,14 @@ def site(
     prepared: Prepared, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """One for all tests of a module: what they make has names of its own."""
-    with serving(prepared, tmp_path_factory.mktemp("site") / "home") as site:
+    with serving(prepared.copied(tmp_path_factory.mktemp("site") / "home")) as site:
         yield site
 
 
 @pytest.fixture
 def own_site(prepared: Prepared, tmp_path: Path) -> Iterator[Site]:
     """One of the test's own, with nothing in it."""
-    with serving(prepared, tmp_path / "console") as site:
+    with serving(prepared.copied(tmp_path / "console")) as site:
         yield site
 
 

@@ -1,17 +1,19 @@
 """Site: the console as a browser without scripts asks for it."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
 from tests.e2e.console.markup import Form, Markup, filled, read
-from tests.installed.api import Api
+from tests.installed.api import Api, answering, token_of
 from tests.installed.home import Home
+from tests.installed.together import together
 
 ROOT = "/console"
 LEVELS = ("full", "write", "read")
@@ -91,6 +93,17 @@ class Page:
         if form.method == "get":
             return self.visitor.get(f"{path}?{urlencode(pairs)}")
         return self.visitor.post(path, pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A home, and the values of its tokens of each level."""
+
+    home: Home
+    tokens: Mapping[str, str]
+
+    def copied(self, path: Path) -> "Prepared":
+        return Prepared(home=self.home.copied(path), tokens=self.tokens)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,3 +193,32 @@ class Site:
     def close(self) -> None:
         for client in self.opened:
             client.close()
+
+
+def with_tokens(home: Home) -> Prepared:
+    """Make a token of each level in a home that was set up."""
+    values = together(partial(token_of, home, level) for level in LEVELS)
+    return Prepared(home=home, tokens=dict(zip(LEVELS, values, strict=True)))
+
+
+def founded(path: Path, ca_file: Path) -> Prepared:
+    """Set up a home at this path, which may send mail to this machine."""
+    settings = {
+        "KEYRELAY_SMTP_CA_FILE": str(ca_file),
+        "KEYRELAY_EGRESS_ALLOW": "127.0.0.0/8",
+    }
+    home = Home(path=path, settings=settings)
+    home.run("init", "--no-token")
+    return with_tokens(home)
+
+
+@contextmanager
+def serving(prepared: Prepared) -> Iterator[Site]:
+    """Run `keyrelay api` in this home."""
+    with answering(prepared.home) as running:
+        api = running.with_token(prepared.tokens["full"])
+        site = Site(home=prepared.home, api=api, tokens=prepared.tokens)
+        try:
+            yield site
+        finally:
+            site.close()

@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.e2e.console.conftest import Prepared, SignIn
-from tests.e2e.console.site import COOKIE, ROOT, Page, Site, Visitor
+from tests.e2e.console.conftest import SignIn
+from tests.e2e.console.site import (
+    COOKIE,
+    ROOT,
+    Page,
+    Prepared,
+    Site,
+    Visitor,
+    serving,
+)
 from tests.installed.api import answering, token_of
-from tests.installed.home import Home
 
 WITHIN = timedelta(seconds=1)  # a revoked token counts nowhere any more
 
@@ -262,8 +269,5 @@ def own_site_of_tries(
     prepared: Prepared, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """One whose wrong tokens are no other test's."""
-    home: Home = prepared.home.copied(tmp_path_factory.mktemp("tries") / "home")
-    with answering(home) as api:
-        site = Site(home=home, api=api, tokens=prepared.tokens)
+    with serving(prepared.copied(tmp_path_factory.mktemp("tries") / "home")) as site:
         yield site
-        site.close()
