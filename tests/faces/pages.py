@@ -20,6 +20,7 @@ _NOUNS: Final = {"access": "am", "actions": "action", "analyses": "analysis"}
 _OTHERS: Final = {"version": "1"}
 # What a browser keeps as a file, or goes on reading.
 _NO_PAGES: Final = ("download", "export", "events", "data", "file")
+_MISSING: Final = (f"/secrets/{'0' * 24}", "/no-such-page")
 # Pages that look otherwise by what stands in their address.
 _VARIANTS: Final = (
     "/secrets?key=nothing-is-called-so",
@@ -30,8 +31,7 @@ _VARIANTS: Final = (
     "/actions?name=nothing-is-called-so",
     "/triggers?state=retrying",
     "/audit?kind=change",
-    f"/secrets/{'0' * 24}",
-    "/no-such-page",
+    *_MISSING,
 )
 
 
@@ -47,10 +47,13 @@ def lists() -> list[str]:
     return [path for path in paths() if "{" not in path and "?" not in path]
 
 
+def expected_status(address: str) -> int:
+    """Return the status of a page that is as it should be."""
+    return 404 if address.startswith(_MISSING) else 200
+
+
 def _is_there(variant: str, pages: list[str]) -> bool:
-    return variant.partition("?")[0] in pages or variant.startswith(
-        ("/no-such", "/secrets/0")
-    )
+    return variant in _MISSING or variant.partition("?")[0] in pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.console.browser import THEMES, WIDTHS, Look, Theme, Window
 from tests.faces.conftest import Cookies, Windows
-from tests.faces.pages import Furnished, lists, paths
+from tests.faces.pages import Furnished, expected_status, lists, paths
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,8 +39,10 @@ _FOCUS = """
 
 async def looked_over(window: Window, address: str) -> list[str]:
     """Show the page, and return what is wrong with how it looks."""
-    await window.show(address)
+    status = await window.show(address)
     wrong = [*window.faults]
+    if status != expected_status(address):
+        wrong.append(f"it is answered with {status}")
     if await window.is_too_wide():
         wrong.append("it scrolls sideways")
     wrong += [f"cut: {each}" for each in await window.page.evaluate(_CUT)]

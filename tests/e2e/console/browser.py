@@ -62,9 +62,11 @@ class Window:
     page: Page
     faults: list[str] = field(default_factory=list)
 
-    async def show(self, path: str) -> None:
-        """Go to a page below the console, and wait until it is complete."""
-        await self.page.goto(f"{self.site.api.url}{ROOT}{path}")
+    async def show(self, path: str) -> int:
+        """Go to a page below the console; return its status once it is complete."""
+        answer = await self.page.goto(f"{self.site.api.url}{ROOT}{path}")
+        assert answer is not None
+        return answer.status
 
     async def is_too_wide(self) -> bool:
         wide: bool = await self.page.evaluate(
