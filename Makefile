@@ -22,7 +22,7 @@ COVERED := --cov --cov-append --cov-report=
 PIN := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
-.PHONY: help demo test faults faces ledgers requests plans check bench setup services schema requirements
+.PHONY: help demo test faults faces screenshots ledgers requests plans check bench setup services schema requirements
 
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -41,8 +41,12 @@ test: services ## Run what one runs while working: unit, contract and end-to-end
 faults: services ## Run what takes longer: kills, outages, full disks, thousands of triggers
 	$(PYTEST) tests/faults
 
-faces: services ## Run TagoIO's own clients against the API on Kafka and PostgreSQL
+faces: services ## Run TagoIO's own clients on Kafka and PostgreSQL, and look at every page
 	KEYRELAY_TEST_MANY_MACHINES=1 $(PYTEST) tests/sdk
+	$(PYTEST) tests/faces
+
+screenshots: services ## Take pictures of every page, into build/screenshots
+	$(BIN)/python -m tests.faces.screenshots build/screenshots
 
 ledgers: services ## Run the ledgers of kills in full: 200 each, an hour or so
 	KEYRELAY_TEST_LEDGERS=full $(PYTEST) tests/faults/test_kills.py tests/faults/test_many_kills.py \
