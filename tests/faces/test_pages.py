@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.console.browser import THEMES, WIDTHS, Look, Theme, Window
 from tests.faces.conftest import Cookies, Windows
-from tests.faces.pages import Furnished, expected_status, lists, paths
+from tests.faces.pages import CANARY, Furnished, expected_status, lists, paths
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,6 +43,8 @@ async def looked_over(window: Window, address: str) -> list[str]:
     wrong = [*window.faults]
     if status != expected_status(address):
         wrong.append(f"it is answered with {status}")
+    if await window.page.locator("img, main script").count():
+        wrong.append("a text that was stored became part of the page")
     if await window.is_too_wide():
         wrong.append("it scrolls sideways")
     wrong += [f"cut: {each}" for each in await window.page.evaluate(_CUT)]
@@ -132,3 +134,13 @@ async def test_what_has_the_focus_is_seen(
         unseen.append(await window.page.evaluate(_FOCUS))
 
     assert [each for each in dict.fromkeys(unseen) if each] == []
+
+
+@pytest.mark.parametrize("path", ["/secrets"])
+async def test_what_looks_like_markup_is_shown_as_it_was_written(
+    windows: Windows, cookies: Cookies, path: str
+) -> None:
+    window = await windows(Look(), cookies.full)
+    await window.show(path)
+
+    assert CANARY in await window.page.inner_text("main")
