@@ -71,14 +71,31 @@ class Previewing:
         `refusals` are why it would not be performed, or not wholly; without any, the
         message would be handed to its peer. Raises NotInCatalog and Unavailable.
         """
+        catalog = await self._catalog_of(trigger.profile)
+        action = catalog.actions.get((trigger.profile, trigger.action))
+        if action is None:
+            absence = catalog.absence("action", trigger.profile, trigger.action)
+            raise NotInCatalog(absence)
+        return await self._shown(catalog, action, trigger)
+
+    async def preview_draft(self, action: Action, trigger: Trigger) -> Document:
+        """Return what `preview` would, if the action were stored as it is here.
+
+        Raises NotInCatalog and Unavailable.
+        """
+        catalog = await self._catalog_of(trigger.profile)
+        return await self._shown(catalog, action, trigger)
+
+    async def _catalog_of(self, profile: str) -> Catalog:
         catalog = await self.catalog()
-        profile = trigger.profile
         if (reason := catalog.omitted.profiles.get(profile)) is not None:
             raise NotInCatalog(reason)
-        action = catalog.actions.get((profile, trigger.action))
-        if action is None:
-            raise NotInCatalog(catalog.absence("action", profile, trigger.action))
-        needed = action.instruction.secret
+        return catalog
+
+    async def _shown(
+        self, catalog: Catalog, action: Action, trigger: Trigger
+    ) -> Document:
+        profile, needed = trigger.profile, action.instruction.secret
         refusals, released = _released(catalog, action, needed)
         fifo = _is_fifo(catalog, profile, needed)
         # Beside the event loop: a large message takes long to compose.

@@ -71,6 +71,7 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
         ("POST", "/action"): action_for(ids["secrets"]),
         ("PUT", "/action/{id}"): action_for(ids["secrets"]),
         ("POST", "/action/{id}/preview"): {"data": {"value": 7}},
+        ("POST", "/action/preview"): {"action": action_for(ids["secrets"])},
         ("POST", "/analysis"): {"name": name},
         ("PUT", "/analysis/{id}"): {"active": True},
         ("POST", "/analysis/{id}/upload"): SCRIPT,

@@ -156,3 +156,49 @@ def test_what_is_no_trigger_of_the_action_is_refused(api: Api) -> None:
         assert api.ask("POST", f"/action/{action}/preview", body).status == 400
     absent = api.ask("POST", f"/action/{UNKNOWN}/preview", {"action": action})
     assert (absent.status, absent.message) == (404, "Action Not Found")
+
+
+def drafted(api: Api, **body: object) -> Mapping[str, object]:
+    answer = api.ask("POST", "/action/preview", body)
+    assert answer.status == 200, answer.document
+    assert isinstance(answer.result, dict)
+    return answer.result
+
+
+def test_an_action_is_previewed_before_it_is_stored(api: Api) -> None:
+    stored = mail_action(api)
+    shown = api.get(f"/action/{stored}").result
+    assert isinstance(shown, dict)
+    does = {**shown["action"], "subject": "only $UNIT$"}
+    tagged = {"name": "draft", "action": does, "tags": [{"key": "t", "value": "new"}]}
+    by_tag = {**ALLOW, "targets": [["action", "tag.key", "t", "tag.value", "new"]]}
+
+    denied = drafted(api, action=tagged)
+    api.ask("POST", "/am", by_tag)
+    released = drafted(api, action=tagged, trigger={"data": {"unit": "°C"}})
+    edited = drafted(api, action={"name": "tell", "action": does}, id=stored)
+
+    assert (denied["action"], edited["action"]) == (None, stored)
+    assert refusal(denied).startswith("no policy lets action")
+    assert released["refusals"] == []
+    message, untagged = released["message"], edited["released"]
+    assert isinstance(message, dict)
+    assert message["subject"] == "only °C"
+    assert isinstance(untagged, dict)
+    assert untagged["allowed"] is False
+    assert api.get(f"/action/{stored}").result == shown
+    listed = api.get("/action").result
+    assert isinstance(listed, list)
+    assert len(listed) == 1
+
+
+def test_what_is_no_action_is_not_previewed(api: Api) -> None:
+    good = {"name": "draft", "action": {"type": "email-smtp"}}
+
+    for body in ({}, {"action": good}, {"action": {}, "colour": "red"}):
+        assert api.ask("POST", "/action/preview", body).status == 400
+    stored = api.get(f"/action/{mail_action(api)}").result
+    assert isinstance(stored, dict)
+    draft = {"name": "draft", "action": stored["action"]}
+    absent = api.ask("POST", "/action/preview", {"action": draft, "id": UNKNOWN})
+    assert (absent.status, absent.message) == (404, "Action Not Found")
