@@ -9,9 +9,15 @@ Tags = list[dict[str, str]]
 
 def typed_tags(form: Given) -> Tags:
     """Return the rows of tags that are not empty; of a repeated key, all rows."""
-    keys, values = form.texts("tag_key"), form.texts("tag_value")
-    rows = zip(keys, values, strict=False)
-    return [{"key": key, "value": value} for key, value in rows if key or value]
+    rows = typed_rows(form, ("tag_key", "tag_value"))
+    return [{"key": row["tag_key"], "value": row["tag_value"]} for row in rows]
+
+
+def typed_rows(form: Given, names: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of fields with these names that are not empty."""
+    columns = [form.texts(name) for name in names]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=False)]
+    return [row for row in rows if any(row.values())]
 
 
 def blamed(sentence: str, fields: Sequence[str]) -> Mapping[str, str]:

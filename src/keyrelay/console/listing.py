@@ -106,12 +106,15 @@ class CursorList:
     name: str
     filters: Sequence[str]
 
-    async def page(self, visit: Visit) -> ListPage:
-        """Raises as the route does."""
+    async def page(self, visit: Visit, about: Pairs = ()) -> ListPage:
+        """Return what the address asks for, of what `about` narrows it to in any case.
+
+        Raises as the route does.
+        """
         given = {name: visit.query.text(name) for name in self.filters}
         narrowed = {name: text for name, text in given.items() if text}
         after = visit.query.text("after")
-        asked = [*narrowed.items(), ("amount", str(AMOUNT))]
+        asked = [*about, *narrowed.items(), ("amount", str(AMOUNT))]
         if after:
             asked.append(("after", after))
         answered = await visit.api.result(self.path, ApiQuestion(query=asked))

@@ -1,6 +1,8 @@
 """Pages: the screens of the console, one module each."""
 
 from keyrelay.console.pages import (
+    action_tabs,
+    actions,
     attempts,
     dead_letters,
     jobs,
@@ -13,6 +15,8 @@ from keyrelay.console.visit import PageRoute
 PAGES: tuple[PageRoute, ...] = (
     *session.PAGES,
     *secrets.PAGES,
+    *actions.PAGES,
+    *action_tabs.PAGES,
     *triggers.PAGES,
     *attempts.PAGES,
     *dead_letters.PAGES,

@@ -25,11 +25,54 @@ const growPairs = (event) => {
   if (!pairs || row !== pairs.lastElementChild) return;
   const next = row.cloneNode(true);
   const number = pairs.children.length + 1;
-  for (const input of next.querySelectorAll("input")) {
+  for (const input of next.querySelectorAll("input, select")) {
     input.value = "";
     input.setAttribute("aria-label", input.getAttribute("aria-label").replace(/\d+/, number));
   }
   pairs.append(next);
+};
+
+// Placeholders that are put in where one wrote last.
+let lastTemplate = null;
+const offerPlaceholders = (root) => {
+  for (const chip of root.querySelectorAll("span[data-insert]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = chip.className;
+    button.title = chip.title;
+    button.dataset.insert = chip.dataset.insert;
+    button.append(...chip.childNodes);
+    chip.replaceWith(button);
+  }
+};
+const insertPlaceholder = (text) => {
+  const fields = [...document.querySelectorAll("[data-template]")];
+  const field = fields.includes(lastTemplate) ? lastTemplate : fields.find((each) => each.tagName === "TEXTAREA") ?? fields[0];
+  if (!field) return;
+  field.focus();
+  field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+};
+
+// A preview that follows what is typed: what the button Preview would show.
+const previewLive = (form) => {
+  const part = document.getElementById(form.dataset.preview);
+  let waiting = 0;
+  let asked = 0;
+  const ask = async () => {
+    const number = ++asked;
+    const body = new URLSearchParams(new FormData(form));
+    body.set("preview", "1");
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById(part.id);
+    if (fresh && number === asked) part.replaceChildren(...fresh.childNodes);
+  };
+  for (const button of form.querySelectorAll("[data-unscripted]")) button.hidden = true;
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => ask().catch(() => {}), 350);
+  });
 };
 
 // Keys: g and a letter go to a screen, / to the filter, n makes a new one, j and k move.
@@ -62,6 +105,13 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) navigator.clipboard.writeText(button.dataset.copy).then(() => announce("Copied"));
 });
+document.addEventListener("click", (event) => {
+  const chip = event.target.closest("button[data-insert]");
+  if (chip) insertPlaceholder(chip.dataset.insert);
+});
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("[data-template]")) lastTemplate = event.target;
+});
 document.addEventListener("input", growPairs);
 document.addEventListener("keydown", press);
 document.addEventListener("submit", (event) => {
@@ -69,4 +119,6 @@ document.addEventListener("submit", (event) => {
   if (event.submitter) setTimeout(() => { event.submitter.disabled = true; });
 });
 offerCopies(document);
+offerPlaceholders(document);
+document.querySelectorAll("form[data-preview]").forEach(previewLive);
 document.querySelector("[data-focus]")?.focus();
