@@ -1,17 +1,14 @@
 """Action tabs: one action: what it does, whether it may, trying it, its attempts."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
 from keyrelay.console.action_words import TYPE_WORDS, secret_field, words_of
 from keyrelay.console.forms import typed_rows
 from keyrelay.console.listing import CursorList, ListPage
 from keyrelay.console.own_api import ApiQuestion, Document
-from keyrelay.console.pages.actions import (
-    stored_action,
-    type_of,
-)
+from keyrelay.console.pages.actions import analyses, stored_action, type_of
 from keyrelay.console.visit import Facts, Moved, PageRoute, Shown, Visit
 from keyrelay.model.documents import InvalidDefinition
 
@@ -118,7 +115,8 @@ async def _tab(
 
 
 async def _general(visit: Visit, action: Document) -> Facts:
-    field = secret_field(type_of(visit, action))
+    type_ = type_of(visit, action)
+    field = secret_field(type_)
     does = action["action"]
     assert isinstance(does, Mapping)
     secret = str(does[field]) if field else None
@@ -127,7 +125,7 @@ async def _general(visit: Visit, action: Document) -> Facts:
         "secret": secret,
         "secret_key": await _name(visit, "/secrets/{id}", secret, "key"),
         "may_use": await _explained(visit, secret),
-        "analyses": await _analysis_names(visit, does.get("script")),
+        "analyses": {each["id"]: each["name"] for each in await analyses(visit, type_)},
     }
 
 
@@ -143,14 +141,6 @@ async def _explained(visit: Visit, secret: str | None) -> Facts | None:
     policy = told["policy"]
     name = await _name(visit, "/am/{id}", policy, "name")
     return {**told, "policy_name": name}
-
-
-async def _analysis_names(visit: Visit, ids: object) -> Sequence[tuple[str, str]]:
-    named = ids if isinstance(ids, list) else []
-    return [
-        (str(id_), await _name(visit, "/analysis/{id}", id_, "name") or str(id_))
-        for id_ in named
-    ]
 
 
 async def _name(visit: Visit, path: str, id_: object, member: str) -> str | None:

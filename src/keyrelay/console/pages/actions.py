@@ -20,7 +20,7 @@ from keyrelay.console.conflicts import differences, is_conflict
 from keyrelay.console.forms import blamed
 from keyrelay.console.listing import NumberedList
 from keyrelay.console.own_api import ApiQuestion, Document
-from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
+from keyrelay.console.visit import Facts, Moved, PageRoute, Shown, Visit
 from keyrelay.model.action import ActionType
 
 # fmt: off
@@ -81,7 +81,7 @@ async def save(visit: Visit) -> Shown | Moved:
     form = typed_action(visit.form, type_)
     document = written_action(form, type_, stored)
     expected = visit.form.text("etag")
-    facts = {"stored": stored, "etag": expected, "draft": document}
+    facts: Facts = {"stored": stored, "etag": expected, "draft": document}
     if visit.form.has("preview"):
         return await _form(visit, type_, form, facts)
     question = ApiQuestion(
@@ -92,8 +92,8 @@ async def save(visit: Visit) -> Shown | Moved:
     except FORESEEN as failure:
         if is_conflict(failure):
             # The form goes on from what was read here: whoever saves it has seen that.
-            facts["etag"] = etag
-            facts["differing"] = differences(document, stored)
+            differing = differences(document, stored)
+            facts = {**facts, "etag": etag, "differing": differing}
         return await _form(visit, type_, form, {**facts, "failure": failure})
     return Moved(path=f"/actions/{visit.id}", said="saved")
 
@@ -127,6 +127,15 @@ def type_of(visit: Visit, stored: Document) -> ActionType:
     return type_named(visit, str(action["type"]))
 
 
+async def analyses(visit: Visit, type_: ActionType) -> Sequence[Document]:
+    """Return what an action of this type may run."""
+    if all(each.name != "script" for each in type_.fields):
+        return ()
+    # Listed, as an analysis that is shown by itself comes with its token.
+    fields = [("fields", name) for name in ("id", "name")]
+    return await visit.api.results("/analysis", ApiQuestion(query=[*fields, _ALL]))
+
+
 def _start(visit: Visit, type_: ActionType) -> Document:
     """Return what a new action begins with: the secret that the address names."""
     field = secret_field(type_)
@@ -137,7 +146,7 @@ async def _form(
     visit: Visit,
     type_: ActionType,
     form: ActionForm,
-    facts: Mapping[str, object] = NEW,
+    facts: Facts = NEW,
 ) -> Shown:
     """Show the form; `facts` may have what is stored, a draft and what was wrong."""
     stored, failure = facts.get("stored"), facts.get("failure")
@@ -156,7 +165,7 @@ async def _form(
         "differing": facts.get("differing"),
         "secrets": await _secrets_for(visit, type_),
         "secret_field": secret_field(type_),
-        "analyses": await _analyses(visit, type_),
+        "analyses": await analyses(visit, type_),
         "tag_keys": await _tag_keys(visit),
         "by_programs": BY_PROGRAMS,
         "preview": await _preview(visit, draft),
@@ -200,13 +209,6 @@ async def _secrets_for(visit: Visit, type_: ActionType) -> Sequence[Document]:
         return ()
     wanted = type_.secret.name
     return [each for each in await _secrets(visit) if each.get("type") == wanted]
-
-
-async def _analyses(visit: Visit, type_: ActionType) -> Sequence[Document]:
-    if all(each.name != "script" for each in type_.fields):
-        return ()
-    fields = [("fields", name) for name in ("id", "name")]
-    return await visit.api.results("/analysis", ApiQuestion(query=[*fields, _ALL]))
 
 
 async def _tag_keys(visit: Visit) -> object:
