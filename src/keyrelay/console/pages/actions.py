@@ -19,6 +19,7 @@ from keyrelay.console.action_writing import NEW, changes_between, written_action
 from keyrelay.console.conflicts import differences, is_conflict
 from keyrelay.console.forms import blamed
 from keyrelay.console.listing import NumberedList
+from keyrelay.console.names import names_of
 from keyrelay.console.own_api import ApiQuestion, Document
 from keyrelay.console.visit import Facts, Moved, PageRoute, Shown, Visit
 from keyrelay.model.action import ActionType
@@ -42,7 +43,7 @@ async def show_list(visit: Visit) -> Shown:
         "secret_fields": {
             name: secret_field(type_) for name, type_ in types_of(visit).items()
         },
-        "secret_keys": {each["id"]: each["key"] for each in await _secrets(visit)},
+        "names": names_of(visit),
         "tag_keys": await _tag_keys(visit),
     }
     return Shown(template="actions/list.html", facts=facts)
@@ -199,20 +200,18 @@ def _wrong(failure: object, type_: ActionType) -> Document:
     return {"sentence": sentence, "wrong": blamed(sentence, fields)}
 
 
-async def _secrets(visit: Visit) -> Sequence[Document]:
-    fields = [("fields", name) for name in ("id", "key", "type")]
-    return await visit.api.results("/secrets", ApiQuestion(query=[*fields, _ALL]))
-
-
 async def _secrets_for(visit: Visit, type_: ActionType) -> Sequence[Document]:
     if type_.secret is None:
         return ()
+    fields = [("fields", name) for name in ("id", "key", "type")]
+    asked = ApiQuestion(query=[*fields, _ALL])
+    secrets = await visit.api.results("/secrets", asked)
     wanted = type_.secret.name
-    return [each for each in await _secrets(visit) if each.get("type") == wanted]
+    return [each for each in secrets if each.get("type") == wanted]
 
 
 async def _tag_keys(visit: Visit) -> object:
-    question = ApiQuestion(ids={"kind": "actions"})
+    question = ApiQuestion(ids={"kind": "action"})
     return (await visit.api.ask("GET", "/tags/keys/{kind}", question)).result
 
 
