@@ -24,7 +24,7 @@ TYPE_WORDS: Mapping[str, tuple[str, str]] = {
 }
 FIELD_WORDS: Mapping[str, FieldWords] = {
     "smtp_secret": FieldWords("Secret", "The mail account to send with."),
-    "from": FieldWords("From", "Alerts <alerts@example.com>"),
+    "from": FieldWords("From", "Such as Alerts <alerts@example.com>"),
     "to": FieldWords("To", "Up to 100 addresses, separated by ; or ,"),
     "cc": FieldWords("Cc"),
     "bcc": FieldWords("Bcc", "No header shows them."),
