@@ -1,5 +1,6 @@
 """Action form: what stands in the form of an action, as typed or as it is stored."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,9 @@ TIMES: Mapping[str, Sequence[str]] = {
 RETRY = ("attempts", "first_seconds", "longest_seconds")
 OWN_TEXTS = ("name", "description")
 OWN_BOXES = ("active", "lock")
-_WHOLE = {"message", "html"}  # in which the space around counts
+_WHOLE = {"message", "html", "description"}  # of several lines
+_LINE_ENDS = re.compile(r"\r\n?")
+_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +80,18 @@ def shown_action(document: Document, type_: ActionType) -> ActionForm:
     }
     boxes = {"active": True, **document, **action}
     return ActionForm(
-        texts={name: _text(value) for name, value in by_name.items()},
+        texts={
+            name: _lines(value) if name in _WHOLE else _line(value)
+            for name, value in by_name.items()
+        },
         ticked=frozenset(name for name in _boxes(type_) if boxes.get(name)),
         rows={
             "tags": _rows(document.get("tags"), ("key", "value")),
             "attributes": [
-                {"attribute_name": name, "attribute_value": _text(value)}
+                {"attribute_name": name, "attribute_value": _line(value)}
                 for name, value in attributes.items()
             ],
-            "script": [{"script": _text(each)} for each in list_of(action, "script")],
+            "script": [{"script": _line(each)} for each in list_of(action, "script")],
             "times": _rows(document.get("trigger"), TIMES[occasion]),
         },
         occasion=occasion,
@@ -123,11 +129,20 @@ def _rows(entries: object, names: Sequence[str]) -> Rows:
     if not names or not isinstance(entries, list):
         return []
     return [
-        {name: _text(each.get(name)) for name in names}
+        {name: _line(each.get(name)) for name in names}
         for each in entries
         if isinstance(each, Mapping)
     ]
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def _lines(value: object) -> str:
+    """Return a text as it comes back from a form."""
+    return "" if value is None else _LINE_ENDS.sub("\n", str(value))
+
+
+def _line(value: object) -> str:
+    """Return a text as it comes back from a field of one line.
+
+    Recipients may stand one a line; a browser would put them into one without a word.
+    """
+    return _BREAKS.sub("; ", _lines(value).strip())

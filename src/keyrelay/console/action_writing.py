@@ -43,7 +43,7 @@ def written_action(
         **{name: stored[name] for name in _TAKEN if name in stored},
         **changed,
         **{name: on for name, on in ticks.items() if on != (name in shown.ticked)},
-        **_tags(form, shown),
+        **_tags(form, shown, stored),
         **_occasion(form, shown, stored),
         **_retry(form, shown, stored),
         "action": _does(form, shown, type_, part_of(stored, "action")),
@@ -59,9 +59,11 @@ def changes_between(document: Document, stored: Document) -> Document:
     }
 
 
-def _tags(form: ActionForm, shown: ActionForm) -> Document:
-    tags = form.rows["tags"]
-    return {} if tags == shown.rows["tags"] else {"tags": tags}
+def _tags(form: ActionForm, shown: ActionForm, stored: Document) -> Document:
+    tags, before = form.rows["tags"], shown.rows["tags"]
+    if tags == before:
+        return {}
+    return {"tags": _entries(tags, before, list_of(stored, "tags"))}
 
 
 def _occasion(form: ActionForm, shown: ActionForm, stored: Document) -> Document:
@@ -77,23 +79,20 @@ def _occasion(form: ActionForm, shown: ActionForm, stored: Document) -> Document
     return {"type": form.occasion, "trigger": _entries(times, before, entries)}
 
 
-def _entries(times: Rows, before: Rows, entries: Sequence[object]) -> list[Document]:
+def _entries(rows: Rows, before: Rows, entries: Sequence[object]) -> list[object]:
     """Return an entry for each row; one that was there keeps what no row shows."""
-    by_place = dict(enumerate(entries))
     return [
-        _entry(row, by_place.get(before.index(row) if row in before else place))
-        for place, row in enumerate(times)
+        entries[before.index(row)]
+        if row in before
+        else _entry(row, entries[place] if place < len(entries) else None)
+        for place, row in enumerate(rows)
     ]
 
 
 def _entry(row: Mapping[str, str], entry: object) -> Document:
     kept = entry if isinstance(entry, Mapping) else {}
-    typed = {name: text for name, text in row.items() if text}
-    emptied = row.keys() - typed.keys()
-    return {
-        **{name: each for name, each in kept.items() if name not in emptied},
-        **typed,
-    }
+    hidden = {name: each for name, each in kept.items() if name not in row}
+    return {**hidden, **{name: text for name, text in row.items() if text}}
 
 
 def _retry(form: ActionForm, shown: ActionForm, stored: Document) -> Document:

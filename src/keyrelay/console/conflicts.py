@@ -2,7 +2,7 @@
 
 A form carries the etag of what it shows. If that is no longer the newest, nothing is
 saved: the form comes back as it was typed, with the newest etag, and templates/
-conflict.html shows where the two differ. Whoever saves then has seen it.
+conflict.html shows where the two differ. What is saved then was seen before.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

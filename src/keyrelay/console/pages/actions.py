@@ -92,7 +92,7 @@ async def save(visit: Visit) -> Shown | Moved:
         await visit.api.ask("PUT", "/action/{id}", question)
     except FORESEEN as failure:
         if is_conflict(failure):
-            # The form goes on from what was read here: whoever saves it has seen that.
+            # The form goes on from what was read here, which it shows beside it.
             differing = differences(document, stored)
             facts = {**facts, "etag": etag, "differing": differing}
         return await _form(visit, type_, form, {**facts, "failure": failure})
@@ -144,36 +144,38 @@ def _start(visit: Visit, type_: ActionType) -> Document:
 
 
 async def _form(
-    visit: Visit,
-    type_: ActionType,
-    form: ActionForm,
-    facts: Facts = NEW,
+    visit: Visit, type_: ActionType, form: ActionForm, facts: Facts = NEW
 ) -> Shown:
     """Show the form; `facts` may have what is stored, a draft and what was wrong."""
-    stored, failure = facts.get("stored"), facts.get("failure")
     if not visit.api.may("POST", "/action"):
         raise Denied
-    draft = facts.get("draft")
+    failure = facts.get("failure")
     shown = {
+        **dict.fromkeys(("stored", "etag", "differing")),
+        **facts,
+        **await _choices(visit, type_),
+        "form": form,
+        "preview": await _preview(visit, facts.get("draft")),
+        **_wrong(failure, type_),
+    }
+    status = status_of(failure) if isinstance(failure, Exception) else 200
+    return Shown(template="actions/form.html", facts=shown, status=status)
+
+
+async def _choices(visit: Visit, type_: ActionType) -> Facts:
+    """Return what the form offers, and the words for it."""
+    return {
         "type": type_,
         "types": types_of(visit),
         "type_words": TYPE_WORDS,
         "words": words_of(type_),
         "facts": FACTS,
-        "form": form,
-        "stored": stored,
-        "etag": facts.get("etag"),
-        "differing": facts.get("differing"),
-        "secrets": await _secrets_for(visit, type_),
+        "by_programs": BY_PROGRAMS,
         "secret_field": secret_field(type_),
+        "secrets": await _secrets_for(visit, type_),
         "analyses": await analyses(visit, type_),
         "tag_keys": await _tag_keys(visit),
-        "by_programs": BY_PROGRAMS,
-        "preview": await _preview(visit, draft),
-        **_wrong(failure, type_),
     }
-    status = status_of(failure) if isinstance(failure, Exception) else 200
-    return Shown(template="actions/form.html", facts=shown, status=status)
 
 
 async def _preview(visit: Visit, draft: object) -> Document | None:
