@@ -322,6 +322,7 @@ def test_whether_it_may_use_its_secret_is_told_with_the_policy(
     allowed = visitor.get(f"/actions/{id_}")
 
     assert missing in denied.links
+    assert denied.text.count("no policy lets action") == 1
     assert missing not in allowed.links
     assert "yes by policy mails may be sent" in allowed.text
     assert f"/console/access/{policy}" in allowed.links
@@ -422,7 +423,7 @@ def test_a_read_token_sees_no_buttons_and_is_refused(
 
     seen = [reader.get(path) for path in ("/actions", one, f"{one}/more")]
     token = ("form_token", dict(seen[0].form("/sign-out").pairs)["form_token"])
-    asked = [reader.get(path) for path in ("/actions/new", f"{one}/edit")]
+    asked = [reader.get(path) for path in ("/actions/new", f"{one}/edit", f"{one}/try")]
     sent = [
         reader.post(f"{one}/{act}", [token, ("typed_name", "only read")])
         for act in ("edit", "switch", "try", "delete")
@@ -433,5 +434,5 @@ def test_a_read_token_sees_no_buttons_and_is_refused(
     assert f"/console{one}/edit" not in seen[1].links
     assert f"/console{one}/try" not in seen[1].links
     assert "Delete" not in seen[2].text
-    assert [page.status for page in (*asked, *sent)] == [401] * 6
+    assert [page.status for page in (*asked, *sent)] == [401] * 7
     assert document(site, id_)["name"] == "only read"

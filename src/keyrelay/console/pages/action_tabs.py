@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.api.failures import FORESEEN, Denied, sentence_of, status_of
+from keyrelay.console.action_form import Rows
 from keyrelay.console.action_words import TYPE_WORDS, secret_field, words_of
 from keyrelay.console.forms import typed_rows
 from keyrelay.console.listing import CursorList, ListPage
@@ -14,7 +15,12 @@ from keyrelay.model.documents import InvalidDefinition
 
 _ATTEMPTS = CursorList(path="/attempts", name="attempts", filters=("outcome",))
 _POINT = ("variable", "value", "unit", "device_name")
-_SAMPLE = {"variable": "temperature", "value": "21.5", "unit": "°C"}
+_SAMPLE: Mapping[str, str] = {
+    "variable": "temperature",
+    "value": "21.5",
+    "unit": "°C",
+    "device_name": "",
+}
 
 
 async def show_general(visit: Visit) -> Shown:
@@ -37,7 +43,14 @@ async def switch(visit: Visit) -> Shown | Moved:
 
 
 async def show_try(visit: Visit) -> Shown:
-    return await _tab(visit, "Try")
+    if not visit.api.may("POST", "/triggers"):
+        raise Denied
+    sample: Document = {"data": [_point(_SAMPLE)]}
+    try:
+        preview = await _previewed(visit, sample)
+    except FORESEEN:  # it is said when it is tried
+        preview = None
+    return await _tab(visit, "Try", facts={"preview": preview})
 
 
 async def try_(visit: Visit) -> Shown | Moved:
@@ -45,12 +58,8 @@ async def try_(visit: Visit) -> Shown | Moved:
     try:
         trigger = {"action": visit.id, "data": _typed_points(visit)}
         if visit.form.has("preview"):
-            shown = await visit.api.ask(
-                "POST",
-                "/action/{id}/preview",
-                ApiQuestion(ids=visit.ids, document=trigger),
-            )
-            return await _tab(visit, "Try", facts={"preview": shown.result})
+            preview = await _previewed(visit, trigger)
+            return await _tab(visit, "Try", facts={"preview": preview})
         named = {**trigger, "id": visit.form.text("trigger_id") or None}
         answer = await visit.api.ask("POST", "/triggers", ApiQuestion(document=named))
     except FORESEEN as failure:
@@ -73,6 +82,11 @@ async def delete(visit: Visit) -> Shown | Moved:
         return await _tab(visit, "More", facts=facts)
     await visit.api.ask("DELETE", "/action/{id}", visit.of_id())
     return Moved(path="/actions", said="deleted")
+
+
+async def _previewed(visit: Visit, trigger: Document) -> object:
+    question = ApiQuestion(ids=visit.ids, document=trigger)
+    return (await visit.api.ask("POST", "/action/{id}/preview", question)).result
 
 
 async def _published(visit: Visit, result: object, status: int) -> Shown | Moved:
@@ -158,7 +172,7 @@ async def _try(visit: Visit, _: Document) -> Facts:
     world = visit.api.process.store.audit_log.world
     given = visit.form if visit.form.pairs else visit.query
     typed = typed_rows(visit.form, _POINT)
-    rows = typed or [{**dict.fromkeys(_POINT, ""), **_SAMPLE}]
+    rows: Rows = typed or [_SAMPLE]
     sample = json.dumps([_point(row) for row in rows], indent=2, ensure_ascii=False)
     return {
         "as_json": given.text("as") == "json",
