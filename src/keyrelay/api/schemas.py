@@ -183,7 +183,7 @@ SCHEMAS: Mapping[str, Part] = {
         "action",
         "resource",
     ),
-    "Policy": object_of({**_STORED, **_POLICY}),
+    "Policy": object_of({**_STORED, **_POLICY, "rules": {"type": "object"}}),
     "PolicyCreate": object_of(
         {**_READ_ONLY, **_POLICY}, "name", "targets", "permissions"
     ),

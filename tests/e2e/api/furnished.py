@@ -90,6 +90,7 @@ def body_of(route: Route, ids: Mapping[str, str], name: str = "new") -> object:
             "batch_enabled": True,
         },
         ("POST", "/am"): POLICY,
+        ("POST", "/am/preview"): POLICY,
         ("PUT", "/am/{id}"): POLICY,
         ("POST", "/tokens"): {"name": name, "permission": "read"},
         ("POST", "/triggers"): {"action": ids["action"], "data": {"value": 7}},
