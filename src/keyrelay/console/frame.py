@@ -30,6 +30,8 @@ SCREENS = (
     Screen("Audit", "/audit", "scroll-text", "u"),
     Screen("Tokens", "/tokens", "ticket", "k"),
 )
+# What a screen lists, where not every token may ask for it.
+_ASKS = {"/tokens": "/tokens"}
 
 
 async def frame_facts(
@@ -38,7 +40,7 @@ async def frame_facts(
     """Return what the frame tells. Raises Unavailable."""
     profile = await api.result("/info")
     return {
-        "screens": SCREENS,
+        "screens": [each for each in SCREENS if may_see(api, each)],
         "here": screen_at(path),
         "address": path,
         "profile": profile["name"],
@@ -48,6 +50,12 @@ async def frame_facts(
         "said": SENTENCES.get(query.text("said")),
         "now": now_of(api),
     }
+
+
+def may_see(api: OwnApi, screen: Screen) -> bool:
+    """Tell whether the visitor's token sees anything of this screen."""
+    asked = _ASKS.get(screen.path)
+    return asked is None or api.may("GET", asked)
 
 
 def now_of(api: OwnApi) -> datetime:

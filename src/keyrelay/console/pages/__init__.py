@@ -3,11 +3,13 @@
 from keyrelay.console.pages import (
     action_tabs,
     actions,
+    access,
     attempts,
     dead_letters,
     jobs,
     secrets,
     session,
+    tokens,
     triggers,
 )
 from keyrelay.console.visit import PageRoute
@@ -17,8 +19,10 @@ PAGES: tuple[PageRoute, ...] = (
     *secrets.PAGES,
     *actions.PAGES,
     *action_tabs.PAGES,
+    *access.PAGES,
     *triggers.PAGES,
     *attempts.PAGES,
     *dead_letters.PAGES,
     *jobs.PAGES,
+    *tokens.PAGES,
 )

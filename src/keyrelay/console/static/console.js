@@ -75,6 +75,23 @@ const previewLive = (form) => {
   });
 };
 
+// What a policy covers, asked for again a moment after each change of its form.
+let toCheck = 0;
+const checkSoon = (event) => {
+  const form = event.target.closest("form[data-check]");
+  if (!form) return;
+  clearTimeout(toCheck);
+  const asked = toCheck = setTimeout(async () => {
+    try {
+      const answer = await fetch(form.dataset.check, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      if (!answer.ok || answer.redirected) return;
+      const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // An answer that a later change has overtaken is shown no more.
+      if (asked === toCheck) document.getElementById("covers").replaceChildren(...part.body.childNodes);
+    } catch { /* the server is away: the button Check tells so */ }
+  }, 400);
+};
+
 // Keys: g and a letter go to a screen, / to the filter, n makes a new one, j and k move.
 let afterG = 0;
 const press = (event) => {
@@ -113,6 +130,7 @@ document.addEventListener("focusin", (event) => {
   if (event.target.matches("[data-template]")) lastTemplate = event.target;
 });
 document.addEventListener("input", growPairs);
+document.addEventListener("input", checkSoon);
 document.addEventListener("keydown", press);
 document.addEventListener("submit", (event) => {
   // Once: a second press would ask for the same thing again.
