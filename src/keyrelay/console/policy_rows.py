@@ -12,12 +12,19 @@ from keyrelay.console.own_api import Document
 Verbs = Mapping[str, Sequence[str]]
 
 TARGET_KINDS = ("analysis", "action")
-# fmt: off
-HOWS = (
-    ("tag", "with the tag"), ("tag_match", "matched by the tag key"),
-    ("id", "this one"), ("any", "any"),
+# The ways of matching, as the rows of targets and those of permissions call them.
+TARGET_HOWS = (
+    ("tag", "tagged"),
+    ("tag_match", "carrying tag"),
+    ("id", "by name"),
+    ("any", "any"),
 )
-# fmt: on
+RESOURCE_HOWS = (
+    ("tag", "tagged"),
+    ("tag_match", "with its own"),
+    ("id", "by name"),
+    ("any", "any"),
+)
 _FIELDS = ("kind", "how", "key", "value", "thing")
 _NUMBERED = re.compile(r"(target|permission)-(\d{1,4})-kind")
 _THING = re.compile(r"\b([0-9a-f]{24})$")
@@ -70,6 +77,15 @@ def rows_of(document: Document, verbs: Verbs) -> PolicyRows | None:
     if len(told) < len(matchers) or len(allowed) < len(rows):
         return None
     return PolicyRows(targets=told, permissions=allowed)
+
+
+def is_unfinished(document: Document) -> bool:
+    """Tell whether a row of the policy has a field that nothing was typed into."""
+    targets, permissions = document.get("targets"), document.get("permissions")
+    tuples = [*targets] if isinstance(targets, list) else []
+    for each in permissions if isinstance(permissions, list) else ():
+        tuples.append(each.get("resource") if isinstance(each, Mapping) else None)
+    return any(isinstance(each, list) and "" in each for each in tuples)
 
 
 def typed_policy(form: Given, verbs: Verbs, ids: Mapping[str, str]) -> Document:

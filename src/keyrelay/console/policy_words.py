@@ -44,15 +44,23 @@ def policy_words(rules: Document, names: Names) -> PolicyWords:
     targets = [*_tuples(rules.get("targets"))]
     permissions = [*_permissions(rules.get("permissions"))]
     resources = [_texts(each.get("resource")) for each in permissions]
+    all_of_kind = [each[0] for each in (*targets, *resources) if len(each) == 1]
     return PolicyWords(
-        targets=[tuple_words(each, names) for each in targets],
+        targets=[_target(each, names) for each in targets],
         permissions=[_permission(each, names) for each in permissions],
-        is_wide=any(len(each) == 1 for each in (*targets, *resources)),
+        is_wide=any(_kind(each) in _MANY for each in all_of_kind),
     )
 
 
-def tuple_words(words: Sequence[str], names: Names) -> str:
-    """Return what one of TagoIO's tuples is about."""
+def _target(words: Sequence[str], names: Names) -> str:
+    match words:
+        case [kind, "tag_match", key]:
+            return f"{_MANY.get(_kind(kind), kind)} that carry a tag {key}"
+        case _:
+            return _about(words, names)
+
+
+def _about(words: Sequence[str], names: Names) -> str:
     match words:
         case [kind]:
             return f"any {_ONE.get(_kind(kind), kind)}"
@@ -61,7 +69,7 @@ def tuple_words(words: Sequence[str], names: Names) -> str:
         case [kind, "tag.key", key, "tag.value", value]:
             return f"{_MANY.get(_kind(kind), kind)} tagged {key}={value}"
         case [kind, "tag_match", key]:
-            return f"{_MANY.get(_kind(kind), kind)} that match by tag {key}"
+            return f"{_MANY.get(_kind(kind), kind)} with the target's own {key}"
         case _:
             return " ".join(words)
 
@@ -77,7 +85,7 @@ def ids_in(rules: Document) -> set[str]:
 
 def linked(sentence: str, known: Mapping[str, Piece]) -> Iterator[Piece]:
     """Yield the sentence with names in place of known ids; others are of policies."""
-    at = 0
+    at, sentence = 0, f"{sentence[:1].upper()}{sentence[1:]}"
     for found in _ID.finditer(sentence):
         yield Piece(text=sentence[at : found.start()])
         id_ = found.group()
@@ -93,7 +101,7 @@ def by_row(sentence: str) -> str:
 
 def _permission(permission: Document, names: Names) -> PermissionWords:
     verbs = ", ".join(_texts(permission.get("action"))) or "nothing"
-    about = tuple_words(_texts(permission.get("resource")), names)
+    about = _about(_texts(permission.get("resource")), names)
     return PermissionWords(
         is_allow=permission.get("effect") == "allow", text=f"{about}: {verbs}"
     )

@@ -96,3 +96,43 @@ def test_an_explanation_of_what_there_is_not_repeats_no_name(shared_api: Api) ->
 
     assert answer.status == 404
     assert "unheard" not in str(answer.document)
+
+
+def test_a_policy_is_previewed_and_not_stored(api: Api) -> None:
+    document = {"key": "mail", "value": SMTP, "tags": TAGS}
+    secret = api.ask("POST", "/secrets", document).field("id")
+    api.ask("POST", "/action", mail(secret))
+
+    found = api.ask("POST", "/am/preview", {**POLICY, "name": ""}).result
+
+    assert isinstance(found, dict)
+    assert [each["name"] for each in found["targets"]["first"]] == ["too warm"]
+    assert [each["key"] for each in found["released"]["first"]] == ["mail"]
+    assert found["withheld"]["count"] == 0
+    assert api.get("/am").result == []
+
+
+def test_what_ends_without_a_policy_is_told(api: Api) -> None:
+    document = {"key": "mail", "value": SMTP, "tags": TAGS}
+    secret = api.ask("POST", "/secrets", document).field("id")
+    api.ask("POST", "/action", mail(secret))
+    policy = api.ask("POST", "/am", POLICY).field("am_id")
+
+    found = api.get(f"/am/{policy}/losses").result
+
+    assert isinstance(found, list)
+    assert [(each["name"], each["secret"]["key"]) for each in found] == [
+        ("too warm", "mail")
+    ]
+
+
+def test_a_list_tells_what_policies_say_only_where_it_is_asked(api: Api) -> None:
+    api.ask("POST", "/am", POLICY)
+
+    withheld = api.get("/am?fields=targets&fields=permissions").result
+    told = api.get("/am?fields=rules").result
+
+    assert isinstance(withheld, list)
+    assert isinstance(told, list)
+    assert withheld[0].keys() == {"id", "tags", "profile"}
+    assert told[0]["rules"]["targets"] == POLICY["targets"]

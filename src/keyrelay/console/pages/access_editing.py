@@ -9,11 +9,13 @@ from keyrelay.console.choices import Choices, read_choices
 from keyrelay.console.missing_policy import missing_policy
 from keyrelay.console.own_api import ApiQuestion, Document
 from keyrelay.console.policy_rows import (
-    HOWS,
     NEW_PERMISSION,
     NEW_TARGET,
+    RESOURCE_HOWS,
+    TARGET_HOWS,
     TARGET_KINDS,
     Verbs,
+    is_unfinished,
     rows_of,
     typed_policy,
 )
@@ -23,6 +25,7 @@ from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.stores.refusals import Outdated
 
+_UNFINISHED = "complete the rows, and what they cover now stands here by name"
 _FIELDS = ("name", "active", "tags", "targets", "permissions")
 _NEW_ROWS: Mapping[str, object] = {
     "add-target": NEW_TARGET,
@@ -104,7 +107,8 @@ async def _editor(visit: Visit, draft: Draft) -> Shown:
         "unseen": _UNTOLD if rows is None and draft.text is None else None,
         "verbs": verbs,
         "target_kinds": TARGET_KINDS,
-        "hows": HOWS,
+        "target_hows": TARGET_HOWS,
+        "resource_hows": RESOURCE_HOWS,
         "choices": choices,
         "tag_keys": await _tag_keys(visit),
         "words": policy_words(draft.document, choices.names),
@@ -143,6 +147,8 @@ async def _covers(
     question = ApiQuestion(document=document)
     choices = choices or await read_choices(visit.api)
     known = {each.id: Piece(text=each.name, path=each.path) for each in choices.offered}
+    if is_unfinished(draft.document):
+        return {"coverage": None, "why_not": _UNFINISHED}
     try:
         if draft.failure is not None and not draft.document:
             raise draft.failure
