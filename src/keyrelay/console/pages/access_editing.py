@@ -23,7 +23,7 @@ from keyrelay.console.policy_words import Piece, by_row, linked, policy_words
 from keyrelay.console.rendering import pretty
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.stores.refusals import Outdated
+from keyrelay.stores.refusals import EditedMeanwhile, Outdated
 
 _UNFINISHED = "complete the rows, and what they cover now stands here by name"
 _FIELDS = ("name", "active", "tags", "targets", "permissions")
@@ -168,7 +168,7 @@ async def _meanwhile(visit: Visit, draft: Draft, choices: Choices) -> Document:
     failure = draft.failure
     told = None if failure is None else sentence_of(failure)
     sentence = by_row(told) if told and draft.text is None else told
-    if not isinstance(failure, Outdated):
+    if not isinstance(failure, EditedMeanwhile | Outdated):
         return {"sentence": sentence, "etag": draft.etag, "theirs": None}
     document, etag = await _stored(visit)
     theirs = {
