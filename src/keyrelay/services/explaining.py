@@ -1,14 +1,24 @@
 """Explaining: whether an action or analysis may use a secret, and by which policy."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import assert_never
 
 from keyrelay.model.action import Action
 from keyrelay.model.analysis import Analysis
 from keyrelay.model.catalog import Catalog
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.model.policy.policy import Allowance, Denial, Explanation, explain
+from keyrelay.model.policy.kinds import ACCESS
+from keyrelay.model.policy.policy import (
+    Allowance,
+    Denial,
+    Explanation,
+    PolicyIndex,
+    explain,
+    matching,
+)
+from keyrelay.model.policy.rule import Effect, Question, Rule
 from keyrelay.services.naming import find_definition, find_secret
 from keyrelay.stores.definitions.actions import ActionStore
 from keyrelay.stores.definitions.analyses import AnalysisStore
@@ -16,6 +26,8 @@ from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.secrets import SecretStore
 from keyrelay.stores.definitions.secrets import id_of as secret_id_of
 from keyrelay.stores.definitions.stored_document import id_of
+
+_MOST_MATCHED = 20  # policies that are told of one question
 
 
 class NotInCatalog(Exception):
@@ -55,6 +67,24 @@ class Explaining:
 
         Raises NotInCatalog, UnknownName, AmbiguousName, NotFound and Unavailable.
         """
+        policies, question = await self._question(profile, asks, secret)
+        return explain(policies, question.target, question.resource)
+
+    async def tell(
+        self, profile: str, asks: Asking, secret: str
+    ) -> Mapping[str, object]:
+        """Return the explanation for JSON, and what each policy that matches does.
+
+        Raises as `explain`.
+        """
+        policies, question = await self._question(profile, asks, secret)
+        explanation = explain(policies, question.target, question.resource)
+        matched = _matched(policies, question)
+        return {**explanation_document(explanation), "matched": matched}
+
+    async def _question(
+        self, profile: str, asks: Asking, secret: str
+    ) -> tuple[PolicyIndex, Question]:
         target_id = await self._id_of(profile, asks)
         secret_id = secret_id_of(await find_secret(self.secrets, profile, secret))
         catalog = await self.catalog()
@@ -67,7 +97,7 @@ class Explaining:
         if sealed is None:
             raise NotInCatalog(catalog.absence("secret", profile, secret_id))
         policies = catalog.policies_of(profile)
-        return explain(policies, target.tagged, sealed.secret.tagged)
+        return policies, Question.of(target.tagged, ACCESS, sealed.secret.tagged)
 
     async def _id_of(self, profile: str, asks: Asking) -> str:
         if asks.noun is Noun.ANALYSIS:
@@ -102,3 +132,23 @@ def explanation_document(explanation: Explanation) -> Mapping[str, object]:
             }
         case _:
             assert_never(explanation)
+
+
+def _matched(policies: PolicyIndex, question: Question) -> Sequence[str]:
+    """Say what the policies about both do: first what denies, last what has no say."""
+    rules = islice(matching(policies, question), _MOST_MATCHED)
+    ordered = sorted(rules, key=lambda rule: _weight(rule, question))
+    return [*dict.fromkeys(_effect(rule, question) for rule in ordered)]
+
+
+def _weight(rule: Rule, question: Question) -> tuple[bool, bool]:
+    decides = rule.active and question.verb in rule.permission.verbs
+    return not decides, rule.permission.effect is not Effect.DENY
+
+
+def _effect(rule: Rule, question: Question) -> str:
+    effect, verbs = rule.permission.effect, rule.permission.verbs
+    if question.verb not in verbs:
+        return f"{rule} is about {', '.join(sorted(verbs)) or 'nothing'} alone"
+    does = "denies it" if effect is Effect.DENY else "allows it"
+    return f"{rule} {does}" if rule.active else f"{rule} is inactive; else it {does}"

@@ -361,6 +361,7 @@ def test_a_denial_is_explained_and_leads_to_the_policy_that_is_missing(
         tagged("action", "role", "missing")
     ]
     assert "Allowed" in allowed.text
+    assert "Policies that match both" in allowed.text
     assert f"/console/access/{made.last_id}" in allowed.links
 
 

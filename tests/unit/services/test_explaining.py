@@ -14,6 +14,7 @@ from tests.contract.stores.house import ADA, House, allow, mail_action
 from tests.samples import PROFILE
 
 TELL = Asking(Noun.ACTION, "tell")
+PERMISSION = {"effect": "allow", "action": ["access"], "resource": ["secrets"]}
 COLD_ROOMS = Asking(Noun.ANALYSIS, "cold rooms")
 
 
@@ -51,6 +52,30 @@ async def test_a_policy_that_allows_it_is_named(
 
     assert isinstance(explanation, Allowance)
     assert explanation.policy == policy.id
+
+
+async def test_each_policy_that_matches_is_told_and_what_denies_is_first(
+    house: House, explaining: Explaining
+) -> None:
+    for name, changes in (
+        ("off", {"active": False}),
+        ("open", {}),
+        ("edits", {"permissions": [{**PERMISSION, "action": ["edit"]}]}),
+        ("closed", {"permissions": [{**PERMISSION, "effect": "deny"}]}),
+    ):
+        await house.policies.create(PROFILE, {**allow(), "name": name, **changes}, ADA)
+
+    told = (await explaining.tell(PROFILE, TELL, "smtp-main"))["matched"]
+
+    assert isinstance(told, list)
+    ends = {sentence.split('"')[1]: sentence.split(") ")[1] for sentence in told}
+    assert [*ends][:2] == ["closed", "open"]
+    assert ends == {
+        "closed": "denies it",
+        "open": "allows it",
+        "off": "is inactive; else it allows it",
+        "edits": "is about edit alone",
+    }
 
 
 async def test_what_holds_for_actions_does_not_hold_for_analyses(

@@ -26,7 +26,7 @@ from keyrelay.model.policy.policy_document import (
     parse_policy,
     require_possible,
 )
-from keyrelay.services.explaining import NotInCatalog, asking, explanation_document
+from keyrelay.services.explaining import NotInCatalog, asking
 from keyrelay.services.policy_coverage import coverage, coverage_document
 from keyrelay.services.policy_losses import losses_document, policy_losses
 from keyrelay.services.remarks import on_stored_policy
@@ -92,8 +92,7 @@ async def explain(asked: Asked) -> Answer:
     if secret is None:
         raise BadRequest("explain takes a secret, by its id or key")
     explaining, profile = asked.process.explaining, asked.caller.profile
-    explanation = await explaining.explain(profile, asks, secret)
-    return Answer(result=explanation_document(explanation))
+    return Answer(result=await explaining.tell(profile, asks, secret))
 
 
 async def preview(asked: Asked) -> Answer:

@@ -170,6 +170,7 @@ async def _meanwhile(visit: Visit, draft: Draft, choices: Choices) -> Document:
     sentence = by_row(told) if told and draft.text is None else told
     if not isinstance(failure, EditedMeanwhile | Outdated):
         return {"sentence": sentence, "etag": draft.etag, "theirs": None}
+    sentence = "It was changed meanwhile, and nothing was saved."
     document, etag = await _stored(visit)
     theirs = {
         "name": document.get("name"),

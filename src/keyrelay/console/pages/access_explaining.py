@@ -1,5 +1,7 @@
 """Access explaining: why an action or an analysis is given a secret, or is not."""
 
+from collections.abc import Mapping, Sequence
+
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
 from keyrelay.console.choices import Choices, read_choices
 from keyrelay.console.own_api import ApiQuestion, Document
@@ -36,13 +38,19 @@ async def show(visit: Visit) -> Shown:
 
 def _explained(found: Document, choices: Choices) -> Document:
     known = {each.id: Piece(text=each.name, path=each.path) for each in choices.offered}
-    misses = found.get("misses")
-    told = misses if isinstance(misses, list) else []
     return {
         "explanation": found,
         "reason": [*linked(str(found["reason"]), known)],
-        "misses": [[*linked(str(each), known)] for each in told],
+        "matched": _linked_all(found.get("matched"), known),
+        "misses": _linked_all(found.get("misses"), known),
     }
+
+
+def _linked_all(
+    sentences: object, known: Mapping[str, Piece]
+) -> Sequence[Sequence[Piece]]:
+    told = sentences if isinstance(sentences, list) else []
+    return [[*linked(str(each), known)] for each in told]
 
 
 def _target(visit: Visit, choices: Choices) -> tuple[str, str]:

@@ -202,12 +202,12 @@ def _grouped(rules: Iterable[tuple[Pattern, Pattern, Rule]]) -> Rules:
 
 
 def _applying(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
-    for rule in _matching(policies, question):
+    for rule in matching(policies, question):
         if rule.active and question.verb in rule.permission.verbs:
             yield rule
 
 
-def _matching(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
+def matching(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
     """Yield the rules about this target and this resource, of their profile."""
     profile = question.target.profile
     for target in question.targets:
@@ -219,8 +219,8 @@ def _matching(policies: PolicyIndex, question: Question) -> Iterator[Rule]:
 
 
 def _unallowed(policies: PolicyIndex, question: Question) -> Denial:
-    matching = islice(_matching(policies, question), _SEARCHED)
-    misses = nearest_misses((*matching, *_beside(policies, question)), question)
+    about_both = islice(matching(policies, question), _SEARCHED)
+    misses = nearest_misses((*about_both, *_beside(policies, question)), question)
     nearest = f"the nearest: {misses[0]}" if misses else "none comes near it"
     reason = f"no policy lets {question}; {nearest}"
     return Denial(Code.NO_POLICY, reason, misses=misses)
