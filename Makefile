@@ -22,7 +22,7 @@ COVERED := --cov --cov-append --cov-report=
 PIN := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
-.PHONY: help demo test faults faces screenshots ledgers requests plans check bench setup services schema requirements
+.PHONY: help demo test faults faces screenshots ledgers requests plans check bench setup services schema vendored requirements
 
 help: ## Show this
 	@sed -nE 's/^([a-z]+):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -82,6 +82,9 @@ schema: setup ## Write the settings' JSON Schema anew
 
 refused: setup ## Write docs/refused.md anew, from the sentences in the source
 	$(BIN)/python -m tests.refused
+
+vendored: setup ## Fetch anew, by npm, what the console loads of others
+	$(BIN)/python -m tests.vendored
 
 requirements: setup ## Pin anew, with hashes, what the image is built from
 	@$(INSTALL) --quiet 'uv>=0.9'
