@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from keyrelay.api.described import TEXT, Part, list_of, named, object_of
 from keyrelay.model.analysis import MOST_VARIABLES, RunOn
+from keyrelay.model.pause import PauseKind
 from keyrelay.model.run import RunOrigin, RunState
 from keyrelay.model.run_confirmation import LONGEST_MESSAGE
 from keyrelay.model.tags import LONGEST_TAG, MOST_TAGS
@@ -38,6 +39,17 @@ _SECRET_INFO: Mapping[str, Part] = {
     "version": _COUNT,
     "created_at": _DATE,
     "updated_at": _DATE,
+    "paused": {
+        "anyOf": [
+            object_of(
+                {"kind": {"enum": [*PauseKind]}, "reason": TEXT, "since": _DATE},
+                "kind",
+                "reason",
+                "since",
+            ),
+            _NOTHING,
+        ]
+    },
 }
 _SECRET: Mapping[str, Part] = {
     "key": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$"},

@@ -1,11 +1,13 @@
 """Attempts: those of a profile that match, each with its record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from keyrelay.model.catalog import Catalog
 from keyrelay.services.audit import AuditReading
+from keyrelay.services.events.documents import attempt_document
 from keyrelay.services.paging import PAGE
-from keyrelay.stores.attempts import AttemptQuery, AttemptStore
+from keyrelay.stores.attempts import AttemptQuery, AttemptStore, ListedAttempt
 from keyrelay.stores.audit.projection import ATTEMPT
 from keyrelay.stores.audit.trail import AuditTrail, TrailEntry
 from keyrelay.stores.refusals import NotFound
@@ -44,3 +46,37 @@ class AttemptReading:
         if entry.document.get("kind") != ATTEMPT:
             raise NotFound(ATTEMPT, entry.id)
         return entry
+
+
+async def detailed_documents(
+    trail: AuditTrail,
+    catalog: Catalog,
+    profile: str,
+    attempts: Sequence[ListedAttempt],
+) -> Sequence[Mapping[str, object]]:
+    """Return the attempts with their records, and names of what they used.
+
+    What no longer is there has no name, and an unreadable record is None. Raises
+    Unavailable.
+    """
+    entries = await trail.read(profile, [one.id for one in attempts])
+    records = {entry.id: entry.document for entry in entries}
+    return [
+        {
+            **attempt_document(one),
+            **_names(catalog, profile, one),
+            "record": records.get(one.id),
+        }
+        for one in attempts
+    ]
+
+
+def _names(
+    catalog: Catalog, profile: str, attempt: ListedAttempt
+) -> Mapping[str, object]:
+    action = catalog.actions.get((profile, attempt.action))
+    secret = catalog.secrets.get((profile, attempt.secret or ""))
+    return {
+        "action_name": action and action.name,
+        "secret_key": secret and secret.secret.key,
+    }

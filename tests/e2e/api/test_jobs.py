@@ -1,9 +1,12 @@
 """Jobs: dead letters redriven or dropped over the API, and the trail verified."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
+from tests.e2e.api.conftest import Founded
+from tests.e2e.api.furnished import SMTP, action_for, secret_of
 from tests.installed.api import Answer, Api, answering, token_of
 from tests.installed.home import Home
 from tests.services import deadline
@@ -86,3 +89,42 @@ def test_attempts_and_records_are_listed_newest_first(home: Home) -> None:
     assert len({each["id"] for each in attempts}) == 3
     assert {each["outcome"] for each in attempts} == {"rejected"}
     assert {each["id"] for each in attempts} == {e["id"] for e in recorded}
+
+
+def test_attempts_in_detail_have_their_records_and_names(
+    shared: Founded, shared_api: Api
+) -> None:
+    secret = shared_api.ask("POST", "/secrets", secret_of(SMTP, "detailed")).field("id")
+    action = shared_api.ask("POST", "/action", action_for(secret)).field("action")
+    shared_api.ask("POST", "/triggers", {"id": "detailed", "action": action})
+    shared.home.run("worker", "--drain")
+
+    [attempt] = listed(shared_api, "trigger=detailed&details=true")
+    plain = listed(shared_api, "trigger=detailed")
+
+    assert (attempt["action_name"], attempt["secret_key"]) == ("alarm", "detailed")
+    assert attempt["record"]["attempt"] == 1
+    assert attempt["record"]["reason"].startswith("no policy")
+    assert [{name: attempt[name] for name in plain[0]}] == plain
+    assert shared_api.get("/attempts?details=false").status == 400
+
+
+def test_attempts_are_counted_by_minute_and_outcome(home: Home) -> None:
+    bury(home, 3)
+    with answering(home) as running:
+        api = running.with_token(token_of(home, "read"))
+        counted = api.get("/attempts/counts").result
+        before = api.get("/attempts/counts?until=2020-01-01T00:00:00Z").result
+        other = api.get("/attempts/counts?action=other").result
+        long = api.get("/attempts/counts?since=2020-01-01T00:00:00Z")
+
+    assert isinstance(counted, list)
+    assert sum(each["count"] for each in counted) == 3
+    assert {each["outcome"] for each in counted} == {"rejected"}
+    assert (before, other, long.status) == ([], [], 400)
+
+
+def listed(api: Api, query: str) -> Sequence[dict[str, Any]]:
+    result = api.get(f"/attempts?{query}").result
+    assert isinstance(result, dict)
+    return [*result["attempts"]]

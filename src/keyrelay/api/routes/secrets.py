@@ -20,7 +20,7 @@ from keyrelay.api.route import Answer, Asked, Route, governed
 from keyrelay.model.policy.kinds import ACCESS, CREATE, DELETE, EDIT
 from keyrelay.model.secret import RESOURCE, SealedSecret
 from keyrelay.services.granting import granted
-from keyrelay.services.secret_documents import secret_document
+from keyrelay.services.secret_documents import paused_documents, secret_document
 from keyrelay.services.secret_uses import secret_uses, use_document
 from keyrelay.stores.definitions.secrets import (
     SecretStore,
@@ -31,6 +31,7 @@ from keyrelay.stores.definitions.secrets import (
 )
 from keyrelay.stores.unreadable import UnreadableRow
 
+_PAUSED = "paused"
 _LIST = QueryRules(
     fields=(
         "id",
@@ -41,6 +42,7 @@ _LIST = QueryRules(
         "value_length",
         "created_at",
         "updated_at",
+        _PAUSED,
     ),
     default_fields=("id", "key"),
     orders=("key",),
@@ -55,7 +57,9 @@ async def list_secrets(asked: Asked) -> Answer:
     caller = asked.caller
     fetch = partial(_store(asked).list, caller.profile)
     found = await granted(caller.grant, query.listing, fetch, id_of)
-    return Answer(result=[only(query.fields, _row(each)) for each in found])
+    paused = await _paused(asked) if _PAUSED in query.fields else {}
+    rows = [{**_row(each), _PAUSED: paused.get(id_of(each))} for each in found]
+    return Answer(result=[only(query.fields, row) for row in rows])
 
 
 async def create_secret(asked: Asked) -> Answer:
@@ -67,8 +71,9 @@ async def create_secret(asked: Asked) -> Answer:
 
 async def show_secret(asked: Asked) -> Answer:
     found = await _store(asked).get(asked.caller.profile, asked.ids["id"])
-    sealed = readable(found)
-    return Answer(result=_info(sealed), headers=tagged(etag_of(found)))
+    shown = _info(readable(found))
+    paused = (await _paused(asked)).get(asked.ids["id"])
+    return Answer(result={**shown, _PAUSED: paused}, headers=tagged(etag_of(found)))
 
 
 async def edit_secret(asked: Asked) -> Answer:
@@ -97,6 +102,11 @@ async def list_uses(asked: Asked) -> Answer:
 
 def _store(asked: Asked) -> SecretStore:
     return asked.process.store.definitions.secrets
+
+
+async def _paused(asked: Asked) -> Mapping[str, Mapping[str, object]]:
+    standing = await asked.process.store.pauses.standing(asked.caller.profile)
+    return paused_documents(standing)
 
 
 def _row(stored: StoredSecret) -> Mapping[str, object]:
