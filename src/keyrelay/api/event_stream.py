@@ -4,7 +4,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,18 +28,25 @@ _HEADERS = (
 )
 
 
+async def plain(events: Sequence[Event]) -> bytes:
+    """Return a message for each event; for none, a comment."""
+    return b"".join(map(encoded, events)) or _COMMENT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventStream:
     """An ASGI application: tells `missed`, then what its listener is told.
 
     It ends when the listener ends, or its client is gone, or the server stops; then it
     calls `leave`. The connection of a client that reads nothing then is cut off. Its
-    listener is told when what it took is written.
+    listener is told when what it took is written. `encode` makes messages of
+    events, and of none what says that the stream lives.
     """
 
     listener: Listener
     leave: Callable[[], None]
     missed: AsyncIterator[Sequence[Event]] | None = None
+    encode: Callable[[Sequence[Event]], Awaitable[bytes]] = plain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stream = scope["extensions"][STREAM]
@@ -69,7 +76,7 @@ class EventStream:
         if self.missed is not None:
             await self._send_missed(self.missed, send)
         while (told := await self.listener.take(KEEP_ALIVE)) is not None:
-            await send(_body(b"".join(map(encoded, told)) or _COMMENT))
+            await send(_body(await self.encode(told)))
             await send(_body(b""))  # waits until the system has all of it
             if is_open():  # else nothing may have been written
                 self.listener.written()
@@ -81,7 +88,7 @@ class EventStream:
             async for events in missed:
                 if self.listener.ended.is_set():
                     return
-                await send(_body(b"".join(map(encoded, events))))
+                await send(_body(await self.encode(events)))
         except Unavailable:  # its client comes back, and says how far it has got
             self.listener.end()
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Path
-from starlette.routing import Router, request_response
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyrelay.api.authorization import Authorization
-from keyrelay.api.failures import FORESEEN, Denied, sentence_of, status_of
-from keyrelay.api.route import Bearer, Route
+from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.api.route import Route
 from keyrelay.app.api import ApiProcess
 from keyrelay.console.answering import (
     HEADERS,
@@ -22,33 +23,30 @@ from keyrelay.console.answering import (
 )
 from keyrelay.console.files import FOR_GOOD, console_files
 from keyrelay.console.frame import frame_facts
-from keyrelay.console.given import Given
-from keyrelay.console.incoming import accepts_gzip, address_of, read_form, read_query
+from keyrelay.console.incoming import accepts_gzip
 from keyrelay.console.origins import Origins
-from keyrelay.console.own_api import OwnApi, Routes, by_path
+from keyrelay.console.own_api import by_path
 from keyrelay.console.signing_in import SigningIn, with_session
 from keyrelay.console.themes import choose_theme, theme_of
-from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
-from keyrelay.services.sessions import SignedIn
+from keyrelay.console.visit import (
+    Moved,
+    PageRoute,
+    ScriptRoute,
+    Shown,
+    Visit,
+)
+from keyrelay.console.visiting import Console, require_form_token, visit_of
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Console:
-    """What all pages need; `routes` are the API's."""
-
-    process: ApiProcess
-    routes: Routes
-    signing_in: SigningIn
-    origins: Origins
+_NOBODY = "Nobody is signed in: the session has ended."
 
 
 def console_application(
     process: ApiProcess,
     authorization: Authorization,
     routes: Sequence[Route],
-    pages: Sequence[PageRoute],
+    pages: Sequence[PageRoute | ScriptRoute],
 ) -> ASGIApp:
     """Return the application that answers all paths below `/console`."""
     sessions = process.new_sessions(authorization.authenticating)
@@ -63,14 +61,16 @@ def console_application(
     return Router([*_paths(console, pages), *_rest(console)], redirect_slashes=False)
 
 
-def _paths(console: Console, pages: Sequence[PageRoute]) -> Iterator[Path]:
+def _paths(
+    console: Console, pages: Sequence[PageRoute | ScriptRoute]
+) -> Iterator[Path]:
     signing_in = console.signing_in
     answered: list[tuple[str, str, Endpoint]] = [
         ("GET", "/static/{digest}/{name:path}", _file),
         ("GET", "/sign-in", signing_in.show),
         ("POST", "/sign-in", signing_in.sign_in),
         ("POST", "/theme", choose_theme),
-        *((page.method, page.path, _endpoint(page, console)) for page in pages),
+        *(_method_of(each, console) for each in pages),
     ]
     for method, path, endpoint in answered:
         yield Path(ROOT + path, _guarded(console, endpoint), methods=[method])
@@ -79,7 +79,7 @@ def _paths(console: Console, pages: Sequence[PageRoute]) -> Iterator[Path]:
 def _rest(console: Console) -> Iterator[Path]:
     """Yield what answers every path and method that no page has."""
     missing = PageRoute(method="GET", path="/{path:path}", answer=_miss)
-    rest = AnyMethod(request_response(_guarded(console, _endpoint(missing, console))))
+    rest = AnyMethod(_guarded(console, _endpoint(missing, console)))
     yield Path(ROOT, _guarded(console, _begin))
     yield Path(ROOT + missing.path, rest)
     yield Path(ROOT, rest)
@@ -89,10 +89,11 @@ def _rest(console: Console) -> Iterator[Path]:
 class AnyMethod:
     """An application that routes take for one of all methods; functions are not."""
 
-    application: ASGIApp
+    endpoint: Endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.application(scope, receive, send)
+        answer = await self.endpoint(Request(scope, receive, send))
+        await answer(scope, receive, send)
 
 
 async def _miss(_: Visit) -> Shown:
@@ -100,14 +101,25 @@ async def _miss(_: Visit) -> Shown:
     return Shown(template="failure.html", facts=facts, status=404)
 
 
+def _method_of(
+    route: PageRoute | ScriptRoute, console: Console
+) -> tuple[str, str, Endpoint]:
+    match route:
+        case PageRoute(method=method, path=path):
+            return method, path, _endpoint(route, console)
+        case ScriptRoute(path=path):
+            return "GET", path, _script_endpoint(route, console)
+        case _:
+            assert_never(route)
+
+
 def _guarded(console: Console, endpoint: Endpoint) -> Endpoint:
     """Return the endpoint behind the checks that need no session."""
 
-    async def guarded(request: Request) -> Response:
-        response = _refused(console, request)
-        if response is None:
-            response = await _answered(endpoint, request)
-        response.headers.update(HEADERS)
+    async def guarded(request: Request) -> ASGIApp:
+        response = _refused(console, request) or await _answered(endpoint, request)
+        if isinstance(response, Response):  # no stream has use for them
+            response.headers.update(HEADERS)
         return response
 
     return guarded
@@ -124,7 +136,7 @@ def _refused(console: Console, request: Request) -> Response | None:
     return None
 
 
-async def _answered(endpoint: Endpoint, request: Request) -> Response:
+async def _answered(endpoint: Endpoint, request: Request) -> ASGIApp:
     try:
         return await endpoint(request)
     except FORESEEN as failure:  # before anyone is known
@@ -139,9 +151,9 @@ def _endpoint(page_: PageRoute, console: Console) -> Endpoint:
         signed_in = await console.signing_in.resume(request)
         if signed_in is None:
             return asked_to_sign_in(_address(request))
-        visit = await _visit(console, signed_in, request)
+        visit = await visit_of(console, signed_in, request)
         try:
-            await _require_form_token(visit, request)
+            await require_form_token(visit, request)
             answer = await page_.answer(visit)
         except FORESEEN as failure:
             facts = {"sentence": sentence_of(failure)}
@@ -163,28 +175,17 @@ def _endpoint(page_: PageRoute, console: Console) -> Endpoint:
     return endpoint
 
 
-async def _visit(console: Console, signed_in: SignedIn, request: Request) -> Visit:
-    """Raises BadRequest, BodyTooLarge and InvalidDefinition."""
-    caller = Bearer(
-        token=signed_in.token, address=address_of(request), scheme=request.url.scheme
-    )
-    return Visit(
-        signed_in=signed_in,
-        signing_in=console.signing_in,
-        api=OwnApi(routes=console.routes, process=console.process, caller=caller),
-        ids=request.path_params,
-        query=read_query(request),
-        form=await read_form(request) if request.method == "POST" else Given(()),
-    )
+def _script_endpoint(route: ScriptRoute, console: Console) -> Endpoint:
+    async def endpoint(request: Request) -> ASGIApp:
+        signed_in = await console.signing_in.resume(request)
+        if signed_in is None:
+            return _plain(401, _NOBODY)
+        try:
+            return await route.answer(await visit_of(console, signed_in, request))
+        except FORESEEN as failure:
+            return _plain(status_of(failure), sentence_of(failure))
 
-
-async def _require_form_token(visit: Visit, request: Request) -> None:
-    """Raise Denied for a form that no page of this session has shown."""
-    sessions, given = visit.signing_in.sessions, visit.form.whole("form_token")
-    if request.method == "GET":
-        return
-    if not await sessions.is_form_token(visit.signed_in.session, given):
-        raise Denied
+    return endpoint
 
 
 async def _frame(visit: Visit, request: Request) -> Mapping[str, object]:

@@ -99,12 +99,14 @@ def _address(given: Mapping[str, str]) -> str:
 class CursorList:
     """A list that goes on from a cursor, as those that grow without bound do.
 
-    `name` is that of the rows in the API's answer.
+    `name` is that of the rows in the API's answer. `always` is asked for beside what
+    the address has.
     """
 
     path: str
     name: str
     filters: Sequence[str]
+    always: Pairs = ()
 
     async def page(self, visit: Visit, about: Pairs = ()) -> ListPage:
         """Return what the address asks for, of what `about` narrows it to in any case.
@@ -114,7 +116,8 @@ class CursorList:
         given = {name: visit.query.text(name) for name in self.filters}
         narrowed = {name: text for name, text in given.items() if text}
         after = visit.query.text("after")
-        asked = [*about, *narrowed.items(), ("amount", str(AMOUNT))]
+        set_ = [*about, *narrowed.items(), *self.always]
+        asked = [*set_, ("amount", str(AMOUNT))]
         if after:
             asked.append(("after", after))
         answered = await visit.api.result(self.path, ApiQuestion(query=asked))

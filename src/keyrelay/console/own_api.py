@@ -16,6 +16,7 @@ from keyrelay.api.failures import Denied
 from keyrelay.api.governing import answer_of
 from keyrelay.api.route import Answer, Asked, Bearer, RequestBody, Route
 from keyrelay.app.api import ApiProcess
+from keyrelay.console.recent import RecentAttempts
 
 Routes = Mapping[tuple[str, str], Route]
 Document = Mapping[str, object]
@@ -40,11 +41,15 @@ _PLAIN = ApiQuestion()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnApi:
-    """The API's first client; `caller` is the visitor, whose requests these are."""
+    """The API's first client; `caller` is the visitor, whose requests these are.
+
+    `recent` is kept for all visitors together.
+    """
 
     routes: Routes
     process: ApiProcess
     caller: Bearer
+    recent: RecentAttempts
 
     def may(self, method: str, path: str) -> bool:
         """Tell whether the visitor's token is one that this route answers."""

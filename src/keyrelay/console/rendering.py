@@ -37,6 +37,7 @@ def _environment() -> Environment:
     environment.filters["instant"] = instant
     environment.filters["pretty"] = pretty
     environment.filters["as_options"] = as_options
+    environment.filters["took"] = took
     environment.globals["static"] = f"/console/static/{console_files().digest}"
     return environment
 
@@ -58,6 +59,15 @@ def ago(at: datetime, now: datetime) -> str:
             word = f"{name}s" if name in _COUNTED and count != 1 else name
             return f"in {count} {word}" if at > now else f"{count} {word} ago"
     return "now"
+
+
+def took(record: Mapping[str, object] | None) -> str:
+    """Return how long an attempt took, by its record; "" where that is not known."""
+    began, ended = (instant((record or {}).get(at)) for at in ("started_at", "at"))
+    if began is None or ended is None:
+        return ""
+    seconds = max(0.0, (ended - began).total_seconds())
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def pretty(document: object) -> str:

@@ -3,12 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from starlette.types import ASGIApp
+
 from keyrelay.console.given import Given
 from keyrelay.console.own_api import ApiQuestion, OwnApi
 from keyrelay.console.signing_in import SigningIn
 from keyrelay.services.sessions import SignedIn
 
 Facts = Mapping[str, object]
+
+# HTML Standard, 9.2.4: in the query of a visit, though it is a header.
+LAST_EVENT = "last-event-id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +72,14 @@ class PageRoute:
     method: str
     path: str
     answer: Callable[[Visit], Awaitable[Shown | Moved]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptRoute:
+    """What the scripts of pages get from one path; `answer` raises as a page does.
+
+    Who is not signed in, and what goes wrong, is answered with a status and a sentence.
+    """
+
+    path: str
+    answer: Callable[[Visit], Awaitable[ASGIApp]]

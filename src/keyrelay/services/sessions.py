@@ -81,6 +81,11 @@ class Sessions:
         operator = None if added is None else await self.authenticating.known(added)
         return SignedIn(session=session, token=token, operator=operator)
 
+    async def goes_on(self, session: ConsoleSession) -> bool:
+        """Tell whether the session was not ended; to ask is no visit."""
+        seen_at = await self.store.seen_at(session.id)
+        return seen_at is not None and not session.has_ended(seen_at, self.now())
+
     async def form_token(self, session: ConsoleSession) -> str:
         """Return what each form of the session carries, and no other site can."""
         return await self._signing(_FORMS).sign([session.id])

@@ -1,5 +1,6 @@
 """Pages: the screens of the console, one module each."""
 
+from keyrelay.console import live
 from keyrelay.console.pages import (
     action_tabs,
     actions,
@@ -12,9 +13,9 @@ from keyrelay.console.pages import (
     tokens,
     triggers,
 )
-from keyrelay.console.visit import PageRoute
+from keyrelay.console.visit import PageRoute, ScriptRoute
 
-PAGES: tuple[PageRoute, ...] = (
+PAGES: tuple[PageRoute | ScriptRoute, ...] = (
     *session.PAGES,
     *secrets.PAGES,
     *actions.PAGES,
@@ -25,4 +26,5 @@ PAGES: tuple[PageRoute, ...] = (
     *dead_letters.PAGES,
     *jobs.PAGES,
     *tokens.PAGES,
+    *live.ROUTES,
 )

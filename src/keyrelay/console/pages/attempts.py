@@ -1,7 +1,7 @@
 """Attempts: what was tried, newest first."""
 
 from keyrelay.console.listing import CursorList
-from keyrelay.console.names import names_of
+from keyrelay.console.live import FILTERS
 from keyrelay.console.visit import PageRoute, Shown, Visit
 from keyrelay.model.audit import RESULTS
 from keyrelay.model.outcome import ReasonClass
@@ -10,13 +10,17 @@ _LIST = CursorList(
     path="/attempts",
     name="attempts",
     filters=("outcome", "reason_class", "action", "secret", "trigger", "since"),
+    always=(("details", "true"),),
 )
 
 
 async def show_list(visit: Visit) -> Shown:
+    page = await _LIST.page(visit)
     facts = {
-        "page": await _LIST.page(visit),
-        "names": names_of(visit),
+        "page": page,
+        # A page further on stays as it is.
+        "followed": {name: page.given[name] for name in FILTERS if page.given[name]},
+        "is_live": page.first is None,
         "outcomes": RESULTS,
         "reason_classes": [*ReasonClass],
     }
