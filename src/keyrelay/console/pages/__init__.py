@@ -2,9 +2,9 @@
 
 from keyrelay.console import live
 from keyrelay.console.pages import (
+    access,
     action_tabs,
     actions,
-    access,
     attempts,
     dead_letters,
     jobs,
