@@ -101,6 +101,7 @@ _ANALYSIS_BESIDE: Mapping[str, Part] = {
     "versions": list_of(_OPEN),
     "console": list_of(TEXT),
     "last_run": _MOMENT,
+    "last_state": {"enum": [*RunState, None]},
 }
 _TOKEN: Mapping[str, Part] = {
     "name": _LABEL,

@@ -1,9 +1,14 @@
 """Answering: a page, or the way to one, as what a browser is sent."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from urllib.parse import quote, urlencode
 
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
 from keyrelay.console.rendering import render
 
@@ -24,6 +29,12 @@ HEADERS = {
 
 def page(template: str, facts: Mapping[str, object], status: int = 200) -> Response:
     return HTMLResponse(render(template, facts), status)
+
+
+def kept(name: str, chunks: AsyncIterator[bytes]) -> Response:
+    """Return a file that a browser keeps, and never shows."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chunks, 200, headers, "application/octet-stream")
 
 
 def moved(path: str, said: str | None = None) -> Response:

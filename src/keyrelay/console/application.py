@@ -18,6 +18,7 @@ from keyrelay.console.answering import (
     HEADERS,
     ROOT,
     asked_to_sign_in,
+    kept,
     moved,
     page,
 )
@@ -29,6 +30,8 @@ from keyrelay.console.own_api import by_path
 from keyrelay.console.signing_in import SigningIn, with_session
 from keyrelay.console.themes import choose_theme, theme_of
 from keyrelay.console.visit import (
+    Answered,
+    KeptFile,
     Moved,
     PageRoute,
     ScriptRoute,
@@ -160,19 +163,22 @@ def _endpoint(page_: PageRoute, console: Console) -> Endpoint:
             answer = Shown(
                 template="failure.html", facts=facts, status=status_of(failure)
             )
-        if isinstance(answer, Moved):
-            response = moved(answer.path, answer.said)
-            cookie = answer.cookie
-            return (
-                response if cookie is None else with_session(response, cookie, request)
-            )
-        return page(
-            answer.template,
-            {**await _frame(visit, request), **answer.facts},
-            answer.status,
-        )
+        return await _response(answer, visit, request)
 
     return endpoint
+
+
+async def _response(answer: Answered, visit: Visit, request: Request) -> Response:
+    match answer:
+        case Moved(path=path, said=said, cookie=cookie):
+            way = moved(path, said)
+            return way if cookie is None else with_session(way, cookie, request)
+        case KeptFile(name=name, chunks=chunks):
+            return kept(name, chunks)
+        case Shown(template=template, facts=facts, status=status):
+            return page(template, {**await _frame(visit, request), **facts}, status)
+        case _:
+            assert_never(answer)
 
 
 def _script_endpoint(route: ScriptRoute, console: Console) -> Endpoint:

@@ -1,15 +1,24 @@
 """Incoming: what is read of a request before any page sees it."""
 
+from collections.abc import AsyncGenerator
 from urllib.parse import parse_qsl
 
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from keyrelay.api.border.limits import LARGEST_UPLOAD, longest_body
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.query_string import parse_pairs
-from keyrelay.api.route import RequestBody
-from keyrelay.console.given import Given
+from keyrelay.api.route import LARGEST_BODY, RequestBody
+from keyrelay.console.given import Given, GivenFile
 
-MOST_FIELDS = 1000
+MOST_FIELDS, MOST_FILES = 1000, 1
+
+
+class _InMemory(MultiPartParser):
+    """What was sent is bounded: no part of it needs a file of its own."""
+
+    spool_max_size = LARGEST_UPLOAD
 
 
 def read_query(request: Request) -> Given:
@@ -18,20 +27,57 @@ def read_query(request: Request) -> Given:
 
 
 async def read_form(request: Request) -> Given:
-    """Read the fields of a form. Raises BadRequest and BodyTooLarge."""
-    sent = await RequestBody(request.stream).read()
+    """Read the fields and files of a form. Raises BadRequest and BodyTooLarge."""
+    longest = longest_body(request.url.path) or LARGEST_BODY
+    sent = await RequestBody(request.stream).read(longest)
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        given = await _with_files(request, sent)
+    else:
+        given = _fields(sent)
+    # Outside `except`: the decoder's error holds what was typed.
+    if given is None:
+        raise BadRequest("the form cannot be read: send it from the console's page")
+    return given
+
+
+def _fields(sent: bytes) -> Given | None:
     try:
         text = sent.decode("ascii")
         pairs = parse_qsl(
             text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
         )
     except ValueError:
-        pairs = None
-    # Outside `except`: the decoder's error holds what was typed.
-    if pairs is None:
-        raise BadRequest("the form cannot be read: send it from the console's page")
+        return None
+    return Given(tuple((name, _as_typed(text)) for name, text in pairs))
+
+
+async def _with_files(request: Request, sent: bytes) -> Given | None:
+    """Read a form that files are sent with (RFC 7578)."""
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield sent
+        yield b""
+
+    parser = _InMemory(
+        request.headers, chunks(), max_files=MOST_FILES, max_fields=MOST_FIELDS
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, ValueError):
+        return None
+    pairs, files = [], {}
+    for name, each in form.multi_items():
+        if isinstance(each, str):
+            pairs.append((name, _as_typed(each)))
+        elif each.filename:  # empty, where no file was chosen
+            base = each.filename.replace("\\", "/").rsplit("/", 1)[-1]
+            files[name] = GivenFile(base, await each.read())
+    return Given(tuple(pairs), files)
+
+
+def _as_typed(text: str) -> str:
     # A browser ends each line of a text with CR LF (HTML Standard, 4.10.21.4).
-    return Given(tuple((name, text.replace("\r\n", "\n")) for name, text in pairs))
+    return text.replace("\r\n", "\n")
 
 
 def address_of(request: Request) -> str:

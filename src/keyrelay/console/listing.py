@@ -120,7 +120,8 @@ class CursorList:
         asked = [*set_, ("amount", str(AMOUNT))]
         if after:
             asked.append(("after", after))
-        answered = await visit.api.result(self.path, ApiQuestion(query=asked))
+        question = ApiQuestion(ids=visit.ids, query=asked)
+        answered = await visit.api.result(self.path, question)
         rows, goes_on = answered[self.name], answered["next"]
         assert isinstance(rows, list)
         return ListPage(

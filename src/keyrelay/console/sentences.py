@@ -16,5 +16,8 @@ SENTENCES: Mapping[str, str] = {
     "cancelled": "Cancelled.",
     "retried": "It is attempted now.",
     "started": "Started.",
+    "uploaded": "Kept as a new version, which runs from now on.",
+    "cleared": "The console was cleared.",
+    "asked": "The run is kept, and begins once its turn comes.",
     "operator": "The facts of the whole installation are shown now.",
 }

@@ -1,6 +1,6 @@
 """Visits: what a page is asked, and what it answers."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
@@ -63,6 +63,17 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A file that the browser keeps under this name; it is read as it is taken."""
+
+    name: str
+    chunks: AsyncIterator[bytes]
+
+
+Answered = Shown | Moved | KeptFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageRoute:
     """One method of one path below the console, where ids stand in braces.
 
@@ -71,7 +82,7 @@ class PageRoute:
 
     method: str
     path: str
-    answer: Callable[[Visit], Awaitable[Shown | Moved]]
+    answer: Callable[[Visit], Awaitable[Answered]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

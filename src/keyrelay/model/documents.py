@@ -23,7 +23,7 @@ _NAME = re.compile("[A-Za-z_]{1,40}")
 # fmt: off
 _READ_ONLY = frozenset({
     "id", "profile", "created_at", "updated_at", "token", "console", "last_run",
-    "last_triggered", "version", "versions", "locked_at", "value_length",
+    "last_state", "last_triggered", "version", "versions", "locked_at", "value_length",
     "paused", "pauses", "prefix", "created_by", "remarks",
 })
 # fmt: on

@@ -9,6 +9,7 @@ from keyrelay.model.uploaded_script import Runtime
 from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.last_times import LastTimes
+from keyrelay.stores.runs.last_states import last_states
 
 _MASK = "********"
 
@@ -46,10 +47,12 @@ async def beside_analyses(
     """Return what is shown of these analyses that their documents do not have."""
     times = LastTimes(database=store.documents.database)
     last = await times.read(profile, Noun.ANALYSIS, ids)
+    states = await last_states(store.documents.database, profile, ids)
     scripted = await store.scripted(profile, ids)
     return {
         id_: {
             "last_run": wire_date(last.get(id_)),
+            "last_state": states.get(id_),
             **(_version_rows(scripted[id_]) if id_ in scripted else {}),
         }
         for id_ in ids

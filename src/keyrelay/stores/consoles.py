@@ -45,6 +45,18 @@ class ConsoleStore:
         async with self.database.transaction() as connection:
             return await append_lines(connection, profile, analysis, lines)
 
+    async def clear(self, profile: str, analysis: str, line: ConsoleLine) -> None:
+        """Remove all lines but this one, which takes the next place. Raises NotFound.
+
+        Places are never given twice: what follows the lines goes on behind it.
+        """
+        async with self.database.transaction() as connection:
+            if not await append_lines(connection, profile, analysis, [line]):
+                raise NotFound(Noun.ANALYSIS, analysis)
+            last = select(func.max(_L.number)).where(_L.analysis == analysis)
+            old = (_L.analysis == analysis, _L.number < await connection.scalar(last))
+            await connection.execute(delete(console_lines).where(*old))
+
     async def lines(
         self, profile: str, ids: Sequence[str]
     ) -> Mapping[str, Sequence[str]]:

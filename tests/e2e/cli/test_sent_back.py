@@ -18,6 +18,7 @@ READ_ONLY: Document = {
     "token": "t",
     "console": [],
     "last_run": "never",
+    "last_state": "done",
     "last_triggered": "2026-01-02 03:04:05.678000",
     "version": 7,
     "versions": {},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 _KIB, _MIB = 1 << 10, 1 << 20
+LARGEST_UPLOAD = 8 * _MIB
 
 
 def longest_body(path: str) -> int | None:
@@ -16,7 +17,9 @@ def longest_body(path: str) -> int | None:
         case [*_, "triggers"]:  # read as it comes, in bounded memory
             return None
         case [*_, "analysis", _, "upload"]:
-            return 8 * _MIB
+            return LARGEST_UPLOAD
+        case [*_, "console", "analyses", _, "script"]:  # the same, from a browser
+            return LARGEST_UPLOAD
         case _:
             return _MIB
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from keyrelay.api.border.limits import LARGEST_UPLOAD
 from keyrelay.api.definition_answers import expected_of
 from keyrelay.api.described import COUNT as NUMBER
 from keyrelay.api.described import (
@@ -18,6 +19,7 @@ from keyrelay.api.documents import DocumentNames, DocumentRoutes, Info
 from keyrelay.api.failures import BadRequest
 from keyrelay.api.parameters import parse_parameters
 from keyrelay.api.query import Filter, QueryRules, parse_query, whole_number
+from keyrelay.api.query_string import parse_pairs
 from keyrelay.api.rights import Right, has
 from keyrelay.api.route import Answer, Asked, Route, governed
 from keyrelay.model.analysis import RunOn, parse_run_on
@@ -30,7 +32,6 @@ from keyrelay.stores.definitions.analyses import AnalysisStore
 from keyrelay.stores.definitions.stored_document import StoredDocument
 from keyrelay.stores.unreadable import require_readable
 
-LARGEST_UPLOAD = 8 * 1024 * 1024  # bytes, of which a script in base64 is most
 _MOST_VERSIONS = 10**9
 _MOST_CONSOLES = 200  # of up to 64 KiB each
 
@@ -38,10 +39,11 @@ _MOST_CONSOLES = 200  # of up to 64 KiB each
 _FIELDS = (
     "id", "name", "profile", "active", "tags", "description", "interval", "run_on",
     "file_name", "runtime", "variables", "token", "version", "versions", "console",
-    "last_run", "created_at", "updated_at",
+    "last_run", "last_state", "created_at", "updated_at",
 )
 # fmt: on
 _ID = path_id("The id of the analysis.")
+_UNTOLD = ("reveal", "no")  # of the query; other parameters count for nothing
 
 
 def _shown(asked: Asked, stored: StoredDocument) -> Info:
@@ -129,7 +131,10 @@ async def create(asked: Asked) -> Answer:
 
 
 async def info(asked: Asked) -> Answer:
+    """Answer the whole token to those that may see it, unless asked not to."""
     shown = await _ANALYSES.info(asked)
+    if _UNTOLD in parse_pairs(asked.query):
+        return shown
     token = await _token(asked, asked.ids["id"])
     if token is None:
         return shown

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from keyrelay.api.described import TEXT, described, object_of
+from keyrelay.api.described import TEXT, described, object_of, path_id
 from keyrelay.api.failures import Denied
 from keyrelay.api.openapi import TOKEN
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
-from keyrelay.model.console import LARGEST_MESSAGE, parse_message
+from keyrelay.model.console import LARGEST_MESSAGE, ConsoleLine, parse_message
 from keyrelay.services.console_scrubbing import ConsoleScrubbing
 
 
@@ -23,6 +23,15 @@ async def send(asked: Asked) -> Answer:
     if not await store.consoles.append(asked.caller.profile, analysis, [line]):
         raise Denied  # it was deleted a moment ago
     return Answer(result="Console Message Successfully Sent")
+
+
+async def clear(asked: Asked) -> Answer:
+    """Remove the lines, but for one that names the token."""
+    store, caller = asked.process.store, asked.caller
+    said = f"The console was cleared with the token {caller.token.name}."
+    line = ConsoleLine(at=store.audit_log.world.now(), text=said)
+    await store.consoles.clear(caller.profile, asked.ids["id"], line)
+    return Answer(result="Console Successfully Cleared")
 
 
 async def scrubbed_for(asked: Asked, analysis: str, text: str) -> str:
@@ -50,6 +59,17 @@ ROUTES = (
                 {"message": TEXT, "timestamp": {"type": ["number", "string", "null"]}},
                 "message",
             ),
+        ),
+    ),
+    Route(
+        method="DELETE",
+        path="/analysis/{id}/console",
+        right=Right.WRITE,
+        answer=clear,
+        described=described(
+            "Clear the console of an analysis, but for a line that names the token",
+            TEXT,
+            parameters=[path_id("The id of the analysis.")],
         ),
     ),
 )

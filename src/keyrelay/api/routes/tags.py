@@ -8,7 +8,12 @@ from keyrelay.model.policy.kinds import ACCESS
 from keyrelay.stores.definitions.listing import Noun
 from keyrelay.stores.definitions.tag_keys import tag_keys
 
-_KINDS = {"secrets": Noun.SECRET, "action": Noun.ACTION, "am": Noun.POLICY}
+_KINDS = {
+    "secrets": Noun.SECRET,
+    "action": Noun.ACTION,
+    "analysis": Noun.ANALYSIS,
+    "am": Noun.POLICY,
+}
 
 
 async def list_keys(asked: Asked) -> Answer:

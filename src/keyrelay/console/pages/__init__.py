@@ -5,7 +5,10 @@ from keyrelay.console.pages import (
     access,
     action_tabs,
     actions,
+    analyses,
+    analysis_scripts,
     attempts,
+    audit,
     dead_letters,
     jobs,
     secrets,
@@ -27,4 +30,7 @@ PAGES: tuple[PageRoute | ScriptRoute, ...] = (
     *jobs.PAGES,
     *tokens.PAGES,
     *live.ROUTES,
+    *analyses.PAGES,
+    *analysis_scripts.PAGES,
+    *audit.PAGES,
 )

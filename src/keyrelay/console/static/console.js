@@ -25,7 +25,7 @@ const growPairs = (event) => {
   if (!pairs || row !== pairs.lastElementChild) return;
   const next = row.cloneNode(true);
   const number = pairs.children.length + 1;
-  for (const input of next.querySelectorAll("input, select")) {
+  for (const input of next.querySelectorAll("input, select, textarea")) {
     input.value = "";
     input.setAttribute("aria-label", input.getAttribute("aria-label").replace(/\d+/, number));
   }
