@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.console.browser import Look, Window, browsing, window
 from tests.e2e.console.site import ROOT, Site
+from tests.e2e.console.test_actions import MAIL, secret, stored_mail
 from tests.e2e.console.test_secrets import CANARY, VALUES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,6 +76,42 @@ async def test_a_secret_of_each_type_is_made_and_its_value_is_nowhere(
         assert CANARY not in await everything(page)
     await expect(page.get_by_text(secret, exact=True)).to_be_visible()
     assert site.api.get(f"/secrets/{secret}").field("key") == key
+
+
+async def test_a_preview_is_shown_while_an_action_is_written(
+    opened: Window, site: Site
+) -> None:
+    page, preview = opened.page, opened.page.locator("#preview")
+    account = secret(site, "browser-mail")
+
+    await opened.show("/actions/new?type=email-smtp")
+    await page.get_by_label("Name").first.fill("written")
+    await page.locator('[name="smtp_secret"]').select_option(account)
+    for name in ("from", "to", "message"):
+        await page.locator(f'[name="{name}"]').fill(MAIL[name])
+    subject = page.locator('[name="subject"]')
+    await subject.fill("Now " if opened.look.has_scripts else "Now $VALUE$")
+    if opened.look.has_scripts:
+        await page.get_by_role("button", name="$VALUE$").click()
+    else:
+        await page.get_by_role("button", name="Preview").click()
+
+    await expect(preview.get_by_text("Now 21.5")).to_be_visible()
+    await expect(subject).to_have_value("Now $VALUE$")
+    assert "written" not in str(site.api.get("/action").result)
+
+
+@pytest.mark.parametrize("path", ["", "/edit", "/try", "/attempts", "/more"])
+async def test_the_pages_of_an_action_fit_a_narrow_window(
+    browser: Browser, site: Site, path: str
+) -> None:
+    action = stored_mail(site, "narrow and of a long name" * 3)
+    narrow = Look(width=360)
+    async with window(browser, site, narrow, site.signed_in().cookie) as opened:
+        await opened.show(f"/actions/{action}{path}")
+
+        assert not await opened.is_too_wide()
+        assert opened.faults == []
 
 
 async def test_keys_lead_to_screens_filters_and_rows(
