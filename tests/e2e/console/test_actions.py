@@ -310,20 +310,23 @@ def test_whether_it_may_use_its_secret_is_told_with_the_policy(
     id_ = stored_mail(site, "may it", tags=[{"key": "may", "value": "it"}])
     missing = f"/console/access/new?action={id_}&secret={secret(site, 'mail')}"
     denied = visitor.get(f"/actions/{id_}")
+    releases = {"action": ["access"], "resource": ["secrets"]}
     allow = {
         "name": "mails may be sent",
         "targets": [["action", "tag.key", "may", "tag.value", "it"]],
-        "permissions": [
-            {"effect": "allow", "action": ["access"], "resource": ["secrets"]}
-        ],
+        "permissions": [{**releases, "effect": "allow"}],
     }
     policy = site.api.ask("POST", "/am", allow).field("am_id")
-
     allowed = visitor.get(f"/actions/{id_}")
+    deny = [{**releases, "effect": "deny"}]
+    site.api.ask("POST", "/am", {**allow, "name": "no", "permissions": deny})
+
+    forbidden = visitor.get(f"/actions/{id_}")
 
     assert missing in denied.links
+    assert missing.replace("/new", "/explain") in denied.links
     assert denied.text.count("no policy lets action") == 1
-    assert missing not in allowed.links
+    assert missing not in (*allowed.links, *forbidden.links)
     assert "yes by policy mails may be sent" in allowed.text
     assert f"/console/access/{policy}" in allowed.links
 
