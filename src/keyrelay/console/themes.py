@@ -42,5 +42,5 @@ def own_path(path: str) -> str:
     # Browsers take a backslash for a slash, and leave a folder for each `..`.
     is_own = parts[0] == "" and len(parts) > 1 and path.isprintable()
     is_below = parts[1:2] != [""] or len(parts) == 2
-    leads_away = "\\" in path or {"..", "."} & {*parts}
+    leads_away = any("\\" in part for part in (path, *parts)) or {"..", "."} & {*parts}
     return path if is_own and is_below and not leads_away else "/"
