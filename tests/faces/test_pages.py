@@ -29,7 +29,8 @@ _CUT = """
 _FOCUS = """
 (() => {
   const element = document.activeElement;
-  if (element === document.body) return "";
+  // A date has parts, of which each shows its own.
+  if (element === document.body || element.type === "date") return "";
   const style = getComputedStyle(element);
   const seen = style.outlineStyle !== "none" || style.boxShadow !== "none";
   return seen ? "" : element.outerHTML.slice(0, 120);
