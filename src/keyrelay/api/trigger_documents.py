@@ -43,6 +43,8 @@ def status_document(status: TriggerStatus, *, in_full: bool) -> Document:
         shown["reason"] = reason_of(letter)
     if in_full:
         shown["attempt_records"] = [entry.document for entry in status.attempts]
+        trigger = status.published
+        shown["document"] = None if trigger is None else trigger.document()
     return shown
 
 
@@ -118,7 +120,10 @@ _STATUS: Mapping[str, Part] = {
     "waits_for": _NULLABLE,
     "settled_at": _MOMENT,
 }
-_RECORDS = {"attempt_records": list_of({"type": "object"})}
+_RECORDS: Mapping[str, Part] = {
+    "attempt_records": list_of({"type": "object"}),
+    "document": {"type": ["object", "null"]},
+}
 _SHOWN = object_of({**_STATUS, **_RECORDS}, "id", "action", "state")
 _LIST = object_of(
     {

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from keyrelay.model.instant import wire_date
+from keyrelay.stores.dead_letter_groups import LetterGroups
 from keyrelay.stores.dead_letters import StoredLetter, reason_of
 from keyrelay.stores.unreadable import UnreadableRow
 
@@ -46,3 +47,23 @@ def whole_letter_document(letter: StoredLetter) -> Document:
             return {**letter_document(letter), "stored": letter.document}
         case _:
             return {**letter_document(letter), "document": letter.trigger.document()}
+
+
+def groups_document(found: LetterGroups) -> Document:
+    """Return the groups, with how many letters were counted, and whether all were."""
+    groups = [
+        {
+            "action": group.action,
+            "fault": group.fault,
+            "reason": group.reason,
+            "count": group.count,
+            "newest": wire_date(group.newest),
+        }
+        for group in found.groups
+    ]
+    return {
+        "groups": groups,
+        "letters": found.letters,
+        "actions": found.actions,
+        "are_all": found.are_all,
+    }

@@ -12,6 +12,7 @@ from keyrelay.stores.dead_letter_query import DeadLetterQuery
 from keyrelay.stores.jobs.records import JobPage, JobRecords, ResultPage
 
 _PAGE = 100
+_ANY = dict.fromkeys(("action", "fault", "reason", "since", "triggers"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +41,8 @@ class Jobs:
     ) -> Job:
         """Keep a job for the next process that is free, and return it.
 
-        Of the query, page and amount do not count. Raises InvalidDefinition for an
-        order that makes no sense, or if too many of the profile's are unfinished.
+        Raises InvalidDefinition for an order that makes no sense, or if too many of
+        the profile's are unfinished.
         """
         order = JobOrder(
             kind=kind,
@@ -129,25 +130,31 @@ def query_document(query: DeadLetterQuery) -> Mapping[str, object]:
     said = {
         "action": query.action,
         "fault": query.fault,
+        "reason": query.reason,
         "since": query.since and query.since.isoformat(),
+        "triggers": query.triggers and [*query.triggers],
     }
     return {name: value for name, value in said.items() if value is not None}
 
 
 def parse_query(document: Mapping[str, object]) -> DeadLetterQuery:
     """Read what `query_document` wrote. Raises InvalidDefinition for anything else."""
-    match {"action": None, "fault": None, "since": None, **document}:
+    match {**_ANY, **document}:
         case {
             "action": str() | None as action,
             "fault": str() | None as fault,
+            "reason": str() | None as reason,
             "since": str() | None as since,
+            "triggers": list() | None as triggers,
             **rest,
-        } if not rest:
+        } if not rest and all(isinstance(each, str) for each in triggers or ()):
             pass
         case _:
             raise InvalidDefinition("the job's query is not what was written")
     return DeadLetterQuery(
         action=action,
         fault=None if fault is None else Fault(fault),
+        reason=reason,
         since=None if since is None else datetime.fromisoformat(since),
+        triggers=None if triggers is None else tuple(map(str, triggers)),
     )

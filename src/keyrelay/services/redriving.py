@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +11,7 @@ from keyrelay.model.backlog import TriggerState
 from keyrelay.model.dead_letter import ChosenLetter, DeadLetter
 from keyrelay.ports import Backlog, Inbox
 from keyrelay.services.paging import in_parts, read_pages
-from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letter_query import DeadLetterQuery, LetterPage
 from keyrelay.stores.dead_letters import (
     DeadLetterStore,
     Refusal,
@@ -71,11 +71,11 @@ class DeadLetterAdministration:
     async def read(
         self, profile: str, query: DeadLetterQuery, limit: int | None = None
     ) -> AsyncIterator[StoredLetter]:
-        """Yield the letters, newest first; the query's page and amount do not count."""
+        """Yield the letters, newest first."""
 
         async def fetch(page: int, amount: int) -> Sequence[StoredLetter]:
-            asked = replace(query, page=page, amount=amount)
-            return await self.letters.list(profile, asked)
+            part = LetterPage(number=page, amount=amount)
+            return await self.letters.list(profile, query, part)
 
         async for letter in read_pages(fetch, trigger_of, limit):
             yield letter

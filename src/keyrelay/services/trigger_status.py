@@ -31,12 +31,21 @@ class TriggerStatus:
     letter: StoredLetter | None
 
     @property
+    def published(self) -> Trigger | None:
+        """Return the trigger; None, it is not kept, or cannot be read."""
+        match self:
+            case TriggerStatus(letter=DeadLetter(trigger=trigger)):
+                return trigger
+            case TriggerStatus(queue=QueueStatus(trigger=trigger)):
+                return trigger
+            case _:
+                return None
+
+    @property
     def action(self) -> str | None:
         """Return the id of its action; None, nothing that is kept says it."""
         match self:
-            case TriggerStatus(letter=DeadLetter(trigger=trigger)):
-                return trigger.action
-            case TriggerStatus(queue=QueueStatus(trigger=Trigger() as trigger)):
+            case TriggerStatus(published=Trigger() as trigger):
                 return trigger.action
             case TriggerStatus(attempts=[*_, last]):
                 named = last.document.get("action")

@@ -15,17 +15,28 @@ _LETTERS = dead_letters.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterQuery:
-    """Which letters of a profile, newest first; None means any.
+    """Which letters of a profile; None means any.
 
-    `after` is the place of a letter: those that come after it.
+    `reason` stands in theirs, in whatever letter case. `triggers` are their ids.
     """
 
     action: str | None = None
     fault: Fault | None = None
+    reason: str | None = None
     since: datetime | None = None
+    triggers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterPage:
+    """Which of the letters, newest first; those after the place of one, if given."""
+
     after: Cursor | None = None
-    page: int = 1
+    number: int = 1
     amount: int = 20
+
+
+FIRST_LETTERS = LetterPage()
 
 
 def matching(chosen: Statement, profile: str, query: DeadLetterQuery) -> Statement:
@@ -35,13 +46,19 @@ def matching(chosen: Statement, profile: str, query: DeadLetterQuery) -> Stateme
         wanted = wanted.where(_LETTERS.action == query.action)
     if query.fault is not None:
         wanted = wanted.where(_LETTERS.fault == query.fault)
+    if query.reason is not None:
+        wanted = wanted.where(_LETTERS.reason.icontains(query.reason, autoescape=True))
     if query.since is not None:
         wanted = wanted.where(_LETTERS.buried_at >= query.since)
-    if query.after is not None:
-        at, trigger = query.after.at, query.after.id
-        same_moment = and_(_LETTERS.buried_at == at, _LETTERS.trigger > trigger)
-        # The first says where an index begins.
-        wanted = wanted.where(
-            _LETTERS.buried_at <= at, or_(_LETTERS.buried_at < at, same_moment)
-        )
+    if query.triggers is not None:
+        wanted = wanted.where(_LETTERS.trigger.in_(query.triggers))
     return wanted.order_by(_LETTERS.buried_at.desc(), _LETTERS.trigger)
+
+
+def behind(wanted: Statement, place: Cursor) -> Statement:
+    """Return the statement for those of the letters that come after this place."""
+    same_moment = and_(_LETTERS.buried_at == place.at, _LETTERS.trigger > place.id)
+    # The first says where an index begins.
+    return wanted.where(
+        _LETTERS.buried_at <= place.at, or_(_LETTERS.buried_at < place.at, same_moment)
+    )

@@ -13,7 +13,13 @@ from keyrelay.model.cursor import Cursor
 from keyrelay.model.dead_letter import DeadLetter, UnreadableLetter
 from keyrelay.model.ids import Beginnings
 from keyrelay.stores import dead_letter_rows
-from keyrelay.stores.dead_letter_query import DeadLetterQuery, matching
+from keyrelay.stores.dead_letter_query import (
+    FIRST_LETTERS,
+    DeadLetterQuery,
+    LetterPage,
+    behind,
+    matching,
+)
 from keyrelay.stores.dead_letter_rows import id_of, letter_of, place_of, replace_rows
 from keyrelay.stores.definitions.journal import Journal
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound, buried_anew
@@ -72,29 +78,30 @@ class DeadLetterStore:
                 recording.append(dead_letter_rows.burial_record(each, id_))
 
     async def list(
-        self, profile: str, query: DeadLetterQuery
+        self, profile: str, query: DeadLetterQuery, page: LetterPage = FIRST_LETTERS
     ) -> tuple[StoredLetter, ...]:
         """Return the letters; one that cannot be read hides no others."""
         wanted = matching(select(dead_letters), profile, query)
-        skipped = (query.page - 1) * query.amount
+        if page.after is not None:
+            wanted = behind(wanted, page.after)
+        rows = Slice((page.number - 1) * page.amount, page.amount)
         async with self.database.reading() as connection:
-            page = Slice(skipped, query.amount)
-            return tuple(await read_rows(connection, wanted, page, letter_of))
+            return tuple(await read_rows(connection, wanted, rows, letter_of))
 
     async def page(
-        self, profile: str, query: DeadLetterQuery
+        self, profile: str, query: DeadLetterQuery, page: LetterPage = FIRST_LETTERS
     ) -> tuple[Sequence[StoredLetter], Cursor | None]:
         """Return a page, and the place behind it; None, the list ends there.
 
         Where no letter of a page has a place that can be read, the page is longer.
         """
-        found = more = await self.list(profile, query)
-        while len(more) == query.amount:
+        found = more = await self.list(profile, query, page)
+        while len(more) == page.amount:
             places = [each for each in map(place_of, found) if each is not None]
             if places:
                 return found, places[-1]
-            query = replace(query, page=query.page + 1)
-            more = await self.list(profile, query)
+            page = replace(page, number=page.number + 1)
+            more = await self.list(profile, query, page)
             found += more
         return found, None
 

@@ -12,7 +12,12 @@ from keyrelay.model.settlement import Bury
 from keyrelay.model.trigger import Trigger
 from keyrelay.stores.audit.record_query import AuditQuery
 from keyrelay.stores.burials import group_burials
-from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letter_groups import LetterCounting, LetterGroup
+from keyrelay.stores.dead_letter_query import (
+    FIRST_LETTERS,
+    DeadLetterQuery,
+    LetterPage,
+)
 from keyrelay.stores.dead_letters import reason_of, trigger_of
 from keyrelay.stores.refusals import EditedMeanwhile, NotFound
 from tests.contract.stores.house import ADA, House
@@ -38,6 +43,11 @@ def letter(
         attempts=10,
         buried_at=NOON + timedelta(microseconds=1),
     )
+
+
+def because(id_: str, reason: str) -> DeadLetter:
+    settlement = Bury(reason=reason, fault=Fault.SYSTEM)
+    return replace(letter(id_), settlement=settlement)
 
 
 async def bury(house: House, *letters: DeadLetter) -> None:
@@ -82,19 +92,20 @@ async def test_a_reason_that_would_fool_a_reader_is_shown(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "page", "found"),
     [
-        (DeadLetterQuery(), ["t3", "t2", "t1"]),
-        (DeadLetterQuery(amount=2), ["t3", "t2"]),
-        (DeadLetterQuery(amount=2, page=2), ["t1"]),
-        (DeadLetterQuery(action=QUEUE_ACTION), ["t2"]),
-        (DeadLetterQuery(fault=Fault.TRIGGER), ["t3"]),
-        (DeadLetterQuery(since=NOON + SECOND), ["t3", "t2"]),
+        (DeadLetterQuery(), FIRST_LETTERS, ["t3", "t2", "t1"]),
+        (DeadLetterQuery(), LetterPage(amount=2), ["t3", "t2"]),
+        (DeadLetterQuery(), LetterPage(amount=2, number=2), ["t1"]),
+        (DeadLetterQuery(action=QUEUE_ACTION), FIRST_LETTERS, ["t2"]),
+        (DeadLetterQuery(fault=Fault.TRIGGER), FIRST_LETTERS, ["t3"]),
+        (DeadLetterQuery(since=NOON + SECOND), FIRST_LETTERS, ["t3", "t2"]),
+        (DeadLetterQuery(triggers=("t1", "t3", "t9")), FIRST_LETTERS, ["t3", "t1"]),
     ],
     ids=str,
 )
 async def test_letters_are_listed_newest_first(
-    house: House, query: DeadLetterQuery, found: list[str]
+    house: House, query: DeadLetterQuery, page: LetterPage, found: list[str]
 ) -> None:
     await bury(
         house,
@@ -103,9 +114,52 @@ async def test_letters_are_listed_newest_first(
         replace(letter("t3", fault=Fault.TRIGGER), buried_at=NOON + 2 * SECOND),
     )
 
-    letters = await house.dead_letters.list(PROFILE, query)
+    letters = await house.dead_letters.list(PROFILE, query, page)
 
     assert [trigger_of(each) for each in letters] == found
+
+
+@pytest.mark.parametrize(
+    ("reason", "found"),
+    [("no route", ["t1"]), ("100%", ["t2"]), ("1_0%", []), ("e", ["t1", "t2"])],
+)
+async def test_letters_are_found_by_what_stands_in_their_reason(
+    house: House, reason: str, found: list[str]
+) -> None:
+    await bury(
+        house, because("t1", "421 No route"), because("t2", "the disk is 100% full")
+    )
+
+    letters = await house.dead_letters.list(PROFILE, DeadLetterQuery(reason=reason))
+
+    assert [trigger_of(each) for each in letters] == found
+
+
+async def test_letters_are_counted_by_action_fault_and_reason(house: House) -> None:
+    await bury(
+        house,
+        because("t1", "no route"),
+        replace(because("t2", "no route"), buried_at=NOON + SECOND),
+        letter("t3", QUEUE_ACTION),
+    )
+    counting = LetterCounting(database=house.dead_letters.database)
+
+    found = await counting.groups(PROFILE, DeadLetterQuery(), 1)
+    narrowed = await counting.groups(PROFILE, DeadLetterQuery(reason="gave"), 20)
+    theirs = await counting.groups(OTHER_PROFILE, DeadLetterQuery(), 20)
+
+    assert [*found.groups] == [
+        LetterGroup(
+            action=MAIL_ACTION,
+            fault=Fault.SYSTEM,
+            reason="no route",
+            count=2,
+            newest=NOON + SECOND,
+        )
+    ]
+    assert (found.letters, found.actions, found.are_all) == (3, 2, True)
+    assert [each.count for each in narrowed.groups] == [1]
+    assert (theirs.letters, theirs.actions, [*theirs.groups]) == (0, 0, [])
 
 
 async def test_letters_do_not_cross_profiles(house: House) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from tests.e2e.api.test_jobs import bury
+from tests.e2e.api.test_jobs import bury, ended
 from tests.installed.api import Answer, Api, answering, token_of
 from tests.installed.home import Home
 from tests.installed.together import together
@@ -72,13 +72,38 @@ def test_a_letter_that_cannot_be_read_is_shown_not_redriven_and_dropped(
         api = running.with_token(token_of(home, "write"))
         (listed,) = api.get("/dead-letters").result["dead_letters"]  # type: ignore[index]
         refused = redriven(api, "t0")
+        (group,) = api.get("/dead-letter-groups").result["groups"]  # type: ignore[index]
         dropped = api.ask("DELETE", "/dead-letters/t0")
 
+    assert group["count"] == 1
     assert (listed["trigger"], listed["unreadable"]) == ("t0", True)
     assert refused.status == 409
     assert "it cannot be read" in str(refused.message)
     assert dropped.status == 200
     assert home.read("dead-letter", "list") == []
+
+
+def test_letters_are_counted_narrowed_and_chosen_by_reason_and_by_id(
+    home: Home,
+) -> None:
+    bury(home, 4)
+    with answering(home) as running:
+        api = running.with_token(token_of(home, "write"))
+        counted = api.get("/dead-letter-groups?reason=NO%20ACTION").result
+        none = api.get("/dead-letter-groups?fault=system").result
+        listed = api.get("/dead-letters?reason=other").result
+        chosen = {"triggers": ["t1", "t3", "t9"], "reason": "no action"}
+        job = ended(api, api.ask("POST", "/dead-letters/drop", chosen))
+        nothing = ended(api, api.ask("POST", "/dead-letters/drop", {"triggers": []}))
+
+    assert isinstance(counted, dict)
+    ((group,), *rest) = counted.values()
+    assert (group["count"], group["fault"], rest) == (4, "definition", [4, 1, True])
+    assert none == {"groups": [], "letters": 0, "actions": 0, "are_all": True}
+    assert listed == {"dead_letters": [], "next": None}
+    assert (job["total"], job["done"], nothing["total"]) == (2, 2, 0)
+    left = {each["trigger"] for each in rows(home.read("dead-letter", "list"))}
+    assert left == {"t0", "t2"}
 
 
 @pytest.mark.parametrize("damage", ["document = x'7bff'", "buried_at = 'then'"])

@@ -529,6 +529,7 @@ def test_findings_are_kept_up_to_a_bound_and_counted_beyond_it() -> None:
     [
         ALL,
         DeadLetterQuery(action=MAIL_ACTION),
+        DeadLetterQuery(reason="421", triggers=("t1", "t2")),
         DeadLetterQuery(fault=Fault.SYSTEM, since=NOON + timedelta(microseconds=1)),
     ],
     ids=str,
@@ -538,7 +539,9 @@ def test_a_query_is_read_back_as_it_was_written(query: DeadLetterQuery) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [{"all": True}, {"action": 1}, {"since": []}], ids=str
+    "document",
+    [{"all": True}, {"action": 1}, {"since": []}, {"triggers": [1]}],
+    ids=str,
 )
 def test_a_query_that_is_none_is_refused(document: dict[str, object]) -> None:
     with pytest.raises(InvalidDefinition):

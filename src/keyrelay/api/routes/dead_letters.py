@@ -1,60 +1,89 @@
 """Dead letters: listed and shown; redriven or dropped, one at once, many by a job."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from keyrelay.api.described import (
+    AMOUNT,
+    COUNT,
+    INSTANT,
     TEXT,
     Part,
     described,
+    filters,
     going_on,
+    list_of,
     object_of,
     path_id,
+)
+from keyrelay.api.letter_choices import (
+    CHOICE,
+    LETTER_FILTERS,
+    letter_query,
+    letter_work,
 )
 from keyrelay.api.parameters import PAGING, parse_parameters
 from keyrelay.api.rights import Right
 from keyrelay.api.route import Answer, Asked, Route
 from keyrelay.app.jobs import jobs_of
 from keyrelay.model.cursor import parse_cursor
-from keyrelay.model.documents import InvalidDefinition, refuse_unknown
-from keyrelay.model.instant import parse_instant
 from keyrelay.model.job import JobKind
-from keyrelay.model.outcome import Fault
 from keyrelay.services.dead_letter_documents import (
+    groups_document,
     letter_document,
     whole_letter_document,
 )
-from keyrelay.services.jobs import LetterWork, job_document
+from keyrelay.services.jobs import job_document
 from keyrelay.services.redriving import (
     DeadLetterAdministration,
     LetterResult,
     Redriving,
 )
-from keyrelay.stores.dead_letter_query import DeadLetterQuery
+from keyrelay.stores.dead_letter_groups import LetterCounting
+from keyrelay.stores.dead_letter_query import LetterPage
 
-_FILTERS = {
-    "action": "Only those of this action, by id.",
-    "fault": f"Whose fault it was: one of {', '.join(Fault)}.",
-    "since": "Only those that were buried then or later (RFC 3339).",
-}
 _OBJECT: Part = {"type": "object"}
 _ID = path_id("The trigger's id.")
+_GROUP = object_of(
+    {
+        "action": TEXT,
+        "fault": TEXT,
+        "reason": TEXT,
+        "count": COUNT,
+        "newest": {**INSTANT, "type": ["string", "null"]},
+    },
+    *("action", "fault", "reason", "count", "newest"),
+)
+_GROUPS = object_of(
+    {
+        "groups": list_of(_GROUP),
+        "letters": {"type": "integer", "minimum": 0},
+        "actions": {"type": "integer", "minimum": 0},
+        "are_all": {"type": "boolean"},
+    },
+    *("groups", "letters", "actions", "are_all"),
+)
 
 
 async def list_letters(asked: Asked) -> Answer:
-    given = parse_parameters(asked.query, (*_FILTERS, *PAGING))
-    fault, after = given.choice("fault", [*Fault]), given.text("after")
-    query = DeadLetterQuery(
-        action=given.text("action"),
-        fault=None if fault is None else Fault(fault),
-        since=given.instant("since"),
-        after=None if after is None else parse_cursor(after),
-        amount=given.amount,
+    given = parse_parameters(asked.query, (*LETTER_FILTERS, *PAGING))
+    after = given.text("after")
+    page = LetterPage(
+        after=None if after is None else parse_cursor(after), amount=given.amount
     )
     letters = asked.process.store.dead_letters
-    found, place = await letters.page(asked.caller.profile, query)
+    found, place = await letters.page(asked.caller.profile, letter_query(given), page)
     shown = [*map(letter_document, found)]
     goes_on = None if place is None else str(place)
     return Answer(result={"dead_letters": shown, "next": goes_on})
+
+
+async def count_letters(asked: Asked) -> Answer:
+    given = parse_parameters(asked.query, (*LETTER_FILTERS, "amount"))
+    counting = LetterCounting(database=asked.process.store.database)
+    found = await counting.groups(
+        asked.caller.profile, letter_query(given), given.amount
+    )
+    return Answer(result=groups_document(found))
 
 
 async def show_letter(asked: Asked) -> Answer:
@@ -88,7 +117,7 @@ async def _only(results: AsyncIterator[LetterResult], done: str) -> Answer:
 def _starting(kind: JobKind) -> Callable[[Asked], Awaitable[Answer]]:
     async def answer(asked: Asked) -> Answer:
         """Start a job over the letters that the body's filter matches."""
-        work, caller = _work(await asked.body.document()), asked.caller
+        work, caller = letter_work(await asked.body.document()), asked.caller
         jobs = jobs_of(asked.process.store)
         job = await jobs.start(kind, caller.profile, caller.actor, work)
         return Answer(result=job_document(job), status=202)
@@ -96,32 +125,6 @@ def _starting(kind: JobKind) -> Callable[[Asked], Awaitable[Answer]]:
     return answer
 
 
-def _work(document: Mapping[str, object]) -> LetterWork:
-    """Read `{action?, fault?, since?, rate?}`, or raise InvalidDefinition."""
-    refuse_unknown(document, {*_FILTERS, "rate"}, "a choice of dead letters")
-    rate, fault, action = (document.get(name) for name in ("rate", "fault", "action"))
-    if fault is not None and fault not in [*Fault]:
-        raise InvalidDefinition(f"fault must be one of {', '.join(Fault)}")
-    if action is not None and not isinstance(action, str):
-        raise InvalidDefinition("action must be the id of an action")
-    if isinstance(rate, bool) or not isinstance(rate, int | float | None):
-        raise InvalidDefinition("rate must be a number of letters per second")
-    query = DeadLetterQuery(
-        action=action,
-        fault=None if fault is None else Fault(str(fault)),
-        since=parse_instant(document.get("since"), "since"),
-    )
-    return LetterWork(query=query, rate=None if rate is None else float(rate))
-
-
-_CHOICE = object_of(
-    {
-        "action": {"type": ["string", "null"]},
-        "fault": {"enum": [*Fault, None]},
-        "since": {"type": ["string", "null"]},
-        "rate": {"type": ["number", "null"], "exclusiveMinimum": 0},
-    }
-)
 _DONE = {JobKind.REDRIVE: "Put into the queue again", JobKind.DROP: "Forget for good"}
 
 ROUTES = (
@@ -133,7 +136,19 @@ ROUTES = (
         described=described(
             "List dead letters, newest first",
             _OBJECT,
-            parameters=going_on(_FILTERS),
+            parameters=going_on(LETTER_FILTERS),
+        ),
+    ),
+    # Not below the path of the letters, where each name is the id of a trigger.
+    Route(
+        method="GET",
+        path="/dead-letter-groups",
+        right=Right.READ,
+        answer=count_letters,
+        described=described(
+            "Count dead letters by action, fault and reason, the largest groups first",
+            _GROUPS,
+            parameters=[*filters(LETTER_FILTERS), AMOUNT],
         ),
     ),
     Route(
@@ -178,7 +193,7 @@ ROUTES = (
             described=described(
                 f"{what} all dead letters that match, as a job",
                 _OBJECT,
-                body=_CHOICE,
+                body=CHOICE,
                 status="202",
             ),
         )
