@@ -198,7 +198,11 @@ async def _frame(visit: Visit, request: Request) -> Mapping[str, object]:
     sessions, session = visit.signing_in.sessions, visit.signed_in.session
     form_token = await sessions.form_token(session)
     around = await frame_facts(
-        visit.api, visit.query, request.url.path.removeprefix(ROOT), form_token
+        visit.api,
+        visit.query,
+        request.url.path.removeprefix(ROOT),
+        form_token,
+        is_operator=visit.signed_in.operator is not None,
     )
     return {**around, "theme": theme_of(request)}
 

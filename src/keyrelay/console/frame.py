@@ -32,12 +32,19 @@ SCREENS = (
 )
 # What a screen lists, where not every token may ask for it.
 _ASKS = {"/tokens": "/tokens"}
+_UNTOLD = "an operator token, added on the Overview, shows why"
 
 
 async def frame_facts(
-    api: OwnApi, query: Given, path: str, form_token: str
+    api: OwnApi, query: Given, path: str, form_token: str, *, is_operator: bool
 ) -> Mapping[str, object]:
-    """Return what the frame tells. Raises Unavailable."""
+    """Return what the frame tells; why something is not ready, to an operator alone.
+
+    Raises Unavailable.
+    """
+    readiness = api.process.observed.readiness
+    await readiness.refresh()
+    faults = readiness.faults()
     profile = await api.result("/info")
     return {
         "screens": [each for each in SCREENS if may_see(api, each)],
@@ -49,6 +56,8 @@ async def frame_facts(
         "may": api.may,
         "said": SENTENCES.get(query.text("said")),
         "now": now_of(api),
+        "faults": faults,
+        "faults_told": _told(faults) if is_operator else _UNTOLD if faults else "",
     }
 
 
@@ -56,6 +65,10 @@ def may_see(api: OwnApi, screen: Screen) -> bool:
     """Tell whether the visitor's token sees anything of this screen."""
     asked = _ASKS.get(screen.path)
     return asked is None or api.may("GET", asked)
+
+
+def _told(faults: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {faults[name]}" for name in sorted(faults))
 
 
 def now_of(api: OwnApi) -> datetime:

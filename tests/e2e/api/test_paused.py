@@ -1,6 +1,7 @@
 """A secret whose triggers wait: the API says why, and since when."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from keyrelay.app.settings_loading import load_settings
@@ -25,6 +26,7 @@ def test_a_paused_secret_is_told_with_the_words_of_its_server(
 
     shown = [shared_api.get(f"/secrets/{id_}").result for id_ in (fine, waits)]
     listed = shared_api.get("/secrets?fields=id&fields=paused").result
+    [told] = listed_of(shared_api, "/pauses")
     plain = shared_api.get("/secrets").result
     assert isinstance(listed, list)
     assert isinstance(plain, list)
@@ -37,7 +39,14 @@ def test_a_paused_secret_is_told_with_the_words_of_its_server(
     # The credential was refused, which stops all workers; one has no connection.
     assert (by_id[waits]["kind"], by_id[waits]["reason"]) == ("refused", WORDS)
     assert by_id[waits]["since"].startswith("20")
+    assert told == {"secret": waits, "key": "waits", **by_id[waits]}
     assert all("paused" not in each for each in plain)
+
+
+def listed_of(api: Api, path: str) -> Sequence[object]:
+    result = api.get(path).result
+    assert isinstance(result, list)
+    return result
 
 
 async def pause(home: Home, secret: str) -> None:

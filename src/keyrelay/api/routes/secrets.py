@@ -100,6 +100,20 @@ async def list_uses(asked: Asked) -> Answer:
     return Answer(result=[*map(use_document, uses)])
 
 
+async def list_pauses(asked: Asked) -> Answer:
+    """Answer which secrets are paused, and why, the longest paused first."""
+    store, profile = asked.process.store, asked.caller.profile
+    standing = await store.pauses.standing(profile)
+    secrets = asked.process.catalog.current().secrets
+    paused = paused_documents(standing)
+    keys = {id_: secrets.get((profile, id_)) for id_ in paused}
+    listed = [
+        {"secret": id_, "key": sealed and sealed.secret.key, **paused[id_]}
+        for id_, sealed in keys.items()
+    ]
+    return Answer(result=sorted(listed, key=lambda each: str(each["since"])))
+
+
 def _store(asked: Asked) -> SecretStore:
     return asked.process.store.definitions.secrets
 
@@ -188,6 +202,16 @@ ROUTES = (
             "List actions that refer to a secret, and analyses that may read it",
             list_of({"type": "object"}),
             parameters=[_ID],
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/pauses",
+        right=Right.READ,
+        answer=list_pauses,
+        described=described(
+            "List the secrets that are paused, the longest first",
+            list_of({"type": "object"}),
         ),
     ),
 )

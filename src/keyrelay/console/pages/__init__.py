@@ -11,6 +11,7 @@ from keyrelay.console.pages import (
     audit,
     dead_letters,
     jobs,
+    overview,
     secrets,
     session,
     tokens,
@@ -20,6 +21,7 @@ from keyrelay.console.visit import PageRoute, ScriptRoute
 
 PAGES: tuple[PageRoute | ScriptRoute, ...] = (
     *session.PAGES,
+    *overview.PAGES,
     *secrets.PAGES,
     *actions.PAGES,
     *action_tabs.PAGES,

@@ -13,7 +13,16 @@ from keyrelay.model.secret import SecretType
 
 _LIST = NumberedList(
     path="/secrets",
-    fields=("id", "key", "type", "tags", "version", "value_length", "updated_at"),
+    fields=(
+        "id",
+        "key",
+        "type",
+        "tags",
+        "version",
+        "value_length",
+        "updated_at",
+        "paused",
+    ),
     filters=("key", "tag"),
 )
 # What stands beside a field where the name of the field does not tell where to look.

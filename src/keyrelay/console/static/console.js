@@ -129,6 +129,10 @@ document.addEventListener("click", (event) => {
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("[data-template]")) lastTemplate = event.target;
 });
+for (const button of document.querySelectorAll("[data-keys]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => document.getElementById("keys").showModal());
+}
 document.addEventListener("input", growPairs);
 document.addEventListener("input", checkSoon);
 document.addEventListener("keydown", press);
