@@ -33,7 +33,7 @@
   };
 
   const draw = async (figure) => {
-    const answer = await fetch(figure.dataset.chart);
+    const answer = await fetch(figure.dataset.chart).catch(() => ({ ok: false })); // drawn the next time
     if (!answer.ok) return;
     const told = await answer.json();
     if (figure.dataset.kind === "durations" && told.p50.every((each) => each === null)) return;
