@@ -23,7 +23,7 @@ _SOME = ("amount", str(MOST_COUNTED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class CountedEntries:
     """Entries of a list as far as they were read; `more`, there are more of them.
 
     None in place of it: the list cannot be read now.
@@ -53,14 +53,14 @@ async def at_a_glance(visit: Visit) -> Mapping[str, object]:
     }
 
 
-async def _counted(api: OwnApi, path: str, name: str) -> Counted | None:
+async def _counted(api: OwnApi, path: str, name: str) -> CountedEntries | None:
     try:
         found = await api.result(path, ApiQuestion(query=[_SOME]))
     except FORESEEN:  # a queue that is away hides nothing else
         return None
     entries = found[name]
     assert isinstance(entries, list)
-    return Counted(entries=entries, more=found["next"] is not None)
+    return CountedEntries(entries=entries, more=found["next"] is not None)
 
 
 async def reasons(api: OwnApi) -> Sequence[tuple[str, int]]:

@@ -89,7 +89,7 @@ class PageRoute:
 class ScriptRoute:
     """What the scripts of pages get from one path; `answer` raises as a page does.
 
-    Who is not signed in, and what goes wrong, is answered with a status and a sentence.
+    A browser without a session, and what goes wrong, get a status and a sentence.
     """
 
     path: str

@@ -111,8 +111,7 @@ class DeadLetterStore:
         async with self.database.reading() as connection:
             found = await read_all(connection, wanted, {}, id_of)
         return [
-            row.text("trigger") if isinstance(row, UnreadableRow) else row
-            for row in found
+            each if isinstance(each, str) else each.text("trigger") for each in found
         ]
 
     async def get(self, profile: str, trigger: str) -> StoredLetter:
