@@ -25,7 +25,9 @@ async def missing_policy(visit: Visit) -> Document:
     for word, kind, path in _ASKED:
         if not (id_ := visit.query.text(word)):
             continue
-        found = await visit.api.result(path, ApiQuestion(ids={"id": id_}))
+        # No more of it is looked at than its tags: what shows a token is recorded.
+        asked = ApiQuestion(ids={"id": id_}, query=[("reveal", "no")])
+        found = await visit.api.result(path, asked)
         names.append(str(found.get("name", found.get("key"))))
         if word == "secret":
             permission = {**NEW_PERMISSION, "resource": _by_tag(kind, found)}

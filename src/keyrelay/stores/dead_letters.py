@@ -110,9 +110,7 @@ class DeadLetterStore:
         wanted = matching(select(_LETTERS.trigger), profile, query)
         async with self.database.reading() as connection:
             found = await read_all(connection, wanted, {}, id_of)
-        return [
-            each if isinstance(each, str) else each.text("trigger") for each in found
-        ]
+        return [row if isinstance(row, str) else row.text("trigger") for row in found]
 
     async def get(self, profile: str, trigger: str) -> StoredLetter:
         """Raises NotFound."""

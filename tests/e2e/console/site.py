@@ -76,8 +76,15 @@ class Page:
         return found[0]
 
     def _goes_to(self, form: Form, path: str) -> bool:
-        """A form without an action is sent to the page that it stands on."""
-        return (form.action or ROOT + self.path.partition("?")[0]) == f"{ROOT}{path}"
+        """A form without an action is sent to the page that it stands on.
+
+        That of a dialog is sent nowhere.
+        """
+        is_sent = form.method != "dialog"
+        return (
+            is_sent
+            and (form.action or ROOT + self.path.partition("?")[0]) == f"{ROOT}{path}"
+        )
 
     def submit(self, path: str, **typed: str | Sequence[str]) -> "Page":
         """Fill in the form that is sent to this path, and send it.
