@@ -47,8 +47,8 @@ def rows_until(lines: Iterator[str], *triggers: str) -> tuple[list[str], str]:
     for line in lines:
         if line.startswith("id: "):
             last = line.removeprefix("id: ")
-        if line.startswith('data: <tr id="'):
-            rows.append(line.split('"')[1])
+        if '<tr id="' in line:
+            rows.append(line.partition('<tr id="')[2].split('"')[0])
         missing -= {each for each in missing if f'/triggers/{each}"' in line}
         if not missing:
             return rows, last
@@ -172,4 +172,29 @@ async def test_the_keys_are_shown_and_put_away_by_the_keyboard(
         await opened.page.keyboard.press("Escape")
 
         await expect(keys).to_be_hidden()
+        assert opened.faults == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_eighth_tab_is_live_and_one_that_is_used_again_misses_nothing(
+    browser: Browser, site: Site
+) -> None:
+    attempt(site, "tabs-1")
+    cookie = site.signed_in("write").cookie
+    async with window(browser, site, Look(has_scripts=True), cookie) as opened:
+        await opened.show("/attempts")
+        first = opened.page
+        rows = first.locator("#attempts tr")
+        before = await rows.count()
+        for _ in range(7):
+            tab = await opened.context.new_page()
+            await tab.goto(first.url)
+            await expect(tab.get_by_text("live", exact=True)).to_be_visible()
+        await expect(first.get_by_text("other tabs are live")).to_be_visible()
+
+        attempt(site, "tabs-2")
+        await first.get_by_role("heading", name="Attempts").click()
+
+        await expect(first.get_by_text("live", exact=True)).to_be_visible()
+        await expect(rows).to_have_count(before + 1)
         assert opened.faults == []

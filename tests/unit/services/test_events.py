@@ -224,13 +224,13 @@ async def test_a_database_that_was_restored_tells_nothing_again(
     assert await taken(listener) == []
 
 
-async def test_it_looks_again_after_a_second_or_later_where_that_takes_long(
+async def test_it_looks_again_soon_or_later_where_that_takes_long(
     house: House, events: Events, ticks: Clock
 ) -> None:
     await events.listen(await new_token(house), ALL)
 
     await ticks.until_asleep(LOOK_EACH)
-    assert rest_after(timedelta(milliseconds=50)) == LOOK_EACH
+    assert rest_after(timedelta(milliseconds=25)) == LOOK_EACH
     assert rest_after(timedelta(seconds=1)) == timedelta(seconds=20)
 
 

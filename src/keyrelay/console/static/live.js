@@ -8,6 +8,7 @@
   const SILENT = 9000; // ms; the server beats each five seconds
   const AGAIN = 3000;
   const into = document.getElementById(live.dataset.into);
+  const told = document.getElementById("told");
   const fresh = live.querySelector("[data-live-new]");
   const pause = live.querySelector("[data-live-pause]");
   const seen = new Set(into ? [...into.children].map((row) => row.id) : []);
@@ -19,6 +20,32 @@
     for (const each of live.querySelectorAll("[data-live]")) each.hidden = each.dataset.live !== state;
     live.dataset.state = state;
   };
+  // A browser has six connections to a server, for all its tabs: those used last are live.
+  const MOST_TABS = 4;
+  const me = Math.random().toString(36);
+  const tabs = new BroadcastChannel("keyrelay-live");
+  const newer = new Set();
+  let resting = false;
+  let open = false;
+  let last = "";
+  const again = () => setTimeout(() => htmx.trigger(live, "again"), 50);
+  tabs.addEventListener("message", ({ data }) => {
+    newer.add(data);
+    if (newer.size < MOST_TABS || resting) return;
+    resting = true;
+    show("resting");
+    reader?.reader?.cancel();
+  });
+  const use = () => {
+    newer.clear();
+    tabs.postMessage(me);
+    if (!resting) return;
+    resting = false;
+    show("connecting");
+    if (!open) again();
+  };
+  const useOnceMore = () => { if (newer.size && !document.hidden) use(); };
+  for (const name of ["focus", "pointerdown", "keydown"]) addEventListener(name, useOnceMore);
   const isPaused = () => pause.getAttribute("aria-pressed") === "true";
   const settled = () => show(isPaused() ? "paused" : "on");
 
@@ -34,14 +61,12 @@
     waiting = [];
     fresh.hidden = true;
   };
-  const take = (html) => {
+  const take = (came) => {
     if (!into) { // the list was empty
       if (live.dataset.into) location.reload();
       return;
     }
-    const parsed = document.createElement("template");
-    parsed.innerHTML = html;
-    const rows = [...parsed.content.children].filter((row) => row.id && !seen.has(row.id));
+    const rows = came.filter((row) => row.id && !seen.has(row.id));
     for (const row of rows) seen.add(row.id);
     while (seen.size > 10 * MOST_ROWS) seen.delete(seen.values().next().value);
     const isRead = into.getBoundingClientRect().top < 0 || into.contains(document.activeElement);
@@ -54,18 +79,25 @@
   live.addEventListener("htmx:sse:after:connection", (event) => {
     heard = Date.now();
     reader = event.detail.connection;
-    settled();
+    open = true;
+    if (!resting) settled();
   });
   live.addEventListener("htmx:sse:before:connection", (event) => {
-    if (live.dataset.state === "ended") event.preventDefault();
+    if (resting || live.dataset.state === "ended") event.preventDefault();
     else if (event.detail.connection.attempt > 1) show("lost");
   });
   live.addEventListener("htmx:sse:before:message", (event) => {
     heard = Date.now();
+    if (resting) reader.reader?.cancel();
     if (live.dataset.state === "lost") settled();
+  });
+  // What came was put aside by htmx; here each row is taken in once, when its time is.
+  live.addEventListener("htmx:sse:after:message", (event) => {
+    last = event.detail.message.id || last;
     if (event.detail.message.event) return;
-    event.preventDefault(); // rows are taken in here, each once
-    take(event.detail.message.data);
+    const came = [...told.children];
+    told.replaceChildren();
+    take(came);
   });
   live.addEventListener("htmx:sse:error", (event) => {
     if (event.detail.status !== 401) return show("lost");
@@ -79,6 +111,13 @@
       setTimeout(() => htmx.trigger(live, "again"), AGAIN);
     });
   }
+  live.addEventListener("htmx:sse:close", () => {
+    open = false;
+    if (!resting && live.dataset.state !== "ended") again();
+  });
+  live.addEventListener("htmx:config:request", (event) => {
+    if (last) event.detail.ctx.request.headers["Last-Event-ID"] = last;
+  });
   live.addEventListener("gap", () => { live.querySelector("[data-live-gap]").hidden = false; });
   fresh.addEventListener("click", () => {
     release();
@@ -91,13 +130,17 @@
     settled();
   });
   setInterval(() => {
-    if (document.hidden || !reader || live.dataset.state === "ended") heard = Date.now();
+    if (document.hidden || resting || !open || live.dataset.state === "ended") heard = Date.now();
     if (Date.now() - heard < SILENT) return;
     show("lost");
     heard = Date.now();
     reader.reader?.cancel(); // its extension connects again
   }, 1000);
-  document.addEventListener("visibilitychange", () => { heard = Date.now(); });
+  document.addEventListener("visibilitychange", () => {
+    heard = Date.now();
+    useOnceMore();
+  });
+  use();
   live.hidden = false;
   show("connecting");
 })();

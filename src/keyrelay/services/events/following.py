@@ -20,7 +20,7 @@ from keyrelay.stores.audit.tail import AuditTail, Span
 from keyrelay.stores.consoles import ConsoleStore
 from keyrelay.stores.definitions.live_catalog import LiveCatalog
 
-LOOK_EACH = timedelta(seconds=1)
+LOOK_EACH = timedelta(milliseconds=500)
 _RESTS = 20  # times as long as a look took
 _TOKENS_CHECKED_EACH = timedelta(milliseconds=200)
 _MISSED_TOGETHER = 200  # attempts
@@ -92,7 +92,7 @@ class Events:
             full = len(found) == _MISSED_TOGETHER
 
     async def keep_telling(self) -> None:
-        """Tell the listeners what is new, about once a second."""
+        """Tell the listeners what is new, about twice a second."""
         outage = Outage(
             log=log, begun="events are not followed", over="events are followed again"
         )
