@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.e2e.api.furnished import SMTP, action_for, secret_of
 from tests.e2e.console.conftest import SignIn
 from tests.e2e.console.site import Site, Visitor
 
@@ -109,3 +110,46 @@ def test_what_is_not_there_or_no_filter_is_said_in_a_sentence(
 
     assert page.status in {400, 404}
     assert "This was not done" in page.text
+
+
+def test_what_was_published_stands_beside_the_story_while_it_is_kept(
+    site: Site, visitor: Visitor
+) -> None:
+    publish(site, "kept-1")
+
+    waiting = visitor.get("/triggers/kept-1")
+    waiting.submit("/triggers/kept-1/cancel")
+    settled = visitor.get("/triggers/kept-1")
+
+    assert '"variable": "t"' in waiting.text
+    assert "It is not kept once a trigger is settled." in settled.text
+
+
+def test_a_denied_attempt_leads_to_what_explains_it(
+    site: Site, visitor: Visitor
+) -> None:
+    secret = site.api.ask("POST", "/secrets", secret_of(SMTP, "explained"))
+    action = site.api.ask("POST", "/action", action_for(secret.field("id")))
+    publish(site, "denied-1", action.field("action"))
+    site.home.run("worker", "--drain")
+
+    page = visitor.get("/triggers/denied-1")
+
+    (link,) = [each for each in page.links if "/access/explain?" in each]
+    assert f"action={action.field('action')}" in link
+    assert f"secret={secret.field('id')}" in link
+    assert visitor.get(link.removeprefix("/console")).status == 200
+
+
+def test_triggers_are_found_by_the_secret_that_their_action_uses(
+    site: Site, visitor: Visitor
+) -> None:
+    secret = site.api.ask("POST", "/secrets", secret_of(SMTP, "sought")).field("id")
+    action = site.api.ask("POST", "/action", action_for(secret)).field("action")
+    publish(site, "sought-1", action)
+    publish(site, "unsought-1")
+
+    page = visitor.get("/triggers").submit("/triggers", secret=secret)
+
+    assert "/console/triggers/sought-1" in page.links
+    assert "/console/triggers/unsought-1" not in page.links

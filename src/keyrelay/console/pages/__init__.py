@@ -31,6 +31,7 @@ PAGES: tuple[PageRoute | ScriptRoute, ...] = (
     *dead_letters.PAGES,
     *jobs.PAGES,
     *tokens.PAGES,
+    *jobs.ROUTES,
     *live.ROUTES,
     *analyses.PAGES,
     *analysis_scripts.PAGES,

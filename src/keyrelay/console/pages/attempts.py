@@ -1,5 +1,6 @@
 """Attempts: what was tried, newest first."""
 
+from keyrelay.console.choices import read_choices
 from keyrelay.console.listing import CursorList
 from keyrelay.console.live import FILTERS
 from keyrelay.console.visit import PageRoute, Shown, Visit
@@ -9,7 +10,7 @@ from keyrelay.model.outcome import ReasonClass
 _LIST = CursorList(
     path="/attempts",
     name="attempts",
-    filters=("outcome", "reason_class", "action", "secret", "trigger", "since"),
+    filters=(*FILTERS, "since", "until"),
     always=(("details", "true"),),
 )
 
@@ -20,7 +21,8 @@ async def show_list(visit: Visit) -> Shown:
         "page": page,
         # A page further on stays as it is.
         "followed": {name: page.given[name] for name in FILTERS if page.given[name]},
-        "is_live": page.first is None,
+        "is_live": page.first is None and not page.given["until"],
+        "choices": await read_choices(visit.api, ("action", "secrets")),
         "outcomes": RESULTS,
         "reason_classes": [*ReasonClass],
     }

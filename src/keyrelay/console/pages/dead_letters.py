@@ -1,8 +1,11 @@
-"""Dead letters: what was given up; redriven or dropped, one, or all that match."""
+"""Dead letters: what was given up; redriven or dropped, one, or many as a job."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from keyrelay.api.failures import FORESEEN, BadRequest, sentence_of, status_of
+from keyrelay.console.choices import read_choices
 from keyrelay.console.given import Given
 from keyrelay.console.listing import CursorList
 from keyrelay.console.names import names_of
@@ -10,18 +13,32 @@ from keyrelay.console.own_api import ApiQuestion, Document
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.outcome import Fault
 
-_FILTERS = ("action", "fault", "since")
+_FILTERS = ("action", "fault", "reason", "since")
 _LIST = CursorList(path="/dead-letters", name="dead_letters", filters=_FILTERS)
 _ACTS = ("redrive", "drop")
+_GROUPS_SHOWN = "8"
+_SLOW = "5"  # letters a second
+_NONE_CHOSEN = "No dead letter is selected: select some rows first."
 
 
 async def show_list(visit: Visit) -> Shown:
+    page = await _LIST.page(visit)
     facts = {
-        "page": await _LIST.page(visit),
+        "page": page,
+        "counted": await _counted(visit, page.given),
+        "choices": await read_choices(visit.api, ("action",)),
         "names": names_of(visit),
         "faults": [*Fault],
+        "slow": _SLOW,
     }
     return Shown(template="dead_letters/list.html", facts=facts)
+
+
+async def _counted(visit: Visit, given: Mapping[str, str]) -> Document:
+    """Return the largest groups of those that match, and how many match."""
+    narrowed = [(name, text) for name, text in given.items() if text]
+    question = ApiQuestion(query=[*narrowed, ("amount", _GROUPS_SHOWN)])
+    return await visit.api.result("/dead-letter-groups", question)
 
 
 async def show_one(visit: Visit) -> Shown:
@@ -46,31 +63,87 @@ async def drop(visit: Visit) -> Shown | Moved:
 
 async def confirm_all(act: str, visit: Visit) -> Shown:
     """Show what a job over all that match would do, before it is begun."""
-    given = _choice(visit.query)
-    narrowed = [(name, str(value)) for name, value in given.items()]
-    question = ApiQuestion(query=[*narrowed, ("amount", "1000")])
-    answered = await visit.api.result("/dead-letters", question)
-    letters = answered["dead_letters"]
-    assert isinstance(letters, list)
-    facts = {
-        "act": act,
-        "given": given,
-        "count": len(letters),
-        "is_more": answered["next"] is not None,
-        "actions": sorted({each["action"] for each in letters}),
-        "names": names_of(visit),
-    }
-    return Shown(template="dead_letters/all.html", facts=facts)
+    return await _confirm_all(act, visit, visit.query)
 
 
-async def begin_all(act: str, visit: Visit) -> Moved:
-    document = dict(_choice(visit.form))
-    if rate := visit.form.text("rate"):
-        document["rate"] = _rate(rate)
+async def begin_all(act: str, visit: Visit) -> Shown | Moved:
+    try:
+        return await _begin(act, visit, _narrowed(visit.form))
+    except FORESEEN as failure:
+        return await _confirm_all(act, visit, visit.form, failure)
+
+
+async def confirm_chosen(act: str, visit: Visit) -> Shown:
+    """Show what a job over the selected letters would do, before it is begun."""
+    return _confirm_chosen(act, visit.query)
+
+
+async def begin_chosen(act: str, visit: Visit) -> Shown | Moved:
+    chosen = visit.form.texts("trigger")
+    try:
+        if not chosen:
+            raise BadRequest(_NONE_CHOSEN)
+        return await _begin(act, visit, {"triggers": chosen})
+    except FORESEEN as failure:
+        return _confirm_chosen(act, visit.form, failure)
+
+
+async def _begin(act: str, visit: Visit, choice: Document) -> Moved:
+    rate = visit.form.text("rate")
+    document = {**choice, **({"rate": _rate(rate)} if rate else {})}
     question = ApiQuestion(document=document)
     started = (await visit.api.ask("POST", f"/dead-letters/{act}", question)).result
-    assert isinstance(started, dict)
+    assert isinstance(started, Mapping)
     return Moved(path=f"/jobs/{started['id']}", said="started")
+
+
+async def _confirm_all(
+    act: str, visit: Visit, given: Given, failure: Exception | None = None
+) -> Shown:
+    narrowed = _narrowed(given)
+    counted = await _counted(visit, narrowed)
+    groups = counted["groups"]
+    assert isinstance(groups, list)
+    facts = {
+        "which": "all",
+        "given": narrowed,
+        "chosen": (),
+        "count": counted["letters"],
+        "is_more": not counted["are_all"],
+        "groups": groups,
+        "actions": counted["actions"],
+        "names": names_of(visit),
+    }
+    return _confirmation(act, given, facts, failure)
+
+
+def _confirm_chosen(act: str, given: Given, failure: Exception | None = None) -> Shown:
+    chosen = given.texts("trigger")
+    facts = {
+        "which": "chosen",
+        "given": {},
+        "chosen": chosen,
+        "count": len(chosen),
+        "is_more": False,
+        "groups": (),
+    }
+    shown = _confirmation(act, given, facts, failure)
+    if chosen:
+        return shown
+    return replace(shown, facts={**shown.facts, "sentence": _NONE_CHOSEN})
+
+
+def _confirmation(
+    act: str, given: Given, facts: Document, failure: Exception | None
+) -> Shown:
+    asked = {
+        "act": act,
+        "rate": given.text("rate"),
+        "sentence": None if failure is None else sentence_of(failure),
+    }
+    status = 200 if failure is None else status_of(failure)
+    template = "dead_letters/many.html"
+    return Shown(template=template, facts={**facts, **asked}, status=status)
 
 
 async def _one(visit: Visit, failure: Exception | None = None) -> Shown:
@@ -83,8 +156,8 @@ async def _one(visit: Visit, failure: Exception | None = None) -> Shown:
     return Shown(template="dead_letters/one.html", facts=facts, status=status)
 
 
-def _choice(given: Given) -> Document:
-    """Return the filters that are set, as the API's own."""
+def _narrowed(given: Given) -> Mapping[str, str]:
+    """Return the filters that are set."""
     return {name: text for name in _FILTERS if (text := given.text(name))}
 
 
@@ -93,17 +166,25 @@ def _rate(text: str) -> float:
         return float(text)
     except ValueError:
         pass
-    raise BadRequest("the rate is a number of letters per second")
+    raise BadRequest("rate is a number of letters per second")
 
+
+# No letter's page has such a path: the id of a trigger may be any word.
+_MANY = "/dead-letters/many"
 
 PAGES = (
     PageRoute(method="GET", path="/dead-letters", answer=show_list),
     *(
         PageRoute(
-            method=method, path=f"/dead-letters/all/{act}", answer=partial(answer, act)
+            method=method, path=f"{_MANY}/{which}/{act}", answer=partial(answer, act)
         )
         for act in _ACTS
-        for method, answer in (("GET", confirm_all), ("POST", begin_all))
+        for method, which, answer in (
+            ("GET", "all", confirm_all),
+            ("POST", "all", begin_all),
+            ("GET", "chosen", confirm_chosen),
+            ("POST", "chosen", begin_chosen),
+        )
     ),
     PageRoute(method="GET", path="/dead-letters/{id}", answer=show_one),
     PageRoute(method="POST", path="/dead-letters/{id}/redrive", answer=redrive),

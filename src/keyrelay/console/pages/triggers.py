@@ -1,17 +1,22 @@
 """Triggers: what is not settled, and the whole story of one."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.console.choices import read_choices
 from keyrelay.console.listing import CursorList
 from keyrelay.console.names import names_of
+from keyrelay.console.own_api import ApiQuestion, Document
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.backlog import UNSETTLED
+from keyrelay.stores.refusals import NotFound
 
 _LIST = CursorList(
     path="/triggers",
     name="triggers",
-    filters=("state", "action", "reason", "since", "until"),
+    filters=("state", "action", "secret", "reason", "since", "until"),
 )
 # Which acts a trigger's state allows, each with what the page says next.
 _ACTS = {
@@ -30,7 +35,12 @@ _SAID = {
 
 async def show_list(visit: Visit) -> Shown:
     page = await _LIST.page(visit)
-    facts = {"page": page, "names": names_of(visit), "states": [*UNSETTLED]}
+    facts = {
+        "page": page,
+        "names": names_of(visit),
+        "states": [*UNSETTLED],
+        "choices": await read_choices(visit.api, ("action", "secrets")),
+    }
     return Shown(template="triggers/list.html", facts=facts)
 
 
@@ -49,18 +59,40 @@ async def _act(act: str, visit: Visit) -> Shown | Moved:
 
 async def _one(visit: Visit, failure: Exception | None = None) -> Shown:
     trigger = await visit.api.result("/triggers/{id}", visit.of_id())
-    letter = None
-    if trigger["state"] == "buried":
-        letter = await visit.api.result("/dead-letters/{id}", visit.of_id())
+    records = trigger["attempt_records"]
+    assert isinstance(records, list)
     facts = {
         "trigger": trigger,
-        "letter": letter,
+        "policies": await _policies(visit, records[-1:]),
+        "secret": await _secret_of(visit, trigger["action"]),
         "acts": _ACTS.get(str(trigger["state"]), ()),
         "names": names_of(visit),
         "sentence": None if failure is None else sentence_of(failure),
     }
     status = 200 if failure is None else status_of(failure)
     return Shown(template="triggers/one.html", facts=facts, status=status)
+
+
+async def _policies(visit: Visit, last: Sequence[Document]) -> Mapping[str, str]:
+    """Return the name of the policy that allowed the last attempt, by its id."""
+    found: dict[str, str] = {}
+    for id_ in [str(each["policy"]) for each in last if each.get("policy")]:
+        with suppress(NotFound):
+            policy = await visit.api.result("/am/{id}", ApiQuestion(ids={"id": id_}))
+            found[id_] = str(policy["name"])
+    return found
+
+
+async def _secret_of(visit: Visit, action: object) -> str | None:
+    """Return the id of the secret that the action uses now, if it uses one."""
+    if action is None:
+        return None
+    with suppress(NotFound):
+        question = ApiQuestion(ids={"id": str(action)})
+        stored = (await visit.api.result("/action/{id}", question))["action"]
+        secret = stored.get("secret") if isinstance(stored, Mapping) else None
+        return None if secret is None else str(secret)
+    return None
 
 
 PAGES = (

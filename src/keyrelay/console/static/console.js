@@ -32,6 +32,27 @@ const growPairs = (event) => {
   pairs.append(next);
 };
 
+// What is not finished is read again, but for a part in which somebody is.
+const PERIOD = 2000;
+const keepFresh = async () => {
+  const link = document.querySelector("[data-refresh]");
+  if (!link) return;
+  const answer = document.hidden ? null : await fetch(link.href).catch(() => null);
+  if (answer?.ok && !answer.redirected) {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!page.querySelector("[data-refresh]")) {
+      location.replace(link.href);
+      return;
+    }
+    for (const part of document.querySelectorAll("[data-fresh]")) {
+      const fresh = page.getElementById(part.id);
+      if (fresh && !part.contains(document.activeElement)) part.replaceChildren(...fresh.childNodes);
+    }
+  }
+  setTimeout(keepFresh, PERIOD);
+};
+setTimeout(keepFresh, PERIOD);
+
 // Placeholders that are put in where one wrote last.
 let lastTemplate = null;
 const offerPlaceholders = (root) => {
