@@ -41,6 +41,7 @@ async def at_a_glance(visit: Visit) -> Mapping[str, object]:
     """Return what the tiles tell. Raises as the routes do."""
     api, now = visit.api, now_of(visit.api)
     drawn = await outcomes(api, now)
+    await api.process.observed.readiness.refresh()
     return {
         "now": now,
         "drawn": drawn,

@@ -32,6 +32,12 @@
     }),
   };
 
+  const room = (figure) => figure.clientWidth - parseFloat(getComputedStyle(figure).paddingLeft) * 2;
+  // A chart that has come beside it leaves less room.
+  const resized = new ResizeObserver((entries) => {
+    for (const { target } of entries) charts.get(target)?.setSize({ width: room(target), height: HEIGHT });
+  });
+
   const draw = async (figure) => {
     const answer = await fetch(figure.dataset.chart).catch(() => ({ ok: false })); // drawn the next time
     if (!answer.ok) return;
@@ -42,9 +48,9 @@
     const axis = { stroke: resolved("soft"), grid: { stroke: resolved("line"), width: 1 }, ticks: { show: false } };
     charts.get(figure)?.destroy();
     figure.querySelector(".bars")?.classList.add("visually-hidden");
-    const wide = figure.clientWidth - parseFloat(getComputedStyle(figure).paddingLeft) * 2;
+    resized.observe(figure);
     charts.set(figure, new uPlot({
-      width: wide,
+      width: room(figure),
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
@@ -59,7 +65,6 @@
   const soon = () => { due ||= setTimeout(() => { due = 0; if (!document.hidden) all(); }, 5000); };
   document.getElementById("live")?.addEventListener("told", soon);
   setInterval(soon, 60000);
-  addEventListener("resize", soon);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
   all();
 })();
