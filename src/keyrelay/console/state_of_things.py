@@ -1,6 +1,5 @@
 """State of things: what the Overview tells at a glance, and what needs someone."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -47,7 +46,7 @@ async def at_a_glance(visit: Visit) -> Mapping[str, object]:
         "drawn": drawn,
         "sums": {outcome: sum(drawn[outcome]) for outcome in RESULTS},
         "waiting": await _counted(api, "/triggers", "triggers"),
-        "letters": await _counted(api, "/dead-letters", "dead_letters"),
+        "letters": await api.result("/dead-letter-groups"),
         "paused": await api.results("/pauses"),
         "faults": api.process.observed.readiness.faults(),
         "may": api.may,
@@ -62,13 +61,6 @@ async def _counted(api: OwnApi, path: str, name: str) -> CountedEntries | None:
     entries = found[name]
     assert isinstance(entries, list)
     return CountedEntries(entries=entries, more=found["next"] is not None)
-
-
-async def reasons(api: OwnApi) -> Sequence[tuple[str, int]]:
-    """Return the commonest reasons of dead letters, with how many have each."""
-    letters = await _counted(api, "/dead-letters", "dead_letters")
-    found = () if letters is None else letters.entries
-    return Counter(str(each["reason"]) for each in found).most_common(_MOST_TOLD)
 
 
 async def expiring(api: OwnApi, now: datetime) -> Sequence[Document]:

@@ -12,7 +12,6 @@ from keyrelay.console.state_of_things import (
     begun,
     expiring,
     installation,
-    reasons,
     remarked,
 )
 from keyrelay.console.visit import Moved, PageRoute, ScriptRoute, Shown, Visit
@@ -55,7 +54,6 @@ async def _overview(visit: Visit, failure: Exception | None = None) -> Shown:
     latest = ApiQuestion(query=[("details", "true"), ("amount", _LATEST)])
     facts = {
         **glance,
-        "reasons": await reasons(api),
         "expiring": await expiring(api, now_of(api)),
         "remarked": await remarked(api),
         "begun": await begun(api),
