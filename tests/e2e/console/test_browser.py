@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.e2e.console.browser import Look, Window, browsing, window
 from tests.e2e.console.site import ROOT, Site
 from tests.e2e.console.test_actions import MAIL, secret, stored_mail
+from tests.e2e.console.test_dead_letters import bury
 from tests.e2e.console.test_secrets import CANARY, VALUES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -164,3 +165,28 @@ async def test_signing_out_leads_back_to_signing_in(
         await opened.page.go_back()
         await expect(opened.page.get_by_label("Token")).to_be_visible()
         assert opened.faults == []
+
+
+async def test_letters_are_selected_by_mouse_and_their_job_is_followed_to_its_end(
+    opened: Window, site: Site
+) -> None:
+    page = opened.page
+    ids = [f"boxed-{opened.look.has_scripts}-{number}" for number in range(3)]
+    bury(site, *ids)
+
+    await opened.show("/dead-letters")
+    for id_ in ids[:2]:
+        await page.get_by_label(f"Select {id_}").check()
+    await page.get_by_role("button", name="Drop selected").click()
+    await page.get_by_role("button", name="Drop 2 triggers").click()
+    await page.wait_for_url("**/jobs/*")
+    refresh = page.get_by_role("link", name="Refresh")
+    while not opened.look.has_scripts and await refresh.count():
+        await refresh.click()
+
+    await expect(refresh).to_have_count(0, timeout=20_000)
+    await expect(page.get_by_text("2 of 2")).to_be_visible()
+    await expect(page.get_by_role("link", name=ids[0])).to_be_visible()
+    await opened.show("/dead-letters")
+    await expect(page.get_by_label(f"Select {ids[2]}")).to_be_visible()
+    await expect(page.get_by_label(f"Select {ids[0]}")).to_have_count(0)

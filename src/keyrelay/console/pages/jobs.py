@@ -9,9 +9,11 @@ from starlette.types import ASGIApp
 from keyrelay.console.listing import CursorList
 from keyrelay.console.own_api import ApiQuestion
 from keyrelay.console.visit import Moved, PageRoute, ScriptRoute, Shown, Visit
-from keyrelay.model.job import RowState
+from keyrelay.model.job import JobKind, RowState
 
 _TOGETHER = "1000"  # results that are read at once
+_ROWS = (RowState.WAITING, RowState.DONE, RowState.REFUSED)
+_FINDINGS = (RowState.BROKEN,)
 _LIST = CursorList(path="/jobs", name="jobs", filters=())
 
 
@@ -31,7 +33,7 @@ async def show_one(visit: Visit) -> Shown:
         "results": results["results"],
         "next": results["next"],
         "state": state,
-        "states": [*RowState],
+        "states": _FINDINGS if job["kind"] == JobKind.VERIFY else _ROWS,
     }
     return Shown(template="jobs/one.html", facts=facts)
 
