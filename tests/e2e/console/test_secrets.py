@@ -194,9 +194,29 @@ def test_tags_are_saved_unless_they_were_changed_meanwhile(
 
     assert "Saved." in saved.text
     assert refused.status == 412
+    assert "It was changed meanwhile" in refused.text
+    assert '"third"' in refused.text
+    assert '"other"' in refused.text
     result = site.api.get(path).result
     assert isinstance(result, dict)
     assert result["tags"] == [{"key": "env", "value": "other"}]
+
+
+def test_a_value_that_was_replaced_meanwhile_is_not_replaced_again(
+    visitor: Visitor, site: Site
+) -> None:
+    made = create(visitor, "replaced-twice")
+    path = f"/secrets/{made.last_id}/replace"
+    page, stale = visitor.get(path), visitor.get(path)
+
+    page.submit(path, value="the newer one")
+    refused = stale.submit(path, value=f"{CANARY} of the older page")
+
+    assert refused.status == 412
+    assert CANARY not in refused.html
+    result = site.api.get(path.removesuffix("/replace")).result
+    assert isinstance(result, dict)
+    assert result["version"] == 2
 
 
 def test_a_secret_is_deleted_once_its_key_was_typed(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.console.conflicts import differences, is_conflict
 from keyrelay.console.forms import blamed, typed_tags
 from keyrelay.console.listing import NumberedList
 from keyrelay.console.names import names_of
@@ -88,9 +89,7 @@ async def replace_value(visit: Visit) -> Shown | Moved:
     type_ = _type(visit, str(secret["type"]))
     edit = {"value": _value(visit, type_)}
     try:
-        await visit.api.ask(
-            "PUT", "/secrets/{id}", ApiQuestion(ids=visit.ids, document=edit)
-        )
+        await visit.api.ask("PUT", "/secrets/{id}", _edit(visit, edit))
     except FORESEEN as failure:
         return await _tab(visit, "Replace value", failure)
     return Moved(path=f"/secrets/{visit.id}", said="replaced")
@@ -98,12 +97,13 @@ async def replace_value(visit: Visit) -> Shown | Moved:
 
 async def save_tags(visit: Visit) -> Shown | Moved:
     edit = {"tags": typed_tags(visit.form)}
-    expected = visit.form.text("etag") or None
-    question = ApiQuestion(ids=visit.ids, document=edit, expected=expected)
     try:
-        await visit.api.ask("PUT", "/secrets/{id}", question)
+        await visit.api.ask("PUT", "/secrets/{id}", _edit(visit, edit))
     except FORESEEN as failure:
-        return await _tab(visit, "General", failure)
+        secret = await visit.api.result("/secrets/{id}", visit.of_id())
+        differing = differences(edit, secret) if is_conflict(failure) else None
+        facts = {"differing": differing, "typed": edit["tags"]}
+        return await _tab(visit, "General", failure, facts)
     return Moved(path=f"/secrets/{visit.id}", said="saved")
 
 
@@ -126,6 +126,12 @@ async def delete(visit: Visit) -> Shown | Moved:
         return await _tab(visit, "More", facts=facts)
     await visit.api.ask("DELETE", "/secrets/{id}", visit.of_id())
     return Moved(path="/secrets", said="deleted")
+
+
+def _edit(visit: Visit, edit: Document) -> ApiQuestion:
+    """Return what edits the secret as the form has shown it, and no other state."""
+    expected = visit.form.text("etag") or None
+    return ApiQuestion(ids=visit.ids, document=edit, expected=expected)
 
 
 async def _new(visit: Visit, failure: Exception | None = None) -> Shown:
@@ -167,6 +173,8 @@ async def _tab(
         "attempts": await _attempts(visit) if tab == "History" else (),
         "names": names_of(visit),
         "unsure": None,
+        "differing": None,
+        "typed": None,
         "url": visit.api.process.url,
         **_wrong(failure, ("tags", "value")),
         **(facts or {}),
