@@ -76,7 +76,7 @@ def test_an_analysis_is_exported_with_what_it_runs_and_without_its_token(
     assert made("analysis", "token", "boiler").id not in json.dumps(document)
 
 
-NOT_SET = ("token", "console", "last_run", "versions")
+NOT_SET = ("token", "console", "last_run", "last_state", "versions")
 
 
 def test_an_analysis_without_a_script_is_exported_without_one(

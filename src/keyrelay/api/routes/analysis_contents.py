@@ -61,15 +61,12 @@ def _text(content: bytes) -> str | None:
 
 async def list_secrets_given(asked: Asked) -> Answer:
     """Answer the secrets in one state, by key: those that runs are given, or not."""
+    profile, id_ = asked.caller.profile, asked.ids["id"]
+    await asked.process.store.definitions.analyses.documents.get(profile, id_)
     given = parse_parameters(asked.query, (*PAGING, "state"))
-    state, profile, id_ = (
-        given.choice("state", [*Giving]),
-        asked.caller.profile,
-        asked.ids["id"],
-    )
+    state = given.choice("state", [*Giving])
     if state is None:
         raise BadRequest(f"state must be one of {', '.join(Giving)}")
-    await asked.process.store.definitions.analyses.documents.get(profile, id_)
     page = GivingPage(
         state=Giving(state), amount=given.amount, after=given.text("after")
     )

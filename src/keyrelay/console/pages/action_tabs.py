@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from keyrelay.api.failures import FORESEEN, Denied, sentence_of, status_of
 from keyrelay.console.action_form import Rows
-from keyrelay.console.action_words import TYPE_WORDS, secret_field, words_of
+from keyrelay.console.channel_words import TYPE_WORDS, secret_field, words_of
 from keyrelay.console.forms import typed_rows
 from keyrelay.console.listing import CursorList, ListPage
 from keyrelay.console.own_api import ApiQuestion, Document

@@ -9,13 +9,13 @@ from keyrelay.console.action_form import (
     shown_action,
     typed_action,
 )
-from keyrelay.console.action_words import (
+from keyrelay.console.action_writing import NEW, changes_between, written_action
+from keyrelay.console.channel_words import (
     FACTS,
     TYPE_WORDS,
     secret_field,
     words_of,
 )
-from keyrelay.console.action_writing import NEW, changes_between, written_action
 from keyrelay.console.conflicts import differences, is_conflict
 from keyrelay.console.forms import blamed
 from keyrelay.console.listing import NumberedList

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.console.channel_words import SECRET_HINTS, SECRET_NAMES, SECRET_USES
 from keyrelay.console.conflicts import differences, is_conflict
 from keyrelay.console.forms import blamed, typed_tags
 from keyrelay.console.listing import NumberedList
@@ -26,33 +27,12 @@ _LIST = NumberedList(
     ),
     filters=("key", "tag"),
 )
-# What stands beside a field where the name of the field does not tell where to look.
-_HINTS = {
-    (
-        "smtp",
-        "smtp_server",
-    ): "The host that your provider calls SMTP or outgoing server.",
-    (
-        "smtp",
-        "smtp_port",
-    ): "587, which begins in clear and must change to TLS (STARTTLS).",
-    ("smtp", "username"): "Often the whole address.",
-    (
-        "smtp",
-        "password",
-    ): "Where two-step sign-in is on, providers want an app password.",
-    ("aws-sqs", "aws_region"): "Beside the account's name in the AWS console.",
-    ("aws-sqs", "queue_url"): "SQS console, the queue, Details: URL.",
-    ("aws-sqs", "access_key_id"): "IAM console, the user, Security credentials.",
-    ("aws-sqs", "secret_access_key"): "Shown once, when the access key is made.",
-}
-TYPE_NAMES = {"text": "Text", "smtp": "SMTP", "aws-sqs": "AWS SQS"}
 
 
 async def show_list(visit: Visit) -> Shown:
     page = await _LIST.page(visit)
     keys = await _tag_keys(visit)
-    facts = {"page": page, "type_names": TYPE_NAMES, "tag_keys": keys}
+    facts = {"page": page, "type_names": SECRET_NAMES, "tag_keys": keys}
     return Shown(template="secrets/list.html", facts=facts)
 
 
@@ -140,8 +120,9 @@ async def _new(visit: Visit, failure: Exception | None = None) -> Shown:
     type_ = _type(visit, typed.text("type"))
     facts = {
         "types": visit.api.process.store.definitions.secrets.rules.types,
-        "type_names": TYPE_NAMES,
-        "hints": _HINTS,
+        "type_names": SECRET_NAMES,
+        "type_uses": SECRET_USES,
+        "hints": SECRET_HINTS,
         "type": type_,
         "key": typed.text("key"),
         "tags": typed_tags(typed),
@@ -166,8 +147,8 @@ async def _tab(
         "etag": found.headers["ETag"].strip('"'),
         "tab": tab,
         "type": _type(visit, str(secret["type"])),
-        "type_names": TYPE_NAMES,
-        "hints": _HINTS,
+        "type_names": SECRET_NAMES,
+        "hints": SECRET_HINTS,
         "tag_keys": await _tag_keys(visit),
         "uses": await visit.api.results("/secrets/{id}/uses", visit.of_id()),
         "attempts": await _attempts(visit) if tab == "History" else (),

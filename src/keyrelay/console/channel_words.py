@@ -1,4 +1,7 @@
-"""Action words: how the screen calls the types of actions, their fields and facts."""
+"""Channel words: how pages call the types of actions and secrets, and their fields.
+
+A channel that has none here goes by its own names and descriptions.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,6 +64,23 @@ OWN_WORDS: Mapping[tuple[str, str], FieldWords] = {
         is_template=True,
         rows=6,
     ),
+}
+SECRET_NAMES = {"text": "Text", "smtp": "SMTP", "aws-sqs": "AWS SQS"}
+SECRET_USES = {
+    "text": "A password, a key, any text",
+    "smtp": "A mail account, to send with",
+    "aws-sqs": "A queue of Amazon SQS",
+}
+# Where to look for a field's value, by the type of the secret.
+SECRET_HINTS: Mapping[tuple[str, str], str] = {
+    ("smtp", "smtp_server"): "The host that your provider calls SMTP server.",
+    ("smtp", "smtp_port"): "587: it begins in clear, and must change to TLS.",
+    ("smtp", "username"): "Often the whole address.",
+    ("smtp", "password"): "With two-step sign-in, providers want an app password.",
+    ("aws-sqs", "aws_region"): "Beside the account's name in the AWS console.",
+    ("aws-sqs", "queue_url"): "SQS console, the queue, Details: URL.",
+    ("aws-sqs", "access_key_id"): "IAM console, the user, Security credentials.",
+    ("aws-sqs", "secret_access_key"): "Shown once, when the access key is made.",
 }
 FACTS: Mapping[Fact, str] = {
     Fact.VALUE: "the first data point's value",
