@@ -1,5 +1,6 @@
 """Site: the console as a browser without scripts asks for it."""
 
+import signal
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -221,7 +222,7 @@ def founded(path: Path, ca_file: Path) -> Prepared:
 
 @contextmanager
 def serving(prepared: Prepared) -> Iterator[Site]:
-    """Run `keyrelay api` in this home."""
+    """Run `keyrelay api` in this home; at the end it is asked to stop, and does."""
     with answering(prepared.home) as running:
         api = running.with_token(prepared.tokens["full"])
         site = Site(home=prepared.home, api=api, tokens=prepared.tokens)
@@ -229,3 +230,5 @@ def serving(prepared: Prepared) -> Iterator[Site]:
             yield site
         finally:
             site.close()
+        running.command.send(signal.SIGTERM)
+        assert running.command.end() == 0
