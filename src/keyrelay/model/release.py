@@ -19,11 +19,6 @@ class RunPlace:
     address: str | None = None
     listener: str | None = None
 
-    def __str__(self) -> str:
-        if self.address is None:
-            return "hosted"
-        return f"external, {self.address}"
-
 
 HOSTED = RunPlace(run_on=RunOn.HOSTED)
 

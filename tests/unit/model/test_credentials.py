@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from keyrelay.dispatchers.smtp.credentials import smtp_credentials
 from keyrelay.dispatchers.sqs.credentials import sqs_credentials
-from keyrelay.model.credentials import SecretDraft, parse_secret, parse_secret_edit
+from keyrelay.model.credentials import (
+    TEXT,
+    SecretDraft,
+    parse_credential,
+    parse_secret,
+    parse_secret_edit,
+)
 from keyrelay.model.documents import InvalidDefinition
 from keyrelay.model.secret import SecretValue
 from keyrelay.model.tags import Tag
@@ -541,3 +547,16 @@ def test_whatever_is_written_is_kept_or_refused(
 )
 def test_a_value_with_an_invisible_character_is_refused(value: str, said: str) -> None:
     assert said in refusal_of(value, type="text")
+
+
+def test_a_credential_that_a_script_left_out_is_told_where_it_comes_from() -> None:
+    with pytest.raises(InvalidDefinition, match=r"context\.environment"):
+        parse_credential({"other": "value"}, "smtp_secret", TEXT)
+
+
+def test_a_credential_of_a_script_is_read_by_the_rules_of_secrets() -> None:
+    read = parse_credential({"key": "hunter2"}, "key", TEXT)
+
+    assert read.reveal() == "hunter2"
+    with pytest.raises(InvalidDefinition):
+        parse_credential({"key": 7}, "key", TEXT)

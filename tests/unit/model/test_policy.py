@@ -14,6 +14,7 @@ from keyrelay.model.policy.policy import (
     index,
 )
 from keyrelay.model.policy.policy_document import parse_policy
+from keyrelay.model.policy.reach import reach_of
 from keyrelay.model.secret import SealedSecret, Secret
 from keyrelay.model.tags import Tag, Tagged
 
@@ -129,6 +130,16 @@ def test_tag_match_follows_the_targets_value() -> None:
     assert isinstance(decide(policies, target_of(1, SITE), north), Permit)
     assert isinstance(decide(policies, target_of(1, SITE), south), Denial)
     assert isinstance(decide(policies, target_of(1), north), Denial)
+
+
+def test_what_tag_match_reaches_is_of_the_targets_tag_with_that_key() -> None:
+    policies = index([policy(5, permission("secrets", "tag_match", "site"))])
+    target = target_of(1, Tag("role", "mailer"), SITE)
+
+    reach = reach_of(policies, target, "access", "secrets")
+
+    assert reach.allowed.tags == {SITE}
+    assert reach_of(policies, target_of(1), "access", "secrets").is_empty
 
 
 def test_an_analysis_is_a_target_like_an_action() -> None:
