@@ -20,7 +20,7 @@ _NOUNS: Final = {"access": "am", "actions": "action", "analyses": "analysis"}
 # What stands elsewhere in braces.
 _OTHERS: Final = {"version": "1"}
 # What a browser keeps as a file, or goes on reading.
-_NO_PAGES: Final = ("download", "export", "events", "data", "file")
+_NO_PAGES: Final = ("{version}", "download", "export", "events", "data", "file")
 _MISSING: Final = (f"/secrets/{'0' * 24}", "/no-such-page")
 # Pages that look otherwise by what stands in their address.
 _VARIANTS: Final = (
