@@ -7,6 +7,7 @@
   const MOST_ROWS = 200;
   const SILENT = 9000; // ms; the server beats each five seconds
   const AGAIN = 3000;
+  const PATIENCE = 2500; // ms, with a connection that was asked for
   const into = document.getElementById(live.dataset.into);
   const told = document.getElementById("told");
   const fresh = live.querySelector("[data-live-new]");
@@ -21,14 +22,18 @@
     live.dataset.state = state;
   };
   // A browser has six connections to a server, for all its tabs: those used last are live.
-  const MOST_TABS = 4;
+  const MOST_TABS = 3;
   const me = Math.random().toString(36);
   const tabs = new BroadcastChannel("keyrelay-live");
   const newer = new Set();
   let resting = false;
   let open = false;
   let last = "";
-  const again = () => setTimeout(() => htmx.trigger(live, "again"), 50);
+  let asked = Date.now();
+  const again = () => {
+    asked = Date.now();
+    setTimeout(() => htmx.trigger(live, "again"), 50);
+  };
   tabs.addEventListener("message", ({ data }) => {
     newer.add(data);
     if (newer.size < MOST_TABS || resting) return;
@@ -41,6 +46,7 @@
     tabs.postMessage(me);
     if (!resting) return;
     resting = false;
+    asked = Date.now();
     show("connecting");
     if (!open) again();
   };
@@ -80,7 +86,9 @@
     heard = Date.now();
     reader = event.detail.connection;
     open = true;
-    if (!resting) settled();
+    if (!resting) return settled();
+    // It was asked for before this tab gave way: it is let go once it is read.
+    setTimeout(() => { if (resting) reader.reader?.cancel(); }, 50);
   });
   live.addEventListener("htmx:sse:before:connection", (event) => {
     if (resting || live.dataset.state === "ended") event.preventDefault();
@@ -130,6 +138,8 @@
     settled();
   });
   setInterval(() => {
+    // A stream that was let go the moment it was used again may end without a word.
+    if (!resting && live.dataset.state === "connecting" && Date.now() - asked > PATIENCE) again();
     if (document.hidden || resting || !open || live.dataset.state === "ended") heard = Date.now();
     if (Date.now() - heard < SILENT) return;
     show("lost");
