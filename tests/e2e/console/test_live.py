@@ -176,7 +176,6 @@ async def test_the_keys_are_shown_and_put_away_by_the_keyboard(
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.xfail(reason="of eight windows in sight, one may go on connecting")
 async def test_the_eighth_tab_is_live_and_one_that_is_used_again_misses_nothing(
     browser: Browser, site: Site
 ) -> None:

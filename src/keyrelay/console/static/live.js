@@ -7,7 +7,6 @@
   const MOST_ROWS = 200;
   const SILENT = 9000; // ms; the server beats each five seconds
   const AGAIN = 3000;
-  const PATIENCE = 2500; // ms, with a connection that was asked for
   const into = document.getElementById(live.dataset.into);
   const told = document.getElementById("told");
   const fresh = live.querySelector("[data-live-new]");
@@ -22,18 +21,14 @@
     live.dataset.state = state;
   };
   // A browser has six connections to a server, for all its tabs: those used last are live.
-  const MOST_TABS = 3;
+  const MOST_TABS = 4;
   const me = Math.random().toString(36);
   const tabs = new BroadcastChannel("keyrelay-live");
   const newer = new Set();
   let resting = false;
   let open = false;
   let last = "";
-  let asked = Date.now();
-  const again = () => {
-    asked = Date.now();
-    setTimeout(() => htmx.trigger(live, "again"), 50);
-  };
+  const again = () => setTimeout(() => htmx.trigger(live, "again"), 50);
   tabs.addEventListener("message", ({ data }) => {
     newer.add(data);
     if (newer.size < MOST_TABS || resting) return;
@@ -46,7 +41,6 @@
     tabs.postMessage(me);
     if (!resting) return;
     resting = false;
-    asked = Date.now();
     show("connecting");
     if (!open) again();
   };
@@ -138,8 +132,6 @@
     settled();
   });
   setInterval(() => {
-    // A stream that was let go the moment it was used again may end without a word.
-    if (!resting && live.dataset.state === "connecting" && Date.now() - asked > PATIENCE) again();
     if (document.hidden || resting || !open || live.dataset.state === "ended") heard = Date.now();
     if (Date.now() - heard < SILENT) return;
     show("lost");
@@ -153,4 +145,10 @@
   use();
   live.hidden = false;
   show("connecting");
+  // Once htmx has looked at the page, which it may do before its extension, or this, has
+  // come; looked at twice, the page would have two streams.
+  setTimeout(() => {
+    live.setAttribute("hx-sse:connect", live.dataset.connect);
+    htmx.process(live);
+  });
 })();
