@@ -1,6 +1,6 @@
 """Forms: what was typed, as the documents that the API takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from keyrelay.console.given import Given
 
@@ -18,11 +18,3 @@ def typed_rows(form: Given, names: Sequence[str]) -> list[dict[str, str]]:
     columns = [form.texts(name) for name in names]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=False)]
     return [row for row in rows if any(row.values())]
-
-
-def blamed(sentence: str, fields: Sequence[str]) -> Mapping[str, str]:
-    """Return the sentence by the field that it begins with; none, it is of no one."""
-    for field in fields:
-        if sentence.startswith((f"{field} ", f"{field}.", f"{field}:")):
-            return {field: sentence}
-    return {}

@@ -88,6 +88,16 @@ class OwnApi:
         assert isinstance(result, list)
         return result
 
+    async def tag_keys(self, kind: str) -> object:
+        """Return the keys of all tags that things of a kind carry. Raises as `ask`."""
+        question = ApiQuestion(ids={"kind": kind})
+        return (await self.ask("GET", "/tags/keys/{kind}", question)).result
+
+
+def etag_in(answer: Answer) -> str:
+    """Return the etag of the state that a route has answered."""
+    return answer.headers["ETag"].strip('"')
+
 
 def _document_of(raw: ASGIApp) -> Answer:
     """Return the document of an answer that a route wrote itself.

@@ -22,13 +22,10 @@ async def show_list(visit: Visit) -> Shown:
     # Names are asked for only where a policy goes by ids: most go by tags.
     by_id = any(ids_in(each) for each in rules.values())
     names = (await read_choices(visit.api)).names if by_id else {}
-    keys = await visit.api.ask(
-        "GET", "/tags/keys/{kind}", ApiQuestion(ids={"kind": "am"})
-    )
     facts = {
         "page": page,
         "words": {id_: policy_words(each, names) for id_, each in rules.items()},
-        "tag_keys": keys.result,
+        "tag_keys": await visit.api.tag_keys("am"),
     }
     return Shown(template="access/list.html", facts=facts)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from keyrelay.api.failures import FORESEEN, sentence_of, status_of
 from keyrelay.console.choices import Choices, read_choices
+from keyrelay.console.conflicts import is_conflict
 from keyrelay.console.missing_policy import missing_policy
-from keyrelay.console.own_api import ApiQuestion, Document
+from keyrelay.console.own_api import ApiQuestion, Document, etag_in
 from keyrelay.console.policy_rows import (
     NEW_PERMISSION,
     NEW_TARGET,
@@ -23,7 +24,6 @@ from keyrelay.console.policy_words import Piece, by_row, linked, policy_words
 from keyrelay.console.rendering import pretty
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.documents import InvalidDefinition
-from keyrelay.stores.refusals import EditedMeanwhile, Outdated
 
 _UNFINISHED = "complete the rows, and what they cover now stands here by name"
 _FIELDS = ("name", "active", "tags", "targets", "permissions")
@@ -50,18 +50,20 @@ class Draft:
 
 async def show_new(visit: Visit) -> Shown:
     """Show a new policy, for the action or analysis and the secret of the address."""
-    return await _editor(visit, Draft(document=await missing_policy(visit)))
+    draft = Draft(document=await missing_policy(visit))
+    return await _editor(visit, draft, await read_choices(visit.api))
 
 
 async def create(visit: Visit) -> Shown | Moved:
-    draft = await _typed(visit)
+    choices = await read_choices(visit.api)
+    draft = await _typed(visit, choices)
     if visit.form.text("do") != "save" or draft.failure is not None:
-        return await _editor(visit, draft)
+        return await _editor(visit, draft, choices)
     question = ApiQuestion(document=draft.document)
     try:
         made = await visit.api.ask("POST", "/am", question)
     except FORESEEN as failure:
-        return await _editor(visit, _refused(draft, failure))
+        return await _editor(visit, _refused(draft, failure), choices)
     assert isinstance(made.result, Mapping)
     return Moved(path=f"/access/{made.result['am_id']}", said="created")
 
@@ -69,35 +71,37 @@ async def create(visit: Visit) -> Shown | Moved:
 async def show_one(visit: Visit) -> Shown:
     document, etag = await _stored(visit)
     text = pretty(document) if visit.query.text("as") == "json" else None
-    return await _editor(visit, Draft(document=document, text=text, etag=etag))
+    draft = Draft(document=document, text=text, etag=etag)
+    return await _editor(visit, draft, await read_choices(visit.api))
 
 
 async def save(visit: Visit) -> Shown | Moved:
-    draft = await _typed(visit)
+    choices = await read_choices(visit.api)
+    draft = await _typed(visit, choices)
     if visit.form.text("do") != "save" or draft.failure is not None:
-        return await _editor(visit, draft)
+        return await _editor(visit, draft, choices)
     question = ApiQuestion(
         ids=visit.ids, document=draft.document, expected=draft.etag or None
     )
     try:
         await visit.api.ask("PUT", "/am/{id}", question)
     except FORESEEN as failure:
-        return await _editor(visit, _refused(draft, failure))
+        return await _editor(visit, _refused(draft, failure), choices)
     return Moved(path=f"/access/{visit.id}", said="saved")
 
 
 async def check(visit: Visit) -> Shown:
     """Show what the policy that is being written covers, as a part of a page."""
-    draft = await _typed(visit)
-    facts = await _covers(visit, draft, visit.form.text("id"))
+    choices = await read_choices(visit.api)
+    draft = await _typed(visit, choices)
+    facts = await _covers(visit, draft, visit.form.text("id"), choices)
     return Shown(template="access/covers.html", facts=facts)
 
 
-async def _editor(visit: Visit, draft: Draft) -> Shown:
+async def _editor(visit: Visit, draft: Draft, choices: Choices) -> Shown:
     verbs = await _verbs(visit)
     rows = None if draft.text is not None else rows_of(draft.document, verbs)
     id_ = visit.ids.get("id")
-    choices = await read_choices(visit.api)
     facts = {
         "id": id_,
         "at": "/access/new" if id_ is None else f"/access/{id_}",
@@ -110,7 +114,7 @@ async def _editor(visit: Visit, draft: Draft) -> Shown:
         "target_hows": TARGET_HOWS,
         "resource_hows": RESOURCE_HOWS,
         "choices": choices,
-        "tag_keys": await _tag_keys(visit),
+        "tag_keys": await visit.api.tag_keys("secrets"),
         "words": policy_words(draft.document, choices.names),
         **await _meanwhile(visit, draft, choices),
         **await _covers(visit, draft, id_ or "", choices),
@@ -119,7 +123,7 @@ async def _editor(visit: Visit, draft: Draft) -> Shown:
     return Shown(template="access/edit.html", facts=facts, status=status)
 
 
-async def _typed(visit: Visit) -> Draft:
+async def _typed(visit: Visit, choices: Choices) -> Draft:
     """Return what the form tells, with a row more or in another form, as it asks."""
     form, etag = visit.form, visit.form.text("etag")
     if form.has("document"):
@@ -130,7 +134,6 @@ async def _typed(visit: Visit) -> Draft:
             return Draft(document={}, text=text, etag=etag, failure=fault)
         is_text = form.text("do") != "as-rows"
         return Draft(document=document, text=text if is_text else None, etag=etag)
-    choices = await read_choices(visit.api)
     document = typed_policy(form, await _verbs(visit), choices.ids)
     if (row := _NEW_ROWS.get(form.text("do"))) is not None:
         field = f"{form.text('do').removeprefix('add-')}s"
@@ -139,13 +142,10 @@ async def _typed(visit: Visit) -> Draft:
     return Draft(document=document, text=as_text, etag=etag)
 
 
-async def _covers(
-    visit: Visit, draft: Draft, id_: str, choices: Choices | None = None
-) -> Document:
+async def _covers(visit: Visit, draft: Draft, id_: str, choices: Choices) -> Document:
     """Return what the API names, or why it names nothing."""
     document = {**draft.document, **({"id": id_} if id_ else {})}
     question = ApiQuestion(document=document)
-    choices = choices or await read_choices(visit.api)
     known = {each.id: Piece(text=each.name, path=each.path) for each in choices.offered}
     if is_unfinished(draft.document):
         return {"coverage": None, "why_not": _UNFINISHED}
@@ -168,7 +168,7 @@ async def _meanwhile(visit: Visit, draft: Draft, choices: Choices) -> Document:
     failure = draft.failure
     told = None if failure is None else sentence_of(failure)
     sentence = by_row(told) if told and draft.text is None else told
-    if not isinstance(failure, EditedMeanwhile | Outdated):
+    if failure is None or not is_conflict(failure):
         return {"sentence": sentence, "etag": draft.etag, "theirs": None}
     sentence = "It was changed meanwhile, and nothing was saved."
     document, etag = await _stored(visit)
@@ -185,7 +185,7 @@ async def _stored(visit: Visit) -> tuple[Document, str]:
     policy = found.result
     assert isinstance(policy, Mapping)
     document = {field: policy[field] for field in _FIELDS if field in policy}
-    return document, found.headers["ETag"].strip('"')
+    return document, etag_in(found)
 
 
 async def _verbs(visit: Visit) -> Verbs:
@@ -197,11 +197,6 @@ async def _verbs(visit: Visit) -> Verbs:
             }
         case _:
             return {}
-
-
-async def _tag_keys(visit: Visit) -> object:
-    question = ApiQuestion(ids={"kind": "secrets"})
-    return (await visit.api.ask("GET", "/tags/keys/{kind}", question)).result
 
 
 def _read(text: str) -> Document:

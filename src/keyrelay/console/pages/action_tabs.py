@@ -8,7 +8,7 @@ from keyrelay.console.action_form import Rows
 from keyrelay.console.channel_words import TYPE_WORDS, secret_field, words_of
 from keyrelay.console.forms import typed_rows
 from keyrelay.console.listing import CursorList, ListPage
-from keyrelay.console.own_api import ApiQuestion, Document
+from keyrelay.console.own_api import ApiQuestion, Document, etag_in
 from keyrelay.console.pages.actions import analyses, stored_action, type_of
 from keyrelay.console.visit import Facts, Moved, PageRoute, Shown, Visit
 from keyrelay.model.documents import InvalidDefinition
@@ -114,7 +114,7 @@ async def _tab(
     type_ = type_of(visit, action)
     shown = {
         "action": action,
-        "etag": found.headers["ETag"].strip('"'),
+        "etag": etag_in(found),
         "remarks": found.message,
         "tab": tab,
         "type": type_,

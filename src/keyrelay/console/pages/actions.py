@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from keyrelay.api.failures import FORESEEN, Denied, sentence_of, status_of
+from keyrelay.api.failures import FORESEEN, Denied, sentence_of
 from keyrelay.console.action_form import (
     BY_PROGRAMS,
     ActionForm,
@@ -17,10 +17,10 @@ from keyrelay.console.channel_words import (
     words_of,
 )
 from keyrelay.console.conflicts import differences, is_conflict
-from keyrelay.console.forms import blamed
 from keyrelay.console.listing import NumberedList
 from keyrelay.console.names import names_of
-from keyrelay.console.own_api import ApiQuestion, Document
+from keyrelay.console.own_api import ApiQuestion, Document, etag_in
+from keyrelay.console.refusing import page_after
 from keyrelay.console.visit import Facts, Moved, PageRoute, Shown, Visit
 from keyrelay.model.action import ActionType
 
@@ -44,7 +44,7 @@ async def show_list(visit: Visit) -> Shown:
             name: secret_field(type_) for name, type_ in types_of(visit).items()
         },
         "names": names_of(visit),
-        "tag_keys": await _tag_keys(visit),
+        "tag_keys": await visit.api.tag_keys("action"),
     }
     return Shown(template="actions/list.html", facts=facts)
 
@@ -64,7 +64,7 @@ async def create(visit: Visit) -> Shown | Moved:
     try:
         made = await visit.api.ask("POST", "/action", ApiQuestion(document=document))
     except FORESEEN as failure:
-        return await _form(visit, type_, form, {"failure": failure})
+        return await _form(visit, type_, form, failure=failure)
     assert isinstance(made.result, Mapping)
     return Moved(path=f"/actions/{made.result['action']}", said="created")
 
@@ -95,7 +95,7 @@ async def save(visit: Visit) -> Shown | Moved:
             # The form goes on from what was read here, which it shows beside it.
             differing = differences(document, stored)
             facts = {**facts, "etag": etag, "differing": differing}
-        return await _form(visit, type_, form, {**facts, "failure": failure})
+        return await _form(visit, type_, form, facts, failure)
     return Moved(path=f"/actions/{visit.id}", said="saved")
 
 
@@ -103,7 +103,7 @@ async def stored_action(visit: Visit) -> tuple[Document, str]:
     """Return the action that the page is about, and its etag."""
     found = await visit.api.ask("GET", "/action/{id}", visit.of_id())
     assert isinstance(found.result, Mapping)
-    return found.result, found.headers["ETag"].strip('"')
+    return found.result, etag_in(found)
 
 
 def written_action_of(visit: Visit, stored: Document) -> Document:
@@ -144,22 +144,24 @@ def _start(visit: Visit, type_: ActionType) -> Document:
 
 
 async def _form(
-    visit: Visit, type_: ActionType, form: ActionForm, facts: Facts = NEW
+    visit: Visit,
+    type_: ActionType,
+    form: ActionForm,
+    facts: Facts = NEW,
+    failure: Exception | None = None,
 ) -> Shown:
-    """Show the form; `facts` may have what is stored, a draft and what was wrong."""
+    """Show the form; `facts` may have what is stored, and a draft."""
     if not visit.api.may("POST", "/action"):
         raise Denied
-    failure = facts.get("failure")
     shown = {
         **dict.fromkeys(("stored", "etag", "differing")),
         **facts,
         **await _choices(visit, type_),
         "form": form,
         "preview": await _preview(visit, facts.get("draft")),
-        **_wrong(failure, type_),
     }
-    status = status_of(failure) if isinstance(failure, Exception) else 200
-    return Shown(template="actions/form.html", facts=shown, status=status)
+    fields = ("name", "description", "tags", "retry", *(f.name for f in type_.fields))
+    return page_after(failure, "actions/form.html", shown, fields)
 
 
 async def _choices(visit: Visit, type_: ActionType) -> Facts:
@@ -174,7 +176,7 @@ async def _choices(visit: Visit, type_: ActionType) -> Facts:
         "secret_field": secret_field(type_),
         "secrets": await _secrets_for(visit, type_),
         "analyses": await analyses(visit, type_),
-        "tag_keys": await _tag_keys(visit),
+        "tag_keys": await visit.api.tag_keys("action"),
     }
 
 
@@ -194,14 +196,6 @@ async def _preview(visit: Visit, draft: object) -> Document | None:
     return shown.result
 
 
-def _wrong(failure: object, type_: ActionType) -> Document:
-    if not isinstance(failure, Exception):
-        return {"sentence": None, "wrong": {}}
-    sentence = sentence_of(failure)
-    fields = ("name", "description", "tags", "retry", *(f.name for f in type_.fields))
-    return {"sentence": sentence, "wrong": blamed(sentence, fields)}
-
-
 async def _secrets_for(visit: Visit, type_: ActionType) -> Sequence[Document]:
     if type_.secret is None:
         return ()
@@ -210,11 +204,6 @@ async def _secrets_for(visit: Visit, type_: ActionType) -> Sequence[Document]:
     secrets = await visit.api.results("/secrets", asked)
     wanted = type_.secret.name
     return [each for each in secrets if each.get("type") == wanted]
-
-
-async def _tag_keys(visit: Visit) -> object:
-    question = ApiQuestion(ids={"kind": "action"})
-    return (await visit.api.ask("GET", "/tags/keys/{kind}", question)).result
 
 
 PAGES = (

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.api.failures import FORESEEN
 from keyrelay.console.analysis_examples import example_upload
-from keyrelay.console.forms import blamed, typed_tags
+from keyrelay.console.forms import typed_tags
 from keyrelay.console.listing import NumberedList
 from keyrelay.console.own_api import ApiQuestion, Document
 from keyrelay.console.pages.analysis_tabs import (
@@ -13,6 +13,7 @@ from keyrelay.console.pages.analysis_tabs import (
     analysis_tab,
     etag_of,
 )
+from keyrelay.console.refusing import page_after
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.analysis import MOST_VARIABLES
 
@@ -37,7 +38,7 @@ async def list_analyses(visit: Visit) -> Shown:
         "page": page,
         "runs_on": RUNS_ON,
         "runtimes": RUNTIMES,
-        "tag_keys": await _tag_keys(visit),
+        "tag_keys": await visit.api.tag_keys("analysis"),
     }
     return Shown(template="analyses/list.html", facts=facts)
 
@@ -126,19 +127,15 @@ async def delete(visit: Visit) -> Shown | Moved:
 
 async def _new(visit: Visit, failure: Exception | None = None) -> Shown:
     typed = visit.form
-    sentence = None if failure is None else sentence_of(failure)
     facts = {
         "runtimes": RUNTIMES,
         "runs_on": RUNS_ON,
         "typed": {name: typed.text(name) for name in ("name", "runtime", "run_on")},
         "begin": typed.text("begin") or "example",
         "tags": typed_tags(typed),
-        "tag_keys": await _tag_keys(visit),
-        "sentence": sentence,
-        "wrong": {} if sentence is None else blamed(sentence, _NEW_FIELDS),
+        "tag_keys": await visit.api.tag_keys("analysis"),
     }
-    status = 200 if failure is None else status_of(failure)
-    return Shown(template="analyses/new.html", facts=facts, status=status)
+    return page_after(failure, "analyses/new.html", facts, _NEW_FIELDS)
 
 
 async def _general(
@@ -148,7 +145,7 @@ async def _general(
         "typed": None,
         "plaintext": None,
         "runtimes": RUNTIMES,
-        "tag_keys": await _tag_keys(visit),
+        "tag_keys": await visit.api.tag_keys("analysis"),
         **(facts or {}),
     }
     return await analysis_tab(visit, "General", shown, failure, _FIELDS)
@@ -207,11 +204,6 @@ def _as_before(text: str, before: object) -> object:
             except ValueError:
                 continue
     return text
-
-
-async def _tag_keys(visit: Visit) -> object:
-    question = ApiQuestion(ids={"kind": "analysis"})
-    return (await visit.api.ask("GET", "/tags/keys/{kind}", question)).result
 
 
 _ONE = "/analyses/{id}"

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from keyrelay.api.failures import sentence_of, status_of
 from keyrelay.console.analysis_examples import EXAMPLES
-from keyrelay.console.forms import blamed
-from keyrelay.console.own_api import Document
+from keyrelay.console.own_api import Document, etag_in
+from keyrelay.console.refusing import page_after
 from keyrelay.console.visit import Shown, Visit
 from keyrelay.model.analysis import RunOn
 from keyrelay.model.uploaded_script import Runtime
@@ -41,20 +40,16 @@ async def analysis_tab(
     """Show a tab; its token is told by how it begins. Raises as the route does."""
     asked = visit.of_id(reveal="no")
     found = await visit.api.ask("GET", "/analysis/{id}", asked)
-    sentence = None if failure is None else sentence_of(failure)
     shown = {
         **_around(visit, tab),
         "analysis": found.result,
         "remark": found.message,
         # What was typed is saved over the state that it was typed over, or not at all.
-        "etag": etag_of(visit) or found.headers["ETag"].strip('"'),
-        "sentence": sentence,
-        "wrong": {} if sentence is None else blamed(sentence, fields),
+        "etag": etag_of(visit) or etag_in(found),
         **(facts or {}),
     }
-    status = 200 if failure is None else status_of(failure)
     name = tab.split()[0].lower()
-    return Shown(template=f"analyses/{name}.html", facts=shown, status=status)
+    return page_after(failure, f"analyses/{name}.html", shown, fields)
 
 
 def _around(visit: Visit, tab: str) -> Document:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from keyrelay.api.failures import FORESEEN, BadRequest, sentence_of, status_of
+from keyrelay.api.failures import FORESEEN, BadRequest
 from keyrelay.console.choices import read_choices
 from keyrelay.console.given import Given
 from keyrelay.console.listing import CursorList
 from keyrelay.console.names import names_of
 from keyrelay.console.own_api import ApiQuestion, Document
+from keyrelay.console.refusing import page_after
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.outcome import Fault
 
@@ -139,21 +140,16 @@ def _confirmation(
     asked = {
         "act": act,
         "rate": given.text("rate"),
-        "sentence": None if failure is None else sentence_of(failure),
     }
-    status = 200 if failure is None else status_of(failure)
-    template = "dead_letters/many.html"
-    return Shown(template=template, facts={**facts, **asked}, status=status)
+    return page_after(failure, "dead_letters/many.html", {**facts, **asked})
 
 
 async def _one(visit: Visit, failure: Exception | None = None) -> Shown:
     facts = {
         "letter": await visit.api.result("/dead-letters/{id}", visit.of_id()),
         "names": names_of(visit),
-        "sentence": None if failure is None else sentence_of(failure),
     }
-    status = 200 if failure is None else status_of(failure)
-    return Shown(template="dead_letters/one.html", facts=facts, status=status)
+    return page_after(failure, "dead_letters/one.html", facts)
 
 
 def _narrowed(given: Given) -> Mapping[str, str]:

@@ -2,10 +2,11 @@
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.api.failures import FORESEEN
 from keyrelay.console import charts
 from keyrelay.console.frame import now_of
 from keyrelay.console.own_api import ApiQuestion
+from keyrelay.console.refusing import page_after
 from keyrelay.console.rendering import render
 from keyrelay.console.state_of_things import (
     at_a_glance,
@@ -61,10 +62,8 @@ async def _overview(visit: Visit, failure: Exception | None = None) -> Shown:
         "attempts": (await api.result("/attempts", latest))["attempts"],
         "operator": visit.signed_in.operator,
         "installation": await installation(visit),
-        "sentence": None if failure is None else sentence_of(failure),
     }
-    status = 200 if failure is None else status_of(failure)
-    return Shown(template="overview.html", facts=facts, status=status)
+    return page_after(failure, "overview.html", facts)
 
 
 async def _actions(visit: Visit) -> list[tuple[str, str]]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.api.failures import FORESEEN
 from keyrelay.console.channel_words import SECRET_HINTS, SECRET_NAMES, SECRET_USES
 from keyrelay.console.conflicts import differences, is_conflict
-from keyrelay.console.forms import blamed, typed_tags
+from keyrelay.console.forms import typed_tags
 from keyrelay.console.listing import NumberedList
 from keyrelay.console.names import names_of
-from keyrelay.console.own_api import ApiQuestion, Document
+from keyrelay.console.own_api import ApiQuestion, Document, etag_in
+from keyrelay.console.refusing import page_after
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.fields import Fields
 from keyrelay.model.secret import SecretType
@@ -31,7 +32,7 @@ _LIST = NumberedList(
 
 async def show_list(visit: Visit) -> Shown:
     page = await _LIST.page(visit)
-    keys = await _tag_keys(visit)
+    keys = await visit.api.tag_keys("secrets")
     facts = {"page": page, "type_names": SECRET_NAMES, "tag_keys": keys}
     return Shown(template="secrets/list.html", facts=facts)
 
@@ -126,11 +127,10 @@ async def _new(visit: Visit, failure: Exception | None = None) -> Shown:
         "type": type_,
         "key": typed.text("key"),
         "tags": typed_tags(typed),
-        "tag_keys": await _tag_keys(visit),
-        **_wrong(failure, ("key", "tags", *(each.name for each in type_.fields))),
+        "tag_keys": await visit.api.tag_keys("secrets"),
     }
-    status = 200 if failure is None else status_of(failure)
-    return Shown(template="secrets/new.html", facts=facts, status=status)
+    fields = ("key", "tags", *(each.name for each in type_.fields))
+    return page_after(failure, "secrets/new.html", facts, fields)
 
 
 async def _tab(
@@ -144,12 +144,12 @@ async def _tab(
     assert isinstance(secret, Mapping)
     shown = {
         "secret": secret,
-        "etag": found.headers["ETag"].strip('"'),
+        "etag": etag_in(found),
         "tab": tab,
         "type": _type(visit, str(secret["type"])),
         "type_names": SECRET_NAMES,
         "hints": SECRET_HINTS,
-        "tag_keys": await _tag_keys(visit),
+        "tag_keys": await visit.api.tag_keys("secrets"),
         "uses": await visit.api.results("/secrets/{id}/uses", visit.of_id()),
         "attempts": await _attempts(visit) if tab == "History" else (),
         "names": names_of(visit),
@@ -157,28 +157,14 @@ async def _tab(
         "differing": None,
         "typed": None,
         "url": visit.api.process.url,
-        **_wrong(failure, ("tags", "value")),
         **(facts or {}),
     }
-    status = 200 if failure is None else status_of(failure)
-    return Shown(template="secrets/one.html", facts=shown, status=status)
+    return page_after(failure, "secrets/one.html", shown, ("tags", "value"))
 
 
 async def _attempts(visit: Visit) -> object:
     asked = ApiQuestion(query=[("secret", visit.id), ("amount", "50")])
     return (await visit.api.result("/attempts", asked))["attempts"]
-
-
-async def _tag_keys(visit: Visit) -> object:
-    question = ApiQuestion(ids={"kind": "secrets"})
-    return (await visit.api.ask("GET", "/tags/keys/{kind}", question)).result
-
-
-def _wrong(failure: Exception | None, fields: tuple[str, ...]) -> Document:
-    if failure is None:
-        return {"sentence": None, "wrong": {}}
-    sentence = sentence_of(failure)
-    return {"sentence": sentence, "wrong": blamed(sentence, fields)}
 
 
 def _type(visit: Visit, name: str) -> SecretType:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from keyrelay.api.failures import FORESEEN, Denied, sentence_of, status_of
 from keyrelay.console.choices import read_choices
-from keyrelay.console.forms import blamed
 from keyrelay.console.listing import NumberedList
 from keyrelay.console.own_api import ApiQuestion, Document
 from keyrelay.console.policy_rows import id_typed
+from keyrelay.console.refusing import page_after
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 
 # fmt: off
@@ -80,7 +80,6 @@ async def revoke(visit: Visit) -> Moved:
 
 async def _new(visit: Visit, failure: Exception | None = None) -> Shown:
     form = visit.form
-    sentence = None if failure is None else sentence_of(failure)
     facts = {
         "permissions": _PERMISSIONS,
         "name": form.text("name"),
@@ -89,11 +88,8 @@ async def _new(visit: Visit, failure: Exception | None = None) -> Shown:
         "typed_actions": [each for each in form.texts("action") if each],
         "expiry": form.text("expiry"),
         "choices": await read_choices(visit.api, ("action",)),
-        "sentence": sentence,
-        "wrong": blamed(sentence or "", ("expire_time",)),
     }
-    status = 200 if failure is None else status_of(failure)
-    return Shown(template="tokens/new.html", facts=facts, status=status)
+    return page_after(failure, "tokens/new.html", facts, ("expire_time",))
 
 
 def _document(visit: Visit, ids: Mapping[str, str]) -> Document:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from keyrelay.api.failures import FORESEEN, sentence_of, status_of
+from keyrelay.api.failures import FORESEEN
 from keyrelay.console.choices import read_choices
 from keyrelay.console.listing import CursorList
 from keyrelay.console.names import names_of
 from keyrelay.console.own_api import ApiQuestion, Document
+from keyrelay.console.refusing import page_after
 from keyrelay.console.visit import Moved, PageRoute, Shown, Visit
 from keyrelay.model.backlog import UNSETTLED
 from keyrelay.stores.refusals import NotFound
@@ -64,13 +65,10 @@ async def _one(visit: Visit, failure: Exception | None = None) -> Shown:
     facts = {
         "trigger": trigger,
         "policies": await _policies(visit, records[-1:]),
-        "secret": await _secret_of(visit, trigger["action"]),
         "acts": _ACTS.get(str(trigger["state"]), ()),
         "names": names_of(visit),
-        "sentence": None if failure is None else sentence_of(failure),
     }
-    status = 200 if failure is None else status_of(failure)
-    return Shown(template="triggers/one.html", facts=facts, status=status)
+    return page_after(failure, "triggers/one.html", facts)
 
 
 async def _policies(visit: Visit, last: Sequence[Document]) -> Mapping[str, str]:
@@ -81,18 +79,6 @@ async def _policies(visit: Visit, last: Sequence[Document]) -> Mapping[str, str]
             policy = await visit.api.result("/am/{id}", ApiQuestion(ids={"id": id_}))
             found[id_] = str(policy["name"])
     return found
-
-
-async def _secret_of(visit: Visit, action: object) -> str | None:
-    """Return the id of the secret that the action uses now, if it uses one."""
-    if action is None:
-        return None
-    with suppress(NotFound):
-        question = ApiQuestion(ids={"id": str(action)})
-        stored = (await visit.api.result("/action/{id}", question))["action"]
-        secret = stored.get("secret") if isinstance(stored, Mapping) else None
-        return None if secret is None else str(secret)
-    return None
 
 
 PAGES = (
