@@ -61,16 +61,6 @@ class Heartbeat:
     host: str
     _contact: Contact
 
-    @property
-    def renewal(self) -> timedelta:
-        """How often to write a heartbeat: in time even if one fails."""
-        return self.lease / 3
-
-    @property
-    def retry(self) -> timedelta:
-        """How soon to try again if that failed: long before this worker seems dead."""
-        return self.renewal / 10
-
     async def beat(self) -> None:
         """Write a heartbeat. Raises Unavailable."""
         async with self.database.transaction() as connection:
@@ -114,8 +104,8 @@ class Heartbeat:
             await connection.execute(_FORGET_DEAD, {"before": now - longer_ago})
 
     def _is_late(self) -> bool:
-        # Shorter than the outage after which a worker may seem dead, which wrote up to
-        # a `renewal` before it and tries again every `retry`. A slow database alone
+        # Shorter than the outage after which a worker may seem dead, which wrote up to a
+        # third of a lease before it and goes on trying (beat_on). A slow database alone
         # makes no heartbeat late.
         return self.world.now() - self._contact.last > self.lease * 0.6
 
@@ -154,28 +144,36 @@ async def announced(
         outage = Outage(
             log=log, begun="worker not announced", over="worker is announced again"
         )
-        async with background(beat_on(heartbeat.beat, heartbeat, outage)):
+        async with background(beat_on(heartbeat.beat, world, lease, outage)):
             yield
 
 
 async def beat_on(
-    beat: Callable[[], Awaitable[None]], heartbeat: Heartbeat, outage: Outage
+    beat: Callable[[], Awaitable[None]],
+    world: World,
+    lease: timedelta,
+    outage: Outage,
+    *,
+    at_once: bool = False,
 ) -> None:
-    """Call `beat`, which writes that heartbeat, again and again in time.
+    """Call `beat`, which holds for a lease, again and again in time.
 
-    One that raises Unavailable is the outage's to say, and is soon tried again.
+    It is just done, unless it is to be done `at_once`. One that raises Unavailable is
+    the outage's to say, and is tried again long before this process seems dead.
     """
-    pause = heartbeat.renewal
+    renewal = lease / 3  # in time even if one fails
+    pause = timedelta() if at_once else renewal
     while True:
-        await heartbeat.world.sleep(pause)
+        if pause:
+            await world.sleep(pause)
         try:
             await beat()
         except Unavailable as fault:
             outage.failed(str(fault))
-            pause = heartbeat.retry
+            pause = renewal / 10
         else:
             outage.ended()
-            pause = heartbeat.renewal
+            pause = renewal
 
 
 async def is_any_known(database: Database) -> bool:

@@ -57,7 +57,8 @@ class ClaimUpkeep:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(beat_on(self._renew, self.heartbeat, _outage()))
+            beat, world, lease = self._renew, self.heartbeat.world, self.heartbeat.lease
+            group.create_task(beat_on(beat, world, lease, _outage()))
             group.create_task(self._forget())
 
     async def _renew(self) -> None:

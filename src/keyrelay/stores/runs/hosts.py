@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import bindparam, delete, or_, select, text
 
@@ -20,7 +21,7 @@ from keyrelay.model.ids import made_at
 from keyrelay.model.uploaded_script import Runtime
 from keyrelay.model.world import World
 from keyrelay.ports import Unavailable
-from keyrelay.stores.claims.heartbeat import LONGEST_HOST, NEVER, time_at
+from keyrelay.stores.claims.heartbeat import LONGEST_HOST, NEVER, beat_on, time_at
 from keyrelay.stores.schema.column_types import Instant
 from keyrelay.stores.schema.run_tables import run_hosts
 from keyrelay.stores.unreadable import AnyRow, Slice, read_rows
@@ -77,8 +78,13 @@ class RunHosts:
             "host": socket.gethostname()[:LONGEST_HOST],
             "languages": " ".join(sorted(languages)),
         }
+        say = partial(self._say, ours, length)
+        outage = Outage(
+            log=log, begun="host not announced", over="host is announced again"
+        )
+        saying = beat_on(say, self.world, length, outage, at_once=True)
         try:
-            async with background(self._keep_saying(ours, length)):
+            async with background(saying):
                 yield
         finally:
             await self._sign_off(id_)
@@ -89,21 +95,6 @@ class RunHosts:
                 await connection.execute(delete(run_hosts).where(_h.id == id_))
         except Unavailable as fault:  # what was said last runs out
             log.warning("host not signed off", extra={"reason": str(fault)})
-
-    async def _keep_saying(self, ours: Mapping[str, str], length: timedelta) -> None:
-        outage = Outage(
-            log=log, begun="host not announced", over="host is announced again"
-        )
-        while True:
-            try:
-                await self._say(ours, length)
-            except Unavailable as fault:
-                outage.failed(str(fault))
-                pause = length / 30
-            else:
-                outage.ended()
-                pause = length / 3
-            await self.world.sleep(pause)
 
     async def _say(self, ours: Mapping[str, str], length: timedelta) -> None:
         """Say it for another `length`, and forget those that are dead for that long."""
