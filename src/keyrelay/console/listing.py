@@ -27,6 +27,10 @@ class ListPage:
     first: str | None
     next: str | None
 
+    @property
+    def is_narrowed(self) -> bool:
+        return any(self.given.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedList:
