@@ -104,9 +104,9 @@ class Heartbeat:
             await connection.execute(_FORGET_DEAD, {"before": now - longer_ago})
 
     def _is_late(self) -> bool:
-        # Shorter than the outage after which a worker may seem dead, which wrote up to a
-        # third of a lease before it and goes on trying (beat_on). A slow database alone
-        # makes no heartbeat late.
+        # Shorter than the outage after which a worker may seem dead, which wrote up to
+        # a third of a lease before it and goes on trying (beat_on). A slow database
+        # alone makes no heartbeat late.
         return self.world.now() - self._contact.last > self.lease * 0.6
 
 
